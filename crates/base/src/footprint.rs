@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::QualifiedName;
+
+/// Some or all columns of a relation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ColumnSet {
+    names: BTreeSet<Arc<str>>,
+}
+
+impl ColumnSet {
+    /// Adds a column.
+    pub fn insert(&mut self, column: Arc<str>) {
+        self.names.insert(column);
+    }
+
+    /// The columns in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names.iter()
+    }
+
+    /// Whether there is none. A relation may be read without naming a column (`count()`).
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether the column is in it.
+    pub fn contains(&self, column: &str) -> bool {
+        self.names.contains(column)
+    }
+}
+
+/// What a request does to one relation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Touch {
+    /// Columns whose values decide or appear in the answer.
+    pub reads: Option<ColumnSet>,
+    /// Columns given to new rows.
+    pub inserts: Option<ColumnSet>,
+    /// Columns changed in existing rows.
+    pub updates: Option<ColumnSet>,
+    /// Whether rows are removed.
+    pub deletes: bool,
+}
+
+impl Touch {
+    /// Whether anything is written.
+    pub fn is_write(&self) -> bool {
+        self.inserts.is_some() || self.updates.is_some() || self.deletes
+    }
+}
+
+/// How fresh the answer has to be. Only `Latest` until replicas and caches exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Everything acknowledged before this request.
+    #[default]
+    Latest,
+}
+
+/// What a request costs before it runs: numbers from its shape, not from the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Relations embedded, at all levels.
+    pub embeds: u32,
+    /// The deepest embed; 0 without one.
+    pub depth: u32,
+    /// Conditions in filters and logic trees.
+    pub filters: u32,
+    /// The most rows the top level can give, `None` when nothing bounds it.
+    pub rows: Option<u64>,
+    /// Whether the top level is found by a unique key, so that at most one row is touched.
+    pub is_point: bool,
+}
+
+/// Everything a request touches, computed once by `plan`. It alone decides privileges, cache keys and tags,
+/// routing, price, audit and invalidation: no other place may guess.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Footprint {
+    /// Per relation, what happens to it. What policies read through subqueries is in it (the caller's rights count
+    /// there); what a view reads inside is not (its owner's rights count), as on PostgreSQL.
+    pub touches: BTreeMap<QualifiedName, Touch>,
+    /// How fresh the answer has to be.
+    pub freshness: Freshness,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+impl Footprint {
+    /// Whether anything is written.
+    pub fn is_write(&self) -> bool {
+        self.touches.values().any(Touch::is_write)
+    }
+
+    /// Notes that `column` of `relation` is read.
+    pub fn read(&mut self, relation: &QualifiedName, column: Option<&Arc<str>>) {
+        let reads = self.touch(relation).reads.get_or_insert_default();
+        if let Some(column) = column {
+            reads.insert(column.clone());
+        }
+    }
+
+    /// The entry of `relation`, made when it is not there yet.
+    pub fn touch(&mut self, relation: &QualifiedName) -> &mut Touch {
+        self.touches.entry(relation.clone()).or_default()
+    }
+}

@@ -1,0 +1,20 @@
+//! The ground: the words that every room of the house uses.
+//!
+//! Nothing here does anything: no engine, no socket, no clock that ticks by itself. A type lives here
+//! when at least two crates that may not know each other have to talk about it.
+
+mod caller;
+mod clock;
+mod failure;
+mod footprint;
+mod limit;
+mod name;
+mod secret;
+
+pub use caller::{Caller, Claims};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use failure::{Details, Failure, Kind};
+pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
+pub use limit::Limit;
+pub use name::QualifiedName;
+pub use secret::Secret;

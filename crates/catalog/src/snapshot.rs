@@ -1,0 +1,159 @@
+//! The whole of what exists at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::QualifiedName;
+use datatype::EnumType;
+use serde::{Deserialize, Serialize};
+
+use crate::privilege::Privilege;
+use crate::relation::Relation;
+use crate::relationship::{self, Relationship};
+use crate::role::{Role, RoleStanding};
+
+/// The part of the catalog that is declared, and kept inside the database of the embedded engine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The schemas with their comments.
+    pub schemas: BTreeMap<Arc<str>, Option<String>>,
+    /// Tables and views.
+    #[serde(with = "as_list")]
+    pub relations: BTreeMap<QualifiedName, Arc<Relation>>,
+    /// Enumerations.
+    pub enums: Vec<Arc<EnumType>>,
+    /// Roles by name.
+    pub roles: BTreeMap<Arc<str>, Role>,
+    /// `ALTER DEFAULT PRIVILEGES`: what tables and views that are created from now on are granted.
+    #[serde(default)]
+    pub default_grants: Vec<DefaultGrant>,
+}
+
+/// A privilege that a role gets on every table and view that is created later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultGrant {
+    /// In which schema; `None` for all.
+    pub schema: Option<Arc<str>>,
+    /// The role; `public` is everybody.
+    pub role: Arc<str>,
+    /// What it may do.
+    pub privilege: Privilege,
+}
+
+/// JSON has no maps with structured keys; a relation carries its name anyway.
+mod as_list {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use base::QualifiedName;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::relation::Relation;
+
+    pub(super) fn serialize<S: Serializer>(
+        relations: &BTreeMap<QualifiedName, Arc<Relation>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(relations.values())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<QualifiedName, Arc<Relation>>, D::Error> {
+        let relations: Vec<Arc<Relation>> = Vec::deserialize(deserializer)?;
+        Ok(relations.into_iter().map(|relation| (relation.name.clone(), relation)).collect())
+    }
+}
+
+/// A [`Snapshot`] with what is derived from it. Immutable; requests hold it behind an `Arc`.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    snapshot: Snapshot,
+    relationships: BTreeMap<QualifiedName, Vec<Relationship>>,
+}
+
+impl Catalog {
+    /// Derives relationships and takes the snapshot in.
+    pub fn new(snapshot: Snapshot) -> Self {
+        let relationships = relationship::derive(&snapshot.relations);
+        Self { snapshot, relationships }
+    }
+
+    /// The declared part.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// A relation by its full name.
+    pub fn relation(&self, name: &QualifiedName) -> Option<&Arc<Relation>> {
+        self.snapshot.relations.get(name)
+    }
+
+    /// The relations of a schema, by name.
+    pub fn relations_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Arc<Relation>> + 'a {
+        self.snapshot.relations.values().filter(move |relation| &*relation.name.schema == schema)
+    }
+
+    /// The relationships that start at `from`.
+    pub fn relationships_from(&self, from: &QualifiedName) -> &[Relationship] {
+        self.relationships.get(from).map_or(&[], Vec::as_slice)
+    }
+
+    /// An enumeration by name, looked for in `schema` and then in all others.
+    pub fn enum_type(&self, schema: &str, name: &str) -> Option<&Arc<EnumType>> {
+        let named = |definition: &&Arc<EnumType>| &*definition.name.name == name;
+        self.snapshot
+            .enums
+            .iter()
+            .filter(named)
+            .find(|definition| &*definition.name.schema == schema)
+            .or_else(|| self.snapshot.enums.iter().find(named))
+    }
+
+    /// What `role` is to the database.
+    pub fn role_standing(&self, role: &str) -> RoleStanding {
+        match self.snapshot.roles.get(role) {
+            None => RoleStanding::Unknown,
+            Some(role) if role.is_assumable => RoleStanding::Assumable,
+            Some(_) => RoleStanding::NotGranted,
+        }
+    }
+
+    /// `role` and all roles whose rights it has through membership.
+    pub fn roles_of<'a>(&'a self, role: &'a str) -> Vec<&'a str> {
+        let mut all = vec![role];
+        let mut next = 0;
+        while let Some(current) = all.get(next).copied() {
+            next += 1;
+            let Some(role) = self.snapshot.roles.get(current) else { continue };
+            for parent in &role.member_of {
+                if !all.contains(&&**parent) {
+                    all.push(parent);
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether row security does not apply to `role`. An unknown role is never exempt.
+    pub fn bypasses_row_security(&self, role: &str) -> bool {
+        self.snapshot.roles.get(role).is_some_and(|role| role.bypasses_row_security)
+    }
+
+    /// Whether `role` may do `privilege` on `column` of `relation`; on all of it when `column` is `None`.
+    pub fn is_granted(&self, role: &str, relation: &Relation, privilege: Privilege, column: Option<&str>) -> bool {
+        self.roles_of(role)
+            .iter()
+            .any(|role| relation.grants.iter().any(|grant| grant.allows(role, privilege, column)))
+    }
+
+    /// Whether `role` may do `privilege` on at least one column of `relation`.
+    pub fn is_granted_somewhere(&self, role: &str, relation: &Relation, privilege: Privilege) -> bool {
+        self.roles_of(role).iter().any(|role| {
+            relation
+                .grants
+                .iter()
+                .any(|grant| grant.privilege == privilege && (&*grant.role == *role || &*grant.role == "public"))
+        })
+    }
+}

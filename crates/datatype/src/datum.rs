@@ -1,0 +1,63 @@
+use serde::{Deserialize, Serialize};
+
+/// A value in the form in which it is stored, compared and bound. Which variant a type uses is said at
+/// each variant of [`crate::Type`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Datum {
+    /// SQL's NULL.
+    Null,
+    /// Whole numbers, booleans, dates and times.
+    Integer(i64),
+    /// Floating point; never NaN.
+    Real(f64),
+    /// Text, numeric, uuid, json and enumeration labels.
+    Text(String),
+    /// `bytea`.
+    Bytes(Vec<u8>),
+}
+
+/// A borrowed [`Datum`]: what a row gives while it is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DatumRef<'a> {
+    /// SQL's NULL.
+    Null,
+    /// See [`Datum::Integer`].
+    Integer(i64),
+    /// See [`Datum::Real`].
+    Real(f64),
+    /// See [`Datum::Text`].
+    Text(&'a str),
+    /// See [`Datum::Bytes`].
+    Bytes(&'a [u8]),
+}
+
+impl Datum {
+    /// Borrows it.
+    pub fn as_ref(&self) -> DatumRef<'_> {
+        match self {
+            Self::Null => DatumRef::Null,
+            Self::Integer(value) => DatumRef::Integer(*value),
+            Self::Real(value) => DatumRef::Real(*value),
+            Self::Text(value) => DatumRef::Text(value),
+            Self::Bytes(value) => DatumRef::Bytes(value),
+        }
+    }
+
+    /// Whether it is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
+impl DatumRef<'_> {
+    /// Copies it.
+    pub fn to_owned(self) -> Datum {
+        match self {
+            Self::Null => Datum::Null,
+            Self::Integer(value) => Datum::Integer(value),
+            Self::Real(value) => Datum::Real(value),
+            Self::Text(value) => Datum::Text(value.to_owned()),
+            Self::Bytes(value) => Datum::Bytes(value.to_vec()),
+        }
+    }
+}

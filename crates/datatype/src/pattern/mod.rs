@@ -1,0 +1,9 @@
+//! `LIKE`, and PostgreSQL's regular expressions.
+
+mod bracket;
+mod like;
+mod regular;
+mod translate;
+
+pub use like::like;
+pub use regular::{COMPILED_LIMIT, NESTING_LIMIT, Pattern, compile};

@@ -1,0 +1,129 @@
+//! Printing without allocation: this runs per column and row.
+
+use crate::Zone;
+use crate::calendar::{
+    INFINITY, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY, SECONDS_PER_DAY,
+    civil_from_days,
+};
+
+/// How a timestamp is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `2024-01-01 00:00:00+00`: the output function and casts to text.
+    Iso,
+    /// `2024-01-01T00:00:00+00:00`: JSON.
+    Json,
+}
+
+/// Prints days since 1970: `1999-12-31`, `0044-03-15 BC`.
+pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
+    if !write_infinity(days, out) && write_day(days, out) {
+        out.extend_from_slice(b" BC");
+    }
+}
+
+/// Prints microseconds since midnight: `12:30:00.5`.
+pub(crate) fn write_time(microseconds: i64, out: &mut Vec<u8>) {
+    // 24:00:00 is a time of its own.
+    let bounded = microseconds.clamp(0, MICROSECONDS_PER_DAY);
+    write_clock(bounded, out);
+}
+
+/// Prints a timestamp without time zone.
+pub(crate) fn write_timestamp(microseconds: i64, style: Style, out: &mut Vec<u8>) {
+    if !write_infinity(microseconds, out) && write_moment(microseconds, style, out) {
+        out.extend_from_slice(b" BC");
+    }
+}
+
+/// Prints a timestamp with time zone as the zone's clocks show it, with their offset.
+pub(crate) fn write_timestamp_tz(microseconds: i64, zone: &Zone, style: Style, out: &mut Vec<u8>) {
+    if write_infinity(microseconds, out) {
+        return;
+    }
+    let offset = zone.offset_at(microseconds.div_euclid(MICROSECONDS_PER_SECOND));
+    let local = microseconds.saturating_add(offset * MICROSECONDS_PER_SECOND);
+    let is_before_christ = write_moment(local, style, out);
+    write_offset(offset, style, out);
+    if is_before_christ {
+        out.extend_from_slice(b" BC");
+    }
+}
+
+fn write_infinity(value: i64, out: &mut Vec<u8>) -> bool {
+    match value {
+        INFINITY => out.extend_from_slice(b"infinity"),
+        NEGATIVE_INFINITY => out.extend_from_slice(b"-infinity"),
+        _ => return false,
+    }
+    true
+}
+
+/// Whether the year is before Christ, which is said at the end.
+fn write_moment(microseconds: i64, style: Style, out: &mut Vec<u8>) -> bool {
+    let is_before_christ = write_day(microseconds.div_euclid(MICROSECONDS_PER_DAY), out);
+    out.push(if style == Style::Json { b'T' } else { b' ' });
+    write_clock(microseconds.rem_euclid(MICROSECONDS_PER_DAY), out);
+    is_before_christ
+}
+
+fn write_day(days: i64, out: &mut Vec<u8>) -> bool {
+    let (year, month, day) = civil_from_days(days);
+    let is_before_christ = year <= 0;
+    let shown = if is_before_christ { 1 - year } else { year };
+    if shown < 10_000 {
+        write_two(shown / 100, out);
+        write_two(shown % 100, out);
+    } else {
+        out.extend_from_slice(itoa::Buffer::new().format(shown).as_bytes());
+    }
+    out.push(b'-');
+    write_two(month, out);
+    out.push(b'-');
+    write_two(day, out);
+    is_before_christ
+}
+
+fn write_clock(microseconds: i64, out: &mut Vec<u8>) {
+    let seconds = microseconds / MICROSECONDS_PER_SECOND;
+    write_two(seconds / 3600, out);
+    out.push(b':');
+    write_two(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two(seconds % 60, out);
+    let mut fraction = microseconds % MICROSECONDS_PER_SECOND;
+    if fraction == 0 {
+        return;
+    }
+    out.push(b'.');
+    let mut unit = MICROSECONDS_PER_SECOND / 10;
+    while fraction > 0 && unit > 0 {
+        out.push(digit(fraction / unit));
+        fraction %= unit;
+        unit /= 10;
+    }
+}
+
+/// `+00`, `+05:30`, `-00:19:32`; JSON always has minutes.
+fn write_offset(seconds: i64, style: Style, out: &mut Vec<u8>) {
+    out.push(if seconds < 0 { b'-' } else { b'+' });
+    let seconds = seconds.abs().min(SECONDS_PER_DAY);
+    write_two(seconds / 3600, out);
+    if seconds % 3600 != 0 || style == Style::Json {
+        out.push(b':');
+        write_two(seconds / 60 % 60, out);
+    }
+    if seconds % 60 != 0 {
+        out.push(b':');
+        write_two(seconds % 60, out);
+    }
+}
+
+/// A number from 0 to 99 in two digits.
+fn write_two(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[digit(value / 10), digit(value % 10)]);
+}
+
+fn digit(value: i64) -> u8 {
+    b'0' + u8::try_from(value % 10).unwrap_or(0)
+}

@@ -1,0 +1,129 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use base::Limit;
+
+/// Where the front door stands and what it lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeConfig {
+    /// Where the API is served. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where `/metrics`, `/live` and `/ready` are served; `None` for nowhere. Never an address that clients reach.
+    pub admin: Option<SocketAddr>,
+    /// The web pages that may call the API.
+    pub origins: AllowedOrigins,
+    /// Whether answers carry `Server-Timing`. It tells durations, never names or values.
+    pub server_timing: bool,
+    /// What is too much.
+    pub limits: EdgeLimits,
+}
+
+impl EdgeConfig {
+    /// The API on `listen`, without an admin address, for every origin, with the default limits.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            admin: None,
+            origins: AllowedOrigins::Any,
+            server_timing: true,
+            limits: EdgeLimits::default(),
+        }
+    }
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))
+    }
+}
+
+/// The web pages whose scripts may call the API (CORS). Other clients are not concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// All of them, without credentials in cookies: PostgREST's behaviour when none is configured.
+    Any,
+    /// These, each as `https://app.example.com`. All others get no CORS header, so that browsers refuse.
+    List(Vec<String>),
+}
+
+/// What is too much. Every bound has its name in `pando.toml`; what it refuses names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgeLimits {
+    /// Connections that are open at once (`limits.max_connections`). Default 4,096: with about 20 kB each they
+    /// stay below 100 MB. One more is answered 503 and closed.
+    pub max_connections: u64,
+    /// Requests that are answered at once (`limits.max_requests`). Default 1,024: what waits longer than clients
+    /// do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the cost of a few µs.
+    pub max_requests: u64,
+    /// Streams that one HTTP/2 connection has open at once (`limits.max_streams`). Default 128, what most servers
+    /// announce: one connection shall not take all of `max_requests`.
+    pub max_streams: u32,
+    /// Bytes of path and query (`limits.max_uri_bytes`). Default 16 KiB: room for a list of some hundred ids.
+    /// More is answered 414.
+    pub max_uri_bytes: u64,
+    /// Bytes of a request's head, its first line included (`limits.max_header_bytes`). Default 32 KiB: a long URI
+    /// and large tokens. More is answered 431.
+    pub max_header_bytes: u32,
+    /// Headers of a request (`limits.max_headers`). Default 100, what the parser holds without allocating. More is
+    /// answered 431.
+    pub max_headers: u32,
+    /// Bytes of a request's body (`limits.max_body_bytes`). Default 5 MiB: tens of thousands of rows; a body is
+    /// held in memory as a whole, so `max_requests` of them have to fit. More is answered 413.
+    pub max_body_bytes: u64,
+    /// Time for the head of a request, from its first byte, or from the connection for the first one
+    /// (`limits.header_read_timeout`). Default 10 s: several round trips of the slowest network. Then the
+    /// connection is closed.
+    pub header_read_timeout: Duration,
+    /// Time for the body of a request (`limits.body_read_timeout`). Default 30 s: 5 MiB at 1.5 Mbit/s. Then 408.
+    pub body_read_timeout: Duration,
+    /// Time for an answer to begin (`limits.request_timeout`). Default 30 s: longer than any sensible statement,
+    /// shorter than the patience of load balancers. Then 504.
+    pub request_timeout: Duration,
+    /// Time without any progress while an answer is sent (`limits.write_timeout`). Default 30 s. Then the
+    /// connection is closed: a client that does not read must not hold a read transaction open.
+    pub write_timeout: Duration,
+    /// Time that a connection stays open without a request (`limits.idle_timeout`). Default 75 s: longer than the
+    /// 60 s of usual load balancers, so that it is them who close.
+    pub idle_timeout: Duration,
+    /// Time for running requests to finish when the server stops (`limits.drain_timeout`). Default 25 s: below
+    /// the 30 s after which orchestrators kill.
+    pub drain_timeout: Duration,
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4_096,
+            max_requests: 1_024,
+            max_streams: 128,
+            max_uri_bytes: 16 * 1024,
+            max_header_bytes: 32 * 1024,
+            max_headers: 100,
+            max_body_bytes: 5 * 1024 * 1024,
+            header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(25),
+        }
+    }
+}
+
+impl EdgeLimits {
+    pub(crate) fn connections(&self) -> Limit {
+        Limit::new("limits.max_connections", self.max_connections)
+    }
+
+    pub(crate) fn requests(&self) -> Limit {
+        Limit::new("limits.max_requests", self.max_requests)
+    }
+
+    pub(crate) fn uri_bytes(&self) -> Limit {
+        Limit::new("limits.max_uri_bytes", self.max_uri_bytes)
+    }
+
+    pub(crate) fn body_bytes(&self) -> Limit {
+        Limit::new("limits.max_body_bytes", self.max_body_bytes)
+    }
+}

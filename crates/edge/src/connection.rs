@@ -1,0 +1,177 @@
+//! One connection: which protocol it speaks, and when it ends.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use telemetry::DropReason;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::EdgeLimits;
+use crate::watch::{Activity, Protocol, Watched, shortest};
+
+/// How far the server is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Requests are taken.
+    Serving,
+    /// No new connections; running requests are finished.
+    Draining,
+    /// The time for that is over.
+    Ended,
+}
+
+/// How long a connection that has not asked yet may still do so when the server stops: its first request may be on
+/// the way, and could not be told from one that was lost.
+const LAST_CHANCE: Duration = Duration::from_millis(250);
+
+/// How long to wait before looking at the first bytes again when they do not tell the protocol.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Serves a connection until it ends. Gives the reason when it was the server that ended it.
+pub(crate) async fn serve<A, F, B>(
+    socket: TcpStream,
+    limits: &EdgeLimits,
+    mut phase: watch::Receiver<Phase>,
+    answer: A,
+) -> Option<DropReason>
+where
+    A: Fn(hyper::Request<Incoming>, Arc<Activity>) -> F,
+    F: Future<Output = http::Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let activity = Arc::new(Activity::new());
+    let protocol = tokio::select! {
+        protocol = detect(&socket) => protocol?,
+        () = tokio::time::sleep(limits.header_read_timeout) => return Some(DropReason::SlowHead),
+        () = last_chance(&mut phase) => return None,
+    };
+    let watched = TokioIo::new(Watched { socket, activity: activity.clone() });
+    let for_requests = activity.clone();
+    let service = service_fn(|request| {
+        let answer = answer(request, for_requests.clone());
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let watch = Watch { activity, limits, protocol };
+    match protocol {
+        Protocol::Http1 => {
+            let connection = pin!(http1_builder(limits).serve_connection(watched, service));
+            drive(connection, |connection| connection.graceful_shutdown(), watch, phase).await
+        }
+        Protocol::Http2 => {
+            let connection = pin!(http2_builder(limits).serve_connection(watched, service));
+            drive(connection, |connection| connection.graceful_shutdown(), watch, phase).await
+        }
+    }
+}
+
+fn http1_builder(limits: &EdgeLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None) // `watch` does it, from the first moment of the connection
+        .max_header_size(usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX));
+    // Any other number is held on the heap, for each request.
+    if limits.max_headers != 100 {
+        builder.max_headers(usize::try_from(limits.max_headers).unwrap_or(usize::MAX));
+    }
+    builder
+}
+
+fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(limits.max_streams).max_header_list_size(limits.max_header_bytes);
+    builder
+}
+
+/// Tells the protocol from the first bytes: HTTP/2 begins with `PRI`, which no method of HTTP/1.1 does. `None` when
+/// the client is gone.
+async fn detect(socket: &TcpStream) -> Option<Protocol> {
+    let mut start = [0; 3];
+    loop {
+        let count = socket.peek(&mut start).await.ok()?;
+        let seen = start.get(..count)?;
+        if seen.is_empty() {
+            return None;
+        }
+        if seen == b"PRI" {
+            return Some(Protocol::Http2);
+        }
+        if !b"PRI".starts_with(seen) {
+            return Some(Protocol::Http1);
+        }
+        // One or two bytes that could be either: peeking gives the same ones again at once.
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Ends a while after the server began to stop.
+async fn last_chance(phase: &mut watch::Receiver<Phase>) {
+    if phase.wait_for(|phase| *phase != Phase::Serving).await.is_ok() {
+        let _over = tokio::time::timeout(LAST_CHANCE, phase.wait_for(|phase| *phase == Phase::Ended)).await;
+    }
+}
+
+struct Watch<'a> {
+    activity: Arc<Activity>,
+    limits: &'a EdgeLimits,
+    protocol: Protocol,
+}
+
+/// Runs the connection, looks at it when something could be overdue, and lets it end when the server does.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+    watch: Watch<'_>,
+    mut phase: watch::Receiver<Phase>,
+) -> Option<DropReason>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut alarm = pin!(tokio::time::sleep_until(Instant::now() + shortest(watch.limits)));
+    // A connection that was accepted while the server began to stop finds it out here, not by a change.
+    let mut is_draining = false;
+    let mut current = *phase.borrow_and_update();
+    loop {
+        match current {
+            Phase::Ended => {
+                return (!watch.activity.is_idle()).then_some(DropReason::Drained);
+            }
+            Phase::Draining if !is_draining => {
+                is_draining = true;
+                finish(connection.as_mut());
+                alarm.as_mut().reset(Instant::now() + LAST_CHANCE);
+            }
+            _ => {}
+        }
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => {
+                return result.err().filter(hyper::Error::is_parse).map(|_error| DropReason::Protocol);
+            }
+            () = alarm.as_mut() => {
+                if is_draining && watch.activity.is_idle() {
+                    return None;
+                }
+                match watch.activity.look(Instant::now(), watch.limits, watch.protocol) {
+                    Ok(next) if is_draining => alarm.as_mut().reset(next.min(Instant::now() + LAST_CHANCE)),
+                    Ok(next) => alarm.as_mut().reset(next),
+                    Err(reason) => return Some(reason),
+                }
+            }
+            changed = phase.changed() => {
+                current = if changed.is_ok() { *phase.borrow_and_update() } else { Phase::Ended };
+            }
+        }
+    }
+}

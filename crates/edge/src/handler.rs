@@ -1,0 +1,29 @@
+use std::future::Future;
+
+/// Answers requests. `service::Service` is the one that matters; tests bring their own.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Dropped unfinished when the client leaves or the request's time is over. A panic is
+    /// answered 500 and costs nobody else anything.
+    fn handle(&self, request: service::Request) -> impl Future<Output = service::Answer> + Send;
+}
+
+impl<H: Handler> Handler for std::sync::Arc<H> {
+    fn handle(&self, request: service::Request) -> impl Future<Output = service::Answer> + Send {
+        H::handle(self, request)
+    }
+}
+
+/// Says whether requests can be answered, for `/ready`.
+pub trait Readiness: Send + Sync + 'static {
+    /// `Ok`, or the reason why not, in a few fixed words. Called for every probe: quick, and never waiting.
+    ///
+    /// # Errors
+    /// The reason why requests cannot be answered.
+    fn check(&self) -> Result<(), &'static str>;
+}
+
+impl<F: Fn() -> Result<(), &'static str> + Send + Sync + 'static> Readiness for F {
+    fn check(&self) -> Result<(), &'static str> {
+        self()
+    }
+}

@@ -1,0 +1,62 @@
+//! Where the API is mounted: at `/rest/v1`, as the Supabase clients call it, and at `/`, as PostgREST serves it.
+
+use crate::refusal::Refusal;
+
+/// What the other areas of a Supabase project are called, for an answer that says more than "not found".
+const AREAS: [(&str, &str); 4] = [
+    ("/auth/v1", "Authentication (/auth/v1)"),
+    ("/storage/v1", "Storage (/storage/v1)"),
+    ("/realtime/v1", "Realtime (/realtime/v1)"),
+    ("/functions/v1", "Edge functions (/functions/v1)"),
+];
+
+/// The path inside of the API.
+pub(crate) fn strip(path: &str) -> Result<&str, Refusal> {
+    if let Some(rest) = inside("/rest/v1", path) {
+        return Ok(rest);
+    }
+    for (prefix, name) in AREAS {
+        if inside(prefix, path).is_some() {
+            return Err(Refusal::not_offered(name));
+        }
+    }
+    // `OPTIONS *` asks about the server, an empty path (HTTP/2) means the root.
+    Ok(if path.is_empty() || path == "*" { "/" } else { path })
+}
+
+/// What follows `prefix`, beginning with `/`, when `path` lies below it.
+fn inside<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+    match path.strip_prefix(prefix)? {
+        "" => Some("/"),
+        rest if rest.starts_with('/') => Some(rest),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (path, expected) in [
+            ("/rest/v1", "/"),
+            ("/rest/v1/", "/"),
+            ("/rest/v1/zones", "/zones"),
+            ("/rest/v1/rpc/greet", "/rpc/greet"),
+            ("/zones", "/zones"),
+            ("/", "/"),
+            ("*", "/"),
+            ("", "/"),
+            ("/rest/v10", "/rest/v10"),
+            ("/rest", "/rest"),
+            ("/auth", "/auth"),
+            ("/auth/v11", "/auth/v11"),
+        ] {
+            assert_eq!(strip(path).unwrap(), expected, "{path}");
+        }
+        for path in ["/auth/v1", "/auth/v1/token", "/storage/v1/object/a", "/realtime/v1/", "/functions/v1/hello"] {
+            assert_eq!(strip(path).unwrap_err().failure.code, "PANDO404", "{path}");
+        }
+    }
+}

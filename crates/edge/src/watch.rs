@@ -1,0 +1,266 @@
+//! Watches a connection from its first moment. The HTTP library times nothing here: one small record of what the
+//! connection does, looked at when something could be overdue, catches slow senders, slow readers and idlers of
+//! both protocols without a timer per request.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use telemetry::DropReason;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::EdgeLimits;
+
+/// What a connection does. Moments are nanoseconds since it was opened, plus one; 0 means "not now".
+#[derive(Debug)]
+pub(crate) struct Activity {
+    opened: Instant,
+    in_flight: AtomicU32,
+    was_asked: AtomicBool,
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    blocked_since: AtomicU64,
+}
+
+/// The protocol that a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            in_flight: AtomicU32::new(0),
+            was_asked: AtomicBool::new(false),
+            head_since: AtomicU64::new(0),
+            idle_since: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
+        }
+    }
+
+    fn stamp(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn moment(&self, stamp: u64) -> Instant {
+        self.opened + Duration::from_nanos(stamp.saturating_sub(1))
+    }
+
+    /// The head of a request is complete.
+    pub(crate) fn request_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+        self.was_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// A request's answer is handed over.
+    pub(crate) fn request_ended(&self) {
+        self.idle_since.store(self.stamp(), Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is asked and nothing half asked.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a request was ever complete.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.was_asked.load(Ordering::Relaxed)
+    }
+
+    fn bytes_came(&self) {
+        if self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(self.stamp(), Ordering::Relaxed);
+        }
+    }
+
+    fn write_waits(&self, waits: bool) {
+        let since = self.blocked_since.load(Ordering::Relaxed);
+        if waits && since == 0 {
+            self.blocked_since.store(self.stamp(), Ordering::Relaxed);
+        } else if !waits && since != 0 {
+            self.blocked_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// When to look again; or why the connection has to end.
+    pub(crate) fn look(&self, now: Instant, limits: &EdgeLimits, protocol: Protocol) -> Result<Instant, DropReason> {
+        let waiting = self.waiting(limits, protocol);
+        let blocked = match self.blocked_since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some((self.moment(since) + limits.write_timeout, DropReason::SlowReader)),
+        };
+        let mut next = now + shortest(limits);
+        for (deadline, reason) in waiting.into_iter().chain(blocked) {
+            if deadline <= now {
+                return Err(reason);
+            }
+            next = next.min(deadline);
+        }
+        Ok(next)
+    }
+
+    /// Until when a request has to come. While one is answered, its own limits count.
+    fn waiting(&self, limits: &EdgeLimits, protocol: Protocol) -> Option<(Instant, DropReason)> {
+        if self.in_flight.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        let head_since = self.head_since.load(Ordering::Relaxed);
+        if !self.was_asked() {
+            return Some((self.opened + limits.header_read_timeout, DropReason::SlowHead));
+        }
+        // On HTTP/2, bytes between requests are mostly pings and window updates.
+        if head_since != 0 && protocol == Protocol::Http1 {
+            return Some((self.moment(head_since) + limits.header_read_timeout, DropReason::SlowHead));
+        }
+        let idle_since = self.moment(self.idle_since.load(Ordering::Relaxed));
+        Some((idle_since + limits.idle_timeout, DropReason::Idle))
+    }
+}
+
+/// What begins now is overdue no earlier than this.
+pub(crate) fn shortest(limits: &EdgeLimits) -> Duration {
+    limits.header_read_timeout.min(limits.write_timeout).min(limits.idle_timeout)
+}
+
+/// A socket whose reads and writes are noted.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) socket: TcpStream,
+    pub(crate) activity: std::sync::Arc<Activity>,
+}
+
+impl Watched {
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        self.activity.write_waits(poll.is_pending());
+        poll
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut self.socket).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.bytes_came();
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.wrote(poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.wrote(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A TCP socket has nothing to flush: this says nothing about the client.
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> EdgeLimits {
+        EdgeLimits {
+            header_read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            ..EdgeLimits::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_own_time() {
+        let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+        let look = |activity: &Activity| activity.look(Instant::now(), &limits(), Protocol::Http1);
+
+        let silent = Activity::new();
+        pass(9).await;
+        assert!(look(&silent).is_ok());
+        pass(1).await;
+        assert_eq!(look(&silent), Err(DropReason::SlowHead));
+
+        let trickling = Activity::new();
+        trickling.request_began();
+        pass(1000).await;
+        assert!(look(&trickling).is_ok(), "a running request has limits of its own");
+        trickling.request_ended();
+        pass(70).await;
+        assert!(look(&trickling).is_ok());
+        trickling.bytes_came();
+        pass(6).await;
+        trickling.bytes_came();
+        assert!(look(&trickling).is_ok(), "no longer idle");
+        pass(4).await;
+        assert_eq!(look(&trickling), Err(DropReason::SlowHead), "more bytes do not buy more time");
+        trickling.request_began();
+        trickling.request_ended();
+        pass(75).await;
+        assert_eq!(look(&trickling), Err(DropReason::Idle));
+
+        let unread = Activity::new();
+        unread.request_began();
+        unread.write_waits(true);
+        pass(29).await;
+        assert!(look(&unread).is_ok());
+        unread.write_waits(false);
+        unread.write_waits(true);
+        pass(29).await;
+        assert!(look(&unread).is_ok(), "progress buys time");
+        pass(1).await;
+        assert_eq!(look(&unread), Err(DropReason::SlowReader));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_look_is_never_late() {
+        let activity = Activity::new();
+        activity.request_began();
+        activity.request_ended();
+        let now = Instant::now();
+        let next = activity.look(now, &limits(), Protocol::Http1).unwrap();
+        assert_eq!(next - now, Duration::from_secs(10), "a head may begin at once");
+        tokio::time::advance(Duration::from_secs(70)).await;
+        let now = Instant::now();
+        let next = activity.look(now, &limits(), Protocol::Http1).unwrap();
+        assert!(next - now <= Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_do_not_make_http2_look_slow() {
+        let activity = Activity::new();
+        activity.request_began();
+        activity.request_ended();
+        activity.bytes_came();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(activity.look(Instant::now(), &limits(), Protocol::Http2).is_ok());
+    }
+}

@@ -1,0 +1,339 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Caller, Claims, Clock, Failure, Kind};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use parking_lot::RwLock;
+use serde_json::{Map, Value};
+use tokio::runtime::Handle;
+
+use crate::cache::{Remembered, TokenCache, fingerprint};
+use crate::claims::{Times, check_audience, check_issuer, refused};
+use crate::key::{KeyRing, KeySet};
+use crate::remote::{FETCH_TIMEOUT, MAXIMUM_AGE, MINIMUM_GAP, Remote, Turn};
+use crate::role_path::RolePath;
+use crate::token::{TokenError, undecodable, verify};
+use crate::{IdentityConfig, IdentityError, KeyEvent, strict_json};
+
+/// Turns headers into callers. Cheap to share; all methods take `&self`.
+pub struct Verifier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: IdentityConfig,
+    clock: Arc<dyn Clock>,
+    role_path: RolePath,
+    anonymous: Option<Caller>,
+    secret: Option<KeySet>,
+    file: RwLock<Option<KeySet>>,
+    remote: Option<(Remote, Handle)>,
+    ring: RwLock<Ring>,
+    cache: TokenCache,
+}
+
+/// The keys in use, and the number of their state.
+#[derive(Clone, Default)]
+struct Ring {
+    keys: Arc<KeyRing>,
+    generation: u64,
+}
+
+impl Verifier {
+    /// Checks the configuration, reads the keys, and begins to fetch those behind an address.
+    ///
+    /// Fails on short secrets, weak keys, and files or texts that cannot be read. With `jwks_url` it has to be
+    /// called inside a tokio runtime; an address that does not answer is not a failure.
+    pub fn open(config: IdentityConfig, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
+        let secret = match &config.secret {
+            Some(secret) => Some(KeySet::from_secret(secret, config.secret_is_base64)?),
+            None => None,
+        };
+        let remote = match &config.jwks_url {
+            Some(url) => Some((
+                Remote::open(url)?,
+                Handle::try_current().map_err(|_| IdentityError::NoRuntime)?,
+            )),
+            None => None,
+        };
+        let inner = Arc::new(Inner {
+            role_path: RolePath::parse(&config.role_claim)?,
+            anonymous: config
+                .anonymous_role
+                .clone()
+                .map(|role| caller(role, Map::new(), true)),
+            secret,
+            file: RwLock::new(read_file(&config)?),
+            remote,
+            ring: RwLock::default(),
+            cache: TokenCache::default(),
+            config,
+            clock,
+        });
+        inner.rebuild_ring();
+        inner.fetch(Duration::ZERO);
+        Ok(Self { inner })
+    }
+
+    /// Who asks. Only the first `Authorization` header counts, and of it only the scheme `Bearer`, in any case;
+    /// a request with another scheme or none is anonymous.
+    ///
+    /// A failure has the kind [`Kind::Unauthenticated`], except when no key is configured (`PGRST300`,
+    /// [`Kind::Internal`]) or none could be fetched yet ([`Kind::Unavailable`]).
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        let inner = &self.inner;
+        let Some(token) = bearer(headers) else {
+            return inner.anonymous();
+        };
+        if !inner.has_keys() {
+            return Err(Failure::new(
+                Kind::Internal,
+                "PGRST300",
+                "Server lacks JWT secret",
+            ));
+        }
+        if token.is_empty() {
+            return Err(undecodable("Empty JWT is sent in Authorization header"));
+        }
+        inner.fetch(MAXIMUM_AGE);
+        match inner.check(token) {
+            Err(TokenError::NoSuitableKey) => {
+                inner.refreshed().await;
+                inner.check(token).map_err(|error| inner.answer(error))
+            }
+            outcome => outcome.map_err(|error| inner.answer(error)),
+        }
+    }
+
+    /// Reads the JWK set file again and fetches the set behind the address again. When the file is not usable,
+    /// the former keys stay in use.
+    pub fn reload(&self) -> Result<(), IdentityError> {
+        self.inner.fetch(Duration::ZERO);
+        let fresh = read_file(&self.inner.config)?;
+        *self.inner.file.write() = fresh;
+        self.inner.rebuild_ring();
+        Ok(())
+    }
+
+    /// How many keys are in use now.
+    pub fn key_count(&self) -> usize {
+        self.inner.ring.read().keys.len()
+    }
+
+    /// Whether tokens can be verified at all: a secret, file or address is configured.
+    pub fn has_keys(&self) -> bool {
+        self.inner.has_keys()
+    }
+}
+
+impl Inner {
+    fn has_keys(&self) -> bool {
+        self.secret.is_some() || self.config.jwks_file.is_some() || self.remote.is_some()
+    }
+
+    fn anonymous(&self) -> Result<Caller, Failure> {
+        self.anonymous.clone().ok_or_else(|| {
+            Failure::new(
+                Kind::Unauthenticated,
+                "PGRST302",
+                "Anonymous access is disabled",
+            )
+        })
+    }
+
+    /// Verifies a token, or recalls that it was verified.
+    fn check(&self, token: &[u8]) -> Result<Caller, TokenError> {
+        let ring = self.ring.read().clone();
+        let now = self.clock.now().seconds();
+        let leeway = self.config.leeway_seconds;
+        let name = fingerprint(token);
+        if let Some(known) = self.cache.recall(&name, ring.generation) {
+            known
+                .times
+                .check(now, leeway)
+                .map_err(TokenError::Refused)?;
+            return Ok(known.caller);
+        }
+        let text = std::str::from_utf8(token)
+            .map_err(|_| TokenError::Refused(undecodable("JWT cryptographic operation failed")))?;
+        let payload = verify(text, &ring.keys)?;
+        let claims = parse_claims(&payload).map_err(TokenError::Refused)?;
+        let times = self
+            .check_claims(&claims, now)
+            .map_err(TokenError::Refused)?;
+        let caller = self.caller(claims).map_err(TokenError::Refused)?;
+        self.cache.remember(
+            name,
+            Remembered {
+                caller: caller.clone(),
+                times,
+                generation: ring.generation,
+            },
+        );
+        Ok(caller)
+    }
+
+    fn check_claims(&self, claims: &Map<String, Value>, now: i64) -> Result<Times, Failure> {
+        let times = Times::read(claims)?;
+        times.check(now, self.config.leeway_seconds)?;
+        check_audience(claims, self.config.audience.as_deref())?;
+        check_issuer(claims, self.config.issuer.as_deref())?;
+        Ok(times)
+    }
+
+    /// The caller that claims stand for; without a role it is the anonymous one, with these claims.
+    fn caller(&self, claims: Map<String, Value>) -> Result<Caller, Failure> {
+        let value = Value::Object(claims);
+        let named: Option<Arc<str>> = self
+            .role_path
+            .role(&value)
+            .map(|role| Arc::from(role.as_ref()));
+        let role = match named {
+            Some(role) => role,
+            None => self.anonymous()?.role,
+        };
+        let is_anonymous = self.config.anonymous_role.as_ref() == Some(&role);
+        let claims = if let Value::Object(claims) = value {
+            claims
+        } else {
+            Map::new()
+        };
+        Ok(caller(role, claims, is_anonymous))
+    }
+
+    /// Puts the keys of all sources into use and forgets what other keys had verified.
+    fn rebuild_ring(&self) {
+        let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
+        let file = self.file.read();
+        let keys = KeyRing::of(
+            self.secret
+                .iter()
+                .chain(file.iter())
+                .chain(remote.as_deref()),
+        );
+        let mut ring = self.ring.write();
+        *ring = Ring {
+            keys: Arc::new(keys),
+            generation: ring.generation.wrapping_add(1),
+        };
+        drop(ring);
+        self.cache.clear();
+    }
+
+    /// Begins a fetch in the background unless the last one is younger than `gap`. True if one is under way.
+    fn fetch(self: &Arc<Self>, gap: Duration) -> bool {
+        let Some((remote, runtime)) = &self.remote else {
+            return false;
+        };
+        match remote.take_turn(self.clock.monotonic(), gap) {
+            Turn::Running => true,
+            Turn::TooSoon => false,
+            Turn::Mine => {
+                let inner = self.clone();
+                runtime.spawn(async move { inner.run_fetch().await });
+                true
+            }
+        }
+    }
+
+    async fn run_fetch(&self) {
+        let Some((remote, _)) = &self.remote else {
+            return;
+        };
+        let event = match remote.fetch().await {
+            Ok(keys) => {
+                let event = KeyEvent::Fetched {
+                    keys: keys.len(),
+                    skipped: keys.skipped.clone(),
+                };
+                remote.finish(Some(Arc::new(keys)));
+                self.rebuild_ring();
+                event
+            }
+            Err(reason) => {
+                remote.finish(None);
+                KeyEvent::FetchFailed { reason }
+            }
+        };
+        if let Some(listener) = &self.config.listener {
+            listener.tell(&event);
+        }
+        remote.announce();
+    }
+
+    /// After a token named a key nobody knows: waits for a fetch if one is under way or may begin now.
+    async fn refreshed(self: &Arc<Self>) {
+        let Some((remote, _)) = &self.remote else {
+            return;
+        };
+        let mut ended = remote.subscribe();
+        if self.fetch(MINIMUM_GAP) {
+            // Too late is answered like an unknown key.
+            let _too_late = tokio::time::timeout(FETCH_TIMEOUT, ended.changed()).await;
+        }
+    }
+
+    /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
+    fn answer(&self, error: TokenError) -> Failure {
+        let is_unfetched = self
+            .remote
+            .as_ref()
+            .is_some_and(|(remote, _)| remote.keys().is_none());
+        if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
+            return Failure::new(
+                Kind::Unavailable,
+                "PANDO503",
+                "The keys that verify tokens could not be fetched yet",
+            )
+            .with_retry_after(5);
+        }
+        error.into()
+    }
+}
+
+/// A caller whose claims say its role, as PostgREST puts it into `request.jwt.claims`.
+fn caller(role: Arc<str>, mut claims: Map<String, Value>, is_anonymous: bool) -> Caller {
+    claims.insert("role".to_owned(), Value::String(role.to_string()));
+    Caller {
+        role,
+        claims: Arc::new(Claims::new(claims)),
+        is_anonymous,
+    }
+}
+
+/// The token of a `Bearer` authorization, possibly empty; `None` without one.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let end = value
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(value.len());
+    let (scheme, token) = value.split_at_checked(end)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| token.trim_ascii())
+}
+
+fn parse_claims(payload: &[u8]) -> Result<Map<String, Value>, Failure> {
+    match strict_json::parse(payload) {
+        Ok(Value::Object(claims)) => Ok(claims),
+        _ => Err(refused("Parsing claims failed")),
+    }
+}
+
+fn read_file(config: &IdentityConfig) -> Result<Option<KeySet>, IdentityError> {
+    let Some(path) = &config.jwks_file else {
+        return Ok(None);
+    };
+    let text = std::fs::read(path).map_err(|source| IdentityError::KeyFile {
+        path: path.clone(),
+        source,
+    })?;
+    KeySet::from_json(&text)
+        .map(Some)
+        .map_err(|problem| IdentityError::KeySet {
+            origin: path.display().to_string(),
+            problem,
+        })
+}

@@ -1,0 +1,228 @@
+//! The command line: what can be typed, and what the help says about it.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default().dimmed());
+
+/// One binary that turns a SQL schema into a production REST API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pando",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    after_help = "\
+First steps:
+  pando init gym && cd gym     make a project with an example schema
+  pando serve                  apply its migrations and serve it on http://127.0.0.1:8000
+  curl 'http://127.0.0.1:8000/rest/v1/climbs?select=id,name,route(grade,setter(name))&sent=is.true&order=id.desc&limit=10'
+
+Exit codes:
+  0  it worked                       3  the configuration is wrong
+  1  it failed while it ran          4  a migration is refused or failed
+  2  the command line is wrong       5  the database cannot be opened
+                                     6  an address cannot be listened on"
+)]
+pub struct Cli {
+    /// What everything reads.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file, or the folder it is in [default: pando.toml, if there is one]
+    #[arg(long, short, global = true, value_name = "FILE", env = "PANDO_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+
+    /// Override one setting, for example --set api.max_rows=100; may be repeated
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE", value_parser = parse_pair)]
+    pub set: Vec<(String, String)>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project: configuration, a first migration, seed data, a README
+    #[command(after_help = "\
+Examples:
+  pando init gym        make the folder gym with the climbing gym example
+  pando init            make it here; the folder has to be empty
+
+The configuration gets a random secret for development. Change migrations/0001_init.sql as you like
+before the first `pando serve`; afterwards add new files with `pando migrate new`.")]
+    Init {
+        /// The folder; it is made when it is missing and has to be empty
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+
+    /// Apply pending migrations and serve the API
+    #[command(after_help = "\
+Examples:
+  pando serve                            serve the project in this folder
+  pando serve --config gym               serve the one in gym/pando.toml
+  pando serve --listen 0.0.0.0:8000      be reached from other machines
+  PANDO_LOG_FORMAT=json pando serve      log JSON even on a terminal
+
+Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds)
+and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again.")]
+    Serve {
+        /// The address of the API; the same as --set server.listen=ADDRESS
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+        /// The address of metrics and probes, empty for none; the same as --set server.admin_listen=ADDRESS
+        #[arg(long, value_name = "ADDRESS")]
+        admin_listen: Option<String>,
+    },
+
+    /// Change the schema: apply migrations, see what is applied, make a new one
+    #[command(subcommand, after_help = "\
+A migration is a file in migrations/ named by a number and a word or two, 0002_add_walls.sql, written in
+PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction, and once:
+Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone.")]
+    Migrate(Migrate),
+
+    /// Look at the configuration
+    #[command(subcommand, after_help = "\
+Every setting can be given in pando.toml, in the environment and as a flag; the later wins:
+  pando.toml           [api]
+                       max_rows = 100
+  the environment      PANDO_API_MAX_ROWS=100
+  a flag               --set api.max_rows=100")]
+    Config(ConfigCommand),
+
+    /// Make a signed token (JWT, HS256) for development
+    #[command(after_help = "\
+Examples:
+  pando token --role authenticated --sub 7b9e0c5e-3f0a-4b39-9d0e-0a3a4c8a1d11
+  pando token --role anon --expires never          the key for createClient() of supabase-js
+  pando token --role authenticated --claim plan=pro --claim 'teams=[1,2]'
+  curl -H \"Authorization: Bearer $(pando token --role authenticated)\" http://127.0.0.1:8000/rest/v1/climbs
+
+The token is signed with auth.jwt_secret, and gets the configured audience and issuer, if there are any.")]
+    Token(Token),
+
+    /// Print the version
+    Version,
+}
+
+/// `pando migrate …`
+#[derive(Debug, Subcommand)]
+pub enum Migrate {
+    /// Apply the migrations that are pending
+    Up,
+    /// List the migrations: which are applied, which are pending
+    Status,
+    /// Make an empty migration file with the next number
+    #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]
+    New {
+        /// What it is about, in letters, digits and underscores
+        name: String,
+    },
+}
+
+/// `pando config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every value and where it came from; secrets are hidden
+    Show,
+    /// Look for mistakes in the configuration and the keys, without starting anything
+    Check,
+    /// Print the JSON Schema of pando.toml, for editors
+    Schema,
+}
+
+/// `pando token`
+#[derive(Debug, Args)]
+pub struct Token {
+    /// The database role that requests with the token run as
+    #[arg(long, default_value = "authenticated")]
+    pub role: String,
+    /// Whom the token stands for: auth.uid() in policies
+    #[arg(long, value_name = "UUID")]
+    pub sub: Option<String>,
+    /// Another claim; the value is read as JSON if it is JSON, and as text otherwise
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    pub claims: Vec<(String, String)>,
+    /// How long it counts: 90s, 30m, 12h, 30d or never
+    #[arg(long, default_value = "1h", value_parser = parse_lifetime)]
+    pub expires: Lifetime,
+}
+
+/// How long a token counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// So many seconds.
+    Seconds(u32),
+    /// Without an end.
+    Forever,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("it has to look like name=value".to_owned()),
+    }
+}
+
+fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
+    const SHAPE: &str = "it has to look like 90s, 30m, 12h, 30d or never";
+    if text == "never" {
+        return Ok(Lifetime::Forever);
+    }
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    units
+        .iter()
+        .find_map(|(unit, seconds)| text.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(*seconds))
+        .filter(|seconds| *seconds > 0)
+        .map(Lifetime::Seconds)
+        .ok_or_else(|| SHAPE.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lifetimes() {
+        for (text, expected) in [
+            ("90s", Some(Lifetime::Seconds(90))),
+            ("1h", Some(Lifetime::Seconds(3_600))),
+            ("30d", Some(Lifetime::Seconds(2_592_000))),
+            ("never", Some(Lifetime::Forever)),
+            ("0s", None),
+            ("1", None),
+            ("-1h", None),
+            ("99999999d", None),
+        ] {
+            assert_eq!(parse_lifetime(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pairs() {
+        assert_eq!(parse_pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(parse_pair("a="), Ok(("a".to_owned(), String::new())));
+        assert!(parse_pair("a").is_err());
+        assert!(parse_pair("=b").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! `pando migrate`
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use store::Store;
+
+use crate::cli::Migrate;
+use crate::configuration::{Loaded, Prepared, Sources, load};
+use crate::database::{self, Standing};
+use crate::migrations;
+use crate::observer::Silent;
+use crate::outcome::CommandError;
+use crate::terminal::Style;
+
+/// Applies migrations, lists them, or makes a new file.
+pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let loaded = load(sources)?;
+    let prepared = Prepared::new(&loaded, None)?;
+    if let Migrate::New { name } = action {
+        let path = migrations::create(&prepared.migrations, name)?;
+        writeln!(out, "{} {}", style.good("made"), path.display())?;
+        return Ok(());
+    }
+    // Asking for the state of a database that is not there does not make one.
+    if matches!(action, Migrate::Status) && !prepared.database.exists() {
+        let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, applied: Vec::new() };
+        return list(&standing, &prepared.migrations, style, out);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    runtime.block_on(with_database(action, &loaded, &prepared, style, out))
+}
+
+async fn with_database(
+    action: &Migrate,
+    loaded: &Loaded,
+    prepared: &Prepared,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
+    let outcome = match action {
+        Migrate::Status => status(store.as_ref(), prepared, style, out).await,
+        Migrate::Up | Migrate::New { .. } => up(store.as_ref(), prepared, style, out).await,
+    };
+    store.close().await;
+    outcome
+}
+
+async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let applied = database::migrate(store, prepared).await?;
+    for step in &applied {
+        let milliseconds = step.duration.as_millis();
+        writeln!(out, "{} {} in {milliseconds} ms", style.good("applied"), step.name)?;
+    }
+    if applied.is_empty() {
+        writeln!(out, "nothing to do: {} is up to date", prepared.database.display())?;
+    }
+    Ok(())
+}
+
+async fn status(
+    store: &dyn Store,
+    prepared: &Prepared,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let standing = Standing::read(store, &prepared.migrations).await?;
+    list(&standing, &prepared.migrations, style, out)
+}
+
+/// One line a file; then what is wrong with them, if anything is.
+fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    if standing.files.is_empty() && standing.applied.is_empty() {
+        writeln!(out, "there are no migrations in {}; `pando migrate new NAME` makes one", folder.display())?;
+    }
+    for file in &standing.files {
+        let state = match standing.applied.iter().find(|done| done.version == file.version) {
+            None => style.warning("pending"),
+            Some(done) if done.checksum == file.checksum => style.good("applied"),
+            Some(_) => style.bad("changed"),
+        };
+        writeln!(out, "{state}  {}", file.name)?;
+    }
+    for done in &standing.applied {
+        if !standing.files.iter().any(|file| file.version == done.version) {
+            writeln!(out, "{}  {}", style.bad("missing"), done.name)?;
+        }
+    }
+    standing.pending(folder)?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! One file for each command.
+
+pub mod config;
+pub mod init;
+pub mod migrate;
+pub mod serve;
+pub mod token;

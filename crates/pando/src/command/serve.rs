@@ -1,0 +1,349 @@
+//! `pando serve`: puts the house together, opens the door, and closes it again.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base::{Clock, SystemClock};
+use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
+use identity::{KeyListener, Verifier};
+use service::Service;
+use store::Store;
+use telemetry::{
+    Advice, CatalogLoaded, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied, ReadinessChanged, SeedApplied, Started, Stopped,
+    Telemetry, TelemetryConfig, TracesConfig,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::configuration::{self, Config, ConfigError, Loaded, Prepared, Sources, load};
+use crate::database::{self, Applied, Standing};
+use crate::observer::{DatabaseObserver, gauges, report_keys};
+use crate::outcome::CommandError;
+use crate::terminal::Style;
+
+/// How often the database is asked whether it still answers.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// How long the last log lines and spans may take to get out.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why `/ready` says no while the database does not answer.
+const NOT_READY: &str = "the database does not answer";
+
+/// Applies migrations and serves until a signal ends it.
+pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let loaded = load(sources)?;
+    let told = Arc::new(OnceLock::new());
+    let listener = {
+        let told = told.clone();
+        KeyListener::new(move |event| report_keys(&told, event))
+    };
+    let prepared = Prepared::new(&loaded, Some(listener))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    let telemetry = Arc::new(start_telemetry(&loaded.config)?);
+    let _first = told.set(telemetry.clone());
+    let outcome = runtime.block_on(serve(&loaded, prepared, &telemetry, style, out));
+    // What still runs had its time; blocking tasks are not waited for longer than this.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    telemetry.shutdown(LAST_WORDS);
+    outcome
+}
+
+async fn serve(
+    loaded: &Loaded,
+    prepared: Prepared,
+    telemetry: &Arc<Telemetry>,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let config = &loaded.config;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let signals = Signals::listen()?;
+    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: "sqlite" });
+
+    // The sockets first: a port in use must not be found out after migrations have run.
+    let edge = Edge::bind(edge_config(config, &prepared)).await?;
+    let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
+    let store = database::open(config, &prepared, observer).await?;
+    let applied = bring_up_to_date(config, &prepared, store.as_ref(), telemetry, clock.as_ref()).await?;
+    let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
+        .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
+    let verifier = Arc::new(verifier);
+    if !verifier.has_keys() {
+        telemetry.report(&Advice {
+            setting: "auth.jwt_secret",
+            sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
+        });
+    }
+    telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
+
+    if is_text(config) {
+        let summary = Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses() };
+        summary.write(store.as_ref(), style, out)?;
+    }
+    let service = Service::new(service_settings(config), verifier.clone(), store.clone(), clock);
+    let is_ready = Arc::new(AtomicBool::new(true));
+    let readiness = {
+        let is_ready = is_ready.clone();
+        move || if is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
+    };
+    let background = [
+        tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready)),
+        tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
+    ];
+    let (drain, stop) = signals.end.watch();
+    let served = edge.run(House(service), readiness, telemetry.clone(), async { drop(drain.await) });
+    let drained = tokio::select! {
+        drained = served => Some(drained),
+        _second_signal = stop => None,
+    };
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    store.close().await;
+    let Some(drained) = drained else {
+        return Err(CommandError::Failed("stopped by a second signal, before all requests were finished".to_owned()));
+    };
+    telemetry.report(&Stopped { in_flight: drained.in_flight, duration: drained.duration });
+    Ok(())
+}
+
+/// The service as the front door calls it.
+struct House(Service);
+
+impl edge::Handler for House {
+    async fn handle(&self, request: service::Request) -> service::Answer {
+        self.0.answer(request).await
+    }
+}
+
+/// Applies what is pending, or makes sure that nothing is.
+async fn bring_up_to_date(
+    config: &Config,
+    prepared: &Prepared,
+    store: &dyn Store,
+    telemetry: &Telemetry,
+    clock: &dyn Clock,
+) -> Result<Vec<Applied>, CommandError> {
+    let applied = if config.database.migrate_on_start {
+        database::migrate(store, prepared).await?
+    } else {
+        let standing = Standing::read(store, &prepared.migrations).await?;
+        if !standing.pending(&prepared.migrations)?.is_empty() {
+            telemetry.report(&Advice {
+                setting: "database.migrate_on_start",
+                sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
+            });
+        }
+        Vec::new()
+    };
+    for step in &applied {
+        if step.is_seed {
+            telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
+        } else {
+            telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
+        }
+    }
+    let started = clock.monotonic();
+    let catalog = store.catalog();
+    let relations = &catalog.snapshot().relations;
+    if relations.is_empty() {
+        telemetry.report(&Advice {
+            setting: "database.migrations",
+            sentence: "The database has no tables; put a migration into the folder, or make a project with `pando init`",
+        });
+    }
+    let relationships = relations.keys().map(|name| catalog.relationships_from(name).len() as u64).sum();
+    telemetry.report(&CatalogLoaded {
+        relations: relations.len() as u64,
+        relationships,
+        duration: clock.monotonic().saturating_duration_since(started),
+    });
+    Ok(applied)
+}
+
+/// Asks the database again and again whether it answers, for `/ready`.
+async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<AtomicBool>) {
+    telemetry.report(&ReadinessChanged { reason: None });
+    loop {
+        tokio::time::sleep(PROBE).await;
+        // Busy is not broken: who waits for the database gets an answer of its own.
+        let answers = !matches!(
+            store.check().await,
+            Err(store::StoreError::Engine(_) | store::StoreError::Unusable { .. } | store::StoreError::Closed)
+        );
+        if is_ready.swap(answers, Ordering::Relaxed) != answers {
+            telemetry.report(&ReadinessChanged { reason: (!answers).then_some(NOT_READY) });
+        }
+    }
+}
+
+/// Reads the keys again at every SIGHUP.
+async fn reload_keys(mut hangup: Signal, verifier: Arc<Verifier>, telemetry: Arc<Telemetry>) {
+    while hangup.recv().await.is_some() {
+        match verifier.reload() {
+            Ok(()) => telemetry.report(&KeysLoaded { keys: verifier.key_count() as u64 }),
+            Err(error) => telemetry.report(&KeysUnavailable { error: &error.to_string() }),
+        }
+    }
+}
+
+/// The signals that mean something to a server.
+struct Signals {
+    end: Ends,
+    hangup: Signal,
+}
+
+/// The signals that end it.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CommandError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")))
+        };
+        let end =
+            Ends { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
+        Ok(Self { end, hangup: listen(SignalKind::hangup())? })
+    }
+}
+
+impl Ends {
+    /// What becomes ready at the first signal, and what does at the second.
+    fn watch(mut self) -> (oneshot::Receiver<()>, oneshot::Receiver<()>) {
+        let (first, drain) = oneshot::channel();
+        let (second, stop) = oneshot::channel();
+        tokio::spawn(async move {
+            self.next().await;
+            let _gone = first.send(());
+            self.next().await;
+            let _gone = second.send(());
+        });
+        (drain, stop)
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _signal = self.terminate.recv() => {}
+            _signal = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn is_text(config: &Config) -> bool {
+    match config.log.format {
+        configuration::LogFormat::Auto => io::stdout().is_terminal(),
+        configuration::LogFormat::Json => false,
+        configuration::LogFormat::Text => true,
+    }
+}
+
+fn start_telemetry(config: &Config) -> Result<Telemetry, CommandError> {
+    let colour = io::stdout().is_terminal();
+    let format = if is_text(config) { LogFormat::Text { colour } } else { LogFormat::Json };
+    let mut log = LogConfig::new(config.log.level.into(), format, Box::new(io::stdout()));
+    log.requests = config.log.requests.into();
+    let traces = config.telemetry.otlp_endpoint.as_ref().map(|endpoint| TracesConfig {
+        sample_ratio: config.telemetry.sample_ratio,
+        ..TracesConfig::new(endpoint)
+    });
+    let config = TelemetryConfig {
+        service_name: config.telemetry.service_name.clone(),
+        service_version: env!("CARGO_PKG_VERSION").to_owned(),
+        log,
+        traces,
+        seed: None,
+    };
+    Telemetry::new(config, Arc::new(SystemClock))
+        .map_err(|error| ConfigError::one("[telemetry]", error.to_string()).into())
+}
+
+fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
+    let origins = config.server.cors_origins.clone();
+    EdgeConfig {
+        listen: prepared.listen,
+        admin: prepared.admin_listen,
+        origins: if origins.is_empty() { AllowedOrigins::Any } else { AllowedOrigins::List(origins) },
+        server_timing: config.server.server_timing,
+        limits: config.limits.edge(config.server.drain_seconds),
+    }
+}
+
+fn service_settings(config: &Config) -> service::Settings {
+    service::Settings {
+        rest: rest::Settings {
+            schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
+            openapi_enabled: config.api.openapi,
+            transaction_end: config.api.transaction_end.into(),
+            limits: config.limits.rest(),
+        },
+        plan: plan::Settings {
+            max_rows: Some(config.api.max_rows).filter(|rows| *rows > 0),
+            aggregates: config.api.aggregates,
+            limits: config.limits.plan(),
+        },
+    }
+}
+
+/// The most reading connections and waiting writes, for the metrics.
+fn pool_bounds(config: &Config) -> (u64, u64) {
+    let database = &config.database;
+    (u64::from(database.readers) + u64::from(database.slow_readers), u64::from(database.write_queue))
+}
+
+/// What a person wants to know when the server has started.
+struct Summary<'a> {
+    loaded: &'a Loaded,
+    prepared: &'a Prepared,
+    applied: &'a [Applied],
+    addresses: Addresses,
+}
+
+impl Summary<'_> {
+    fn write(&self, store: &dyn Store, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        let api = &self.loaded.config.api;
+        let catalog = store.catalog();
+        writeln!(out, "\n{}\n", style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION"))))?;
+        let mut line = |title: &str, text: &str| writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")));
+        line("API", &style.good(&format!("http://{}/rest/v1", self.addresses.api)))?;
+        for schema in &api.schemas {
+            let (views, tables): (Vec<_>, Vec<_>) =
+                catalog.relations_in(schema).partition(|relation| relation.kind.is_view());
+            let text = format!("{} and {}", count(tables.len(), "table"), count(views.len(), "view"));
+            line("schema", &format!("{schema}: {text}"))?;
+        }
+        line(
+            "visitors",
+            &match api.anonymous_role.as_str() {
+                "" => "are refused (api.anonymous_role is empty)".to_owned(),
+                role => format!("run as {role}"),
+            },
+        )?;
+        if let Some(admin) = self.addresses.admin {
+            line("admin", &format!("http://{admin}/metrics, /live, /ready"))?;
+        }
+        line("data", &self.prepared.database.display().to_string())?;
+        if !self.applied.is_empty() {
+            let names: Vec<&str> = self.applied.iter().map(|step| step.name.as_str()).collect();
+            line("applied", &names.join(", "))?;
+        }
+        line("dialect", "https://docs.postgrest.org/en/stable/references/api.html")?;
+        line("stop", "Ctrl-C")?;
+        for warning in &self.prepared.warnings {
+            writeln!(out, "\n  {} {warning}", style.warning("warning:"))?;
+        }
+        writeln!(out)?;
+        out.flush()
+    }
+}
+
+/// `1 table`, `2 tables`.
+fn count(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}

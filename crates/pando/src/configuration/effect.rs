@@ -1,0 +1,209 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::Secret;
+use identity::{IdentityConfig, KeyListener};
+
+use super::load::{Loaded, Origin};
+use super::problem::{ConfigError, Problem};
+use super::sections::Limits;
+use super::setting::settings;
+
+/// What the values mean: parsed, checked against one another, and with the files read that they name.
+#[derive(Debug)]
+pub struct Prepared {
+    /// `server.listen`.
+    pub listen: SocketAddr,
+    /// `server.admin_listen`, unless it is off.
+    pub admin_listen: Option<SocketAddr>,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The folder of migrations.
+    pub migrations: PathBuf,
+    /// The file of first rows, unless it is off.
+    pub seed: Option<PathBuf>,
+    /// Who may ask.
+    pub identity: IdentityConfig,
+    /// What is odd but not wrong.
+    pub warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// Checks what types alone cannot. Finds all problems at once.
+    pub fn new(loaded: &Loaded, listener: Option<KeyListener>) -> Result<Self, ConfigError> {
+        let mut check = Check { loaded, problems: Vec::new(), warnings: loaded.warnings.clone() };
+        let config = &loaded.config;
+        let listen = check.address("server.listen", &config.server.listen);
+        let admin = &config.server.admin_listen;
+        let admin_listen = if admin.is_empty() { None } else { check.address("server.admin_listen", admin) };
+        if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
+            check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
+        }
+        let database = check.database();
+        check.api();
+        check.limits();
+        let ratio = config.telemetry.sample_ratio;
+        if !(0.0..=1.0).contains(&ratio) {
+            check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
+        }
+        let identity = check.identity(listener);
+        let Check { problems, warnings, .. } = check;
+        match (listen, database) {
+            (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
+                listen,
+                admin_listen,
+                database,
+                migrations: loaded.path(&config.database.migrations),
+                seed: Some(&config.database.seed).filter(|seed| !seed.as_os_str().is_empty()).map(|seed| loaded.path(seed)),
+                identity,
+                warnings,
+            }),
+            _ => Err(ConfigError { problems }),
+        }
+    }
+}
+
+struct Check<'a> {
+    loaded: &'a Loaded,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, name: &str, text: impl Into<String>) {
+        let text = format!("{name} {}", text.into());
+        let place = match self.loaded.origin(name) {
+            Origin::Default => "default".to_owned(),
+            Origin::File(file, line, column) => format!("{file}:{line}:{column}"),
+            Origin::Environment(variable) => variable,
+            Origin::Flag(flag) => flag,
+        };
+        self.problems.push(Problem::new(place, text));
+    }
+
+    fn address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
+        let with_host = match text.split_once(':') {
+            Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+            Some(("", port)) if !port.contains(':') => format!("0.0.0.0:{port}"),
+            _ => text.to_owned(),
+        };
+        let address = with_host.parse().ok();
+        if address.is_none() {
+            self.problem(name, format!("has to be an address like 127.0.0.1:8000, not {text:?}"));
+        }
+        address
+    }
+
+    fn database(&mut self) -> Option<PathBuf> {
+        let url = self.loaded.config.database.url.as_str();
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            if file.is_empty() || file.starts_with(":memory:") {
+                self.problem("database.url", "has to name a file: sqlite:data/pando.sqlite");
+                return None;
+            }
+            return Some(self.loaded.path(file.as_ref()));
+        }
+        // The URL may hold a password, so it is not repeated.
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            self.problem(
+                "database.url",
+                "names PostgreSQL, which arrives with a later version; this one serves SQLite: sqlite:data/pando.sqlite",
+            );
+        } else {
+            self.problem("database.url", "has to begin with sqlite: and name a file: sqlite:data/pando.sqlite");
+        }
+        None
+    }
+
+    fn api(&mut self) {
+        let api = &self.loaded.config.api;
+        if api.schemas.is_empty() || api.schemas.iter().any(String::is_empty) {
+            self.problem("api.schemas", "has to name at least one schema");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        if !api.schemas.iter().all(|schema| seen.insert(schema)) {
+            self.problem("api.schemas", "names a schema twice");
+        }
+    }
+
+    /// A bound of 0 would refuse every request.
+    fn limits(&mut self) {
+        let names: Vec<String> = settings()
+            .iter()
+            .filter(|setting| setting.section == "limits" && !Limits::MAY_BE_ZERO.contains(&setting.key.as_str()))
+            .map(|setting| setting.key.clone())
+            .collect();
+        let values = serde_json::to_value(&self.loaded.config.limits).unwrap_or_default();
+        for name in names {
+            if values.get(&name).and_then(serde_json::Value::as_u64) == Some(0) {
+                self.problem(&format!("limits.{name}"), "has to be at least 1; 0 would refuse every request");
+            }
+        }
+        for (name, value) in [
+            ("database.slow_readers", self.loaded.config.database.slow_readers),
+            ("database.write_queue", self.loaded.config.database.write_queue),
+        ] {
+            if value == 0 {
+                self.problem(name, "has to be at least 1");
+            }
+        }
+    }
+
+    fn identity(&mut self, listener: Option<KeyListener>) -> IdentityConfig {
+        let config = &self.loaded.config;
+        let auth = &config.auth;
+        let secret = self.secret();
+        let identity = IdentityConfig {
+            secret,
+            secret_is_base64: auth.jwt_secret_is_base64,
+            jwks_file: auth.jwks_file.as_ref().map(|file| self.loaded.path(file)),
+            jwks_url: auth.jwks_url.clone(),
+            audience: auth.audience.clone(),
+            issuer: auth.issuer.clone(),
+            role_claim: auth.role_claim.clone(),
+            anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
+            leeway_seconds: auth.leeway_seconds,
+            listener,
+        };
+        // Opened here without the address, to find what is wrong with keys before anything starts.
+        let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
+        if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {
+            let name = match &error {
+                identity::IdentityError::RolePath { .. } => "auth.role_claim",
+                identity::IdentityError::KeyFile { .. } => "auth.jwks_file",
+                identity::IdentityError::KeySet { .. } if auth.jwks_file.is_some() => "auth.jwks_file",
+                _ if auth.jwt_secret_file.is_some() => "auth.jwt_secret_file",
+                _ => "auth.jwt_secret",
+            };
+            self.problem(name, format!("is not usable: {error}"));
+        }
+        let has_keys = identity.secret.is_some() || identity.jwks_file.is_some() || identity.jwks_url.is_some();
+        if !has_keys && auth.jwt_secret_file.is_none() {
+            self.warnings.push(
+                "no key is configured (auth.jwt_secret, auth.jwks_file, auth.jwks_url): requests with a token are answered 500 (PGRST300)"
+                    .to_owned(),
+            );
+        }
+        identity
+    }
+
+    fn secret(&mut self) -> Option<Secret> {
+        let auth = &self.loaded.config.auth;
+        let Some(file) = &auth.jwt_secret_file else {
+            return auth.jwt_secret.clone().map(|secret| secret.0);
+        };
+        if auth.jwt_secret.is_some() {
+            self.problem("auth.jwt_secret_file", "and auth.jwt_secret are both set; give the secret once");
+            return None;
+        }
+        match std::fs::read_to_string(self.loaded.path(file)) {
+            Ok(text) => Some(Secret::new(text.trim())),
+            Err(error) => {
+                self.problem("auth.jwt_secret_file", format!("names {}, which cannot be read: {error}", file.display()));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{ConfigError, Problem};
+use super::sections::Config;
+use super::setting::{Kind, Section, Setting, sections};
+
+/// What the configuration is read from. The environment is a parameter: only `main` reads the real one.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// `--config`: a file, or a folder with a `pando.toml`. Without it `pando.toml` of the working folder, if any.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
+    /// Flags: the setting's name, its text, and the flag as it was written.
+    pub flags: Vec<(String, String, String)>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The file, with line and column from 1.
+    File(String, usize, usize),
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(file, line, _) => write!(f, "{file}:{line}"),
+            Self::Environment(name) => write!(f, "env {name}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}
+
+/// The configuration, with where everything came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// The folder that relative paths start from: that of `pando.toml`, or the working folder.
+    pub folder: PathBuf,
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// Where the values came from that somebody set, by `section.key`.
+    pub origins: BTreeMap<String, Origin>,
+    /// What is odd but not wrong.
+    pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Where a setting's value came from.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.origins.get(name).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// A path as the configuration means it: relative ones start at the folder of `pando.toml`.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+}
+
+/// Reads and merges all sources.
+///
+/// Fails with every unknown name and every value of the wrong type at once, each with its place.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let mut merge = Merge { sections: sections(), ..Merge::default() };
+    let file = find_file(sources.file.as_deref())?;
+    if let Some(path) = &file {
+        merge.file(path)?;
+    }
+    merge.environment(&sources.environment);
+    merge.flags(&sources.flags);
+    if !merge.problems.is_empty() {
+        return Err(ConfigError { problems: merge.problems });
+    }
+    let config = serde_json::from_value(Value::Object(merge.values))
+        .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
+    let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings })
+}
+
+fn find_file(asked: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {
+    match asked {
+        None => Ok(Some(PathBuf::from("pando.toml")).filter(|path| path.is_file())),
+        Some(path) => {
+            let path = if path.is_dir() { path.join("pando.toml") } else { path.to_path_buf() };
+            if path.is_file() {
+                Ok(Some(path))
+            } else {
+                Err(ConfigError::one(path.display(), "there is no such file; `pando init` makes one"))
+            }
+        }
+    }
+}
+
+/// What was gathered so far. A later source overwrites an earlier one.
+#[derive(Default)]
+struct Merge {
+    sections: Vec<Section>,
+    values: Map<String, Value>,
+    origins: BTreeMap<String, Origin>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Merge {
+    fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let name = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::one(&name, format!("cannot be read: {error}")))?;
+        let document = DeTable::parse(&text).map_err(|error| {
+            let place = Place::new(&name, &text, error.span().unwrap_or(0..0));
+            ConfigError::one(place, error.message())
+        })?;
+        for (section, table) in document.get_ref() {
+            let place = Place::new(&name, &text, section.span());
+            if !self.sections.iter().any(|known| known.name == section.get_ref().as_ref()) {
+                let text = self.unknown_section(section.get_ref());
+                self.problems.push(Problem::new(place, text));
+                continue;
+            }
+            let DeValue::Table(table) = table.get_ref() else {
+                let text = format!("[{}] is a section, not a value", section.get_ref());
+                self.problems.push(Problem::new(place, text));
+                continue;
+            };
+            for (key, value) in table {
+                let key_place = Place::new(&name, &text, key.span());
+                let value_place = Place::new(&name, &text, value.span());
+                match self.find(section.get_ref(), key.get_ref()) {
+                    None => {
+                        let text = self.unknown_key(section.get_ref(), key.get_ref());
+                        self.problems.push(Problem::new(key_place, text));
+                    }
+                    Some((section, position)) => {
+                        let origin = Origin::File(name.clone(), key_place.line, key_place.column);
+                        let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
+                        self.put((section, position), found, origin, &value_place.to_string());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn environment(&mut self, environment: &[(String, String)]) {
+        let mut variables: Vec<_> =
+            environment.iter().filter(|(name, _)| name.starts_with("PANDO_") && name != "PANDO_CONFIG").collect();
+        variables.sort();
+        for (name, text) in variables {
+            let found = self.position(|setting| &setting.variable() == name);
+            match found {
+                Some(found) => self.put_text(found, text, Origin::Environment(name.clone()), name),
+                None => self.unknown_variable(name),
+            }
+        }
+    }
+
+    fn flags(&mut self, flags: &[(String, String, String)]) {
+        for (name, text, flag) in flags {
+            let found = self.position(|setting| &setting.name() == name);
+            match found {
+                Some(found) => self.put_text(found, text, Origin::Flag(flag.clone()), flag),
+                None => {
+                    let text = match name.split_once('.') {
+                        Some((section, key)) if self.sections.iter().any(|known| known.name == section) => {
+                            self.unknown_key(section, key)
+                        }
+                        _ => self.unknown_section(name),
+                    };
+                    self.problems.push(Problem::new(flag, text));
+                }
+            }
+        }
+    }
+
+    /// A value given as text.
+    fn put_text(&mut self, position: (usize, usize), text: &str, origin: Origin, place: &str) {
+        let value = self.setting(position).and_then(|setting| setting.read_text(text));
+        self.put(position, (value, format!("{text:?}")), origin, place);
+    }
+
+    /// A value, and what to call it when it does not fit.
+    fn put(&mut self, position: (usize, usize), value: (Option<Value>, String), origin: Origin, place: &str) {
+        let Some(setting) = self.setting(position) else {
+            return;
+        };
+        let (value, found) = value;
+        let is_nothing = setting.is_optional && value.as_ref().and_then(Value::as_str) == Some("");
+        let value = if is_nothing { Some(Value::Null) } else { value };
+        let (section, key, name) = (setting.section.clone(), setting.key.clone(), setting.name());
+        match value.filter(|value| setting.accepts(value)) {
+            Some(value) => {
+                let section = self.values.entry(section).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(members) = section {
+                    members.insert(key, value);
+                }
+                self.origins.insert(name, origin);
+            }
+            None => {
+                // What was found is only named when it cannot be a secret.
+                let found = if setting.is_secret { "something else".to_owned() } else { found };
+                let text = format!("{name} has to be {}, not {found}", setting.expectation());
+                self.problems.push(Problem::new(place, text));
+            }
+        }
+    }
+
+    fn position(&self, fits: impl Fn(&Setting) -> bool) -> Option<(usize, usize)> {
+        self.sections.iter().enumerate().find_map(|(section, known)| {
+            Some((section, known.settings.iter().position(&fits)?))
+        })
+    }
+
+    fn find(&self, section: &str, key: &str) -> Option<(usize, usize)> {
+        self.position(|setting| setting.section == section && setting.key == key)
+    }
+
+    fn setting(&self, (section, setting): (usize, usize)) -> Option<&Setting> {
+        self.sections.get(section)?.settings.get(setting)
+    }
+
+    fn unknown_section(&self, name: &str) -> String {
+        // A key written at the top, or the name of a section misspelt.
+        if let Some(section) = self.section_of(name) {
+            return format!("{name} belongs into the section [{section}]");
+        }
+        let names = self.sections.iter().map(|section| section.name.clone());
+        format!("there is no section [{name}]{}", suggestion(name, names, |near| format!("[{near}]")))
+    }
+
+    fn unknown_key(&self, section: &str, key: &str) -> String {
+        if let Some(other) = self.section_of(key) {
+            return format!("[{section}] has no {key}; it belongs into the section [{other}]");
+        }
+        let keys = self.sections.iter().filter(|known| known.name == section);
+        let keys = keys.flat_map(|known| known.settings.iter().map(|setting| setting.key.clone()));
+        format!("[{section}] has no {key}{}", suggestion(key, keys, |near| near.to_owned()))
+    }
+
+    fn section_of(&self, key: &str) -> Option<&str> {
+        let settings = self.sections.iter().flat_map(|section| &section.settings);
+        settings.filter(|setting| setting.key == key).map(|setting| setting.section.as_str()).next()
+    }
+
+    /// Variables that begin like ours are an error when they name a section, and only odd otherwise: Kubernetes
+    /// makes `PANDO_PORT` and `PANDO_SERVICE_HOST` by itself for a service called pando.
+    fn unknown_variable(&mut self, name: &str) {
+        let settings = self.sections.iter().flat_map(|section| &section.settings);
+        let near = suggestion(name, settings.map(Setting::variable), |near| near.to_owned());
+        let text = format!("no setting has this environment variable{near}");
+        let begins_like_one =
+            self.sections.iter().any(|section| name.starts_with(&format!("PANDO_{}_", section.name.to_uppercase())));
+        if begins_like_one {
+            self.problems.push(Problem::new(name, text));
+        } else {
+            self.warnings.push(format!("{name}: {text}; it is ignored"));
+        }
+    }
+}
+
+/// `; did you mean …?` for the nearest name, if one is near enough to be a slip.
+fn suggestion(name: &str, names: impl Iterator<Item = String>, show: impl Fn(&str) -> String) -> String {
+    let near = names
+        .map(|other| (strsim::damerau_levenshtein(name, &other), other))
+        .min()
+        .filter(|(distance, other)| *distance <= 2.max(other.len() / 3));
+    match near {
+        Some((_, other)) => format!("; did you mean {}?", show(&other)),
+        None => String::new(),
+    }
+}
+
+/// A place in a file.
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> Place<'a> {
+    fn new(file: &'a str, text: &str, span: Range<usize>) -> Self {
+        let before = text.get(..span.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self { file, line, column }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A TOML value as JSON; `None` for what no setting takes.
+fn to_json(value: &DeValue<'_>) -> Option<Value> {
+    match value {
+        DeValue::String(text) => Some(Value::from(text.as_ref())),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            i64::from_str_radix(&digits, number.radix()).ok().map(Value::from)
+        }
+        DeValue::Float(number) => number.as_str().replace('_', "").parse::<f64>().ok().map(Value::from),
+        DeValue::Boolean(truth) => Some(Value::from(*truth)),
+        DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+/// Whether a setting of this kind is written with quotes in TOML.
+pub(super) fn is_quoted(kind: &Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Choice(_))
+}

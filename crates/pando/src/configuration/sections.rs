@@ -1,0 +1,493 @@
+//! The settings: one struct a section. Their doc comments are the reference page and the JSON Schema.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::{Limit, Secret};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where Pando listens and how it stops.
+    pub server: Server,
+    /// Where the data is and how the schema gets there.
+    pub database: Database,
+    /// What is served, and how.
+    pub api: Api,
+    /// Who may ask.
+    pub auth: Auth,
+    /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
+    /// client of yours meets it.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The address of the API, `host:port`. Use `0.0.0.0:8000` to be reached from other machines.
+    pub listen: String,
+    /// The address of metrics and probes (`/metrics`, `/live`, `/ready`), never to be reached from outside.
+    /// Empty switches it off.
+    pub admin_listen: String,
+    /// How many seconds requests in flight may take to finish after SIGTERM or SIGINT. Less than what your
+    /// orchestrator waits before it kills (usually 30).
+    pub drain_seconds: u32,
+    /// Whether answers carry `Server-Timing` with the duration of every step. Useful in development; in public it
+    /// tells strangers how long the database takes.
+    pub server_timing: bool,
+    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`. Empty allows
+    /// every origin, which is safe because credentials are never taken from cookies.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            admin_listen: "127.0.0.1:8001".to_owned(),
+            drain_seconds: 25,
+            server_timing: false,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// Where the data is: `sqlite:` and a file, relative to the folder of `pando.toml`. The file and its folder are
+    /// made when they are missing.
+    pub url: String,
+    /// The folder of migration files (`0001_name.sql`, …), relative to the folder of `pando.toml`.
+    pub migrations: PathBuf,
+    /// A file of SQL with first rows, relative to the folder of `pando.toml`. It runs once: after the first
+    /// migrations of a new database. A missing file is no error; empty switches it off.
+    pub seed: PathBuf,
+    /// Whether `pando serve` applies pending migrations before it answers. Switch it off where `pando migrate up`
+    /// is a step of its own.
+    pub migrate_on_start: bool,
+    /// How many idle connections for reading are kept. Each takes up to 2 MiB.
+    pub readers: u32,
+    /// How many long reads may run side by side, so that they leave processors for the short ones.
+    pub slow_readers: u32,
+    /// How many writes may wait for their turn. One more is answered 503 at once.
+    pub write_queue: u32,
+    /// How many milliseconds a request may wait for its turn, or for another process that locks the file, before it
+    /// is answered 503.
+    pub wait_ms: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:data/pando.sqlite".to_owned(),
+            migrations: PathBuf::from("migrations"),
+            seed: PathBuf::from("seed.sql"),
+            migrate_on_start: true,
+            readers: 8,
+            slow_readers: 4,
+            write_queue: 1_024,
+            wait_ms: 5_000,
+        }
+    }
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// The schemas that are served. The first answers requests that name none (`Accept-Profile`,
+    /// `Content-Profile`).
+    pub schemas: Vec<String>,
+    /// The role of requests without a token. Empty refuses them.
+    pub anonymous_role: String,
+    /// The most rows that one read gives, whatever the client asks for. 0 removes the bound.
+    pub max_rows: u64,
+    /// Whether `select` may use `count()`, `sum()`, `avg()`, `min()` and `max()`. An aggregate reads all rows that a
+    /// filter leaves, so this is a decision about load.
+    pub aggregates: bool,
+    /// How the transaction of a request ends.
+    pub transaction_end: TransactionEnd,
+    /// Whether `GET /` describes the API (OpenAPI).
+    pub openapi: bool,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            schemas: vec!["public".to_owned()],
+            anonymous_role: "anon".to_owned(),
+            max_rows: 1_000,
+            aggregates: false,
+            transaction_end: TransactionEnd::Commit,
+            openapi: true,
+        }
+    }
+}
+
+/// How the transaction of a request ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionEnd {
+    /// It is committed.
+    #[default]
+    Commit,
+    /// It is committed unless the request says `Prefer: tx=rollback`.
+    CommitAllowOverride,
+    /// It is rolled back: nothing is ever written.
+    Rollback,
+    /// It is rolled back unless the request says `Prefer: tx=commit`: for test suites.
+    RollbackAllowOverride,
+}
+
+impl From<TransactionEnd> for rest::TransactionEnd {
+    fn from(end: TransactionEnd) -> Self {
+        match end {
+            TransactionEnd::Commit => Self::Commit,
+            TransactionEnd::CommitAllowOverride => Self::CommitAllowOverride,
+            TransactionEnd::Rollback => Self::Rollback,
+            TransactionEnd::RollbackAllowOverride => Self::RollbackAllowOverride,
+        }
+    }
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The HS256 secret that tokens are signed with, at least 32 bytes; or a JWK set as JSON text. Without any key
+    /// a request with a token is answered 500 (PGRST300).
+    pub jwt_secret: Option<SecretText>,
+    /// A file that holds the secret, instead of `jwt_secret`; relative to the folder of `pando.toml`. White space at
+    /// its ends does not count.
+    pub jwt_secret_file: Option<PathBuf>,
+    /// Whether the secret is written in base64.
+    pub jwt_secret_is_base64: bool,
+    /// A file with a JWK set (RS256, ES256, EdDSA or HS256 keys), relative to the folder of `pando.toml`. SIGHUP
+    /// reads it again.
+    pub jwks_file: Option<PathBuf>,
+    /// An address that serves a JWK set. Fetched at start, every ten minutes, and when a token names an unknown key,
+    /// though at most every 30 seconds.
+    pub jwks_url: Option<String>,
+    /// The audience (`aud`) that tokens have to be meant for, if they name any.
+    pub audience: Option<String>,
+    /// The issuer (`iss`) that tokens have to come from.
+    pub issuer: Option<String>,
+    /// Where a token's claims hold the role: a name, or a path like `.app_metadata.roles[0]`.
+    pub role_claim: String,
+    /// How many seconds the clocks of the issuer and of this machine may differ.
+    pub leeway_seconds: u32,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            jwt_secret: None,
+            jwt_secret_file: None,
+            jwt_secret_is_base64: false,
+            jwks_file: None,
+            jwks_url: None,
+            audience: None,
+            issuer: None,
+            role_claim: "role".to_owned(),
+            leeway_seconds: 30,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The form of the lines.
+    pub format: LogFormat,
+    /// The least important lines that are written.
+    pub level: LogLevel,
+    /// Which answered requests get a line.
+    pub requests: LogRequests,
+    /// From how many milliseconds on a statement counts as slow and is logged: its shape, never a value. 0 switches
+    /// it off.
+    pub slow_query_ms: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, level: LogLevel::Info, requests: LogRequests::All, slow_query_ms: 200 }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// One JSON object a line, in the Elastic Common Schema.
+    Json,
+    /// One line of text for people.
+    Text,
+}
+
+/// How much is logged; each level contains the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// Something of Pando's is broken.
+    Error,
+    /// It works, but not as intended.
+    Warn,
+    /// What an operator wants to know about a healthy server.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+}
+
+impl From<LogLevel> for telemetry::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+        }
+    }
+}
+
+/// Which answered requests get a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogRequests {
+    /// Every one.
+    All,
+    /// Those answered with a status of 400 or more.
+    Refused,
+    /// Those answered with a status of 500 or more.
+    Failed,
+}
+
+impl From<LogRequests> for telemetry::RequestLog {
+    fn from(requests: LogRequests) -> Self {
+        match requests {
+            LogRequests::All => Self::All,
+            LogRequests::Refused => Self::Refused,
+            LogRequests::Failed => Self::Failed,
+        }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// The OpenTelemetry collector that traces are sent to over HTTP, for example `http://127.0.0.1:4318`. Without
+    /// it nothing is sent.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that is traced, from 0 to 1. A request that brings a `traceparent` follows its
+    /// caller's decision.
+    pub sample_ratio: f64,
+    /// The name of this service in logs, metrics and traces.
+    pub service_name: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, sample_ratio: 1.0, service_name: "pando".to_owned() }
+    }
+}
+
+/// Text that is never shown: `config show` says only that it is there.
+#[derive(Clone, PartialEq)]
+pub struct SecretText(pub Secret);
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(hidden)")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "writeOnly": true})
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// `[limits]`: the bounds that the other crates define, under their names and with their defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of path and query string together.
+    pub max_uri_bytes: u64,
+    /// Parameters of a query string.
+    pub max_query_parameters: u64,
+    /// Items of `select`, at all levels together.
+    pub max_select_items: u64,
+    /// Parentheses inside parentheses in `select`.
+    pub max_select_depth: u64,
+    /// `and`/`or` inside one another.
+    pub max_logic_depth: u64,
+    /// Values in one `in.(…)`.
+    pub max_filter_values: u64,
+    /// Arrays and objects inside one another in a JSON body.
+    pub max_json_depth: u64,
+    /// Rows of one body that are read.
+    pub max_payload_rows: u64,
+    /// Rows times columns of one body.
+    pub max_payload_cells: u64,
+    /// Steps of one JSON path (`a->b->>c`).
+    pub max_json_path_steps: u64,
+    /// How deep embedded relations may nest.
+    pub max_embed_depth: u64,
+    /// How many relations one request may embed.
+    pub max_embeds: u64,
+    /// How many conditions one request may have, the values of lists counted.
+    pub max_filters: u64,
+    /// How many columns `order` may name.
+    pub max_order_terms: u64,
+    /// How many rows one request may write.
+    pub max_written_rows: u64,
+    /// Connections that are open at once. One more is answered 503 and closed.
+    pub max_connections: u64,
+    /// Requests that are answered at once. One more is answered 503 with `Retry-After`.
+    pub max_requests: u64,
+    /// Requests that one HTTP/2 connection has open at once.
+    pub max_streams: u32,
+    /// Bytes of a request's head, its first line included.
+    pub max_header_bytes: u32,
+    /// Headers of a request.
+    pub max_headers: u32,
+    /// Bytes of a request's body. A body is held in memory as a whole.
+    pub max_body_bytes: u64,
+    /// Seconds for the head of a request to arrive.
+    pub header_read_timeout_seconds: u32,
+    /// Seconds for the body of a request to arrive.
+    pub body_read_timeout_seconds: u32,
+    /// Seconds for an answer to begin.
+    pub request_timeout_seconds: u32,
+    /// Seconds without any progress while an answer is sent.
+    pub write_timeout_seconds: u32,
+    /// Seconds that a connection stays open without a request.
+    pub idle_timeout_seconds: u32,
+    /// Seconds that one statement may run.
+    pub statement_timeout_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (rest, plan, edge) = (rest::Limits::default(), plan::Limits::default(), edge::EdgeLimits::default());
+        let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        Self {
+            max_uri_bytes: rest.max_uri_bytes.value,
+            max_query_parameters: rest.max_query_parameters.value,
+            max_select_items: rest.max_select_items.value,
+            max_select_depth: rest.max_select_depth.value,
+            max_logic_depth: rest.max_logic_depth.value,
+            max_filter_values: rest.max_filter_values.value,
+            max_json_depth: rest.max_json_depth.value,
+            max_payload_rows: rest.max_payload_rows.value,
+            max_payload_cells: rest.max_payload_cells.value,
+            max_json_path_steps: rest.max_json_path_steps.value,
+            max_embed_depth: plan.max_embed_depth.value,
+            max_embeds: plan.max_embeds.value,
+            max_filters: plan.max_filters.value,
+            max_order_terms: plan.max_order_terms.value,
+            max_written_rows: plan.max_written_rows.value,
+            max_connections: edge.max_connections,
+            max_requests: edge.max_requests,
+            max_streams: edge.max_streams,
+            max_header_bytes: edge.max_header_bytes,
+            max_headers: edge.max_headers,
+            max_body_bytes: edge.max_body_bytes,
+            header_read_timeout_seconds: seconds(edge.header_read_timeout),
+            body_read_timeout_seconds: seconds(edge.body_read_timeout),
+            request_timeout_seconds: seconds(edge.request_timeout),
+            write_timeout_seconds: seconds(edge.write_timeout),
+            idle_timeout_seconds: seconds(edge.idle_timeout),
+            statement_timeout_seconds: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// The bounds of the dialect.
+    pub fn rest(&self) -> rest::Limits {
+        rest::Limits {
+            max_uri_bytes: Limit::new("limits.max_uri_bytes", self.max_uri_bytes),
+            max_query_parameters: Limit::new("limits.max_query_parameters", self.max_query_parameters),
+            max_select_items: Limit::new("limits.max_select_items", self.max_select_items),
+            max_select_depth: Limit::new("limits.max_select_depth", self.max_select_depth),
+            max_logic_depth: Limit::new("limits.max_logic_depth", self.max_logic_depth),
+            max_filter_values: Limit::new("limits.max_filter_values", self.max_filter_values),
+            max_json_depth: Limit::new("limits.max_json_depth", self.max_json_depth),
+            max_payload_rows: Limit::new("limits.max_payload_rows", self.max_payload_rows),
+            max_payload_cells: Limit::new("limits.max_payload_cells", self.max_payload_cells),
+            max_json_path_steps: Limit::new("limits.max_json_path_steps", self.max_json_path_steps),
+        }
+    }
+
+    /// The bounds of plans.
+    pub fn plan(&self) -> plan::Limits {
+        plan::Limits {
+            max_embed_depth: Limit::new("limits.max_embed_depth", self.max_embed_depth),
+            max_embeds: Limit::new("limits.max_embeds", self.max_embeds),
+            max_filters: Limit::new("limits.max_filters", self.max_filters),
+            max_order_terms: Limit::new("limits.max_order_terms", self.max_order_terms),
+            max_written_rows: Limit::new("limits.max_written_rows", self.max_written_rows),
+        }
+    }
+
+    /// The bounds that may be 0: those whose thing a request can do without.
+    pub const MAY_BE_ZERO: [&str; 4] = ["max_embed_depth", "max_embeds", "max_order_terms", "max_json_path_steps"];
+
+    /// The bounds of the front door. How long it drains stands in `[server]`.
+    pub fn edge(&self, drain_seconds: u32) -> edge::EdgeLimits {
+        let seconds = |number: u32| Duration::from_secs(u64::from(number));
+        edge::EdgeLimits {
+            max_connections: self.max_connections,
+            max_requests: self.max_requests,
+            max_streams: self.max_streams,
+            max_uri_bytes: self.max_uri_bytes,
+            max_header_bytes: self.max_header_bytes,
+            max_headers: self.max_headers,
+            max_body_bytes: self.max_body_bytes,
+            header_read_timeout: seconds(self.header_read_timeout_seconds),
+            body_read_timeout: seconds(self.body_read_timeout_seconds),
+            request_timeout: seconds(self.request_timeout_seconds),
+            write_timeout: seconds(self.write_timeout_seconds),
+            idle_timeout: seconds(self.idle_timeout_seconds),
+            drain_timeout: seconds(drain_seconds),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The database: opened, brought to the schema that the migration files say, and filled once.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, SystemClock};
+use catalog::Snapshot;
+use sql::ddl::{Script, Step};
+use store::{AppliedMigration, Migration, Observer, SqliteSettings, Store};
+
+use crate::configuration::{Config, Prepared};
+use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
+use crate::outcome::CommandError;
+
+/// The number under which the seed is remembered. Migration files begin at 1.
+const SEED_VERSION: i64 = 0;
+
+/// Opens the database, making its folder and file when they are missing.
+pub async fn open(
+    config: &Config,
+    prepared: &Prepared,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, CommandError> {
+    let path = &prepared.database;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            CommandError::Database(store::StoreError::Unusable {
+                path: folder.to_path_buf(),
+                problem: format!("the folder cannot be made: {error}"),
+                advice: "check database.url and the rights of this user",
+            })
+        })?;
+    }
+    let database = &config.database;
+    let settings = SqliteSettings {
+        idle_readers: database.readers as usize,
+        slow_readers: database.slow_readers as usize,
+        write_queue: database.write_queue as usize,
+        wait: Duration::from_millis(u64::from(database.wait_ms)),
+        statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
+        ..SqliteSettings::new(path)
+    };
+    store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
+}
+
+/// What the schema is, compared to the files.
+pub struct Standing {
+    /// The files, in the order of their numbers.
+    pub files: Vec<MigrationFile>,
+    /// What was applied, oldest first, without the seed.
+    pub applied: Vec<AppliedMigration>,
+}
+
+impl Standing {
+    /// Reads the files and asks the database.
+    pub async fn read(store: &dyn Store, folder: &Path) -> Result<Self, MigrationError> {
+        let files = read_folder(folder)?;
+        let mut applied = store.applied_migrations().await.map_err(MigrationError::Failed)?;
+        applied.retain(|migration| migration.version != SEED_VERSION);
+        applied.sort_by_key(|migration| migration.version);
+        Ok(Self { files, applied })
+    }
+
+    /// What is still to be applied, in order.
+    pub fn pending(&self, folder: &Path) -> Result<&[MigrationFile], MigrationError> {
+        pending(&self.files, &self.applied, folder)
+    }
+}
+
+/// Something that was applied, for the log and the terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The file's name.
+    pub name: String,
+    /// Whether it is the seed.
+    pub is_seed: bool,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Applies what is pending, and the seed after the first migrations of a new database.
+///
+/// Everything is translated before anything is applied: a file that cannot be applied stops all of them.
+pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Applied>, MigrationError> {
+    let folder = &prepared.migrations;
+    let standing = Standing::read(store, folder).await?;
+    let waiting = standing.pending(folder)?;
+    let is_new = standing.applied.is_empty();
+    let mut steps = Vec::new();
+    let mut snapshot = if is_new { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
+    for file in waiting {
+        let shown = folder.join(&file.name).display().to_string();
+        let migration = translate(file, &shown, &snapshot)?;
+        snapshot = migration.snapshot.clone();
+        steps.push(migration);
+    }
+    if is_new && !steps.is_empty() {
+        if let Some(seed) = read_seed(prepared)? {
+            let shown = prepared.seed.as_deref().unwrap_or(Path::new("seed")).display().to_string();
+            steps.push(translate(&seed, &shown, &snapshot)?);
+        }
+    }
+    apply(store, steps).await
+}
+
+async fn apply(store: &dyn Store, steps: Vec<Migration>) -> Result<Vec<Applied>, MigrationError> {
+    let clock = SystemClock;
+    let mut applied = Vec::new();
+    for migration in steps {
+        let started = clock.monotonic();
+        let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
+        store.apply_migration(migration).await.map_err(MigrationError::Failed)?;
+        let duration = clock.monotonic().saturating_duration_since(started);
+        applied.push(Applied { name, is_seed, duration });
+    }
+    Ok(applied)
+}
+
+fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Migration, MigrationError> {
+    let Script { statements, snapshot } =
+        sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
+    let statements = statements.into_iter().map(|Step::Sqlite(statement)| statement).collect();
+    Ok(Migration {
+        version: file.version,
+        name: file.name.clone(),
+        checksum: file.checksum.clone(),
+        statements,
+        snapshot,
+    })
+}
+
+fn read_seed(prepared: &Prepared) -> Result<Option<MigrationFile>, MigrationError> {
+    let Some(path) = prepared.seed.as_deref().filter(|path| path.exists()) else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| MigrationError::Files { path: path.to_path_buf(), source })?;
+    let name = path.file_name().map_or_else(|| "seed".to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(Some(MigrationFile { version: SEED_VERSION, checksum: crate::migrations::checksum(&text), name, text }))
+}

@@ -1,0 +1,81 @@
+//! The roof: the command line and the configuration; opens the drivers, starts, drains. The only crate that knows
+//! every other one.
+//!
+//! `cli.rs` is what can be typed, `command/` has one file for each command, `configuration/` reads `pando.toml`,
+//! the environment and flags, `migrations.rs` decides what may be applied, `database.rs` applies it; `command/serve.rs` puts the house together.
+
+mod cli;
+mod command;
+mod configuration;
+mod database;
+mod migrations;
+mod observer;
+mod outcome;
+mod terminal;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Global};
+use crate::configuration::Sources;
+use crate::outcome::CommandError;
+use crate::terminal::Style;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let wants_colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let style = Style { colour: wants_colour && io::stdout().is_terminal() };
+    // Not locked: the log's thread writes there as well.
+    let outcome = run(cli, environment, style, &mut io::stdout());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that has seen enough (`pando config show | head`) is not a failure.
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let style = Style { colour: wants_colour && io::stderr().is_terminal() };
+            // Nothing is left to tell it to when standard error is gone.
+            let _gone = writeln!(io::stderr(), "{} {error}", style.bad(&format!("{}:", error.title())));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs a command. What it prints goes to `out`.
+fn run(
+    cli: Cli,
+    environment: Vec<(String, String)>,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init { directory } => command::init::run(&directory, style, out),
+        Command::Serve { listen, admin_listen } => {
+            let mut sources = sources(global, environment);
+            let flags = [("server.listen", "--listen", listen), ("server.admin_listen", "--admin-listen", admin_listen)];
+            for (name, flag, value) in flags {
+                if let Some(value) = value {
+                    sources.flags.push((name.to_owned(), value, flag.to_owned()));
+                }
+            }
+            command::serve::run(&sources, style, out)
+        }
+        Command::Migrate(action) => command::migrate::run(&action, &sources(global, environment), style, out),
+        Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),
+        Command::Token(token) => command::token::run(&token, &sources(global, environment), out),
+        Command::Version => Ok(writeln!(out, "pando {}", env!("CARGO_PKG_VERSION"))?),
+    }
+}
+
+fn sources(global: Global, environment: Vec<(String, String)>) -> Sources {
+    let flag = |(name, value): (String, String)| {
+        let written = format!("--set {name}");
+        (name, value, written)
+    };
+    Sources { file: global.config, environment, flags: global.set.into_iter().map(flag).collect() }
+}

@@ -1,0 +1,87 @@
+//! What the database and the keys tell, as log lines and metrics.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use identity::KeyEvent;
+use store::{Operation, Observer, Store};
+use telemetry::{
+    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, SlowQuery, Telemetry,
+    WritesCommitted,
+};
+
+/// Reports the database's work.
+pub struct DatabaseObserver {
+    telemetry: Arc<Telemetry>,
+    /// From when on a statement is slow; `None` when slow ones are not logged.
+    slow: Option<Duration>,
+}
+
+impl DatabaseObserver {
+    /// An observer that calls statements slow from `slow_query_ms` milliseconds on; never when it is 0.
+    pub fn new(telemetry: Arc<Telemetry>, slow_query_ms: u32) -> Self {
+        let slow = (slow_query_ms > 0).then(|| Duration::from_millis(u64::from(slow_query_ms)));
+        Self { telemetry, slow }
+    }
+}
+
+impl Observer for DatabaseObserver {
+    fn operation(&self, operation: &Operation<'_>) {
+        let relation = Some(operation.relation).filter(|relation| !relation.is_empty());
+        self.telemetry.report(&DatabaseOperation {
+            operation: operation.name,
+            relation,
+            rows: Some(operation.rows),
+            duration: operation.duration,
+            error_code: operation.error,
+        });
+        if self.slow.is_some_and(|slow| operation.duration >= slow) {
+            self.telemetry.report(&SlowQuery {
+                statement: operation.statement,
+                relation,
+                rows: Some(operation.rows),
+                duration: operation.duration,
+                trace_id: None,
+            });
+        }
+    }
+
+    fn batch(&self, writes: u64, duration: Duration) {
+        self.telemetry.report(&WritesCommitted { batch: writes, duration });
+    }
+}
+
+/// An observer for commands that have no telemetry.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn operation(&self, _operation: &Operation<'_>) {}
+
+    fn batch(&self, _writes: u64, _duration: Duration) {}
+}
+
+/// Shows the database's pools and queue in the metrics. `most` are the configured bounds: connections and queue.
+pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Send + Sync + 'static {
+    move |metrics| {
+        let gauges = store.gauges();
+        let pool = PoolReading {
+            idle: gauges.connections_idle,
+            used: gauges.connections_used,
+            pending: 0,
+            most: most.0,
+        };
+        metrics.set_pool("readers", pool);
+        metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, most: most.1 });
+    }
+}
+
+/// Reports a key set's fate. The verifier exists before telemetry does, so that what happens first waits for nothing.
+pub fn report_keys(telemetry: &OnceLock<Arc<Telemetry>>, event: &KeyEvent) {
+    let Some(telemetry) = telemetry.get() else {
+        return;
+    };
+    match event {
+        KeyEvent::Fetched { keys, .. } => telemetry.report(&KeysLoaded { keys: *keys as u64 }),
+        KeyEvent::FetchFailed { reason } => telemetry.report(&KeysUnavailable { error: reason }),
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether the caller may: privileges on every relation and column of the footprint.
+
+use base::{Caller, ColumnSet, Footprint};
+use catalog::{Catalog, Privilege, Relation};
+
+use crate::error::PlanError;
+
+/// Refuses a request whose footprint goes beyond the caller's privileges (42501).
+///
+/// # Errors
+/// [`PlanError::PermissionDenied`] naming the first relation that is out of reach.
+pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Result<(), PlanError> {
+    for (name, touch) in &footprint.touches {
+        let Some(relation) = catalog.relation(name) else { continue };
+        let may = |privilege: Privilege, columns: Option<&ColumnSet>| {
+            columns.is_none_or(|columns| may_use(catalog, caller, relation, privilege, columns))
+        };
+        let may_delete = !touch.deletes || catalog.is_granted(&caller.role, relation, Privilege::Delete, None);
+        let is_allowed = may(Privilege::Select, touch.reads.as_ref())
+            && may(Privilege::Insert, touch.inserts.as_ref())
+            && may(Privilege::Update, touch.updates.as_ref())
+            && may_delete;
+        if !is_allowed {
+            return Err(PlanError::PermissionDenied {
+                kind: relation.kind_name(),
+                relation: relation.name.name.to_string(),
+                is_anonymous: caller.is_anonymous,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// All of the columns; without any, as in `count()`, one that may be used is enough.
+fn may_use(
+    catalog: &Catalog,
+    caller: &Caller,
+    relation: &Relation,
+    privilege: Privilege,
+    columns: &ColumnSet,
+) -> bool {
+    if columns.is_empty() {
+        return catalog.is_granted_somewhere(&caller.role, relation, privilege);
+    }
+    columns.iter().all(|column| catalog.is_granted(&caller.role, relation, privilege, Some(column)))
+}
+
+/// The methods that a relation takes, for `OPTIONS`.
+pub fn allowed_methods(relation: &Relation) -> Vec<&'static str> {
+    let mut methods = vec!["OPTIONS", "GET", "HEAD"];
+    if relation.is_writable() {
+        methods.push("POST");
+        if !relation.primary_key.is_empty() {
+            methods.push("PUT");
+        }
+        methods.extend(["PATCH", "DELETE"]);
+    }
+    methods
+}

@@ -1,0 +1,336 @@
+//! Embeds: which relationship is meant, and how its rows are reached.
+
+use std::sync::Arc;
+
+use base::QualifiedName;
+use catalog::{Cardinality, Expression, From, Join, JoinKind, Query, Relationship, Source, nearest};
+use datatype::Type;
+use rest::Embed;
+
+use crate::error::PlanError;
+use crate::planner::{Planner, Scope};
+
+/// A to-one embed that is joined to the row around it.
+pub(crate) struct ToOne {
+    /// The relation as the client spelt it.
+    pub(crate) name: String,
+    /// Its alias.
+    pub(crate) alias: Option<String>,
+    /// The joined relation.
+    pub(crate) scope: Scope,
+}
+
+/// An embedded relation together with the way to it.
+pub(crate) struct Reached {
+    /// The relation.
+    pub(crate) scope: Scope,
+    /// `FROM`: the relation and, for many-to-many, the join table.
+    pub(crate) from: From,
+    /// Pairs that must be equal: an expression of the row around it, one of this level.
+    pub(crate) keys: Vec<(Expression, Expression)>,
+    /// What must hold of a row here: filters, row security, inner embeds below.
+    pub(crate) filter: Vec<Expression>,
+}
+
+impl Planner<'_> {
+    /// The relationship that an embed means.
+    pub(crate) fn relationship(&self, from: &Scope, embed: &Embed) -> Result<Relationship, PlanError> {
+        let origin = &from.relation.name;
+        let all = self.context.catalog.relationships_from(origin);
+        let mut found: Vec<&Relationship> =
+            all.iter().filter(|relationship| self.is_meant(relationship, embed)).collect();
+        // A table that refers to itself has both directions under one name: the name means the children.
+        if found.len() > 1 && found.iter().all(|relationship| relationship.is_self) {
+            found.retain(|relationship| !is_child_side(relationship));
+        }
+        match found.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] => Err(self.no_relationship(origin, embed, all)),
+            several => Err(ambiguous(origin, embed, several)),
+        }
+    }
+
+    /// PostgREST's rules for what the name and the hint of an embed can mean.
+    fn is_meant(&self, relationship: &Relationship, embed: &Embed) -> bool {
+        let target = embed.relation.as_str();
+        let is_named = *relationship.to.name == *target && relationship.to.schema == self.request.schema;
+        let leads_to_table = self.context.catalog.relation(&relationship.to).is_some_and(|found| !found.is_view());
+        match (&embed.hint, relationship.is_self) {
+            (None, false) => {
+                is_named
+                    || (leads_to_table
+                        && (constraint(relationship) == Some(target)
+                            || (is_child_side(relationship) && own_column(relationship) == Some(target))))
+            }
+            (None, true) => {
+                (is_named && !is_child_side(relationship))
+                    || (is_child_side(relationship) && own_column(relationship) == Some(target))
+            }
+            (Some(hint), true) => {
+                let hint = Some(hint.as_str());
+                is_named
+                    && ((!is_child_side(relationship) && other_column(relationship) == hint)
+                        || junction(relationship) == hint)
+            }
+            (Some(hint), false) => {
+                let hint = Some(hint.as_str());
+                is_named
+                    && [
+                        constraint(relationship),
+                        own_column(relationship),
+                        other_column(relationship),
+                        junction(relationship),
+                    ]
+                    .contains(&hint)
+            }
+        }
+    }
+
+    fn no_relationship(&self, origin: &QualifiedName, embed: &Embed, all: &[Relationship]) -> PlanError {
+        let names = all.iter().map(|relationship| &*relationship.to.name);
+        let suggestion = nearest(&embed.relation, names).filter(|nearest| *nearest != embed.relation);
+        PlanError::NoRelationship {
+            from: origin.name.to_string(),
+            to: embed.relation.clone(),
+            hint: embed.hint.clone(),
+            schema: self.request.schema.to_string(),
+            nearest: suggestion.map(str::to_owned),
+        }
+    }
+
+    /// Whether an embed's relation has rows for the row around it, as a condition.
+    pub(crate) fn exists(&mut self, around: &Scope, embed: &Embed) -> Result<Expression, PlanError> {
+        let relationship = self.relationship(around, embed)?;
+        let reached = self.reach(around, embed, &relationship)?;
+        if self.range(&reached.scope).limit == Some(0) {
+            return Ok(Expression::constant(false));
+        }
+        let mut filter = equalities(&reached.keys);
+        filter.extend(reached.filter);
+        Ok(Expression::Exists(Box::new(Query {
+            unions: Vec::new(),
+            is_distinct: false,
+            projections: Vec::new(),
+            from: Some(reached.from),
+            filter: Some(Expression::And(filter)),
+            group_by: Vec::new(),
+            having: None,
+            order: Vec::new(),
+            limit: None,
+            offset: self.range(&reached.scope).offset,
+        })))
+    }
+
+    /// Opens the level that an embed leads to: its relation, the keys, and what must hold there.
+    pub(crate) fn reach(
+        &mut self,
+        around: &Scope,
+        embed: &Embed,
+        relationship: &Relationship,
+    ) -> Result<Reached, PlanError> {
+        let scope = self.embedded_scope(around, embed, &relationship.to)?;
+        let mut from = From { first: source(&scope), joins: Vec::new() };
+        let keys = match &relationship.cardinality {
+            Cardinality::ManyToOne { columns, .. }
+            | Cardinality::OneToMany { columns, .. }
+            | Cardinality::OneToOne { columns, .. } => self.key_pairs(around, &scope, columns)?,
+            Cardinality::ManyToMany(junction) => {
+                let between = self.junction_scope(around, &junction.relation)?;
+                let on = self.key_pairs(&scope, &between, &junction.to_columns)?;
+                let mut on = equalities(&on);
+                on.extend(self.visible(&between)?);
+                from.joins.push(Join {
+                    kind: JoinKind::Inner,
+                    source: source(&between),
+                    on: Some(Expression::And(on)),
+                });
+                self.key_pairs(around, &between, &junction.from_columns)?
+            }
+        };
+        let mut filter = self.conditions(&scope, &embed.select)?;
+        filter.extend(self.visible(&scope)?);
+        filter.extend(self.inner_embeds(&scope, &embed.select)?);
+        Ok(Reached { scope, from, keys, filter })
+    }
+
+    /// For each inner embed among `select`: that it has rows.
+    pub(crate) fn inner_embeds(
+        &mut self,
+        scope: &Scope,
+        select: &[rest::SelectItem],
+    ) -> Result<Vec<Expression>, PlanError> {
+        select
+            .iter()
+            .filter_map(|item| match item {
+                rest::SelectItem::Embed(embed) if embed.join == Some(rest::Join::Inner) => Some(embed),
+                _ => None,
+            })
+            .map(|embed| self.exists(scope, embed))
+            .collect()
+    }
+
+    fn embedded_scope(&mut self, around: &Scope, embed: &Embed, to: &QualifiedName) -> Result<Scope, PlanError> {
+        let relation = self.known(to)?;
+        let mut path = around.path.clone();
+        path.push((embed.relation.clone(), embed.alias.clone()));
+        Ok(Scope {
+            qualifier: format!("{}_{}", relation.name.name, path.len()),
+            relation,
+            source: self.new_source(),
+            renames: None,
+            path,
+        })
+    }
+
+    fn junction_scope(&mut self, around: &Scope, name: &QualifiedName) -> Result<Scope, PlanError> {
+        let relation = self.known(name)?;
+        Ok(Scope {
+            qualifier: relation.name.name.to_string(),
+            relation,
+            source: self.new_source(),
+            renames: None,
+            path: around.path.clone(),
+        })
+    }
+
+    fn known(&self, name: &QualifiedName) -> Result<Arc<catalog::Relation>, PlanError> {
+        self.context.catalog.relation(name).cloned().ok_or_else(|| PlanError::UnknownRelation {
+            schema: name.schema.to_string(),
+            name: name.name.to_string(),
+            nearest: None,
+        })
+    }
+
+    /// Pairs of equal columns: of `left`, of `right`, brought to one type.
+    fn key_pairs(
+        &mut self,
+        left: &Scope,
+        right: &Scope,
+        columns: &[(Arc<str>, Arc<str>)],
+    ) -> Result<Vec<(Expression, Expression)>, PlanError> {
+        columns
+            .iter()
+            .map(|(own, other)| {
+                let own = self.column(left, own)?;
+                let other = self.column(right, other)?;
+                Ok((own, other))
+            })
+            .collect()
+    }
+}
+
+/// A scope as a source of `FROM`.
+pub(crate) fn source(scope: &Scope) -> Source {
+    Source::Relation { id: scope.source, name: scope.relation.name.clone() }
+}
+
+/// That the keys are equal.
+pub(crate) fn equalities(keys: &[(Expression, Expression)]) -> Vec<Expression> {
+    keys.iter()
+        .map(|(outer, inner)| Expression::compare(catalog::Binary::Equal, inner.clone(), outer.clone()))
+        .collect()
+}
+
+/// An expression of a joined row that is null exactly when there is no row: one of the columns it was joined by.
+pub(crate) fn presence(keys: &[(Expression, Expression)]) -> Expression {
+    let key = keys.first().map_or_else(|| Expression::constant(true), |(_, inner)| inner.clone());
+    // The key's value does not matter, only whether it is there.
+    match key.data_type() {
+        Type::Boolean => key,
+        _ => Expression::IsNull(Box::new(key)).negated(),
+    }
+}
+
+/// Whether the relationship starts at the side that holds the foreign key.
+fn is_child_side(relationship: &Relationship) -> bool {
+    matches!(
+        relationship.cardinality,
+        Cardinality::ManyToOne { .. } | Cardinality::OneToOne { is_parent: false, .. }
+    )
+}
+
+fn direct_columns(relationship: &Relationship) -> Option<&(Arc<str>, Arc<str>)> {
+    match &relationship.cardinality {
+        Cardinality::ManyToOne { columns, .. }
+        | Cardinality::OneToMany { columns, .. }
+        | Cardinality::OneToOne { columns, .. } => match columns.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        },
+        Cardinality::ManyToMany(_) => None,
+    }
+}
+
+/// The single column on this side.
+fn own_column(relationship: &Relationship) -> Option<&str> {
+    direct_columns(relationship).map(|(own, _)| &**own)
+}
+
+/// The single column on the other side.
+fn other_column(relationship: &Relationship) -> Option<&str> {
+    direct_columns(relationship).map(|(_, other)| &**other)
+}
+
+fn constraint(relationship: &Relationship) -> Option<&str> {
+    match &relationship.cardinality {
+        Cardinality::ManyToOne { constraint, .. }
+        | Cardinality::OneToMany { constraint, .. }
+        | Cardinality::OneToOne { constraint, .. } => Some(constraint),
+        Cardinality::ManyToMany(_) => None,
+    }
+}
+
+fn junction(relationship: &Relationship) -> Option<&str> {
+    match &relationship.cardinality {
+        Cardinality::ManyToMany(junction) => Some(&junction.relation.name),
+        _ => None,
+    }
+}
+
+fn ambiguous(origin: &QualifiedName, embed: &Embed, several: &[&Relationship]) -> PlanError {
+    let candidates = several.iter().map(|relationship| candidate(relationship)).collect();
+    PlanError::AmbiguousRelationship {
+        from: origin.name.to_string(),
+        to: embed.relation.clone(),
+        candidates,
+    }
+}
+
+/// A candidate as the error body describes it: its cardinality, what it uses, and the hint that chooses it.
+fn candidate(relationship: &Relationship) -> (&'static str, String, String) {
+    let from = &relationship.from.name;
+    let to = &relationship.to.name;
+    let joined = |columns: &[(Arc<str>, Arc<str>)]| {
+        let own: Vec<&str> = columns.iter().map(|(own, _)| &**own).collect();
+        let other: Vec<&str> = columns.iter().map(|(_, other)| &**other).collect();
+        format!("{from}({}) and {to}({})", own.join(", "), other.join(", "))
+    };
+    match &relationship.cardinality {
+        Cardinality::ManyToOne { constraint, columns } => {
+            ("many-to-one", format!("{constraint} using {}", joined(columns)), constraint.to_string())
+        }
+        Cardinality::OneToMany { constraint, columns } => {
+            ("one-to-many", format!("{constraint} using {}", joined(columns)), constraint.to_string())
+        }
+        Cardinality::OneToOne { constraint, columns, .. } => {
+            ("one-to-one", format!("{constraint} using {}", joined(columns)), constraint.to_string())
+        }
+        Cardinality::ManyToMany(junction) => {
+            let names = |columns: &[(Arc<str>, Arc<str>)]| {
+                columns.iter().map(|(_, between)| between.to_string()).collect::<Vec<_>>().join(", ")
+            };
+            (
+                "many-to-many",
+                format!(
+                    "{} using {}({}) and {}({})",
+                    junction.relation.name,
+                    junction.from_constraint,
+                    names(&junction.from_columns),
+                    junction.to_constraint,
+                    names(&junction.to_columns)
+                ),
+                junction.relation.name.to_string(),
+            )
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What to do: a request, the catalog and the caller become a [`Plan`] in which every name is resolved, every value
+//! has its column's type, and row security is woven in; and a [`base::Footprint`] of what it touches. Pure: no
+//! engine, no clock, no SQL dialect.
+//!
+//! Where to look: a filter operator's meaning is in `filter.rs` (its spelling is in `rest`), embeds are resolved in
+//! `embed.rs`, policies are woven in `security.rs`, privileges are checked in `admit.rs`.
+
+mod admit;
+mod embed;
+mod error;
+mod field;
+mod filter;
+mod model;
+mod order;
+mod planner;
+mod read;
+mod security;
+mod settings;
+mod value;
+mod write;
+
+pub use admit::{admit, allowed_methods};
+pub use error::PlanError;
+pub use model::{
+    Batch, Conflict, Delete, Expectation, Insert, Level, Member, Merge, Operation, OutputField, Plan, Put, Read, RowCheck,
+    Update,
+};
+pub use planner::{Context, plan};
+pub use settings::{Limits, Settings};

@@ -1,0 +1,225 @@
+//! The plan: what to do, with every name resolved and every value typed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{Footprint, QualifiedName};
+use catalog::{Expression, From, Relation, Sort};
+use datatype::{Datum, Type, Zone};
+use rest::Format;
+
+/// What to do for one request.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to do.
+    pub operation: Operation,
+    /// What it touches.
+    pub footprint: Footprint,
+    /// The form of the answer's body.
+    pub format: Format,
+    /// The zone in which moments are printed and read.
+    pub zone: Zone,
+    /// What must hold of the outcome.
+    pub expectation: Expectation,
+}
+
+/// What a plan does.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Reads rows.
+    Read(Read),
+    /// Adds rows, or changes those that exist.
+    Insert(Insert),
+    /// Changes rows.
+    Update(Update),
+    /// Removes rows.
+    Delete(Delete),
+}
+
+/// What must hold of the outcome; otherwise it is undone and refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expectation {
+    /// Exactly one row (PGRST116).
+    pub exactly_one: bool,
+    /// At most so many rows affected (PGRST124).
+    pub max_affected: Option<u64>,
+}
+
+/// A read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The top level.
+    pub level: Level,
+    /// Whether all fitting rows are counted beyond the page.
+    pub counts: bool,
+    /// Whether the rows themselves are wanted (not for `HEAD`).
+    pub wants_body: bool,
+}
+
+/// The rows of one relation, the members of each, and what is embedded below.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// The relation and what is joined to it: to-one embeds, the join table of a many-to-many embed.
+    pub from: From,
+    /// What each row becomes, in order.
+    pub members: Vec<Member>,
+    /// What must hold of a row; all of them.
+    pub filter: Vec<Expression>,
+    /// Whether rows are folded into groups.
+    pub is_aggregated: bool,
+    /// What makes a group; empty folds all rows into one.
+    pub group_by: Vec<Expression>,
+    /// The order.
+    pub order: Vec<Sort>,
+    /// The most rows.
+    pub limit: Option<u64>,
+    /// How many are left out first.
+    pub offset: u64,
+    /// For an embedded level: pairs of the enclosing row's key and this level's expression that must equal it.
+    pub keys: Vec<(Expression, Expression)>,
+}
+
+/// One member of a row's output.
+#[derive(Debug, Clone)]
+pub enum Member {
+    /// A single value.
+    Value(OutputField),
+    /// A joined row: an object, or null when there is none.
+    One {
+        /// Its name.
+        name: Arc<str>,
+        /// Not null exactly when there is a row.
+        presence: Expression,
+        /// The object's members.
+        members: Vec<Member>,
+    },
+    /// The rows of an embedded level: an array, or with `is_to_one` its first row or null.
+    Rows {
+        /// Its name.
+        name: Arc<str>,
+        /// The level.
+        level: Box<Level>,
+        /// Whether an object is wanted.
+        is_to_one: bool,
+    },
+    /// The rows of an embedded level turned on their side: for each of its members an array, in the row itself.
+    SpreadRows {
+        /// The level.
+        level: Box<Level>,
+    },
+}
+
+/// A named value.
+#[derive(Debug, Clone)]
+pub struct OutputField {
+    /// Its name in the answer.
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub expression: Expression,
+}
+
+/// A condition that each written row must fulfil.
+#[derive(Debug, Clone)]
+pub struct RowCheck {
+    /// The condition over the row as [`catalog::SourceId::ROW`].
+    pub condition: Expression,
+}
+
+/// An insert, upsert or put.
+#[derive(Debug, Clone)]
+pub struct Insert {
+    /// The relation as the client named it.
+    pub relation: Arc<Relation>,
+    /// The table that is written.
+    pub table: Arc<Relation>,
+    /// Rows, in the body's order, cut where the set of given columns changes.
+    pub batches: Vec<Batch>,
+    /// What happens when a row exists already.
+    pub conflict: Option<Conflict>,
+    /// Row security for new rows.
+    pub check: Option<RowCheck>,
+    /// What is answered of the rows.
+    pub returning: Option<Level>,
+    /// The primary key, if the answer tells where the row is: names as the relation shows them, and the table's columns.
+    pub location: Option<Vec<(Arc<str>, Arc<str>, Type)>>,
+    /// The row that a `PUT` addresses.
+    pub put: Option<Put>,
+}
+
+/// Rows that give the same columns.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The table's columns.
+    pub columns: Vec<Arc<str>>,
+    /// Their values, row by row.
+    pub rows: Vec<Vec<Datum>>,
+}
+
+/// How an insert deals with rows that exist.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// The columns that tell that a row exists.
+    pub target: Vec<Arc<str>>,
+    /// What is done with it; `None` leaves it as it is.
+    pub merge: Option<Merge>,
+}
+
+/// How an existing row is changed by an upsert.
+#[derive(Debug, Clone)]
+pub struct Merge {
+    /// The columns that take the new values.
+    pub columns: Vec<Arc<str>>,
+    /// Row security: which existing rows may be changed.
+    pub visible: Option<RowCheck>,
+    /// Row security: what a changed row must fulfil.
+    pub check: Option<RowCheck>,
+}
+
+/// The row that a `PUT` addresses: its key as the URL gave it.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// Column and value.
+    pub key: BTreeMap<Arc<str>, Datum>,
+}
+
+/// A change of rows.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// The relation as the client named it.
+    pub relation: Arc<Relation>,
+    /// The table that is written.
+    pub table: Arc<Relation>,
+    /// The table's columns and their new values. Empty changes nothing and answers no row.
+    pub assignments: Vec<(Arc<str>, Expression)>,
+    /// Which rows, over the row as [`catalog::SourceId::ROW`]; all of them hold.
+    pub filter: Vec<Expression>,
+    /// Row security for the changed rows.
+    pub check: Option<RowCheck>,
+    /// What is answered of the rows.
+    pub returning: Option<Level>,
+}
+
+/// A removal of rows.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    /// The relation as the client named it.
+    pub relation: Arc<Relation>,
+    /// The table that is written.
+    pub table: Arc<Relation>,
+    /// Which rows.
+    pub filter: Vec<Expression>,
+    /// What is answered of the rows, read before they go.
+    pub returning: Option<Level>,
+}
+
+impl Operation {
+    /// The table that is written, if one is.
+    pub fn written_table(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::Read(_) => None,
+            Self::Insert(insert) => Some(&insert.table.name),
+            Self::Update(update) => Some(&update.table.name),
+            Self::Delete(delete) => Some(&delete.table.name),
+        }
+    }
+}

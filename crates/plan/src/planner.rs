@@ -1,0 +1,288 @@
+//! The planner: what one request's planning carries along.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{Caller, Footprint, QualifiedName, Timestamp};
+use catalog::{Catalog, Expression, Relation, SourceId, nearest};
+use datatype::Zone;
+use rest::{Action, ApiRequest, Condition, EmbedPath, Format, Handling, Operation as FilterOperation, RowRange, Target};
+
+use crate::error::PlanError;
+use crate::model::{Expectation, Operation, Plan, Read};
+use crate::settings::Settings;
+
+/// What planning depends on besides the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What exists.
+    pub catalog: &'a Catalog,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The moment that `now()` means.
+    pub now: Timestamp,
+    /// What the operator decided.
+    pub settings: &'a Settings,
+}
+
+/// Plans a request on a relation.
+///
+/// # Errors
+/// A name that does not exist, a value that does not fit, a bound exceeded: see [`PlanError`]. Privileges are not
+/// looked at here but by [`crate::admit`], from the footprint.
+pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanError> {
+    let mut planner = Planner::new(request, context)?;
+    planner.check_bounds()?;
+    let relation = planner.target()?;
+    planner.check_paths()?;
+    let operation = match request.action {
+        Action::Insert | Action::Put => planner.insert(&relation)?,
+        Action::Update => planner.update(&relation)?,
+        Action::Delete => planner.delete(&relation)?,
+        Action::Read | Action::Describe | Action::Options => Operation::Read(planner.read(&relation)?),
+    };
+    Ok(Plan {
+        operation,
+        footprint: planner.footprint,
+        format: request.format,
+        zone: planner.zone,
+        expectation: expectation(request),
+    })
+}
+
+fn expectation(request: &ApiRequest) -> Expectation {
+    let is_strict = request.preferences.handling == Some(Handling::Strict);
+    let guards = matches!(request.action, Action::Update | Action::Delete);
+    Expectation {
+        exactly_one: matches!(request.format, Format::Object { .. }),
+        max_affected: request.preferences.max_affected.filter(|_| is_strict && guards),
+    }
+}
+
+/// One level's relation while it is planned.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    /// The relation.
+    pub(crate) relation: Arc<Relation>,
+    /// Its place in the statement.
+    pub(crate) source: SourceId,
+    /// How messages call it: `zones`, `couriers_1`.
+    pub(crate) qualifier: String,
+    /// For a view that is read through its base table: the view's columns as the table names them.
+    pub(crate) renames: Option<Arc<BTreeMap<Arc<str>, Arc<str>>>>,
+    /// The embeds that lead here: for each its relation and, if it has one, its alias.
+    pub(crate) path: Vec<(String, Option<String>)>,
+}
+
+impl Scope {
+    /// Whether a path of the query string means this level.
+    pub(crate) fn is_at(&self, path: &EmbedPath) -> bool {
+        path.len() == self.path.len()
+            && path
+                .iter()
+                .zip(&self.path)
+                .all(|(step, (relation, alias))| alias.as_ref() == Some(step) || step == relation)
+    }
+}
+
+/// The state of planning one request.
+pub(crate) struct Planner<'a> {
+    pub(crate) request: &'a ApiRequest,
+    pub(crate) context: Context<'a>,
+    pub(crate) footprint: Footprint,
+    pub(crate) zone: Zone,
+    /// The relations whose policies are being woven, to notice one that reads itself.
+    pub(crate) policies_open: Vec<QualifiedName>,
+    next_source: u32,
+}
+
+impl<'a> Planner<'a> {
+    fn new(request: &'a ApiRequest, context: Context<'a>) -> Result<Self, PlanError> {
+        let zone = match &request.preferences.timezone {
+            None => Zone::default(),
+            Some(name) => Zone::from_name(name).ok_or_else(|| PlanError::UnknownTimeZone(name.clone()))?,
+        };
+        Ok(Self {
+            request,
+            context,
+            footprint: Footprint::default(),
+            zone,
+            policies_open: Vec::new(),
+            next_source: SourceId::ROW.0 + 1,
+        })
+    }
+
+    /// A place in the statement that nothing else has.
+    pub(crate) fn new_source(&mut self) -> SourceId {
+        let source = SourceId(self.next_source);
+        self.next_source += 1;
+        source
+    }
+
+    /// The relation that the path names.
+    fn target(&self) -> Result<Arc<Relation>, PlanError> {
+        let schema = &self.request.schema;
+        match &self.request.target {
+            Target::Relation(name) => self.relation(schema, name),
+            Target::Routine(name) => {
+                Err(PlanError::UnknownRoutine { schema: schema.to_string(), name: name.clone() })
+            }
+            Target::Root => self.relation(schema, ""),
+        }
+    }
+
+    fn relation(&self, schema: &str, name: &str) -> Result<Arc<Relation>, PlanError> {
+        let catalog = self.context.catalog;
+        catalog.relation(&QualifiedName::new(schema, name)).cloned().ok_or_else(|| {
+            let known = catalog.relations_in(schema).map(|relation| &*relation.name.name);
+            PlanError::UnknownRelation {
+                schema: schema.to_owned(),
+                name: name.to_owned(),
+                nearest: nearest(name, known).map(str::to_owned),
+            }
+        })
+    }
+
+    /// The scope of the top level.
+    pub(crate) fn top(&self, relation: &Arc<Relation>) -> Scope {
+        Scope {
+            relation: relation.clone(),
+            source: SourceId::ROW,
+            qualifier: relation.name.name.to_string(),
+            renames: None,
+            path: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, relation: &Arc<Relation>) -> Result<Read, PlanError> {
+        let scope = self.top(relation);
+        let level = self.level(&scope, &self.request.select, self.context.settings.max_rows)?;
+        self.footprint.cost.rows = level.limit;
+        self.footprint.cost.is_point = self.is_point(relation);
+        Ok(Read { level, counts: self.request.preferences.count.is_some(), wants_body: !self.request.is_head })
+    }
+
+    /// Whether the top level's filters fix a unique key.
+    fn is_point(&self, relation: &Relation) -> bool {
+        let fixed: Vec<Arc<str>> = self
+            .request
+            .conditions
+            .iter()
+            .filter(|placed| placed.path.is_empty())
+            .filter_map(|placed| match &placed.condition {
+                Condition::Filter(filter) if !filter.is_negated && filter.field.path.is_empty() => {
+                    matches!(
+                        filter.operation,
+                        FilterOperation::Compare { comparison: rest::Comparison::Equal, quantifier: None, .. }
+                    )
+                    .then(|| Arc::from(filter.field.column.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let covers = |key: &[Arc<str>]| !key.is_empty() && key.iter().all(|column| fixed.contains(column));
+        covers(&relation.primary_key) || relation.uniques.iter().any(|unique| covers(&unique.columns))
+    }
+
+    /// `limit` and `offset` of a level.
+    pub(crate) fn range(&self, scope: &Scope) -> RowRange {
+        self.request.ranges.iter().find(|(path, _)| scope.is_at(path)).map(|(_, range)| *range).unwrap_or_default()
+    }
+
+    /// Every relation read notes itself; a column that is read as well.
+    pub(crate) fn note_read(&mut self, scope: &Scope, column: Option<&Arc<str>>) {
+        self.footprint.read(&scope.relation.name, column);
+    }
+
+    /// A column of a scope, read.
+    pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
+        let column = scope.relation.column(name).ok_or_else(|| unknown_column(scope, name))?;
+        self.note_read(scope, Some(&column.name));
+        let physical = scope
+            .renames
+            .as_ref()
+            .and_then(|renames| renames.get(&column.name))
+            .unwrap_or(&column.name);
+        Ok(Expression::column(scope.source, physical.clone(), column.data_type.clone()))
+    }
+
+    /// The bounds on the request's shape, before anything is looked up.
+    fn check_bounds(&mut self) -> Result<(), PlanError> {
+        let limits = &self.context.settings.limits;
+        let filters: u64 =
+            self.request.conditions.iter().map(|placed| count_conditions(&placed.condition)).sum();
+        let (embeds, depth) = count_embeds(&self.request.select);
+        let terms: u64 = self.request.order.iter().map(|(_, terms)| terms.len() as u64).sum();
+        let rows = self.request.payload.rows.len() as u64;
+        for (what, found, limit) in [
+            ("filters", filters, limits.max_filters),
+            ("embedded relations", embeds, limits.max_embeds),
+            ("levels of embedding", depth, limits.max_embed_depth),
+            ("order terms", terms, limits.max_order_terms),
+            ("rows in the body", rows, limits.max_written_rows),
+        ] {
+            if limit.is_exceeded_by(found) {
+                return Err(PlanError::TooLarge { what, found, limit });
+            }
+        }
+        self.footprint.cost.filters = u32::try_from(filters).unwrap_or(u32::MAX);
+        self.footprint.cost.embeds = u32::try_from(embeds).unwrap_or(u32::MAX);
+        self.footprint.cost.depth = u32::try_from(depth).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    /// Filters, orders and ranges may only name embeds that `select` has.
+    fn check_paths(&self) -> Result<(), PlanError> {
+        let conditions = self.request.conditions.iter().map(|placed| &placed.path);
+        let orders = self.request.order.iter().map(|(path, _)| path);
+        for path in conditions.chain(orders).chain(self.request.ranges.keys()) {
+            check_path(&self.request.select, path)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_path(select: &[rest::SelectItem], path: &[String]) -> Result<(), PlanError> {
+    let Some((step, below)) = path.split_first() else { return Ok(()) };
+    let embed = select
+        .iter()
+        .filter_map(|item| match item {
+            rest::SelectItem::Embed(embed) => Some(embed),
+            rest::SelectItem::Field { .. } => None,
+        })
+        .find(|embed| embed.alias.as_ref() == Some(step) || embed.relation == *step)
+        .ok_or_else(|| PlanError::NotEmbedded(step.clone()))?;
+    check_path(&embed.select, below)
+}
+
+/// The error for a column that does not exist, with the names that are near.
+pub(crate) fn unknown_column(scope: &Scope, name: &str) -> PlanError {
+    let known = scope.relation.columns.iter().map(|column| &*column.name);
+    PlanError::UnknownColumn {
+        qualifier: scope.qualifier.clone(),
+        column: name.to_owned(),
+        similar: catalog::similar_columns(name, known).into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// Conditions, each value of a list counted.
+fn count_conditions(condition: &Condition) -> u64 {
+    match condition {
+        Condition::Logic { children, .. } => children.iter().map(count_conditions).sum(),
+        Condition::Filter(filter) => match &filter.operation {
+            FilterOperation::In(values) => values.len().max(1) as u64,
+            _ => 1,
+        },
+    }
+}
+
+/// Embeds at all levels, and the deepest level.
+fn count_embeds(select: &[rest::SelectItem]) -> (u64, u64) {
+    select.iter().fold((0, 0), |(count, depth), item| match item {
+        rest::SelectItem::Field { .. } => (count, depth),
+        rest::SelectItem::Embed(embed) => {
+            let (below, deeper) = count_embeds(&embed.select);
+            (count + below + 1, depth.max(deeper + 1))
+        }
+    })
+}

@@ -1,0 +1,261 @@
+//! Levels: the members of each row, the joins behind them, grouping.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use catalog::{Expression, From, Join, JoinKind};
+use rest::{Embed, SelectItem};
+
+use crate::embed::{ToOne, equalities, presence, source};
+use crate::error::PlanError;
+use crate::model::{Level, Member};
+use crate::planner::{Planner, Scope};
+
+/// A row's output while it is put together.
+struct Row {
+    from: From,
+    joined: Vec<ToOne>,
+}
+
+impl Planner<'_> {
+    /// A level that reads `scope`'s relation, row security woven in.
+    pub(crate) fn level(
+        &mut self,
+        scope: &Scope,
+        select: &[SelectItem],
+        max_rows: Option<u64>,
+    ) -> Result<Level, PlanError> {
+        let mut filter = self.conditions(scope, select)?;
+        filter.extend(self.visible(scope)?);
+        let from = From { first: source(scope), joins: Vec::new() };
+        self.finish_level(scope, select, from, filter, Vec::new(), max_rows)
+    }
+
+    /// The rest of a level, once its rows are known: members, inner embeds, groups, order and range.
+    pub(crate) fn finish_level(
+        &mut self,
+        scope: &Scope,
+        select: &[SelectItem],
+        from: From,
+        mut filter: Vec<Expression>,
+        keys: Vec<(Expression, Expression)>,
+        max_rows: Option<u64>,
+    ) -> Result<Level, PlanError> {
+        self.note_read(scope, None);
+        let mut row = Row { from, joined: Vec::new() };
+        let members = self.members(scope, select, &mut row, true)?;
+        filter.extend(self.inner_embeds_not_joined(scope, select)?);
+        let is_aggregated = has_aggregate(select);
+        let group_by = if is_aggregated { groups(&members)? } else { Vec::new() };
+        let order = self.order(scope, select, &row.joined)?;
+        if is_aggregated {
+            check_grouped(scope, &row.joined, &order, &group_by)?;
+        }
+        let range = self.range(scope);
+        let limit = match (range.limit, max_rows) {
+            (Some(asked), Some(most)) => Some(asked.min(most)),
+            (asked, most) => asked.or(most),
+        };
+        Ok(Level { from: row.from, members, filter, is_aggregated, group_by, order, limit, offset: range.offset, keys })
+    }
+
+    /// The members that `select` gives; everything when it is empty.
+    fn members(
+        &mut self,
+        scope: &Scope,
+        select: &[SelectItem],
+        row: &mut Row,
+        is_level_root: bool,
+    ) -> Result<Vec<Member>, PlanError> {
+        check_names(scope, select)?;
+        let mut members = Vec::with_capacity(select.len());
+        for item in select {
+            match item {
+                SelectItem::Field { field, alias, cast, aggregate, aggregate_cast } => {
+                    members.extend(self.field_members(
+                        scope,
+                        field.as_ref(),
+                        alias.as_deref(),
+                        cast.as_deref(),
+                        *aggregate,
+                        aggregate_cast.as_deref(),
+                    )?);
+                }
+                SelectItem::Embed(embed) => members.extend(self.embed(scope, embed, row, is_level_root)?),
+            }
+        }
+        Ok(members)
+    }
+
+    fn embed(
+        &mut self,
+        scope: &Scope,
+        embed: &Embed,
+        row: &mut Row,
+        is_level_root: bool,
+    ) -> Result<Vec<Member>, PlanError> {
+        let relationship = self.relationship(scope, embed)?;
+        let name: Arc<str> = embed.alias.as_deref().unwrap_or(&embed.relation).into();
+        let folds = has_aggregate(&embed.select);
+        if relationship.is_to_one() && (embed.is_spread || !folds) {
+            return self.join_one(scope, embed, &relationship, name, row, is_level_root);
+        }
+        if embed.is_spread && folds {
+            return Err(PlanError::SpreadAggregate);
+        }
+        let reached = self.reach(scope, embed, &relationship)?;
+        let max_rows = self.context.settings.max_rows;
+        let (from, filter, keys) = (reached.from, reached.filter, reached.keys);
+        let level = Box::new(self.finish_level(&reached.scope, &embed.select, from, filter, keys, max_rows)?);
+        Ok(match (embed.is_spread, embed.select.is_empty()) {
+            // `relation()` selects nothing: it is there for its filters.
+            (_, true) => Vec::new(),
+            (true, false) => vec![Member::SpreadRows { level }],
+            (false, false) => vec![Member::Rows { name, level, is_to_one: relationship.is_to_one() }],
+        })
+    }
+
+    /// A to-one embed: joined to the row around it.
+    fn join_one(
+        &mut self,
+        scope: &Scope,
+        embed: &Embed,
+        relationship: &catalog::Relationship,
+        name: Arc<str>,
+        row: &mut Row,
+        is_level_root: bool,
+    ) -> Result<Vec<Member>, PlanError> {
+        let reached = self.reach(scope, embed, relationship)?;
+        self.note_read(&reached.scope, None);
+        let range = self.range(&reached.scope);
+        let mut on = equalities(&reached.keys);
+        on.extend(reached.filter);
+        if range.limit == Some(0) || range.offset > 0 {
+            on.push(Expression::constant(false));
+        }
+        let is_inner = is_level_root && embed.join == Some(rest::Join::Inner);
+        row.from.joins.push(Join {
+            kind: if is_inner { JoinKind::Inner } else { JoinKind::Left },
+            source: reached.from.first,
+            on: Some(Expression::And(on)),
+        });
+        row.joined.push(ToOne {
+            name: embed.relation.clone(),
+            alias: embed.alias.clone(),
+            scope: reached.scope.clone(),
+        });
+        let members = self.members(&reached.scope, &embed.select, row, false)?;
+        Ok(match (embed.is_spread, embed.select.is_empty()) {
+            (true, _) => members,
+            (false, true) => Vec::new(),
+            (false, false) => vec![Member::One { name, presence: presence(&reached.keys), members }],
+        })
+    }
+
+    /// That inner embeds have rows, for those that are not joined as such already: to-many embeds, and those that
+    /// fold their rows.
+    fn inner_embeds_not_joined(
+        &mut self,
+        scope: &Scope,
+        select: &[SelectItem],
+    ) -> Result<Vec<Expression>, PlanError> {
+        if !scope.path.is_empty() {
+            // `reach` has already asked for them.
+            return Ok(Vec::new());
+        }
+        let mut conditions = Vec::new();
+        for item in select {
+            let SelectItem::Embed(embed) = item else { continue };
+            if embed.join != Some(rest::Join::Inner) {
+                continue;
+            }
+            let is_to_one = self.relationship(scope, embed)?.is_to_one();
+            if !is_to_one || (!embed.is_spread && has_aggregate(&embed.select)) {
+                conditions.push(self.exists(scope, embed)?);
+            }
+        }
+        Ok(conditions)
+    }
+}
+
+/// Whether rows are folded at this level: an aggregate here, or one spread into it.
+fn has_aggregate(select: &[SelectItem]) -> bool {
+    select.iter().any(|item| match item {
+        SelectItem::Field { aggregate, .. } => aggregate.is_some(),
+        SelectItem::Embed(embed) => embed.is_spread && has_aggregate(&embed.select),
+    })
+}
+
+/// Two embeds of one name would overwrite each other.
+fn check_names(scope: &Scope, select: &[SelectItem]) -> Result<(), PlanError> {
+    let mut names = BTreeSet::new();
+    for item in select {
+        let SelectItem::Embed(embed) = item else { continue };
+        let name = embed.alias.as_deref().unwrap_or(&embed.relation);
+        if !names.insert((name, embed.is_spread)) {
+            return Err(PlanError::DuplicateEmbed(format!(
+                "{}_{name}_{}",
+                scope.relation.name.name,
+                scope.path.len() + 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What makes a group: every value that is not an aggregate.
+fn groups(members: &[Member]) -> Result<Vec<Expression>, PlanError> {
+    let mut found = Vec::new();
+    for member in members {
+        match member {
+            Member::Value(field) if is_aggregate(&field.expression) => {}
+            Member::Value(field) => found.push(field.expression.clone()),
+            Member::One { presence, members, .. } => {
+                found.push(presence.clone());
+                found.extend(groups(members)?);
+            }
+            Member::Rows { name, .. } => {
+                return Err(PlanError::NotSupported {
+                    what: format!("Grouping by the rows of '{name}'"),
+                    instead: "Select the aggregate and the embedded rows in two requests.".to_owned(),
+                });
+            }
+            Member::SpreadRows { .. } => return Err(PlanError::SpreadAggregate),
+        }
+    }
+    Ok(found)
+}
+
+fn is_aggregate(expression: &Expression) -> bool {
+    let mut found = false;
+    expression.visit(&mut |part| {
+        found |= matches!(part, Expression::Call { function, .. } if function.is_aggregate());
+    });
+    found
+}
+
+/// Groups can only be ordered by what makes them.
+fn check_grouped(
+    scope: &Scope,
+    joined: &[ToOne],
+    order: &[catalog::Sort],
+    group_by: &[Expression],
+) -> Result<(), PlanError> {
+    for sort in order {
+        if group_by.contains(&sort.expression) {
+            continue;
+        }
+        let mut column = String::new();
+        sort.expression.visit(&mut |part| {
+            if let Expression::Column { source, name, .. } = part {
+                let qualifier = joined
+                    .iter()
+                    .find(|found| found.scope.source == *source)
+                    .map_or(&scope.qualifier, |found| &found.scope.qualifier);
+                column = format!("{qualifier}.{name}");
+            }
+        });
+        return Err(PlanError::NotGrouped(column));
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Row security: the policies of the catalog become conditions of the statement. It fails closed: a table with row
+//! security and no policy for the caller shows no row and takes none.
+
+use std::collections::BTreeMap;
+
+use base::QualifiedName;
+use catalog::{Command, Expression, Function, JoinKind, Policy, Query, Relation, Source, SourceId};
+use datatype::{Datum, Type};
+
+use crate::error::PlanError;
+use crate::planner::{Planner, Scope};
+
+/// Which half of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// `USING`
+    Using,
+    /// `WITH CHECK`; `USING` where it is absent.
+    Check,
+}
+
+impl Planner<'_> {
+    /// Which rows of a scope the caller may see; `None` when all.
+    pub(crate) fn visible(&mut self, scope: &Scope) -> Result<Option<Expression>, PlanError> {
+        let relation = scope.relation.clone();
+        self.policy(&relation, Command::Select, Half::Using, scope.source)
+    }
+
+    /// The caller's policies for a command on a relation as one condition over `source`; `None` when row security
+    /// does not apply.
+    pub(crate) fn policy(
+        &mut self,
+        relation: &Relation,
+        command: Command,
+        half: Half,
+        source: SourceId,
+    ) -> Result<Option<Expression>, PlanError> {
+        let role = self.context.caller.role.clone();
+        if !relation.row_security || self.context.catalog.bypasses_row_security(&role) {
+            return Ok(None);
+        }
+        if self.policies_open.contains(&relation.name) {
+            return Err(PlanError::PolicyRecursion(relation.name.name.to_string()));
+        }
+        self.policies_open.push(relation.name.clone());
+        let woven = self.weave(relation, command, half, source);
+        self.policies_open.pop();
+        woven.map(Some)
+    }
+
+    fn weave(
+        &mut self,
+        relation: &Relation,
+        command: Command,
+        half: Half,
+        source: SourceId,
+    ) -> Result<Expression, PlanError> {
+        let role = self.context.caller.role.clone();
+        let roles = self.context.catalog.roles_of(&role);
+        let applies = |policy: &&Policy| {
+            (policy.command == Command::All || policy.command == command)
+                && (policy.roles.is_empty() || policy.roles.iter().any(|named| roles.contains(&&**named)))
+        };
+        let mut permissive = Vec::new();
+        let mut restrictive = Vec::new();
+        for policy in relation.policies.iter().filter(applies) {
+            let condition = match half {
+                Half::Using => policy.using.as_ref(),
+                Half::Check => policy.check.as_ref().or(policy.using.as_ref()),
+            };
+            let condition = match condition {
+                Some(condition) => self.instantiate(condition, source)?,
+                None => Expression::constant(true),
+            };
+            if policy.is_permissive { permissive.push(condition) } else { restrictive.push(condition) }
+        }
+        restrictive.insert(0, Expression::Or(permissive));
+        Ok(Expression::And(restrictive))
+    }
+
+    /// A policy's expression over a row of this statement: sources renumbered, the caller's identity put in, the
+    /// policies of tables in subqueries woven in turn.
+    fn instantiate(&mut self, expression: &Expression, source: SourceId) -> Result<Expression, PlanError> {
+        let mut renumbered: BTreeMap<SourceId, SourceId> = BTreeMap::from([(SourceId::ROW, source)]);
+        let mut inner: Vec<(SourceId, QualifiedName)> = Vec::new();
+        for (id, name) in sources_of(expression) {
+            let fresh = self.new_source();
+            renumbered.insert(id, fresh);
+            if let Some(name) = name {
+                inner.push((fresh, name));
+            }
+        }
+        let mut identity = Vec::new();
+        expression.visit(&mut |part| {
+            if let Expression::Call { function, arguments, .. } = part {
+                identity.push((function.clone(), arguments.clone()));
+            }
+        });
+        for (function, arguments) in &identity {
+            // Fails here, where an error can be told, instead of in the infallible rewrite below.
+            self.identity_value(function, arguments)?;
+        }
+        let mut policies: BTreeMap<SourceId, Expression> = BTreeMap::new();
+        for (id, name) in &inner {
+            let Some(relation) = self.context.catalog.relation(name).cloned() else { continue };
+            self.footprint.read(name, None);
+            if let Some(condition) = self.policy(&relation, Command::Select, Half::Using, *id)? {
+                policies.insert(*id, condition);
+            }
+        }
+        self.note_inner_columns(expression, &renumbered, &inner);
+        let this = &*self;
+        let rewritten = expression.clone().rewrite(
+            &mut |part| match part {
+                Expression::Column { source, name, data_type } => Expression::Column {
+                    source: renumbered.get(&source).copied().unwrap_or(source),
+                    name,
+                    data_type,
+                },
+                Expression::Call { function, arguments, data_type } => {
+                    match this.identity_value(&function, &arguments) {
+                        Ok(Some(value)) => value,
+                        _ => Expression::Call { function, arguments, data_type },
+                    }
+                }
+                other => other,
+            },
+            &mut |query| secure_query(query, &renumbered, &policies),
+        );
+        Ok(rewritten)
+    }
+
+    /// Columns that a policy's subqueries read need the caller's own privileges, as on PostgreSQL.
+    fn note_inner_columns(
+        &mut self,
+        expression: &Expression,
+        renumbered: &BTreeMap<SourceId, SourceId>,
+        inner: &[(SourceId, QualifiedName)],
+    ) {
+        let mut columns = Vec::new();
+        expression.visit(&mut |part| {
+            if let Expression::Column { source, name, .. } = part {
+                let fresh = renumbered.get(source);
+                if let Some((_, relation)) = inner.iter().find(|(id, _)| Some(id) == fresh) {
+                    columns.push((relation.clone(), name.clone()));
+                }
+            }
+        });
+        for (relation, column) in columns {
+            self.footprint.read(&relation, Some(&column));
+        }
+    }
+
+    /// What a function that asks for the caller or the time gives; `None` for any other function.
+    fn identity_value(
+        &self,
+        function: &Function,
+        arguments: &[Expression],
+    ) -> Result<Option<Expression>, PlanError> {
+        let claims = &self.context.caller.claims;
+        let text = |text: Option<String>| {
+            Expression::value(text.map_or(Datum::Null, Datum::Text), Type::Text)
+        };
+        Ok(Some(match function {
+            Function::AuthUid => match claims.text("sub").filter(|sub| !sub.is_empty()) {
+                None => Expression::value(Datum::Null, Type::Uuid),
+                Some(sub) => self.typed(&sub, &Type::Uuid)?,
+            },
+            Function::AuthRole => text(claims.text("role")),
+            Function::AuthClaim => match arguments {
+                [Expression::Value { value: Datum::Text(name), .. }] => text(claims.text(name)),
+                _ => return Ok(None),
+            },
+            Function::AuthJwt => {
+                let object = serde_json::Value::Object(claims.object().clone()).to_string();
+                self.typed(&object, &Type::Jsonb)?
+            }
+            Function::CurrentUser => text(Some(self.context.caller.role.to_string())),
+            Function::Now => Expression::value(Datum::Integer(self.context.now.0), Type::TimestampTz),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Every source inside the subqueries of an expression, with its relation unless it is itself a subquery.
+fn sources_of(expression: &Expression) -> Vec<(SourceId, Option<QualifiedName>)> {
+    let mut found = Vec::new();
+    expression.visit(&mut |part| match part {
+        Expression::Exists(query) | Expression::Scalar(query) | Expression::InQuery { query, .. } => {
+            collect_sources(query, &mut found);
+        }
+        _ => {}
+    });
+    found
+}
+
+fn collect_sources(query: &Query, found: &mut Vec<(SourceId, Option<QualifiedName>)>) {
+    for source in query.from.iter().flat_map(|from| from.sources()) {
+        match source {
+            Source::Relation { id, name } => found.push((*id, Some(name.clone()))),
+            Source::Query { id, query } => {
+                found.push((*id, None));
+                collect_sources(query, found);
+            }
+        }
+    }
+    for (_, other) in &query.unions {
+        collect_sources(other, found);
+    }
+}
+
+/// A subquery with its sources renumbered and their policies added to its condition.
+fn secure_query(
+    mut query: Query,
+    renumbered: &BTreeMap<SourceId, SourceId>,
+    policies: &BTreeMap<SourceId, Expression>,
+) -> Query {
+    let Some(from) = &mut query.from else { return query };
+    let mut conditions: Vec<Expression> = query.filter.take().into_iter().collect();
+    let secure = |source: &mut Source| {
+        let (Source::Relation { id, .. } | Source::Query { id, .. }) = source;
+        if let Some(fresh) = renumbered.get(id) {
+            *id = *fresh;
+        }
+        policies.get(id).cloned()
+    };
+    conditions.extend(secure(&mut from.first));
+    for join in &mut from.joins {
+        let Some(condition) = secure(&mut join.source) else { continue };
+        // Of a left join, unseen rows count as absent; anywhere else they take the whole row with them.
+        match (&mut join.on, join.kind) {
+            (Some(on), JoinKind::Left) => *on = Expression::And(vec![on.clone(), condition]),
+            _ => conditions.push(condition),
+        }
+    }
+    if !conditions.is_empty() {
+        query.filter = Some(Expression::And(conditions));
+    }
+    query
+}

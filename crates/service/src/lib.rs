@@ -1,0 +1,10 @@
+//! The corridor: one request, room after room. No sockets, no SQL.
+//!
+//! [`Service::answer`] is the path; read it first.
+
+mod describe;
+mod exchange;
+mod path;
+
+pub use exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+pub use path::{Service, Settings};

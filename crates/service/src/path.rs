@@ -1,0 +1,222 @@
+//! The path of a request: one function that can be read aloud.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use base::{Caller, Clock, Failure, Kind, Timestamp};
+use bytes::Bytes;
+use catalog::{Catalog, RoleStanding};
+use http::HeaderMap;
+use identity::Verifier;
+use plan::Plan;
+use rest::{ApiRequest, Incoming, Outcome};
+use store::{Job, Ran, Rendered, Store};
+use telemetry::{Step, Trace};
+
+use crate::describe;
+use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+
+/// What the operator decides about answers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The dialect.
+    pub rest: rest::Settings,
+    /// Planning.
+    pub plan: plan::Settings,
+}
+
+/// The corridor with its rooms.
+pub struct Service {
+    settings: Settings,
+    identity: Arc<Verifier>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a request has become on its way; a refusal needs to know how far it came.
+#[derive(Default)]
+struct Walk {
+    request: Option<ApiRequest>,
+    summary: Summary,
+}
+
+impl Service {
+    /// Puts the rooms together.
+    pub fn new(
+        settings: Settings,
+        identity: Arc<Verifier>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { settings, identity, store, clock }
+    }
+
+    /// Answers a request. A refusal is an answer too: this never fails.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let Request { method, path, query, headers, body, mut trace } = request;
+        let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
+        let mut walk = Walk::default();
+        match self.walk(incoming, &headers, &mut walk, &mut trace).await {
+            Ok((head, body)) => {
+                Answer { status: head.status, headers: head.headers, body, summary: walk.summary, trace }
+            }
+            Err(failure) => refused(&failure, walk, trace),
+        }
+    }
+
+    /// The path: `identify -> parse -> plan -> admit -> render -> run -> shape`. Each step is one call and one entry of the trace.
+    async fn walk(
+        &self,
+        incoming: Incoming<'_>,
+        headers: &HeaderMap,
+        walk: &mut Walk,
+        trace: &mut Trace,
+    ) -> Result<(rest::Head, Body), Failure> {
+        let catalog = self.store.catalog();
+        let now = self.clock.now();
+
+        self.enter(trace, Step::Identify);
+        let caller = self.identify(headers, &catalog, walk).await?;
+
+        self.enter(trace, Step::Parse);
+        let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
+        walk.summary.route = route(request);
+        if let Some(described) = describe::describe(request, &catalog, &caller, &self.settings)? {
+            return Ok((described.head, Body::Full(described.body)));
+        }
+
+        self.enter(trace, Step::Plan);
+        let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
+        walk.summary.relation = relation(request);
+
+        self.enter(trace, Step::Admit);
+        plan::admit(&plan.footprint, &catalog, &caller)?;
+
+        self.enter(trace, Step::Render);
+        let rendered = self.store.render(&plan);
+
+        self.enter(trace, Step::Run);
+        let resolves = matches!(&plan.operation, plan::Operation::Insert(insert) if insert.conflict.is_some());
+        let ran = self.run(request, plan, rendered, catalog, caller, now).await?;
+        walk.summary.rows = Some(ran.rows);
+
+        self.enter(trace, Step::Shape);
+        shape(request, ran, resolves)
+    }
+
+    fn enter(&self, trace: &mut Trace, step: Step) {
+        trace.enter(step, self.clock.monotonic());
+    }
+
+    /// Who asks, and whether the database lets requests run as that role.
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        catalog: &Catalog,
+        walk: &mut Walk,
+    ) -> Result<Caller, Failure> {
+        let caller = self.identity.identify(headers).await?;
+        let role = &caller.role;
+        match catalog.role_standing(role) {
+            RoleStanding::Assumable => {}
+            RoleStanding::Unknown => {
+                let message = format!("role \"{role}\" does not exist");
+                return Err(Failure::new(Kind::Unauthenticated, "22023", message));
+            }
+            RoleStanding::NotGranted => {
+                let message = format!("permission denied to set role \"{role}\"");
+                return Err(Failure::new(Kind::Forbidden, "42501", message));
+            }
+        }
+        walk.summary.role = Some(role.to_string());
+        Ok(caller)
+    }
+
+    fn plan(
+        &self,
+        request: &ApiRequest,
+        catalog: &Catalog,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Plan, Failure> {
+        let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
+        Ok(plan::plan(request, context)?)
+    }
+
+    async fn run(
+        &self,
+        request: &ApiRequest,
+        plan: Arc<Plan>,
+        rendered: Rendered,
+        catalog: Arc<Catalog>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Result<Ran, Failure> {
+        let commits = self.settings.rest.transaction_end.commits(&request.preferences);
+        Ok(self.store.run(Job { plan, rendered, catalog, caller, now, commits }).await?)
+    }
+}
+
+/// Status and headers for an outcome, and the body as it is. `resolves` says whether duplicates could be looked for.
+fn shape(request: &ApiRequest, ran: Ran, resolves: bool) -> Result<(rest::Head, Body), Failure> {
+    let outcome = Outcome {
+        rows: ran.rows,
+        total: ran.total,
+        inserted: ran.inserted,
+        location: ran.location,
+        resolution_applied: resolves,
+    };
+    let head = rest::head(request, &outcome)?;
+    Ok((head, body(ran.body)))
+}
+
+fn body(body: store::Body) -> Body {
+    match body {
+        store::Body::Full(bytes) => Body::Full(bytes),
+        store::Body::Stream(pieces) => Body::Stream(Box::pin(Pieces(pieces))),
+    }
+}
+
+/// The pieces of a body as the store reads them.
+struct Pieces(tokio::sync::mpsc::Receiver<store::Piece>);
+
+impl BodyStream for Pieces {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyBroken>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map_err(|_| BodyBroken)))
+    }
+}
+
+fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
+    let reply = rest::refuse(failure, walk.request.as_ref());
+    let mut summary = walk.summary;
+    summary.error_code = Some(failure.code.to_string());
+    summary.inside = failure.inside.clone();
+    Answer {
+        status: reply.head.status,
+        headers: reply.head.headers,
+        body: Body::Full(reply.body),
+        summary,
+        trace,
+    }
+}
+
+/// The route's template: bounded in number, whatever clients ask for.
+fn route(request: &ApiRequest) -> &'static str {
+    match request.target {
+        rest::Target::Root => "/",
+        rest::Target::Relation(_) => "/{relation}",
+        rest::Target::Routine(_) => "/rpc/{function}",
+    }
+}
+
+/// The relation's name, known to exist since it was planned.
+fn relation(request: &ApiRequest) -> Option<String> {
+    match &request.target {
+        rest::Target::Relation(name) => Some(name.clone()),
+        rest::Target::Root | rest::Target::Routine(_) => None,
+    }
+}

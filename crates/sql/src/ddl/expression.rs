@@ -1,0 +1,758 @@
+//! Expressions: from the syntax tree to [`Expression`], with PostgreSQL's rules for names and types.
+
+use catalog::{Binary, Expression, Function, Snapshot};
+use datatype::{Datum, Type};
+use sqlparser::ast::{
+    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Query, Spanned, TypedString,
+    UnaryOperator, Value,
+};
+use sqlparser::tokenizer::Location;
+
+use super::names;
+use super::operator::{self, Operand};
+use super::problem::{Outcome, Problem};
+use super::scope::{self, Level};
+use super::select::Cte;
+use super::types;
+
+/// How deep expressions and queries may be nested.
+const DEEPEST: usize = 100;
+
+/// Where an expression stands, which decides what it may contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    /// `DEFAULT`.
+    Default,
+    /// `CHECK`.
+    Check,
+    /// `GENERATED ALWAYS AS`.
+    Generated,
+    /// The terms and the predicate of an index.
+    Index,
+    /// `USING` and `WITH CHECK` of a policy.
+    Policy,
+    /// The body of a view.
+    View,
+    /// A statement that changes rows.
+    Statement,
+}
+
+impl Context {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "a DEFAULT expression",
+            Self::Check => "a check constraint",
+            Self::Generated => "a column generation expression",
+            Self::Index => "an index expression",
+            Self::Policy => "a policy expression",
+            Self::View => "a view",
+            Self::Statement => "this statement",
+        }
+    }
+
+    /// Whether the same row must always give the same outcome.
+    fn needs_immutable(self) -> bool {
+        matches!(self, Self::Check | Self::Generated | Self::Index)
+    }
+
+    fn allows_queries(self) -> bool {
+        matches!(self, Self::Policy | Self::View | Self::Statement)
+    }
+}
+
+/// Reads the expressions of one statement.
+pub(super) struct Analyzer<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) context: Context,
+    /// The columns that may be named, outermost first.
+    pub(super) levels: Vec<Level>,
+    /// The clause in which aggregate functions may not stand now; `None` where they may.
+    pub(super) no_aggregates: Option<&'static str>,
+    /// The next free [`catalog::SourceId`].
+    pub(super) next_source: u32,
+    /// The `WITH` queries that may be named, outermost first.
+    pub(super) ctes: Vec<Cte>,
+    depth: usize,
+}
+
+impl<'a> Analyzer<'a> {
+    /// For expressions about one row, or about none.
+    pub(super) fn new(snapshot: &'a Snapshot, context: Context, row: Option<Level>) -> Self {
+        Self {
+            snapshot,
+            context,
+            levels: row.into_iter().collect(),
+            no_aggregates: Some(context.name()),
+            next_source: 1,
+            ctes: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    /// An expression of type boolean; `clause` is named in messages.
+    pub(super) fn boolean(&mut self, expr: &Expr, clause: &'static str) -> Outcome<Expression> {
+        let operand = self.operand(expr)?;
+        operator::boolean(operand, clause, expr)
+    }
+
+    /// An expression for a column of a type.
+    pub(super) fn assigned(&mut self, expr: &Expr, data_type: &Type, column: &str) -> Outcome<Expression> {
+        let operand = self.operand(expr)?;
+        operator::assigned(operand, data_type, column, expr)
+    }
+
+    /// An expression of any type.
+    pub(super) fn expression(&mut self, expr: &Expr) -> Outcome<Expression> {
+        self.operand(expr).map(Operand::or_text)
+    }
+
+    /// Does `inner` one level deeper.
+    pub(super) fn nested<T>(
+        &mut self,
+        at: &impl Spanned,
+        inner: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        if self.depth >= DEEPEST {
+            return Err(Problem::refused(
+                at,
+                "an expression of extreme depth",
+                format!("it is nested more than {DEEPEST} levels deep"),
+                "instead, split it, for example into a GENERATED column or a view of its own",
+            ));
+        }
+        self.depth += 1;
+        let outcome = inner(self);
+        self.depth -= 1;
+        outcome
+    }
+
+    /// Reads an expression whose type may stay open.
+    pub(super) fn operand(&mut self, expr: &Expr) -> Outcome<Operand> {
+        self.nested(expr, |this| this.dispatch(expr))
+    }
+
+    fn dispatch(&mut self, expr: &Expr) -> Outcome<Operand> {
+        match expr {
+            Expr::Nested(inner) => self.operand(inner),
+            Expr::Value(value) => self.value(&value.value, value.span.start),
+            Expr::TypedString(typed) => self.typed_string(typed),
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.column(expr),
+            Expr::Function(function) => self.function(function),
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, format: None } => {
+                self.cast(inner, data_type)
+            }
+            Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right),
+            Expr::UnaryOp { op, expr: inner } => self.unary(expr, *op, inner),
+            Expr::IsNull(inner) => self.is_null(inner, false),
+            Expr::IsNotNull(inner) => self.is_null(inner, true),
+            Expr::IsTrue(inner) => self.is_boolean(inner, true, false),
+            Expr::IsNotTrue(inner) => self.is_boolean(inner, true, true),
+            Expr::IsFalse(inner) => self.is_boolean(inner, false, false),
+            Expr::IsNotFalse(inner) => self.is_boolean(inner, false, true),
+            Expr::IsUnknown(inner) => self.is_unknown(inner, false),
+            Expr::IsNotUnknown(inner) => self.is_unknown(inner, true),
+            Expr::IsDistinctFrom(left, right) => self.distinct(expr, left, right, false),
+            Expr::IsNotDistinctFrom(left, right) => self.distinct(expr, left, right, true),
+            Expr::InList { expr: inner, list, negated } => self.in_list(inner, list.iter(), *negated),
+            Expr::InSubquery { expr: inner, subquery, negated } => self.in_query(inner, subquery, *negated),
+            Expr::Between { expr: inner, negated, low, high } => self.between(inner, low, high, *negated),
+            Expr::Like { negated, any: false, expr: text, pattern, escape_char } => {
+                self.pattern(Binary::Like, "~~", text, pattern, escape_char.as_deref(), *negated)
+            }
+            Expr::ILike { negated, any: false, expr: text, pattern, escape_char } => {
+                self.pattern(Binary::ILike, "~~*", text, pattern, escape_char.as_deref(), *negated)
+            }
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => self.any(left, right, false),
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => self.any(left, right, true),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(expr, operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
+            Expr::Subquery(query) => self.scalar(query),
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
+                if trim_what.is_some()
+                    || trim_characters.is_some()
+                    || !matches!(trim_where, None | Some(sqlparser::ast::TrimWhereField::Both))
+                {
+                    return Err(self.unsupported(expr, "instead, trim(text) takes blanks from both ends"));
+                }
+                self.named_function(None, "trim", &[inner], expr.span().start)
+            }
+            Expr::Ceil { expr: inner, .. } => self.named_function(None, "ceil", &[inner], expr.span().start),
+            Expr::Floor { expr: inner, .. } => self.named_function(None, "floor", &[inner], expr.span().start),
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
+            Expr::Collate { expr: inner, collation } => {
+                check_collation(collation)?;
+                self.operand(inner)
+            }
+            Expr::Tuple(_) => Err(self.unsupported(expr, "instead, compare the columns one by one")),
+            Expr::Array(_) => Err(self.unsupported(expr, "instead, use IN (...), or a jsonb array")),
+            Expr::Interval(_) => Err(self.unsupported(expr, "instead, compute the moment in the program")),
+            Expr::Extract { .. } => {
+                Err(self.unsupported(expr, "instead, filter by a range of dates, or compute it in the program"))
+            }
+            _ => Err(self.unsupported(expr, "")),
+        }
+    }
+
+    /// The construct is not available.
+    pub(super) fn unsupported(&self, expr: &Expr, instead: &str) -> Problem {
+        let mut shown: String = expr.to_string().chars().take(60).collect();
+        if shown.chars().count() == 60 {
+            shown.push_str("...");
+        }
+        Problem::refused(expr, shown, "this expression is not available on the embedded engine", instead)
+    }
+
+    fn value(&self, value: &Value, at: Location) -> Outcome<Operand> {
+        Ok(match value {
+            Value::Number(text, _) => Operand::Known(operator::number(text, at)?),
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::UnicodeStringLiteral(text) => {
+                Operand::Unknown(Some(text.clone()))
+            }
+            Value::DollarQuotedString(text) => Operand::Unknown(Some(text.value.clone())),
+            Value::Boolean(value) => Operand::Known(Expression::constant(*value)),
+            Value::Null => Operand::Unknown(None),
+            _ => {
+                let message = "this kind of literal is not available on the embedded engine";
+                return Err(Problem::refused(at, value.to_string(), message, "instead, write 'text' or a number"));
+            }
+        })
+    }
+
+    fn typed_string(&self, typed: &TypedString) -> Outcome<Operand> {
+        let at = typed.value.span.start;
+        let data_type = types::resolve(self.snapshot, &typed.data_type, at)?;
+        match self.value(&typed.value.value, at)? {
+            Operand::Unknown(Some(text)) => operator::literal(&text, &data_type, at).map(Operand::Known),
+            _ => Err(Problem::invalid(at, format!("a string must follow {}", data_type.name()))),
+        }
+    }
+
+    fn column(&self, expr: &Expr) -> Outcome<Operand> {
+        let idents = match expr {
+            Expr::Identifier(ident) => std::slice::from_ref(ident),
+            Expr::CompoundIdentifier(idents) => idents.as_slice(),
+            _ => &[],
+        };
+        if self.context == Context::Default {
+            return Err(Problem::invalid(expr, "cannot use column reference in DEFAULT expression")
+                .instead("write text in single quotes; for a value of other columns, use GENERATED ALWAYS AS (...) STORED"));
+        }
+        let parts: Vec<String> = idents.iter().map(names::identifier).collect();
+        let found = match parts.as_slice() {
+            [name] => scope::find(&self.levels, name, expr)?,
+            [alias, name] => scope::find_in(&self.levels, None, alias, name, expr)?,
+            [schema, alias, name] => scope::find_in(&self.levels, Some(schema), alias, name, expr)?,
+            _ => return Err(self.unsupported(expr, "")),
+        };
+        Ok(Operand::Known(found.expression()))
+    }
+
+    fn cast(&mut self, inner: &Expr, data_type: &DataType) -> Outcome<Operand> {
+        let to = types::resolve(self.snapshot, data_type, inner.span().start)?;
+        if to.is_json()
+            && let Some(claims) = self.claims(inner)
+        {
+            return Ok(Operand::Known(claims));
+        }
+        let expression = match self.operand(inner)? {
+            Operand::Unknown(None) => Expression::value(Datum::Null, to),
+            Operand::Unknown(Some(text)) => operator::literal(&text, &to, inner)?,
+            Operand::Known(expression) => self.cast_known(expression, to, inner)?,
+        };
+        Ok(Operand::Known(expression))
+    }
+
+    fn cast_known(&self, expression: Expression, to: Type, inner: &Expr) -> Outcome<Expression> {
+        let from = expression.data_type();
+        if from == to {
+            return Ok(expression);
+        }
+        if !datatype::can_cast(&from, &to) {
+            let message = format!("cannot cast type {} to {}", from.name(), to.name());
+            return Err(Problem::invalid(inner, message));
+        }
+        // A number literal becomes one of the other type, unless its limits make it a matter of rounding.
+        if let Expression::Value { value: Datum::Integer(value), .. } = &expression
+            && from.is_integer()
+            && to.is_number()
+        {
+            return operator::literal(&value.to_string(), &to, inner);
+        }
+        Ok(Expression::Cast { operand: Box::new(expression), data_type: to })
+    }
+
+    fn binary(&mut self, expr: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Operand> {
+        let (operator, symbol, negated) = match op {
+            BinaryOperator::And | BinaryOperator::Or => return self.logic(expr, op),
+            BinaryOperator::Arrow | BinaryOperator::HashArrow => return self.json_get(expr, left, op, right, false),
+            BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => {
+                return self.json_get(expr, left, op, right, true);
+            }
+            BinaryOperator::Eq => (Binary::Equal, "=", false),
+            BinaryOperator::NotEq => (Binary::NotEqual, "<>", false),
+            BinaryOperator::Lt => (Binary::Less, "<", false),
+            BinaryOperator::LtEq => (Binary::LessOrEqual, "<=", false),
+            BinaryOperator::Gt => (Binary::Greater, ">", false),
+            BinaryOperator::GtEq => (Binary::GreaterOrEqual, ">=", false),
+            BinaryOperator::Plus => (Binary::Add, "+", false),
+            BinaryOperator::Minus => (Binary::Subtract, "-", false),
+            BinaryOperator::Multiply => (Binary::Multiply, "*", false),
+            BinaryOperator::Divide => (Binary::Divide, "/", false),
+            BinaryOperator::Modulo => (Binary::Modulo, "%", false),
+            BinaryOperator::StringConcat => (Binary::Concatenate, "||", false),
+            BinaryOperator::PGLikeMatch => (Binary::Like, "~~", false),
+            BinaryOperator::PGNotLikeMatch => (Binary::Like, "~~", true),
+            BinaryOperator::PGILikeMatch => (Binary::ILike, "~~*", false),
+            BinaryOperator::PGNotILikeMatch => (Binary::ILike, "~~*", true),
+            BinaryOperator::PGRegexMatch => (Binary::Match, "~", false),
+            BinaryOperator::PGRegexNotMatch => (Binary::Match, "~", true),
+            BinaryOperator::PGRegexIMatch => (Binary::IMatch, "~*", false),
+            BinaryOperator::PGRegexNotIMatch => (Binary::IMatch, "~*", true),
+            other => {
+                return Err(Problem::refused(
+                    expr,
+                    format!("the operator {other}"),
+                    "it is not available on the embedded engine",
+                    "instead, use comparisons, LIKE, regular expressions, -> and ->>",
+                ));
+            }
+        };
+        match operator {
+            Binary::Like | Binary::ILike | Binary::Match | Binary::IMatch => {
+                self.pattern(operator, symbol, left, right, None, negated)
+            }
+            _ => {
+                let (left, right) = (self.operand(left)?, self.operand(right)?);
+                self.apply(expr, left, operator, symbol, right).map(Operand::Known)
+            }
+        }
+    }
+
+    /// A comparison, arithmetic or concatenation of two operands.
+    fn apply(
+        &self,
+        at: &Expr,
+        left: Operand,
+        operator: Binary,
+        symbol: &str,
+        right: Operand,
+    ) -> Outcome<Expression> {
+        match operator {
+            Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Modulo => {
+                operator::computed(left, operator, symbol, right, at)
+            }
+            Binary::Concatenate => concatenated(left, right, at),
+            _ => {
+                let (left, right) = operator::compared(left, symbol, right, at)?;
+                Ok(Expression::compare(operator, left, right))
+            }
+        }
+    }
+
+    /// `a AND b AND c`: as long as it is, without recursion.
+    fn logic(&mut self, expr: &Expr, op: &BinaryOperator) -> Outcome<Operand> {
+        let (name, is_and) = if *op == BinaryOperator::And { ("AND", true) } else { ("OR", false) };
+        let mut parts = Vec::new();
+        let mut current = expr;
+        while let Expr::BinaryOp { left, op: found, right } = current
+            && found == op
+        {
+            parts.push(&**right);
+            current = left;
+        }
+        parts.push(current);
+        let parts: Vec<Expression> =
+            parts.into_iter().rev().map(|part| self.boolean(part, name)).collect::<Outcome<_>>()?;
+        Ok(Operand::Known(if is_and { Expression::And(parts) } else { Expression::Or(parts) }))
+    }
+
+    fn unary(&mut self, expr: &Expr, op: UnaryOperator, inner: &Expr) -> Outcome<Operand> {
+        match op {
+            UnaryOperator::Not => Ok(Operand::Known(self.boolean(inner, "NOT")?.negated())),
+            UnaryOperator::Plus => self.operand(inner),
+            UnaryOperator::Minus => {
+                if let Expr::Value(value) = inner
+                    && let Value::Number(text, _) = &value.value
+                {
+                    return operator::number(&format!("-{text}"), inner).map(Operand::Known);
+                }
+                let operand = self.operand(inner)?;
+                match operand {
+                    Operand::Known(expression) if expression.data_type().is_number() => {
+                        let expression = operator::bare(expression);
+                        let data_type = expression.data_type();
+                        Ok(Operand::Known(Expression::Call {
+                            function: Function::Negate,
+                            arguments: vec![expression],
+                            data_type,
+                        }))
+                    }
+                    operand => {
+                        Err(Problem::invalid(inner, format!("operator does not exist: - {}", operand.type_name())))
+                    }
+                }
+            }
+            _ => Err(self.unsupported(expr, "")),
+        }
+    }
+
+    fn is_null(&mut self, inner: &Expr, negated: bool) -> Outcome<Operand> {
+        let test = Expression::IsNull(Box::new(self.expression(inner)?));
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn is_boolean(&mut self, inner: &Expr, value: bool, negated: bool) -> Outcome<Operand> {
+        let operand = Box::new(self.boolean(inner, if value { "IS TRUE" } else { "IS FALSE" })?);
+        let test = Expression::IsBoolean { operand, value };
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn is_unknown(&mut self, inner: &Expr, negated: bool) -> Outcome<Operand> {
+        let test = Expression::IsNull(Box::new(self.boolean(inner, "IS UNKNOWN")?));
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn distinct(&mut self, expr: &Expr, left: &Expr, right: &Expr, negated: bool) -> Outcome<Operand> {
+        let (left, right) = (self.operand(left)?, self.operand(right)?);
+        let test = self.apply(expr, left, Binary::IsDistinctFrom, "=", right)?;
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn in_list<'e>(
+        &mut self,
+        inner: &Expr,
+        list: impl Iterator<Item = &'e Expr>,
+        negated: bool,
+    ) -> Outcome<Operand> {
+        let operand = self.operand(inner)?;
+        let mut items = Vec::new();
+        for expr in list {
+            items.push((self.operand(expr)?, expr));
+        }
+        // A list that needs a wider type than the operand's is compared in that type.
+        let mut needle = operand;
+        for (item, expr) in &items {
+            let (left, _) = operator::compared(needle, "=", item.clone(), *expr)?;
+            needle = Operand::Known(left);
+        }
+        let list = items
+            .into_iter()
+            .map(|(item, expr)| operator::compared(needle.clone(), "=", item, expr).map(|(_, right)| right))
+            .collect::<Outcome<Vec<_>>>()?;
+        let test = Expression::In { operand: Box::new(needle.or_text()), list };
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn in_query(&mut self, inner: &Expr, query: &Query, negated: bool) -> Outcome<Operand> {
+        let operand = self.operand(inner)?;
+        self.check_query_allowed(query)?;
+        let mut selected = self.query(query)?;
+        let [projection] = selected.query.projections.as_mut_slice() else {
+            return Err(Problem::invalid(query, "subquery has too many columns"));
+        };
+        let right = Operand::Known(projection.expression.clone());
+        let (left, right) = operator::compared(operand, "=", right, inner)?;
+        if right.data_type().without_modifier() != projection.expression.data_type().without_modifier() {
+            // Where the set is several queries joined, each of them would have to be cast.
+            if !selected.query.unions.is_empty() {
+                return Err(Problem::invalid(query, "the types of IN and of the subquery differ")
+                    .instead("add a cast inside the subquery"));
+            }
+            projection.expression = right;
+        }
+        let test = Expression::InQuery { operand: Box::new(left), query: Box::new(selected.query) };
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn between(&mut self, inner: &Expr, low: &Expr, high: &Expr, negated: bool) -> Outcome<Operand> {
+        let operand = self.operand(inner)?;
+        let (least, greatest) = (self.operand(low)?, self.operand(high)?);
+        let above = self.apply(low, operand.clone(), Binary::GreaterOrEqual, ">=", least)?;
+        let below = self.apply(high, operand, Binary::LessOrEqual, "<=", greatest)?;
+        let test = Expression::And(vec![above, below]);
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn pattern(
+        &mut self,
+        operator: Binary,
+        symbol: &str,
+        text: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        negated: bool,
+    ) -> Outcome<Operand> {
+        if let Some(escape) = escape
+            && !matches!(self.operand(escape)?, Operand::Unknown(Some(character)) if character == "\\")
+        {
+            return Err(self.unsupported(escape, "instead, escape with a backslash, which needs no ESCAPE"));
+        }
+        let (left, right) = (self.operand(text)?, self.operand(pattern)?);
+        let wrong = operator::no_operator(&left, symbol, &right, text);
+        let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else { return Err(wrong) };
+        let test = Expression::compare(operator, left, right);
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    /// `x = ANY (ARRAY[...])` and `x <> ALL (ARRAY[...])`, which are `IN` and `NOT IN`.
+    fn any(&mut self, left: &Expr, right: &Expr, negated: bool) -> Outcome<Operand> {
+        match listed(right) {
+            Some(Listed::Items(items)) => self.in_list(left, items.iter(), negated),
+            Some(Listed::Text(text)) => {
+                let labels = datatype::array::parse_literal(text)
+                    .map_err(|error| Problem::invalid(right, error.message))?;
+                let items: Vec<Expr> = labels
+                    .into_iter()
+                    .map(|label| label.map_or(Value::Null, Value::SingleQuotedString))
+                    .map(|value| Expr::Value(value.with_span(right.span())))
+                    .collect();
+                self.in_list(left, items.iter(), negated)
+            }
+            None => match right {
+                Expr::Subquery(query) => self.in_query(left, query, negated),
+                _ => Err(self.unsupported(right, "instead, use IN (...) with a list or a subquery")),
+            },
+        }
+    }
+
+    fn case(
+        &mut self,
+        expr: &Expr,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&Expr>,
+    ) -> Outcome<Operand> {
+        let mut tests = Vec::new();
+        let mut outcomes = Vec::new();
+        for CaseWhen { condition, result } in conditions {
+            tests.push(match operand {
+                None => self.boolean(condition, "CASE/WHEN")?,
+                Some(operand) => {
+                    let (left, right) = (self.operand(operand)?, self.operand(condition)?);
+                    self.apply(condition, left, Binary::Equal, "=", right)?
+                }
+            });
+            outcomes.push(self.operand(result)?);
+        }
+        if let Some(otherwise) = otherwise {
+            outcomes.push(self.operand(otherwise)?);
+        }
+        let data_type = operator::common_type(&outcomes, "CASE", expr)?;
+        let mut outcomes = outcomes
+            .into_iter()
+            .map(|outcome| operator::widened(outcome, &data_type, expr))
+            .collect::<Outcome<Vec<_>>>()?;
+        let otherwise = if otherwise.is_some() { outcomes.pop().map(Box::new) } else { None };
+        let branches = tests.into_iter().zip(outcomes).collect();
+        Ok(Operand::Known(Expression::Case { branches, otherwise, data_type }))
+    }
+
+    /// A subquery may stand here.
+    fn check_query_allowed(&self, query: &Query) -> Outcome<()> {
+        if self.context.allows_queries() {
+            return Ok(());
+        }
+        Err(Problem::invalid(query, format!("cannot use subquery in {}", self.context.name())))
+    }
+
+    fn exists(&mut self, query: &Query, negated: bool) -> Outcome<Operand> {
+        self.check_query_allowed(query)?;
+        let test = Expression::Exists(Box::new(self.query(query)?.query));
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    fn scalar(&mut self, query: &Query) -> Outcome<Operand> {
+        self.check_query_allowed(query)?;
+        let mut query_of_one = self.query(query)?.query;
+        if query_of_one.projections.len() != 1 {
+            return Err(Problem::invalid(query, "subquery must return only one column"));
+        }
+        // `(select auth.uid())` is a habit that helps PostgreSQL's planner: the value itself.
+        let is_value = query_of_one.from.is_none()
+            && query_of_one.filter.is_none()
+            && query_of_one.unions.is_empty()
+            && query_of_one.having.is_none()
+            && query_of_one.limit.is_none()
+            && query_of_one.offset == 0;
+        if is_value
+            && let Some(projection) = query_of_one.projections.pop()
+        {
+            return Ok(Operand::Known(projection.expression));
+        }
+        Ok(Operand::Known(Expression::Scalar(Box::new(query_of_one))))
+    }
+
+    /// `x AT TIME ZONE 'utc'`: sessions are in UTC, so it only changes the type.
+    pub(super) fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> Outcome<Operand> {
+        let zone_text = match self.operand(zone)? {
+            Operand::Unknown(Some(text)) => text,
+            Operand::Known(Expression::Value { value: Datum::Text(text), .. }) => text,
+            _ => String::new(),
+        };
+        if !matches!(zone_text.to_ascii_lowercase().as_str(), "utc" | "gmt" | "z" | "etc/utc" | "+00" | "+00:00") {
+            return Err(Problem::refused(
+                zone,
+                "AT TIME ZONE",
+                "only 'utc' is available on the embedded engine",
+                "instead, keep timestamptz and convert in the program that calls the API",
+            ));
+        }
+        let expression = match self.operand(timestamp)? {
+            Operand::Unknown(Some(text)) => operator::literal(&text, &Type::TimestampTz, timestamp)?,
+            operand => operand.or_text(),
+        };
+        let data_type = match expression.data_type() {
+            Type::TimestampTz => Type::Timestamp,
+            Type::Timestamp => Type::TimestampTz,
+            other => {
+                let message = format!("function timezone(unknown, {}) does not exist", other.name());
+                return Err(Problem::invalid(timestamp, message));
+            }
+        };
+        Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
+    }
+
+    fn json_get(
+        &mut self,
+        expr: &Expr,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        as_text: bool,
+    ) -> Outcome<Operand> {
+        let operand = match self.operand(left)? {
+            Operand::Known(operand) if operand.data_type().is_json() => operand,
+            other => {
+                let right = self.operand(right)?;
+                return Err(operator::no_operator(&other, &op.to_string(), &right, expr));
+            }
+        };
+        let is_path = matches!(op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow);
+        let steps = self.json_steps(right, is_path)?;
+        // The claim of a token by its name has a function of its own.
+        if as_text
+            && matches!(operand, Expression::Call { function: Function::AuthJwt, .. })
+            && let [Expression::Value { value: Datum::Text(_), .. }] = steps.as_slice()
+        {
+            return Ok(Operand::Known(Expression::Call {
+                function: Function::AuthClaim,
+                arguments: steps,
+                data_type: Type::Text,
+            }));
+        }
+        let (operand, path) = match operand {
+            Expression::JsonGet { operand, mut path, as_text: false } => {
+                path.extend(steps);
+                (operand, path)
+            }
+            operand => (Box::new(operand), steps),
+        };
+        Ok(Operand::Known(Expression::JsonGet { operand, path, as_text }))
+    }
+
+    /// The keys and indexes behind a JSON operator.
+    fn json_steps(&mut self, right: &Expr, is_path: bool) -> Outcome<Vec<Expression>> {
+        let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
+        match self.operand(right)? {
+            Operand::Unknown(Some(text)) if is_path => {
+                let steps = datatype::array::parse_literal(&text)
+                    .map_err(|error| Problem::invalid(right, error.message))?;
+                Ok(steps
+                    .into_iter()
+                    .map(|step| {
+                        let step = step.unwrap_or_default();
+                        // In a path, what looks like an index is one where it meets an array.
+                        match step.parse::<i64>() {
+                            Ok(index) => Expression::value(Datum::Integer(index), Type::BigInteger),
+                            Err(_) => key(step),
+                        }
+                    })
+                    .collect())
+            }
+            Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
+            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
+                Ok(vec![key(text)])
+            }
+            Operand::Known(Expression::Value { value: Datum::Integer(index), data_type })
+                if data_type.is_integer() =>
+            {
+                Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
+            }
+            _ => Err(self.unsupported(right, "instead, write the key as 'text' or the index as a number")),
+        }
+    }
+
+    /// Whether outcomes that change from call to call may stand here.
+    pub(super) fn check_immutable(&self, name: &str, at: Location) -> Outcome<()> {
+        if !self.context.needs_immutable() {
+            return Ok(());
+        }
+        Err(Problem::refused(
+            at,
+            format!("{name}() in {}", self.context.name()),
+            "its outcome changes from call to call, so the engine could not rely on it",
+            "instead, use it in a DEFAULT or in a policy",
+        ))
+    }
+}
+
+/// Text put together; a side that is no text is printed first.
+pub(super) fn concatenated(left: Operand, right: Operand, at: &Expr) -> Outcome<Expression> {
+    let is_text = |operand: &Operand| operand.data_type().is_none_or(|data_type| data_type.is_text());
+    let is_json = |operand: &Operand| operand.data_type().is_some_and(|data_type| data_type.is_json());
+    if (!is_text(&left) && !is_text(&right))
+        || ((is_json(&left) || is_json(&right)) && (left.data_type().is_none() || right.data_type().is_none()))
+    {
+        return Err(operator::no_operator(&left, "||", &right, at));
+    }
+    Ok(Expression::compare(Binary::Concatenate, printed(left), printed(right)))
+}
+
+/// The operand as text.
+pub(super) fn printed(operand: Operand) -> Expression {
+    let expression = operand.or_text();
+    if expression.data_type().is_text() {
+        return expression;
+    }
+    Expression::Cast { operand: Box::new(expression), data_type: Type::Text }
+}
+
+/// The collation of the embedded engine is that of bytes.
+pub(super) fn check_collation(collation: &sqlparser::ast::ObjectName) -> Outcome<()> {
+    let parts = names::parts(collation)?;
+    let name = parts.last().map(String::as_str).unwrap_or_default();
+    if matches!(name, "C" | "POSIX" | "default" | "ucs_basic" | "c" | "posix") {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        collation,
+        format!("COLLATE \"{name}\""),
+        "text sorts by its bytes on the embedded engine",
+        "instead, leave COLLATE out or write COLLATE \"C\"",
+    ))
+}
+
+/// The items of an array that stands as a literal.
+enum Listed<'e> {
+    Items(&'e [Expr]),
+    Text(&'e str),
+}
+
+fn listed(expr: &Expr) -> Option<Listed<'_>> {
+    match expr {
+        Expr::Nested(inner) => listed(inner),
+        Expr::Array(Array { elem, .. }) => Some(Listed::Items(elem)),
+        Expr::Cast {
+            expr: inner,
+            data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(..) | ArrayElemTypeDef::None),
+            ..
+        } => listed(inner),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(Listed::Text(text)),
+            _ => None,
+        },
+        _ => None,
+    }
+}

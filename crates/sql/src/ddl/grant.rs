@@ -1,0 +1,537 @@
+//! Roles, `GRANT` and `REVOKE`: known to the catalog only.
+
+use std::sync::Arc;
+
+use base::QualifiedName;
+use catalog::{DefaultGrant, Grant, Privilege, Relation, Role};
+use sqlparser::tokenizer::{Location, Token};
+
+use super::names;
+use super::prelude::LOGIN_ROLES;
+use super::problem::{Outcome, Problem};
+use super::select::missing_relation;
+use super::tokens::{Cursor, Piece};
+use super::translation::Translation;
+
+const ALL: [Privilege; 4] = [Privilege::Select, Privilege::Insert, Privilege::Update, Privilege::Delete];
+
+/// One entry before `ON` or `TO`.
+struct Entry {
+    words: Vec<String>,
+    columns: Option<Vec<String>>,
+    at: Location,
+}
+
+/// What a `GRANT` is about.
+enum Objects {
+    Relations(Vec<(QualifiedName, Location)>),
+    AllIn(Vec<(String, Location)>),
+    /// Schemas, sequences, functions and the like: nothing of theirs is guarded here.
+    Others,
+}
+
+/// One privilege, on columns or on everything.
+type Granted = (Privilege, Option<Vec<Arc<str>>>);
+
+impl Translation {
+    /// `GRANT privileges ON ... TO ...` or `GRANT role TO role`.
+    pub(super) fn grant(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["GRANT"])?;
+        let entries = entries(&mut cursor)?;
+        if cursor.takes(&["ON"]) {
+            let objects = objects(&mut cursor, "TO")?;
+            cursor.expect(&["TO"])?;
+            let roles = self.roles(&mut cursor)?;
+            let _ = cursor.takes(&["WITH", "GRANT", "OPTION"]);
+            granted_by(&mut cursor)?;
+            return self.change_grants(&entries, objects, &roles, add_grant);
+        }
+        cursor.expect(&["TO"])?;
+        let members = self.roles(&mut cursor)?;
+        if cursor.takes(&["WITH"]) {
+            cursor.list(|cursor| {
+                cursor.identifier("ADMIN, INHERIT or SET")?;
+                cursor.identifier("OPTION, TRUE or FALSE").map(|_| ())
+            })?;
+        }
+        granted_by(&mut cursor)?;
+        self.change_members(&entries, &members, true)
+    }
+
+    /// `REVOKE privileges ON ... FROM ...` or `REVOKE role FROM role`.
+    pub(super) fn revoke(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["REVOKE"])?;
+        if cursor.sees(&["GRANT", "OPTION", "FOR"]) || cursor.sees(&["ADMIN", "OPTION", "FOR"]) {
+            // Options to pass a right on are not kept, so there is nothing to take away.
+            return Ok(());
+        }
+        let entries = entries(&mut cursor)?;
+        if cursor.takes(&["ON"]) {
+            let objects = objects(&mut cursor, "FROM")?;
+            cursor.expect(&["FROM"])?;
+            let roles = self.roles(&mut cursor)?;
+            granted_by(&mut cursor)?;
+            return self.change_grants(&entries, objects, &roles, remove_grant);
+        }
+        cursor.expect(&["FROM"])?;
+        let members = self.roles(&mut cursor)?;
+        granted_by(&mut cursor)?;
+        self.change_members(&entries, &members, false)
+    }
+
+    /// `ALTER DEFAULT PRIVILEGES`: for tables and views that are made later.
+    pub(super) fn default_privileges(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["ALTER", "DEFAULT", "PRIVILEGES"])?;
+        if cursor.takes(&["FOR"]) {
+            let _ = cursor.takes(&["ROLE"]) || cursor.takes(&["USER"]);
+            self.roles(&mut cursor)?;
+        }
+        let mut schemas = vec![None];
+        if cursor.takes(&["IN", "SCHEMA"]) {
+            let names = cursor.list(|cursor| cursor.identifier("a schema"))?;
+            schemas = names
+                .into_iter()
+                .map(|(name, at)| self.schema(&name, at).map(Some))
+                .collect::<Outcome<_>>()?;
+        }
+        let is_grant = cursor.takes(&["GRANT"]);
+        if !is_grant {
+            cursor.expect(&["REVOKE"])?;
+            let _ = cursor.takes(&["GRANT", "OPTION", "FOR"]);
+        }
+        let entries = entries(&mut cursor)?;
+        cursor.expect(&["ON"])?;
+        let is_tables = cursor.takes(&["TABLES"]);
+        if !is_tables {
+            cursor.identifier("TABLES, SEQUENCES, FUNCTIONS, TYPES or SCHEMAS")?;
+        }
+        cursor.expect(&[if is_grant { "TO" } else { "FROM" }])?;
+        let roles = self.roles(&mut cursor)?;
+        let _ = cursor.takes(&["WITH", "GRANT", "OPTION"]);
+        granted_by(&mut cursor)?;
+        if !is_tables {
+            return Ok(());
+        }
+        let privileges: Vec<Privilege> =
+            privileges(&entries)?.into_iter().map(|(privilege, _)| privilege).collect();
+        for schema in &schemas {
+            for role in &roles {
+                for privilege in &privileges {
+                    let grant = DefaultGrant { schema: schema.clone(), role: role.clone(), privilege: *privilege };
+                    self.snapshot.default_grants.retain(|other| *other != grant);
+                    if is_grant {
+                        self.snapshot.default_grants.push(grant);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn schema(&self, name: &str, at: Location) -> Outcome<Arc<str>> {
+        match self.snapshot.schemas.get_key_value(name) {
+            Some((name, _)) => Ok(name.clone()),
+            None => Err(Problem::invalid(at, format!("schema \"{name}\" does not exist"))),
+        }
+    }
+
+    /// Roles with commas between them, all of which exist. `public` is everybody.
+    fn roles(&self, cursor: &mut Cursor<'_>) -> Outcome<Vec<Arc<str>>> {
+        cursor.list(|cursor| {
+            let _ = cursor.takes(&["GROUP"]);
+            let (name, at) = cursor.identifier("a role")?;
+            if name != "public" {
+                self.check_role(&name, at)?;
+            }
+            Ok(Arc::from(name))
+        })
+    }
+
+    fn check_role(&self, name: &str, at: Location) -> Outcome<()> {
+        if self.snapshot.roles.contains_key(name) {
+            return Ok(());
+        }
+        Err(Problem::invalid(at, format!("role \"{name}\" does not exist"))
+            .instead(format!("write CREATE ROLE {name} before it")))
+    }
+
+    fn change_grants(
+        &mut self,
+        entries: &[Entry],
+        objects: Objects,
+        roles: &[Arc<str>],
+        change: fn(&mut Relation, &Arc<str>, &Granted),
+    ) -> Outcome<()> {
+        let names: Vec<QualifiedName> = match objects {
+            Objects::Others => return Ok(()),
+            Objects::Relations(relations) => {
+                for (name, at) in &relations {
+                    if !self.snapshot.relations.contains_key(name) {
+                        return Err(missing_relation(&self.snapshot, name, *at));
+                    }
+                }
+                relations.into_iter().map(|(name, _)| name).collect()
+            }
+            Objects::AllIn(schemas) => {
+                for (schema, at) in &schemas {
+                    self.schema(schema, *at)?;
+                }
+                let is_inside = |name: &&QualifiedName| schemas.iter().any(|(schema, _)| *name.schema == **schema);
+                self.snapshot.relations.keys().filter(is_inside).cloned().collect()
+            }
+        };
+        let privileges = privileges(entries)?;
+        let at = entries.first().map_or(super::problem::NOWHERE, |entry| entry.at);
+        for name in &names {
+            let relation = self.relation_mut(name)?;
+            for (_, columns) in &privileges {
+                for column in columns.iter().flatten() {
+                    if relation.column(column).is_none() {
+                        let message = format!("column \"{column}\" of relation \"{}\" does not exist", name.name);
+                        return Err(Problem::invalid(at, message));
+                    }
+                }
+            }
+            for role in roles {
+                privileges.iter().for_each(|granted| change(relation, role, granted));
+            }
+        }
+        Ok(())
+    }
+
+    /// `GRANT role TO member`: the member has the role's rights; a role that Pando logs in with may become it.
+    fn change_members(&mut self, entries: &[Entry], members: &[Arc<str>], is_grant: bool) -> Outcome<()> {
+        for entry in entries {
+            let [name] = entry.words.as_slice() else {
+                return Err(Problem::invalid(entry.at, "a privilege needs ON, a role is one word"));
+            };
+            self.check_role(name, entry.at)?;
+            for member in members {
+                if **member == **name || (is_grant && self.is_member(name, member)) {
+                    let message = format!("role \"{name}\" is a member of role \"{member}\"");
+                    return Err(Problem::invalid(entry.at, message));
+                }
+                self.change_member(name, member, is_grant);
+            }
+        }
+        Ok(())
+    }
+
+    fn change_member(&mut self, name: &str, member: &str, is_grant: bool) {
+        if LOGIN_ROLES.contains(&member)
+            && let Some(role) = self.snapshot.roles.get_mut(name)
+        {
+            role.is_assumable = is_grant;
+            return;
+        }
+        if let Some(member) = self.snapshot.roles.get_mut(member) {
+            member.member_of.retain(|role| **role != *name);
+            if is_grant {
+                member.member_of.push(Arc::from(name));
+            }
+        }
+    }
+
+    /// Whether `role` has the rights of `of`, directly or through others.
+    fn is_member(&self, role: &str, of: &str) -> bool {
+        let mut seen: Vec<&str> = vec![role];
+        let mut next = 0;
+        while let Some(current) = seen.get(next).copied() {
+            next += 1;
+            for parent in self.snapshot.roles.get(current).into_iter().flat_map(|role| &role.member_of) {
+                if **parent == *of {
+                    return true;
+                }
+                if !seen.contains(&&**parent) {
+                    seen.push(parent);
+                }
+            }
+        }
+        false
+    }
+
+    /// `CREATE ROLE`. Roles that every server brings may be created again.
+    pub(super) fn create_role(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["CREATE"])?;
+        cursor.identifier("ROLE")?;
+        let (name, at) = cursor.identifier("the name of a role")?;
+        if name == "public" || name.starts_with("pg_") {
+            return Err(Problem::invalid(at, format!("role name \"{name}\" is reserved")));
+        }
+        let options = role_options(&mut cursor, self)?;
+        let is_brought = super::prelude::prelude().roles.contains_key(name.as_str());
+        if self.snapshot.roles.contains_key(name.as_str()) && !is_brought {
+            return Err(Problem::invalid(at, format!("role \"{name}\" already exists")));
+        }
+        let name: Arc<str> = Arc::from(name);
+        let role = self.snapshot.roles.entry(name.clone()).or_insert_with(|| Role {
+            name: name.clone(),
+            bypasses_row_security: false,
+            is_assumable: false,
+            member_of: Vec::new(),
+        });
+        if let Some(bypasses) = options.bypasses_row_security {
+            role.bypasses_row_security = bypasses;
+        }
+        for parent in options.member_of {
+            self.change_member(&parent, &name, true);
+        }
+        for member in options.members {
+            self.change_member(&name, &member, true);
+        }
+        Ok(())
+    }
+
+    /// `ALTER ROLE`: whether row security applies to it; settings mean nothing here.
+    pub(super) fn alter_role(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["ALTER"])?;
+        cursor.identifier("ROLE")?;
+        let (name, at) = cursor.identifier("the name of a role")?;
+        self.check_role(&name, at)?;
+        if cursor.sees(&["SET"]) || cursor.sees(&["RESET"]) || cursor.sees(&["IN", "DATABASE"]) {
+            return Ok(());
+        }
+        if cursor.sees(&["RENAME"]) {
+            return Err(Problem::refused(
+                at,
+                "ALTER ROLE ... RENAME",
+                "roles keep their names on the embedded engine",
+                "instead, CREATE ROLE with the new name and GRANT to it",
+            ));
+        }
+        let options = role_options(&mut cursor, self)?;
+        if let (Some(bypasses), Some(role)) =
+            (options.bypasses_row_security, self.snapshot.roles.get_mut(name.as_str()))
+        {
+            role.bypasses_row_security = bypasses;
+        }
+        Ok(())
+    }
+
+    /// `DROP ROLE`: nothing may be granted to it any more.
+    pub(super) fn drop_role(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["DROP"])?;
+        cursor.identifier("ROLE")?;
+        let if_exists = cursor.takes(&["IF", "EXISTS"]);
+        let names = cursor.list(|cursor| cursor.identifier("a role"))?;
+        cursor.end()?;
+        for (name, at) in names {
+            if super::prelude::prelude().roles.contains_key(name.as_str()) {
+                return Err(Problem::invalid(at, format!("the role \"{name}\" belongs to the server")));
+            }
+            if if_exists && !self.snapshot.roles.contains_key(name.as_str()) {
+                continue;
+            }
+            self.check_role(&name, at)?;
+            let used = self.snapshot.relations.values().find(|relation| {
+                relation.grants.iter().any(|grant| *grant.role == *name)
+                    || relation.policies.iter().any(|policy| policy.roles.iter().any(|role| **role == *name))
+            });
+            if let Some(relation) = used {
+                let message = format!(
+                    "role \"{name}\" cannot be dropped because some objects depend on it: {}",
+                    relation.name
+                );
+                return Err(Problem::invalid(at, message).instead("REVOKE its rights and change the policies first"));
+            }
+            self.snapshot.roles.remove(name.as_str());
+            for role in self.snapshot.roles.values_mut() {
+                role.member_of.retain(|parent| **parent != *name);
+            }
+            self.snapshot.default_grants.retain(|grant| *grant.role != *name);
+        }
+        Ok(())
+    }
+}
+
+/// `SELECT (a, b), INSERT` or `role, role`.
+fn entries(cursor: &mut Cursor<'_>) -> Outcome<Vec<Entry>> {
+    cursor.list(|cursor| {
+        let at = cursor.at();
+        let mut words = vec![cursor.identifier("a privilege or a role")?.0];
+        while !cursor.sees(&["ON"]) && !cursor.sees(&["TO"]) && !cursor.sees(&["FROM"]) {
+            match cursor.identifier("ON, TO or FROM") {
+                Ok((word, _)) => words.push(word),
+                Err(_) => break,
+            }
+        }
+        let mut columns = None;
+        if cursor.takes_token(&Token::LParen) {
+            let names = cursor.list(|cursor| cursor.identifier("a column"))?;
+            if !cursor.takes_token(&Token::RParen) {
+                return Err(cursor.unexpected(")"));
+            }
+            columns = Some(names.into_iter().map(|(name, _)| name).collect());
+        }
+        Ok(Entry { words, columns, at })
+    })
+}
+
+/// What stands between `ON` and `TO` or `FROM`.
+fn objects(cursor: &mut Cursor<'_>, end: &str) -> Outcome<Objects> {
+    if cursor.takes(&["ALL", "TABLES", "IN", "SCHEMA"]) {
+        return cursor.list(|cursor| cursor.identifier("a schema")).map(Objects::AllIn);
+    }
+    const OTHERS: [&[&str]; 15] = [
+        &["ALL"],
+        &["SCHEMA"],
+        &["SEQUENCE"],
+        &["FUNCTION"],
+        &["PROCEDURE"],
+        &["ROUTINE"],
+        &["TYPE"],
+        &["DOMAIN"],
+        &["LANGUAGE"],
+        &["DATABASE"],
+        &["TABLESPACE"],
+        &["FOREIGN"],
+        &["LARGE", "OBJECT"],
+        &["PARAMETER"],
+        &["SEQUENCES"],
+    ];
+    if OTHERS.iter().any(|words| cursor.takes(words)) {
+        while !cursor.is_at_end() && !cursor.sees(&[end]) {
+            cursor.skip();
+        }
+        return Ok(Objects::Others);
+    }
+    let _ = cursor.takes(&["TABLE"]);
+    let relations = cursor.list(|cursor| {
+        let (parts, at) = cursor.name("a table")?;
+        let name = names::from_parts(&parts).ok_or_else(|| Problem::invalid(at, "a name has at most two parts"))?;
+        Ok((name, at))
+    })?;
+    Ok(Objects::Relations(relations))
+}
+
+/// `GRANTED BY x`, `CASCADE` and `RESTRICT` mean nothing here.
+fn granted_by(cursor: &mut Cursor<'_>) -> Outcome<()> {
+    if cursor.takes(&["GRANTED", "BY"]) {
+        cursor.identifier("a role")?;
+    }
+    let _ = cursor.takes(&["CASCADE"]) || cursor.takes(&["RESTRICT"]);
+    cursor.end()
+}
+
+/// The privileges that the catalog keeps; those on what does not exist here are let go.
+fn privileges(entries: &[Entry]) -> Outcome<Vec<Granted>> {
+    let mut found: Vec<Granted> = Vec::new();
+    for Entry { words, columns, at } in entries {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let columns = columns.as_ref().map(|columns| columns.iter().map(|name| Arc::from(name.as_str())).collect());
+        let kept: &[Privilege] = match words.as_slice() {
+            ["all"] | ["all", "privileges"] => &ALL,
+            ["select"] => &[Privilege::Select],
+            ["insert"] => &[Privilege::Insert],
+            ["update"] => &[Privilege::Update],
+            ["delete"] => &[Privilege::Delete],
+            ["truncate" | "references" | "trigger" | "maintain" | "usage" | "execute" | "create" | "connect"] => &[],
+            ["temporary" | "temp"] => &[],
+            other => {
+                return Err(Problem::invalid(*at, format!("unrecognized privilege type \"{}\"", other.join(" "))));
+            }
+        };
+        for privilege in kept {
+            if columns.is_some() && *privilege == Privilege::Delete {
+                if kept.len() > 1 {
+                    continue;
+                }
+                return Err(Problem::invalid(*at, "invalid privilege type DELETE for column"));
+            }
+            found.push((*privilege, columns.clone()));
+        }
+    }
+    Ok(found)
+}
+
+fn add_grant(relation: &mut Relation, role: &Arc<str>, (privilege, columns): &Granted) {
+    let same = |grant: &&mut Grant| {
+        grant.role == *role && grant.privilege == *privilege && grant.columns.is_some() == columns.is_some()
+    };
+    match (relation.grants.iter_mut().find(same), columns) {
+        (None, _) => {
+            relation.grants.push(Grant { role: role.clone(), privilege: *privilege, columns: columns.clone() });
+        }
+        (Some(Grant { columns: Some(before), .. }), Some(columns)) => {
+            for column in columns {
+                if !before.contains(column) {
+                    before.push(column.clone());
+                }
+            }
+        }
+        (Some(_), _) => {}
+    }
+}
+
+/// Takes a right away; on the whole relation that includes its columns.
+fn remove_grant(relation: &mut Relation, role: &Arc<str>, (privilege, columns): &Granted) {
+    for grant in &mut relation.grants {
+        if grant.role == *role
+            && grant.privilege == *privilege
+            && let (Some(before), Some(columns)) = (&mut grant.columns, columns)
+        {
+            before.retain(|column| !columns.contains(column));
+        }
+    }
+    relation.grants.retain(|grant| {
+        let is_it = grant.role == *role && grant.privilege == *privilege;
+        let is_empty = grant.columns.as_ref().is_some_and(Vec::is_empty);
+        !(is_it && (columns.is_none() || is_empty))
+    });
+}
+
+/// What `CREATE ROLE` says that means something here.
+#[derive(Default)]
+struct RoleOptions {
+    bypasses_row_security: Option<bool>,
+    member_of: Vec<Arc<str>>,
+    members: Vec<Arc<str>>,
+}
+
+fn role_options(cursor: &mut Cursor<'_>, translation: &Translation) -> Outcome<RoleOptions> {
+    let mut options = RoleOptions::default();
+    let _ = cursor.takes(&["WITH"]);
+    while !cursor.is_at_end() {
+        if cursor.takes(&["IN", "ROLE"]) || cursor.takes(&["IN", "GROUP"]) {
+            options.member_of.extend(translation.roles(cursor)?);
+            continue;
+        }
+        if cursor.takes(&["ROLE"]) || cursor.takes(&["USER"]) || cursor.takes(&["ADMIN"]) {
+            options.members.extend(translation.roles(cursor)?);
+            continue;
+        }
+        if cursor.takes(&["ENCRYPTED"]) {
+            continue;
+        }
+        if cursor.takes(&["PASSWORD"]) {
+            if !cursor.takes(&["NULL"]) {
+                cursor.string()?;
+            }
+            continue;
+        }
+        if cursor.takes(&["VALID", "UNTIL"]) {
+            cursor.string()?;
+            continue;
+        }
+        if cursor.takes(&["CONNECTION", "LIMIT"]) {
+            let _ = cursor.takes_token(&Token::Minus);
+            cursor.skip();
+            continue;
+        }
+        let (option, at) = cursor.identifier("an option of a role")?;
+        match option.as_str() {
+            "bypassrls" | "superuser" => options.bypasses_row_security = Some(true),
+            "nobypassrls" => options.bypasses_row_security = Some(false),
+            "nosuperuser" | "login" | "nologin" | "inherit" | "noinherit" | "createdb" | "nocreatedb" | "createrole"
+            | "nocreaterole" | "replication" | "noreplication" => {}
+            other => return Err(Problem::invalid(at, format!("unrecognized role option \"{other}\""))),
+        }
+    }
+    Ok(options)
+}

@@ -1,0 +1,174 @@
+//! `CREATE INDEX`.
+
+use std::sync::Arc;
+
+use base::QualifiedName;
+use catalog::{Expression, Index, Relation, SourceId, Unique};
+use sqlparser::ast::{CreateIndex, Expr, IndexColumn, IndexType, OrderBySort, Spanned};
+
+use super::expression::{Analyzer, Context};
+use super::names::{self, free_name, joined};
+use super::problem::{Outcome, Problem};
+use super::scope::{Level, ScopeSource};
+use super::translation::Translation;
+use crate::sqlite::expression::for_schema;
+use crate::sqlite::names::{collation, physical_name, quoted};
+
+impl Translation {
+    /// Makes an index.
+    pub(super) fn create_index(&mut self, create: &CreateIndex) -> Outcome<()> {
+        check_clauses(create)?;
+        let table = self.table(&create.table_name)?.clone();
+        let terms = self.index_terms(&table, &create.columns)?;
+        let name = match self.index_name(create, &table, &terms)? {
+            Some(name) => name,
+            None => return Ok(()),
+        };
+        let predicate = create
+            .predicate
+            .as_ref()
+            .map(|predicate| self.row_analyzer(&table).boolean(predicate, "WHERE"))
+            .transpose()?;
+        self.push(statement(create.unique, &name, &table, &terms, predicate.as_ref()));
+
+        let columns: Vec<Arc<str>> = terms.iter().map_while(|term| term.column.clone()).collect();
+        let is_key = create.unique && predicate.is_none() && columns.len() == terms.len();
+        let relation = self.relation_mut(&table.name)?;
+        // An index that leaves rows out says nothing about a filter on its columns.
+        let leading = if predicate.is_none() { columns.clone() } else { Vec::new() };
+        relation.indexes.push(Index { name: name.name.clone(), is_unique: create.unique, columns: leading });
+        if is_key {
+            relation.uniques.push(Unique { name: name.name, columns });
+        }
+        Ok(())
+    }
+
+    fn row_analyzer(&self, table: &Relation) -> Analyzer<'_> {
+        let row = Level::of(ScopeSource::of_relation(table, SourceId::ROW, None));
+        Analyzer::new(&self.snapshot, Context::Index, Some(row))
+    }
+
+    /// The index's name; `None` if it is there already and that is allowed.
+    fn index_name(&self, create: &CreateIndex, table: &Relation, terms: &[Term]) -> Outcome<Option<QualifiedName>> {
+        let schema = table.name.schema.clone();
+        let Some(object) = &create.name else {
+            let middle: Vec<&str> = terms.iter().map(|term| term.column.as_deref().unwrap_or("expr")).collect();
+            let taken = |name: &str| self.is_name_in_use(&schema, name);
+            let name = free_name(&table.name.name, Some(&joined(&middle)), "idx", taken);
+            return Ok(Some(QualifiedName::new(schema.clone(), name)));
+        };
+        let name = match names::parts(object)?.as_slice() {
+            [name] => QualifiedName::new(schema.clone(), name.as_str()),
+            _ => {
+                return Err(Problem::invalid(object, "an index is always in the schema of its table")
+                    .instead("write its name without a schema"));
+            }
+        };
+        if create.if_not_exists && self.is_name_in_use(&name.schema, &name.name) {
+            return Ok(None);
+        }
+        self.check_new_name(&name, object.span().start)?;
+        Ok(Some(name))
+    }
+
+    fn index_terms(&self, table: &Relation, columns: &[IndexColumn]) -> Outcome<Vec<Term>> {
+        columns
+            .iter()
+            .map(|IndexColumn { column, .. }| {
+                let mut analyzer = self.row_analyzer(table);
+                let expression = analyzer.expression(&column.expr)?;
+                let is_descending = match &column.options.sort {
+                    None | Some(OrderBySort::Asc) => false,
+                    Some(OrderBySort::Desc) => true,
+                    Some(_) => return Err(Problem::invalid(&column.expr, "write ASC or DESC")),
+                };
+                let name = match (&expression, &column.expr) {
+                    (Expression::Column { name, .. }, Expr::Identifier(_)) => Some(name.clone()),
+                    _ => None,
+                };
+                Ok(Term { expression, column: name, is_descending })
+            })
+            .collect()
+    }
+
+    /// `ALTER TABLE ... ADD UNIQUE`: an index that carries the constraint's name.
+    pub(super) fn add_unique(&mut self, table: &QualifiedName, unique: &Unique) {
+        let name = QualifiedName::new(table.schema.clone(), unique.name.clone());
+        self.push(format!(
+            "CREATE UNIQUE INDEX {} ON {} ({})",
+            quoted(&physical_name(&name)),
+            quoted(&physical_name(table)),
+            super::render::list(&unique.columns)
+        ));
+    }
+}
+
+/// One term of an index.
+struct Term {
+    expression: Expression,
+    /// The column, if it is one by itself.
+    column: Option<Arc<str>>,
+    is_descending: bool,
+}
+
+fn statement(
+    is_unique: bool,
+    name: &QualifiedName,
+    table: &Relation,
+    terms: &[Term],
+    predicate: Option<&Expression>,
+) -> String {
+    let terms: Vec<String> = terms
+        .iter()
+        .map(|term| {
+            let mut text = match &term.column {
+                Some(column) => quoted(column),
+                None => match collation(&term.expression.data_type()) {
+                    Some(collation) => format!("({}) COLLATE {}", for_schema(&term.expression), quoted(&collation)),
+                    None => format!("({})", for_schema(&term.expression)),
+                },
+            };
+            if term.is_descending {
+                text.push_str(" DESC");
+            }
+            text
+        })
+        .collect();
+    let unique = if is_unique { "UNIQUE " } else { "" };
+    let (name, table) = (quoted(&physical_name(name)), quoted(&physical_name(&table.name)));
+    let mut text = format!("CREATE {unique}INDEX {name} ON {table} ({})", terms.join(", "));
+    if let Some(predicate) = predicate {
+        text.push_str(&format!(" WHERE {}", for_schema(predicate)));
+    }
+    text
+}
+
+fn check_clauses(create: &CreateIndex) -> Outcome<()> {
+    let refused = |construct: String, why: &str, instead: &str| {
+        Err(Problem::refused(&create.table_name, construct, why, instead))
+    };
+    if create.concurrently {
+        return refused(
+            "CONCURRENTLY".to_owned(),
+            "a migration is one transaction, which cannot hold it",
+            "instead, CREATE INDEX without CONCURRENTLY",
+        );
+    }
+    if let Some(method) = &create.using
+        && !matches!(method, IndexType::BTree | IndexType::Hash)
+    {
+        return refused(
+            format!("USING {}", method.to_string().to_ascii_lowercase()),
+            "the embedded engine has B-trees only",
+            "instead, index a plain column or an expression such as (data ->> 'key')",
+        );
+    }
+    if create.nulls_distinct == Some(false) {
+        return refused(
+            "NULLS NOT DISTINCT".to_owned(),
+            "NULLs are distinct in a key on the embedded engine",
+            "instead, declare the column NOT NULL, with a value that stands for nothing",
+        );
+    }
+    Ok(())
+}

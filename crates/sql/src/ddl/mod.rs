@@ -1,0 +1,96 @@
+//! Migrations: PostgreSQL's DDL, read statement by statement, applied to a [`Snapshot`] and said again for SQLite.
+//!
+//! What the embedded engine cannot do is refused with the place and the alternative, before anything is done: the
+//! outcome of [`translate`] is a whole script or an error, never half of one.
+
+mod alter;
+mod constraint;
+mod create_table;
+mod dependents;
+mod drop;
+mod enumeration;
+mod expression;
+mod function;
+mod grant;
+mod index;
+mod names;
+mod object;
+mod operator;
+mod policy;
+mod prelude;
+mod problem;
+mod query;
+mod refusal;
+mod render;
+mod scope;
+mod seed;
+mod select;
+mod table;
+mod tokens;
+mod translation;
+mod types;
+mod updatable;
+mod view;
+
+use catalog::Snapshot;
+
+pub use prelude::prelude;
+
+use self::translation::Translation;
+
+/// A migration, translated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    /// What SQLite has to run, in order.
+    pub statements: Vec<Step>,
+    /// What exists afterwards.
+    pub snapshot: Snapshot,
+}
+
+/// One thing to run. Statements that only the catalog knows about (grants, policies, comments) give none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// One SQLite statement, without a semicolon at its end.
+    Sqlite(String),
+}
+
+/// A migration that cannot be applied: where, what and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct DdlError {
+    /// The file, as it was given to [`translate`].
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column in characters, from 1.
+    pub column: u64,
+    /// What it is about: `CREATE TRIGGER`, `text[]`.
+    pub construct: String,
+    /// Why it cannot be done.
+    pub message: String,
+    /// What to write instead; empty if there is nothing to say.
+    pub alternative: String,
+}
+
+impl std::fmt::Display for DdlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}: {}: {}", self.file, self.line, self.column, self.construct, self.message)?;
+        if !self.alternative.is_empty() {
+            write!(f, "; {}", self.alternative)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the migration `text` of the file named `file`, applies it to `before` and translates it for SQLite.
+///
+/// # Errors
+/// The first statement that is not PostgreSQL, that PostgreSQL would refuse, or that the embedded engine cannot do.
+pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
+    let located = |problem: problem::Problem| problem.located(file);
+    let pieces = tokens::split(text).map_err(located)?;
+    let mut translation = Translation::new(before.clone());
+    for piece in &pieces {
+        translation.apply(piece).map_err(located)?;
+    }
+    Ok(translation.finish())
+}

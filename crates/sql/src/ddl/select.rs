@@ -1,0 +1,682 @@
+//! One `SELECT`: `FROM`, the select list, grouping.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base::QualifiedName;
+use catalog::{Binary, Expression, From, Join, JoinKind, Relation, Source, SourceId};
+use sqlparser::ast::{
+    self, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderBy,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, Spanned, TableAlias, TableFactor, TableWithJoins,
+    WildcardAdditionalOptions,
+};
+
+use super::expression::Analyzer;
+use super::names;
+use super::operator::{self, Operand};
+use super::problem::{Outcome, Problem};
+use super::query::{Body, Item, Selected, empty_query, numbered};
+use super::scope::{Found, Level, ScopeColumn, ScopeSource};
+
+/// A `WITH` query: read anew wherever it is named.
+#[derive(Debug, Clone)]
+pub(super) struct Cte {
+    name: String,
+    columns: Vec<String>,
+    query: ast::Query,
+    /// How many levels of columns it may see.
+    levels: usize,
+}
+
+impl Cte {
+    pub(super) fn new(cte: &ast::Cte, levels: usize) -> Self {
+        Self {
+            name: names::identifier(&cte.alias.name),
+            columns: alias_columns(Some(&cte.alias)),
+            query: (*cte.query).clone(),
+            levels,
+        }
+    }
+}
+
+fn alias_columns(alias: Option<&TableAlias>) -> Vec<String> {
+    alias.map(|alias| alias.columns.iter().map(|column| names::identifier(&column.name)).collect()).unwrap_or_default()
+}
+
+impl Analyzer<'_> {
+    /// Reads a `SELECT`, with the `ORDER BY` that may name its sources.
+    pub(super) fn select(&mut self, select: &Select, order: Option<&OrderBy>) -> Outcome<Body> {
+        check_clauses(select)?;
+        let (from, level) = self.sources(&select.from)?;
+        let ids: BTreeSet<SourceId> = level.sources.iter().map(|source| source.id).collect();
+        self.levels.push(level);
+        let outcome = self.select_inside(select, order, from, &ids);
+        self.levels.pop();
+        outcome
+    }
+
+    fn select_inside(
+        &mut self,
+        select: &Select,
+        order: Option<&OrderBy>,
+        from: Option<From>,
+        ids: &BTreeSet<SourceId>,
+    ) -> Outcome<Body> {
+        let mut query = empty_query();
+        query.from = from;
+        if let Some(filter) = &select.selection {
+            query.filter = Some(self.in_clause("WHERE", |this| this.boolean(filter, "WHERE"))?);
+        }
+        let items = self.select_list(&select.projection)?;
+        query.is_distinct = match &select.distinct {
+            None | Some(Distinct::All) => false,
+            Some(Distinct::Distinct) => true,
+            Some(Distinct::On(_)) => {
+                return Err(Problem::refused(
+                    select,
+                    "DISTINCT ON",
+                    "it is not available on the embedded engine",
+                    "instead, join with a subquery that groups and takes max() or min()",
+                ));
+            }
+        };
+        query.group_by = self.in_clause("GROUP BY", |this| this.group_by(&select.group_by, &items))?;
+        if let Some(having) = &select.having {
+            query.having = Some(self.boolean(having, "HAVING")?);
+        }
+        if let Some(order) = order {
+            query.order = self.order(order, &items, false)?;
+        }
+        let body = Body { query, items };
+        self.check_grouping(&body, select, ids)?;
+        Ok(body)
+    }
+
+    /// Does `inner` where no aggregate may stand.
+    fn in_clause<T>(&mut self, clause: &'static str, inner: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
+        let outer = self.no_aggregates.replace(clause);
+        let outcome = inner(self);
+        self.no_aggregates = outer;
+        outcome
+    }
+
+    fn group_by(&mut self, group_by: &GroupByExpr, items: &[Item]) -> Outcome<Vec<Expression>> {
+        let GroupByExpr::Expressions(terms, modifiers) = group_by else {
+            return Err(Problem::invalid(group_by, "GROUP BY ALL is not PostgreSQL"));
+        };
+        if !modifiers.is_empty() {
+            return Err(Problem::invalid(group_by, "WITH ROLLUP and its like are not PostgreSQL"));
+        }
+        let mut group = Vec::new();
+        for term in terms {
+            if matches!(term, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_)) {
+                return Err(self.unsupported(term, "instead, write one view for each grouping"));
+            }
+            let item = match (numbered(term, items, "GROUP BY")?, term) {
+                (Some(item), _) => Some(item),
+                // An input column goes before a column of the outcome.
+                (None, Expr::Identifier(ident)) => {
+                    let name = names::identifier(ident);
+                    let is_input = self.levels.last().is_some_and(|level| {
+                        level.sources.iter().any(|source| source.columns.iter().any(|column| *column.name == *name))
+                    });
+                    if is_input { None } else { items.iter().find(|item| *item.name == *name) }
+                }
+                _ => None,
+            };
+            group.push(match item {
+                Some(item) => item.operand.clone().or_text(),
+                None => self.expression(term)?,
+            });
+        }
+        Ok(group)
+    }
+
+    fn select_list(&mut self, projection: &[SelectItem]) -> Outcome<Vec<Item>> {
+        let mut items = Vec::new();
+        for item in projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let name = Arc::from(output_name(expr).unwrap_or_else(|| "?column?".to_owned()));
+                    items.push(self.item(name, expr)?);
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let name = Arc::from(names::identifier(alias));
+                    items.push(self.item(name, expr)?);
+                }
+                SelectItem::Wildcard(options) => {
+                    check_wildcard(options, item)?;
+                    let Some(level) = self.levels.last().filter(|level| !level.sources.is_empty()) else {
+                        return Err(Problem::invalid(item, "SELECT * with no tables specified is not valid"));
+                    };
+                    items.extend(level.all().into_iter().map(column_item));
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    check_wildcard(options, item)?;
+                    items.extend(self.all_of(name)?.into_iter().map(column_item));
+                }
+                SelectItem::QualifiedWildcard(..) | SelectItem::ExprWithAliases { .. } => {
+                    return Err(Problem::invalid(item, "this form of select list is not PostgreSQL"));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn all_of(&self, name: &ObjectName) -> Outcome<Vec<Found>> {
+        let parts = names::parts(name)?;
+        let (schema, alias) = match parts.as_slice() {
+            [alias] => (None, alias),
+            [schema, alias] => (Some(schema.as_str()), alias),
+            _ => return Err(Problem::invalid(name, format!("\"{name}\" is not a table"))),
+        };
+        self.levels
+            .last()
+            .and_then(|level| level.all_of(schema, alias))
+            .ok_or_else(|| Problem::invalid(name, format!("missing FROM-clause entry for table \"{alias}\"")))
+    }
+
+    fn item(&mut self, name: Arc<str>, expr: &Expr) -> Outcome<Item> {
+        let operand = self.operand(expr)?;
+        Ok(Item { name, operand })
+    }
+
+    /// Reads `FROM`: a comma is a cross join.
+    fn sources(&mut self, from: &[TableWithJoins]) -> Outcome<(Option<From>, Level)> {
+        let mut level = Level::default();
+        let mut whole: Option<From> = None;
+        for item in from {
+            let (source, scope) = self.factor(&item.relation)?;
+            add_source(&mut level, scope, &item.relation)?;
+            match &mut whole {
+                None => whole = Some(From { first: source, joins: Vec::new() }),
+                Some(whole) => whole.joins.push(Join { kind: JoinKind::Cross, source, on: None }),
+            }
+            for join in &item.joins {
+                let (source, scope) = self.factor(&join.relation)?;
+                let (kind, constraint) = join_kind(join)?;
+                let right = scope.id;
+                add_source(&mut level, scope, &join.relation)?;
+                let on = self.join_condition(constraint, &mut level, right, join)?;
+                let kind = if on.is_none() && kind == JoinKind::Inner { JoinKind::Cross } else { kind };
+                if let Some(whole) = &mut whole {
+                    whole.joins.push(Join { kind, source, on });
+                }
+            }
+        }
+        Ok((whole, level))
+    }
+
+    fn join_condition(
+        &mut self,
+        constraint: &JoinConstraint,
+        level: &mut Level,
+        right: SourceId,
+        join: &ast::Join,
+    ) -> Outcome<Option<Expression>> {
+        match constraint {
+            JoinConstraint::None => Ok(None),
+            JoinConstraint::On(condition) => {
+                self.levels.push(std::mem::take(level));
+                let on = self.in_clause("JOIN conditions", |this| this.boolean(condition, "JOIN/ON"));
+                *level = self.levels.pop().unwrap_or_default();
+                on.map(Some)
+            }
+            JoinConstraint::Using(columns) => {
+                let columns = columns
+                    .iter()
+                    .map(|column| names::parts(column).map(|parts| parts.concat()))
+                    .collect::<Outcome<Vec<_>>>()?;
+                using(level, right, &columns, join).map(Some)
+            }
+            JoinConstraint::Natural => {
+                let columns = natural(level, right);
+                if columns.is_empty() {
+                    return Err(Problem::invalid(join, "NATURAL JOIN finds no columns of the same name")
+                        .instead("write CROSS JOIN if every row is to meet every row"));
+                }
+                using(level, right, &columns, join).map(Some)
+            }
+        }
+    }
+
+    /// One table, view or subquery of `FROM`.
+    fn factor(&mut self, factor: &TableFactor) -> Outcome<(Source, ScopeSource)> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                self.table_factor(name, alias.as_ref())
+            }
+            TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+                let selected = self.query(subquery)?;
+                self.subquery_factor(selected, alias.as_ref(), "unnamed_subquery", &[])
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } if table_with_joins.joins.is_empty() => {
+                self.factor(&table_with_joins.relation)
+            }
+            TableFactor::NestedJoin { .. } => Err(Problem::refused(
+                factor,
+                "a join in parentheses",
+                "it is not available on the embedded engine",
+                "instead, write the joins one after another, or as a subquery with an alias",
+            )),
+            TableFactor::Derived { lateral: true, .. } => Err(Problem::refused(
+                factor,
+                "LATERAL",
+                "it is not available on the embedded engine",
+                "instead, join with a grouped subquery, or use a scalar subquery",
+            )),
+            _ => Err(Problem::refused(
+                factor,
+                "a function as a table",
+                "only tables, views and subqueries can stand in FROM on the embedded engine",
+                "instead, keep the rows in a table",
+            )),
+        }
+    }
+
+    fn table_factor(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Outcome<(Source, ScopeSource)> {
+        let parts = names::parts(name)?;
+        if let [bare] = parts.as_slice()
+            && let Some(index) = self.ctes.iter().rposition(|cte| cte.name == *bare)
+        {
+            return self.cte_factor(index, alias);
+        }
+        let relation = find_relation(self.snapshot, name)?.clone();
+        let id = self.next_id()?;
+        let alias_name = alias.map(|alias| Arc::from(names::identifier(&alias.name)));
+        if !alias_columns(alias).is_empty() {
+            return Err(Problem::refused(
+                name,
+                "column aliases of a table",
+                "they are not available on the embedded engine",
+                "instead, rename the columns in the select list",
+            ));
+        }
+        let scope = ScopeSource::of_relation(&relation, id, alias_name);
+        Ok((Source::Relation { id, name: relation.name.clone() }, scope))
+    }
+
+    /// Reads a `WITH` query at the place where it is named; it sees only what stood before it.
+    fn cte_factor(&mut self, index: usize, alias: Option<&TableAlias>) -> Outcome<(Source, ScopeSource)> {
+        let later = self.ctes.split_off(index);
+        let outcome = match later.first() {
+            Some(cte) => {
+                let inner_levels = self.levels.split_off(cte.levels.min(self.levels.len()));
+                let selected = self.query(&cte.query);
+                self.levels.extend(inner_levels);
+                selected.and_then(|selected| self.subquery_factor(selected, alias, &cte.name, &cte.columns))
+            }
+            None => Err(Problem::invalid(super::problem::NOWHERE, "the WITH query is not there")),
+        };
+        self.ctes.extend(later);
+        outcome
+    }
+
+    fn subquery_factor(
+        &mut self,
+        mut selected: Selected,
+        alias: Option<&TableAlias>,
+        name: &str,
+        columns: &[String],
+    ) -> Outcome<(Source, ScopeSource)> {
+        let mut new_names = alias_columns(alias);
+        if new_names.is_empty() {
+            new_names = columns.to_vec();
+        }
+        if new_names.len() > selected.columns.len() {
+            return Err(Problem::invalid(super::problem::NOWHERE, format!("\"{name}\" has fewer columns than names")));
+        }
+        for (index, new_name) in new_names.iter().enumerate() {
+            let new_name: Arc<str> = Arc::from(new_name.as_str());
+            if let Some(column) = selected.columns.get_mut(index) {
+                column.name = new_name.clone();
+            }
+            if let Some(projection) = selected.query.projections.get_mut(index) {
+                projection.name = new_name;
+            }
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(column) = selected.columns.iter().find(|column| !seen.insert(column.name.to_ascii_lowercase())) {
+            let message = format!("column \"{}\" of subquery \"{name}\" is there twice", column.name);
+            return Err(Problem::invalid(super::problem::NOWHERE, message).instead("name each column with AS"));
+        }
+        let id = self.next_id()?;
+        let scope = ScopeSource {
+            id,
+            alias: alias.map_or_else(|| Arc::from(name), |alias| Arc::from(names::identifier(&alias.name))),
+            schema: None,
+            columns: selected
+                .columns
+                .into_iter()
+                .map(|column| ScopeColumn { name: column.name, data_type: column.data_type })
+                .collect(),
+            hidden: Vec::new(),
+        };
+        Ok((Source::Query { id, query: Box::new(selected.query) }, scope))
+    }
+
+    /// A query that groups may show only what its groups have in common.
+    fn check_grouping(&self, body: &Body, select: &Select, ids: &BTreeSet<SourceId>) -> Outcome<()> {
+        let query = &body.query;
+        let shown = || {
+            let items = body.items.iter().filter_map(|item| match &item.operand {
+                Operand::Known(expression) => Some(expression),
+                Operand::Unknown(_) => None,
+            });
+            items.chain(query.having.iter()).chain(query.order.iter().map(|sort| &sort.expression))
+        };
+        let is_grouped =
+            !query.group_by.is_empty() || query.having.is_some() || shown().any(contains_aggregate);
+        if !is_grouped {
+            return Ok(());
+        }
+        let whole = self.wholly_grouped(query);
+        for expression in shown() {
+            if let Some(column) = ungrouped(expression, &query.group_by, &whole, ids) {
+                let message = format!(
+                    "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+                );
+                return Err(Problem::invalid(select, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sources whose primary key is grouped by: all their columns are the same within a group.
+    fn wholly_grouped(&self, query: &catalog::Query) -> BTreeSet<SourceId> {
+        let Some(from) = &query.from else { return BTreeSet::new() };
+        from.sources()
+            .filter_map(|source| {
+                let Source::Relation { id, name } = source else { return None };
+                let relation = self.snapshot.relations.get(name).filter(|relation| !relation.is_view())?;
+                let is_grouped = |key: &Arc<str>| {
+                    query.group_by.iter().any(|term| {
+                        matches!(term, Expression::Column { source, name, .. } if source == id && name == key)
+                    })
+                };
+                (!relation.primary_key.is_empty() && relation.primary_key.iter().all(is_grouped)).then_some(*id)
+            })
+            .collect()
+    }
+}
+
+/// A relation by the name in a statement.
+pub(super) fn find_relation<'a>(snapshot: &'a catalog::Snapshot, name: &ObjectName) -> Outcome<&'a Arc<Relation>> {
+    let qualified = names::qualified(name)?;
+    if let Some(relation) = snapshot.relations.get(&qualified) {
+        return Ok(relation);
+    }
+    Err(missing_relation(snapshot, &qualified, name.span().start))
+}
+
+/// There is no such table or view.
+pub(super) fn missing_relation(
+    snapshot: &catalog::Snapshot,
+    name: &QualifiedName,
+    at: sqlparser::tokenizer::Location,
+) -> Problem {
+    let shown = if &*name.schema == "public" { name.name.to_string() } else { name.to_string() };
+    let problem = Problem::invalid(at, format!("relation \"{shown}\" does not exist"));
+    if &*name.schema == "auth" {
+        return problem.instead("the schema auth has no tables here; keep the user's id in a uuid column without REFERENCES, or create a table of your own for profiles");
+    }
+    if matches!(&*name.schema, "pg_catalog" | "information_schema") {
+        return problem.instead("the embedded engine has no system tables");
+    }
+    let known = snapshot.relations.keys().filter(|known| known.schema == name.schema);
+    match catalog::nearest(&name.name, known.map(|known| &*known.name)) {
+        Some(nearest) => problem.instead(format!("perhaps you meant \"{nearest}\"")),
+        None => problem.instead("names without a schema mean the schema public"),
+    }
+}
+
+fn column_item(found: Found) -> Item {
+    Item { name: found.column.name.clone(), operand: Operand::Known(found.expression()) }
+}
+
+fn add_source(level: &mut Level, scope: ScopeSource, factor: &TableFactor) -> Outcome<()> {
+    let is_taken = level.sources.iter().any(|source| {
+        source.alias == scope.alias && (source.schema == scope.schema || source.schema.is_none() || scope.schema.is_none())
+    });
+    if is_taken {
+        return Err(Problem::invalid(factor, format!("table name \"{}\" specified more than once", scope.alias)));
+    }
+    level.sources.push(scope);
+    Ok(())
+}
+
+fn join_kind(join: &ast::Join) -> Outcome<(JoinKind, &JoinConstraint)> {
+    match &join.join_operator {
+        JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => Ok((JoinKind::Inner, constraint)),
+        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => Ok((JoinKind::Left, constraint)),
+        JoinOperator::CrossJoin(constraint) => Ok((JoinKind::Cross, constraint)),
+        JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Err(Problem::refused(
+            join,
+            "RIGHT JOIN",
+            "it is not available on the embedded engine",
+            "instead, swap the tables and write LEFT JOIN",
+        )),
+        JoinOperator::FullOuter(_) => Err(Problem::refused(
+            join,
+            "FULL JOIN",
+            "it is not available on the embedded engine",
+            "instead, UNION ALL a LEFT JOIN with the rows of the other side that have no partner",
+        )),
+        _ => Err(Problem::invalid(join, "this kind of join is not PostgreSQL")),
+    }
+}
+
+/// `USING (a, b)`: equality, and one column instead of two for names without an alias.
+fn using(level: &mut Level, right: SourceId, columns: &[String], join: &ast::Join) -> Outcome<Expression> {
+    let mut parts = Vec::new();
+    for name in columns {
+        let find = |source: &&ScopeSource| source.columns.iter().any(|column| *column.name == **name);
+        let missing = |side: &str| {
+            Problem::invalid(join, format!("column \"{name}\" specified in USING clause does not exist in {side} table"))
+        };
+        let left = level
+            .sources
+            .iter()
+            .filter(|source| source.id != right && !source.hidden.iter().any(|hidden| **hidden == **name))
+            .find(find)
+            .ok_or_else(|| missing("left"))?;
+        let right_source = level.sources.iter().filter(|source| source.id == right).find(find);
+        let right_source = right_source.ok_or_else(|| missing("right"))?;
+        let column = |source: &ScopeSource| {
+            let column = source.columns.iter().find(|column| *column.name == **name)?;
+            Some(Operand::Known(Expression::column(source.id, column.name.clone(), column.data_type.clone())))
+        };
+        let (Some(left_column), Some(right_column)) = (column(left), column(right_source)) else {
+            return Err(missing("left"));
+        };
+        let (left_side, right_side) = operator::compared(left_column, "=", right_column, join)?;
+        parts.push(Expression::compare(Binary::Equal, left_side, right_side));
+        let merged = (left.id, Arc::from(name.as_str()));
+        if !level.merged.contains(&merged) {
+            level.merged.push(merged);
+        }
+        if let Some(source) = level.sources.iter_mut().find(|source| source.id == right) {
+            source.hidden.push(Arc::from(name.as_str()));
+        }
+    }
+    Ok(Expression::And(parts))
+}
+
+/// The names that both sides have.
+fn natural(level: &Level, right: SourceId) -> Vec<String> {
+    let Some(right_source) = level.sources.iter().find(|source| source.id == right) else { return Vec::new() };
+    right_source
+        .columns
+        .iter()
+        .filter(|column| {
+            level
+                .sources
+                .iter()
+                .filter(|source| source.id != right)
+                .any(|source| source.columns.iter().any(|other| other.name == column.name))
+        })
+        .map(|column| column.name.to_string())
+        .collect()
+}
+
+/// Whether an aggregate stands in the expression itself, not in a subquery.
+pub(super) fn contains_aggregate(expression: &Expression) -> bool {
+    match expression {
+        Expression::Call { function, .. } if function.is_aggregate() => true,
+        other => parts(other).into_iter().any(contains_aggregate),
+    }
+}
+
+/// A column of this query's sources that is neither grouped by nor aggregated.
+fn ungrouped(
+    expression: &Expression,
+    group_by: &[Expression],
+    whole: &BTreeSet<SourceId>,
+    ids: &BTreeSet<SourceId>,
+) -> Option<Arc<str>> {
+    if group_by.contains(expression) {
+        return None;
+    }
+    match expression {
+        Expression::Call { function, .. } if function.is_aggregate() => None,
+        Expression::Column { source, name, .. } if ids.contains(source) && !whole.contains(source) => {
+            // Inside a larger expression the column stands without its modifier.
+            let is_grouped = group_by.iter().any(|term| {
+                matches!(term, Expression::Column { source: other, name: other_name, .. }
+                    if other == source && other_name == name)
+            });
+            (!is_grouped).then(|| name.clone())
+        }
+        other => parts(other).into_iter().find_map(|part| ungrouped(part, group_by, whole, ids)),
+    }
+}
+
+/// The expressions right below one, subqueries not entered.
+fn parts(expression: &Expression) -> Vec<&Expression> {
+    match expression {
+        Expression::Column { .. } | Expression::Value { .. } | Expression::Exists(_) | Expression::Scalar(_) => {
+            Vec::new()
+        }
+        Expression::Call { arguments, .. } | Expression::And(arguments) | Expression::Or(arguments) => {
+            arguments.iter().collect()
+        }
+        Expression::Binary { left, right, .. } => vec![left, right],
+        Expression::Not(operand)
+        | Expression::IsNull(operand)
+        | Expression::IsBoolean { operand, .. }
+        | Expression::Cast { operand, .. }
+        | Expression::InQuery { operand, .. } => vec![operand],
+        Expression::In { operand, list } => std::iter::once(&**operand).chain(list).collect(),
+        Expression::Case { branches, otherwise, .. } => branches
+            .iter()
+            .flat_map(|(condition, outcome)| [condition, outcome])
+            .chain(otherwise.as_deref())
+            .collect(),
+        Expression::JsonGet { operand, path, .. } => std::iter::once(&**operand).chain(path).collect(),
+    }
+}
+
+fn check_clauses(select: &Select) -> Outcome<()> {
+    let refused = |construct: &str| {
+        Err(Problem::refused(select, construct, "this clause is not available on the embedded engine", ""))
+    };
+    if select.into.is_some() {
+        return refused("SELECT INTO");
+    }
+    if !select.named_window.is_empty() {
+        return refused("WINDOW");
+    }
+    let is_foreign = select.top.is_some()
+        || select.exclude.is_some()
+        || !select.lateral_views.is_empty()
+        || select.prewhere.is_some()
+        || !select.connect_by.is_empty()
+        || !select.cluster_by.is_empty()
+        || !select.distribute_by.is_empty()
+        || !select.sort_by.is_empty()
+        || select.qualify.is_some()
+        || select.value_table_mode.is_some()
+        || select.select_modifiers.is_some();
+    if is_foreign {
+        return Err(Problem::invalid(select, "this SELECT has clauses that PostgreSQL does not know"));
+    }
+    Ok(())
+}
+
+fn check_wildcard(options: &WildcardAdditionalOptions, item: &SelectItem) -> Outcome<()> {
+    let is_plain = options.opt_ilike.is_none()
+        && options.opt_exclude.is_none()
+        && options.opt_except.is_none()
+        && options.opt_replace.is_none()
+        && options.opt_rename.is_none()
+        && options.opt_alias.is_none();
+    if is_plain { Ok(()) } else { Err(Problem::invalid(item, "PostgreSQL's * has no options")) }
+}
+
+/// The name that PostgreSQL gives to a column without one; `None` is `?column?`.
+fn output_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(names::identifier(ident)),
+        Expr::CompoundIdentifier(idents) => idents.last().map(names::identifier),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => output_name(inner),
+        Expr::Function(function) => {
+            let name = names::parts(&function.name).ok()?.pop()?;
+            // A bare keyword is a function to the parser only.
+            let is_keyword = matches!(function.args, FunctionArguments::None);
+            Some(if is_keyword { name.to_ascii_lowercase() } else { name })
+        }
+        Expr::Cast { expr: inner, data_type, .. } => output_name(inner).or_else(|| Some(type_name(data_type))),
+        Expr::TypedString(typed) => Some(type_name(&typed.data_type)),
+        Expr::Case { else_result, .. } => {
+            else_result.as_deref().and_then(output_name).or_else(|| Some("case".to_owned()))
+        }
+        Expr::Exists { .. } => Some("exists".to_owned()),
+        Expr::Trim { .. } => Some("btrim".to_owned()),
+        Expr::Ceil { .. } => Some("ceil".to_owned()),
+        Expr::Floor { .. } => Some("floor".to_owned()),
+        Expr::AtTimeZone { .. } => Some("timezone".to_owned()),
+        Expr::Subquery(query) => match &*query.body {
+            ast::SetExpr::Select(select) => match select.projection.first()? {
+                SelectItem::UnnamedExpr(expr) => output_name(expr),
+                SelectItem::ExprWithAlias { alias, .. } => Some(names::identifier(alias)),
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Value(value) => matches!(value.value, ast::Value::Boolean(_)).then(|| "bool".to_owned()),
+        _ => None,
+    }
+}
+
+/// The internal name of a type, which an unnamed cast gives to its column.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean | DataType::Bool => "bool".to_owned(),
+        DataType::SmallInt(_) | DataType::Int2(_) => "int2".to_owned(),
+        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => "int4".to_owned(),
+        DataType::BigInt(_) | DataType::Int8(_) => "int8".to_owned(),
+        DataType::Real | DataType::Float4 => "float4".to_owned(),
+        DataType::DoublePrecision | DataType::Float8 | DataType::Float(_) => "float8".to_owned(),
+        DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => "numeric".to_owned(),
+        DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_) => "varchar".to_owned(),
+        DataType::Timestamp(_, zone) => match zone {
+            ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone => "timestamp".to_owned(),
+            _ => "timestamptz".to_owned(),
+        },
+        other => {
+            let name = other.to_string().to_ascii_lowercase();
+            name.split(['(', ' ']).next().unwrap_or_default().trim_matches('"').to_owned()
+        }
+    }
+}

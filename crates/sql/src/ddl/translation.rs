@@ -1,0 +1,203 @@
+//! The catalog and the statements for SQLite while a script is read.
+
+use std::sync::Arc;
+
+use base::QualifiedName;
+use catalog::{Relation, Snapshot};
+use sqlparser::ast::{ObjectName, Spanned, Statement};
+use sqlparser::tokenizer::Location;
+
+use super::alter;
+use super::problem::{Outcome, Problem};
+use super::refusal::{self, Verdict};
+use super::tokens::Piece;
+use super::{Script, Step, names, object, select};
+use crate::sqlite::names::physical_name;
+
+/// A script while it is read.
+pub(super) struct Translation {
+    pub(super) snapshot: Snapshot,
+    steps: Vec<Step>,
+}
+
+impl Translation {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, steps: Vec::new() }
+    }
+
+    pub(super) fn finish(self) -> Script {
+        Script { statements: self.steps, snapshot: self.snapshot }
+    }
+
+    /// Applies one statement.
+    pub(super) fn apply(&mut self, piece: &Piece) -> Outcome<()> {
+        let words = piece.leading_words();
+        self.dispatch(piece, &words).map_err(|problem| problem.within(piece.at, &label(&words)))
+    }
+
+    fn dispatch(&mut self, piece: &Piece, words: &[String]) -> Outcome<()> {
+        if refusal::judge(piece, words)? == Verdict::Ignore {
+            return Ok(());
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["GRANT", ..] => self.grant(piece),
+            ["REVOKE", ..] => self.revoke(piece),
+            ["ALTER", "DEFAULT", "PRIVILEGES", ..] => self.default_privileges(piece),
+            ["CREATE", "ROLE" | "USER" | "GROUP", ..] => self.create_role(piece),
+            ["ALTER", "ROLE" | "USER", ..] => self.alter_role(piece),
+            ["DROP", "ROLE" | "USER", ..] => self.drop_role(piece),
+            ["COMMENT", ..] => self.comment(piece),
+            ["CREATE", "EXTENSION", ..] => object::create_extension(piece),
+            ["DROP", "EXTENSION" | "FUNCTION" | "TRIGGER" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
+                object::drop_absent(piece, &words)
+            }
+            ["ALTER", "TABLE", ..] | ["ALTER", "VIEW", ..] | ["ALTER", "INDEX", ..] if alter::is_owner(piece) => Ok(()),
+            ["ALTER", "TYPE" | "SCHEMA", ..] if alter::is_owner(piece) => Ok(()),
+            ["CREATE", "VIEW", ..] => self.create_view(piece),
+            ["INSERT", ..] => self.insert(piece),
+            _ => {
+                let statement = piece.parse()?;
+                self.statement(&statement, piece.at)
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, at: Location) -> Outcome<()> {
+        match statement {
+            Statement::CreateSchema { schema_name, if_not_exists, .. } => {
+                self.create_schema(schema_name, *if_not_exists, at)
+            }
+            Statement::CreateType { name, representation } => self.create_type(name, representation.as_ref()),
+            Statement::AlterType(alter) => self.alter_type(alter),
+            Statement::CreateTable(create) => self.create_table(create),
+            Statement::AlterTable(alter) => self.alter_table(alter),
+            Statement::CreateIndex(create) => self.create_index(create),
+            Statement::CreatePolicy(create) => self.create_policy(create),
+            Statement::AlterPolicy(alter) => self.alter_policy(alter),
+            Statement::DropPolicy(drop) => self.drop_policy(drop),
+            Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+                self.drop_objects(*object_type, *if_exists, names, *cascade)
+            }
+            Statement::Update(update) => self.update(update),
+            Statement::Delete(delete) => self.delete(delete),
+            _ => Err(Problem::invalid(at, "this statement is not available on the embedded engine")
+                .instead("see the documentation for the statements that a migration may hold")),
+        }
+    }
+
+    /// Adds a statement for SQLite.
+    pub(super) fn push(&mut self, text: String) {
+        self.steps.push(Step::Sqlite(text));
+    }
+
+    /// The table or view of that name.
+    pub(super) fn relation(&self, name: &ObjectName) -> Outcome<&Arc<Relation>> {
+        select::find_relation(&self.snapshot, name)
+    }
+
+    /// The table of that name.
+    pub(super) fn table(&self, name: &ObjectName) -> Outcome<&Arc<Relation>> {
+        let relation = self.relation(name)?;
+        if relation.is_view() {
+            return Err(Problem::invalid(name, format!("\"{}\" is not a table but a view", relation.name.name)));
+        }
+        Ok(relation)
+    }
+
+    /// A relation, to change it.
+    pub(super) fn relation_mut(&mut self, name: &QualifiedName) -> Outcome<&mut Relation> {
+        match self.snapshot.relations.get_mut(name) {
+            Some(relation) => Ok(Arc::make_mut(relation)),
+            None => Err(Problem::invalid(super::problem::NOWHERE, format!("relation \"{name}\" does not exist"))),
+        }
+    }
+
+    /// A name for a table, view or index that is about to be made: its schema exists, nothing else has it, and
+    /// SQLite, which does not tell upper from lower case, can keep it apart from the others.
+    pub(super) fn new_name(&self, name: &ObjectName) -> Outcome<QualifiedName> {
+        let qualified = names::qualified(name)?;
+        self.check_new_name(&qualified, name.span().start)?;
+        Ok(qualified)
+    }
+
+    /// See [`Self::new_name`].
+    pub(super) fn check_new_name(&self, name: &QualifiedName, at: Location) -> Outcome<()> {
+        if !self.snapshot.schemas.contains_key(&name.schema) {
+            return Err(Problem::invalid(at, format!("schema \"{}\" does not exist", name.schema))
+                .instead("write CREATE SCHEMA before it"));
+        }
+        let physical = physical_name(name).to_ascii_lowercase();
+        for taken in self.names_in_use() {
+            if taken == *name {
+                return Err(Problem::invalid(at, format!("relation \"{}\" already exists", name.name)));
+            }
+            if physical_name(&taken).to_ascii_lowercase() == physical {
+                return Err(Problem::refused(
+                    at,
+                    format!("the name \"{}\"", name.name),
+                    format!("the embedded engine cannot keep it apart from \"{taken}\""),
+                    "instead, choose a name that differs in more than case",
+                ));
+            }
+        }
+        if physical.starts_with("sqlite_") || physical.starts_with("_pando") {
+            return Err(Problem::refused(
+                at,
+                format!("the name \"{}\"", name.name),
+                "names that begin with sqlite_ or _pando are kept for the engine",
+                "instead, choose another name",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The names of all tables, views and indexes.
+    fn names_in_use(&self) -> impl Iterator<Item = QualifiedName> + '_ {
+        self.snapshot.relations.values().flat_map(|relation| {
+            let indexes = relation.indexes.iter().map(|index| &index.name);
+            let uniques = relation.uniques.iter().map(|unique| &unique.name);
+            let keys = relation.primary_key_name.iter().filter(|_| !relation.is_view());
+            let inside = indexes.chain(uniques).chain(keys);
+            let inside = inside.map(|name| QualifiedName::new(relation.name.schema.clone(), name.clone()));
+            std::iter::once(relation.name.clone()).chain(inside)
+        })
+    }
+
+    /// Whether a table, view, index or key of that name is there.
+    pub(super) fn is_name_in_use(&self, schema: &str, name: &str) -> bool {
+        self.names_in_use().any(|taken| &*taken.schema == schema && &*taken.name == name)
+    }
+
+    /// Whether a constraint of that name is in the schema.
+    pub(super) fn is_constraint(&self, schema: &str, name: &str) -> bool {
+        self.snapshot.relations.values().filter(|relation| &*relation.name.schema == schema).any(|relation| {
+            relation.checks.iter().any(|check| &*check.name == name)
+                || relation.foreign_keys.iter().any(|key| &*key.name == name)
+                || relation.uniques.iter().any(|unique| &*unique.name == name)
+                || relation.primary_key_name.as_deref() == Some(name)
+        })
+    }
+
+    /// What a new table or view is granted: `ALTER DEFAULT PRIVILEGES`.
+    pub(super) fn default_grants(&self, name: &QualifiedName) -> Vec<catalog::Grant> {
+        self.snapshot
+            .default_grants
+            .iter()
+            .filter(|grant| grant.schema.as_ref().is_none_or(|schema| *schema == name.schema))
+            .map(|grant| catalog::Grant { role: grant.role.clone(), privilege: grant.privilege, columns: None })
+            .collect()
+    }
+}
+
+
+/// The statement's name for messages: its first words, up to what it is about.
+fn label(words: &[String]) -> String {
+    let count = match words.first().map(String::as_str) {
+        Some("CREATE" | "ALTER" | "DROP") => 2,
+        Some("COMMENT") => 3,
+        _ => 1,
+    };
+    let label = words.iter().take(count).map(String::as_str).collect::<Vec<_>>().join(" ");
+    if label.is_empty() { "statement".to_owned() } else { label }
+}

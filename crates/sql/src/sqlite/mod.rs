@@ -1,0 +1,33 @@
+//! SQLite's dialect.
+
+pub mod diagnose;
+pub mod expression;
+pub mod functions;
+pub mod names;
+pub mod read;
+pub mod write;
+
+use plan::{Operation, Plan};
+
+/// The statements of a plan.
+#[derive(Debug, Clone)]
+pub enum Rendered {
+    /// Of a read.
+    Read(Box<read::ReadStatement>),
+    /// Of an insert, upsert or put.
+    Insert(Box<write::InsertStatements>),
+    /// Of an update.
+    Update(Box<write::UpdateStatements>),
+    /// Of a delete.
+    Delete(Box<write::DeleteStatements>),
+}
+
+/// Renders a plan for SQLite.
+pub fn render(plan: &Plan) -> Rendered {
+    match &plan.operation {
+        Operation::Read(read) => Rendered::Read(Box::new(read::read(read))),
+        Operation::Insert(insert) => Rendered::Insert(Box::new(write::insert(insert))),
+        Operation::Update(update) => Rendered::Update(Box::new(write::update(update))),
+        Operation::Delete(delete) => Rendered::Delete(Box::new(write::delete(delete))),
+    }
+}

@@ -1,0 +1,317 @@
+//! Writes. A row is written by one statement that tells its `_rowid_`; row security and what is answered are then
+//! asked of exactly those rows, inside the same transaction.
+
+use std::sync::Arc;
+
+use catalog::{DefaultValue, Expression, Relation, SourceId};
+use datatype::{Datum, Type};
+use plan::{Batch, Conflict, Delete, Insert, Level, RowCheck, Update};
+
+use super::expression::{RowColumns, write};
+use super::names::physical_name;
+use super::read::{ReadStatement, Rows, level, write_written};
+use crate::statement::{Parameter, Statement};
+use crate::writer::{Values, Writer};
+
+/// The statements of an insert, upsert or put.
+#[derive(Debug, Clone)]
+pub struct InsertStatements {
+    /// The table.
+    pub table: Arc<Relation>,
+    /// The rows, in the body's order.
+    pub batches: Vec<InsertBatch>,
+    /// Of the `_rowid_` of a new row: gives true when row security allows it.
+    pub check: Option<Statement>,
+    /// How existing rows are dealt with.
+    pub merge: Option<MergeStatements>,
+    /// Whether rows that exist are left as they are: then a row may be written or not.
+    pub ignores_existing: bool,
+    /// What is answered of the rows.
+    pub returning: Option<Returning>,
+    /// Of a `_rowid_`: the primary key.
+    pub location: Option<Location>,
+}
+
+/// Rows that give the same columns.
+#[derive(Debug, Clone)]
+pub struct InsertBatch {
+    /// The columns, aligned with the rows' cells.
+    pub columns: Vec<Arc<str>>,
+    /// Writes one row, whose cells are its parameters, and gives its `_rowid_`.
+    pub statement: Statement,
+    /// For an upsert that merges: gives the `_rowid_` of the row that exists already.
+    pub existing: Option<Statement>,
+    /// For an upsert that merges under row security: gives true when the row as it was sent may be inserted.
+    pub proposed: Option<Statement>,
+    /// The rows.
+    pub rows: Vec<Vec<Datum>>,
+}
+
+/// Row security of an upsert that merges; each gives true for a `_rowid_` that passes.
+#[derive(Debug, Clone)]
+pub struct MergeStatements {
+    /// Whether the existing row may be changed.
+    pub visible: Option<Statement>,
+    /// Whether the changed row may stand.
+    pub check: Option<Statement>,
+}
+
+/// What is answered of the rows that were written.
+#[derive(Debug, Clone)]
+pub struct Returning {
+    /// The read.
+    pub read: ReadStatement,
+    /// Whether it is run for each row by itself, which keeps the order in which they were written; otherwise once.
+    pub is_row_by_row: bool,
+}
+
+/// Where a single new row is.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// Of a `_rowid_`: the key's columns.
+    pub statement: Statement,
+    /// Their names in the URL and types.
+    pub columns: Vec<(Arc<str>, Type)>,
+}
+
+/// The statements of an update.
+#[derive(Debug, Clone)]
+pub struct UpdateStatements {
+    /// The table.
+    pub table: Arc<Relation>,
+    /// Changes the rows and gives their `_rowid_`s; `None` when there is nothing to set.
+    pub statement: Option<Statement>,
+    /// Gives the `_rowid_`s of the rows to change, for naming the foreign key behind a violation.
+    pub find: Statement,
+    /// What is set, for messages.
+    pub assigned: Vec<(Arc<str>, Option<Datum>)>,
+    /// Of a `_rowid_`: gives true when row security allows the changed row.
+    pub check: Option<Statement>,
+    /// What is answered of the rows.
+    pub returning: Option<Returning>,
+}
+
+/// The statements of a delete.
+#[derive(Debug, Clone)]
+pub struct DeleteStatements {
+    /// The table.
+    pub table: Arc<Relation>,
+    /// Gives the `_rowid_`s of the rows to go.
+    pub find: Statement,
+    /// Removes the rows found.
+    pub remove: Statement,
+    /// What is answered of the rows, read before they go.
+    pub returning: Option<Returning>,
+}
+
+/// Renders an insert.
+pub fn insert(insert: &Insert) -> InsertStatements {
+    let merges = insert.conflict.as_ref().is_some_and(|conflict| conflict.merge.is_some());
+    InsertStatements {
+        table: insert.table.clone(),
+        batches: insert.batches.iter().map(|batch| insert_batch(insert, batch)).collect(),
+        check: insert.check.as_ref().map(|check| row_check(&insert.table, check)),
+        merge: insert.conflict.as_ref().and_then(|conflict| conflict.merge.as_ref()).map(|merge| MergeStatements {
+            visible: merge.visible.as_ref().map(|check| row_check(&insert.table, check)),
+            check: merge.check.as_ref().map(|check| row_check(&insert.table, check)),
+        }),
+        ignores_existing: insert.conflict.is_some() && !merges,
+        returning: insert.returning.as_ref().map(returning),
+        location: insert.location.as_ref().map(|columns| location(&insert.table, columns)),
+    }
+}
+
+fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
+    let conflict = insert.conflict.as_ref();
+    let merging = conflict.filter(|conflict| conflict.merge.is_some());
+    InsertBatch {
+        columns: batch.columns.clone(),
+        statement: insert_row(&insert.table, batch, conflict),
+        existing: merging.and_then(|conflict| existing_row(&insert.table, batch, conflict)),
+        proposed: merging
+            .and(insert.check.as_ref())
+            .map(|check| proposed_row(&insert.table, batch, check)),
+        rows: batch.rows.clone(),
+    }
+}
+
+/// `INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT ... RETURNING _rowid_`
+fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("INSERT INTO ").identifier(&physical_name(&table.name));
+    if batch.columns.is_empty() {
+        writer.syntax(" DEFAULT VALUES");
+    } else {
+        writer.syntax(" (");
+        writer.list(&batch.columns, ", ", |writer, column| {
+            writer.identifier(column);
+        });
+        writer.syntax(") VALUES (");
+        writer.list(0..batch.columns.len(), ", ", |writer, cell| {
+            writer.parameter(Parameter::Cell(cell));
+        });
+        writer.syntax(")");
+    }
+    // `DEFAULT VALUES` takes no conflict clause in SQLite; such a row can only be new or fail.
+    if let Some(conflict) = conflict.filter(|_| !batch.columns.is_empty()) {
+        write_conflict(&mut writer, conflict);
+    }
+    writer.syntax(" RETURNING _rowid_");
+    writer.finish()
+}
+
+fn write_conflict(writer: &mut Writer, conflict: &Conflict) {
+    writer.syntax(" ON CONFLICT (");
+    writer.list(&conflict.target, ", ", |writer, column| {
+        writer.identifier(column);
+    });
+    match &conflict.merge {
+        None => {
+            writer.syntax(") DO NOTHING");
+        }
+        Some(merge) => {
+            writer.syntax(") DO UPDATE SET ");
+            writer.list(&merge.columns, ", ", |writer, column| {
+                writer.identifier(column).syntax(" = excluded.").identifier(column);
+            });
+        }
+    }
+}
+
+/// Gives the `_rowid_` of the row that an upsert meets. `None` when part of the key is left to a sequence: then no
+/// row can be there.
+fn existing_row(table: &Relation, batch: &Batch, conflict: &Conflict) -> Option<Statement> {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT s0._rowid_ FROM ").identifier(&physical_name(&table.name)).syntax(" AS s0 WHERE ");
+    for (position, name) in conflict.target.iter().enumerate() {
+        let column = table.column(name)?;
+        let own = Expression::column(SourceId::ROW, name.clone(), column.data_type.clone());
+        writer.syntax(if position > 0 { " AND " } else { "" });
+        super::expression::write_collated(&mut writer, &own, RowColumns::Aliased);
+        writer.syntax(" = ");
+        match batch.columns.iter().position(|given| given == name) {
+            Some(cell) => {
+                writer.parameter(Parameter::Cell(cell));
+            }
+            None => match &column.default {
+                DefaultValue::Expression(default) => write(&mut writer, default, RowColumns::Aliased),
+                DefaultValue::None | DefaultValue::Identity(_) | DefaultValue::Generated(_) => return None,
+            },
+        }
+    }
+    Some(writer.finish())
+}
+
+/// Asks row security of the row as it was sent: its cells, and the defaults of what it leaves out.
+fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT ");
+    write(&mut writer, &check.condition, RowColumns::Aliased);
+    writer.syntax(" IS TRUE FROM (SELECT ");
+    writer.list(&table.columns, ", ", |writer, column| {
+        match batch.columns.iter().position(|given| *given == column.name) {
+            Some(cell) => {
+                writer.parameter(Parameter::Cell(cell));
+            }
+            None => match &column.default {
+                DefaultValue::Expression(default) => write(writer, default, RowColumns::Aliased),
+                DefaultValue::None | DefaultValue::Identity(_) | DefaultValue::Generated(_) => {
+                    writer.syntax("NULL");
+                }
+            },
+        }
+        writer.syntax(" AS ").identifier(&column.name);
+    });
+    writer.syntax(") AS s0");
+    writer.finish()
+}
+
+/// Of a `_rowid_`: whether its row fulfils a condition.
+fn row_check(table: &Relation, check: &RowCheck) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT ");
+    write(&mut writer, &check.condition, RowColumns::Aliased);
+    writer.syntax(" IS TRUE FROM ").identifier(&physical_name(&table.name)).syntax(" AS s0 WHERE ");
+    write_written(&mut writer, Rows::WrittenOne);
+    writer.finish()
+}
+
+fn returning(answered: &Level) -> Returning {
+    let is_row_by_row = answered.order.is_empty() && !answered.is_aggregated;
+    let rows = if is_row_by_row { Rows::WrittenOne } else { Rows::Written };
+    Returning { read: level(answered, rows), is_row_by_row }
+}
+
+fn location(table: &Relation, columns: &[(Arc<str>, Arc<str>, Type)]) -> Location {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT ");
+    writer.list(columns, ", ", |writer, (_, physical, _)| {
+        writer.syntax("s0.").identifier(physical);
+    });
+    writer.syntax(" FROM ").identifier(&physical_name(&table.name)).syntax(" AS s0 WHERE ");
+    write_written(&mut writer, Rows::WrittenOne);
+    Location {
+        statement: writer.finish(),
+        columns: columns.iter().map(|(name, _, data_type)| (name.clone(), data_type.clone())).collect(),
+    }
+}
+
+/// Renders an update.
+pub fn update(update: &Update) -> UpdateStatements {
+    let assigned = update
+        .assignments
+        .iter()
+        .map(|(column, expression)| {
+            let value = match expression {
+                Expression::Value { value, .. } => Some(value.clone()),
+                _ => None,
+            };
+            (column.clone(), value)
+        })
+        .collect();
+    UpdateStatements {
+        table: update.table.clone(),
+        statement: (!update.assignments.is_empty()).then(|| update_rows(update)),
+        find: super::diagnose::rows_of(update),
+        assigned,
+        check: update.check.as_ref().map(|check| row_check(&update.table, check)),
+        returning: update.returning.as_ref().map(returning),
+    }
+}
+
+fn update_rows(update: &Update) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("UPDATE ").identifier(&physical_name(&update.table.name)).syntax(" AS s0 SET ");
+    writer.list(&update.assignments, ", ", |writer, (column, expression)| {
+        writer.identifier(column).syntax(" = ");
+        write(writer, expression, RowColumns::Aliased);
+    });
+    write_filter(&mut writer, &update.filter);
+    writer.syntax(" RETURNING _rowid_");
+    writer.finish()
+}
+
+/// Renders a delete.
+pub fn delete(delete: &Delete) -> DeleteStatements {
+    let mut find = Writer::new(Values::AsParameters);
+    find.syntax("SELECT s0._rowid_ FROM ").identifier(&physical_name(&delete.table.name)).syntax(" AS s0");
+    write_filter(&mut find, &delete.filter);
+    let mut remove = Writer::new(Values::AsParameters);
+    remove.syntax("DELETE FROM ").identifier(&physical_name(&delete.table.name)).syntax(" AS s0 WHERE ");
+    write_written(&mut remove, Rows::Written);
+    DeleteStatements {
+        table: delete.table.clone(),
+        find: find.finish(),
+        remove: remove.finish(),
+        returning: delete.returning.as_ref().map(returning),
+    }
+}
+
+pub(super) fn write_filter(writer: &mut Writer, filter: &[Expression]) {
+    let mut keyword = " WHERE ";
+    for condition in filter {
+        writer.syntax(keyword);
+        write(writer, condition, RowColumns::Aliased);
+        keyword = " AND ";
+    }
+}

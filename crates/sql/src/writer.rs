@@ -1,0 +1,122 @@
+//! SQL text is appended, never formatted: syntax that stands in this crate's source, identifiers that come from the
+//! catalog, and values, which become parameters.
+
+use datatype::Datum;
+
+use crate::statement::{Parameter, Statement};
+
+/// Where values go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// Into parameters: every statement that serves a request.
+    AsParameters,
+    /// Into the text, as literals: DDL, which takes no parameters. Its values come from the schema's author.
+    AsLiterals,
+}
+
+/// A statement while it is written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    text: String,
+    parameters: Vec<Parameter>,
+    values: Values,
+}
+
+impl Writer {
+    pub(crate) fn new(values: Values) -> Self {
+        Self { text: String::with_capacity(256), parameters: Vec::new(), values }
+    }
+
+    /// Appends syntax.
+    pub(crate) fn syntax(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends a number that the program itself counted: aliases, positions.
+    pub(crate) fn number(&mut self, number: u64) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
+    /// Appends an identifier of the catalog, quoted.
+    pub(crate) fn identifier(&mut self, name: &str) -> &mut Self {
+        self.text.push('"');
+        for part in name.split_inclusive('"') {
+            self.text.push_str(part);
+            if part.ends_with('"') {
+                self.text.push('"');
+            }
+        }
+        self.text.push('"');
+        self
+    }
+
+    /// Appends a value: a parameter, or in DDL a literal.
+    pub(crate) fn value(&mut self, value: &Datum) -> &mut Self {
+        match self.values {
+            Values::AsParameters => self.parameter(Parameter::Value(value.clone())),
+            Values::AsLiterals => self.literal(value),
+        }
+    }
+
+    /// Appends a parameter.
+    pub(crate) fn parameter(&mut self, parameter: Parameter) -> &mut Self {
+        self.text.push('?');
+        self.parameters.push(parameter);
+        self
+    }
+
+    fn literal(&mut self, value: &Datum) -> &mut Self {
+        match value {
+            Datum::Null => self.text.push_str("NULL"),
+            Datum::Integer(i64::MIN) => self.text.push_str("(-9223372036854775807 - 1)"),
+            Datum::Integer(value) => self.text.push_str(&value.to_string()),
+            Datum::Real(value) if value.is_infinite() => {
+                self.text.push_str(if *value > 0.0 { "9e999" } else { "-9e999" });
+            }
+            Datum::Real(value) => self.text.push_str(&format!("{value:?}")),
+            Datum::Text(value) => {
+                // A NUL would end the statement's text; it cannot stand in a PostgreSQL value either.
+                self.text.push('\'');
+                self.text.push_str(&value.replace('\0', "").replace('\'', "''"));
+                self.text.push('\'');
+            }
+            Datum::Bytes(value) => {
+                self.text.push_str("x'");
+                for byte in value {
+                    self.text.push_str(&format!("{byte:02x}"));
+                }
+                self.text.push('\'');
+            }
+        }
+        self
+    }
+
+    /// Separates items: calls `write` for each, with `separator` between.
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        separator: &'static str,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        for (position, item) in items.into_iter().enumerate() {
+            if position > 0 {
+                self.syntax(separator);
+            }
+            write(self, item);
+        }
+        self
+    }
+
+    /// The finished statement.
+    pub(crate) fn finish(self) -> Statement {
+        Statement::new(self.text, self.parameters)
+    }
+
+    /// The finished text of DDL, which has no parameters.
+    pub(crate) fn finish_text(self) -> String {
+        debug_assert!(self.parameters.is_empty(), "DDL has no parameters");
+        self.text
+    }
+}

@@ -1,0 +1,167 @@
+//! The promise that every driver keeps. Each sentence here is a case of the conformance suite in `tests/`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Caller, Timestamp};
+use bytes::Bytes;
+use catalog::{Catalog, Snapshot};
+use plan::Plan;
+use tokio::sync::mpsc;
+
+use crate::error::StoreError;
+
+/// A future in a box: what an asynchronous method of a trait object gives.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An engine that keeps the data.
+pub trait Store: Send + Sync + 'static {
+    /// What exists. Requests that hold an older snapshot finish on it.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Puts a plan into the engine's words. Pure: nothing is touched.
+    fn render(&self, plan: &Plan) -> Rendered;
+
+    /// Runs a rendered plan in one transaction.
+    ///
+    /// - A read sees one moment: its rows, embeds and count belong together.
+    /// - A read never waits for a write.
+    /// - A write that was answered survives the loss of power; one that failed left nothing behind.
+    /// - A write with `commits` off answers as if it had happened, and leaves nothing behind.
+    /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
+
+    /// The migrations that were applied, oldest first.
+    fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>>;
+
+    /// Applies a migration in one transaction, with the catalog that it leads to; afterwards [`Store::catalog`] gives
+    /// that. Nothing of one that fails remains.
+    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The state of pools and queues.
+    fn gauges(&self) -> Gauges;
+
+    /// Whether the engine answers.
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Finishes what is queued and closes the files. Jobs that come later are refused as [`StoreError::Closed`].
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A plan in an engine's words.
+#[derive(Debug, Clone)]
+pub enum Rendered {
+    /// For the embedded engine.
+    Sqlite(sql::sqlite::Rendered),
+}
+
+/// A rendered plan on its way to the engine.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What to do.
+    pub plan: Arc<Plan>,
+    /// The same in the engine's words.
+    pub rendered: Rendered,
+    /// What existed when it was planned.
+    pub catalog: Arc<Catalog>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The moment that `now()` means.
+    pub now: Timestamp,
+    /// Whether a write is kept.
+    pub commits: bool,
+}
+
+/// What running gave.
+#[derive(Debug)]
+pub struct Ran {
+    /// Rows in the body, or rows affected.
+    pub rows: u64,
+    /// All rows that fit, where they were counted.
+    pub total: Option<u64>,
+    /// Of an upsert: how many rows are new.
+    pub inserted: Option<u64>,
+    /// Of an insert: the primary key of its single row, where it was asked for.
+    pub location: Option<Vec<(String, Option<String>)>>,
+    /// The body in the plan's format; empty where none was asked for.
+    pub body: Body,
+}
+
+/// A body: whole, or in pieces as rows are read.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Full(Bytes),
+    /// Pieces, in order; an error is the last one.
+    Stream(mpsc::Receiver<Piece>),
+}
+
+/// A piece of a streamed body.
+pub type Piece = Result<Bytes, StoreError>;
+
+/// A migration that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedMigration {
+    /// Its number: the digits that its file's name begins with.
+    pub version: i64,
+    /// The file's name.
+    pub name: String,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub checksum: String,
+    /// When, in microseconds since 1970.
+    pub applied_at: i64,
+}
+
+/// A migration to apply.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// The file's name.
+    pub name: String,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub checksum: String,
+    /// The statements in the engine's words, in order.
+    pub statements: Vec<String>,
+    /// The catalog that it leads to.
+    pub snapshot: Snapshot,
+}
+
+/// The state of pools and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gauges {
+    /// Connections that are at work.
+    pub connections_used: u64,
+    /// Connections that wait for work.
+    pub connections_idle: u64,
+    /// Writes that wait for their turn.
+    pub writes_queued: u64,
+}
+
+/// What a driver tells about its work. Called on its own threads; must not block.
+pub trait Observer: Send + Sync + 'static {
+    /// An operation ended: what it was, on which relation, how long it took, the shape of its statement, its rows and,
+    /// if it failed, the error's code.
+    fn operation(&self, operation: &Operation<'_>);
+    /// A transaction of the writer ended that carried so many writes.
+    fn batch(&self, writes: u64, duration: Duration);
+}
+
+/// An operation that ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation<'a> {
+    /// `SELECT`, `INSERT`, `UPDATE` or `DELETE`.
+    pub name: &'static str,
+    /// The relation.
+    pub relation: &'a str,
+    /// How long it took, waiting not counted.
+    pub duration: Duration,
+    /// The statement's text: its shape, never a value.
+    pub statement: &'a str,
+    /// Rows read or written.
+    pub rows: u64,
+    /// The error's code.
+    pub error: Option<&'a str>,
+}

@@ -1,0 +1,72 @@
+//! What can go wrong with an engine.
+
+use std::path::PathBuf;
+
+use base::{Failure, Kind};
+
+/// Why an engine could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The data or the caller's rights forbid it: the answer is ready.
+    #[error("{0}")]
+    Refused(Box<Failure>),
+    /// Too much waits already, or the file is locked by another process.
+    #[error("the database is busy: {0}")]
+    Busy(&'static str),
+    /// The statement took longer than allowed.
+    #[error("canceling statement due to statement timeout")]
+    Timeout,
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+    /// The file cannot be used.
+    #[error("{path}: {problem}; {advice}", path = path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A migration failed; nothing of it remains.
+    #[error("{name}: {problem}")]
+    Migration {
+        /// The file's name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The engine failed in a way that is our fault or the machine's.
+    #[error("the engine failed: {0}")]
+    Engine(String),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(Box::new(failure))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(failure) => *failure,
+            StoreError::Busy(why) => Self::new(Kind::Unavailable, "PANDO503", "The database is busy")
+                .with_details(why)
+                .with_hint("Try again after the number of seconds in Retry-After.")
+                .with_retry_after(1),
+            StoreError::Timeout => {
+                Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
+                    "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",
+                )
+            }
+            StoreError::Closed => {
+                Self::new(Kind::Unavailable, "PANDO503", "The server is shutting down").with_retry_after(1)
+            }
+            StoreError::Unusable { .. } | StoreError::Migration { .. } | StoreError::Engine(_) => {
+                Self::internal(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Where: the drivers behind one promise. The only way in is [`open`]; which engine answers, nobody above knows.
+
+mod driver;
+mod error;
+mod sqlite;
+
+use std::sync::Arc;
+
+use base::Clock;
+
+pub use driver::{
+    AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, Observer, Operation, Piece, Ran, Rendered, Store,
+};
+pub use error::StoreError;
+pub use sqlite::Settings as SqliteSettings;
+
+/// What to open.
+#[derive(Debug, Clone)]
+pub enum Config {
+    /// The embedded engine: a single file.
+    Sqlite(SqliteSettings),
+}
+
+/// Opens the engine, creating the file of the embedded one when there is none.
+///
+/// # Errors
+/// When the file is damaged, locked, or not one of Pando's: it is never replaced by an empty one.
+pub async fn open(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match config {
+        Config::Sqlite(settings) => Ok(sqlite::open(settings, clock, observer)?),
+    }
+}

@@ -1,0 +1,46 @@
+//! Who asks and when, as SQL functions see it: one cell per connection, filled before each request.
+
+use std::sync::Arc;
+
+use base::{Caller, Claims, Timestamp};
+use datatype::{Datum, Type, ValueError, Zone};
+
+/// What `auth.uid()`, `now()` and their like answer on a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) role: Arc<str>,
+    pub(super) claims: Arc<Claims>,
+    pub(super) now: Timestamp,
+    pub(super) zone: Zone,
+}
+
+impl Identity {
+    /// Nobody, at the given moment: what migrations run as.
+    pub(super) fn nobody(now: Timestamp) -> Self {
+        Self { role: "postgres".into(), claims: Arc::new(Claims::default()), now, zone: Zone::default() }
+    }
+
+    /// The caller of a request.
+    pub(super) fn of(caller: &Caller, now: Timestamp, zone: Zone) -> Self {
+        Self { role: caller.role.clone(), claims: caller.claims.clone(), now, zone }
+    }
+
+    /// `auth.claim(name)`.
+    pub(super) fn claim(&self, name: &str) -> Datum {
+        self.claims.text(name).map_or(Datum::Null, Datum::Text)
+    }
+
+    /// `auth.uid()`: the claim `sub`, which must be a uuid.
+    pub(super) fn uid(&self) -> Result<Datum, ValueError> {
+        match self.claims.text("sub").filter(|sub| !sub.is_empty()) {
+            None => Ok(Datum::Null),
+            Some(sub) => datatype::parse(&Type::Uuid, &sub),
+        }
+    }
+
+    /// `auth.jwt()`.
+    pub(super) fn jwt(&self) -> Result<Datum, ValueError> {
+        let object = serde_json::Value::Object(self.claims.object().clone()).to_string();
+        datatype::parse(&Type::Jsonb, &object)
+    }
+}

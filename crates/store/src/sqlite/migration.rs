@@ -1,0 +1,161 @@
+//! What Pando keeps about itself inside the file: the migrations that were applied and the catalog they led to.
+
+use std::path::Path;
+
+use base::Timestamp;
+use catalog::Snapshot;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::failure::translate;
+use crate::driver::{AppliedMigration, Migration};
+use crate::error::StoreError;
+
+/// `PRAGMA application_id` of a file of Pando's: "PNDO".
+const APPLICATION_ID: i32 = 0x504e_444f;
+
+/// The version of the layout of what Pando keeps about itself.
+const LAYOUT: i32 = 1;
+
+/// Up to this size a file is checked whole when it is opened; a larger one takes too long.
+const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
+
+/// Makes sure that the file is a healthy one of Pando's, or new; and makes the tables for bookkeeping.
+pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let unusable = |problem: String, advice| StoreError::Unusable { path: path.to_owned(), problem, advice };
+    let identity: i32 =
+        connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(|error| damaged(path, &error))?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| damaged(path, &error))?;
+    if identity != APPLICATION_ID && tables > 0 {
+        return Err(unusable(
+            "this is a SQLite database, but not one that Pando made".to_owned(),
+            "point database.url at a new file and bring the data in with a migration",
+        ));
+    }
+    if identity == APPLICATION_ID {
+        check_health(connection, path)?;
+        let layout: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(translate)?;
+        if layout > LAYOUT {
+            return Err(unusable(
+                format!("it was written by a newer Pando (layout {layout}, this one knows {LAYOUT})"),
+                "start the newer version",
+            ));
+        }
+        return Ok(());
+    }
+    let made = connection.execute_batch(
+        "BEGIN IMMEDIATE;
+         PRAGMA application_id = 1347306575;
+         PRAGMA user_version = 1;
+         CREATE TABLE _pando_migrations (
+             version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE _pando_catalog (id INTEGER PRIMARY KEY CHECK (id = 1), snapshot TEXT NOT NULL) STRICT;
+         COMMIT;",
+    );
+    made.map_err(|error| damaged(path, &error))
+}
+
+fn check_health(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if length > CHECKED_WHOLE {
+        return Ok(());
+    }
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| damaged(path, &error))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Unusable {
+        path: path.to_owned(),
+        problem: format!("the file is damaged: {verdict}"),
+        advice: "restore it from a backup; it was left as it is",
+    })
+}
+
+/// The refusal of a file that cannot be read or written.
+pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let (problem, advice) = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => (
+            "this is not a SQLite database".to_owned(),
+            "point database.url at another file; this one was left as it is",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            (format!("the file is damaged: {error}"), "restore it from a backup; it was left as it is")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ("another process holds the file's lock".to_owned(), "end that process, or wait for it")
+        }
+        Some(ErrorCode::ReadOnly) => {
+            ("the file cannot be written".to_owned(), "give this user the right to write the file and its folder")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            ("the file cannot be opened".to_owned(), "check that its folder exists and that this user may use it")
+        }
+        _ => (error.to_string(), "see the log"),
+    };
+    StoreError::Unusable { path: path.to_owned(), problem, advice }
+}
+
+/// The catalog that the last migration led to, or the one that a new database begins with.
+pub(super) fn load_snapshot(connection: &Connection) -> Result<Snapshot, StoreError> {
+    let text: Option<String> = connection
+        .query_row("SELECT snapshot FROM _pando_catalog WHERE id = 1", [], |row| row.get(0))
+        .optional()
+        .map_err(translate)?;
+    match text {
+        None => Ok(sql::ddl::prelude()),
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|error| StoreError::Engine(format!("the stored catalog cannot be read: {error}"))),
+    }
+}
+
+/// The migrations that were applied, oldest first.
+pub(super) fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, StoreError> {
+    let mut statement = connection
+        .prepare("SELECT version, name, checksum, applied_at FROM _pando_migrations ORDER BY version")
+        .map_err(translate)?;
+    let rows = statement.query_map([], |row| {
+        Ok(AppliedMigration { version: row.get(0)?, name: row.get(1)?, checksum: row.get(2)?, applied_at: row.get(3)? })
+    });
+    rows.and_then(Iterator::collect).map_err(translate)
+}
+
+/// Applies a migration in one transaction.
+pub(super) fn apply(connection: &Connection, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::Migration {
+        name: migration.name.clone(),
+        problem: match translate(error) {
+            StoreError::Refused(failure) => failure.message,
+            other => other.to_string(),
+        },
+    };
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let outcome = run(connection, migration, now).map_err(failed);
+    let ended = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute_batch(ended).map_err(failed);
+    if ended.is_err() && outcome.is_ok() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    outcome.and(ended)
+}
+
+fn run(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
+    for statement in &migration.statements {
+        connection.execute_batch(statement)?;
+    }
+    let snapshot = serde_json::to_string(&migration.snapshot)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    connection.execute(
+        "INSERT INTO _pando_catalog (id, snapshot) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET snapshot = ?1",
+        [&snapshot],
+    )?;
+    connection.execute(
+        "INSERT INTO _pando_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+        rusqlite::params![migration.version, migration.name, migration.checksum, now.0],
+    )?;
+    Ok(())
+}

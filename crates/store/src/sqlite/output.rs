@@ -1,0 +1,402 @@
+//! From rows to bytes: JSON and CSV, written straight from the columns.
+
+use bytes::Bytes;
+use datatype::{Type, Zone};
+use rest::Format;
+use rusqlite::{CachedStatement, Connection, Row};
+use sql::Parameter;
+use sql::sqlite::read::{ReadStatement, Shape};
+
+use super::functions::{Bound, datum};
+
+/// A statement made ready together with those of its embeds.
+pub(super) struct Prepared<'c> {
+    statement: CachedStatement<'c>,
+    parameters: &'c [Parameter],
+    members: &'c [Shape],
+    children: Vec<Prepared<'c>>,
+}
+
+/// What rows are written as, and the rows that parameters may refer to.
+pub(super) struct Output<'a> {
+    /// The form of the body.
+    pub(super) format: Format,
+    /// The zone in which moments are printed.
+    pub(super) zone: &'a Zone,
+    /// The `_rowid_`s of rows that were just written, as a JSON array.
+    pub(super) written: &'a str,
+}
+
+/// Takes what was written so far, when it is much.
+pub(super) trait Sink {
+    /// Called after each row of the top level. May empty `out`.
+    fn after_row(&mut self, out: &mut Vec<u8>) -> rusqlite::Result<()>;
+}
+
+/// Keeps everything.
+pub(super) struct KeepAll;
+
+impl Sink for KeepAll {
+    fn after_row(&mut self, _: &mut Vec<u8>) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes a read's statements ready.
+pub(super) fn prepare<'c>(connection: &'c Connection, read: &'c ReadStatement) -> rusqlite::Result<Prepared<'c>> {
+    Ok(Prepared {
+        statement: connection.prepare_cached(read.statement.text())?,
+        parameters: read.statement.parameters(),
+        members: &read.members,
+        children: read.children.iter().map(|child| prepare(connection, child)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Binds a statement's parameters.
+pub(super) fn bind(
+    statement: &mut CachedStatement<'_>,
+    parameters: &[Parameter],
+    outer: Option<&Row<'_>>,
+    written: &str,
+    row_id: i64,
+) -> rusqlite::Result<()> {
+    for (position, parameter) in parameters.iter().enumerate() {
+        let index = position + 1;
+        match parameter {
+            Parameter::Value(value) => statement.raw_bind_parameter(index, Bound(value.as_ref()))?,
+            Parameter::WrittenRows => statement.raw_bind_parameter(index, written)?,
+            Parameter::RowId => statement.raw_bind_parameter(index, row_id)?,
+            Parameter::Outer(column) => match outer {
+                Some(row) => statement.raw_bind_parameter(index, Bound(datum(row.get_ref(*column)?)?))?,
+                None => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
+            },
+            // Cells belong to inserts, which bind them themselves.
+            Parameter::Cell(_) => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
+        }
+    }
+    Ok(())
+}
+
+impl Prepared<'_> {
+    /// Writes all rows of the top level in the output's format, without what stands before and after them, and gives
+    /// their number. `count` is the number of rows that were written before.
+    pub(super) fn write_rows(
+        &mut self,
+        output: &Output<'_>,
+        row_id: i64,
+        before: u64,
+        out: &mut Vec<u8>,
+        sink: &mut dyn Sink,
+    ) -> rusqlite::Result<u64> {
+        bind(&mut self.statement, self.parameters, None, output.written, row_id)?;
+        let (members, children) = (self.members, &mut self.children);
+        let mut rows = self.statement.raw_query();
+        let mut count = before;
+        while let Some(row) = rows.next()? {
+            write_row(members, children, row, output, count, out)?;
+            count += 1;
+            sink.after_row(out)?;
+        }
+        Ok(count)
+    }
+
+    /// Counts the rows of the top level without writing them.
+    pub(super) fn count_rows(&mut self, output: &Output<'_>) -> rusqlite::Result<u64> {
+        bind(&mut self.statement, self.parameters, None, output.written, 0)?;
+        let mut rows = self.statement.raw_query();
+        let mut count = 0;
+        while rows.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// The rows of an embed as an array, or the first as an object, or null.
+    fn write_embedded(
+        &mut self,
+        outer: &Row<'_>,
+        is_to_one: bool,
+        zone: &Zone,
+        out: &mut Vec<u8>,
+    ) -> rusqlite::Result<()> {
+        bind(&mut self.statement, self.parameters, Some(outer), "[]", 0)?;
+        let (members, children) = (self.members, &mut self.children);
+        let mut rows = self.statement.raw_query();
+        if is_to_one {
+            return match rows.next()? {
+                Some(row) => write_object(members, children, row, zone, out),
+                None => {
+                    out.extend_from_slice(b"null");
+                    Ok(())
+                }
+            };
+        }
+        out.push(b'[');
+        let mut is_first = true;
+        while let Some(row) = rows.next()? {
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+            write_object(members, children, row, zone, out)?;
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    /// The rows of an embed turned on their side: one array for each member.
+    fn spread(&mut self, outer: &Row<'_>, zone: &Zone) -> rusqlite::Result<Vec<Vec<u8>>> {
+        bind(&mut self.statement, self.parameters, Some(outer), "[]", 0)?;
+        let (members, children) = (self.members, &mut self.children);
+        let mut arrays = vec![vec![b'[']; members.len()];
+        let mut rows = self.statement.raw_query();
+        let mut is_first = true;
+        while let Some(row) = rows.next()? {
+            for (member, array) in members.iter().zip(&mut arrays) {
+                if !is_first {
+                    array.push(b',');
+                }
+                write_value(member, children, row, zone, array)?;
+            }
+            is_first = false;
+        }
+        arrays.iter_mut().for_each(|array| array.push(b']'));
+        Ok(arrays)
+    }
+}
+
+fn write_row(
+    members: &[Shape],
+    children: &mut [Prepared<'_>],
+    row: &Row<'_>,
+    output: &Output<'_>,
+    before: u64,
+    out: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    match output.format {
+        Format::Array { strip_nulls } | Format::Object { strip_nulls } => {
+            if before > 0 {
+                out.push(b',');
+            }
+            if !strip_nulls {
+                return write_object(members, children, row, output.zone, out);
+            }
+            let mut object = Vec::new();
+            write_object(members, children, row, output.zone, &mut object)?;
+            datatype::json::strip_nulls(&String::from_utf8_lossy(&object), out);
+            Ok(())
+        }
+        Format::Csv => {
+            if before == 0 {
+                write_csv_header(members, children, out);
+            }
+            out.push(b'\n');
+            write_csv_row(members, children, row, output.zone, out)
+        }
+        Format::OpenApi => Ok(()),
+    }
+}
+
+/// `{"a":1,"b":[...]}`
+fn write_object(
+    members: &[Shape],
+    children: &mut [Prepared<'_>],
+    row: &Row<'_>,
+    zone: &Zone,
+    out: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    out.push(b'{');
+    let start = out.len();
+    for member in members {
+        if let Shape::SpreadRows { child } = member {
+            let Some(child) = children.get_mut(*child) else { continue };
+            let arrays = child.spread(row, zone)?;
+            for (member, array) in child.members.iter().zip(arrays) {
+                separate(start, out);
+                write_key(member, out);
+                out.extend_from_slice(&array);
+            }
+            continue;
+        }
+        separate(start, out);
+        write_key(member, out);
+        write_value(member, children, row, zone, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn separate(start: usize, out: &mut Vec<u8>) {
+    if out.len() > start {
+        out.push(b',');
+    }
+}
+
+fn write_key(member: &Shape, out: &mut Vec<u8>) {
+    match member {
+        Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
+            out.extend_from_slice(&key.json);
+        }
+        Shape::SpreadRows { .. } => {}
+    }
+}
+
+fn write_value(
+    member: &Shape,
+    children: &mut [Prepared<'_>],
+    row: &Row<'_>,
+    zone: &Zone,
+    out: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    match member {
+        Shape::Value { column, data_type, .. } => {
+            datatype::write_json(data_type, datum(row.get_ref(*column)?)?, zone, out);
+            Ok(())
+        }
+        Shape::One { presence, members, .. } => {
+            if is_present(row, *presence)? {
+                write_object(members, children, row, zone, out)
+            } else {
+                out.extend_from_slice(b"null");
+                Ok(())
+            }
+        }
+        Shape::Rows { child, is_to_one, .. } => match children.get_mut(*child) {
+            Some(child) => child.write_embedded(row, *is_to_one, zone, out),
+            None => Ok(()),
+        },
+        // A spread inside of a spread stands as an array of its rows' arrays.
+        Shape::SpreadRows { child } => match children.get_mut(*child) {
+            Some(child) => {
+                let arrays = child.spread(row, zone)?;
+                out.push(b'[');
+                out.extend_from_slice(&arrays.join(&b','));
+                out.push(b']');
+                Ok(())
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+fn is_present(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    Ok(matches!(row.get_ref(column)?, rusqlite::types::ValueRef::Integer(1)))
+}
+
+/// The names of the columns. PostgREST does not quote them.
+fn write_csv_header(members: &[Shape], children: &[Prepared<'_>], out: &mut Vec<u8>) {
+    let mut names = Vec::new();
+    for member in members {
+        match member {
+            Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
+                names.push(key.name.as_bytes());
+            }
+            Shape::SpreadRows { child } => {
+                let spread = children.get(*child).map_or(&[][..], |child| child.members);
+                names.extend(spread.iter().filter_map(|member| match member {
+                    Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
+                        Some(key.name.as_bytes())
+                    }
+                    Shape::SpreadRows { .. } => None,
+                }));
+            }
+        }
+    }
+    out.extend_from_slice(&names.join(&b','));
+}
+
+fn write_csv_row(
+    members: &[Shape],
+    children: &mut [Prepared<'_>],
+    row: &Row<'_>,
+    zone: &Zone,
+    out: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    let mut is_first = true;
+    let mut cell = Vec::new();
+    for member in members {
+        if let Shape::SpreadRows { child } = member {
+            let Some(child) = children.get_mut(*child) else { continue };
+            for array in child.spread(row, zone)? {
+                write_csv_cell(&canonical(array), std::mem::take(&mut is_first), out);
+            }
+            continue;
+        }
+        cell.clear();
+        let is_null = match member {
+            Shape::Value { column, data_type, .. } => {
+                let value = datum(row.get_ref(*column)?)?;
+                write_plain(data_type, value, zone, &mut cell);
+                value == datatype::DatumRef::Null
+            }
+            Shape::One { presence, .. } if !is_present(row, *presence)? => true,
+            member => {
+                let mut json = Vec::new();
+                write_value(member, children, row, zone, &mut json)?;
+                cell = canonical(json);
+                cell == b"null"
+            }
+        };
+        if is_null {
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+        } else {
+            write_csv_cell(&cell, std::mem::take(&mut is_first), out);
+        }
+    }
+    Ok(())
+}
+
+fn write_plain(data_type: &Type, value: datatype::DatumRef<'_>, zone: &Zone, cell: &mut Vec<u8>) {
+    if value != datatype::DatumRef::Null {
+        datatype::write_output(data_type, value, zone, cell);
+    }
+}
+
+/// Embedded JSON stands in CSV as `jsonb` prints.
+fn canonical(json: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&json);
+    datatype::json::canonical(&text).map_or(json.clone(), String::into_bytes)
+}
+
+/// A cell as PostgreSQL's row output quotes it, which is what PostgREST sends.
+fn write_csv_cell(cell: &[u8], is_first: bool, out: &mut Vec<u8>) {
+    if !is_first {
+        out.push(b',');
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || byte.is_ascii_whitespace() || *byte == 0x0b;
+    if !cell.is_empty() && !cell.iter().any(|byte| is_special(byte)) {
+        out.extend_from_slice(cell);
+        return;
+    }
+    out.push(b'"');
+    for byte in cell {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(*byte);
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}
+
+/// What stands before the first row.
+pub(super) fn open(format: Format, out: &mut Vec<u8>) {
+    if matches!(format, Format::Array { .. }) {
+        out.push(b'[');
+    }
+}
+
+/// What stands after the last row.
+pub(super) fn close(format: Format, rows: u64, out: &mut Vec<u8>) {
+    match format {
+        Format::Array { .. } => out.push(b']'),
+        // Without a row there is no header either, only the end of its line.
+        Format::Csv if rows == 0 => out.push(b'\n'),
+        Format::Csv | Format::Object { .. } | Format::OpenApi => {}
+    }
+}
+
+/// The finished body.
+pub(super) fn body(out: Vec<u8>) -> Bytes {
+    Bytes::from(out)
+}

@@ -1,0 +1,357 @@
+//! One write, inside of the writer's transaction and behind a savepoint of its own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Failure, Kind};
+use bytes::Bytes;
+use datatype::Datum;
+use rusqlite::Connection;
+use sql::Statement;
+use sql::sqlite::Rendered as Sqlite;
+use sql::sqlite::write::{
+    DeleteStatements, InsertBatch, InsertStatements, Location, MergeStatements, Returning, UpdateStatements,
+};
+
+use super::failure::{Attempt, AttemptKind, translate, translate_write};
+use super::functions::{Bound, datum};
+use super::output::{self, KeepAll, Output};
+use super::reader::not_single;
+use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
+use crate::error::StoreError;
+
+/// Runs a write.
+pub(super) fn run(connection: &Connection, job: &Job) -> Result<Ran, StoreError> {
+    let Rendered::Sqlite(rendered) = &job.rendered;
+    let write = Write { connection, job };
+    match rendered {
+        Sqlite::Insert(insert) => write.insert(insert),
+        Sqlite::Update(update) => write.update(update),
+        Sqlite::Delete(delete) => write.delete(delete),
+        Sqlite::Read(_) => Err(StoreError::Engine("a read was sent to the writer".to_owned())),
+    }
+}
+
+/// Tells what a write did.
+pub(super) fn observe(
+    observer: &dyn Observer,
+    job: &Job,
+    outcome: &Result<Ran, StoreError>,
+    duration: Duration,
+) {
+    let Rendered::Sqlite(rendered) = &job.rendered;
+    let (name, table, text) = match rendered {
+        Sqlite::Insert(insert) => {
+            ("INSERT", &insert.table, insert.batches.first().map(|batch| batch.statement.text()))
+        }
+        Sqlite::Update(update) => ("UPDATE", &update.table, update.statement.as_ref().map(Statement::text)),
+        Sqlite::Delete(delete) => ("DELETE", &delete.table, Some(delete.remove.text())),
+        Sqlite::Read(_) => return,
+    };
+    let error = outcome.as_ref().err().map(|error| Failure::from(error.clone()).code);
+    observer.operation(&Operation {
+        name,
+        relation: &table.name.name,
+        duration,
+        statement: text.map_or("", |text| text),
+        rows: outcome.as_ref().map_or(0, |ran| ran.rows),
+        error: error.as_deref(),
+    });
+}
+
+struct Write<'a> {
+    connection: &'a Connection,
+    job: &'a Job,
+}
+
+/// The rows that a write has touched so far.
+#[derive(Default)]
+struct Touched {
+    rows: Vec<i64>,
+    inserted: u64,
+}
+
+impl Touched {
+    /// The `_rowid_`s as a JSON array, which SQL takes as one parameter.
+    fn as_json(&self) -> String {
+        as_json(&self.rows)
+    }
+}
+
+fn as_json(rows: &[i64]) -> String {
+    let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+    format!("[{}]", rows.join(","))
+}
+
+impl Write<'_> {
+    fn insert(&self, insert: &InsertStatements) -> Result<Ran, StoreError> {
+        let mut touched = Touched::default();
+        let mut seen = BTreeSet::new();
+        for batch in &insert.batches {
+            for row in &batch.rows {
+                self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
+            }
+        }
+        let rows = touched.rows.len() as u64;
+        self.check_expectation(rows)?;
+        let body = self.body(insert.returning.as_ref(), &touched.rows)?;
+        let location = match (&insert.location, touched.rows.as_slice()) {
+            (Some(location), [row]) => Some(self.location(location, *row)?),
+            _ => None,
+        };
+        Ok(Ran { rows, total: Some(rows), inserted: Some(touched.inserted), location, body })
+    }
+
+    fn insert_row(
+        &self,
+        insert: &InsertStatements,
+        batch: &InsertBatch,
+        row: &[Datum],
+        touched: &mut Touched,
+        seen: &mut BTreeSet<i64>,
+    ) -> Result<(), StoreError> {
+        let existing = match (&insert.merge, &batch.existing) {
+            (Some(_), Some(existing)) => self.row_id(existing, row, &insert.table)?,
+            _ => None,
+        };
+        if let (Some(merge), Some(existing)) = (&insert.merge, existing) {
+            self.check_merge(insert, batch, row, merge, existing, seen)?;
+        }
+        let attempt = || Attempt {
+            table: &insert.table,
+            cells: batch.columns.iter().cloned().zip(row.iter().cloned().map(Some)).collect(),
+            kind: AttemptKind::Insert,
+            rows: "[]".to_owned(),
+        };
+        let written = self.run_row(&batch.statement, row).map_err(|error| {
+            translate_write(error, self.connection, &self.job.catalog, &attempt())
+        })?;
+        // `ignore-duplicates` writes no row where one exists.
+        let Some(written) = written else { return Ok(()) };
+        let check = match (existing, &insert.merge) {
+            (Some(_), Some(merge)) => merge.check.as_ref(),
+            _ => insert.check.as_ref(),
+        };
+        self.check_row(check, written, || row_security(&insert.table, ""))?;
+        if insert.merge.is_some() {
+            seen.insert(written);
+        }
+        touched.inserted += u64::from(existing.is_none());
+        touched.rows.push(written);
+        Ok(())
+    }
+
+    /// What row security says of changing an existing row instead of inserting one.
+    fn check_merge(
+        &self,
+        insert: &InsertStatements,
+        batch: &InsertBatch,
+        row: &[Datum],
+        merge: &MergeStatements,
+        existing: i64,
+        seen: &BTreeSet<i64>,
+    ) -> Result<(), StoreError> {
+        if seen.contains(&existing) {
+            return Err(Failure::new(
+                Kind::Internal,
+                "21000",
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+            )
+            .with_hint(
+                "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+            )
+            .into());
+        }
+        if let Some(proposed) = &batch.proposed
+            && !self.is_true(proposed, row, existing)?
+        {
+            return Err(self.forbidden(row_security(&insert.table, "")));
+        }
+        self.check_row(merge.visible.as_ref(), existing, || row_security(&insert.table, " (USING expression)"))
+    }
+
+    fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
+        let rows = match &update.statement {
+            None => Vec::new(),
+            Some(statement) => self.row_ids(statement).map_err(|error| {
+                let attempt = Attempt {
+                    table: &update.table,
+                    cells: update.assigned.clone(),
+                    kind: AttemptKind::Update,
+                    rows: self.row_ids(&update.find).map(|rows| as_json(&rows)).unwrap_or_else(|_| "[]".to_owned()),
+                };
+                translate_write(error, self.connection, &self.job.catalog, &attempt)
+            })?,
+        };
+        for row in &rows {
+            self.check_row(update.check.as_ref(), *row, || row_security(&update.table, ""))?;
+        }
+        let count = rows.len() as u64;
+        self.check_expectation(count)?;
+        let body = self.body(update.returning.as_ref(), &rows)?;
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+    }
+
+    fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
+        let touched = Touched { rows: self.row_ids(&delete.find).map_err(translate)?, inserted: 0 };
+        let count = touched.rows.len() as u64;
+        self.check_expectation(count)?;
+        // Read before they go, together with what hangs on them.
+        let body = self.body(delete.returning.as_ref(), &touched.rows)?;
+        let rows = touched.as_json();
+        self.remove(&delete.remove, &rows).map_err(|error| {
+            let attempt = Attempt { table: &delete.table, cells: Vec::new(), kind: AttemptKind::Delete, rows };
+            translate_write(error, self.connection, &self.job.catalog, &attempt)
+        })?;
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+    }
+
+    fn remove(&self, statement: &Statement, rows: &str) -> rusqlite::Result<()> {
+        let mut prepared = self.connection.prepare_cached(statement.text())?;
+        output::bind(&mut prepared, statement.parameters(), None, rows, 0)?;
+        prepared.raw_execute().map(drop)
+    }
+
+    /// Runs a statement whose parameters are cells; gives the `_rowid_` in its first column.
+    fn run_row(&self, statement: &Statement, cells: &[Datum]) -> rusqlite::Result<Option<i64>> {
+        let mut prepared = self.connection.prepare_cached(statement.text())?;
+        bind_cells(&mut prepared, statement, cells, 0)?;
+        let mut rows = prepared.raw_query();
+        let row = match rows.next()? {
+            Some(row) => Some(row.get(0)?),
+            None => None,
+        };
+        // Constraints that are checked at the statement's end speak up only when it is run to its end.
+        while rows.next()?.is_some() {}
+        Ok(row)
+    }
+
+    fn row_id(
+        &self,
+        statement: &Statement,
+        cells: &[Datum],
+        _table: &Arc<catalog::Relation>,
+    ) -> Result<Option<i64>, StoreError> {
+        self.run_row(statement, cells).map_err(translate)
+    }
+
+    /// Runs a statement that gives `_rowid_`s.
+    fn row_ids(&self, statement: &Statement) -> rusqlite::Result<Vec<i64>> {
+        let mut prepared = self.connection.prepare_cached(statement.text())?;
+        output::bind(&mut prepared, statement.parameters(), None, "[]", 0)?;
+        let mut rows = prepared.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(row.get(0)?);
+        }
+        Ok(found)
+    }
+
+    fn is_true(&self, statement: &Statement, cells: &[Datum], row_id: i64) -> Result<bool, StoreError> {
+        let mut prepared = self.connection.prepare_cached(statement.text()).map_err(translate)?;
+        bind_cells(&mut prepared, statement, cells, row_id).map_err(translate)?;
+        let mut rows = prepared.raw_query();
+        match rows.next().map_err(translate)? {
+            Some(row) => row.get(0).map_err(translate),
+            None => Ok(false),
+        }
+    }
+
+    /// Asks row security of a row; without a check there is nothing to ask.
+    fn check_row(
+        &self,
+        check: Option<&Statement>,
+        row: i64,
+        refusal: impl FnOnce() -> String,
+    ) -> Result<(), StoreError> {
+        match check {
+            Some(check) if !self.is_true(check, &[], row)? => Err(self.forbidden(refusal())),
+            _ => Ok(()),
+        }
+    }
+
+    fn forbidden(&self, message: String) -> StoreError {
+        let kind = if self.job.caller.is_anonymous { Kind::Unauthenticated } else { Kind::Forbidden };
+        Failure::new(kind, "42501", message).into()
+    }
+
+    fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
+        let expectation = self.job.plan.expectation;
+        if let Some(most) = expectation.max_affected
+            && rows > most
+        {
+            return Err(Failure::new(
+                Kind::BadRequest,
+                "PGRST124",
+                "Query result exceeds max-affected preference constraint",
+            )
+            .with_details(format!("The query affects {rows} rows"))
+            .into());
+        }
+        if expectation.exactly_one && rows != 1 {
+            return Err(not_single(rows).into());
+        }
+        Ok(())
+    }
+
+    /// What is answered of the rows.
+    fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<Body, StoreError> {
+        let Some(returning) = returning else { return Ok(Body::Full(Bytes::new())) };
+        let written = as_json(rows);
+        let format = self.job.plan.format;
+        let shown = Output { format, zone: &self.job.plan.zone, written: &written };
+        let mut out = Vec::new();
+        output::open(format, &mut out);
+        let mut prepared = output::prepare(self.connection, &returning.read).map_err(translate)?;
+        let mut count = 0;
+        if returning.is_row_by_row {
+            for row in rows {
+                count = prepared.write_rows(&shown, *row, count, &mut out, &mut KeepAll).map_err(translate)?;
+            }
+        } else {
+            count = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll).map_err(translate)?;
+        }
+        output::close(format, count, &mut out);
+        Ok(Body::Full(output::body(out)))
+    }
+
+    /// The primary key of a row, as text.
+    fn location(&self, location: &Location, row_id: i64) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        let mut prepared = self.connection.prepare_cached(location.statement.text()).map_err(translate)?;
+        output::bind(&mut prepared, location.statement.parameters(), None, "[]", row_id).map_err(translate)?;
+        let mut rows = prepared.raw_query();
+        let Some(row) = rows.next().map_err(translate)? else { return Ok(Vec::new()) };
+        let mut key = Vec::with_capacity(location.columns.len());
+        for (position, (name, data_type)) in location.columns.iter().enumerate() {
+            let value = row.get_ref(position).and_then(datum).map_err(translate)?;
+            let mut text = Vec::new();
+            datatype::write_text(data_type, value, &self.job.plan.zone, &mut text);
+            let text = (value != datatype::DatumRef::Null).then(|| String::from_utf8_lossy(&text).into_owned());
+            key.push((name.to_string(), text));
+        }
+        Ok(key)
+    }
+}
+
+/// Binds a statement whose parameters are cells of a row, or its `_rowid_`.
+fn bind_cells(
+    prepared: &mut rusqlite::CachedStatement<'_>,
+    statement: &Statement,
+    cells: &[Datum],
+    row_id: i64,
+) -> rusqlite::Result<()> {
+    output::bind(prepared, statement.parameters(), None, "[]", row_id)?;
+    for (position, parameter) in statement.parameters().iter().enumerate() {
+        if let sql::Parameter::Cell(cell) = parameter
+            && let Some(cell) = cells.get(*cell)
+        {
+            prepared.raw_bind_parameter(position + 1, Bound(cell.as_ref()))?;
+        }
+    }
+    Ok(())
+}
+
+fn row_security(table: &catalog::Relation, which: &str) -> String {
+    format!("new row violates row-level security policy{which} for table \"{}\"", table.name.name)
+}

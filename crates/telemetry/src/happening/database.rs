@@ -1,0 +1,137 @@
+//! What the database does.
+
+use std::time::Duration;
+
+use super::{Definition, Happening};
+use crate::field::*;
+use crate::{Level, Line, Metrics};
+
+/// A statement, or a transaction of several, was run.
+#[derive(Debug)]
+pub struct DatabaseOperation<'a> {
+    /// What it did: `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `UPSERT`.
+    pub operation: &'static str,
+    /// The main relation. From the catalog, never from a request.
+    pub relation: Option<&'a str>,
+    /// Rows read or affected.
+    pub rows: Option<u64>,
+    /// How long it took, waiting for a connection excluded.
+    pub duration: Duration,
+    /// The error's code, of one that failed.
+    pub error_code: Option<&'a str>,
+}
+
+impl Happening for DatabaseOperation<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "database-operation",
+        message: "The database ran a statement",
+        about: "For every statement of a request.",
+        level: Level::Debug,
+        fields: &[OPERATION, RELATION, ROWS, DURATION, ERROR_CODE],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(OPERATION, self.operation);
+        line.maybe_word(RELATION, self.relation);
+        line.maybe_count(ROWS, self.rows);
+        line.duration(DURATION, self.duration);
+        line.maybe_word(ERROR_CODE, self.error_code);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.observe_operation(
+            self.operation,
+            self.relation,
+            self.error_code,
+            self.duration,
+        );
+    }
+}
+
+/// A statement took longer than the configured threshold.
+#[derive(Debug)]
+pub struct SlowQuery<'a> {
+    /// Its text with placeholders: the shape, never a value.
+    pub statement: &'a str,
+    /// The main relation, from the catalog.
+    pub relation: Option<&'a str>,
+    /// Rows read or affected.
+    pub rows: Option<u64>,
+    /// How long it took.
+    pub duration: Duration,
+    /// The trace of the request that it belongs to.
+    pub trace_id: Option<[u8; 16]>,
+}
+
+impl Happening for SlowQuery<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "slow-query",
+        message: "A statement was slow",
+        about: "When a statement took longer than the threshold for slow ones.",
+        level: Level::Warn,
+        fields: &[DURATION, RELATION, ROWS, TRACE_ID, STATEMENT],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.duration(DURATION, self.duration);
+        line.maybe_word(RELATION, self.relation);
+        line.maybe_count(ROWS, self.rows);
+        if let Some(trace_id) = &self.trace_id {
+            line.id(TRACE_ID, trace_id);
+        }
+        line.word(STATEMENT, self.statement);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_slow_query();
+    }
+}
+
+/// The writer committed a group of writes with one sync to disk.
+#[derive(Debug)]
+pub struct WritesCommitted {
+    /// How many writes.
+    pub batch: u64,
+    /// How long the group took, from its first write to the end of the commit.
+    pub duration: Duration,
+}
+
+impl Happening for WritesCommitted {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "writes-committed",
+        message: "Writes were committed",
+        about: "For every group commit; only counted, never logged.",
+        level: Level::Off,
+        fields: &[BATCH, DURATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(BATCH, self.batch);
+        line.duration(DURATION, self.duration);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.observe_commit(self.batch, self.duration);
+    }
+}
+
+/// The database cannot be used: locked by another process, damaged, the disk full.
+#[derive(Debug)]
+pub struct DatabaseUnavailable<'a> {
+    /// What happened inside, without values.
+    pub error: &'a str,
+}
+
+impl Happening for DatabaseUnavailable<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "database-unavailable",
+        message: "The database cannot be used",
+        about: "When the database file is locked, damaged or the disk is full.",
+        level: Level::Error,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
+}

@@ -1,0 +1,47 @@
+//! Keys that tokens are verified with. Never a key, never a token.
+
+use super::{Definition, Happening};
+use crate::field::*;
+use crate::{Level, Line};
+
+/// Keys were read, from the configuration, a file or an address.
+#[derive(Debug)]
+pub struct KeysLoaded {
+    /// How many.
+    pub keys: u64,
+}
+
+impl Happening for KeysLoaded {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "keys-loaded",
+        message: "Keys to verify tokens with were loaded",
+        about: "At start, and when a JWK set was fetched again.",
+        level: Level::Info,
+        fields: &[KEYS],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(KEYS, self.keys);
+    }
+}
+
+/// A JWK set could not be fetched; the keys before it stay in use.
+#[derive(Debug)]
+pub struct KeysUnavailable<'a> {
+    /// What went wrong.
+    pub error: &'a str,
+}
+
+impl Happening for KeysUnavailable<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "keys-unavailable",
+        message: "The JWK set could not be fetched; the keys known so far stay in use",
+        about: "When the address of a JWK set does not answer with one.",
+        level: Level::Warn,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
+}

@@ -1,0 +1,205 @@
+//! From start to stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Definition, Happening};
+use crate::field::*;
+use crate::{Level, Line, Metrics};
+
+/// The process begins to serve.
+#[derive(Debug)]
+pub struct Started<'a> {
+    /// The version of this binary.
+    pub version: &'a str,
+    /// The database engine: `sqlite`.
+    pub engine: &'static str,
+}
+
+impl Happening for Started<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "started",
+        message: "Pando is starting",
+        about: "Once, when `pando serve` begins.",
+        level: Level::Info,
+        fields: &[VERSION, ENGINE],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(VERSION, self.version);
+        line.word(ENGINE, self.engine);
+    }
+}
+
+/// An address answers from now on.
+#[derive(Debug)]
+pub struct Listening {
+    /// What it serves: `api` or `admin`.
+    pub purpose: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Happening for Listening {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "listening",
+        message: "Listening",
+        about: "Once for each address that is listened on.",
+        level: Level::Info,
+        fields: &[PURPOSE, ADDRESS],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(PURPOSE, self.purpose);
+        line.word(ADDRESS, &self.address.to_string());
+    }
+}
+
+/// The configuration works, but an operator should look at it.
+#[derive(Debug)]
+pub struct Advice {
+    /// The setting that it is about.
+    pub setting: &'static str,
+    /// What to do, as a sentence that is fixed in the code.
+    pub sentence: &'static str,
+}
+
+impl Happening for Advice {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "advice",
+        message: "The configuration works, but should be looked at",
+        about: "At start, for a setting that is allowed but risky, such as no key to verify tokens with.",
+        level: Level::Warn,
+        fields: &[SETTING, REASON],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(SETTING, self.setting);
+        line.word(REASON, self.sentence);
+    }
+}
+
+/// The server became ready for requests, or is so no longer.
+#[derive(Debug)]
+pub struct ReadinessChanged {
+    /// Why it is not ready; `None` when it is.
+    pub reason: Option<&'static str>,
+}
+
+impl Happening for ReadinessChanged {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "readiness-changed",
+        message: "Readiness changed",
+        about: "When `/ready` begins to answer differently.",
+        level: Level::Info,
+        fields: &[OUTCOME, REASON],
+    };
+
+    fn level(&self) -> Level {
+        if self.reason.is_some() {
+            Level::Warn
+        } else {
+            Level::Info
+        }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(
+            OUTCOME,
+            if self.reason.is_some() {
+                "failure"
+            } else {
+                "success"
+            },
+        );
+        line.maybe_word(REASON, self.reason);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.set_ready(self.reason.is_none());
+    }
+}
+
+/// New connections are no longer taken; what runs is finished.
+#[derive(Debug)]
+pub struct Draining {
+    /// Requests that are being answered.
+    pub in_flight: u64,
+    /// How long they have.
+    pub wait: Duration,
+}
+
+impl Happening for Draining {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "draining",
+        message: "Stopping: no new connections, running requests are finished",
+        about: "Once, after SIGTERM or SIGINT.",
+        level: Level::Info,
+        fields: &[IN_FLIGHT, WAIT],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(IN_FLIGHT, self.in_flight);
+        line.duration(WAIT, self.wait);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.set_ready(false);
+    }
+}
+
+/// The last happening of a process.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Requests that did not finish in time.
+    pub in_flight: u64,
+    /// How long draining took.
+    pub duration: Duration,
+}
+
+impl Happening for Stopped {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "stopped",
+        message: "Pando has stopped",
+        about: "Once, at the end. A warning when requests had to be cut off.",
+        level: Level::Info,
+        fields: &[IN_FLIGHT, DURATION],
+    };
+
+    fn level(&self) -> Level {
+        if self.in_flight > 0 {
+            Level::Warn
+        } else {
+            Level::Info
+        }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(IN_FLIGHT, self.in_flight);
+        line.duration(DURATION, self.duration);
+    }
+}
+
+/// The collector did not take a batch of spans.
+#[derive(Debug)]
+pub struct TracesNotExported {
+    /// How many spans are lost.
+    pub spans: u64,
+    /// What the exporter says.
+    pub error: String,
+}
+
+impl Happening for TracesNotExported {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "traces-not-exported",
+        message: "Spans could not be delivered to the trace endpoint",
+        about: "When an export fails for the first time, and again after one that worked.",
+        level: Level::Warn,
+        fields: &[SPANS, ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(SPANS, self.spans);
+        line.word(ERROR, &self.error);
+    }
+}

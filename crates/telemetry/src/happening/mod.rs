@@ -1,0 +1,81 @@
+//! Everything that can happen, one type each. A type's [`Happening`] implementation is the only place that says
+//! how it is logged, what it does to the metrics and which spans it leaves.
+
+mod database;
+mod identity;
+mod lifecycle;
+mod request;
+mod schema;
+
+pub use database::{DatabaseOperation, DatabaseUnavailable, SlowQuery, WritesCommitted};
+pub use identity::{KeysLoaded, KeysUnavailable};
+pub use lifecycle::{
+    Advice, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
+};
+pub use request::{
+    AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked,
+};
+pub use schema::{CatalogLoaded, MigrationApplied, SeedApplied};
+
+use crate::spans::SpanSink;
+use crate::{Field, Level, Line, Metrics};
+
+/// What is fixed about a happening.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name: `event.action` in the log.
+    pub action: &'static str,
+    /// The sentence in the log.
+    pub message: &'static str,
+    /// When it is reported, for the reference.
+    pub about: &'static str,
+    /// Its usual level; `Off` when it only counts.
+    pub level: Level,
+    /// The fields that its line may carry.
+    pub fields: &'static [&'static Field],
+}
+
+/// Something that happened. Each type is one happening; reported once, where it is handled.
+pub trait Happening {
+    /// What is fixed about it.
+    const DEFINITION: &'static Definition;
+
+    /// Its level this time; `Off` for no line.
+    fn level(&self) -> Level {
+        Self::DEFINITION.level
+    }
+
+    /// The fields of its line.
+    fn fields(&self, line: &mut Line<'_>);
+
+    /// What it does to the metrics.
+    fn meter(&self, _metrics: &Metrics) {}
+
+    /// The spans that it leaves. Only asked when traces are exported.
+    fn spans(&self, _sink: &SpanSink) {}
+}
+
+/// Every happening's definition, in the order of the reference.
+pub const HAPPENINGS: &[&Definition] = &[
+    Started::DEFINITION,
+    Listening::DEFINITION,
+    Advice::DEFINITION,
+    ReadinessChanged::DEFINITION,
+    Draining::DEFINITION,
+    Stopped::DEFINITION,
+    TracesNotExported::DEFINITION,
+    MigrationApplied::DEFINITION,
+    SeedApplied::DEFINITION,
+    CatalogLoaded::DEFINITION,
+    KeysLoaded::DEFINITION,
+    KeysUnavailable::DEFINITION,
+    RequestFinished::DEFINITION,
+    RequestPanicked::DEFINITION,
+    Overloaded::DEFINITION,
+    ConnectionDropped::DEFINITION,
+    AcceptFailed::DEFINITION,
+    DatabaseOperation::DEFINITION,
+    SlowQuery::DEFINITION,
+    WritesCommitted::DEFINITION,
+    DatabaseUnavailable::DEFINITION,
+];

@@ -1,0 +1,86 @@
+//! The schema: migrations and the catalog made from them.
+
+use std::time::Duration;
+
+use super::{Definition, Happening};
+use crate::field::*;
+use crate::{Level, Line, Metrics};
+
+/// A migration file was applied and committed.
+#[derive(Debug)]
+pub struct MigrationApplied<'a> {
+    /// Its file name.
+    pub file: &'a str,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Happening for MigrationApplied<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "migration-applied",
+        message: "A migration was applied",
+        about: "Once for each file that `pando migrate up` or `pando serve` applies.",
+        level: Level::Info,
+        fields: &[MIGRATION, DURATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(MIGRATION, self.file);
+        line.duration(DURATION, self.duration);
+    }
+}
+
+/// The seed file was applied and committed.
+#[derive(Debug)]
+pub struct SeedApplied<'a> {
+    /// Its file name.
+    pub file: &'a str,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Happening for SeedApplied<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "seed-applied",
+        message: "The seed was applied",
+        about: "When a fresh database is filled from the seed file.",
+        level: Level::Info,
+        fields: &[MIGRATION, DURATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(MIGRATION, self.file);
+        line.duration(DURATION, self.duration);
+    }
+}
+
+/// A catalog took the place of the one before.
+#[derive(Debug)]
+pub struct CatalogLoaded {
+    /// Tables and views in it.
+    pub relations: u64,
+    /// Relationships in it.
+    pub relationships: u64,
+    /// How long it took to build.
+    pub duration: Duration,
+}
+
+impl Happening for CatalogLoaded {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "catalog-loaded",
+        message: "The catalog was loaded",
+        about: "At start, and whenever the schema was read again.",
+        level: Level::Info,
+        fields: &[RELATIONS, RELATIONSHIPS, DURATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(RELATIONS, self.relations);
+        line.count(RELATIONSHIPS, self.relationships);
+        line.duration(DURATION, self.duration);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.set_relations(self.relations);
+    }
+}

@@ -1,0 +1,164 @@
+//! The metrics' definitions: names, labels, buckets. Registered and documented from here.
+
+use prometheus_client::registry::Unit;
+
+/// The form of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises. Its samples end in `_total`.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// A distribution.
+    Histogram,
+    /// A fixed text. Its sample ends in `_info`.
+    Info,
+}
+
+impl MetricKind {
+    /// Its name in the OpenMetrics text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// The unit of a metric's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricUnit {
+    /// Things, counted.
+    None,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+/// What is fixed about a metric.
+#[derive(Debug)]
+pub struct MetricDefinition {
+    /// Its name without unit and suffix.
+    pub name: &'static str,
+    /// Its form.
+    pub kind: MetricKind,
+    /// Its unit.
+    pub unit: MetricUnit,
+    /// Its labels, each bounded in the number of its values.
+    pub labels: &'static [&'static str],
+    /// The upper bounds of a histogram's buckets.
+    pub buckets: &'static [f64],
+    /// What it says.
+    pub about: &'static str,
+}
+
+impl MetricDefinition {
+    /// The name of its family: with the unit, without `_total`, `_bucket` or `_info`.
+    pub fn family(&self) -> String {
+        match self.unit {
+            MetricUnit::None => self.name.to_owned(),
+            MetricUnit::Seconds => format!("{}_seconds", self.name),
+            MetricUnit::Bytes => format!("{}_bytes", self.name),
+        }
+    }
+
+    /// The name to look for in a query.
+    pub fn sample(&self) -> String {
+        let family = self.family();
+        match self.kind {
+            MetricKind::Counter => format!("{family}_total"),
+            MetricKind::Info => format!("{family}_info"),
+            MetricKind::Gauge | MetricKind::Histogram => family,
+        }
+    }
+
+    /// The unit as the registry takes it.
+    pub(crate) fn registry_unit(&self) -> Option<Unit> {
+        match self.unit {
+            MetricUnit::None => None,
+            MetricUnit::Seconds => Some(Unit::Seconds),
+            MetricUnit::Bytes => Some(Unit::Bytes),
+        }
+    }
+}
+
+/// OpenTelemetry's buckets of `http.server.request.duration`.
+const HTTP_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+/// OpenTelemetry's buckets of `db.client.operation.duration`.
+const DATABASE_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+/// Steps are mostly far below a millisecond.
+const STEP_BUCKETS: &[f64] = &[
+    0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
+];
+/// Group commits of up to some hundred writes.
+const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $labels:expr, $buckets:expr, $about:literal;)*) => {
+        $(#[doc = $about] pub(crate) const $constant: &MetricDefinition = &MetricDefinition {
+            name: $name, kind: MetricKind::$kind, unit: MetricUnit::$unit, labels: $labels, buckets: $buckets,
+            about: $about,
+        };)*
+        /// Every metric's definition, in the order of the reference.
+        pub const ALL: &[&MetricDefinition] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    REQUEST_DURATION = "http_server_request_duration", Histogram, Seconds,
+        &["http_request_method", "http_route", "http_response_status_code"], HTTP_BUCKETS,
+        "Time from the head of a request to the end of its answer. Its exemplars carry `trace_id`.";
+    ACTIVE_REQUESTS = "http_server_active_requests", Gauge, None, &[], &[],
+        "Requests that are being answered.";
+    CONNECTIONS = "http_server_open_connections", Gauge, None, &[], &[],
+        "Connections that are open on the API's address.";
+    STEP_DURATION = "pando_request_step_duration", Histogram, Seconds, &["step"], STEP_BUCKETS,
+        "Time of each step of answering a request, the ones that `Server-Timing` names.";
+    SHED = "pando_shed", Counter, None, &["limit"], &[],
+        "Requests refused with 503, by the setting whose bound was reached.";
+    CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
+        "Connections that the server ended.";
+    ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],
+        "New connections that the operating system refused.";
+    PANICS = "pando_request_panics", Counter, None, &[], &[],
+        "Requests during which our own code panicked.";
+    OPERATION_DURATION = "db_client_operation_duration", Histogram, Seconds,
+        &["db_system_name", "db_operation_name", "db_collection_name", "error_type"], DATABASE_BUCKETS,
+        "Time that the database took for a statement. `db_collection_name` is `_other` beyond 1,000 relations.";
+    POOL_CONNECTIONS = "db_client_connection_count", Gauge, None,
+        &["db_client_connection_pool_name", "db_client_connection_state"], &[],
+        "Database connections by pool (`readers`, `writer`) and state (`idle`, `used`).";
+    POOL_PENDING = "db_client_connection_pending_requests", Gauge, None, &["db_client_connection_pool_name"], &[],
+        "Requests that wait for a database connection.";
+    POOL_LIMIT = "db_client_connection_max", Gauge, None, &["db_client_connection_pool_name"], &[],
+        "The most connections that a pool opens.";
+    QUEUE_DEPTH = "pando_queue_depth", Gauge, None, &["queue"], &[],
+        "Entries that wait in a bounded queue, for example `writer`.";
+    QUEUE_LIMIT = "pando_queue_limit", Gauge, None, &["queue"], &[],
+        "The most entries that may wait in a queue.";
+    COMMIT_BATCH = "pando_writer_batch_writes", Histogram, None, &[], BATCH_BUCKETS,
+        "Writes that were committed together, with one sync to disk.";
+    COMMIT_DURATION = "pando_writer_commit_duration", Histogram, Seconds, &[], DATABASE_BUCKETS,
+        "Time of a group commit, from its first write to the end of the sync.";
+    SLOW_QUERIES = "pando_slow_queries", Counter, None, &[], &[],
+        "Statements that took longer than the threshold for slow ones.";
+    RELATIONS = "pando_catalog_relations", Gauge, None, &[], &[],
+        "Tables and views in the catalog.";
+    READY = "pando_ready", Gauge, None, &[], &[],
+        "1 when `/ready` answers 200, otherwise 0.";
+    LOG_DROPPED = "pando_log_lines_dropped", Counter, None, &[], &[],
+        "Log lines that found no room because they are not written out fast enough.";
+    SPANS = "pando_spans", Counter, None, &["outcome"], &[],
+        "Spans that were `exported`, could not be delivered (`failed`) or found no room (`dropped`).";
+    BUILD = "pando_build", Info, None, &["version", "service"], &[],
+        "The version that is running.";
+    START_TIME = "process_start_time", Gauge, Seconds, &[], &[],
+        "When the process started, in seconds since 1970.";
+    MEMORY = "process_resident_memory", Gauge, Bytes, &[], &[],
+        "Memory that the process holds (resident set size); 0 where the system does not tell.";
+}

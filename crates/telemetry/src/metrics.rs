@@ -1,0 +1,627 @@
+//! The metrics' values, registered once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use base::Timestamp;
+use parking_lot::RwLock;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::metric::{self, MetricDefinition};
+use crate::{DropReason, Step};
+
+/// The most relations that have a `db_collection_name` of their own. A catalog is bounded by its migrations, a
+/// label has to be bounded by itself; the rest counts as `_other`.
+const MOST_RELATIONS: usize = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    http_request_method: &'static str,
+    http_route: &'static str,
+    http_response_status_code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    db_system_name: &'static str,
+    db_operation_name: &'static str,
+    db_collection_name: Name,
+    error_type: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabel {
+    step: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabel {
+    queue: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabel {
+    db_client_connection_pool_name: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolStateLabels {
+    db_client_connection_pool_name: &'static str,
+    db_client_connection_state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: String,
+    service: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Exemplar {
+    trace_id: TraceId,
+}
+
+/// Printed only when the metrics are read, so that observing a request allocates nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct TraceId([u8; 16]);
+
+impl EncodeLabelValue for TraceId {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&crate::to_hex(&self.0).as_str(), encoder)
+    }
+}
+
+/// A name out of a bounded set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Name(Arc<str>);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}
+
+/// Gives out the same `Arc` for the same name, and only so many of them.
+#[derive(Debug)]
+struct Names {
+    known: RwLock<HashSet<Arc<str>>>,
+    most: usize,
+    none: Arc<str>,
+    other: Arc<str>,
+}
+
+impl Names {
+    fn new(most: usize) -> Self {
+        Self {
+            known: RwLock::default(),
+            most,
+            none: "".into(),
+            other: "_other".into(),
+        }
+    }
+
+    fn get(&self, name: Option<&str>) -> Name {
+        let Some(name) = name else {
+            return Name(self.none.clone());
+        };
+        if let Some(known) = self.known.read().get(name) {
+            return Name(known.clone());
+        }
+        let mut known = self.known.write();
+        if known.len() >= self.most && !known.contains(name) {
+            return Name(self.other.clone());
+        }
+        let name: Arc<str> = name.into();
+        known.insert(name.clone());
+        Name(name)
+    }
+}
+
+/// Makes a family's histograms with the buckets of its definition.
+#[derive(Debug, Clone)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+impl MetricConstructor<HistogramWithExemplars<Exemplar>> for Buckets {
+    fn new_metric(&self) -> HistogramWithExemplars<Exemplar> {
+        HistogramWithExemplars::new(self.0.iter().copied())
+    }
+}
+
+/// What a pool of database connections looks like right now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolReading {
+    /// Connections that are open and not in use.
+    pub idle: u64,
+    /// Connections in use.
+    pub used: u64,
+    /// Requests that wait for one.
+    pub pending: u64,
+    /// The most that are opened.
+    pub most: u64,
+}
+
+/// What a bounded queue looks like right now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueReading {
+    /// Entries that wait.
+    pub depth: u64,
+    /// The most that may wait.
+    pub limit: u64,
+}
+
+/// Is asked for the gauges' values before the metrics are read.
+pub trait GaugeSource: Send + Sync + 'static {
+    /// Sets the gauges that it knows about, by [`Metrics::set_pool`] and [`Metrics::set_queue`].
+    fn read(&self, metrics: &Metrics);
+}
+
+impl<F: Fn(&Metrics) + Send + Sync + 'static> GaugeSource for F {
+    fn read(&self, metrics: &Metrics) {
+        self(metrics);
+    }
+}
+
+/// All metrics. Only happenings write to them, and what has to be counted without one.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, HistogramWithExemplars<Exemplar>, Buckets>,
+    active_requests: Gauge,
+    connections: Gauge,
+    steps: [Histogram; Step::ALL.len()],
+    shed: Family<LimitLabel, Counter>,
+    connections_dropped: Family<ReasonLabel, Counter>,
+    accept_failures: Counter,
+    panics: Counter,
+    operations: Family<OperationLabels, Histogram, Buckets>,
+    relation_names: Names,
+    error_names: Names,
+    pool_connections: Family<PoolStateLabels, Gauge>,
+    pool_pending: Family<PoolLabel, Gauge>,
+    pool_limit: Family<PoolLabel, Gauge>,
+    queue_depth: Family<QueueLabel, Gauge>,
+    queue_limit: Family<QueueLabel, Gauge>,
+    commit_batch: Histogram,
+    commit_duration: Histogram,
+    slow_queries: Counter,
+    relations: Gauge,
+    ready: Gauge,
+    log_dropped: Counter,
+    spans: SpanCounters,
+    memory: Gauge,
+    sources: RwLock<Vec<Box<dyn GaugeSource>>>,
+}
+
+/// What became of spans.
+#[derive(Debug, Clone)]
+pub(crate) struct SpanCounters {
+    pub(crate) exported: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) dropped: Counter,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub(crate) fn new(service: &str, version: &str, started: Timestamp) -> Self {
+        let mut registry = Registry::default();
+        let target = &mut registry;
+
+        let requests = register(
+            target,
+            metric::REQUEST_DURATION,
+            family(metric::REQUEST_DURATION),
+        );
+        let active_requests = register(target, metric::ACTIVE_REQUESTS, Gauge::default());
+        let connections = register(target, metric::CONNECTIONS, Gauge::default());
+        let steps: Family<StepLabel, Histogram, Buckets> =
+            register(target, metric::STEP_DURATION, family(metric::STEP_DURATION));
+        let shed = register(target, metric::SHED, Family::default());
+        let connections_dropped: Family<ReasonLabel, Counter> =
+            register(target, metric::CONNECTIONS_DROPPED, Family::default());
+        let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
+        let panics = register(target, metric::PANICS, Counter::default());
+        let operations = register(
+            target,
+            metric::OPERATION_DURATION,
+            family(metric::OPERATION_DURATION),
+        );
+        let pool_connections = register(target, metric::POOL_CONNECTIONS, Family::default());
+        let pool_pending = register(target, metric::POOL_PENDING, Family::default());
+        let pool_limit = register(target, metric::POOL_LIMIT, Family::default());
+        let queue_depth = register(target, metric::QUEUE_DEPTH, Family::default());
+        let queue_limit = register(target, metric::QUEUE_LIMIT, Family::default());
+        let commit_batch = register(
+            target,
+            metric::COMMIT_BATCH,
+            histogram(metric::COMMIT_BATCH),
+        );
+        let commit_duration = register(
+            target,
+            metric::COMMIT_DURATION,
+            histogram(metric::COMMIT_DURATION),
+        );
+        let slow_queries = register(target, metric::SLOW_QUERIES, Counter::default());
+        let relations = register(target, metric::RELATIONS, Gauge::default());
+        let ready = register(target, metric::READY, Gauge::default());
+        let log_dropped = register(target, metric::LOG_DROPPED, Counter::default());
+        let spans: Family<OutcomeLabel, Counter> =
+            register(target, metric::SPANS, Family::default());
+        let build = BuildLabels {
+            version: version.to_owned(),
+            service: service.to_owned(),
+        };
+        // Not kept: its value never changes.
+        target.register(metric::BUILD.name, metric::BUILD.about, Info::new(build));
+        let start_time: Gauge<f64, AtomicU64> =
+            register(target, metric::START_TIME, Gauge::default());
+        start_time.set(started.0 as f64 / 1e6);
+        let memory = register(target, metric::MEMORY, Gauge::default());
+
+        for reason in DropReason::ALL {
+            drop(connections_dropped.get_or_create(&ReasonLabel {
+                reason: reason.name(),
+            }));
+        }
+        let outcome = |outcome| spans.get_or_create_owned(&OutcomeLabel { outcome });
+        Self {
+            requests,
+            active_requests,
+            connections,
+            steps: Step::ALL
+                .map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
+            shed,
+            connections_dropped,
+            accept_failures,
+            panics,
+            operations,
+            relation_names: Names::new(MOST_RELATIONS),
+            error_names: Names::new(200),
+            pool_connections,
+            pool_pending,
+            pool_limit,
+            queue_depth,
+            queue_limit,
+            commit_batch,
+            commit_duration,
+            slow_queries,
+            relations,
+            ready,
+            log_dropped,
+            spans: SpanCounters {
+                exported: outcome("exported"),
+                failed: outcome("failed"),
+                dropped: outcome("dropped"),
+            },
+            memory,
+            sources: RwLock::default(),
+            registry,
+        }
+    }
+
+    /// Everything in the OpenMetrics text form, ending in `# EOF`.
+    pub(crate) fn render(&self) -> String {
+        for source in self.sources.read().iter() {
+            source.read(self);
+        }
+        self.memory.set(resident_bytes());
+        let mut text = String::with_capacity(16 * 1024);
+        // Writing into a string does not fail; a label that could not be written would only cut the text short.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Asks `source` for its gauges from now on.
+    pub fn add_source(&self, source: impl GaugeSource) {
+        self.sources.write().push(Box::new(source));
+    }
+
+    /// Shows a pool's state. `pool` is a fixed word: `readers`, `writer`.
+    pub fn set_pool(&self, pool: &'static str, reading: PoolReading) {
+        let label = PoolLabel {
+            db_client_connection_pool_name: pool,
+        };
+        for (state, value) in [("idle", reading.idle), ("used", reading.used)] {
+            let labels = PoolStateLabels {
+                db_client_connection_pool_name: pool,
+                db_client_connection_state: state,
+            };
+            self.pool_connections
+                .get_or_create(&labels)
+                .set(signed(value));
+        }
+        self.pool_pending
+            .get_or_create(&label)
+            .set(signed(reading.pending));
+        self.pool_limit
+            .get_or_create(&label)
+            .set(signed(reading.most));
+    }
+
+    /// Shows a queue's state. `queue` is a fixed word: `writer`.
+    pub fn set_queue(&self, queue: &'static str, reading: QueueReading) {
+        let label = QueueLabel { queue };
+        self.queue_depth
+            .get_or_create(&label)
+            .set(signed(reading.depth));
+        self.queue_limit
+            .get_or_create(&label)
+            .set(signed(reading.limit));
+    }
+
+    /// A request begins. Every call has its [`Metrics::request_ended`].
+    pub fn request_began(&self) {
+        self.active_requests.inc();
+    }
+
+    /// A request has ended.
+    pub fn request_ended(&self) {
+        self.active_requests.dec();
+    }
+
+    /// A connection was opened. Every call has its [`Metrics::connection_closed`].
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// A connection was closed.
+    pub fn connection_closed(&self) {
+        self.connections.dec();
+    }
+
+    pub(crate) fn observe_request(
+        &self,
+        method: &http::Method,
+        route: &'static str,
+        status: u16,
+        duration: Duration,
+        trace_id: [u8; 16],
+    ) {
+        let labels = RequestLabels {
+            http_request_method: known_method(method),
+            http_route: route,
+            http_response_status_code: status,
+        };
+        let exemplar = Exemplar {
+            trace_id: TraceId(trace_id),
+        };
+        self.requests
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64(), Some(exemplar), None);
+    }
+
+    pub(crate) fn observe_step(&self, step: Step, duration: Duration) {
+        let position = Step::ALL.iter().position(|known| *known == step);
+        if let Some(histogram) = position.and_then(|position| self.steps.get(position)) {
+            histogram.observe(duration.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn observe_operation(
+        &self,
+        operation: &'static str,
+        relation: Option<&str>,
+        error_code: Option<&str>,
+        duration: Duration,
+    ) {
+        let labels = OperationLabels {
+            db_system_name: "sqlite",
+            db_operation_name: operation,
+            db_collection_name: self.relation_names.get(relation),
+            error_type: self.error_names.get(error_code),
+        };
+        self.operations
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn observe_commit(&self, batch: u64, duration: Duration) {
+        self.commit_batch.observe(batch as f64);
+        self.commit_duration.observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn count_slow_query(&self) {
+        self.slow_queries.inc();
+    }
+
+    pub(crate) fn count_shed(&self, limit: &'static str) {
+        self.shed.get_or_create(&LimitLabel { limit }).inc();
+    }
+
+    pub(crate) fn count_dropped_connection(&self, reason: DropReason) {
+        self.connections_dropped
+            .get_or_create(&ReasonLabel {
+                reason: reason.name(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn count_accept_failure(&self) {
+        self.accept_failures.inc();
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.panics.inc();
+    }
+
+    pub(crate) fn set_ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
+    pub(crate) fn set_relations(&self, relations: u64) {
+        self.relations.set(signed(relations));
+    }
+
+    pub(crate) fn log_dropped(&self) -> Counter {
+        self.log_dropped.clone()
+    }
+
+    pub(crate) fn span_counters(&self) -> SpanCounters {
+        self.spans.clone()
+    }
+}
+
+/// The method as a label or span name: HTTP's own, otherwise `_OTHER`, as OpenTelemetry wants it.
+pub(crate) fn known_method(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+/// Registers `value` under its definition, and gives it back.
+fn register<M: Metric + Clone>(
+    registry: &mut Registry,
+    definition: &'static MetricDefinition,
+    value: M,
+) -> M {
+    // The registry ends the text with a full stop itself.
+    let about = definition.about.trim_end_matches('.');
+    match definition.registry_unit() {
+        Some(unit) => registry.register_with_unit(definition.name, about, unit, value.clone()),
+        None => registry.register(definition.name, about, value.clone()),
+    }
+    value
+}
+
+fn family<S: Clone + std::hash::Hash + Eq, M>(
+    definition: &'static MetricDefinition,
+) -> Family<S, M, Buckets> {
+    Family::new_with_constructor(Buckets(definition.buckets))
+}
+
+fn histogram(definition: &'static MetricDefinition) -> Histogram {
+    Histogram::new(definition.buckets.iter().copied())
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The resident set size, as Linux tells it in `/proc/self/status` in KiB.
+fn resident_bytes() -> i64 {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return 0;
+    };
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|value| value.split_whitespace().next())
+        .and_then(|digits| digits.parse::<i64>().ok());
+    kibibytes.unwrap_or(0).saturating_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_bounded_by_itself() {
+        let names = Names::new(2);
+        assert_eq!(&*names.get(None).0, "");
+        for (name, expected) in [
+            ("a", "a"),
+            ("b", "b"),
+            ("c", "_other"),
+            ("a", "a"),
+            ("d", "_other"),
+        ] {
+            assert_eq!(&*names.get(Some(name)).0, expected);
+        }
+    }
+
+    #[test]
+    fn every_registered_metric_has_a_definition() {
+        let metrics = Metrics::new("pando", "0.1.0", Timestamp(0));
+        metrics.observe_request(
+            &http::Method::GET,
+            "/{relation}",
+            200,
+            Duration::from_millis(3),
+            [0xab; 16],
+        );
+        metrics.observe_operation("SELECT", Some("zones"), None, Duration::from_millis(2));
+        metrics.count_shed("limits.requests");
+        metrics.add_source(|metrics: &Metrics| {
+            metrics.set_pool(
+                "readers",
+                PoolReading {
+                    idle: 1,
+                    used: 2,
+                    pending: 3,
+                    most: 4,
+                },
+            );
+            metrics.set_queue("writer", QueueReading { depth: 5, limit: 6 });
+        });
+        let text = metrics.render();
+        let types: HashSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .map(str::to_owned)
+            .collect();
+        let defined: HashSet<_> = metric::ALL
+            .iter()
+            .map(|known| format!("{} {}", known.family(), known.kind.name()))
+            .collect();
+        assert_eq!(types, defined);
+        for expected in [
+            "http_server_request_duration_seconds_bucket{le=\"0.005\",http_request_method=\"GET\",http_route=\"/{relation}\",http_response_status_code=\"200\"} 1 # {trace_id=\"abababababababababababababababab\"} 0.003",
+            "db_client_connection_pending_requests{db_client_connection_pool_name=\"readers\"} 3",
+            "pando_queue_depth{queue=\"writer\"} 5",
+            "pando_shed_total{limit=\"limits.requests\"} 1",
+            "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
+        ] {
+            assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+        for definition in metric::ALL {
+            for label in definition.labels {
+                assert!(text.contains(&format!("{label}=")), "{label}");
+            }
+        }
+    }
+}
