@@ -112,16 +112,21 @@ const fn longest(is_single: bool) -> usize {
     if is_single { 9 } else { 17 }
 }
 
+/// Whether digits this short can lie exactly on the border between two numbers: such borders have few digits
+/// only among large numbers, which have hardly a fraction.
+fn has_short_borders(is_single: bool, value: f64) -> bool {
+    value
+        >= if is_single {
+            2_f64.powi(19)
+        } else {
+            2_f64.powi(50)
+        }
+}
+
 /// Whether the shortest digits of the standard library may differ from PostgreSQL's, which refuses digits on
-/// the very border between two numbers and rounds ties to even: only with many digits, or beyond the range in
-/// which borders have many digits.
+/// the very border between two numbers and rounds ties to even: ties have many digits.
 fn is_doubtful(is_single: bool, value: f64, digits: usize) -> bool {
-    let (few, small) = if is_single {
-        (6, 2_f64.powi(21))
-    } else {
-        (15, 2_f64.powi(52))
-    };
-    digits > few || value.abs() >= small
+    digits > if is_single { 6 } else { 15 } || has_short_borders(is_single, value)
 }
 
 /// The digits that PostgreSQL prints, as `d.ddde12`; `shortest` is what the standard library prints.
@@ -153,7 +158,7 @@ fn trimmed(printed: &str) -> String {
     }
 }
 
-/// Whether the text reads as the number even when it is moved a little up or down.
+/// Whether the text reads as the number, even when it is moved a little up or down.
 fn is_inside(is_single: bool, value: f64, text: &str) -> bool {
     let reads_back = |text: &str| {
         if is_single {
@@ -163,6 +168,9 @@ fn is_inside(is_single: bool, value: f64, text: &str) -> bool {
             text.parse::<f64>().is_ok_and(|read| read == value)
         }
     };
+    if !has_short_borders(is_single, value) {
+        return reads_back(text);
+    }
     let Some((mantissa, exponent)) = text.split_once('e') else {
         return false;
     };

@@ -43,7 +43,14 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The configuration file, or the folder it is in [default: pando.toml, if there is one]
-    #[arg(long, short, global = true, value_name = "FILE", env = "PANDO_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "PANDO_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
 
     /// Override one setting, for example --set api.max_rows=100; may be repeated
@@ -88,19 +95,25 @@ and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again."
     },
 
     /// Change the schema: apply migrations, see what is applied, make a new one
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 A migration is a file in migrations/ named by a number and a word or two, 0002_add_walls.sql, written in
 PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction, and once:
-Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone.")]
+Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
+    )]
     Migrate(Migrate),
 
     /// Look at the configuration
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Every setting can be given in pando.toml, in the environment and as a flag; the later wins:
   pando.toml           [api]
                        max_rows = 100
   the environment      PANDO_API_MAX_ROWS=100
-  a flag               --set api.max_rows=100")]
+  a flag               --set api.max_rows=100"
+    )]
     Config(ConfigCommand),
 
     /// Make a signed token (JWT, HS256) for development
@@ -126,7 +139,9 @@ pub enum Migrate {
     /// List the migrations: which are applied, which are pending
     Status,
     /// Make an empty migration file with the next number
-    #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]
+    #[command(
+        after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql"
+    )]
     New {
         /// What it is about, in letters, digits and underscores
         name: String,
@@ -172,7 +187,9 @@ pub enum Lifetime {
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
         _ => Err("it has to look like name=value".to_owned()),
     }
 }
@@ -185,7 +202,12 @@ fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     units
         .iter()
-        .find_map(|(unit, seconds)| text.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(*seconds))
+        .find_map(|(unit, seconds)| {
+            text.strip_suffix(unit)?
+                .parse::<u32>()
+                .ok()?
+                .checked_mul(*seconds)
+        })
         .filter(|seconds| *seconds > 0)
         .map(Lifetime::Seconds)
         .ok_or_else(|| SHAPE.to_owned())

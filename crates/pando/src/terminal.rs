@@ -39,6 +39,10 @@ impl Style {
     }
 
     fn paint(self, text: &str, style: Ansi) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 }

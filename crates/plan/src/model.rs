@@ -71,6 +71,9 @@ pub struct Level {
     pub group_by: Vec<Expression>,
     /// The order.
     pub order: Vec<Sort>,
+    /// Whether rows that nothing orders come as they are stored: of a table, not of a view or of groups. PostgreSQL
+    /// mostly gives them so, and pages without an order would otherwise overlap.
+    pub is_stored_order: bool,
     /// The most rows.
     pub limit: Option<u64>,
     /// How many are left out first.

@@ -56,10 +56,22 @@ impl Planner<'_> {
             (Some(asked), Some(most)) => Some(asked.min(most)),
             (asked, most) => asked.or(most),
         };
-        Ok(Level { from: row.from, members, filter, is_aggregated, group_by, order, limit, offset: range.offset, keys })
+        let is_stored_order = order.is_empty() && !is_aggregated && !scope.relation.is_view();
+        Ok(Level {
+            from: row.from,
+            members,
+            filter,
+            is_aggregated,
+            group_by,
+            order,
+            is_stored_order,
+            limit,
+            offset: range.offset,
+            keys,
+        })
     }
 
-    /// The members that `select` gives; everything when it is empty.
+    /// The members that `select` gives. At the top level nothing selected means everything; in an embed it means nothing.
     fn members(
         &mut self,
         scope: &Scope,
@@ -68,6 +80,9 @@ impl Planner<'_> {
         is_level_root: bool,
     ) -> Result<Vec<Member>, PlanError> {
         check_names(scope, select)?;
+        if select.is_empty() && scope.path.is_empty() {
+            return self.all_columns(scope);
+        }
         let mut members = Vec::with_capacity(select.len());
         for item in select {
             match item {

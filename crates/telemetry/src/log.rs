@@ -28,6 +28,7 @@ struct Queue {
     limit: usize,
     state: Mutex<State>,
     filled: Condvar,
+    hurried: Condvar,
     emptied: Condvar,
 }
 
@@ -35,8 +36,14 @@ struct Queue {
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
+    /// Whether somebody waits until everything is written.
+    is_hurried: bool,
     is_closed: bool,
 }
+
+/// How long lines are gathered before they are written. Waking the thread costs more than a line does: with this it
+/// is woken some hundred times a second at most, and nobody sees the delay.
+const GATHER: Duration = Duration::from_millis(5);
 
 thread_local! {
     /// A line is written here first, so that the lock is held only while it is copied.
@@ -55,6 +62,7 @@ impl Logger {
             limit: config.queue_bytes,
             state: Mutex::default(),
             filled: Condvar::new(),
+            hurried: Condvar::new(),
             emptied: Condvar::new(),
         });
         if config.level != Level::Off {
@@ -101,6 +109,8 @@ impl Logger {
             return false;
         };
         let mut state = self.queue.state.lock();
+        state.is_hurried = true;
+        self.queue.hurried.notify_all();
         while !state.waiting.is_empty() || state.is_writing {
             if self
                 .queue
@@ -120,6 +130,7 @@ impl Drop for Logger {
     fn drop(&mut self) {
         self.queue.state.lock().is_closed = true;
         self.queue.filled.notify_all();
+        self.queue.hurried.notify_all();
     }
 }
 
@@ -130,11 +141,15 @@ impl Queue {
         if state.is_closed || state.waiting.len().saturating_add(line.len()) > self.limit {
             return false;
         }
-        let was_empty = state.waiting.is_empty();
+        let before = state.waiting.len();
         state.waiting.extend_from_slice(line);
+        let after = state.waiting.len();
         drop(state);
-        if was_empty {
+        if before == 0 {
             self.filled.notify_one();
+        }
+        if before < self.limit / 2 && after >= self.limit / 2 {
+            self.hurried.notify_one();
         }
         true
     }
@@ -154,6 +169,10 @@ impl Queue {
                 }
                 self.filled.wait(&mut state);
             }
+            if !state.is_hurried && !state.is_closed && state.waiting.len() < self.limit / 2 {
+                self.hurried.wait_for(&mut state, GATHER);
+            }
+            state.is_hurried = false;
             lines.clear();
             std::mem::swap(&mut lines, &mut state.waiting);
             state.is_writing = true;

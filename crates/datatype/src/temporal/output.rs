@@ -71,59 +71,74 @@ fn write_day(days: i64, out: &mut Vec<u8>) -> bool {
     let (year, month, day) = civil_from_days(days);
     let is_before_christ = year <= 0;
     let shown = if is_before_christ { 1 - year } else { year };
+    let [month_tens, month_ones] = two(month);
+    let [day_tens, day_ones] = two(day);
     if shown < 10_000 {
-        write_two(shown / 100, out);
-        write_two(shown % 100, out);
+        let [thousands, hundreds] = two(shown / 100);
+        let [tens, ones] = two(shown);
+        let date = [
+            thousands, hundreds, tens, ones, b'-', month_tens, month_ones, b'-', day_tens, day_ones,
+        ];
+        out.extend_from_slice(&date);
     } else {
         out.extend_from_slice(itoa::Buffer::new().format(shown).as_bytes());
+        out.extend_from_slice(&[b'-', month_tens, month_ones, b'-', day_tens, day_ones]);
     }
-    out.push(b'-');
-    write_two(month, out);
-    out.push(b'-');
-    write_two(day, out);
     is_before_christ
 }
 
 fn write_clock(microseconds: i64, out: &mut Vec<u8>) {
     let seconds = microseconds / MICROSECONDS_PER_SECOND;
-    write_two(seconds / 3600, out);
-    out.push(b':');
-    write_two(seconds / 60 % 60, out);
-    out.push(b':');
-    write_two(seconds % 60, out);
-    let mut fraction = microseconds % MICROSECONDS_PER_SECOND;
-    if fraction == 0 {
-        return;
+    let [hour_tens, hour_ones] = two(seconds / 3600);
+    let [minute_tens, minute_ones] = two(seconds / 60 % 60);
+    let [second_tens, second_ones] = two(seconds % 60);
+    let clock = [
+        hour_tens,
+        hour_ones,
+        b':',
+        minute_tens,
+        minute_ones,
+        b':',
+        second_tens,
+        second_ones,
+    ];
+    out.extend_from_slice(&clock);
+    let fraction = microseconds % MICROSECONDS_PER_SECOND;
+    if fraction != 0 {
+        write_fraction(fraction, out);
     }
-    out.push(b'.');
-    let mut unit = MICROSECONDS_PER_SECOND / 10;
-    while fraction > 0 && unit > 0 {
-        out.push(digit(fraction / unit));
-        fraction %= unit;
-        unit /= 10;
+}
+
+/// `.5`: microseconds without the zeros at the end.
+fn write_fraction(microseconds: i64, out: &mut Vec<u8>) {
+    let [first, second] = two(microseconds / 10_000);
+    let [third, fourth] = two(microseconds / 100);
+    let [fifth, sixth] = two(microseconds);
+    let mut digits: &[u8] = &[b'.', first, second, third, fourth, fifth, sixth];
+    while let [rest @ .., b'0'] = digits {
+        digits = rest;
     }
+    out.extend_from_slice(digits);
 }
 
 /// `+00`, `+05:30`, `-00:19:32`; JSON always has minutes.
 fn write_offset(seconds: i64, style: Style, out: &mut Vec<u8>) {
-    out.push(if seconds < 0 { b'-' } else { b'+' });
+    let sign = if seconds < 0 { b'-' } else { b'+' };
     let seconds = seconds.abs().min(SECONDS_PER_DAY);
-    write_two(seconds / 3600, out);
+    let [tens, ones] = two(seconds / 3600);
+    out.extend_from_slice(&[sign, tens, ones]);
     if seconds % 3600 != 0 || style == Style::Json {
-        out.push(b':');
-        write_two(seconds / 60 % 60, out);
+        let [tens, ones] = two(seconds / 60 % 60);
+        out.extend_from_slice(&[b':', tens, ones]);
     }
     if seconds % 60 != 0 {
-        out.push(b':');
-        write_two(seconds % 60, out);
+        let [tens, ones] = two(seconds % 60);
+        out.extend_from_slice(&[b':', tens, ones]);
     }
 }
 
-/// A number from 0 to 99 in two digits.
-fn write_two(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[digit(value / 10), digit(value % 10)]);
-}
-
-fn digit(value: i64) -> u8 {
-    b'0' + u8::try_from(value % 10).unwrap_or(0)
+/// The last two digits of a number that is not negative.
+fn two(value: i64) -> [u8; 2] {
+    let value = u8::try_from(value % 100).unwrap_or(0);
+    [b'0' + value / 10, b'0' + value % 10]
 }

@@ -25,7 +25,10 @@ pub fn run(
             for warning in &prepared.warnings {
                 writeln!(out, "{} {warning}", style.warning("warning:"))?;
             }
-            let file = loaded.file.as_ref().map_or_else(|| "the default".to_owned(), |file| file.display().to_string());
+            let file = loaded.file.as_ref().map_or_else(
+                || "the default".to_owned(),
+                |file| file.display().to_string(),
+            );
             writeln!(out, "{} {file} has no mistakes", style.good("ok:"))?;
         }
         ConfigCommand::Schema => writeln!(out, "{}", schema_text())?,

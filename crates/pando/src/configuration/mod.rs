@@ -3,16 +3,15 @@
 mod effect;
 mod load;
 mod problem;
+#[cfg(test)]
 mod reference;
 mod sections;
 mod setting;
 mod show;
 
 pub use effect::Prepared;
-pub use load::{Loaded, Origin, Sources, load};
-pub use problem::{ConfigError, Problem};
-#[cfg(test)]
-pub use reference::reference;
-pub use reference::schema_text;
-pub use sections::{Config, LogFormat, SecretText};
+pub use load::{Loaded, Sources, load};
+pub use problem::ConfigError;
+pub use sections::{Config, LogFormat};
+pub use setting::schema_text;
 pub use show::show;

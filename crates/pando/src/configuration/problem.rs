@@ -12,7 +12,10 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place.
     pub fn new(place: impl fmt::Display, text: impl Into<String>) -> Self {
-        Self { place: place.to_string(), text: text.into() }
+        Self {
+            place: place.to_string(),
+            text: text.into(),
+        }
     }
 }
 
@@ -32,7 +35,9 @@ pub struct ConfigError {
 impl ConfigError {
     /// One problem alone.
     pub fn one(place: impl fmt::Display, text: impl Into<String>) -> Self {
-        Self { problems: vec![Problem::new(place, text)] }
+        Self {
+            problems: vec![Problem::new(place, text)],
+        }
     }
 }
 

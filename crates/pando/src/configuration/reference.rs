@@ -1,20 +1,21 @@
-//! The reference page and the JSON Schema, generated from the sections' types.
+//! The reference page, generated from the sections' types. Only the test that compares or writes it needs this.
 
-use super::load::is_quoted;
-use super::setting::{Kind, Setting, schema, sections};
-
-/// The JSON Schema of `pando.toml`, for editors.
-pub fn schema_text() -> String {
-    serde_json::to_string_pretty(&schema()).unwrap_or_default()
-}
+use super::setting::{Kind, Setting, sections};
 
 /// The page `docs/reference/configuration.md`.
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     for section in sections() {
-        page.push_str(&format!("\n## `[{}]`\n\n{}\n", section.name, section.description));
+        page.push_str(&format!(
+            "\n## `[{}]`\n\n{}\n",
+            section.name, section.description
+        ));
         for setting in &section.settings {
-            page.push_str(&format!("\n### `{}`\n\n{}\n\n", setting.name(), setting.description));
+            page.push_str(&format!(
+                "\n### `{}`\n\n{}\n\n",
+                setting.name(),
+                setting.description
+            ));
             if let Kind::Choice(words) = &setting.kind {
                 for (word, meaning) in words {
                     page.push_str(&format!("- `\"{word}\"`: {meaning}\n"));
@@ -58,7 +59,7 @@ fn takes(setting: &Setting) -> &'static str {
 fn default_text(setting: &Setting) -> String {
     match &setting.default {
         serde_json::Value::Null => "not set".to_owned(),
-        value if is_quoted(&setting.kind) && value.as_str() == Some("") => "empty".to_owned(),
+        value if value.as_str() == Some("") => "empty".to_owned(),
         value => format!("`{value}`"),
     }
 }
@@ -67,12 +68,18 @@ fn default_text(setting: &Setting) -> String {
 mod tests {
     use super::*;
 
-    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
+    const PAGE: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/configuration.md"
+    );
 
     #[test]
     fn the_page_is_up_to_date() {
         let page = std::fs::read_to_string(PAGE).unwrap_or_default();
-        assert!(page == reference(), "run `cargo test -p pando -- --ignored bless`");
+        assert!(
+            page == reference(),
+            "run `cargo test -p pando -- --ignored bless`"
+        );
     }
 
     #[test]

@@ -75,7 +75,10 @@ impl Setting {
             Kind::Text => "text in quotes".to_owned(),
             Kind::List => "a list of texts, [\"…\", \"…\"]".to_owned(),
             Kind::Choice(words) => {
-                let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                let words: Vec<String> = words
+                    .iter()
+                    .map(|(word, _)| format!("\"{word}\""))
+                    .collect();
                 format!("one of {}", words.join(", "))
             }
         }
@@ -86,11 +89,18 @@ impl Setting {
         match self.kind {
             Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
             Kind::Integer => text.parse::<u64>().ok().map(Value::from),
-            Kind::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
+            Kind::Number => text
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+                .map(Value::from),
             Kind::Text | Kind::Choice(_) => Some(Value::from(text)),
             Kind::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
             Kind::List => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let items = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty());
                 Some(items.map(Value::from).collect())
             }
         }
@@ -103,9 +113,18 @@ impl Setting {
 }
 
 /// The JSON Schema of `pando.toml`, every type written out where it is used.
-pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<Config>().to_value()
+fn schema() -> Value {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<Config>()
+        .to_value()
+}
+
+/// The JSON Schema of `pando.toml` as text, for editors.
+pub fn schema_text() -> String {
+    serde_json::to_string_pretty(&schema()).unwrap_or_default()
 }
 
 /// All sections.
@@ -123,14 +142,21 @@ pub fn sections() -> Vec<Section> {
                 let default = serde_json::from_str(default.get()).unwrap_or_default();
                 setting(name, key, &schema["properties"][key], default)
             });
-            Section { name: name.clone(), description: description(schema), settings: settings.collect() }
+            Section {
+                name: name.clone(),
+                description: description(schema),
+                settings: settings.collect(),
+            }
         })
         .collect()
 }
 
 /// All settings.
 pub fn settings() -> Vec<Setting> {
-    sections().into_iter().flat_map(|section| section.settings).collect()
+    sections()
+        .into_iter()
+        .flat_map(|section| section.settings)
+        .collect()
 }
 
 fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting {
@@ -172,7 +198,10 @@ fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting 
 
 fn description(schema: &Value) -> String {
     // A line break in a doc comment is only a line break in the code.
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+    schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .replace('\n', " ")
 }
 
 /// An object's members in the order of the text.
@@ -220,14 +249,24 @@ mod tests {
     #[test]
     fn kinds_come_from_the_types() {
         let settings = settings();
-        let kind = |name: &str| &settings.iter().find(|setting| setting.name() == name).unwrap().kind;
+        let kind = |name: &str| {
+            &settings
+                .iter()
+                .find(|setting| setting.name() == name)
+                .unwrap()
+                .kind
+        };
         assert_eq!(kind("server.listen"), &Kind::Text);
         assert_eq!(kind("server.drain_seconds"), &Kind::Integer);
         assert_eq!(kind("server.server_timing"), &Kind::Boolean);
         assert_eq!(kind("api.schemas"), &Kind::List);
         assert_eq!(kind("telemetry.sample_ratio"), &Kind::Number);
         assert!(matches!(kind("api.transaction_end"), Kind::Choice(words) if words.len() == 4));
-        let secrets: Vec<String> = settings.iter().filter(|s| s.is_secret).map(Setting::name).collect();
+        let secrets: Vec<String> = settings
+            .iter()
+            .filter(|s| s.is_secret)
+            .map(Setting::name)
+            .collect();
         assert_eq!(secrets, ["auth.jwt_secret"]);
     }
 }

@@ -137,10 +137,14 @@ impl Translation {
     fn outside_readers(&self, table: &QualifiedName) -> Vec<String> {
         let views =
             dependents::views_over(&self.snapshot, table).map(|view| format!("view {}", view.name.name));
-        let policies = dependents::policies_over(&self.snapshot, table)
+        views.chain(self.policy_readers(table)).collect()
+    }
+
+    fn policy_readers(&self, table: &QualifiedName) -> Vec<String> {
+        dependents::policies_over(&self.snapshot, table)
             .into_iter()
-            .map(|(table, policy)| format!("policy {policy} on table {}", table.name));
-        views.chain(policies).collect()
+            .map(|(table, policy)| format!("policy {policy} on table {}", table.name))
+            .collect()
     }
 
     fn drop_column(
@@ -162,12 +166,12 @@ impl Translation {
             return Err(Problem::invalid(column.span, "a table needs a column").instead("DROP TABLE"));
         }
         let mut users = uses_of_column(&relation, &name);
-        users.extend(self.outside_readers(table));
-        users.extend(
-            dependents::keys_to(&self.snapshot, table)
-                .into_iter()
-                .map(|(table, key)| format!("constraint {key} on table {}", table.name)),
-        );
+        // Keys of other tables need no look: they point at a key of this one, which was looked at.
+        let views = dependents::views_over(&self.snapshot, table).filter(|view| {
+            view.view().is_some_and(|view| dependents::names_column(&view.query, &name))
+        });
+        users.extend(views.map(|view| format!("view {}", view.name.name)));
+        users.extend(self.policy_readers(table));
         dependents_error(&format!("column {name} of table {}", relation.name.name), &users, object)?;
         let after = self.relation_mut(table)?;
         after.columns.retain(|column| *column.name != *name);

@@ -50,6 +50,13 @@ pub(super) fn views_over<'a>(snapshot: &'a Snapshot, name: &'a QualifiedName) ->
         .filter(move |relation| relation.view().is_some_and(|view| relations_of(&view.query).contains(name)))
 }
 
+/// Whether a column of that name, of whichever source, is read.
+pub(super) fn names_column(query: &Query, column: &str) -> bool {
+    let mut is_named = false;
+    query.visit(&mut |part| is_named |= matches!(part, Expression::Column { name, .. } if &**name == column));
+    is_named
+}
+
 /// The policies whose subqueries read `name`: table and policy.
 pub(super) fn policies_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<(QualifiedName, Arc<str>)> {
     let mut found = Vec::new();

@@ -77,9 +77,14 @@ impl Body {
     }
 }
 
-/// The operand in a column of a set operation.
+/// The operand in a column of a set operation: of the very type that the column has.
 fn exactly(operand: Operand, data_type: &Type, at: Location) -> Outcome<Expression> {
-    operator::widened(operand, data_type, at)
+    Ok(match operator::widened(operand, data_type, at)? {
+        same if same.data_type() == *data_type => same,
+        // Only the modifier or the kind of text differs: the value is the same.
+        Expression::Column { source, name, .. } => Expression::Column { source, name, data_type: data_type.clone() },
+        other => Expression::Cast { operand: Box::new(other), data_type: data_type.clone() },
+    })
 }
 
 impl Analyzer<'_> {

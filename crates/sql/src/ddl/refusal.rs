@@ -140,7 +140,27 @@ pub(super) fn judge(piece: &Piece, words: &[String]) -> Outcome<Verdict> {
             return Err(Problem::refused(piece.at, with.join(" "), *why, *instead));
         }
     }
+    if begins(&["CREATE", "TABLE"]) || begins(&["ALTER", "TABLE"]) {
+        inner_words(piece)?;
+    }
     Ok(Verdict::Read)
+}
+
+/// Words inside a statement that the parser does not know everywhere.
+fn inner_words(piece: &Piece) -> Outcome<()> {
+    let mut cursor = piece.cursor();
+    while !cursor.is_at_end() {
+        if cursor.sees(&["NULLS", "NOT", "DISTINCT"]) {
+            return Err(Problem::refused(
+                cursor.at(),
+                "NULLS NOT DISTINCT",
+                "NULLs are distinct in a key on the embedded engine",
+                "instead, declare the column NOT NULL, with a value that stands for nothing",
+            ));
+        }
+        cursor.skip();
+    }
+    Ok(())
 }
 
 /// Settings mean nothing here, except those that would change what the rest of the file means.

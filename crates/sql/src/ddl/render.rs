@@ -62,7 +62,8 @@ pub(super) fn column_definition(column: &Column, is_key: bool) -> String {
         DefaultValue::None | DefaultValue::Identity(_) => {}
         DefaultValue::Expression(expression) => line.push_str(&format!(" DEFAULT {}", parenthesized(expression))),
         DefaultValue::Generated(generated) => {
-            line.push_str(&format!(" GENERATED ALWAYS AS {} STORED", parenthesized(&generated.expression)));
+            // Without GENERATED ALWAYS: SQLite would take the two words, and the comment before them, into the type.
+            line.push_str(&format!(" AS {} STORED", parenthesized(&generated.expression)));
         }
     }
     line

@@ -155,6 +155,11 @@ fn nested(level: &Level, rows: Rows, outer: &[usize]) -> ReadStatement {
     write_conditions(&mut writer, &level.filter, &keys, rows);
     write_groups(&mut writer, level);
     write_order(&mut writer, &level.order, RowColumns::Aliased);
+    if level.is_stored_order && rows == Rows::Filtered {
+        writer.syntax(" ORDER BY ");
+        alias(&mut writer, level.from.first.id());
+        writer.syntax("._rowid_");
+    }
     write_range(&mut writer, level);
     ReadStatement { statement: writer.finish(), members, children }
 }

@@ -81,7 +81,8 @@ pub(super) fn translate_write(
         }
         ffi::SQLITE_CONSTRAINT_NOTNULL => not_null_violation(message, attempt),
         ffi::SQLITE_CONSTRAINT_CHECK => check_violation(message, attempt),
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => foreign_key_violation(connection, catalog, attempt),
+        // ON DELETE RESTRICT speaks through a trigger of SQLite's own.
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => foreign_key_violation(connection, catalog, attempt),
         _ => return translate(error),
     };
     violated.into()

@@ -1,0 +1,40 @@
+-- Changes to what is there already.
+create extension if not exists "uuid-ossp";
+create extension pgcrypto with schema extensions;
+set statement_timeout = 0;
+set search_path to public, extensions;
+create type state as enum ('new', 'done');
+create table a (id bigint primary key, name text not null, state state not null default 'new', n int check (n > 0),
+  twice int generated always as (n * 2) stored);
+create table b (id uuid primary key default uuid_generate_v4(), a_id bigint references a (id));
+create index a_name on a (name);
+alter table a enable row level security;
+create policy named on a using (name = auth.claim('name') and n > 1);
+grant select (id, name), update (name) on a to anon;
+
+alter table a add column note text;
+alter table only a add column if not exists note text;
+alter table a add column level smallint not null default 3 check (level between 1 and 5), add column tag text unique;
+alter table a add column b_id uuid references b on delete set null;
+alter table a add constraint a_pair unique (name, level);
+alter table a add column price numeric(5,2) default 1;
+alter table a add column dropped int;
+alter table a drop column dropped, drop column if exists never;
+alter table a rename column name to title;
+alter table a rename n to amount;
+alter table a rename to things;
+alter type state add value 'active' after 'new';
+alter type state add value if not exists 'done';
+drop index a_name;
+drop table if exists nothing;
+create table gone (id int primary key, parent int references gone);
+create table gone_too (id int references gone);
+create view over_gone as select * from gone_too;
+drop table gone, gone_too cascade;
+drop function if exists f();
+drop trigger if exists t on things;
+create type unused as enum ();
+drop type unused;
+create schema empty;
+drop schema empty;
+notify pgrst, 'reload schema';
