@@ -85,11 +85,8 @@ impl Failure {
 
     /// Our fault: the client learns only that; `inside` goes to the log.
     pub fn internal(inside: impl Into<String>) -> Self {
-        let mut failure = Self::new(
-            Kind::Internal,
-            "PANDO500",
-            "An internal error occurred; it was logged under this request's id",
-        );
+        let mut failure =
+            Self::new(Kind::Internal, "PANDO500", "An internal error occurred; it was logged under this request's id");
         failure.inside = Some(inside.into());
         failure
     }

@@ -146,10 +146,7 @@ pub enum Binary {
 impl Binary {
     /// Whether the outcome is a boolean.
     pub fn is_predicate(self) -> bool {
-        !matches!(
-            self,
-            Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Modulo | Self::Concatenate
-        )
+        !matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Modulo | Self::Concatenate)
     }
 }
 

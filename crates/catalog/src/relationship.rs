@@ -84,9 +84,7 @@ struct Edge {
 }
 
 /// Derives every relationship between `relations`, by the relation it starts from.
-pub(crate) fn derive(
-    relations: &BTreeMap<QualifiedName, Arc<Relation>>,
-) -> BTreeMap<QualifiedName, Vec<Relationship>> {
+pub(crate) fn derive(relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> BTreeMap<QualifiedName, Vec<Relationship>> {
     let edges = edges(relations);
     let mut found: BTreeMap<QualifiedName, Vec<Relationship>> = BTreeMap::new();
     for edge in &edges {
@@ -149,9 +147,7 @@ fn showing(
             .map(|column| {
                 // The view's declared column order decides when it shows one column twice.
                 relation.columns.iter().map(|shown| &shown.name).find(|name| {
-                    view.origins
-                        .get(*name)
-                        .is_some_and(|origin| origin.relation == *table && origin.column == *column)
+                    view.origins.get(*name).is_some_and(|origin| origin.relation == *table && origin.column == *column)
                 })
             })
             .map(|name| name.cloned())

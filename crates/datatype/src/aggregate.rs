@@ -14,10 +14,7 @@ pub struct Sum {
 impl Sum {
     /// A sum of values of the type.
     pub fn new(data_type: &Type) -> Self {
-        Self {
-            argument: data_type.without_modifier(),
-            total: None,
-        }
+        Self { argument: data_type.without_modifier(), total: None }
     }
 
     /// The type of the sum: bigint for smaller integers, numeric for bigint and numeric, the floating point types
@@ -47,9 +44,7 @@ impl Sum {
         };
         self.total = Some(match total {
             // sum(real) is real at every step.
-            Total::Real(total) if self.argument == Type::Real && total.is_finite() => {
-                Total::Real(to_single(total)?)
-            }
+            Total::Real(total) if self.argument == Type::Real && total.is_finite() => Total::Real(to_single(total)?),
             other => other,
         });
         Ok(())
@@ -67,9 +62,7 @@ impl Sum {
             }
             Some(Total::Integer(total)) => Datum::Text(total.to_string()),
             Some(Total::Number(total)) => Datum::Text(total.to_text()),
-            Some(Total::Small { coefficient, scale }) => {
-                Datum::Text(small(coefficient, scale)?.to_text())
-            }
+            Some(Total::Small { coefficient, scale }) => Datum::Text(small(coefficient, scale)?.to_text()),
             Some(Total::Real(total)) if total.is_nan() => {
                 return Err(ValueError::not_a_number(self.argument.name()));
             }
@@ -91,20 +84,13 @@ pub struct Average {
 impl Average {
     /// An average of values of the type.
     pub fn new(data_type: &Type) -> Self {
-        Self {
-            argument: data_type.without_modifier(),
-            total: None,
-            count: 0,
-            deviations: 0.0,
-        }
+        Self { argument: data_type.without_modifier(), total: None, count: 0, deviations: 0.0 }
     }
 
     /// The type of the average; `None` for types that have none here.
     pub fn result_type(argument: &Type) -> Option<Type> {
         Some(match argument {
-            Type::SmallInteger | Type::Integer | Type::BigInteger | Type::Numeric(_) => {
-                Type::Numeric(None)
-            }
+            Type::SmallInteger | Type::Integer | Type::BigInteger | Type::Numeric(_) => Type::Numeric(None),
             Type::Real | Type::Double => Type::Double,
             _ => return None,
         })
@@ -121,9 +107,7 @@ impl Average {
         let term = Total::of(&self.argument, value, "avg")?;
         let total = match (self.total.take(), term) {
             (None, term) => term,
-            (Some(Total::Real(total)), Total::Real(term)) => {
-                Total::Real(self.accumulate(total, term)?)
-            }
+            (Some(Total::Real(total)), Total::Real(term)) => Total::Real(self.accumulate(total, term)?),
             (Some(total), term) => total.plus(term)?,
         };
         self.total = Some(total);
@@ -141,10 +125,7 @@ impl Average {
             Some(Total::Real(total)) if total.is_nan() => {
                 return Err(ValueError::not_a_number("double precision"));
             }
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "PostgreSQL counts in floating point as well"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "PostgreSQL counts in floating point as well")]
             Some(Total::Real(total)) => return Ok(Datum::Real(total / self.count as f64)),
             Some(Total::Integer(total)) => Number::Finite(Decimal::from_integer(total)),
             Some(Total::Small { coefficient, scale }) => Number::Finite(small(coefficient, scale)?),
@@ -156,10 +137,7 @@ impl Average {
 
     /// One step of Youngs and Cramer's method, with PostgreSQL's checks.
     fn accumulate(&mut self, total: f64, term: f64) -> Result<f64, ValueError> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "PostgreSQL counts in floating point as well"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "PostgreSQL counts in floating point as well")]
         let before = self.count as f64;
         let after = before + 1.0;
         let sum = total + term;
@@ -207,20 +185,15 @@ impl Total {
                 _ => number(argument, value).map(Self::Number),
             },
             Type::Real | Type::Double => real(argument, value).map(Self::Real),
-            _ => Err(ValueError::new(
-                "42883",
-                format!("function {function}({}) does not exist", argument.name()),
-            )),
+            _ => Err(ValueError::new("42883", format!("function {function}({}) does not exist", argument.name()))),
         }
     }
 
     fn plus(self, term: Self) -> Result<Self, ValueError> {
         Ok(match (self, term) {
-            (Self::Integer(total), Self::Integer(term)) => Self::Integer(
-                total
-                    .checked_add(term)
-                    .ok_or_else(|| ValueError::overflow("bigint"))?,
-            ),
+            (Self::Integer(total), Self::Integer(term)) => {
+                Self::Integer(total.checked_add(term).ok_or_else(|| ValueError::overflow("bigint"))?)
+            }
             (Self::Real(total), Self::Real(term)) => {
                 let sum = total + term;
                 if sum.is_infinite() && total.is_finite() && term.is_finite() {
@@ -237,25 +210,15 @@ impl Total {
 
     /// The sum of two small numerics, if it is small too.
     fn plus_small(&self, term: &Self) -> Option<Self> {
-        let (
-            Self::Small { coefficient, scale },
-            Self::Small {
-                coefficient: term_coefficient,
-                scale: term_scale,
-            },
-        ) = (self, term)
+        let (Self::Small { coefficient, scale }, Self::Small { coefficient: term_coefficient, scale: term_scale }) =
+            (self, term)
         else {
             return None;
         };
         let common = *scale.max(term_scale);
-        let scaled =
-            |value: &i128, scale: u32| value.checked_mul(10_i128.checked_pow(common - scale)?);
-        let coefficient =
-            scaled(coefficient, *scale)?.checked_add(scaled(term_coefficient, *term_scale)?)?;
-        Some(Self::Small {
-            coefficient,
-            scale: common,
-        })
+        let scaled = |value: &i128, scale: u32| value.checked_mul(10_i128.checked_pow(common - scale)?);
+        let coefficient = scaled(coefficient, *scale)?.checked_add(scaled(term_coefficient, *term_scale)?)?;
+        Some(Self::Small { coefficient, scale: common })
     }
 
     fn into_number(self) -> Result<Number, ValueError> {
@@ -283,9 +246,7 @@ fn read_small(text: &str) -> Option<Total> {
     for byte in unsigned.bytes() {
         match byte {
             b'0'..=b'9' => {
-                coefficient = coefficient
-                    .checked_mul(10)?
-                    .checked_add(i128::from(byte - b'0'))?;
+                coefficient = coefficient.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
                 scale = scale.map(|scale| scale + 1);
             }
             b'.' if scale.is_none() => scale = Some(0),
@@ -295,14 +256,7 @@ fn read_small(text: &str) -> Option<Total> {
     if unsigned.is_empty() {
         return None;
     }
-    Some(Total::Small {
-        coefficient: if is_negative {
-            -coefficient
-        } else {
-            coefficient
-        },
-        scale: scale.unwrap_or(0),
-    })
+    Some(Total::Small { coefficient: if is_negative { -coefficient } else { coefficient }, scale: scale.unwrap_or(0) })
 }
 
 #[cfg(test)]
@@ -328,51 +282,18 @@ mod tests {
         let numeric = Type::Numeric(Some((12, 2)));
         assert_eq!(sum(&Type::Integer, &[]), Ok(Datum::Null));
         assert_eq!(average(&Type::Integer, &[DatumRef::Null]), Ok(Datum::Null));
-        assert_eq!(
-            sum(&Type::Integer, &[int(1), DatumRef::Null, int(2)]),
-            Ok(Datum::Integer(3))
-        );
-        assert_eq!(
-            sum(&Type::BigInteger, &[int(i64::MAX), int(i64::MAX)]),
-            number("18446744073709551614")
-        );
-        assert_eq!(
-            sum(&numeric, &[text("1.10"), text("2.2"), text("-0.30")]),
-            number("3.00")
-        );
-        assert_eq!(
-            sum(&numeric, &[text("1"), text("NaN"), text("2")]),
-            number("NaN")
-        );
+        assert_eq!(sum(&Type::Integer, &[int(1), DatumRef::Null, int(2)]), Ok(Datum::Integer(3)));
+        assert_eq!(sum(&Type::BigInteger, &[int(i64::MAX), int(i64::MAX)]), number("18446744073709551614"));
+        assert_eq!(sum(&numeric, &[text("1.10"), text("2.2"), text("-0.30")]), number("3.00"));
+        assert_eq!(sum(&numeric, &[text("1"), text("NaN"), text("2")]), number("NaN"));
         let long = "123456789012345678901234567890.123456789";
-        assert_eq!(
-            sum(&numeric, &[text("0.1"), text(long)]),
-            number("123456789012345678901234567890.223456789")
-        );
-        assert_eq!(
-            sum(&Type::Double, &[real(0.5), real(0.25)]),
-            Ok(Datum::Real(0.75))
-        );
-        assert_eq!(
-            average(&Type::Integer, &[int(1), int(2)]),
-            number("1.5000000000000000")
-        );
-        assert_eq!(
-            average(&Type::Integer, &[int(1), int(1), int(2)]),
-            number("1.3333333333333333")
-        );
-        assert_eq!(
-            average(&numeric, &[text("10.00"), text("20.00")]),
-            number("15.0000000000000000")
-        );
-        assert_eq!(
-            average(&Type::Double, &[real(1.0), real(2.0)]),
-            Ok(Datum::Real(1.5))
-        );
+        assert_eq!(sum(&numeric, &[text("0.1"), text(long)]), number("123456789012345678901234567890.223456789"));
+        assert_eq!(sum(&Type::Double, &[real(0.5), real(0.25)]), Ok(Datum::Real(0.75)));
+        assert_eq!(average(&Type::Integer, &[int(1), int(2)]), number("1.5000000000000000"));
+        assert_eq!(average(&Type::Integer, &[int(1), int(1), int(2)]), number("1.3333333333333333"));
+        assert_eq!(average(&numeric, &[text("10.00"), text("20.00")]), number("15.0000000000000000"));
+        assert_eq!(average(&Type::Double, &[real(1.0), real(2.0)]), Ok(Datum::Real(1.5)));
         assert!(average(&Type::Double, &[real(1e308), real(1e308)]).is_err());
-        assert_eq!(
-            sum(&Type::Text, &[text("a")]).unwrap_err().message,
-            "function sum(text) does not exist"
-        );
+        assert_eq!(sum(&Type::Text, &[text("a")]).unwrap_err().message, "function sum(text) does not exist");
     }
 }

@@ -17,21 +17,12 @@ pub fn parse_literal(text: &str) -> Result<Vec<Option<String>>, ValueError> {
     let shown = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     let malformed = |details: &str| malformed_literal(shown, details);
     if trimmed.starts_with('[') {
-        return Err(ValueError::new(
-            "0A000",
-            "array literals with explicit bounds are not supported",
-        ));
+        return Err(ValueError::new("0A000", "array literals with explicit bounds are not supported"));
     }
     let Some(inner) = trimmed.strip_prefix('{') else {
-        return Err(malformed_literal(
-            text,
-            "Array value must start with \"{\" or dimension information.",
-        ));
+        return Err(malformed_literal(text, "Array value must start with \"{\" or dimension information."));
     };
-    let mut reader = Reader {
-        rest: inner,
-        malformed: &malformed,
-    };
+    let mut reader = Reader { rest: inner, malformed: &malformed };
     let elements = reader.elements()?;
     if !trim(reader.rest).is_empty() {
         return Err(malformed("Junk after closing right brace."));
@@ -59,9 +50,7 @@ impl<F: Fn(&str) -> ValueError> Reader<'_, F> {
     }
 
     fn skip_blanks(&mut self) {
-        self.rest = self
-            .rest
-            .trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     }
 
     /// Everything after the opening brace, up to and with the closing one.
@@ -75,10 +64,7 @@ impl<F: Fn(&str) -> ValueError> Reader<'_, F> {
         loop {
             let (element, is_last) = self.element()?;
             if elements.len() >= MAXIMUM_ELEMENTS {
-                return Err(ValueError::new(
-                    "54000",
-                    "array size exceeds the maximum allowed",
-                ));
+                return Err(ValueError::new("54000", "array size exceeds the maximum allowed"));
             }
             elements.push(element);
             if is_last {
@@ -91,10 +77,7 @@ impl<F: Fn(&str) -> ValueError> Reader<'_, F> {
     fn element(&mut self) -> Result<(Option<String>, bool), ValueError> {
         self.skip_blanks();
         if self.rest.starts_with('{') {
-            return Err(ValueError::new(
-                "0A000",
-                "array literals of more than one dimension are not supported",
-            ));
+            return Err(ValueError::new("0A000", "array literals of more than one dimension are not supported"));
         }
         if let Some(rest) = self.rest.strip_prefix('"') {
             self.rest = rest;
@@ -126,9 +109,7 @@ impl<F: Fn(&str) -> ValueError> Reader<'_, F> {
         value.truncate(significant);
         if value.is_empty() {
             let character = if is_last { '}' } else { ',' };
-            return Err((self.malformed)(&format!(
-                "Unexpected \"{character}\" character."
-            )));
+            return Err((self.malformed)(&format!("Unexpected \"{character}\" character.")));
         }
         let is_null = !is_escaped && value.eq_ignore_ascii_case("null");
         Ok(((!is_null).then_some(value), is_last))
@@ -162,27 +143,12 @@ mod tests {
         assert_eq!(parse_literal("{}"), Ok(vec![]));
         assert_eq!(
             parse_literal(" { a , \"b c\" ,NULL, \"NULL\" ,x y } "),
-            Ok(vec![
-                some("a"),
-                some("b c"),
-                None,
-                some("NULL"),
-                some("x y"),
-            ])
+            Ok(vec![some("a"), some("b c"), None, some("NULL"), some("x y"),])
         );
-        assert_eq!(
-            parse_literal("{\"\",\\,,\\N,a\\ }"),
-            Ok(vec![some(""), some(","), some("N"), some("a ")])
-        );
+        assert_eq!(parse_literal("{\"\",\\,,\\N,a\\ }"), Ok(vec![some(""), some(","), some("N"), some("a ")]));
         for (text, details) in [
-            (
-                "(1,2)",
-                "Array value must start with \"{\" or dimension information.",
-            ),
-            (
-                "",
-                "Array value must start with \"{\" or dimension information.",
-            ),
+            ("(1,2)", "Array value must start with \"{\" or dimension information."),
+            ("", "Array value must start with \"{\" or dimension information."),
             ("{a", "Unexpected end of input."),
             ("{a,}", "Unexpected \"}\" character."),
             ("{,a}", "Unexpected \",\" character."),
@@ -190,10 +156,7 @@ mod tests {
             ("{\"a\"b}", "Unexpected array element."),
         ] {
             let error = parse_literal(text).unwrap_err();
-            assert_eq!(
-                error.message,
-                format!("malformed array literal: \"{text}\"")
-            );
+            assert_eq!(error.message, format!("malformed array literal: \"{text}\""));
             assert_eq!(error.details.as_deref(), Some(details), "{text}");
         }
         assert_eq!(parse_literal("{{1}}").unwrap_err().sqlstate, "0A000");

@@ -38,10 +38,7 @@ fn parse_hex(digits: &str) -> Result<Vec<u8>, ValueError> {
         }
         let high = hex_value(character)?;
         let Some(next) = characters.next() else {
-            return Err(ValueError::new(
-                "22023",
-                "invalid hexadecimal data: odd number of digits",
-            ));
+            return Err(ValueError::new("22023", "invalid hexadecimal data: odd number of digits"));
         };
         bytes.push(high << 4 | hex_value(next)?);
     }
@@ -52,12 +49,7 @@ fn hex_value(character: char) -> Result<u8, ValueError> {
     character
         .to_digit(16)
         .and_then(|digit| u8::try_from(digit).ok())
-        .ok_or_else(|| {
-            ValueError::new(
-                "22023",
-                format!("invalid hexadecimal digit: \"{character}\""),
-            )
-        })
+        .ok_or_else(|| ValueError::new("22023", format!("invalid hexadecimal digit: \"{character}\"")))
 }
 
 fn parse_escape(text: &str) -> Result<Vec<u8>, ValueError> {
@@ -70,21 +62,12 @@ fn parse_escape(text: &str) -> Result<Vec<u8>, ValueError> {
                 bytes.push(b'\\');
                 tail
             }
-            [
-                b'\\',
-                high @ b'0'..=b'3',
-                middle @ b'0'..=b'7',
-                low @ b'0'..=b'7',
-                tail @ ..,
-            ] => {
+            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', tail @ ..] => {
                 bytes.push((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'));
                 tail
             }
             [b'\\', ..] => {
-                return Err(ValueError::new(
-                    "22P02",
-                    "invalid input syntax for type bytea",
-                ));
+                return Err(ValueError::new("22P02", "invalid input syntax for type bytea"));
             }
             [byte, tail @ ..] => {
                 bytes.push(*byte);
@@ -102,16 +85,9 @@ mod tests {
     fn both_forms() {
         assert_eq!(parse_bytea("\\xDE ad\n01"), Ok(vec![0xde, 0xad, 1]));
         assert_eq!(parse_bytea("\\x"), Ok(vec![]));
-        assert_eq!(
-            parse_bytea("a\\\\b\\001é"),
-            Ok(vec![b'a', b'\\', b'b', 1, 0xc3, 0xa9])
-        );
+        assert_eq!(parse_bytea("a\\\\b\\001é"), Ok(vec![b'a', b'\\', b'b', 1, 0xc3, 0xa9]));
         for (text, sqlstate, message) in [
-            (
-                "\\x1",
-                "22023",
-                "invalid hexadecimal data: odd number of digits",
-            ),
+            ("\\x1", "22023", "invalid hexadecimal data: odd number of digits"),
             ("\\xzz", "22023", "invalid hexadecimal digit: \"z\""),
             ("\\x1é", "22023", "invalid hexadecimal digit: \"é\""),
             ("\\9", "22P02", "invalid input syntax for type bytea"),
@@ -119,11 +95,7 @@ mod tests {
             ("\\", "22P02", "invalid input syntax for type bytea"),
         ] {
             let error = parse_bytea(text).unwrap_err();
-            assert_eq!(
-                (error.sqlstate, error.message.as_str()),
-                (sqlstate, message),
-                "{text}"
-            );
+            assert_eq!((error.sqlstate, error.message.as_str()), (sqlstate, message), "{text}");
         }
         let mut out = Vec::new();
         write_bytea(&[0, 255, 16], &mut out);

@@ -42,16 +42,11 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days.clamp(-DAY_BOUND, DAY_BOUND) + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -60,11 +55,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
 pub(crate) fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year.rem_euclid(4) == 0
-            && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) =>
-        {
-            29
-        }
+        2 if year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) => 29,
         2 => 28,
         _ => 31,
     }
@@ -85,15 +76,9 @@ mod tests {
 
     #[test]
     fn days_come_back() {
-        for days in (-3_000_000..3_000_000)
-            .step_by(97)
-            .chain([i64::MIN, i64::MAX])
-        {
+        for days in (-3_000_000..3_000_000).step_by(97).chain([i64::MIN, i64::MAX]) {
             let (year, month, day) = civil_from_days(days);
-            assert_eq!(
-                days_from_civil(year, month, day),
-                days.clamp(-DAY_BOUND, DAY_BOUND)
-            );
+            assert_eq!(days_from_civil(year, month, day), days.clamp(-DAY_BOUND, DAY_BOUND));
             assert!(day <= days_in_month(year, month));
         }
     }

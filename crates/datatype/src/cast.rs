@@ -1,7 +1,6 @@
 use crate::arithmetic::{integer, number, real};
 use crate::calendar::{
-    FIRST_MOMENT, INFINITY, LAST_MOMENT, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND,
-    NEGATIVE_INFINITY,
+    FIRST_MOMENT, INFINITY, LAST_MOMENT, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY,
 };
 use crate::float::{parse_float, to_single, write_float};
 use crate::input::{first_characters, parse_in};
@@ -72,9 +71,7 @@ fn to_text(from: &Type, to: &Type, value: DatumRef<'_>, zone: &Zone) -> Datum {
         }
     };
     match to {
-        Type::Varchar(Some(length)) => {
-            Datum::Text(first_characters(&text, *length).unwrap_or(&text).to_owned())
-        }
+        Type::Varchar(Some(length)) => Datum::Text(first_characters(&text, *length).unwrap_or(&text).to_owned()),
         _ => Datum::Text(text),
     }
 }
@@ -82,17 +79,12 @@ fn to_text(from: &Type, to: &Type, value: DatumRef<'_>, zone: &Zone) -> Datum {
 fn number_to_number(from: &Type, to: &Type, value: DatumRef<'_>) -> Result<Datum, ValueError> {
     match to {
         Type::Numeric(modifier) => {
-            let number = if from.is_float() {
-                float_to_number(from, real(from, value)?)?
-            } else {
-                number(from, value)?
-            };
+            let number =
+                if from.is_float() { float_to_number(from, real(from, value)?)? } else { number(from, value)? };
             Ok(Datum::Text(number.with_modifier(*modifier)?.to_text()))
         }
         Type::Real | Type::Double => number_to_float(from, to, value).map(Datum::Real),
-        _ if from.is_integer() => {
-            checked(to, i128::from(integer(from, value)?)).map(Datum::Integer)
-        }
+        _ if from.is_integer() => checked(to, i128::from(integer(from, value)?)).map(Datum::Integer),
         _ if from.is_float() => float_to_integer(to, real(from, value)?).map(Datum::Integer),
         _ => number_to_integer(to, &number(from, value)?).map(Datum::Integer),
     }
@@ -110,27 +102,18 @@ fn number_to_float(from: &Type, to: &Type, value: DatumRef<'_>) -> Result<f64, V
         DatumRef::Integer(value) if is_single => return Ok(f64::from(value as f32)),
         _ => real(from, value)?,
     };
-    if is_single {
-        to_single(value)
-    } else {
-        Ok(value)
-    }
+    if is_single { to_single(value) } else { Ok(value) }
 }
 
 fn number_to_integer(to: &Type, number: &Number) -> Result<i64, ValueError> {
     match number {
-        Number::Nan => Err(ValueError::new(
-            "0A000",
-            format!("cannot convert NaN to {}", to.name()),
-        )),
-        Number::Infinity | Number::NegativeInfinity => Err(ValueError::new(
-            "0A000",
-            format!("cannot convert infinity to {}", to.name()),
-        )),
-        Number::Finite(decimal) => decimal
-            .to_integer()
-            .ok_or_else(|| ValueError::overflow(to.name()))
-            .and_then(|value| checked(to, value)),
+        Number::Nan => Err(ValueError::new("0A000", format!("cannot convert NaN to {}", to.name()))),
+        Number::Infinity | Number::NegativeInfinity => {
+            Err(ValueError::new("0A000", format!("cannot convert infinity to {}", to.name())))
+        }
+        Number::Finite(decimal) => {
+            decimal.to_integer().ok_or_else(|| ValueError::overflow(to.name())).and_then(|value| checked(to, value))
+        }
     }
 }
 
@@ -141,10 +124,7 @@ fn float_to_integer(to: &Type, value: f64) -> Result<i64, ValueError> {
     if rounded.is_nan() || rounded.abs() > BOUND {
         return Err(ValueError::overflow(to.name()));
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "whole, and within 128 bits"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and within 128 bits")]
     let whole = rounded as i128;
     checked(to, whole)
 }
@@ -156,11 +136,7 @@ fn float_to_number(from: &Type, value: f64) -> Result<Number, ValueError> {
         write_float(false, value, &mut text);
         return parse_number(&String::from_utf8_lossy(&text));
     }
-    let printed = if *from == Type::Real {
-        format!("{value:.5e}")
-    } else {
-        format!("{value:.14e}")
-    };
+    let printed = if *from == Type::Real { format!("{value:.5e}") } else { format!("{value:.14e}") };
     let (mantissa, exponent) = printed.split_once('e').unwrap_or((&printed, "0"));
     let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
     parse_number(&format!("{mantissa}e{exponent}"))
@@ -183,42 +159,28 @@ fn from_jsonb(to: &Type, value: DatumRef<'_>) -> Result<Datum, ValueError> {
         (to, "numeric") if to.is_number() => {
             let plain = Type::Numeric(None);
             match to {
-                Type::Numeric(modifier) => Ok(Datum::Text(
-                    parse_number(text)?.with_modifier(*modifier)?.to_text(),
-                )),
+                Type::Numeric(modifier) => Ok(Datum::Text(parse_number(text)?.with_modifier(*modifier)?.to_text())),
                 _ => number_to_number(&plain, to, DatumRef::Text(text)),
             }
         }
-        _ => Err(ValueError::new(
-            "22023",
-            format!("cannot cast jsonb {kind} to type {}", to.name()),
-        )),
+        _ => Err(ValueError::new("22023", format!("cannot cast jsonb {kind} to type {}", to.name()))),
     }
 }
 
 fn cast_moment(from: &Type, to: &Type, value: i64, zone: &Zone) -> Result<Datum, ValueError> {
     if value == INFINITY || value == NEGATIVE_INFINITY {
         // No time of day is infinite.
-        return Ok(if *to == Type::Time {
-            Datum::Null
-        } else {
-            Datum::Integer(value)
-        });
+        return Ok(if *to == Type::Time { Datum::Null } else { Datum::Integer(value) });
     }
     let out_of_range = || {
-        let message = if *from == Type::Date {
-            "date out of range for timestamp"
-        } else {
-            "timestamp out of range"
-        };
+        let message = if *from == Type::Date { "date out of range for timestamp" } else { "timestamp out of range" };
         ValueError::new("22008", message)
     };
     // First the local clock, then the target.
     let local = match from {
-        Type::Date => value
-            .checked_mul(MICROSECONDS_PER_DAY)
-            .filter(|moment| is_moment(*moment))
-            .ok_or_else(out_of_range)?,
+        Type::Date => {
+            value.checked_mul(MICROSECONDS_PER_DAY).filter(|moment| is_moment(*moment)).ok_or_else(out_of_range)?
+        }
         Type::TimestampTz => {
             let offset = zone.offset_at(value.div_euclid(MICROSECONDS_PER_SECOND));
             value.saturating_add(offset * MICROSECONDS_PER_SECOND)
@@ -268,112 +230,34 @@ mod tests {
             (&Type::Integer, "12345", &Type::Varchar(Some(3)), "123"),
             (&Type::Text, "abcdef", &Type::Varchar(Some(3)), "abc"),
             (&Type::Text, " 12 ", &Type::Integer, "12"),
-            (
-                &Type::TimestampTz,
-                "2020-06-15 23:30+00",
-                &Type::Date,
-                "2020-06-15",
-            ),
-            (
-                &Type::TimestampTz,
-                "2020-06-15 23:30+00",
-                &Type::Time,
-                "23:30:00",
-            ),
-            (
-                &Type::Date,
-                "2020-06-15",
-                &Type::TimestampTz,
-                "2020-06-15 00:00:00+00",
-            ),
+            (&Type::TimestampTz, "2020-06-15 23:30+00", &Type::Date, "2020-06-15"),
+            (&Type::TimestampTz, "2020-06-15 23:30+00", &Type::Time, "23:30:00"),
+            (&Type::Date, "2020-06-15", &Type::TimestampTz, "2020-06-15 00:00:00+00"),
             (&Type::Date, "infinity", &Type::Timestamp, "infinity"),
             (&Type::Jsonb, "1.5", &Type::Integer, "2"),
             (&Type::Jsonb, "true", &Type::Boolean, "true"),
-            (
-                &Type::Json,
-                "{\"b\":1,\"a\":2}",
-                &Type::Jsonb,
-                "{\"a\": 2, \"b\": 1}",
-            ),
+            (&Type::Json, "{\"b\":1,\"a\":2}", &Type::Jsonb, "{\"a\": 2, \"b\": 1}"),
         ] {
             let value = parse(from, text).unwrap();
             let converted = cast(from, to, value.as_ref(), &Zone::Utc).unwrap();
             let mut out = Vec::new();
             write_text(to, converted.as_ref(), &Zone::Utc, &mut out);
-            assert_eq!(
-                String::from_utf8(out).unwrap(),
-                result,
-                "{from} {text} {to}"
-            );
+            assert_eq!(String::from_utf8(out).unwrap(), result, "{from} {text} {to}");
         }
     }
 
     #[test]
     fn refusals() {
         for (from, text, to, sqlstate, message) in [
-            (
-                Type::BigInteger,
-                "9223372036854775807",
-                Type::SmallInteger,
-                "22003",
-                "smallint out of range",
-            ),
-            (
-                Type::Numeric(None),
-                "1e12",
-                Type::Integer,
-                "22003",
-                "integer out of range",
-            ),
-            (
-                Type::Numeric(None),
-                "NaN",
-                Type::Integer,
-                "0A000",
-                "cannot convert NaN to integer",
-            ),
-            (
-                Type::Double,
-                "1e300",
-                Type::BigInteger,
-                "22003",
-                "bigint out of range",
-            ),
-            (
-                Type::Double,
-                "1e300",
-                Type::Real,
-                "22003",
-                "value out of range: overflow",
-            ),
-            (
-                Type::Jsonb,
-                "{}",
-                Type::Integer,
-                "22023",
-                "cannot cast jsonb object to type integer",
-            ),
-            (
-                Type::Jsonb,
-                "null",
-                Type::Boolean,
-                "22023",
-                "cannot cast jsonb null to type boolean",
-            ),
-            (
-                Type::Jsonb,
-                "\"1\"",
-                Type::Numeric(None),
-                "22023",
-                "cannot cast jsonb string to type numeric",
-            ),
-            (
-                Type::Boolean,
-                "t",
-                Type::BigInteger,
-                "42846",
-                "cannot cast type boolean to bigint",
-            ),
+            (Type::BigInteger, "9223372036854775807", Type::SmallInteger, "22003", "smallint out of range"),
+            (Type::Numeric(None), "1e12", Type::Integer, "22003", "integer out of range"),
+            (Type::Numeric(None), "NaN", Type::Integer, "0A000", "cannot convert NaN to integer"),
+            (Type::Double, "1e300", Type::BigInteger, "22003", "bigint out of range"),
+            (Type::Double, "1e300", Type::Real, "22003", "value out of range: overflow"),
+            (Type::Jsonb, "{}", Type::Integer, "22023", "cannot cast jsonb object to type integer"),
+            (Type::Jsonb, "null", Type::Boolean, "22023", "cannot cast jsonb null to type boolean"),
+            (Type::Jsonb, "\"1\"", Type::Numeric(None), "22023", "cannot cast jsonb string to type numeric"),
+            (Type::Boolean, "t", Type::BigInteger, "42846", "cannot cast type boolean to bigint"),
             (
                 Type::Uuid,
                 "00000001-0000-4000-8000-000000000001",
@@ -384,10 +268,7 @@ mod tests {
         ] {
             let value = parse(&from, text).unwrap();
             let error = cast(&from, &to, value.as_ref(), &Zone::Utc).unwrap_err();
-            assert_eq!(
-                (error.sqlstate, error.message.as_str()),
-                (sqlstate, message)
-            );
+            assert_eq!((error.sqlstate, error.message.as_str()), (sqlstate, message));
         }
     }
 }

@@ -17,11 +17,7 @@ pub struct ValueError {
 impl ValueError {
     /// An error without details.
     pub fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            sqlstate,
-            message: message.into(),
-            details: None,
-        }
+        Self { sqlstate, message: message.into(), details: None }
     }
 
     /// Adds details.
@@ -34,9 +30,7 @@ impl ValueError {
     /// PostgreSQL's HINT. It follows from the error, so that it survives where only the fields are carried.
     pub fn hint(&self) -> Option<&'static str> {
         match self.sqlstate {
-            "22008" if is_swapped_date(&self.message) => {
-                Some("Perhaps you need a different \"datestyle\" setting.")
-            }
+            "22008" if is_swapped_date(&self.message) => Some("Perhaps you need a different \"datestyle\" setting."),
             "42883" if self.message.starts_with("operator ") => Some(
                 "No operator matches the given name and argument types. You might need to add explicit type casts.",
             ),
@@ -49,18 +43,12 @@ impl ValueError {
 
     /// 22P02: the text is not of the type's form.
     pub(crate) fn syntax(type_name: &str, text: &str) -> Self {
-        Self::new(
-            "22P02",
-            format!("invalid input syntax for type {type_name}: \"{text}\""),
-        )
+        Self::new("22P02", format!("invalid input syntax for type {type_name}: \"{text}\""))
     }
 
     /// 22003: the text is a number that the type cannot hold.
     pub(crate) fn out_of_range(type_name: &str, text: &str) -> Self {
-        Self::new(
-            "22003",
-            format!("value \"{text}\" is out of range for type {type_name}"),
-        )
+        Self::new("22003", format!("value \"{text}\" is out of range for type {type_name}"))
     }
 
     /// 22003: a computed number that the type cannot hold.
@@ -77,29 +65,18 @@ impl ValueError {
     pub(crate) fn not_a_number(type_name: &str) -> Self {
         Self::new(
             "0A000",
-            format!(
-                "\"NaN\" is not supported for type {type_name}; use numeric, or null for \"no value\""
-            ),
+            format!("\"NaN\" is not supported for type {type_name}; use numeric, or null for \"no value\""),
         )
     }
 
     /// 42846: there is no such cast.
     pub(crate) fn no_cast(from: &Type, to: &Type) -> Self {
-        Self::new(
-            "42846",
-            format!("cannot cast type {} to {}", from.name(), to.name()),
-        )
+        Self::new("42846", format!("cannot cast type {} to {}", from.name(), to.name()))
     }
 
     /// XX000: the store gave a value of another shape than the type's.
     pub(crate) fn shape(data_type: &Type) -> Self {
-        Self::new(
-            "XX000",
-            format!(
-                "a stored value is not of the form of type {}",
-                data_type.name()
-            ),
-        )
+        Self::new("XX000", format!("a stored value is not of the form of type {}", data_type.name()))
     }
 }
 
@@ -133,16 +110,8 @@ mod tests {
     #[test]
     fn hints() {
         for (data_type, text, hint) in [
-            (
-                Type::Date,
-                "2023-13-01",
-                Some("Perhaps you need a different \"datestyle\" setting."),
-            ),
-            (
-                Type::TimestampTz,
-                "2023-01-32 10:00",
-                Some("Perhaps you need a different \"datestyle\" setting."),
-            ),
+            (Type::Date, "2023-13-01", Some("Perhaps you need a different \"datestyle\" setting.")),
+            (Type::TimestampTz, "2023-01-32 10:00", Some("Perhaps you need a different \"datestyle\" setting.")),
             (Type::Date, "2023-02-29", None),
             (Type::Integer, "x", None),
         ] {

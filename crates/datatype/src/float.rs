@@ -22,30 +22,20 @@ pub(crate) fn parse_float(is_single: bool, text: &str) -> Result<f64, ValueError
         return Err(ValueError::not_a_number(type_name));
     }
     if unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity") {
-        return Ok(if trimmed.starts_with('-') {
-            f64::NEG_INFINITY
-        } else {
-            f64::INFINITY
-        });
+        return Ok(if trimmed.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
     }
     let syntax = || ValueError::syntax(type_name, text);
     if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return Err(syntax());
     }
     let value = if is_single {
-        trimmed
-            .parse::<f32>()
-            .map(f64::from)
-            .map_err(|_| syntax())?
+        trimmed.parse::<f32>().map(f64::from).map_err(|_| syntax())?
     } else {
         trimmed.parse::<f64>().map_err(|_| syntax())?
     };
     // A number that is not zero in text has become zero, or has left the range.
     if value.is_infinite() || (value == 0.0 && has_digit_above_zero(unsigned)) {
-        return Err(ValueError::new(
-            "22003",
-            format!("\"{trimmed}\" is out of range for type {type_name}"),
-        ));
+        return Err(ValueError::new("22003", format!("\"{trimmed}\" is out of range for type {type_name}")));
     }
     Ok(value)
 }
@@ -55,11 +45,7 @@ pub(crate) fn write_float(is_single: bool, value: f64, out: &mut Vec<u8>) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
-        out.extend_from_slice(if value < 0.0 {
-            b"-Infinity"
-        } else {
-            b"Infinity"
-        });
+        out.extend_from_slice(if value < 0.0 { b"-Infinity" } else { b"Infinity" });
     } else {
         write_finite(is_single, value, out);
     }
@@ -67,19 +53,12 @@ pub(crate) fn write_float(is_single: bool, value: f64, out: &mut Vec<u8>) {
 
 /// The type's name in messages.
 pub(crate) fn type_name(is_single: bool) -> &'static str {
-    if is_single {
-        "real"
-    } else {
-        "double precision"
-    }
+    if is_single { "real" } else { "double precision" }
 }
 
 /// Rounds a computed number to `real`: 22003 when it over- or underflows.
 pub(crate) fn to_single(value: f64) -> Result<f64, ValueError> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding to single precision is what is asked for"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is what is asked for")]
     let single = f64::from(value as f32);
     if single.is_infinite() && value.is_finite() {
         return Err(overflow());
@@ -101,10 +80,7 @@ pub(crate) fn underflow() -> ValueError {
 }
 
 fn has_digit_above_zero(unsigned: &str) -> bool {
-    unsigned
-        .bytes()
-        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
-        .any(|byte| matches!(byte, b'1'..=b'9'))
+    unsigned.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 /// How many digits always suffice to find a number again.
@@ -115,12 +91,7 @@ const fn longest(is_single: bool) -> usize {
 /// Whether digits this short can lie exactly on the border between two numbers: such borders have few digits
 /// only among large numbers, which have hardly a fraction.
 fn has_short_borders(is_single: bool, value: f64) -> bool {
-    value
-        >= if is_single {
-            2_f64.powi(19)
-        } else {
-            2_f64.powi(50)
-        }
+    value >= if is_single { 2_f64.powi(19) } else { 2_f64.powi(50) }
 }
 
 /// Whether the shortest digits of the standard library may differ from PostgreSQL's, which refuses digits on
@@ -149,10 +120,7 @@ fn refined(is_single: bool, value: f64, shortest: &str, digits: usize) -> String
 fn trimmed(printed: &str) -> String {
     match printed.split_once('e') {
         Some((mantissa, exponent)) if mantissa.contains('.') => {
-            format!(
-                "{}e{exponent}",
-                mantissa.trim_end_matches('0').trim_end_matches('.')
-            )
+            format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
         }
         _ => printed.to_owned(),
     }
@@ -162,8 +130,7 @@ fn trimmed(printed: &str) -> String {
 fn is_inside(is_single: bool, value: f64, text: &str) -> bool {
     let reads_back = |text: &str| {
         if is_single {
-            text.parse::<f32>()
-                .is_ok_and(|read| f64::from(read) == value)
+            text.parse::<f32>().is_ok_and(|read| f64::from(read) == value)
         } else {
             text.parse::<f64>().is_ok_and(|read| read == value)
         }
@@ -201,31 +168,13 @@ fn write_finite(is_single: bool, value: f64, out: &mut Vec<u8>) {
     // "1.7976931348623157e-308" and some room.
     let mut buffer = [0_u8; 40];
     let mut cursor = Cursor::new(buffer.as_mut_slice());
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "values of type real are single precision already"
-    )]
-    let written = if is_single {
-        write!(cursor, "{:e}", value as f32)
-    } else {
-        write!(cursor, "{value:e}")
-    };
-    let length = if written.is_ok() {
-        usize::try_from(cursor.position()).unwrap_or(0)
-    } else {
-        0
-    };
-    let Some(text) = buffer
-        .get(..length)
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-    else {
+    #[expect(clippy::cast_possible_truncation, reason = "values of type real are single precision already")]
+    let written = if is_single { write!(cursor, "{:e}", value as f32) } else { write!(cursor, "{value:e}") };
+    let length = if written.is_ok() { usize::try_from(cursor.position()).unwrap_or(0) } else { 0 };
+    let Some(text) = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
         return;
     };
-    let digits = text
-        .bytes()
-        .take_while(|byte| *byte != b'e')
-        .filter(u8::is_ascii_digit)
-        .count();
+    let digits = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
     if value != 0.0 && is_doubtful(is_single, value, digits) {
         lay_out(is_single, &refined(is_single, value, text, digits), out);
     } else {
@@ -241,11 +190,7 @@ fn lay_out(is_single: bool, text: &str, out: &mut Vec<u8>) {
     let Ok(exponent) = exponent.parse::<i32>() else {
         return;
     };
-    let plain_below = if is_single {
-        REAL_DIGITS
-    } else {
-        DOUBLE_DIGITS
-    };
+    let plain_below = if is_single { REAL_DIGITS } else { DOUBLE_DIGITS };
     if (-4..plain_below).contains(&exponent) {
         write_plain(mantissa, exponent, out);
         return;
@@ -255,11 +200,7 @@ fn lay_out(is_single: bool, text: &str, out: &mut Vec<u8>) {
     if exponent.abs() < 10 {
         out.push(b'0');
     }
-    out.extend_from_slice(
-        itoa::Buffer::new()
-            .format(exponent.unsigned_abs())
-            .as_bytes(),
-    );
+    out.extend_from_slice(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
 }
 
 /// `d.ddd` times ten to a small power, without an exponent.
@@ -268,10 +209,7 @@ fn write_plain(mantissa: &str, exponent: i32, out: &mut Vec<u8>) {
     let count = mantissa.len() - usize::from(mantissa.contains('.'));
     let Ok(before_point) = usize::try_from(exponent + 1) else {
         out.extend_from_slice(b"0.");
-        out.extend(std::iter::repeat_n(
-            b'0',
-            usize::try_from(-exponent - 1).unwrap_or(0),
-        ));
+        out.extend(std::iter::repeat_n(b'0', usize::try_from(-exponent - 1).unwrap_or(0)));
         out.extend(digits);
         return;
     };
@@ -284,10 +222,7 @@ fn write_plain(mantissa: &str, exponent: i32, out: &mut Vec<u8>) {
         }
         out.push(digit);
     }
-    out.extend(std::iter::repeat_n(
-        b'0',
-        before_point.saturating_sub(count),
-    ));
+    out.extend(std::iter::repeat_n(b'0', before_point.saturating_sub(count)));
 }
 
 #[cfg(test)]
@@ -344,36 +279,12 @@ mod tests {
         assert_eq!(parse_float(false, "-Infinity"), Ok(f64::NEG_INFINITY));
         assert_eq!(parse_float(false, "0e-999"), Ok(0.0));
         for (is_single, text, message) in [
-            (
-                false,
-                "1,5",
-                "invalid input syntax for type double precision: \"1,5\"",
-            ),
-            (
-                false,
-                "",
-                "invalid input syntax for type double precision: \"\"",
-            ),
-            (
-                false,
-                ".",
-                "invalid input syntax for type double precision: \".\"",
-            ),
-            (
-                false,
-                "infin",
-                "invalid input syntax for type double precision: \"infin\"",
-            ),
-            (
-                false,
-                "1e400",
-                "\"1e400\" is out of range for type double precision",
-            ),
-            (
-                false,
-                "1e-400",
-                "\"1e-400\" is out of range for type double precision",
-            ),
+            (false, "1,5", "invalid input syntax for type double precision: \"1,5\""),
+            (false, "", "invalid input syntax for type double precision: \"\""),
+            (false, ".", "invalid input syntax for type double precision: \".\""),
+            (false, "infin", "invalid input syntax for type double precision: \"infin\""),
+            (false, "1e400", "\"1e400\" is out of range for type double precision"),
+            (false, "1e-400", "\"1e-400\" is out of range for type double precision"),
             (true, "1e40", "\"1e40\" is out of range for type real"),
         ] {
             assert_eq!(parse_float(is_single, text).unwrap_err().message, message);

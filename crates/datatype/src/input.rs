@@ -20,16 +20,11 @@ pub fn parse(data_type: &Type, text: &str) -> Result<Datum, ValueError> {
 /// Those of [`parse`].
 pub fn parse_in(data_type: &Type, text: &str, zone: &Zone) -> Result<Datum, ValueError> {
     if memchr::memchr(0, text.as_bytes()).is_some() {
-        return Err(ValueError::new(
-            "22021",
-            "invalid byte sequence for encoding \"UTF8\": 0x00",
-        ));
+        return Err(ValueError::new("22021", "invalid byte sequence for encoding \"UTF8\": 0x00"));
     }
     Ok(match data_type {
         Type::Boolean => Datum::Integer(i64::from(parse_boolean(text)?)),
-        Type::SmallInteger | Type::Integer | Type::BigInteger => {
-            Datum::Integer(parse_integer(data_type, text)?)
-        }
+        Type::SmallInteger | Type::Integer | Type::BigInteger => Datum::Integer(parse_integer(data_type, text)?),
         Type::Numeric(modifier) => Datum::Text(numeric::parse(*modifier, text)?),
         Type::Real => Datum::Real(parse_float(true, text)?),
         Type::Double => Datum::Real(parse_float(false, text)?),
@@ -82,10 +77,7 @@ fn limited(text: &str, length: u32) -> Result<&str, ValueError> {
     if surplus.bytes().all(|byte| byte == b' ') {
         return Ok(kept);
     }
-    Err(ValueError::new(
-        "22001",
-        format!("value too long for type character varying({length})"),
-    ))
+    Err(ValueError::new("22001", format!("value too long for type character varying({length})")))
 }
 
 /// The first characters of a text, or `None` when it has no more than that.
@@ -102,24 +94,15 @@ fn parse_label<'a>(definition: &EnumType, text: &'a str) -> Result<&'a str, Valu
     if definition.labels.iter().any(|label| &**label == text) {
         return Ok(text);
     }
-    let message = format!(
-        "invalid input value for enum {}: \"{text}\"",
-        quoted(&definition.name.name)
-    );
+    let message = format!("invalid input value for enum {}: \"{text}\"", quoted(&definition.name.name));
     Err(ValueError::new("22P02", message))
 }
 
 /// A type's name as `format_type` prints it: quoted when it is no plain identifier.
 fn quoted(name: &str) -> String {
     let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_plain {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 #[cfg(test)]
@@ -138,20 +121,14 @@ mod tests {
         assert_eq!(parse(&Type::Varchar(Some(3)), "äöü"), Ok(text("äöü")));
         assert_eq!(parse(&Type::Varchar(Some(3)), "abc  "), Ok(text("abc")));
         let error = parse(&Type::Varchar(Some(8)), "123456789").unwrap_err();
-        assert_eq!(
-            (error.sqlstate, error.message.as_str()),
-            ("22001", "value too long for type character varying(8)")
-        );
+        assert_eq!((error.sqlstate, error.message.as_str()), ("22001", "value too long for type character varying(8)"));
         let state = Type::Enum(Arc::new(EnumType {
             name: QualifiedName::new("public", "parcel_state"),
             labels: vec!["booked".into(), "lost".into()],
         }));
         assert_eq!(parse(&state, "lost"), Ok(text("lost")));
         let error = parse(&state, "stolen").unwrap_err();
-        assert_eq!(
-            error.message,
-            "invalid input value for enum parcel_state: \"stolen\""
-        );
+        assert_eq!(error.message, "invalid input value for enum parcel_state: \"stolen\"");
         assert_eq!(parse(&Type::Text, "a\0b").unwrap_err().sqlstate, "22021");
     }
 
@@ -168,11 +145,7 @@ mod tests {
             (Type::Text, "\"a\\u00e9\"", text("aé")),
             (Type::Json, "\"a\\u00e9\"", text("\"aé\"")),
             (Type::Json, "{\"b\":1, \"a\":2}", text("{\"b\":1, \"a\":2}")),
-            (
-                Type::Jsonb,
-                "{\"b\":1, \"a\":2}",
-                text("{\"a\": 2, \"b\": 1}"),
-            ),
+            (Type::Jsonb, "{\"b\":1, \"a\":2}", text("{\"a\": 2, \"b\": 1}")),
             (Type::Jsonb, "null", Datum::Null),
             (Type::Numeric(Some((12, 2))), "1.005", text("1.01")),
         ] {
@@ -182,9 +155,6 @@ mod tests {
             from_json(&Type::Integer, "1.5").unwrap_err().message,
             "invalid input syntax for type integer: \"1.5\""
         );
-        assert_eq!(
-            from_json(&Type::Text, "\"\\u0000\"").unwrap_err().sqlstate,
-            "22P05"
-        );
+        assert_eq!(from_json(&Type::Text, "\"\\u0000\"").unwrap_err().sqlstate, "22P05");
     }
 }

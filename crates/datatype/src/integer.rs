@@ -44,18 +44,11 @@ pub(crate) fn parse_boolean(text: &str) -> Result<bool, ValueError> {
     let word = trim(text);
     // At most "false": longer words match nothing.
     let is_start_of = |whole: &str, least: usize| {
-        word.len() >= least
-            && whole
-                .get(..word.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(word))
+        word.len() >= least && whole.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
     };
     if is_start_of("true", 1) || is_start_of("yes", 1) || is_start_of("on", 2) || word == "1" {
         Ok(true)
-    } else if is_start_of("false", 1)
-        || is_start_of("no", 1)
-        || is_start_of("off", 2)
-        || word == "0"
-    {
+    } else if is_start_of("false", 1) || is_start_of("no", 1) || is_start_of("off", 2) || word == "0" {
         Ok(false)
     } else {
         Err(ValueError::syntax("boolean", text))
@@ -69,55 +62,18 @@ mod tests {
     #[test]
     fn integers() {
         assert_eq!(parse_integer(&Type::Integer, " -12 "), Ok(-12));
-        assert_eq!(
-            parse_integer(&Type::BigInteger, "+9223372036854775807"),
-            Ok(i64::MAX)
-        );
-        assert_eq!(
-            parse_integer(&Type::BigInteger, "-9223372036854775808"),
-            Ok(i64::MIN)
-        );
+        assert_eq!(parse_integer(&Type::BigInteger, "+9223372036854775807"), Ok(i64::MAX));
+        assert_eq!(parse_integer(&Type::BigInteger, "-9223372036854775808"), Ok(i64::MIN));
         for (data_type, text, message) in [
-            (
-                Type::Integer,
-                "abc",
-                "invalid input syntax for type integer: \"abc\"",
-            ),
-            (
-                Type::Integer,
-                "",
-                "invalid input syntax for type integer: \"\"",
-            ),
-            (
-                Type::Integer,
-                "1.5",
-                "invalid input syntax for type integer: \"1.5\"",
-            ),
-            (
-                Type::Integer,
-                "- 1",
-                "invalid input syntax for type integer: \"- 1\"",
-            ),
-            (
-                Type::Integer,
-                "2147483648",
-                "value \"2147483648\" is out of range for type integer",
-            ),
-            (
-                Type::SmallInteger,
-                "40000",
-                "value \"40000\" is out of range for type smallint",
-            ),
-            (
-                Type::BigInteger,
-                "9223372036854775808",
-                "value \"9223372036854775808\" is out of range for type bigint",
-            ),
+            (Type::Integer, "abc", "invalid input syntax for type integer: \"abc\""),
+            (Type::Integer, "", "invalid input syntax for type integer: \"\""),
+            (Type::Integer, "1.5", "invalid input syntax for type integer: \"1.5\""),
+            (Type::Integer, "- 1", "invalid input syntax for type integer: \"- 1\""),
+            (Type::Integer, "2147483648", "value \"2147483648\" is out of range for type integer"),
+            (Type::SmallInteger, "40000", "value \"40000\" is out of range for type smallint"),
+            (Type::BigInteger, "9223372036854775808", "value \"9223372036854775808\" is out of range for type bigint"),
         ] {
-            assert_eq!(
-                parse_integer(&data_type, text).unwrap_err().message,
-                message
-            );
+            assert_eq!(parse_integer(&data_type, text).unwrap_err().message, message);
         }
     }
 

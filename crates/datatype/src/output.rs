@@ -10,16 +10,12 @@ pub fn write_json(data_type: &Type, value: DatumRef<'_>, zone: &Zone, out: &mut 
     match (data_type, value) {
         (_, DatumRef::Null) => out.extend_from_slice(b"null"),
         (Type::Boolean, DatumRef::Integer(value)) => write_boolean(value, out),
-        (
-            Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz,
-            DatumRef::Integer(value),
-        ) => {
+        (Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz, DatumRef::Integer(value)) => {
             out.push(b'"');
             write_moment(data_type, value, zone, Style::Json, out);
             out.push(b'"');
         }
-        (Type::Real | Type::Double, DatumRef::Real(_) | DatumRef::Integer(_))
-        | (_, DatumRef::Real(_)) => {
+        (Type::Real | Type::Double, DatumRef::Real(_) | DatumRef::Integer(_)) | (_, DatumRef::Real(_)) => {
             let is_bare = !matches!(value, DatumRef::Real(value) if !value.is_finite());
             write_between_quotes(!is_bare, out, |out| write_number(data_type, value, out));
         }
@@ -57,10 +53,7 @@ pub fn write_output(data_type: &Type, value: DatumRef<'_>, zone: &Zone, out: &mu
     match (data_type, value) {
         (_, DatumRef::Null) => {}
         (Type::Boolean, DatumRef::Integer(value)) => out.push(if value == 0 { b'f' } else { b't' }),
-        (
-            Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz,
-            DatumRef::Integer(value),
-        ) => {
+        (Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz, DatumRef::Integer(value)) => {
             write_moment(data_type, value, zone, Style::Iso, out);
         }
         (_, DatumRef::Integer(_) | DatumRef::Real(_)) => write_number(data_type, value, out),
@@ -90,10 +83,7 @@ fn write_integer(value: i64, out: &mut Vec<u8>) {
 /// A number in whichever form the store gave it.
 fn write_number(data_type: &Type, value: DatumRef<'_>, out: &mut Vec<u8>) {
     match (data_type, value) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the store kept a floating point number as an integer"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "the store kept a floating point number as an integer")]
         (Type::Real | Type::Double, DatumRef::Integer(value)) => {
             write_float(*data_type == Type::Real, value as f64, out);
         }
@@ -130,53 +120,17 @@ mod tests {
             (Type::Integer, "-5", "-5", "-5", "-5"),
             (Type::Numeric(None), "1.50", "1.50", "1.50", "1.50"),
             (Type::Numeric(None), "NaN", "\"NaN\"", "NaN", "NaN"),
-            (
-                Type::Numeric(None),
-                "-inf",
-                "\"-Infinity\"",
-                "-Infinity",
-                "-Infinity",
-            ),
+            (Type::Numeric(None), "-inf", "\"-Infinity\"", "-Infinity", "-Infinity"),
             (Type::Double, "1e300", "1e+300", "1e+300", "1e+300"),
             (Type::Double, "inf", "\"Infinity\"", "Infinity", "Infinity"),
             (Type::Real, "0.1", "0.1", "0.1", "0.1"),
             (Type::Text, "a\"b", "\"a\\\"b\"", "a\"b", "a\"b"),
-            (
-                Type::Date,
-                "1999-12-31",
-                "\"1999-12-31\"",
-                "1999-12-31",
-                "1999-12-31",
-            ),
-            (
-                Type::Date,
-                "0044-03-15 BC",
-                "\"0044-03-15 BC\"",
-                "0044-03-15 BC",
-                "0044-03-15 BC",
-            ),
-            (
-                Type::Date,
-                "-infinity",
-                "\"-infinity\"",
-                "-infinity",
-                "-infinity",
-            ),
-            (
-                Type::Date,
-                "12345-01-02",
-                "\"12345-01-02\"",
-                "12345-01-02",
-                "12345-01-02",
-            ),
+            (Type::Date, "1999-12-31", "\"1999-12-31\"", "1999-12-31", "1999-12-31"),
+            (Type::Date, "0044-03-15 BC", "\"0044-03-15 BC\"", "0044-03-15 BC", "0044-03-15 BC"),
+            (Type::Date, "-infinity", "\"-infinity\"", "-infinity", "-infinity"),
+            (Type::Date, "12345-01-02", "\"12345-01-02\"", "12345-01-02", "12345-01-02"),
             (Type::Time, "24:00", "\"24:00:00\"", "24:00:00", "24:00:00"),
-            (
-                Type::Time,
-                "1:02:03.450",
-                "\"01:02:03.45\"",
-                "01:02:03.45",
-                "01:02:03.45",
-            ),
+            (Type::Time, "1:02:03.450", "\"01:02:03.45\"", "01:02:03.45", "01:02:03.45"),
             (
                 Type::Timestamp,
                 "2024-02-29T23:59:59.999999",
@@ -198,51 +152,18 @@ mod tests {
                 "0044-03-15 12:00:00+00 BC",
                 "0044-03-15 12:00:00+00 BC",
             ),
-            (
-                Type::Bytea,
-                "\\xDEad",
-                "\"\\\\xdead\"",
-                "\\xdead",
-                "\\xdead",
-            ),
-            (
-                Type::Jsonb,
-                "{\"a\":1}",
-                "{\"a\": 1}",
-                "{\"a\": 1}",
-                "{\"a\": 1}",
-            ),
-            (
-                Type::Json,
-                "{\"a\":1}",
-                "{\"a\":1}",
-                "{\"a\":1}",
-                "{\"a\":1}",
-            ),
+            (Type::Bytea, "\\xDEad", "\"\\\\xdead\"", "\\xdead", "\\xdead"),
+            (Type::Jsonb, "{\"a\":1}", "{\"a\": 1}", "{\"a\": 1}", "{\"a\": 1}"),
+            (Type::Json, "{\"a\":1}", "{\"a\":1}", "{\"a\":1}", "{\"a\":1}"),
         ] {
             let value = parse(&data_type, input).unwrap();
             let zone = Zone::Utc;
-            assert_eq!(
-                written(|out| write_json(&data_type, value.as_ref(), &zone, out)),
-                json
-            );
-            assert_eq!(
-                written(|out| write_text(&data_type, value.as_ref(), &zone, out)),
-                text
-            );
-            assert_eq!(
-                written(|out| write_output(&data_type, value.as_ref(), &zone, out)),
-                output
-            );
+            assert_eq!(written(|out| write_json(&data_type, value.as_ref(), &zone, out)), json);
+            assert_eq!(written(|out| write_text(&data_type, value.as_ref(), &zone, out)), text);
+            assert_eq!(written(|out| write_output(&data_type, value.as_ref(), &zone, out)), output);
         }
-        assert_eq!(
-            written(|out| write_json(&Type::Text, DatumRef::Null, &Zone::Utc, out)),
-            "null"
-        );
-        assert_eq!(
-            written(|out| write_output(&Type::Text, DatumRef::Null, &Zone::Utc, out)),
-            ""
-        );
+        assert_eq!(written(|out| write_json(&Type::Text, DatumRef::Null, &Zone::Utc, out)), "null");
+        assert_eq!(written(|out| write_output(&Type::Text, DatumRef::Null, &Zone::Utc, out)), "");
     }
 
     #[test]
@@ -258,22 +179,10 @@ mod tests {
                 }
             })
         };
-        assert_eq!(
-            print("Europe/Amsterdam", "2024-07-01", false),
-            "2024-07-01 02:00:00+02"
-        );
-        assert_eq!(
-            print("Asia/Kolkata", "2024-07-01", true),
-            "\"2024-07-01T05:30:00+05:30\""
-        );
-        assert_eq!(
-            print("Asia/Kolkata", "2024-07-01", false),
-            "2024-07-01 05:30:00+05:30"
-        );
-        assert_eq!(
-            print("America/New_York", "2024-01-01", true),
-            "\"2023-12-31T19:00:00-05:00\""
-        );
+        assert_eq!(print("Europe/Amsterdam", "2024-07-01", false), "2024-07-01 02:00:00+02");
+        assert_eq!(print("Asia/Kolkata", "2024-07-01", true), "\"2024-07-01T05:30:00+05:30\"");
+        assert_eq!(print("Asia/Kolkata", "2024-07-01", false), "2024-07-01 05:30:00+05:30");
+        assert_eq!(print("America/New_York", "2024-01-01", true), "\"2023-12-31T19:00:00-05:00\"");
         assert_eq!(Datum::Null.as_ref(), DatumRef::Null);
     }
 }

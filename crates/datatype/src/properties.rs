@@ -7,8 +7,8 @@ use base::QualifiedName;
 use proptest::prelude::*;
 
 use crate::{
-    Arithmetic, Average, Datum, DatumRef, EnumType, Sum, Type, Zone, arithmetic, array, cast,
-    compare, from_json, json, parse, parse_in, write_json, write_output, write_text,
+    Arithmetic, Average, Datum, DatumRef, EnumType, Sum, Type, Zone, arithmetic, array, cast, compare, from_json, json,
+    parse, parse_in, write_json, write_output, write_text,
 };
 
 fn types() -> Vec<Type> {
@@ -72,15 +72,8 @@ fn values() -> impl Strategy<Value = Datum> {
     prop_oneof![
         Just(Datum::Null),
         any::<i64>().prop_map(Datum::Integer),
-        prop_oneof![
-            Just(i64::MIN),
-            Just(i64::MAX),
-            Just(i64::MIN + 1),
-            Just(i64::MAX - 1),
-            Just(0),
-            Just(-1)
-        ]
-        .prop_map(Datum::Integer),
+        prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(i64::MIN + 1), Just(i64::MAX - 1), Just(0), Just(-1)]
+            .prop_map(Datum::Integer),
         any::<f64>().prop_map(Datum::Real),
         texts().prop_map(Datum::Text),
         any::<Vec<u8>>().prop_map(Datum::Bytes),

@@ -60,10 +60,7 @@ impl Type {
     /// The type that a name in DDL or in a `::cast` means, aliases included (`int4`, `varchar`, `timestamptz`).
     /// Case and runs of blanks do not matter; modifiers are not part of a name. Enumerations are not known here.
     pub fn from_name(name: &str) -> Option<Self> {
-        let words: Vec<String> = name
-            .split_whitespace()
-            .map(str::to_ascii_lowercase)
-            .collect();
+        let words: Vec<String> = name.split_whitespace().map(str::to_ascii_lowercase).collect();
         Some(match words.join(" ").as_str() {
             "boolean" | "bool" => Self::Boolean,
             "smallint" | "int2" => Self::SmallInteger,

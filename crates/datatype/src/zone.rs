@@ -101,10 +101,7 @@ mod tests {
         assert_eq!(zone.offset_of_local(1_710_037_800), -18_000);
         assert_eq!(zone.offset_of_local(1_730_597_400), -18_000);
         // July of the year 200024 is summer too.
-        assert_eq!(
-            zone.offset_at(1_720_000_000 + 495 * SECONDS_PER_CYCLE),
-            -14_400
-        );
+        assert_eq!(zone.offset_at(1_720_000_000 + 495 * SECONDS_PER_CYCLE), -14_400);
         assert_eq!(zone.offset_at(i64::MAX), zone.offset_at(i64::MAX));
         assert_eq!(zone.offset_of_local(i64::MIN), zone.offset_at(i64::MIN));
     }

@@ -8,8 +8,8 @@ mod tests {
 
     use base::QualifiedName;
     use datatype::{
-        Arithmetic, Average, Datum, EnumType, Sum, Type, ValueError, Zone, arithmetic, array,
-        can_cast, cast, compare, json, parse, parse_in, pattern, write_json, write_output,
+        Arithmetic, Average, Datum, EnumType, Sum, Type, ValueError, Zone, arithmetic, array, can_cast, cast, compare,
+        json, parse, parse_in, pattern, write_json, write_output,
     };
 
     #[test]
@@ -23,26 +23,16 @@ mod tests {
             let answer = match ask(&question) {
                 Ok(text) => format!("={text}"),
                 Err(error) => {
-                    let (details, hint) = (
-                        error.details.clone().unwrap_or_default(),
-                        error.hint().unwrap_or_default(),
-                    );
+                    let (details, hint) = (error.details.clone().unwrap_or_default(), error.hint().unwrap_or_default());
                     format!("!{}|{error}|{details}|{hint}", error.sqlstate)
                 }
             };
             if &answer != expected {
-                wrong.push(format!(
-                    "{question:?}\n  PostgreSQL {expected}\n  here       {answer}"
-                ));
+                wrong.push(format!("{question:?}\n  PostgreSQL {expected}\n  here       {answer}"));
             }
             count += 1;
         }
-        assert!(
-            wrong.is_empty(),
-            "{} of {count} answers differ:\n{}",
-            wrong.len(),
-            wrong.join("\n")
-        );
+        assert!(wrong.is_empty(), "{} of {count} answers differ:\n{}", wrong.len(), wrong.join("\n"));
     }
 
     fn ask(question: &[&str]) -> Result<String, ValueError> {
@@ -67,8 +57,7 @@ mod tests {
             ("arith", [name, symbol, left, right]) => {
                 let data_type = type_of(name);
                 let (left, right) = (parse(&data_type, left)?, parse(&data_type, right)?);
-                let result =
-                    arithmetic(operator(symbol), &data_type, left.as_ref(), right.as_ref())?;
+                let result = arithmetic(operator(symbol), &data_type, left.as_ref(), right.as_ref())?;
                 show(&data_type, &result, &zone)
             }
             ("cmp", [name, left, right]) => {
@@ -76,23 +65,15 @@ mod tests {
                 let (left, right) = (parse(&data_type, left)?, parse(&data_type, right)?);
                 (compare(&data_type, left.as_ref(), right.as_ref()) as i32).to_string()
             }
-            ("like" | "ilike", [text, pattern]) => {
-                pattern::like(text, pattern, kind == "ilike")?.to_string()
-            }
-            ("~" | "~*", [text, pattern]) => pattern::compile(pattern, kind == "~*")?
-                .is_match(text)
-                .to_string(),
+            ("like" | "ilike", [text, pattern]) => pattern::like(text, pattern, kind == "ilike")?.to_string(),
+            ("~" | "~*", [text, pattern]) => pattern::compile(pattern, kind == "~*")?.is_match(text).to_string(),
             ("sum", [name, values @ ..]) => {
                 let data_type = type_of(name);
                 let mut sum = Sum::new(&data_type);
                 for value in values {
                     sum.add(parse(&data_type, value)?.as_ref())?;
                 }
-                show(
-                    &Sum::result_type(&data_type).expect("a sum"),
-                    &sum.finish()?,
-                    &zone,
-                )
+                show(&Sum::result_type(&data_type).expect("a sum"), &sum.finish()?, &zone)
             }
             ("avg", [name, values @ ..]) => {
                 let data_type = type_of(name);
@@ -100,11 +81,7 @@ mod tests {
                 for value in values {
                     average.add(parse(&data_type, value)?.as_ref())?;
                 }
-                show(
-                    &Average::result_type(&data_type).expect("an average"),
-                    &average.finish()?,
-                    &zone,
-                )
+                show(&Average::result_type(&data_type).expect("an average"), &average.finish()?, &zone)
             }
             ("get" | "getj", [text, steps @ ..]) => at_path(kind == "get", text, steps)?,
             ("strip", [text]) => {
@@ -129,23 +106,11 @@ mod tests {
                 None => json::Step::Key(step),
             })
             .collect();
-        let canonical = if is_canonical {
-            json::canonical(text)?
-        } else {
-            text.to_owned()
-        };
+        let canonical = if is_canonical { json::canonical(text)? } else { text.to_owned() };
         json::validate(&canonical)?;
-        let found = if is_canonical {
-            json::get(&canonical, &steps)
-        } else {
-            json::get_json(&canonical, &steps)
-        };
+        let found = if is_canonical { json::get(&canonical, &steps) } else { json::get_json(&canonical, &steps) };
         let found_text = found.and_then(json::text_of);
-        Ok(format!(
-            "{} {}",
-            found.unwrap_or("<null>"),
-            found_text.as_deref().unwrap_or("<null>")
-        ))
+        Ok(format!("{} {}", found.unwrap_or("<null>"), found_text.as_deref().unwrap_or("<null>")))
     }
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -173,24 +138,16 @@ mod tests {
 
     fn type_of(name: &str) -> Type {
         if let Some((base, modifier)) = name.trim_end_matches(')').split_once('(') {
-            let numbers: Vec<i16> = modifier
-                .split(',')
-                .map(|number| number.parse().expect("a number"))
-                .collect();
+            let numbers: Vec<i16> = modifier.split(',').map(|number| number.parse().expect("a number")).collect();
             return match (base, numbers.as_slice()) {
-                ("numeric", [precision, scale]) => {
-                    Type::Numeric(Some((precision.unsigned_abs(), *scale)))
-                }
+                ("numeric", [precision, scale]) => Type::Numeric(Some((precision.unsigned_abs(), *scale))),
                 (_, [length]) => Type::Varchar(Some(u32::from(length.unsigned_abs()))),
                 _ => panic!("no such type: {name}"),
             };
         }
         if name == "mood" {
             let labels = ["sad", "ok", "happy"].map(Arc::from).to_vec();
-            return Type::Enum(Arc::new(EnumType {
-                name: QualifiedName::new("public", "mood"),
-                labels,
-            }));
+            return Type::Enum(Arc::new(EnumType { name: QualifiedName::new("public", "mood"), labels }));
         }
         Type::from_name(name).expect("a type")
     }

@@ -27,23 +27,13 @@ pub(crate) fn answer(
     readiness: &impl Readiness,
 ) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
-        let mut response = respond(
-            StatusCode::METHOD_NOT_ALLOWED,
-            TEXT,
-            "Only GET and HEAD\n".to_owned(),
-        );
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD\n".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match path {
         "/" => respond(StatusCode::OK, TEXT, INDEX.to_owned()),
-        "/metrics" => respond(
-            StatusCode::OK,
-            OPEN_METRICS,
-            shared.telemetry.render_metrics(),
-        ),
+        "/metrics" => respond(StatusCode::OK, OPEN_METRICS, shared.telemetry.render_metrics()),
         "/live" => respond(StatusCode::OK, JSON, "{\"status\":\"live\"}\n".to_owned()),
         "/ready" => match ready(shared, readiness) {
             Ok(()) => respond(StatusCode::OK, JSON, "{\"status\":\"ready\"}\n".to_owned()),
@@ -54,30 +44,18 @@ pub(crate) fn answer(
                 respond(StatusCode::SERVICE_UNAVAILABLE, JSON, body)
             }
         },
-        _ => respond(
-            StatusCode::NOT_FOUND,
-            TEXT,
-            "There are /metrics, /live and /ready\n".to_owned(),
-        ),
+        _ => respond(StatusCode::NOT_FOUND, TEXT, "There are /metrics, /live and /ready\n".to_owned()),
     }
 }
 
 fn ready(shared: &Shared, readiness: &impl Readiness) -> Result<(), &'static str> {
-    if shared.is_draining() {
-        Err("draining")
-    } else {
-        readiness.check()
-    }
+    if shared.is_draining() { Err("draining") } else { readiness.check() }
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -72,11 +72,7 @@ impl Drop for Flight {
         let ended = self.shared.telemetry.clock().monotonic();
         self.shared.telemetry.report(&RequestFinished {
             method: &self.method,
-            route: if self.summary.route.is_empty() {
-                "unmatched"
-            } else {
-                self.summary.route
-            },
+            route: if self.summary.route.is_empty() { "unmatched" } else { self.summary.route },
             status: self.status,
             relation: self.summary.relation.as_deref(),
             role: self.summary.role.as_deref(),
@@ -170,9 +166,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Done => SizeHint::with_exact(0),
-            Content::Full(bytes) => {
-                SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
-            }
+            Content::Full(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
             Content::Stream(_) => SizeHint::default(),
         }
     }

@@ -17,11 +17,7 @@ use crate::refusal::Refusal;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The whole body.
-pub(crate) async fn collect(
-    mut body: Incoming,
-    headers: &HeaderMap,
-    limits: &EdgeLimits,
-) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect(mut body: Incoming, headers: &HeaderMap, limits: &EdgeLimits) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -32,12 +28,7 @@ pub(crate) async fn collect(
         let is_read = !headers.contains_key(EXPECT) && linger(&mut body, limit.value).await;
         return Err(Refusal::body_too_large(limit, !is_read));
     }
-    match tokio::time::timeout(
-        limits.body_read_timeout,
-        gather(&mut body, announced, limit.value),
-    )
-    .await
-    {
+    match tokio::time::timeout(limits.body_read_timeout, gather(&mut body, announced, limit.value)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Unread::TooLarge)) => {
             let is_read = linger(&mut body, limit.value).await;
@@ -71,19 +62,13 @@ async fn gather(body: &mut Incoming, announced: Option<u64>, most: u64) -> Resul
         }
         if whole.is_empty() {
             // No more than was announced, and that lies below the limit.
-            let room = announced
-                .and_then(|bytes| usize::try_from(bytes).ok())
-                .unwrap_or(0);
+            let room = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
             whole.reserve(room.max(first.len() + piece.len()));
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// Reads on without keeping anything. Whether the end was reached.

@@ -57,40 +57,21 @@ where
         () = tokio::time::sleep(limits.header_read_timeout) => return Some(DropReason::SlowHead),
         () = last_chance(&mut phase) => return None,
     };
-    let watched = TokioIo::new(Watched {
-        socket,
-        activity: activity.clone(),
-    });
+    let watched = TokioIo::new(Watched { socket, activity: activity.clone() });
     let for_requests = activity.clone();
     let service = service_fn(|request| {
         let answer = answer(request, for_requests.clone());
         async { Ok::<_, Infallible>(answer.await) }
     });
-    let watch = Watch {
-        activity,
-        limits,
-        protocol,
-    };
+    let watch = Watch { activity, limits, protocol };
     match protocol {
         Protocol::Http1 => {
             let connection = pin!(http1_builder(limits).serve_connection(watched, service));
-            drive(
-                connection,
-                |connection| connection.graceful_shutdown(),
-                watch,
-                phase,
-            )
-            .await
+            drive(connection, |connection| connection.graceful_shutdown(), watch, phase).await
         }
         Protocol::Http2 => {
             let connection = pin!(http2_builder(limits).serve_connection(watched, service));
-            drive(
-                connection,
-                |connection| connection.graceful_shutdown(),
-                watch,
-                phase,
-            )
-            .await
+            drive(connection, |connection| connection.graceful_shutdown(), watch, phase).await
         }
     }
 }
@@ -109,9 +90,7 @@ fn http1_builder(limits: &EdgeLimits) -> http1::Builder {
 
 fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .max_concurrent_streams(limits.max_streams)
-        .max_header_list_size(limits.max_header_bytes);
+    builder.max_concurrent_streams(limits.max_streams).max_header_list_size(limits.max_header_bytes);
     builder
 }
 
@@ -138,13 +117,8 @@ async fn detect(socket: &TcpStream) -> Option<Protocol> {
 
 /// Ends a while after the server began to stop.
 async fn last_chance(phase: &mut watch::Receiver<Phase>) {
-    if phase
-        .wait_for(|phase| *phase != Phase::Serving)
-        .await
-        .is_ok()
-    {
-        let _over =
-            tokio::time::timeout(LAST_CHANCE, phase.wait_for(|phase| *phase == Phase::Ended)).await;
+    if phase.wait_for(|phase| *phase != Phase::Serving).await.is_ok() {
+        let _over = tokio::time::timeout(LAST_CHANCE, phase.wait_for(|phase| *phase == Phase::Ended)).await;
     }
 }
 
@@ -164,9 +138,7 @@ async fn drive<C>(
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut alarm = pin!(tokio::time::sleep_until(
-        Instant::now() + shortest(watch.limits)
-    ));
+    let mut alarm = pin!(tokio::time::sleep_until(Instant::now() + shortest(watch.limits)));
     // A connection that was accepted while the server began to stop finds it out here, not by a change.
     let mut is_draining = false;
     let mut current = *phase.borrow_and_update();

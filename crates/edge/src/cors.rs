@@ -2,8 +2,8 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
@@ -15,8 +15,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
      Range-Unit, Preference-Applied, Content-Profile, ETag, Retry-After, Proxy-Status, WWW-Authenticate, \
      Server-Timing, X-Request-Id",
 );
-const METHODS: HeaderValue =
-    HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
 /// A day: browsers keep it for two hours at most anyway.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -43,11 +42,9 @@ impl Cors {
     pub(crate) fn new(origins: &AllowedOrigins) -> Result<Self, EdgeError> {
         match origins {
             AllowedOrigins::Any => Ok(Self::Any),
-            AllowedOrigins::List(origins) => origins
-                .iter()
-                .map(|origin| read_origin(origin))
-                .collect::<Result<_, _>>()
-                .map(Self::List),
+            AllowedOrigins::List(origins) => {
+                origins.iter().map(|origin| read_origin(origin)).collect::<Result<_, _>>().map(Self::List)
+            }
         }
     }
 
@@ -56,20 +53,14 @@ impl Cors {
         match (self, headers.get(ORIGIN)) {
             (_, None) => Verdict::Silent,
             (Self::Any, Some(_)) => Verdict::Any,
-            (Self::List(allowed), Some(origin)) if allowed.contains(origin) => {
-                Verdict::Origin(origin.clone())
-            }
+            (Self::List(allowed), Some(origin)) if allowed.contains(origin) => Verdict::Origin(origin.clone()),
             (Self::List(_), Some(_)) => Verdict::Silent,
         }
     }
 
     /// The answer to a preflight, if the request is one from a page that may call. Everything else is a request
     /// like any other.
-    pub(crate) fn preflight(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Option<(StatusCode, HeaderMap)> {
+    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, HeaderMap)> {
         if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
@@ -81,13 +72,10 @@ impl Cors {
         self.allow_origin(&verdict, &mut answer);
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         answer.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-        let wanted = headers
-            .get(ACCESS_CONTROL_REQUEST_HEADERS)
-            .and_then(|wanted| wanted.to_str().ok());
+        let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|wanted| wanted.to_str().ok());
         if let Some(wanted) = wanted
-            && let Ok(allowed) = HeaderValue::try_from(format!(
-                "Authorization, {wanted}, Accept, Accept-Language, Content-Language"
-            ))
+            && let Ok(allowed) =
+                HeaderValue::try_from(format!("Authorization, {wanted}, Accept, Accept-Language, Content-Language"))
         {
             answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         }
@@ -120,10 +108,7 @@ impl Cors {
             }
             Verdict::Origin(origin) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                headers.insert(
-                    ACCESS_CONTROL_ALLOW_CREDENTIALS,
-                    HeaderValue::from_static("true"),
-                );
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
         }
         self.vary(headers);
@@ -146,10 +131,7 @@ fn read_origin(text: &str) -> Result<HeaderValue, EdgeError> {
     }
     let trimmed = text.trim().trim_end_matches('/');
     let uri: Uri = trimmed.parse().map_err(|_invalid| wrong())?;
-    let has_origin = uri.scheme().is_some()
-        && uri
-            .authority()
-            .is_some_and(|host| !host.as_str().contains('@'));
+    let has_origin = uri.scheme().is_some() && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
     if !has_origin || uri.path().len() > 1 || uri.query().is_some() {
         return Err(wrong());
     }
@@ -162,20 +144,12 @@ mod tests {
 
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
         list.iter()
-            .map(|(name, value)| {
-                (
-                    name.parse::<http::HeaderName>().unwrap(),
-                    HeaderValue::from_str(value).unwrap(),
-                )
-            })
+            .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
             .collect()
     }
 
     fn listed() -> Cors {
-        let origins = [
-            "http://shop.test".to_owned(),
-            "HTTP://desk.test/".to_owned(),
-        ];
+        let origins = ["http://shop.test".to_owned(), "HTTP://desk.test/".to_owned()];
         Cors::new(&AllowedOrigins::List(origins.to_vec())).unwrap()
     }
 
@@ -186,63 +160,28 @@ mod tests {
             (false, Some("http://shop.test"), Some("*"), None, true),
             (false, Some("null"), Some("*"), None, true),
             (false, None, None, None, false),
-            (
-                true,
-                Some("http://shop.test"),
-                Some("http://shop.test"),
-                Some("true"),
-                true,
-            ),
-            (
-                true,
-                Some("http://desk.test"),
-                Some("http://desk.test"),
-                Some("true"),
-                true,
-            ),
+            (true, Some("http://shop.test"), Some("http://shop.test"), Some("true"), true),
+            (true, Some("http://desk.test"), Some("http://desk.test"), Some("true"), true),
             (true, Some("http://evil.test"), None, None, false),
             (true, Some("http://shop.test.evil"), None, None, false),
             (true, Some("https://shop.test"), None, None, false),
             (true, None, None, None, false),
         ] {
             let cors = if is_list { listed() } else { Cors::Any };
-            let request = origin
-                .map(|origin| headers(&[("origin", origin)]))
-                .unwrap_or_default();
+            let request = origin.map(|origin| headers(&[("origin", origin)])).unwrap_or_default();
             let mut answer = HeaderMap::new();
             cors.finish(&cors.judge(&request), false, &mut answer);
             let get = |name: &str| answer.get(name).map(|value| value.to_str().unwrap());
-            assert_eq!(
-                get("access-control-allow-origin"),
-                allowed,
-                "{is_list} {origin:?}"
-            );
-            assert_eq!(
-                get("access-control-allow-credentials"),
-                credentials,
-                "{is_list} {origin:?}"
-            );
-            assert_eq!(
-                get("access-control-expose-headers").is_some(),
-                is_exposed,
-                "{is_list} {origin:?}"
-            );
-            assert_eq!(
-                get("vary"),
-                is_list.then_some("Origin"),
-                "{is_list} {origin:?}"
-            );
+            assert_eq!(get("access-control-allow-origin"), allowed, "{is_list} {origin:?}");
+            assert_eq!(get("access-control-allow-credentials"), credentials, "{is_list} {origin:?}");
+            assert_eq!(get("access-control-expose-headers").is_some(), is_exposed, "{is_list} {origin:?}");
+            assert_eq!(get("vary"), is_list.then_some("Origin"), "{is_list} {origin:?}");
         }
     }
 
     #[test]
     fn what_a_page_may_read_contains_what_postgrest_and_the_clients_need() {
-        let exposed: Vec<_> = EXPOSED
-            .to_str()
-            .unwrap()
-            .split(", ")
-            .map(str::to_owned)
-            .collect();
+        let exposed: Vec<_> = EXPOSED.to_str().unwrap().split(", ").map(str::to_owned).collect();
         for name in [
             "Content-Encoding",
             "Content-Location",
@@ -263,11 +202,7 @@ mod tests {
 
     #[test]
     fn preflights() {
-        let get = |answer: &HeaderMap, name: &str| {
-            answer
-                .get(name)
-                .map(|value| value.to_str().unwrap().to_owned())
-        };
+        let get = |answer: &HeaderMap, name: &str| answer.get(name).map(|value| value.to_str().unwrap().to_owned());
         let request = headers(&[
             ("origin", "http://shop.test"),
             ("access-control-request-method", "POST"),
@@ -277,10 +212,7 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
         for (name, expected) in [
             ("access-control-allow-origin", "*"),
-            (
-                "access-control-allow-methods",
-                "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
-            ),
+            ("access-control-allow-methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"),
             ("access-control-max-age", "86400"),
             (
                 "access-control-allow-headers",
@@ -291,58 +223,25 @@ mod tests {
         }
 
         let (_, answer) = listed().preflight(&Method::OPTIONS, &request).unwrap();
-        assert_eq!(
-            get(&answer, "access-control-allow-origin").as_deref(),
-            Some("http://shop.test")
-        );
-        assert_eq!(
-            get(&answer, "access-control-allow-credentials").as_deref(),
-            Some("true")
-        );
+        assert_eq!(get(&answer, "access-control-allow-origin").as_deref(), Some("http://shop.test"));
+        assert_eq!(get(&answer, "access-control-allow-credentials").as_deref(), Some("true"));
 
-        let without_headers = headers(&[
-            ("origin", "http://shop.test"),
-            ("access-control-request-method", "PATCH"),
-        ]);
-        let (_, answer) = Cors::Any
-            .preflight(&Method::OPTIONS, &without_headers)
-            .unwrap();
+        let without_headers = headers(&[("origin", "http://shop.test"), ("access-control-request-method", "PATCH")]);
+        let (_, answer) = Cors::Any.preflight(&Method::OPTIONS, &without_headers).unwrap();
         assert_eq!(get(&answer, "access-control-allow-headers"), None);
 
-        let evil = headers(&[
-            ("origin", "http://evil.test"),
-            ("access-control-request-method", "POST"),
-        ]);
+        let evil = headers(&[("origin", "http://evil.test"), ("access-control-request-method", "POST")]);
         assert!(listed().preflight(&Method::OPTIONS, &evil).is_none());
         assert!(Cors::Any.preflight(&Method::GET, &request).is_none());
-        assert!(
-            Cors::Any
-                .preflight(
-                    &Method::OPTIONS,
-                    &headers(&[("origin", "http://shop.test")])
-                )
-                .is_none()
-        );
+        assert!(Cors::Any.preflight(&Method::OPTIONS, &headers(&[("origin", "http://shop.test")])).is_none());
         let no_page = headers(&[("access-control-request-method", "POST")]);
         assert!(Cors::Any.preflight(&Method::OPTIONS, &no_page).is_none());
     }
 
     #[test]
     fn origins_are_checked_when_the_server_starts() {
-        for bad in [
-            "",
-            "*",
-            "null",
-            "shop.test",
-            "http://shop.test/app",
-            "http://a@shop.test",
-            "http://",
-            "a b",
-        ] {
-            assert!(
-                Cors::new(&AllowedOrigins::List(vec![bad.to_owned()])).is_err(),
-                "{bad}"
-            );
+        for bad in ["", "*", "null", "shop.test", "http://shop.test/app", "http://a@shop.test", "http://", "a b"] {
+            assert!(Cors::new(&AllowedOrigins::List(vec![bad.to_owned()])).is_err(), "{bad}");
         }
     }
 }

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// An address cannot be listened on.
-    #[error(
-        "Cannot listen on {address} for the {purpose}: {source}{}",
-        advice(source, address)
-    )]
+    #[error("Cannot listen on {address} for the {purpose}: {source}{}", advice(source, address))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -27,10 +24,7 @@ pub enum EdgeError {
 fn advice(error: &std::io::Error, address: &SocketAddr) -> String {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!(
-                ". Another process uses port {}; stop it or choose another port",
-                address.port()
-            )
+            format!(". Another process uses port {}; stop it or choose another port", address.port())
         }
         std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
             ". Ports below 1024 need a privilege; choose a higher one".to_owned()

@@ -35,12 +35,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits) -> Self {
-        Self {
-            telemetry,
-            limits,
-            in_flight: AtomicU64::new(0),
-            is_draining: AtomicBool::new(false),
-        }
+        Self { telemetry, limits, in_flight: AtomicU64::new(0), is_draining: AtomicBool::new(false) }
     }
 
     /// Gives the number of requests that were under way before this one.
@@ -84,19 +79,11 @@ impl<H: Handler> Front<H> {
     ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
         let telemetry = &self.shared.telemetry;
-        let traceparent = parts
-            .headers
-            .get(TRACEPARENT)
-            .and_then(|value| value.to_str().ok());
+        let traceparent = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = telemetry.begin_trace(traceparent, telemetry.clock().monotonic());
         let id = request_id::choose(&parts.headers, trace.context().span_id);
-        let (mut flight, others) = Flight::begin(
-            self.shared.clone(),
-            activity,
-            parts.method.clone(),
-            id,
-            trace.clone(),
-        );
+        let (mut flight, others) =
+            Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
         let verdict = self.cors.judge(&parts.headers);
         let version = parts.version;
 
@@ -115,9 +102,7 @@ impl<H: Handler> Front<H> {
         }
         self.add_headers(&mut answer, &flight, answered);
         if closes && version <= Version::HTTP_11 {
-            answer
-                .headers
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         depart(answer, flight, answered)
     }
@@ -153,14 +138,7 @@ impl<H: Handler> Front<H> {
         }
         let body = body::collect(body, &parts.headers, limits).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        let request = service::Request {
-            method: parts.method,
-            path,
-            query,
-            headers: parts.headers,
-            body,
-            trace,
-        };
+        let request = service::Request { method: parts.method, path, query, headers: parts.headers, body, trace };
         self.ask(request, flight).await
     }
 
@@ -172,10 +150,7 @@ impl<H: Handler> Front<H> {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_panic)) => {
                 let trace_id = flight.trace.context().trace_id;
-                self.shared.telemetry.report(&RequestPanicked {
-                    request_id: flight.id(),
-                    trace_id,
-                });
+                self.shared.telemetry.report(&RequestPanicked { request_id: flight.id(), trace_id });
                 Err(Refusal::panicked())
             }
             Err(_elapsed) => Err(Refusal::too_slow(timeout)),
@@ -198,17 +173,8 @@ impl<H: Handler> Front<H> {
 const PREFLIGHT: &str = "preflight";
 
 fn preflight(status: StatusCode, headers: HeaderMap, trace: Trace) -> Answer {
-    let summary = Summary {
-        route: PREFLIGHT,
-        ..Summary::default()
-    };
-    Answer {
-        status,
-        headers,
-        body: Body::Full(bytes::Bytes::new()),
-        summary,
-        trace,
-    }
+    let summary = Summary { route: PREFLIGHT, ..Summary::default() };
+    Answer { status, headers, body: Body::Full(bytes::Bytes::new()), summary, trace }
 }
 
 /// The answer to what the door does not let in.

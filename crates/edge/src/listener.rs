@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use telemetry::{
-    AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry,
-};
+use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
@@ -77,17 +75,8 @@ impl Edge {
             }
             None => (None, None),
         };
-        let addresses = Addresses {
-            api: api_address,
-            admin: admin_address,
-        };
-        Ok(Self {
-            config,
-            cors,
-            api,
-            admin,
-            addresses,
-        })
+        let addresses = Addresses { api: api_address, admin: admin_address };
+        Ok(Self { config, cors, api, admin, addresses })
     }
 
     /// Where it listens.
@@ -108,21 +97,10 @@ impl Edge {
         let shared = Arc::new(Shared::new(telemetry.clone(), limits));
         let (admin_phase, admin_watch) = watch::channel(Phase::Serving);
         if let (Some(listener), Some(address)) = (self.admin, self.addresses.admin) {
-            telemetry.report(&Listening {
-                purpose: "admin",
-                address,
-            });
-            tokio::spawn(serve_admin(
-                listener,
-                shared.clone(),
-                Arc::new(readiness),
-                admin_watch,
-            ));
+            telemetry.report(&Listening { purpose: "admin", address });
+            tokio::spawn(serve_admin(listener, shared.clone(), Arc::new(readiness), admin_watch));
         }
-        telemetry.report(&Listening {
-            purpose: "api",
-            address: self.addresses.api,
-        });
+        telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
         let front = Arc::new(Front {
             shared: shared.clone(),
             cors: self.cors,
@@ -140,16 +118,9 @@ impl Edge {
     }
 }
 
-fn listen(
-    address: SocketAddr,
-    purpose: &'static str,
-) -> Result<(TcpListener, SocketAddr), EdgeError> {
+fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), EdgeError> {
     let open = || -> io::Result<(TcpListener, SocketAddr)> {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // Otherwise a restart has to wait until the last connections of the run before are forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
@@ -157,19 +128,11 @@ fn listen(
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    open().map_err(|source| EdgeError::Listen {
-        address,
-        purpose,
-        source,
-    })
+    open().map_err(|source| EdgeError::Listen { address, purpose, source })
 }
 
 /// Accepts connections on the API's address. Never ends by itself.
-async fn serve_api<H: Handler>(
-    listener: TcpListener,
-    front: Arc<Front<H>>,
-    watch: watch::Receiver<Phase>,
-) {
+async fn serve_api<H: Handler>(listener: TcpListener, front: Arc<Front<H>>, watch: watch::Receiver<Phase>) {
     let doors = Doors::new(front.shared.limits.max_connections);
     loop {
         let socket = accept(&listener, &front.shared.telemetry).await;
@@ -200,10 +163,7 @@ async fn serve_admin<R: Readiness>(
     mut watch: watch::Receiver<Phase>,
 ) {
     let doors = Doors::new(ADMIN_CONNECTIONS);
-    let limits = EdgeLimits {
-        max_connections: ADMIN_CONNECTIONS,
-        ..EdgeLimits::default()
-    };
+    let limits = EdgeLimits { max_connections: ADMIN_CONNECTIONS, ..EdgeLimits::default() };
     loop {
         let socket = tokio::select! {
             socket = accept(&listener, &shared.telemetry) => socket,
@@ -212,11 +172,9 @@ async fn serve_admin<R: Readiness>(
         let Some(place) = doors.enter() else { continue };
         let (shared, readiness, watch) = (shared.clone(), readiness.clone(), watch.clone());
         tokio::spawn(async move {
-            let answer = |request: hyper::Request<hyper::body::Incoming>,
-                          activity: Arc<crate::watch::Activity>| {
+            let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<crate::watch::Activity>| {
                 activity.request_began();
-                let response =
-                    admin::answer(request.method(), request.uri().path(), &shared, &*readiness);
+                let response = admin::answer(request.method(), request.uri().path(), &shared, &*readiness);
                 activity.request_ended();
                 std::future::ready(response)
             };
@@ -241,15 +199,10 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> TcpStream {
             Err(error) => error,
         };
         // The client left before it was let in.
-        if matches!(
-            error.kind(),
-            ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
-        ) {
+        if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted) {
             continue;
         }
-        telemetry.report(&AcceptFailed {
-            error: error.kind(),
-        });
+        telemetry.report(&AcceptFailed { error: error.kind() });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -258,12 +211,8 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> TcpStream {
 /// Says that there are too many connections, without waiting for anything, and closes.
 fn turn_away(socket: TcpStream, shared: &Shared) {
     let _best_effort = socket.try_write(TOO_MANY);
-    shared.telemetry.report(&Overloaded {
-        limit: shared.limits.connections(),
-    });
-    shared.telemetry.report(&ConnectionDropped {
-        reason: DropReason::TooMany,
-    });
+    shared.telemetry.report(&Overloaded { limit: shared.limits.connections() });
+    shared.telemetry.report(&ConnectionDropped { reason: DropReason::TooMany });
 }
 
 /// Lets the connections finish, and cuts off what does not in time.
@@ -272,24 +221,16 @@ async fn drain(shared: &Shared, phase: &watch::Sender<Phase>) -> Drained {
     let began = clock.monotonic();
     let wait = shared.limits.drain_timeout;
     shared.begin_draining();
-    shared.telemetry.report(&Draining {
-        in_flight: shared.in_flight(),
-        wait,
-    });
+    shared.telemetry.report(&Draining { in_flight: shared.in_flight(), wait });
     let _nobody_watches = phase.send(Phase::Draining);
     // Every connection holds a receiver: when none is left, all have ended.
-    let is_done = tokio::time::timeout(wait, pin!(phase.closed()))
-        .await
-        .is_ok();
+    let is_done = tokio::time::timeout(wait, pin!(phase.closed())).await.is_ok();
     let in_flight = if is_done { 0 } else { shared.in_flight() };
     if !is_done {
         let _nobody_watches = phase.send(Phase::Ended);
         let _cut_off = tokio::time::timeout(CUT_OFF, phase.closed()).await;
     }
-    Drained {
-        in_flight,
-        duration: clock.monotonic().saturating_duration_since(began),
-    }
+    Drained { in_flight, duration: clock.monotonic().saturating_duration_since(began) }
 }
 
 /// Counts who is inside.
@@ -305,10 +246,7 @@ struct Place(Arc<AtomicU64>);
 
 impl Doors {
     fn new(most: u64) -> Self {
-        Self {
-            inside: Arc::new(AtomicU64::new(0)),
-            most,
-        }
+        Self { inside: Arc::new(AtomicU64::new(0)), most }
     }
 
     fn enter(&self) -> Option<Place> {

@@ -21,11 +21,7 @@ pub(crate) fn strip(path: &str) -> Result<&str, Refusal> {
         }
     }
     // `OPTIONS *` asks about the server, an empty path (HTTP/2) means the root.
-    Ok(if path.is_empty() || path == "*" {
-        "/"
-    } else {
-        path
-    })
+    Ok(if path.is_empty() || path == "*" { "/" } else { path })
 }
 
 /// What follows `prefix`, beginning with `/`, when `path` lies below it.
@@ -59,13 +55,7 @@ mod tests {
         ] {
             assert_eq!(strip(path).unwrap(), expected, "{path}");
         }
-        for path in [
-            "/auth/v1",
-            "/auth/v1/token",
-            "/storage/v1/object/a",
-            "/realtime/v1/",
-            "/functions/v1/hello",
-        ] {
+        for path in ["/auth/v1", "/auth/v1/token", "/storage/v1/object/a", "/realtime/v1/", "/functions/v1/hello"] {
             assert_eq!(strip(path).unwrap_err().failure.code, "PANDO404", "{path}");
         }
     }

@@ -17,32 +17,20 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            failure: Failure::new(kind, code, message),
-            status: None,
-            closes: false,
-        }
+        Self { failure: Failure::new(kind, code, message), status: None, closes: false }
     }
 
     pub(crate) fn host(message: &'static str) -> Self {
         let mut refusal = Self::new(Kind::BadRequest, "PANDO400", message);
-        refusal.failure = refusal
-            .failure
-            .with_hint("Send exactly one Host header with the server's name and port");
+        refusal.failure = refusal.failure.with_hint("Send exactly one Host header with the server's name and port");
         refusal.closes = true;
         refusal
     }
 
     pub(crate) fn overloaded(limit: Limit) -> Self {
-        let mut refusal = Self::new(
-            Kind::Unavailable,
-            "PANDO503",
-            "The server answers as many requests as it can; try again",
-        );
-        refusal.failure = refusal
-            .failure
-            .with_details(format!("{limit} is reached"))
-            .with_retry_after(1);
+        let mut refusal =
+            Self::new(Kind::Unavailable, "PANDO503", "The server answers as many requests as it can; try again");
+        refusal.failure = refusal.failure.with_details(format!("{limit} is reached")).with_retry_after(1);
         refusal
     }
 
@@ -57,62 +45,37 @@ impl Refusal {
     }
 
     pub(crate) fn method() -> Self {
-        Self::new(
-            Kind::MethodNotAllowed,
-            "PANDO405",
-            "CONNECT is for proxies; this is an API",
-        )
+        Self::new(Kind::MethodNotAllowed, "PANDO405", "CONNECT is for proxies; this is an API")
     }
 
     pub(crate) fn not_offered(area: &str) -> Self {
-        let mut refusal = Self::new(
-            Kind::NotFound,
-            "PANDO404",
-            format!("{area} is not available in this version"),
-        );
-        refusal.failure = refusal
-            .failure
-            .with_hint("The REST API is served at /rest/v1 and at /");
+        let mut refusal = Self::new(Kind::NotFound, "PANDO404", format!("{area} is not available in this version"));
+        refusal.failure = refusal.failure.with_hint("The REST API is served at /rest/v1 and at /");
         refusal
     }
 
     pub(crate) fn body_too_large(limit: Limit, closes: bool) -> Self {
-        let mut refusal = Self::new(
-            Kind::TooLarge,
-            "PANDO413",
-            "The request's body is too large",
-        );
+        let mut refusal = Self::new(Kind::TooLarge, "PANDO413", "The request's body is too large");
         refusal.failure = refusal
             .failure
-            .with_details(format!(
-                "The most that is taken is {} bytes ({})",
-                limit.value, limit.name
-            ))
+            .with_details(format!("The most that is taken is {} bytes ({})", limit.value, limit.name))
             .with_hint("Send the rows in several requests");
         refusal.closes = closes;
         refusal
     }
 
     pub(crate) fn body_too_slow(timeout: Duration) -> Self {
-        let mut refusal = Self::new(
-            Kind::Timeout,
-            "PANDO408",
-            "The request's body did not arrive in time",
-        );
-        refusal.failure = refusal.failure.with_details(format!(
-            "The time for it is {timeout:?} (limits.body_read_timeout)"
-        ));
+        let mut refusal = Self::new(Kind::Timeout, "PANDO408", "The request's body did not arrive in time");
+        refusal.failure =
+            refusal.failure.with_details(format!("The time for it is {timeout:?} (limits.body_read_timeout)"));
         refusal.status = Some(StatusCode::REQUEST_TIMEOUT);
         refusal.closes = true;
         refusal
     }
 
     pub(crate) fn body_broken() -> Self {
-        let mut refusal = Self::new(
-            Kind::BadRequest,
-            "PANDO400",
-            "The request's body ended early or is framed wrongly",
-        );
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "The request's body ended early or is framed wrongly");
         refusal.closes = true;
         refusal
     }
@@ -121,18 +84,12 @@ impl Refusal {
         let mut refusal = Self::new(Kind::Timeout, "PANDO504", "The answer took too long");
         refusal.failure = refusal
             .failure
-            .with_details(format!(
-                "The time for it is {timeout:?} (limits.request_timeout)"
-            ))
+            .with_details(format!("The time for it is {timeout:?} (limits.request_timeout)"))
             .with_hint("Ask for less: fewer rows, a filter on an indexed column, no exact count");
         refusal
     }
 
     pub(crate) fn panicked() -> Self {
-        Self {
-            failure: Failure::internal("answering the request panicked"),
-            status: None,
-            closes: false,
-        }
+        Self { failure: Failure::internal("answering the request panicked"), status: None, closes: false }
     }
 }

@@ -12,8 +12,7 @@ const MOST_BYTES: usize = 128;
 pub(crate) fn choose(headers: &HeaderMap, span_id: [u8; 8]) -> HeaderValue {
     match headers.get(X_REQUEST_ID) {
         Some(id) if is_sane(id.as_bytes()) => id.clone(),
-        _ => HeaderValue::try_from(telemetry::to_hex(&span_id))
-            .unwrap_or(HeaderValue::from_static("unknown")),
+        _ => HeaderValue::try_from(telemetry::to_hex(&span_id)).unwrap_or(HeaderValue::from_static("unknown")),
     }
 }
 
@@ -33,23 +32,10 @@ mod tests {
             headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
             choose(&headers, [0xab; 8]).to_str().unwrap().to_owned()
         };
-        for good in [
-            "a",
-            "0af7651916cd43dd8448eb211c80319c",
-            "req-1:2/3_4.5+6=",
-            &"x".repeat(128),
-        ] {
+        for good in ["a", "0af7651916cd43dd8448eb211c80319c", "req-1:2/3_4.5+6=", &"x".repeat(128)] {
             assert_eq!(choose(good.as_bytes()), good);
         }
-        for bad in [
-            "",
-            "a b",
-            "a\"b",
-            "a;b",
-            "a\\b",
-            "<script>",
-            &"x".repeat(129),
-        ] {
+        for bad in ["", "a b", "a\"b", "a;b", "a\\b", "<script>", &"x".repeat(129)] {
             assert_eq!(choose(bad.as_bytes()), "abababababababab", "{bad}");
         }
         assert_eq!(choose(b"\xff"), "abababababababab");

@@ -46,9 +46,7 @@ impl Activity {
     }
 
     fn stamp(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_nanos())
-            .unwrap_or(u64::MAX)
-            .saturating_add(1)
+        u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     fn moment(&self, stamp: u64) -> Instant {
@@ -79,9 +77,7 @@ impl Activity {
     }
 
     fn bytes_came(&self) {
-        if self.in_flight.load(Ordering::Relaxed) == 0
-            && self.head_since.load(Ordering::Relaxed) == 0
-        {
+        if self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.stamp(), Ordering::Relaxed);
         }
     }
@@ -96,19 +92,11 @@ impl Activity {
     }
 
     /// When to look again; or why the connection has to end.
-    pub(crate) fn look(
-        &self,
-        now: Instant,
-        limits: &EdgeLimits,
-        protocol: Protocol,
-    ) -> Result<Instant, DropReason> {
+    pub(crate) fn look(&self, now: Instant, limits: &EdgeLimits, protocol: Protocol) -> Result<Instant, DropReason> {
         let waiting = self.waiting(limits, protocol);
         let blocked = match self.blocked_since.load(Ordering::Relaxed) {
             0 => None,
-            since => Some((
-                self.moment(since) + limits.write_timeout,
-                DropReason::SlowReader,
-            )),
+            since => Some((self.moment(since) + limits.write_timeout, DropReason::SlowReader)),
         };
         let mut next = now + shortest(limits);
         for (deadline, reason) in waiting.into_iter().chain(blocked) {
@@ -127,17 +115,11 @@ impl Activity {
         }
         let head_since = self.head_since.load(Ordering::Relaxed);
         if !self.was_asked() {
-            return Some((
-                self.opened + limits.header_read_timeout,
-                DropReason::SlowHead,
-            ));
+            return Some((self.opened + limits.header_read_timeout, DropReason::SlowHead));
         }
         // On HTTP/2, bytes between requests are mostly pings and window updates.
         if head_since != 0 && protocol == Protocol::Http1 {
-            return Some((
-                self.moment(head_since) + limits.header_read_timeout,
-                DropReason::SlowHead,
-            ));
+            return Some((self.moment(head_since) + limits.header_read_timeout, DropReason::SlowHead));
         }
         let idle_since = self.moment(self.idle_since.load(Ordering::Relaxed));
         Some((idle_since + limits.idle_timeout, DropReason::Idle))
@@ -146,10 +128,7 @@ impl Activity {
 
 /// What begins now is overdue no earlier than this.
 pub(crate) fn shortest(limits: &EdgeLimits) -> Duration {
-    limits
-        .header_read_timeout
-        .min(limits.write_timeout)
-        .min(limits.idle_timeout)
+    limits.header_read_timeout.min(limits.write_timeout).min(limits.idle_timeout)
 }
 
 /// A socket whose reads and writes are noted.
@@ -182,11 +161,7 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.wrote(poll)
     }
@@ -241,10 +216,7 @@ mod tests {
         let trickling = Activity::new();
         trickling.request_began();
         pass(1000).await;
-        assert!(
-            look(&trickling).is_ok(),
-            "a running request has limits of its own"
-        );
+        assert!(look(&trickling).is_ok(), "a running request has limits of its own");
         trickling.request_ended();
         pass(70).await;
         assert!(look(&trickling).is_ok());
@@ -253,11 +225,7 @@ mod tests {
         trickling.bytes_came();
         assert!(look(&trickling).is_ok(), "no longer idle");
         pass(4).await;
-        assert_eq!(
-            look(&trickling),
-            Err(DropReason::SlowHead),
-            "more bytes do not buy more time"
-        );
+        assert_eq!(look(&trickling), Err(DropReason::SlowHead), "more bytes do not buy more time");
         trickling.request_began();
         trickling.request_ended();
         pass(75).await;
@@ -283,11 +251,7 @@ mod tests {
         activity.request_ended();
         let now = Instant::now();
         let next = activity.look(now, &limits(), Protocol::Http1).unwrap();
-        assert_eq!(
-            next - now,
-            Duration::from_secs(10),
-            "a head may begin at once"
-        );
+        assert_eq!(next - now, Duration::from_secs(10), "a head may begin at once");
         tokio::time::advance(Duration::from_secs(70)).await;
         let now = Instant::now();
         let next = activity.look(now, &limits(), Protocol::Http1).unwrap();
@@ -301,10 +265,6 @@ mod tests {
         activity.request_ended();
         activity.bytes_came();
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(
-            activity
-                .look(Instant::now(), &limits(), Protocol::Http2)
-                .is_ok()
-        );
+        assert!(activity.look(Instant::now(), &limits(), Protocol::Http2).is_ok());
     }
 }

@@ -15,35 +15,20 @@ const SHORT: Duration = Duration::from_millis(200);
 fn bodies_have_a_limit() {
     let server = Server::start(|config| config.limits.max_body_bytes = 1000);
     let post = |headers: &str, body: &str| {
-        server.send(&format!(
-            "POST /zones HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n{body}"
-        ))
+        server.send(&format!("POST /zones HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n{body}"))
     };
     let (fits, large) = ("x".repeat(1000), "x".repeat(1001));
     assert_eq!(post("Content-Length: 1000\r\n", &fits).json()["body"], fits);
-    assert_eq!(
-        post(
-            "Transfer-Encoding: chunked\r\n",
-            &format!("3e8\r\n{fits}\r\n0\r\n\r\n")
-        )
-        .status,
-        200
-    );
+    assert_eq!(post("Transfer-Encoding: chunked\r\n", &format!("3e8\r\n{fits}\r\n0\r\n\r\n")).status, 200);
     for reply in [
         post("Content-Length: 1001\r\n", &large),
-        post(
-            "Transfer-Encoding: chunked\r\n",
-            &format!("3e9\r\n{large}\r\n0\r\n\r\n"),
-        ),
+        post("Transfer-Encoding: chunked\r\n", &format!("3e9\r\n{large}\r\n0\r\n\r\n")),
         // Asks before it sends, and is told not to.
         post("Content-Length: 1001\r\nExpect: 100-continue\r\n", ""),
     ] {
         assert_eq!((reply.status, reply.code().as_str()), (413, "PANDO413"));
         let details = reply.json()["details"].as_str().unwrap().to_owned();
-        assert!(
-            details.contains("1000 bytes (limits.max_body_bytes)"),
-            "{details}"
-        );
+        assert!(details.contains("1000 bytes (limits.max_body_bytes)"), "{details}");
     }
 }
 
@@ -57,18 +42,8 @@ fn heads_have_limits() {
     assert_eq!(server.get(&format!("/{}", "x".repeat(99)), "").status, 200);
     let reply = server.get(&format!("/{}?{}", "x".repeat(50), "y".repeat(50)), "");
     assert_eq!((reply.status, reply.code().as_str()), (414, "PANDO414"));
-    assert!(
-        reply.json()["details"]
-            .as_str()
-            .unwrap()
-            .contains("limits.max_uri_bytes = 100")
-    );
-    assert_eq!(
-        server
-            .get("/zones", &format!("X-Long: {}\r\n", "x".repeat(2000)))
-            .status,
-        431
-    );
+    assert!(reply.json()["details"].as_str().unwrap().contains("limits.max_uri_bytes = 100"));
+    assert_eq!(server.get("/zones", &format!("X-Long: {}\r\n", "x".repeat(2000))).status, 431);
     let many: String = (0..20).map(|number| format!("X-{number}: 1\r\n")).collect();
     assert_eq!(server.get("/zones", &many).status, 431);
 }
@@ -86,18 +61,9 @@ fn what_is_not_http_is_refused() {
         assert_eq!(server.send(garbage).status, 400, "{garbage:?}");
     }
     let mut stream = server.connect();
-    stream
-        .write_all(
-            b"POST /zones HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
-        )
-        .unwrap();
+    stream.write_all(b"POST /zones HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n").unwrap();
     assert_eq!(Reply::read_to_end(&mut stream).status, 400);
-    assert_eq!(
-        server
-            .send("CONNECT a:80 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            .status,
-        405
-    );
+    assert_eq!(server.send("CONNECT a:80 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status, 405);
     server.wait_for_metric("pando_connections_dropped_total{reason=\"protocol\"}");
 }
 
@@ -105,30 +71,12 @@ fn what_is_not_http_is_refused() {
 fn too_many_requests_are_shed() {
     let server = Server::start(|config| config.limits.max_requests = 1);
     let mut running = server.connect();
-    running
-        .write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        .unwrap();
+    running.write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     server.wait_for_gate();
     let reply = server.get("/zones", "Origin: http://shop.test\r\n");
-    assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("retry-after")
-        ),
-        (503, "PANDO503", Some("1"))
-    );
-    assert_eq!(
-        reply.header("access-control-allow-origin"),
-        Some("*"),
-        "a page has to be able to read it"
-    );
-    assert!(
-        reply.json()["details"]
-            .as_str()
-            .unwrap()
-            .contains("limits.max_requests = 1")
-    );
+    assert_eq!((reply.status, reply.code().as_str(), reply.header("retry-after")), (503, "PANDO503", Some("1")));
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"), "a page has to be able to read it");
+    assert!(reply.json()["details"].as_str().unwrap().contains("limits.max_requests = 1"));
     server.open.notify_one();
     assert_eq!(Reply::read_to_end(&mut running).status, 200);
     server.wait_for_metric("http_server_active_requests 0");
@@ -141,29 +89,13 @@ fn too_many_connections_are_turned_away() {
     let server = Server::start(|config| config.limits.max_connections = 2);
     let mut inside: Vec<TcpStream> = (0..2).map(|_| server.connect()).collect();
     for stream in &mut inside {
-        stream
-            .write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         Reply::read_one(stream);
     }
     let mut outside = server.connect();
     let reply = Reply::read_to_end(&mut outside);
-    assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("retry-after")
-        ),
-        (503, "PANDO503", Some("1"))
-    );
-    assert_eq!(
-        reply
-            .header("content-length")
-            .unwrap()
-            .parse::<usize>()
-            .unwrap(),
-        reply.body.len()
-    );
+    assert_eq!((reply.status, reply.code().as_str(), reply.header("retry-after")), (503, "PANDO503", Some("1")));
+    assert_eq!(reply.header("content-length").unwrap().parse::<usize>().unwrap(), reply.body.len());
     server.wait_for_metric("http_server_open_connections 2");
     drop(inside);
     server.wait_for_metric("http_server_open_connections 0");
@@ -213,19 +145,14 @@ fn slow_heads_are_let_go() {
 fn a_trickle_does_not_buy_time() {
     let server = Server::start(|config| config.limits.header_read_timeout = SHORT);
     let mut stream = server.connect();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
     // One header line every 10 ms would take 10 s; the server ends it long before.
     let is_ended = (0..1000).any(|_| {
         let is_refused = stream.write_all(b"X: y\r\n").is_err();
         let is_closed = match stream.read(&mut [0; 512]) {
             Ok(count) => count == 0,
-            Err(error) => !matches!(
-                error.kind(),
-                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-            ),
+            Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
         };
         is_refused || is_closed
     });
@@ -236,20 +163,12 @@ fn a_trickle_does_not_buy_time() {
 #[test]
 fn slow_bodies_are_refused() {
     let server = Server::start(|config| config.limits.body_read_timeout = SHORT);
-    for framing in [
-        "Content-Length: 10\r\n\r\nabc",
-        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-    ] {
+    for framing in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"] {
         let mut stream = server.connect();
         write!(stream, "POST /zones HTTP/1.1\r\nHost: a\r\n{framing}").unwrap();
         let reply = Reply::read_to_end(&mut stream);
         assert_eq!((reply.status, reply.code().as_str()), (408, "PANDO408"));
-        assert!(
-            reply.json()["details"]
-                .as_str()
-                .unwrap()
-                .contains("limits.body_read_timeout")
-        );
+        assert!(reply.json()["details"].as_str().unwrap().contains("limits.body_read_timeout"));
     }
 }
 
@@ -264,9 +183,7 @@ fn slow_answers_are_given_up() {
 fn slow_readers_are_let_go() {
     let server = Server::start(|config| config.limits.write_timeout = SHORT);
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-reader\"} 1");
     server.wait_for_metric("http_server_active_requests 0");
     drop(stream);
@@ -276,9 +193,7 @@ fn slow_readers_are_let_go() {
 fn idle_connections_are_closed() {
     let server = Server::start(|config| config.limits.idle_timeout = SHORT);
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     Reply::read_one(&mut stream);
     assert!(wait_for_close(&mut stream).is_empty());
     server.wait_for_metric("pando_connections_dropped_total{reason=\"idle\"} 1");
@@ -286,8 +201,7 @@ fn idle_connections_are_closed() {
 
 #[test]
 fn eight_hundred_slow_connections_do_not_stay() {
-    let server =
-        Server::start(|config| config.limits.header_read_timeout = Duration::from_millis(500));
+    let server = Server::start(|config| config.limits.header_read_timeout = Duration::from_millis(500));
     let slow: Vec<TcpStream> = (0..800)
         .filter_map(|_| TcpStream::connect(server.api).ok())
         .map(|mut stream| {
@@ -295,14 +209,7 @@ fn eight_hundred_slow_connections_do_not_stay() {
             stream
         })
         .collect();
-    assert_eq!(
-        server.get("/zones", "").status,
-        200,
-        "others are served meanwhile"
-    );
-    server.wait_for_metric(&format!(
-        "pando_connections_dropped_total{{reason=\"slow-head\"}} {}",
-        slow.len()
-    ));
+    assert_eq!(server.get("/zones", "").status, 200, "others are served meanwhile");
+    server.wait_for_metric(&format!("pando_connections_dropped_total{{reason=\"slow-head\"}} {}", slow.len()));
     server.wait_for_metric("http_server_open_connections 0");
 }

@@ -21,30 +21,12 @@ fn the_api_is_mounted_twice() {
         ("/a%20b?select=code&limit=1", "/a%20b"),
     ] {
         let json = server.get(path, "").json();
-        assert_eq!(
-            (&json["path"], &json["query"]),
-            (&expected.into(), &"select=code&limit=1".into()),
-            "{path}"
-        );
+        assert_eq!((&json["path"], &json["query"]), (&expected.into(), &"select=code&limit=1".into()), "{path}");
     }
-    for path in [
-        "/auth/v1/token",
-        "/storage/v1",
-        "/realtime/v1/x",
-        "/functions/v1/hello",
-    ] {
+    for path in ["/auth/v1/token", "/storage/v1", "/realtime/v1/x", "/functions/v1/hello"] {
         let reply = server.get(path, "");
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (404, "PANDO404"),
-            "{path}"
-        );
-        assert!(
-            reply.json()["message"]
-                .as_str()
-                .unwrap()
-                .contains("not available")
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (404, "PANDO404"), "{path}");
+        assert!(reply.json()["message"].as_str().unwrap().contains("not available"));
         assert!(reply.json()["hint"].is_string() && reply.json().get("details").is_some());
     }
 }
@@ -52,15 +34,10 @@ fn the_api_is_mounted_twice() {
 #[test]
 fn location_stays_as_the_service_gives_it() {
     let server = Server::plain();
-    let reply = server.send("POST /rest/v1/created HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
-    assert_eq!(
-        (reply.status, reply.header("location")),
-        (201, Some("/zones?code=eq.A"))
-    );
-    assert_eq!(
-        (reply.header("content-length"), reply.body.len()),
-        (Some("0"), 0)
-    );
+    let reply =
+        server.send("POST /rest/v1/created HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!((reply.status, reply.header("location")), (201, Some("/zones?code=eq.A")));
+    assert_eq!((reply.header("content-length"), reply.body.len()), (Some("0"), 0));
 }
 
 #[test]
@@ -76,9 +53,7 @@ fn exactly_one_proper_host() {
         ("Host: user@a\r\n", 400),
         ("Host: a/b\r\n", 400),
     ] {
-        let reply = server.send(&format!(
-            "GET /zones HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"
-        ));
+        let reply = server.send(&format!("GET /zones HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"));
         assert_eq!(reply.status, status, "{hosts:?}");
         if status == 400 {
             assert_eq!(reply.code(), "PANDO400");
@@ -87,10 +62,7 @@ fn exactly_one_proper_host() {
     assert_eq!(server.send("GET /zones HTTP/1.0\r\n\r\n").status, 200);
     // Refused even when the client wants to go on: what follows may be somebody else's request.
     let reply = server.send("GET /zones HTTP/1.1\r\n\r\nGET /zones HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(
-        (reply.status, reply.header("connection")),
-        (400, Some("close"))
-    );
+    assert_eq!((reply.status, reply.header("connection")), (400, Some("close")));
     assert!(!reply.text().contains("HTTP/1.1"));
 }
 
@@ -102,24 +74,14 @@ fn ids_and_timings() {
     assert_eq!(reply.header("server"), Some("pando"));
     let timing = reply.header("server-timing").unwrap();
     assert!(
-        timing.starts_with("parse;dur=0.")
-            && timing.contains(", run;dur=")
-            && timing.contains(", total;dur="),
+        timing.starts_with("parse;dur=0.") && timing.contains(", run;dur=") && timing.contains(", total;dur="),
         "{timing}"
     );
     let made = server.get("/zones", "X-Request-Id: not <sane>\r\n");
     let made = made.header("x-request-id").unwrap();
-    assert!(
-        made.len() == 16 && made.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "{made}"
-    );
-    for refused in [
-        server.get("/auth/v1", ""),
-        server.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
-    ] {
-        assert!(
-            refused.header("x-request-id").is_some() && refused.header("server-timing").is_some()
-        );
+    assert!(made.len() == 16 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{made}");
+    for refused in [server.get("/auth/v1", ""), server.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")] {
+        assert!(refused.header("x-request-id").is_some() && refused.header("server-timing").is_some());
     }
     let quiet = Server::start(|config| config.server_timing = false);
     assert_eq!(quiet.get("/zones", "").header("server-timing"), None);
@@ -129,16 +91,10 @@ fn ids_and_timings() {
 fn a_request_is_logged_and_counted_by_its_template() {
     let server = Server::plain();
     let parent = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nX-Request-Id: mine-2\r\n";
-    server.get(
-        "/rest/v1/very-secret-name?code=eq.very-secret-value",
-        parent,
-    );
+    server.get("/rest/v1/very-secret-name?code=eq.very-secret-value", parent);
     server.wait_for_metric("http_server_active_requests 0");
     let log = server.log();
-    let line = log
-        .iter()
-        .find(|line| line["event.action"] == "request-finished")
-        .unwrap();
+    let line = log.iter().find(|line| line["event.action"] == "request-finished").unwrap();
     for (name, expected) in [
         ("url.path", "/{relation}"),
         ("http.request.id", "mine-2"),
@@ -164,13 +120,7 @@ fn head_has_the_headers_of_get_and_no_body() {
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-type"), get.header("content-type"));
     // The fake's body names the method, which is one letter longer.
-    assert_eq!(
-        head.header("content-length")
-            .unwrap()
-            .parse::<usize>()
-            .unwrap(),
-        get.body.len() + 1
-    );
+    assert_eq!(head.header("content-length").unwrap().parse::<usize>().unwrap(), get.body.len() + 1);
     let refused = server.send("HEAD /auth/v1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!((refused.status, refused.body.len()), (404, 0));
     let unsized_body = server.send("HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -182,23 +132,12 @@ fn many_requests_on_one_connection() {
     let server = Server::plain();
     let mut stream = server.connect();
     for number in 0..5 {
-        write!(
-            stream,
-            "POST /zones?n={number} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
-        )
-        .unwrap();
+        write!(stream, "POST /zones?n={number} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody").unwrap();
         let json = Reply::read_one(&mut stream).json();
-        assert_eq!(
-            (&json["query"], &json["body"]),
-            (&format!("n={number}").into(), &"body".into())
-        );
+        assert_eq!((&json["query"], &json["body"]), (&format!("n={number}").into(), &"body".into()));
     }
     // Chunked, in two pieces.
-    stream
-        .write_all(
-            b"POST /zones HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-        )
-        .unwrap();
+    stream.write_all(b"POST /zones HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").unwrap();
     stream.write_all(b"4\r\ndefg\r\n0\r\n\r\n").unwrap();
     assert_eq!(Reply::read_one(&mut stream).json()["body"], "abcdefg");
 }
@@ -208,15 +147,10 @@ fn streamed_bodies() {
     let server = Server::plain();
     let reply = server.get("/stream", "");
     assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
-    assert_eq!(
-        reply.text(),
-        "6\r\npiece,\r\n6\r\npiece,\r\n6\r\npiece,\r\n0\r\n\r\n"
-    );
+    assert_eq!(reply.text(), "6\r\npiece,\r\n6\r\npiece,\r\n6\r\npiece,\r\n0\r\n\r\n");
     // Without its last chunk the client cannot take it for a whole one.
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut bytes = Vec::new();
     let _reset = stream.read_to_end(&mut bytes);
     assert!(!String::from_utf8_lossy(&bytes).ends_with("0\r\n\r\n"));
@@ -234,15 +168,11 @@ fn streamed_bodies() {
 fn a_panic_is_one_failed_request() {
     let server = Server::plain();
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let reply = Reply::read_one(&mut stream);
     assert_eq!((reply.status, reply.code().as_str()), (500, "PANDO500"));
     assert!(!reply.text().contains("value that nobody"));
-    stream
-        .write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(Reply::read_one(&mut stream).status, 200);
     server.wait_for_metric("pando_request_panics_total 1");
     let log = format!("{:?}", server.log());
@@ -253,141 +183,39 @@ fn a_panic_is_one_failed_request() {
 fn cross_origin_requests_are_answered_as_postgrest_does() {
     let any = Server::plain();
     let listed = Server::start(|config| {
-        config.origins = AllowedOrigins::List(vec![
-            "http://shop.test".to_owned(),
-            "http://desk.test".to_owned(),
-        ]);
+        config.origins = AllowedOrigins::List(vec!["http://shop.test".to_owned(), "http://desk.test".to_owned()]);
     });
     // (server, request line, headers, status, allow-origin, credentials, methods)
     let methods = Some("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
     let post = "Access-Control-Request-Method: POST\r\n";
     for (server, request, origin, more, allowed, credentials, allow_methods) in [
-        (
-            &any,
-            "GET /zones",
-            Some("http://shop.test"),
-            "",
-            Some("*"),
-            None,
-            None,
-        ),
+        (&any, "GET /zones", Some("http://shop.test"), "", Some("*"), None, None),
         (&any, "GET /zones", Some("null"), "", Some("*"), None, None),
-        (
-            &any,
-            "GET /auth/v1",
-            Some("http://shop.test"),
-            "",
-            Some("*"),
-            None,
-            None,
-        ),
+        (&any, "GET /auth/v1", Some("http://shop.test"), "", Some("*"), None, None),
         (&any, "GET /zones", None, "", None, None, None),
         (&any, "OPTIONS /zones", None, "", Some("*"), None, None),
-        (
-            &any,
-            "OPTIONS /zones",
-            Some("http://shop.test"),
-            post,
-            Some("*"),
-            None,
-            methods,
-        ),
-        (
-            &any,
-            "OPTIONS /nowhere",
-            Some("http://shop.test"),
-            post,
-            Some("*"),
-            None,
-            methods,
-        ),
-        (
-            &listed,
-            "GET /zones",
-            Some("http://shop.test"),
-            "",
-            Some("http://shop.test"),
-            Some("true"),
-            None,
-        ),
-        (
-            &listed,
-            "GET /zones",
-            Some("http://desk.test"),
-            "",
-            Some("http://desk.test"),
-            Some("true"),
-            None,
-        ),
-        (
-            &listed,
-            "GET /zones",
-            Some("http://evil.test"),
-            "",
-            None,
-            None,
-            None,
-        ),
+        (&any, "OPTIONS /zones", Some("http://shop.test"), post, Some("*"), None, methods),
+        (&any, "OPTIONS /nowhere", Some("http://shop.test"), post, Some("*"), None, methods),
+        (&listed, "GET /zones", Some("http://shop.test"), "", Some("http://shop.test"), Some("true"), None),
+        (&listed, "GET /zones", Some("http://desk.test"), "", Some("http://desk.test"), Some("true"), None),
+        (&listed, "GET /zones", Some("http://evil.test"), "", None, None, None),
         (&listed, "GET /zones", None, "", None, None, None),
-        (
-            &listed,
-            "OPTIONS /zones",
-            Some("http://desk.test"),
-            post,
-            Some("http://desk.test"),
-            Some("true"),
-            methods,
-        ),
-        (
-            &listed,
-            "OPTIONS /zones",
-            Some("http://evil.test"),
-            post,
-            None,
-            None,
-            None,
-        ),
+        (&listed, "OPTIONS /zones", Some("http://desk.test"), post, Some("http://desk.test"), Some("true"), methods),
+        (&listed, "OPTIONS /zones", Some("http://evil.test"), post, None, None, None),
     ] {
-        let origin_line = origin
-            .map(|origin| format!("Origin: {origin}\r\n"))
-            .unwrap_or_default();
-        let reply = server.send(&format!(
-            "{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{origin_line}{more}\r\n"
-        ));
+        let origin_line = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+        let reply =
+            server.send(&format!("{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{origin_line}{more}\r\n"));
         let case = format!("{request} from {origin:?} {more}");
-        assert_eq!(
-            reply.header("access-control-allow-origin"),
-            allowed,
-            "{case}"
-        );
-        assert_eq!(
-            reply.header("access-control-allow-credentials"),
-            credentials,
-            "{case}"
-        );
-        assert_eq!(
-            reply.header("access-control-allow-methods"),
-            allow_methods,
-            "{case}"
-        );
-        assert_eq!(
-            reply.header("access-control-max-age"),
-            allow_methods.map(|_| "86400"),
-            "{case}"
-        );
+        assert_eq!(reply.header("access-control-allow-origin"), allowed, "{case}");
+        assert_eq!(reply.header("access-control-allow-credentials"), credentials, "{case}");
+        assert_eq!(reply.header("access-control-allow-methods"), allow_methods, "{case}");
+        assert_eq!(reply.header("access-control-max-age"), allow_methods.map(|_| "86400"), "{case}");
         if allow_methods.is_some() {
-            assert_eq!(
-                (reply.status, reply.text(), reply.header("content-type")),
-                (200, "", None),
-                "{case}"
-            );
+            assert_eq!((reply.status, reply.text(), reply.header("content-type")), (200, "", None), "{case}");
         }
         let exposes = reply.header("access-control-expose-headers").is_some();
-        assert_eq!(
-            exposes,
-            origin.is_some() && allowed.is_some() && allow_methods.is_none(),
-            "{case}"
-        );
+        assert_eq!(exposes, origin.is_some() && allowed.is_some() && allow_methods.is_none(), "{case}");
     }
 }
 
@@ -395,10 +223,7 @@ fn cross_origin_requests_are_answered_as_postgrest_does() {
 fn the_admin_address() {
     let server = Server::plain();
     let metrics = server.admin("GET", "/metrics");
-    assert_eq!(
-        metrics.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
-    );
+    assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
     assert!(metrics.text().ends_with("# EOF\n"));
     for (method, path, status) in [
         ("GET", "/", 200),
@@ -413,10 +238,7 @@ fn the_admin_address() {
     }
     *server.ready.lock() = Err("the database is being opened");
     let reply = server.admin("GET", "/ready");
-    assert_eq!(
-        (reply.status, &reply.json()["reason"]),
-        (503, &"the database is being opened".into())
-    );
+    assert_eq!((reply.status, &reply.json()["reason"]), (503, &"the database is being opened".into()));
     assert_eq!(server.admin("GET", "/live").status, 200);
     // The API's address knows nothing of it.
     assert_eq!(server.get("/metrics", "").json()["path"], "/metrics");
@@ -430,27 +252,18 @@ async fn http2_with_prior_knowledge() {
     let server = tokio::task::spawn_blocking(Server::plain).await.unwrap();
     let socket = tokio::net::TcpStream::connect(server.api).await.unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
-            .await
-            .unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
     for number in 0..3 {
         let body = Full::new(bytes::Bytes::from_static(b"body"));
-        let request = http::Request::post(format!("http://a/rest/v1/zones?n={number}"))
-            .body(body)
-            .unwrap();
+        let request = http::Request::post(format!("http://a/rest/v1/zones?n={number}")).body(body).unwrap();
         let reply = sender.send_request(request).await.unwrap();
         assert_eq!(reply.status(), 200);
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(
-            (&json["path"], &json["body"]),
-            (&"/zones".into(), &"body".into())
-        );
+        assert_eq!((&json["path"], &json["body"]), (&"/zones".into(), &"body".into()));
     }
-    let request = http::Request::get("http://a/broken")
-        .body(Full::new(bytes::Bytes::new()))
-        .unwrap();
+    let request = http::Request::get("http://a/broken").body(Full::new(bytes::Bytes::new())).unwrap();
     // The reset may overtake the answer's head.
     if let Ok(reply) = sender.send_request(request).await {
         assert!(reply.into_body().collect().await.is_err());
@@ -461,10 +274,7 @@ async fn http2_with_prior_knowledge() {
         server.begin_stop();
         server.join()
     });
-    let drained = tokio::time::timeout(PATIENCE, drained)
-        .await
-        .unwrap()
-        .unwrap();
+    let drained = tokio::time::timeout(PATIENCE, drained).await.unwrap().unwrap();
     assert_eq!(drained.in_flight, 0);
 }
 
@@ -472,41 +282,29 @@ async fn http2_with_prior_knowledge() {
 fn draining_finishes_what_runs() {
     let mut server = Server::plain();
     let mut running = server.connect();
-    running
-        .write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    running.write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut idle = server.connect();
-    idle.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    idle.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     Reply::read_one(&mut idle);
     server.wait_for_gate();
     server.begin_stop();
     // Idle connections are closed, the probes tell it, the running request is finished.
     assert_eq!(idle.read(&mut [0; 16]).unwrap(), 0);
     let ready = server.admin("GET", "/ready");
-    assert_eq!(
-        (ready.status, &ready.json()["reason"]),
-        (503, &"draining".into())
-    );
+    assert_eq!((ready.status, &ready.json()["reason"]), (503, &"draining".into()));
     assert!(std::net::TcpStream::connect(server.api).is_err());
     server.open.notify_one();
     let reply = Reply::read_to_end(&mut running);
-    assert_eq!(
-        (reply.status, reply.text(), reply.header("connection")),
-        (200, "\"opened\"", Some("close"))
-    );
+    assert_eq!((reply.status, reply.text(), reply.header("connection")), (200, "\"opened\"", Some("close")));
     assert_eq!(server.join().in_flight, 0);
     assert!(std::net::TcpStream::connect(server.admin).is_err());
 }
 
 #[test]
 fn draining_cuts_off_what_does_not_finish() {
-    let mut server =
-        Server::start(|config| config.limits.drain_timeout = Duration::from_millis(50));
+    let mut server = Server::start(|config| config.limits.drain_timeout = Duration::from_millis(50));
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     server.wait_for_gate();
     server.begin_stop();
     assert_eq!(server.join().in_flight, 1);
@@ -514,12 +312,6 @@ fn draining_cuts_off_what_does_not_finish() {
     let _closed = stream.read_to_end(&mut rest);
     assert!(rest.is_empty());
     let log = server.log();
-    let line = log
-        .iter()
-        .find(|line| line["event.action"] == "request-finished")
-        .unwrap();
-    assert_eq!(
-        (&line["http.response.status_code"], &line["event.outcome"]),
-        (&499.into(), &"failure".into())
-    );
+    let line = log.iter().find(|line| line["event.action"] == "request-finished").unwrap();
+    assert_eq!((&line["http.response.status_code"], &line["event.outcome"]), (&499.into(), &"failure".into()));
 }

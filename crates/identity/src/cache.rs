@@ -48,11 +48,7 @@ impl TokenCache {
         if let Some(found) = halves.young.get(name) {
             return (found.generation == generation).then(|| found.clone());
         }
-        let found = halves
-            .old
-            .get(name)
-            .filter(|found| found.generation == generation)?
-            .clone();
+        let found = halves.old.get(name).filter(|found| found.generation == generation)?.clone();
         drop(halves);
         self.remember(*name, found.clone());
         Some(found)
@@ -88,16 +84,8 @@ mod tests {
     use super::*;
 
     fn remembered(generation: u64) -> Remembered {
-        let caller = Caller {
-            role: Arc::from("r"),
-            claims: Arc::new(Claims::default()),
-            is_anonymous: false,
-        };
-        Remembered {
-            caller,
-            times: Times::default(),
-            generation,
-        }
+        let caller = Caller { role: Arc::from("r"), claims: Arc::new(Claims::default()), is_anonymous: false };
+        Remembered { caller, times: Times::default(), generation }
     }
 
     #[test]

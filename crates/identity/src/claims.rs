@@ -14,11 +14,7 @@ impl Times {
     ///
     /// A fraction is honoured; PostgREST takes such an `exp` as expired.
     pub(crate) fn read(claims: &Map<String, Value>) -> Result<Self, Failure> {
-        Ok(Self {
-            expires: moment(claims, "exp")?,
-            not_before: moment(claims, "nbf")?,
-            issued: moment(claims, "iat")?,
-        })
+        Ok(Self { expires: moment(claims, "exp")?, not_before: moment(claims, "nbf")?, issued: moment(claims, "iat")? })
     }
 
     /// Whether the token counts at `now` (seconds since 1970) when clocks may differ by `leeway` seconds.
@@ -51,10 +47,7 @@ fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Failur
 
 /// Checks `aud`: a string or a list of strings. Absent, null and an empty list pass, as in PostgREST; anything
 /// else has to name the configured audience, if there is one.
-pub(crate) fn check_audience(
-    claims: &Map<String, Value>,
-    configured: Option<&str>,
-) -> Result<(), Failure> {
+pub(crate) fn check_audience(claims: &Map<String, Value>, configured: Option<&str>) -> Result<(), Failure> {
     let named: Vec<Option<&str>> = match claims.get("aud") {
         None | Some(Value::Null) => return Ok(()),
         Some(Value::String(one)) => vec![Some(one)],
@@ -62,9 +55,7 @@ pub(crate) fn check_audience(
         Some(_) => vec![None],
     };
     if named.contains(&None) {
-        return Err(refused(
-            "The JWT 'aud' claim must be a string or an array of strings",
-        ));
+        return Err(refused("The JWT 'aud' claim must be a string or an array of strings"));
     }
     match configured {
         Some(configured) if !named.is_empty() && !named.contains(&Some(configured)) => {
@@ -75,10 +66,7 @@ pub(crate) fn check_audience(
 }
 
 /// Checks `iss`. PostgREST has no such check; where an issuer is configured a token has to name it.
-pub(crate) fn check_issuer(
-    claims: &Map<String, Value>,
-    configured: Option<&str>,
-) -> Result<(), Failure> {
+pub(crate) fn check_issuer(claims: &Map<String, Value>, configured: Option<&str>) -> Result<(), Failure> {
     match (configured, claims.get("iss")) {
         (None, _) => Ok(()),
         (Some(configured), Some(Value::String(issuer))) if issuer == configured => Ok(()),

@@ -90,9 +90,7 @@ impl fmt::Debug for KeyListener {
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The HMAC secret is too short to be safe (RFC 7518 section 3.2).
-    #[error(
-        "the JWT secret has {bytes} bytes; HS256 needs at least 32. Make one with `openssl rand -base64 48`"
-    )]
+    #[error("the JWT secret has {bytes} bytes; HS256 needs at least 32. Make one with `openssl rand -base64 48`")]
     SecretTooShort {
         /// Its length after decoding.
         bytes: usize,

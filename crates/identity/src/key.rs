@@ -68,13 +68,8 @@ impl Key {
         match (&self.material, self.algorithm) {
             (Material::Hmac(key), _) => hmac::verify(key, message, signature).is_ok(),
             (Material::Rsa { modulus, exponent }, _) => {
-                let public = signature::RsaPublicKeyComponents {
-                    n: modulus,
-                    e: exponent,
-                };
-                public
-                    .verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature)
-                    .is_ok()
+                let public = signature::RsaPublicKeyComponents { n: modulus, e: exponent };
+                public.verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
             }
             (Material::Point(point), Algorithm::Es256) => {
                 signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
@@ -82,9 +77,7 @@ impl Key {
                     .is_ok()
             }
             (Material::Point(point), _) => {
-                signature::UnparsedPublicKey::new(&signature::ED25519, point)
-                    .verify(message, signature)
-                    .is_ok()
+                signature::UnparsedPublicKey::new(&signature::ED25519, point).verify(message, signature).is_ok()
             }
         }
     }
@@ -99,12 +92,7 @@ pub(crate) struct KeyRing {
 impl KeyRing {
     /// A ring of the keys of several sources.
     pub(crate) fn of<'a>(sources: impl IntoIterator<Item = &'a KeySet>) -> Self {
-        Self {
-            keys: sources
-                .into_iter()
-                .flat_map(|set| set.keys.iter().cloned())
-                .collect(),
-        }
+        Self { keys: sources.into_iter().flat_map(|set| set.keys.iter().cloned()).collect() }
     }
 
     /// How many keys there are.
@@ -114,14 +102,11 @@ impl KeyRing {
 
     /// The keys with the algorithm, and with the id if the token names one: a token that names an id which
     /// nobody knows is not tried against other keys, nor against a secret, which has no id.
-    pub(crate) fn suitable(
-        &self,
-        algorithm: Algorithm,
-        key_id: Option<&str>,
-    ) -> impl Iterator<Item = &Key> {
-        self.keys.iter().map(AsRef::as_ref).filter(move |key| {
-            key.algorithm == algorithm && key_id.is_none_or(|id| key.id.as_deref() == Some(id))
-        })
+    pub(crate) fn suitable(&self, algorithm: Algorithm, key_id: Option<&str>) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(move |key| key.algorithm == algorithm && key_id.is_none_or(|id| key.id.as_deref() == Some(id)))
     }
 }
 
@@ -142,18 +127,11 @@ impl KeySet {
     /// The configured secret: HMAC bytes, or a JWK (set) as JSON text.
     pub(crate) fn from_secret(secret: &Secret, is_base64: bool) -> Result<Self, IdentityError> {
         if is_key_set(secret, is_base64) {
-            return Self::from_json(secret.expose().as_bytes()).map_err(|problem| {
-                IdentityError::KeySet {
-                    origin: "the JWT secret".to_owned(),
-                    problem,
-                }
-            });
+            return Self::from_json(secret.expose().as_bytes())
+                .map_err(|problem| IdentityError::KeySet { origin: "the JWT secret".to_owned(), problem });
         }
         let bytes = secret_bytes(secret, is_base64)?;
-        Ok(Self {
-            keys: vec![Key::hmac(&bytes).into()],
-            skipped: Vec::new(),
-        })
+        Ok(Self { keys: vec![Key::hmac(&bytes).into()], skipped: Vec::new() })
     }
 
     /// A JWK set, or a single JWK.
@@ -170,23 +148,18 @@ impl KeySet {
             None => single,
         };
         if list.len() > MAX_KEYS {
-            return Err(format!(
-                "the JWK set has {} keys; at most {MAX_KEYS} are allowed",
-                list.len()
-            ));
+            return Err(format!("the JWK set has {} keys; at most {MAX_KEYS} are allowed", list.len()));
         }
         let mut set = Self::default();
         let mut names = HashSet::new();
         for (position, jwk) in list.iter().enumerate() {
-            let object = jwk
-                .as_object()
-                .ok_or_else(|| format!("key {} is not an object", position + 1))?;
+            let object = jwk.as_object().ok_or_else(|| format!("key {} is not an object", position + 1))?;
             let name = match text_member(object, "kid") {
                 Some(id) => format!("key {} (kid {id:?})", position + 1),
                 None => format!("key {}", position + 1),
             };
-            let kinds = [object.get("kid"), object.get("kty"), object.get("use")]
-                .map(|value| value.and_then(Value::as_str));
+            let kinds =
+                [object.get("kid"), object.get("kty"), object.get("use")].map(|value| value.and_then(Value::as_str));
             // Also where one of the two is passed over: which of them the issuer meant cannot be known.
             if object.contains_key("kid") && !names.insert(kinds) {
                 return Err(format!("{name} repeats the id of another key"));
@@ -194,31 +167,19 @@ impl KeySet {
             match parse_key(object) {
                 Ok(key) => set.add(key, &name)?,
                 Err(KeyProblem::Weak(problem)) => return Err(format!("{name} {problem}")),
-                Err(KeyProblem::Unsuitable(problem)) => {
-                    set.skipped.push(format!("{name} {problem}"))
-                }
+                Err(KeyProblem::Unsuitable(problem)) => set.skipped.push(format!("{name} {problem}")),
             }
         }
         if set.keys.is_empty() {
-            let reasons = if set.skipped.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", set.skipped.join("; "))
-            };
-            return Err(format!(
-                "the JWK set has no key that can verify tokens{reasons}"
-            ));
+            let reasons = if set.skipped.is_empty() { String::new() } else { format!(": {}", set.skipped.join("; ")) };
+            return Err(format!("the JWK set has no key that can verify tokens{reasons}"));
         }
         Ok(set)
     }
 
     fn add(&mut self, key: Key, name: &str) -> Result<(), String> {
         let is_shared = |key: &Key| matches!(key.material, Material::Hmac(_));
-        if self
-            .keys
-            .iter()
-            .any(|other| is_shared(other) != is_shared(&key))
-        {
+        if self.keys.iter().any(|other| is_shared(other) != is_shared(&key)) {
             return Err(format!(
                 "{name}: the set mixes shared secrets (kty oct) with public keys; give the secret by itself as auth.jwt_secret"
             ));
@@ -240,15 +201,8 @@ pub(crate) fn secret_bytes(secret: &Secret, is_base64: bool) -> Result<Vec<u8>, 
     }
     let bytes = if is_base64 {
         // Either alphabet, padding or not (and PostgREST's '.' for padding).
-        let text = secret
-            .expose()
-            .trim()
-            .replace('-', "+")
-            .replace('_', "/")
-            .replace('.', "=");
-        STANDARD_NO_PAD_INDIFFERENT
-            .decode(text)
-            .map_err(|_| IdentityError::SecretNotBase64)?
+        let text = secret.expose().trim().replace('-', "+").replace('_', "/").replace('.', "=");
+        STANDARD_NO_PAD_INDIFFERENT.decode(text).map_err(|_| IdentityError::SecretNotBase64)?
     } else {
         secret.expose().as_bytes().to_vec()
     };
@@ -284,9 +238,7 @@ fn parse_key(object: &Map<String, Value>) -> Result<Key, KeyProblem> {
     if let Some(value) = object.get("alg")
         && value.as_str().and_then(Algorithm::from_name) != Some(algorithm)
     {
-        return Err(unsuitable(format!(
-            "has the algorithm {value}, which is not offered for its type"
-        )));
+        return Err(unsuitable(format!("has the algorithm {value}, which is not offered for its type")));
     }
     if let Some(value) = object.get("use")
         && value.as_str() != Some("sig")
@@ -294,20 +246,13 @@ fn parse_key(object: &Map<String, Value>) -> Result<Key, KeyProblem> {
         return Err(unsuitable("is not for signatures (use)"));
     }
     if let Some(value) = object.get("key_ops")
-        && !value
-            .as_array()
-            .is_some_and(|list| list.iter().any(|item| item.as_str() == Some("verify")))
+        && !value.as_array().is_some_and(|list| list.iter().any(|item| item.as_str() == Some("verify")))
     {
         return Err(unsuitable("is not for verifying (key_ops)"));
     }
     let id = match object.get("kid") {
         None => None,
-        Some(value) => Some(
-            value
-                .as_str()
-                .ok_or_else(|| unsuitable("has a kid that is not a string"))?
-                .to_owned(),
-        ),
+        Some(value) => Some(value.as_str().ok_or_else(|| unsuitable("has a kid that is not a string"))?.to_owned()),
     };
     let material = match algorithm {
         Algorithm::Hs256 => parse_shared_secret(object)?,
@@ -315,50 +260,30 @@ fn parse_key(object: &Map<String, Value>) -> Result<Key, KeyProblem> {
         Algorithm::Es256 => parse_p256(object)?,
         Algorithm::EdDsa => Material::Point(exact_member(object, "x", 32)?),
     };
-    Ok(Key {
-        id,
-        algorithm,
-        material,
-    })
+    Ok(Key { id, algorithm, material })
 }
 
 fn parse_shared_secret(object: &Map<String, Value>) -> Result<Material, KeyProblem> {
     let bytes = bytes_member(object, "k")?;
     if bytes.len() < MIN_SECRET_BYTES {
-        return Err(KeyProblem::Weak(format!(
-            "has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}",
-            bytes.len()
-        )));
+        return Err(KeyProblem::Weak(format!("has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}", bytes.len())));
     }
     Ok(Material::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
 }
 
 fn parse_rsa(object: &Map<String, Value>) -> Result<Material, KeyProblem> {
-    let strip = |bytes: Vec<u8>| {
-        bytes
-            .into_iter()
-            .skip_while(|byte| *byte == 0)
-            .collect::<Vec<u8>>()
-    };
+    let strip = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
     let modulus = strip(bytes_member(object, "n")?);
     let exponent = strip(bytes_member(object, "e")?);
-    let bits = modulus.first().map_or(0, |first| {
-        modulus.len() * 8 - first.leading_zeros() as usize
-    });
+    let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
     if bits < MIN_RSA_BITS {
-        return Err(KeyProblem::Weak(format!(
-            "is an RSA key of {bits} bits; at least {MIN_RSA_BITS} are needed"
-        )));
+        return Err(KeyProblem::Weak(format!("is an RSA key of {bits} bits; at least {MIN_RSA_BITS} are needed")));
     }
     if exponent.last().is_none_or(|last| last % 2 == 0) || exponent == [1] {
-        return Err(KeyProblem::Weak(
-            "is an RSA key with an unsafe public exponent".to_owned(),
-        ));
+        return Err(KeyProblem::Weak("is an RSA key with an unsafe public exponent".to_owned()));
     }
     if roca::has_flaw(&modulus) {
-        return Err(KeyProblem::Weak(
-            "is an RSA key with the ROCA flaw (CVE-2017-15361)".to_owned(),
-        ));
+        return Err(KeyProblem::Weak("is an RSA key with the ROCA flaw (CVE-2017-15361)".to_owned()));
     }
     Ok(Material::Rsa { modulus, exponent })
 }
@@ -381,17 +306,10 @@ fn bytes_member(object: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyP
         .ok_or_else(|| unsuitable(format!("has no readable {name:?}")))
 }
 
-fn exact_member(
-    object: &Map<String, Value>,
-    name: &str,
-    length: usize,
-) -> Result<Vec<u8>, KeyProblem> {
+fn exact_member(object: &Map<String, Value>, name: &str, length: usize) -> Result<Vec<u8>, KeyProblem> {
     let bytes = bytes_member(object, name)?;
     if bytes.len() != length {
-        return Err(unsuitable(format!(
-            "has {} bytes as {name:?}; {length} are needed",
-            bytes.len()
-        )));
+        return Err(unsuitable(format!("has {} bytes as {name:?}; {length} are needed", bytes.len())));
     }
     Ok(bytes)
 }

@@ -28,11 +28,7 @@ mod strict_json;
 mod token;
 mod verifier;
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod wycheproof;
 
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};

@@ -47,15 +47,10 @@ pub(crate) enum Turn {
 impl Remote {
     /// Prepares a client; nothing is sent yet.
     pub(crate) fn open(url: &str) -> Result<Self, IdentityError> {
-        let unusable = |problem: String| IdentityError::KeyAddress {
-            url: without_credentials(url),
-            problem,
-        };
+        let unusable = |problem: String| IdentityError::KeyAddress { url: without_credentials(url), problem };
         let parsed = reqwest::Url::parse(url).map_err(|error| unusable(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(unusable(
-                "only http:// and https:// are possible".to_owned(),
-            ));
+            return Err(unusable("only http:// and https:// are possible".to_owned()));
         }
         // Another part of the process may have chosen a provider already; then that one is used.
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
@@ -67,12 +62,7 @@ impl Remote {
             .user_agent(concat!("pando/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self {
-            url: url.to_owned(),
-            client,
-            state: Mutex::default(),
-            ended: watch::Sender::new(0),
-        })
+        Ok(Self { url: url.to_owned(), client, state: Mutex::default(), ended: watch::Sender::new(0) })
     }
 
     /// The keys of the last fetch that went well.
@@ -91,10 +81,7 @@ impl Remote {
         if state.is_running {
             return Turn::Running;
         }
-        if state
-            .started
-            .is_some_and(|started| now.saturating_duration_since(started) < gap)
-        {
+        if state.started.is_some_and(|started| now.saturating_duration_since(started) < gap) {
             return Turn::TooSoon;
         }
         state.started = Some(now);
@@ -113,9 +100,7 @@ impl Remote {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(plain)? {
             if body.len() + chunk.len() > MAX_KEY_SET_BYTES {
-                return Err(format!(
-                    "the answer is larger than {MAX_KEY_SET_BYTES} bytes"
-                ));
+                return Err(format!("the answer is larger than {MAX_KEY_SET_BYTES} bytes"));
             }
             body.extend_from_slice(&chunk);
         }
@@ -133,8 +118,7 @@ impl Remote {
 
     /// Wakes those who wait, after the new keys are in use.
     pub(crate) fn announce(&self) {
-        self.ended
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.ended.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 

@@ -40,15 +40,8 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 impl RolePath {
     /// Reads the configured text.
     pub(crate) fn parse(path: &str) -> Result<Self, IdentityError> {
-        let steps = if path.starts_with(['.', '[']) {
-            parse_steps(path)
-        } else {
-            parse_bare(path)
-        };
-        steps.map(Self).map_err(|problem| IdentityError::RolePath {
-            path: path.to_owned(),
-            problem,
-        })
+        let steps = if path.starts_with(['.', '[']) { parse_steps(path) } else { parse_bare(path) };
+        steps.map(Self).map_err(|problem| IdentityError::RolePath { path: path.to_owned(), problem })
     }
 
     /// The value at the path, `None` when it is not there.
@@ -56,10 +49,9 @@ impl RolePath {
         self.0.iter().try_fold(claims, |value, step| match step {
             Step::Member(name) => value.get(name),
             Step::Index(index) => value.get(index),
-            Step::Filter(comparison, text) => value.as_array()?.iter().find(|item| {
-                item.as_str()
-                    .is_some_and(|item| comparison.holds(item, text))
-            }),
+            Step::Filter(comparison, text) => {
+                value.as_array()?.iter().find(|item| item.as_str().is_some_and(|item| comparison.holds(item, text)))
+            }
         })
     }
 
@@ -99,10 +91,7 @@ fn parse_steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
             parse_filter(inside)?
         } else if let Some(inside) = rest.strip_prefix('[') {
             let (digits, after) = inside.split_once(']').ok_or("a '[' is not closed")?;
-            (
-                Step::Index(digits.parse().map_err(|_| "an index has to be a number")?),
-                after,
-            )
+            (Step::Index(digits.parse().map_err(|_| "an index has to be a number")?), after)
         } else if let Some(quoted) = rest.strip_prefix(".\"") {
             let (name, after) = quoted.split_once('"').ok_or("a quote is not closed")?;
             (Step::Member(name.to_owned()), after)
@@ -116,11 +105,7 @@ fn parse_steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
         steps.push(step);
         rest = after;
     }
-    if steps.is_empty() {
-        Err("it is empty")
-    } else {
-        Ok(steps)
-    }
+    if steps.is_empty() { Err("it is empty") } else { Ok(steps) }
 }
 
 /// A name that needs no quotes: what PostgREST allows, plus `:` and `/` for claims named by an address.
@@ -178,28 +163,13 @@ mod tests {
             (".app.roles[?(@ == \"z\")]", None),
         ];
         for (path, role) in cases {
-            assert_eq!(
-                RolePath::parse(path).unwrap().role(&claims).as_deref(),
-                role,
-                "{path}"
-            );
+            assert_eq!(RolePath::parse(path).unwrap().role(&claims).as_deref(), role, "{path}");
         }
     }
 
     #[test]
     fn refuses_what_it_cannot_read() {
-        for path in [
-            "",
-            ".",
-            "..a",
-            ".a[",
-            ".a[x]",
-            ".\"a",
-            ".a b",
-            ".a[?(@ == x)]",
-            ".a[?(@ == \"x\")].b",
-            ".a]",
-        ] {
+        for path in ["", ".", "..a", ".a[", ".a[x]", ".\"a", ".a b", ".a[?(@ == x)]", ".a[?(@ == \"x\")].b", ".a]"] {
             assert!(RolePath::parse(path).is_err(), "{path}");
         }
     }

@@ -34,8 +34,7 @@ fn convert(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
         }
         Some(b'[') => {
             let items: Vec<Box<RawValue>> = serde_json::from_str(text)?;
-            let items: Result<Vec<Value>, _> =
-                items.iter().map(|item| convert(item, depth)).collect();
+            let items: Result<Vec<Value>, _> = items.iter().map(|item| convert(item, depth)).collect();
             Ok(Value::Array(items?))
         }
         _ => serde_json::from_str(text),
@@ -73,36 +72,15 @@ mod tests {
 
     #[test]
     fn equals_the_usual_reader_except_for_repeated_members() {
-        for text in [
-            "{}",
-            "[]",
-            r#"{"a":[1,{"b":null}],"c":"x\"y","d":1.5}"#,
-            " 7 ",
-            "\"s\"",
-            "null",
-        ] {
-            assert_eq!(
-                parse(text.as_bytes()).unwrap(),
-                serde_json::from_str::<Value>(text).unwrap(),
-                "{text}"
-            );
+        for text in ["{}", "[]", r#"{"a":[1,{"b":null}],"c":"x\"y","d":1.5}"#, " 7 ", "\"s\"", "null"] {
+            assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap(), "{text}");
         }
-        let refused = [
-            r#"{"a":1,"a":1}"#,
-            r#"{"b":[{"a":1,"a":2}]}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            "{",
-            "{}{}",
-            "",
-            "\u{0}",
-        ];
+        let refused =
+            [r#"{"a":1,"a":1}"#, r#"{"b":[{"a":1,"a":2}]}"#, r#"{"a":1,"\u0061":2}"#, "{", "{}{}", "", "\u{0}"];
         for text in refused {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(b"{\"a\":\"\xff\"}").is_err(), "bad UTF-8");
-        assert!(
-            parse(format!("{}{}", "[".repeat(40), "]".repeat(40)).as_bytes()).is_err(),
-            "too deep"
-        );
+        assert!(parse(format!("{}{}", "[".repeat(40), "]".repeat(40)).as_bytes()).is_err(), "too deep");
     }
 }

@@ -33,30 +33,20 @@ pub(crate) fn verify(token: &str, keys: &KeyRing) -> Result<Vec<u8>, TokenError>
     }
     let parts = token.split('.').count();
     let mut split = token.split('.');
-    let (3, Some(header), Some(payload), Some(signature)) =
-        (parts, split.next(), split.next(), split.next())
-    else {
-        return Err(TokenError::Refused(undecodable(format!(
-            "Expected 3 parts in JWT; got {parts}"
-        ))));
+    let (3, Some(header), Some(payload), Some(signature)) = (parts, split.next(), split.next(), split.next()) else {
+        return Err(TokenError::Refused(undecodable(format!("Expected 3 parts in JWT; got {parts}"))));
     };
     let header = Header::parse(header)?;
-    let signed = token
-        .get(..token.len() - signature.len() - 1)
-        .unwrap_or_default();
+    let signed = token.get(..token.len() - signature.len() - 1).unwrap_or_default();
 
-    let mut suitable = keys
-        .suitable(header.algorithm, header.key_id.as_deref())
-        .peekable();
+    let mut suitable = keys.suitable(header.algorithm, header.key_id.as_deref()).peekable();
     if suitable.peek().is_none() {
         return Err(TokenError::NoSuitableKey);
     }
     let payload = URL_SAFE_NO_PAD.decode(payload).ok();
     let signature = URL_SAFE_NO_PAD.decode(signature).ok();
     match (payload, signature) {
-        (Some(payload), Some(signature))
-            if suitable.any(|key| key.verifies(signed.as_bytes(), &signature)) =>
-        {
+        (Some(payload), Some(signature)) if suitable.any(|key| key.verifies(signed.as_bytes(), &signature)) => {
             Ok(payload)
         }
         _ => Err(TokenError::Refused(
@@ -81,9 +71,8 @@ impl Header {
         if object.contains_key("crit") {
             // RFC 7515 section 4.1.11: what is not understood must not be passed over. No extension is offered.
             return Err(TokenError::Refused(
-                undecodable("JWT cryptographic operation failed").with_details(
-                    "The JWT header asks for critical extensions (crit), which are not supported",
-                ),
+                undecodable("JWT cryptographic operation failed")
+                    .with_details("The JWT header asks for critical extensions (crit), which are not supported"),
             ));
         }
         let key_id = match object.get("kid") {

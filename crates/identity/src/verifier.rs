@@ -51,18 +51,12 @@ impl Verifier {
             None => None,
         };
         let remote = match &config.jwks_url {
-            Some(url) => Some((
-                Remote::open(url)?,
-                Handle::try_current().map_err(|_| IdentityError::NoRuntime)?,
-            )),
+            Some(url) => Some((Remote::open(url)?, Handle::try_current().map_err(|_| IdentityError::NoRuntime)?)),
             None => None,
         };
         let inner = Arc::new(Inner {
             role_path: RolePath::parse(&config.role_claim)?,
-            anonymous: config
-                .anonymous_role
-                .clone()
-                .map(|role| caller(role, Map::new(), true)),
+            anonymous: config.anonymous_role.clone().map(|role| caller(role, Map::new(), true)),
             secret,
             file: RwLock::new(read_file(&config)?),
             remote,
@@ -87,11 +81,7 @@ impl Verifier {
             return inner.anonymous();
         };
         if !inner.has_keys() {
-            return Err(Failure::new(
-                Kind::Internal,
-                "PGRST300",
-                "Server lacks JWT secret",
-            ));
+            return Err(Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret"));
         }
         if token.is_empty() {
             return Err(undecodable("Empty JWT is sent in Authorization header"));
@@ -133,13 +123,9 @@ impl Inner {
     }
 
     fn anonymous(&self) -> Result<Caller, Failure> {
-        self.anonymous.clone().ok_or_else(|| {
-            Failure::new(
-                Kind::Unauthenticated,
-                "PGRST302",
-                "Anonymous access is disabled",
-            )
-        })
+        self.anonymous
+            .clone()
+            .ok_or_else(|| Failure::new(Kind::Unauthenticated, "PGRST302", "Anonymous access is disabled"))
     }
 
     /// Verifies a token, or recalls that it was verified.
@@ -149,28 +135,16 @@ impl Inner {
         let leeway = self.config.leeway_seconds;
         let name = fingerprint(token);
         if let Some(known) = self.cache.recall(&name, ring.generation) {
-            known
-                .times
-                .check(now, leeway)
-                .map_err(TokenError::Refused)?;
+            known.times.check(now, leeway).map_err(TokenError::Refused)?;
             return Ok(known.caller);
         }
         let text = std::str::from_utf8(token)
             .map_err(|_| TokenError::Refused(undecodable("JWT cryptographic operation failed")))?;
         let payload = verify(text, &ring.keys)?;
         let claims = parse_claims(&payload).map_err(TokenError::Refused)?;
-        let times = self
-            .check_claims(&claims, now)
-            .map_err(TokenError::Refused)?;
+        let times = self.check_claims(&claims, now).map_err(TokenError::Refused)?;
         let caller = self.caller(claims).map_err(TokenError::Refused)?;
-        self.cache.remember(
-            name,
-            Remembered {
-                caller: caller.clone(),
-                times,
-                generation: ring.generation,
-            },
-        );
+        self.cache.remember(name, Remembered { caller: caller.clone(), times, generation: ring.generation });
         Ok(caller)
     }
 
@@ -185,20 +159,13 @@ impl Inner {
     /// The caller that claims stand for; without a role it is the anonymous one, with these claims.
     fn caller(&self, claims: Map<String, Value>) -> Result<Caller, Failure> {
         let value = Value::Object(claims);
-        let named: Option<Arc<str>> = self
-            .role_path
-            .role(&value)
-            .map(|role| Arc::from(role.as_ref()));
+        let named: Option<Arc<str>> = self.role_path.role(&value).map(|role| Arc::from(role.as_ref()));
         let role = match named {
             Some(role) => role,
             None => self.anonymous()?.role,
         };
         let is_anonymous = self.config.anonymous_role.as_ref() == Some(&role);
-        let claims = if let Value::Object(claims) = value {
-            claims
-        } else {
-            Map::new()
-        };
+        let claims = if let Value::Object(claims) = value { claims } else { Map::new() };
         Ok(caller(role, claims, is_anonymous))
     }
 
@@ -206,17 +173,9 @@ impl Inner {
     fn rebuild_ring(&self) {
         let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
         let file = self.file.read();
-        let keys = KeyRing::of(
-            self.secret
-                .iter()
-                .chain(file.iter())
-                .chain(remote.as_deref()),
-        );
+        let keys = KeyRing::of(self.secret.iter().chain(file.iter()).chain(remote.as_deref()));
         let mut ring = self.ring.write();
-        *ring = Ring {
-            keys: Arc::new(keys),
-            generation: ring.generation.wrapping_add(1),
-        };
+        *ring = Ring { keys: Arc::new(keys), generation: ring.generation.wrapping_add(1) };
         drop(ring);
         self.cache.clear();
     }
@@ -243,10 +202,7 @@ impl Inner {
         };
         let event = match remote.fetch().await {
             Ok(keys) => {
-                let event = KeyEvent::Fetched {
-                    keys: keys.len(),
-                    skipped: keys.skipped.clone(),
-                };
+                let event = KeyEvent::Fetched { keys: keys.len(), skipped: keys.skipped.clone() };
                 remote.finish(Some(Arc::new(keys)));
                 self.rebuild_ring();
                 event
@@ -276,17 +232,10 @@ impl Inner {
 
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
-        let is_unfetched = self
-            .remote
-            .as_ref()
-            .is_some_and(|(remote, _)| remote.keys().is_none());
+        let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
         if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
-            return Failure::new(
-                Kind::Unavailable,
-                "PANDO503",
-                "The keys that verify tokens could not be fetched yet",
-            )
-            .with_retry_after(5);
+            return Failure::new(Kind::Unavailable, "PANDO503", "The keys that verify tokens could not be fetched yet")
+                .with_retry_after(5);
         }
         error.into()
     }
@@ -295,24 +244,15 @@ impl Inner {
 /// A caller whose claims say its role, as PostgREST puts it into `request.jwt.claims`.
 fn caller(role: Arc<str>, mut claims: Map<String, Value>, is_anonymous: bool) -> Caller {
     claims.insert("role".to_owned(), Value::String(role.to_string()));
-    Caller {
-        role,
-        claims: Arc::new(Claims::new(claims)),
-        is_anonymous,
-    }
+    Caller { role, claims: Arc::new(Claims::new(claims)), is_anonymous }
 }
 
 /// The token of a `Bearer` authorization, possibly empty; `None` without one.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let end = value
-        .iter()
-        .position(u8::is_ascii_whitespace)
-        .unwrap_or(value.len());
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (scheme, token) = value.split_at_checked(end)?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer")
-        .then(|| token.trim_ascii())
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
 }
 
 fn parse_claims(payload: &[u8]) -> Result<Map<String, Value>, Failure> {
@@ -326,14 +266,8 @@ fn read_file(config: &IdentityConfig) -> Result<Option<KeySet>, IdentityError> {
     let Some(path) = &config.jwks_file else {
         return Ok(None);
     };
-    let text = std::fs::read(path).map_err(|source| IdentityError::KeyFile {
-        path: path.clone(),
-        source,
-    })?;
+    let text = std::fs::read(path).map_err(|source| IdentityError::KeyFile { path: path.clone(), source })?;
     KeySet::from_json(&text)
         .map(Some)
-        .map_err(|problem| IdentityError::KeySet {
-            origin: path.display().to_string(),
-            problem,
-        })
+        .map_err(|problem| IdentityError::KeySet { origin: path.display().to_string(), problem })
 }

@@ -16,8 +16,7 @@ use base::{Kind, Secret};
 use identity::{IdentityConfig, IdentityError, Verifier, mint};
 use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use serde_json::{Value, json};
 use support::{NOW, SECRET, StillClock, bearer, encode, hs256, object, signed};
@@ -37,8 +36,7 @@ impl Keys {
         let ed = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         Self {
             rsa: RsaKeyPair::from_pkcs8(include_bytes!("data/rsa-2048.pk8")).unwrap(),
-            ec: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, ec.as_ref(), &random)
-                .unwrap(),
+            ec: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, ec.as_ref(), &random).unwrap(),
             ed: Ed25519KeyPair::from_pkcs8(ed.as_ref()).unwrap(),
         }
     }
@@ -61,23 +59,12 @@ impl Keys {
 
     fn rs256(&self, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.rsa.public().modulus_len()];
-        self.rsa
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
-            .unwrap();
+        self.rsa.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
         signature
     }
 
     fn es256(&self, message: &[u8]) -> Vec<u8> {
-        self.ec
-            .sign(&SystemRandom::new(), message)
-            .unwrap()
-            .as_ref()
-            .to_vec()
+        self.ec.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
     }
 
     fn eddsa(&self, message: &[u8]) -> Vec<u8> {
@@ -121,92 +108,29 @@ async fn every_algorithm_with_its_own_key_only() {
     ];
     for token in &good {
         assert_eq!(role(&verifier, token).await, Ok("member".to_owned()));
-        assert_eq!(
-            role(&verifier, token).await,
-            Ok("member".to_owned()),
-            "a second time, remembered"
-        );
+        assert_eq!(role(&verifier, token).await, Ok("member".to_owned()), "a second time, remembered");
     }
     let public = keys.rsa_jwk();
     let modulus = public["n"].as_str().unwrap();
     let bad = [
-        (
-            "another key's id",
-            signed(r#"{"alg":"ES256","kid":"rsa"}"#, CLAIMS, |m| keys.es256(m)),
-        ),
-        (
-            "another algorithm",
-            signed(r#"{"alg":"RS256","kid":"ec"}"#, CLAIMS, |m| keys.es256(m)),
-        ),
-        (
-            "an unknown id",
-            signed(r#"{"alg":"ES256","kid":"../../dev/null"}"#, CLAIMS, |m| {
-                keys.es256(m)
-            }),
-        ),
-        (
-            "an id that is no text",
-            signed(r#"{"alg":"ES256","kid":["ec"]}"#, CLAIMS, |m| keys.es256(m)),
-        ),
+        ("another key's id", signed(r#"{"alg":"ES256","kid":"rsa"}"#, CLAIMS, |m| keys.es256(m))),
+        ("another algorithm", signed(r#"{"alg":"RS256","kid":"ec"}"#, CLAIMS, |m| keys.es256(m))),
+        ("an unknown id", signed(r#"{"alg":"ES256","kid":"../../dev/null"}"#, CLAIMS, |m| keys.es256(m))),
+        ("an id that is no text", signed(r#"{"alg":"ES256","kid":["ec"]}"#, CLAIMS, |m| keys.es256(m))),
         (
             "the public key as a shared secret",
-            signed(
-                r#"{"alg":"HS256","kid":"rsa"}"#,
-                CLAIMS,
-                hs256(modulus.as_bytes()),
-            ),
+            signed(r#"{"alg":"HS256","kid":"rsa"}"#, CLAIMS, hs256(modulus.as_bytes())),
         ),
-        (
-            "the set as a shared secret",
-            signed(
-                r#"{"alg":"HS256"}"#,
-                CLAIMS,
-                hs256(keys.set().to_string().as_bytes()),
-            ),
-        ),
-        (
-            "no signature",
-            signed(r#"{"alg":"none"}"#, CLAIMS, |_| Vec::new()),
-        ),
-        (
-            "no signature, other case",
-            signed(r#"{"alg":"nOnE"}"#, CLAIMS, |_| Vec::new()),
-        ),
-        (
-            "an empty signature",
-            signed(r#"{"alg":"RS256"}"#, CLAIMS, |_| Vec::new()),
-        ),
-        (
-            "critical extensions",
-            signed(r#"{"alg":"ES256","crit":["exp"],"exp":1}"#, CLAIMS, |m| {
-                keys.es256(m)
-            }),
-        ),
-        (
-            "a repeated alg",
-            signed(r#"{"alg":"ES256","alg":"ES256"}"#, CLAIMS, |m| {
-                keys.es256(m)
-            }),
-        ),
-        (
-            "repeated claims",
-            signed(r#"{"alg":"ES256"}"#, r#"{"role":"a","role":"b"}"#, |m| {
-                keys.es256(m)
-            }),
-        ),
-        (
-            "no alg",
-            signed(r#"{"kid":"ec"}"#, CLAIMS, |m| keys.es256(m)),
-        ),
+        ("the set as a shared secret", signed(r#"{"alg":"HS256"}"#, CLAIMS, hs256(keys.set().to_string().as_bytes()))),
+        ("no signature", signed(r#"{"alg":"none"}"#, CLAIMS, |_| Vec::new())),
+        ("no signature, other case", signed(r#"{"alg":"nOnE"}"#, CLAIMS, |_| Vec::new())),
+        ("an empty signature", signed(r#"{"alg":"RS256"}"#, CLAIMS, |_| Vec::new())),
+        ("critical extensions", signed(r#"{"alg":"ES256","crit":["exp"],"exp":1}"#, CLAIMS, |m| keys.es256(m))),
+        ("a repeated alg", signed(r#"{"alg":"ES256","alg":"ES256"}"#, CLAIMS, |m| keys.es256(m))),
+        ("repeated claims", signed(r#"{"alg":"ES256"}"#, r#"{"role":"a","role":"b"}"#, |m| keys.es256(m))),
+        ("no alg", signed(r#"{"kid":"ec"}"#, CLAIMS, |m| keys.es256(m))),
         ("padding", format!("{}=", good[1])),
-        (
-            "too long",
-            signed(
-                r#"{"alg":"ES256"}"#,
-                &format!(r#"{{"x":"{}"}}"#, "y".repeat(20_000)),
-                |m| keys.es256(m),
-            ),
-        ),
+        ("too long", signed(r#"{"alg":"ES256"}"#, &format!(r#"{{"x":"{}"}}"#, "y".repeat(20_000)), |m| keys.es256(m))),
     ];
     for (what, token) in bad {
         assert!(role(&verifier, &token).await.is_err(), "{what}");
@@ -224,10 +148,7 @@ async fn keys_inside_the_token_are_not_looked_at() {
         json!({"alg": "RS256", "x5u": "http://127.0.0.1:1/keys"}),
     ] {
         let token = signed(&header.to_string(), CLAIMS, |m| keys.rs256(m));
-        assert_eq!(
-            role(&verifier, &token).await,
-            Err("PGRST301 No suitable key or wrong key type".to_owned())
-        );
+        assert_eq!(role(&verifier, &token).await, Err("PGRST301 No suitable key or wrong key type".to_owned()));
     }
 }
 
@@ -238,34 +159,16 @@ async fn times_within_the_leeway_and_again_at_every_use() {
     let token = |claims: Value| mint(&Secret::new(SECRET), false, &object(claims)).unwrap();
     let cases = [
         (json!({"role": "r", "exp": NOW - 30}), None),
-        (
-            json!({"role": "r", "exp": NOW - 31}),
-            Some("PGRST303 JWT expired"),
-        ),
+        (json!({"role": "r", "exp": NOW - 31}), Some("PGRST303 JWT expired")),
         (json!({"role": "r", "exp": NOW as f64 + 0.5}), None),
-        (
-            json!({"role": "r", "exp": NOW as f64 - 30.5}),
-            Some("PGRST303 JWT expired"),
-        ),
+        (json!({"role": "r", "exp": NOW as f64 - 30.5}), Some("PGRST303 JWT expired")),
         (json!({"role": "r", "exp": null}), None),
-        (
-            json!({"role": "r", "exp": -1}),
-            Some("PGRST303 JWT expired"),
-        ),
+        (json!({"role": "r", "exp": -1}), Some("PGRST303 JWT expired")),
         (json!({"role": "r", "nbf": NOW + 30}), None),
-        (
-            json!({"role": "r", "nbf": NOW + 31}),
-            Some("PGRST303 JWT not yet valid"),
-        ),
+        (json!({"role": "r", "nbf": NOW + 31}), Some("PGRST303 JWT not yet valid")),
         (json!({"role": "r", "iat": NOW + 30}), None),
-        (
-            json!({"role": "r", "iat": NOW + 31}),
-            Some("PGRST303 JWT issued at future"),
-        ),
-        (
-            json!({"role": "r", "iat": true}),
-            Some("PGRST303 The JWT 'iat' claim must be a number"),
-        ),
+        (json!({"role": "r", "iat": NOW + 31}), Some("PGRST303 JWT issued at future")),
+        (json!({"role": "r", "iat": true}), Some("PGRST303 The JWT 'iat' claim must be a number")),
     ];
     for (claims, expected) in cases {
         let outcome = role(&verifier, &token(claims.clone())).await;
@@ -276,10 +179,7 @@ async fn times_within_the_leeway_and_again_at_every_use() {
     clock.forward(90);
     assert!(role(&verifier, &short).await.is_ok());
     clock.forward(1);
-    assert_eq!(
-        role(&verifier, &short).await,
-        Err("PGRST303 JWT expired".to_owned())
-    );
+    assert_eq!(role(&verifier, &short).await, Err("PGRST303 JWT expired".to_owned()));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -289,20 +189,11 @@ async fn issuer_and_role_path() {
     config.role_claim = ".app.roles[0]".to_owned();
     let verifier = open(config);
     let token = |claims: Value| mint(&Secret::new(SECRET), false, &object(claims)).unwrap();
-    let good = token(
-        json!({"iss": "https://issuer.test/", "app": {"roles": ["editor"]}, "role": "ignored"}),
-    );
+    let good = token(json!({"iss": "https://issuer.test/", "app": {"roles": ["editor"]}, "role": "ignored"}));
     assert_eq!(role(&verifier, &good).await, Ok("editor".to_owned()));
-    for claims in [
-        json!({"iss": "https://issuer.test"}),
-        json!({}),
-        json!({"iss": ["https://issuer.test/"]}),
-    ] {
+    for claims in [json!({"iss": "https://issuer.test"}), json!({}), json!({"iss": ["https://issuer.test/"]})] {
         let outcome = role(&verifier, &token(claims)).await;
-        assert_eq!(
-            outcome,
-            Err("PGRST303 JWT not from the configured issuer".to_owned())
-        );
+        assert_eq!(outcome, Err("PGRST303 JWT not from the configured issuer".to_owned()));
     }
 }
 
@@ -311,51 +202,27 @@ fn weak_and_unreadable_keys_are_refused_at_start() {
     let keys = Keys::new();
     let rsa = keys.rsa_jwk();
     let cases = [
-        (
-            "short",
-            "the JWT secret has 5 bytes; HS256 needs at least 32",
-        ),
+        ("short", "the JWT secret has 5 bytes; HS256 needs at least 32"),
         (r#"{"keys":[]}"#, "no key that can verify tokens"),
-        (
-            r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#,
-            "has 5 bytes; HS256 needs at least 32",
-        ),
-        (
-            r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#,
-            "RSA key of 17 bits",
-        ),
-        (
-            r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#,
-            "no key that can verify tokens",
-        ),
+        (r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#, "has 5 bytes; HS256 needs at least 32"),
+        (r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#, "RSA key of 17 bits"),
+        (r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#, "no key that can verify tokens"),
         (r#"{"keys":7}"#, "not a list"),
         (r#"{"keys":[],"keys":[]}"#, "given twice"),
         ("{", "not a JWK set"),
         (&json!({"keys": [rsa, rsa]}).to_string(), "repeats the id"),
-        (
-            &json!({"keys": [rsa, {"kty": "oct", "k": encode([7; 32])}]}).to_string(),
-            "mixes shared secrets",
-        ),
+        (&json!({"keys": [rsa, {"kty": "oct", "k": encode([7; 32])}]}).to_string(), "mixes shared secrets"),
     ];
     for (secret, expected) in cases {
-        let error = Verifier::open(with_secret(secret), StillClock::at(NOW))
-            .err()
-            .unwrap()
-            .to_string();
+        let error = Verifier::open(with_secret(secret), StillClock::at(NOW)).err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let mut config = with_secret(SECRET);
     config.jwks_url = Some("http://127.0.0.1:1/".to_owned());
-    assert!(matches!(
-        Verifier::open(config, StillClock::at(NOW)),
-        Err(IdentityError::NoRuntime)
-    ));
+    assert!(matches!(Verifier::open(config, StillClock::at(NOW)), Err(IdentityError::NoRuntime)));
     let mut config = with_secret(SECRET);
     config.jwks_file = Some("/nowhere/keys.json".into());
-    assert!(matches!(
-        Verifier::open(config, StillClock::at(NOW)),
-        Err(IdentityError::KeyFile { .. })
-    ));
+    assert!(matches!(Verifier::open(config, StillClock::at(NOW)), Err(IdentityError::KeyFile { .. })));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -363,29 +230,16 @@ async fn base64_secrets() {
     // Bytes whose base64 differs between the alphabets, with and without padding.
     let bytes = [0xfb; 34];
     let url = encode(bytes);
-    for secret in [
-        url.clone(),
-        url.replace('-', "+").replace('_', "/") + "==",
-        url.clone() + "..",
-    ] {
-        let config = IdentityConfig {
-            secret_is_base64: true,
-            ..with_secret(&secret)
-        };
+    for secret in [url.clone(), url.replace('-', "+").replace('_', "/") + "==", url.clone() + ".."] {
+        let config = IdentityConfig { secret_is_base64: true, ..with_secret(&secret) };
         let verifier = open(config);
         let token = signed(r#"{"alg":"HS256"}"#, CLAIMS, hs256(&bytes));
         assert!(role(&verifier, &token).await.is_ok(), "{secret}");
         let minted = mint(&Secret::new(secret), true, &object(json!({"role": "x"}))).unwrap();
         assert_eq!(role(&verifier, &minted).await, Ok("x".to_owned()));
     }
-    let config = IdentityConfig {
-        secret_is_base64: true,
-        ..with_secret("not base64!")
-    };
-    assert!(matches!(
-        Verifier::open(config, StillClock::at(NOW)),
-        Err(IdentityError::SecretNotBase64)
-    ));
+    let config = IdentityConfig { secret_is_base64: true, ..with_secret("not base64!") };
+    assert!(matches!(Verifier::open(config, StillClock::at(NOW)), Err(IdentityError::SecretNotBase64)));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -394,10 +248,7 @@ async fn a_reread_file_replaces_the_keys() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     std::fs::write(&path, json!({"keys": [keys.rsa_jwk()]}).to_string()).unwrap();
-    let config = IdentityConfig {
-        jwks_file: Some(path.clone()),
-        ..IdentityConfig::default()
-    };
+    let config = IdentityConfig { jwks_file: Some(path.clone()), ..IdentityConfig::default() };
     let verifier = open(config);
     let rsa = signed(r#"{"alg":"RS256"}"#, CLAIMS, |m| keys.rs256(m));
     let ec = signed(r#"{"alg":"ES256"}"#, CLAIMS, |m| keys.es256(m));
@@ -412,9 +263,6 @@ async fn a_reread_file_replaces_the_keys() {
     set["keys"].as_array_mut().unwrap().remove(0);
     std::fs::write(&path, set.to_string()).unwrap();
     verifier.reload().unwrap();
-    assert!(
-        role(&verifier, &rsa).await.is_err(),
-        "a withdrawn key counts no more, remembered or not"
-    );
+    assert!(role(&verifier, &rsa).await.is_err(), "a withdrawn key counts no more, remembered or not");
     assert!(role(&verifier, &ec).await.is_ok());
 }

@@ -58,44 +58,26 @@ impl Issuer {
 }
 
 fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
 fn set(keys: &[(&str, &[u8])]) -> String {
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|(id, bytes)| json!({"kty": "oct", "kid": id, "k": encode(bytes)}))
-        .collect();
+    let keys: Vec<_> = keys.iter().map(|(id, bytes)| json!({"kty": "oct", "kid": id, "k": encode(bytes)})).collect();
     ok(&json!({ "keys": keys }).to_string())
 }
 
 fn token(id: &str, key: &[u8]) -> String {
-    signed(
-        &json!({"alg": "HS256", "kid": id}).to_string(),
-        r#"{"role":"member"}"#,
-        hs256(key),
-    )
+    signed(&json!({"alg": "HS256", "kid": id}).to_string(), r#"{"role":"member"}"#, hs256(key))
 }
 
-fn open(
-    issuer: &Issuer,
-    clock: &Arc<StillClock>,
-) -> (Arc<Verifier>, mpsc::UnboundedReceiver<KeyEvent>) {
+fn open(issuer: &Issuer, clock: &Arc<StillClock>) -> (Arc<Verifier>, mpsc::UnboundedReceiver<KeyEvent>) {
     let (send, events) = mpsc::unbounded_channel();
     let config = IdentityConfig {
         jwks_url: Some(format!("http://{}/keys", issuer.address)),
-        listener: Some(KeyListener::new(move |event| {
-            send.send(event.clone()).unwrap()
-        })),
+        listener: Some(KeyListener::new(move |event| send.send(event.clone()).unwrap())),
         ..IdentityConfig::default()
     };
-    (
-        Arc::new(Verifier::open(config, clock.clone()).unwrap()),
-        events,
-    )
+    (Arc::new(Verifier::open(config, clock.clone()).unwrap()), events)
 }
 
 #[tokio::test]
@@ -103,21 +85,8 @@ async fn the_first_request_waits_for_the_first_fetch_and_a_flood_of_unknown_ids_
     let issuer = Issuer::start(set(&[("old", &OLD)]));
     let clock = StillClock::at(NOW);
     let (verifier, mut events) = open(&issuer, &clock);
-    assert_eq!(
-        &*verifier
-            .identify(&bearer(&token("old", &OLD)))
-            .await
-            .unwrap()
-            .role,
-        "member"
-    );
-    assert_eq!(
-        events.recv().await,
-        Some(KeyEvent::Fetched {
-            keys: 1,
-            skipped: Vec::new()
-        })
-    );
+    assert_eq!(&*verifier.identify(&bearer(&token("old", &OLD))).await.unwrap().role, "member");
+    assert_eq!(events.recv().await, Some(KeyEvent::Fetched { keys: 1, skipped: Vec::new() }));
     assert_eq!(issuer.asked(), 1);
 
     for round in 2..4 {
@@ -129,10 +98,7 @@ async fn the_first_request_waits_for_the_first_fetch_and_a_flood_of_unknown_ids_
             })
             .collect();
         for request in requests {
-            assert_eq!(
-                request.await.unwrap().unwrap_err().kind,
-                Kind::Unauthenticated
-            );
+            assert_eq!(request.await.unwrap().unwrap_err().kind, Kind::Unauthenticated);
         }
         assert_eq!(issuer.asked(), round, "one fetch for 200 unknown ids");
     }
@@ -143,26 +109,15 @@ async fn a_new_key_is_found_and_a_withdrawn_one_forgotten() {
     let issuer = Issuer::start(set(&[("old", &OLD)]));
     let clock = StillClock::at(NOW);
     let (verifier, mut events) = open(&issuer, &clock);
-    verifier
-        .identify(&bearer(&token("old", &OLD)))
-        .await
-        .unwrap();
+    verifier.identify(&bearer(&token("old", &OLD))).await.unwrap();
     events.recv().await.unwrap();
 
     *issuer.answer.lock().unwrap() = set(&[("new", &NEW)]);
     let fresh = token("new", &NEW);
-    assert!(
-        verifier.identify(&bearer(&fresh)).await.is_err(),
-        "asked less than 30 seconds ago"
-    );
+    assert!(verifier.identify(&bearer(&fresh)).await.is_err(), "asked less than 30 seconds ago");
     clock.forward(30);
     verifier.identify(&bearer(&fresh)).await.unwrap();
-    assert!(
-        verifier
-            .identify(&bearer(&token("old", &OLD)))
-            .await
-            .is_err()
-    );
+    assert!(verifier.identify(&bearer(&token("old", &OLD))).await.is_err());
     events.recv().await.unwrap();
 
     // Without an unknown id the set is asked for again after ten minutes.
@@ -176,10 +131,7 @@ async fn a_new_key_is_found_and_a_withdrawn_one_forgotten() {
 
 #[tokio::test]
 async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
-    let huge = ok(&format!(
-        "{{\"keys\":[],\"x\":\"{}\"}}",
-        "x".repeat(300 * 1024)
-    ));
+    let huge = ok(&format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300 * 1024)));
     let cases = [
         ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "status 500"),
         (
@@ -197,28 +149,18 @@ async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
     for (answer, expected) in cases {
         *issuer.answer.lock().unwrap() = answer;
         verifier.reload().unwrap();
-        let Some(KeyEvent::FetchFailed { reason }) = events.recv().await else {
-            panic!("{expected}")
-        };
+        let Some(KeyEvent::FetchFailed { reason }) = events.recv().await else { panic!("{expected}") };
         assert!(reason.contains(expected), "{reason}");
         assert!(!reason.contains("127.0.0.1"), "{reason}");
-        verifier
-            .identify(&bearer(&token("old", &OLD)))
-            .await
-            .unwrap();
+        verifier.identify(&bearer(&token("old", &OLD))).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn as_long_as_no_key_was_fetched_a_token_is_not_called_bad() {
-    let issuer = Issuer::start(
-        "HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
-    );
+    let issuer = Issuer::start("HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned());
     let (verifier, _events) = open(&issuer, &StillClock::at(NOW));
-    let failure = verifier
-        .identify(&bearer(&token("old", &OLD)))
-        .await
-        .unwrap_err();
+    let failure = verifier.identify(&bearer(&token("old", &OLD))).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Unavailable);
     assert_eq!(failure.retry_after_seconds, Some(5));
 }

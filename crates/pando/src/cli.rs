@@ -22,7 +22,7 @@ const STYLES: Styles = Styles::styled()
 First steps:
   pando init gym && cd gym     make a project with an example schema
   pando serve                  apply its migrations and serve it on http://127.0.0.1:8000
-  curl 'http://127.0.0.1:8000/rest/v1/climbs?select=id,name,route(grade,setter(name))&sent=is.true&order=id.desc&limit=10'
+  curl 'http://127.0.0.1:8000/rest/v1/climbs?select=name,route(grade,setter(name))&limit=3'
 
 Exit codes:
   0  it worked                       3  the configuration is wrong
@@ -43,14 +43,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The configuration file, or the folder it is in [default: pando.toml, if there is one]
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        env = "PANDO_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, short, global = true, value_name = "FILE", env = "PANDO_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 
     /// Override one setting, for example --set api.max_rows=100; may be repeated
@@ -139,9 +132,7 @@ pub enum Migrate {
     /// List the migrations: which are applied, which are pending
     Status,
     /// Make an empty migration file with the next number
-    #[command(
-        after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql"
-    )]
+    #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]
     New {
         /// What it is about, in letters, digits and underscores
         name: String,
@@ -187,9 +178,7 @@ pub enum Lifetime {
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.to_owned()))
-        }
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("it has to look like name=value".to_owned()),
     }
 }
@@ -202,12 +191,7 @@ fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     units
         .iter()
-        .find_map(|(unit, seconds)| {
-            text.strip_suffix(unit)?
-                .parse::<u32>()
-                .ok()?
-                .checked_mul(*seconds)
-        })
+        .find_map(|(unit, seconds)| text.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(*seconds))
         .filter(|seconds| *seconds > 0)
         .map(Lifetime::Seconds)
         .ok_or_else(|| SHAPE.to_owned())
@@ -222,6 +206,42 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/command-line.md");
+
+    /// The page `docs/reference/command-line.md`: the help of every command.
+    fn reference() -> String {
+        let mut page = String::from(
+            "# The command line\n\n<!-- Generated from crates/pando/src/cli.rs; \
+             `cargo test -p pando -- --ignored bless` writes it again. -->\n",
+        );
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        describe(&mut command, "pando", &mut page);
+        page
+    }
+
+    fn describe(command: &mut clap::Command, name: &str, page: &mut String) {
+        let help = command.render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        page.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let name = format!("{name} {}", inner.get_name());
+            describe(inner, &name, page);
+        }
+    }
+
+    #[test]
+    fn the_page_is_up_to_date() {
+        let page = std::fs::read_to_string(PAGE).unwrap_or_default();
+        assert!(page == reference(), "run `cargo test -p pando -- --ignored bless`");
+    }
+
+    #[test]
+    #[ignore = "writes docs/reference/command-line.md"]
+    fn bless_command_line_reference() {
+        std::fs::write(PAGE, reference()).unwrap();
     }
 
     #[test]

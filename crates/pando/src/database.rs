@@ -23,10 +23,7 @@ pub async fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, CommandError> {
     let path = &prepared.database;
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| {
             CommandError::Database(store::StoreError::Unusable {
                 path: folder.to_path_buf(),
@@ -44,13 +41,7 @@ pub async fn open(
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
         ..SqliteSettings::new(path)
     };
-    store::open(
-        store::Config::Sqlite(settings),
-        Arc::new(SystemClock),
-        observer,
-    )
-    .await
-    .map_err(CommandError::Database)
+    store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
 }
 
 /// What the schema is, compared to the files.
@@ -65,10 +56,7 @@ impl Standing {
     /// Reads the files and asks the database.
     pub async fn read(store: &dyn Store, folder: &Path) -> Result<Self, MigrationError> {
         let files = read_folder(folder)?;
-        let mut applied = store
-            .applied_migrations()
-            .await
-            .map_err(MigrationError::Failed)?;
+        let mut applied = store.applied_migrations().await.map_err(MigrationError::Failed)?;
         applied.retain(|migration| migration.version != SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
         Ok(Self { files, applied })
@@ -94,36 +82,25 @@ pub struct Applied {
 /// Applies what is pending, and the seed after the first migrations of a new database.
 ///
 /// Everything is translated before anything is applied: a file that cannot be applied stops all of them.
-pub async fn migrate(
-    store: &dyn Store,
-    prepared: &Prepared,
-) -> Result<Vec<Applied>, MigrationError> {
+pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Applied>, MigrationError> {
     let folder = &prepared.migrations;
     let standing = Standing::read(store, folder).await?;
     let waiting = standing.pending(folder)?;
     let is_new = standing.applied.is_empty();
     let mut steps = Vec::new();
-    let mut snapshot = if is_new {
-        sql::ddl::prelude()
-    } else {
-        store.catalog().snapshot().clone()
-    };
+    let mut snapshot = if is_new { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
     for file in waiting {
         let shown = folder.join(&file.name).display().to_string();
         let migration = translate(file, &shown, &snapshot)?;
         snapshot = migration.snapshot.clone();
         steps.push(migration);
     }
-    if is_new && !steps.is_empty() {
-        if let Some(seed) = read_seed(prepared)? {
-            let shown = prepared
-                .seed
-                .as_deref()
-                .unwrap_or(Path::new("seed"))
-                .display()
-                .to_string();
-            steps.push(translate(&seed, &shown, &snapshot)?);
-        }
+    if is_new
+        && !steps.is_empty()
+        && let Some(seed) = read_seed(prepared)?
+    {
+        let shown = prepared.seed.as_deref().unwrap_or(Path::new("seed")).display().to_string();
+        steps.push(translate(&seed, &shown, &snapshot)?);
     }
     apply(store, steps).await
 }
@@ -134,33 +111,17 @@ async fn apply(store: &dyn Store, steps: Vec<Migration>) -> Result<Vec<Applied>,
     for migration in steps {
         let started = clock.monotonic();
         let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
-        store
-            .apply_migration(migration)
-            .await
-            .map_err(MigrationError::Failed)?;
+        store.apply_migration(migration).await.map_err(MigrationError::Failed)?;
         let duration = clock.monotonic().saturating_duration_since(started);
-        applied.push(Applied {
-            name,
-            is_seed,
-            duration,
-        });
+        applied.push(Applied { name, is_seed, duration });
     }
     Ok(applied)
 }
 
-fn translate(
-    file: &MigrationFile,
-    shown: &str,
-    before: &Snapshot,
-) -> Result<Migration, MigrationError> {
-    let Script {
-        statements,
-        snapshot,
-    } = sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
-    let statements = statements
-        .into_iter()
-        .map(|Step::Sqlite(statement)| statement)
-        .collect();
+fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Migration, MigrationError> {
+    let Script { statements, snapshot } =
+        sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
+    let statements = statements.into_iter().map(|Step::Sqlite(statement)| statement).collect();
     Ok(Migration {
         version: file.version,
         name: file.name.clone(),
@@ -174,18 +135,8 @@ fn read_seed(prepared: &Prepared) -> Result<Option<MigrationFile>, MigrationErro
     let Some(path) = prepared.seed.as_deref().filter(|path| path.exists()) else {
         return Ok(None);
     };
-    let text = std::fs::read_to_string(path).map_err(|source| MigrationError::Files {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let name = path.file_name().map_or_else(
-        || "seed".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    );
-    Ok(Some(MigrationFile {
-        version: SEED_VERSION,
-        checksum: crate::migrations::checksum(&text),
-        name,
-        text,
-    }))
+    let text =
+        std::fs::read_to_string(path).map_err(|source| MigrationError::Files { path: path.to_path_buf(), source })?;
+    let name = path.file_name().map_or_else(|| "seed".to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(Some(MigrationFile { version: SEED_VERSION, checksum: crate::migrations::checksum(&text), name, text }))
 }

@@ -24,73 +24,52 @@ use crate::outcome::CommandError;
 use crate::terminal::Style;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(tell_where));
     let cli = Cli::parse();
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let wants_colour = !environment
-        .iter()
-        .any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let style = Style {
-        colour: wants_colour && io::stdout().is_terminal(),
-    };
+    let wants_colour = !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let style = Style { colour: wants_colour && io::stdout().is_terminal() };
     // Not locked: the log's thread writes there as well.
     let outcome = run(cli, environment, style, &mut io::stdout());
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has seen enough (`pando config show | head`) is not a failure.
-        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let style = Style {
-                colour: wants_colour && io::stderr().is_terminal(),
-            };
+            let style = Style { colour: wants_colour && io::stderr().is_terminal() };
             // Nothing is left to tell it to when standard error is gone.
-            let _gone = writeln!(
-                io::stderr(),
-                "{} {error}",
-                style.bad(&format!("{}:", error.title()))
-            );
+            let _gone = writeln!(io::stderr(), "{} {error}", style.bad(&format!("{}:", error.title())));
             ExitCode::from(error.exit_code())
         }
     }
 }
 
+/// Tells where a panic was, and not what it said: its text may hold a value of a request.
+fn tell_where(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let _gone = writeln!(io::stderr(), "pando: panicked at {place}; please report this");
+}
+
 /// Runs a command. What it prints goes to `out`.
-fn run(
-    cli: Cli,
-    environment: Vec<(String, String)>,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let Cli { global, command } = cli;
     match command {
         Command::Init { directory } => command::init::run(&directory, style, out),
-        Command::Serve {
-            listen,
-            admin_listen,
-        } => {
+        Command::Serve { listen, admin_listen } => {
             let mut sources = sources(global, environment);
-            let flags = [
-                ("server.listen", "--listen", listen),
-                ("server.admin_listen", "--admin-listen", admin_listen),
-            ];
+            let flags =
+                [("server.listen", "--listen", listen), ("server.admin_listen", "--admin-listen", admin_listen)];
             for (name, flag, value) in flags {
                 if let Some(value) = value {
-                    sources
-                        .flags
-                        .push((name.to_owned(), value, flag.to_owned()));
+                    sources.flags.push((name.to_owned(), value, flag.to_owned()));
                 }
             }
             command::serve::run(&sources, style, out)
         }
-        Command::Migrate(action) => {
-            command::migrate::run(&action, &sources(global, environment), style, out)
-        }
-        Command::Config(action) => {
-            command::config::run(&action, &sources(global, environment), style, out)
-        }
+        Command::Migrate(action) => command::migrate::run(&action, &sources(global, environment), style, out),
+        Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),
         Command::Token(token) => command::token::run(&token, &sources(global, environment), out),
         Command::Version => Ok(writeln!(out, "pando {}", env!("CARGO_PKG_VERSION"))?),
     }
@@ -101,9 +80,5 @@ fn sources(global: Global, environment: Vec<(String, String)>) -> Sources {
         let written = format!("--set {name}");
         (name, value, written)
     };
-    Sources {
-        file: global.config,
-        environment,
-        flags: global.set.into_iter().map(flag).collect(),
-    }
+    Sources { file: global.config, environment, flags: global.set.into_iter().map(flag).collect() }
 }

@@ -66,9 +66,7 @@ pub enum MigrationError {
         folder: PathBuf,
     },
     /// A new file sorts before an applied one.
-    #[error(
-        "{name} is new and has a lower number than {applied}, which is applied; give it a higher number"
-    )]
+    #[error("{name} is new and has a lower number than {applied}, which is applied; give it a higher number")]
     OutOfOrder {
         /// The new one.
         name: String,
@@ -98,37 +96,24 @@ pub fn read_folder(folder: &Path) -> Result<Vec<MigrationFile>, MigrationError> 
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
-        if path.extension().and_then(|extension| extension.to_str()) != Some("sql")
-            || !path.is_file()
-        {
+        if path.extension().and_then(|extension| extension.to_str()) != Some("sql") || !path.is_file() {
             continue;
         }
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .map(str::to_owned);
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let version = name.as_deref().and_then(version_of);
         let (Some(name), Some(version)) = (name, version) else {
             return Err(MigrationError::Name { path });
         };
         let text = fs::read_to_string(&path).map_err(failed(&path))?;
         let checksum = checksum(&text);
-        files.push(MigrationFile {
-            version,
-            name,
-            text,
-            checksum,
-        });
+        files.push(MigrationFile { version, name, text, checksum });
     }
     files.sort_by(|left, right| (left.version, &left.name).cmp(&(right.version, &right.name)));
     for pair in files.windows(2) {
         if let [first, second] = pair
             && first.version == second.version
         {
-            return Err(MigrationError::SameNumber {
-                first: first.name.clone(),
-                second: second.name.clone(),
-            });
+            return Err(MigrationError::SameNumber { first: first.name.clone(), second: second.name.clone() });
         }
     }
     Ok(files)
@@ -142,27 +127,17 @@ pub fn pending<'a>(
 ) -> Result<&'a [MigrationFile], MigrationError> {
     for (position, done) in applied.iter().enumerate() {
         let Some(file) = files.iter().find(|file| file.version == done.version) else {
-            return Err(MigrationError::Missing {
-                name: done.name.clone(),
-                folder: folder.to_path_buf(),
-            });
+            return Err(MigrationError::Missing { name: done.name.clone(), folder: folder.to_path_buf() });
         };
         if file.checksum != done.checksum {
             let (was, is) = (done.checksum.clone(), file.checksum.clone());
-            return Err(MigrationError::Changed {
-                name: file.name.clone(),
-                was,
-                is,
-            });
+            return Err(MigrationError::Changed { name: file.name.clone(), was, is });
         }
         // The files are sorted: where one of them comes before an applied one, it is new and too late.
         if let Some(other) = files.get(position)
             && other.version < done.version
         {
-            return Err(MigrationError::OutOfOrder {
-                name: other.name.clone(),
-                applied: done.name.clone(),
-            });
+            return Err(MigrationError::OutOfOrder { name: other.name.clone(), applied: done.name.clone() });
         }
     }
     Ok(files.get(applied.len()..).unwrap_or_default())
@@ -174,14 +149,9 @@ pub fn create(folder: &Path, name: &str) -> Result<PathBuf, MigrationError> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(MigrationError::NewName(name));
     }
-    let next = read_folder(folder)?
-        .last()
-        .map_or(1, |last| last.version.saturating_add(1));
+    let next = read_folder(folder)?.last().map_or(1, |last| last.version.saturating_add(1));
     let path = folder.join(format!("{next:04}_{name}.sql"));
-    let failed = |source| MigrationError::Files {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| MigrationError::Files { path: path.clone(), source };
     fs::create_dir_all(folder).map_err(failed)?;
     let text = format!("-- {}\n\n", name.replace('_', " "));
     fs::write(&path, text).map_err(failed)?;
@@ -200,10 +170,7 @@ fn version_of(name: &str) -> Option<i64> {
 
 /// The SHA-256 of a text with `\n` line ends, in hexadecimal.
 pub fn checksum(text: &str) -> String {
-    Sha256::digest(text.replace("\r\n", "\n"))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text.replace("\r\n", "\n")).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -211,22 +178,12 @@ mod tests {
     use super::*;
 
     fn file(version: i64, text: &str) -> MigrationFile {
-        MigrationFile {
-            version,
-            name: format!("{version:04}_x.sql"),
-            text: text.to_owned(),
-            checksum: checksum(text),
-        }
+        MigrationFile { version, name: format!("{version:04}_x.sql"), text: text.to_owned(), checksum: checksum(text) }
     }
 
     fn applied(version: i64, text: &str) -> AppliedMigration {
         let file = file(version, text);
-        AppliedMigration {
-            version,
-            name: file.name,
-            checksum: file.checksum,
-            applied_at: 0,
-        }
+        AppliedMigration { version, name: file.name, checksum: file.checksum, applied_at: 0 }
     }
 
     #[test]
@@ -234,66 +191,35 @@ mod tests {
         let files = [file(1, "a"), file(2, "b"), file(5, "c")];
         let folder = Path::new("migrations");
         let names = |applied: &[AppliedMigration]| match pending(&files, applied, folder) {
-            Ok(files) => files
-                .iter()
-                .map(|file| file.version.to_string())
-                .collect::<Vec<_>>()
-                .join(","),
+            Ok(files) => files.iter().map(|file| file.version.to_string()).collect::<Vec<_>>().join(","),
             Err(error) => error.to_string(),
         };
         assert_eq!(names(&[]), "1,2,5");
         assert_eq!(names(&[applied(1, "a")]), "2,5");
-        assert_eq!(
-            names(&[applied(1, "a"), applied(2, "b"), applied(5, "c")]),
-            ""
-        );
-        assert!(
-            names(&[applied(1, "other")])
-                .starts_with("0001_x.sql was changed after it was applied")
-        );
-        assert!(
-            names(&[applied(1, "a"), applied(3, "d")])
-                .starts_with("0003_x.sql was applied and is missing")
-        );
+        assert_eq!(names(&[applied(1, "a"), applied(2, "b"), applied(5, "c")]), "");
+        assert!(names(&[applied(1, "other")]).starts_with("0001_x.sql was changed after it was applied"));
+        assert!(names(&[applied(1, "a"), applied(3, "d")]).starts_with("0003_x.sql was applied and is missing"));
         let late = names(&[applied(1, "a"), applied(5, "c")]);
-        assert!(
-            late.starts_with("0002_x.sql is new and has a lower number than 0005_x.sql"),
-            "{late}"
-        );
+        assert!(late.starts_with("0002_x.sql is new and has a lower number than 0005_x.sql"), "{late}");
     }
 
     #[test]
     fn reads_a_folder_in_the_order_of_numbers() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read_folder(&folder.path().join("nowhere")).unwrap(), []);
-        for name in [
-            "0010_b.sql",
-            "0009_a.sql",
-            "20240101120000_c.sql",
-            "notes.txt",
-        ] {
+        for name in ["0010_b.sql", "0009_a.sql", "20240101120000_c.sql", "notes.txt"] {
             fs::write(folder.path().join(name), "select 1;\r\n").unwrap();
         }
         let files = read_folder(folder.path()).unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["0009_a.sql", "0010_b.sql", "20240101120000_c.sql"]);
-        assert_eq!(
-            files[0].checksum,
-            checksum("select 1;\n"),
-            "line ends do not matter"
-        );
+        assert_eq!(files[0].checksum, checksum("select 1;\n"), "line ends do not matter");
 
         fs::write(folder.path().join("9_again.sql"), "").unwrap();
-        assert!(matches!(
-            read_folder(folder.path()),
-            Err(MigrationError::SameNumber { .. })
-        ));
+        assert!(matches!(read_folder(folder.path()), Err(MigrationError::SameNumber { .. })));
         fs::remove_file(folder.path().join("9_again.sql")).unwrap();
         fs::write(folder.path().join("init.sql"), "").unwrap();
-        assert!(matches!(
-            read_folder(folder.path()),
-            Err(MigrationError::Name { .. })
-        ));
+        assert!(matches!(read_folder(folder.path()), Err(MigrationError::Name { .. })));
     }
 
     #[test]
@@ -302,13 +228,7 @@ mod tests {
         let folder = folder.path().join("migrations");
         let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         assert_eq!(name(create(&folder, "init").unwrap()), "0001_init.sql");
-        assert_eq!(
-            name(create(&folder, "Add walls-too").unwrap()),
-            "0002_add_walls_too.sql"
-        );
-        assert!(matches!(
-            create(&folder, "../x"),
-            Err(MigrationError::NewName(_))
-        ));
+        assert_eq!(name(create(&folder, "Add walls-too").unwrap()), "0002_add_walls_too.sql");
+        assert!(matches!(create(&folder, "../x"), Err(MigrationError::NewName(_))));
     }
 }

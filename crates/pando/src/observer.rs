@@ -6,8 +6,8 @@ use std::time::Duration;
 use identity::KeyEvent;
 use store::{Observer, Operation, Store};
 use telemetry::{
-    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, SlowQuery,
-    Telemetry, WritesCommitted,
+    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, SlowQuery, Telemetry,
+    WritesCommitted,
 };
 
 /// Reports the database's work.
@@ -47,10 +47,7 @@ impl Observer for DatabaseObserver {
     }
 
     fn batch(&self, writes: u64, duration: Duration) {
-        self.telemetry.report(&WritesCommitted {
-            batch: writes,
-            duration,
-        });
+        self.telemetry.report(&WritesCommitted { batch: writes, duration });
     }
 }
 
@@ -64,26 +61,13 @@ impl Observer for Silent {
 }
 
 /// Shows the database's pools and queue in the metrics. `most` are the configured bounds: connections and queue.
-pub fn gauges(
-    store: Arc<dyn Store>,
-    most: (u64, u64),
-) -> impl Fn(&Metrics) + Send + Sync + 'static {
+pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Send + Sync + 'static {
     move |metrics| {
         let gauges = store.gauges();
-        let pool = PoolReading {
-            idle: gauges.connections_idle,
-            used: gauges.connections_used,
-            pending: 0,
-            most: most.0,
-        };
+        let pool =
+            PoolReading { idle: gauges.connections_idle, used: gauges.connections_used, pending: 0, most: most.0 };
         metrics.set_pool("readers", pool);
-        metrics.set_queue(
-            "writer",
-            QueueReading {
-                depth: gauges.writes_queued,
-                limit: most.1,
-            },
-        );
+        metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, limit: most.1 });
     }
 }
 

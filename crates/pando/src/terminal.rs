@@ -11,6 +11,7 @@ pub struct Style {
 
 impl Style {
     /// No colours at all.
+    #[cfg(test)]
     pub const PLAIN: Self = Self { colour: false };
 
     /// A heading.
@@ -39,10 +40,6 @@ impl Style {
     }
 
     fn paint(self, text: &str, style: Ansi) -> String {
-        if self.colour {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }

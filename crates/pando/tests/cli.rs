@@ -28,11 +28,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 fn told(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = run(folder, arguments);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 /// A new project in a folder of its own.
@@ -47,22 +43,12 @@ fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
     let (code, help, _) = told(folder.path(), &["--help"]);
     assert_eq!(code, 0);
-    for expected in [
-        "init",
-        "serve",
-        "migrate",
-        "config",
-        "token",
-        "version",
-        "pando init gym && cd gym",
-        "Exit codes:",
-    ] {
+    for expected in
+        ["init", "serve", "migrate", "config", "token", "version", "pando init gym && cd gym", "Exit codes:"]
+    {
         assert!(help.contains(expected), "{expected} in\n{help}");
     }
-    assert!(
-        !help.contains('\u{1b}'),
-        "no colours where there is no terminal"
-    );
+    assert!(!help.contains('\u{1b}'), "no colours where there is no terminal");
     for (arguments, expected) in [
         (&["init", "--help"][..], "make the folder gym"),
         (&["serve", "--help"], "SIGTERM"),
@@ -75,10 +61,7 @@ fn help_teaches() {
         assert_eq!(code, 0, "{arguments:?}");
         assert!(help.contains(expected), "{expected} in\n{help}");
     }
-    assert_eq!(
-        told(folder.path(), &["version"]).1,
-        format!("pando {}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(told(folder.path(), &["version"]).1, format!("pando {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
@@ -87,69 +70,26 @@ fn exit_codes() {
     let path = folder.path();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    fs::write(
-        path.join("foreign.db"),
-        "this is no database, but a text that is long enough to be one",
-    )
-    .unwrap();
+    fs::write(path.join("foreign.db"), "this is no database, but a text that is long enough to be one").unwrap();
     fs::create_dir(path.join("bad")).unwrap();
-    fs::write(
-        path.join("bad/0001_x.sql"),
-        "create table t (id int);\ncreate trigger;\n",
-    )
-    .unwrap();
+    fs::write(path.join("bad/0001_x.sql"), "create table t (id int);\ncreate trigger;\n").unwrap();
     let cases: [(&[&str], i32, &str); 12] = [
         (&["config", "check"], 0, ""),
         (&["init"], 1, "is not empty"),
         (&["surf"], 2, "surf"),
+        (&["token", "--expires", "soon"], 2, "90s, 30m, 12h, 30d or never"),
+        (&["config", "show", "--set", "api.max_row=1"], 3, "did you mean max_rows?"),
+        (&["config", "check", "--config", "nowhere.toml"], 3, "nowhere.toml: there is no such file"),
+        (&["serve", "--set", "database.url=postgres://u:secret@h/d"], 3, "arrives with a later version"),
+        (&["token", "--set", "auth.jwt_secret="], 3, "auth.jwt_secret: is not set"),
         (
-            &["token", "--expires", "soon"],
-            2,
-            "90s, 30m, 12h, 30d or never",
-        ),
-        (
-            &["config", "show", "--set", "api.max_row=1"],
-            3,
-            "did you mean max_rows?",
-        ),
-        (
-            &["config", "check", "--config", "nowhere.toml"],
-            3,
-            "nowhere.toml: there is no such file",
-        ),
-        (
-            &["serve", "--set", "database.url=postgres://u:secret@h/d"],
-            3,
-            "arrives with a later version",
-        ),
-        (
-            &["token", "--set", "auth.jwt_secret="],
-            3,
-            "auth.jwt_secret: is not set",
-        ),
-        (
-            &[
-                "migrate",
-                "up",
-                "--set",
-                "database.migrations=bad",
-                "--set",
-                "database.url=sqlite:x.db",
-            ],
+            &["migrate", "up", "--set", "database.migrations=bad", "--set", "database.url=sqlite:x.db"],
             4,
             "bad/0001_x.sql:2:",
         ),
         (&["migrate", "new", "../x"], 4, "is no name for a migration"),
-        (
-            &["migrate", "up", "--set", "database.url=sqlite:foreign.db"],
-            5,
-            "foreign.db",
-        ),
-        (
-            &["serve", "--admin-listen", "", "--listen", &taken],
-            6,
-            "Another process uses port",
-        ),
+        (&["migrate", "up", "--set", "database.url=sqlite:foreign.db"], 5, "foreign.db"),
+        (&["serve", "--admin-listen", "", "--listen", &taken], 6, "Another process uses port"),
     ];
     for (arguments, expected, text) in cases {
         let (code, _, error) = told(path, arguments);
@@ -164,64 +104,33 @@ fn config_show_says_where_values_come_from_and_hides_secrets() {
     let folder = project();
     let path = folder.path();
     let file = fs::read_to_string(path.join("pando.toml")).unwrap();
-    let secret = file
-        .lines()
-        .find_map(|line| line.strip_prefix("jwt_secret = "))
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
+    let secret = file.lines().find_map(|line| line.strip_prefix("jwt_secret = ")).unwrap().trim_matches('"').to_owned();
     assert_eq!(secret.len(), 64);
-    let output = pando(path, &["config", "show", "--set", "log.format=json"])
-        .env("PANDO_API_MAX_ROWS", "7")
-        .output()
-        .unwrap();
+    let output =
+        pando(path, &["config", "show", "--set", "log.format=json"]).env("PANDO_API_MAX_ROWS", "7").output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(!shown.contains(&secret));
-    let line = |name: &str| {
-        shown
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    assert!(
-        line("max_rows = 7").ends_with("# env PANDO_API_MAX_ROWS"),
-        "{shown}"
-    );
-    assert!(
-        line("format = \"json\"").ends_with("# flag --set log.format"),
-        "{shown}"
-    );
-    assert!(
-        line("jwt_secret = \"(hidden)\"").contains("# pando.toml:"),
-        "{shown}"
-    );
+    let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("max_rows = 7").ends_with("# env PANDO_API_MAX_ROWS"), "{shown}");
+    assert!(line("format = \"json\"").ends_with("# flag --set log.format"), "{shown}");
+    assert!(line("jwt_secret = \"(hidden)\"").contains("# pando.toml:"), "{shown}");
     assert!(line("openapi = true").ends_with("# default"), "{shown}");
 
     let (code, schema, _) = told(path, &["config", "schema"]);
     assert_eq!(code, 0);
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    assert_eq!(
-        schema["properties"]["api"]["properties"]["max_rows"]["default"],
-        1000
-    );
+    assert_eq!(schema["properties"]["api"]["properties"]["max_rows"]["default"], 1000);
 }
 
 #[test]
 fn migrations_are_applied_once_and_guarded() {
     let folder = project();
     let path = folder.path();
-    assert_eq!(
-        told(path, &["migrate", "status"]).1,
-        "pending  0001_init.sql\n"
-    );
+    assert_eq!(told(path, &["migrate", "status"]).1, "pending  0001_init.sql\n");
     assert!(!path.join("data").exists(), "asking makes no database");
     let (code, text, error) = told(path, &["migrate", "up"]);
     assert_eq!(code, 0, "{error}");
-    assert!(
-        text.contains("applied 0001_init.sql") && text.contains("applied seed.sql"),
-        "{text}"
-    );
+    assert!(text.contains("applied 0001_init.sql") && text.contains("applied seed.sql"), "{text}");
     let (code, text, error) = told(path, &["migrate", "up"]);
     assert_eq!(code, 0, "{error}");
     assert!(text.starts_with("nothing to do"), "{text}");
@@ -229,52 +138,23 @@ fn migrations_are_applied_once_and_guarded() {
     let (_, made, _) = told(path, &["migrate", "new", "add walls"]);
     assert!(made.contains("0002_add_walls.sql"), "{made}");
     let next = path.join("migrations/0002_add_walls.sql");
-    fs::write(
-        &next,
-        "create table wall (id int primary key);\ncreate extension nothing_like_it;\n",
-    )
-    .unwrap();
+    fs::write(&next, "create table wall (id int primary key);\ncreate extension nothing_like_it;\n").unwrap();
     let (code, _, error) = told(path, &["migrate", "up"]);
     assert_eq!(code, 4, "{error}");
     assert!(error.contains("0002_add_walls.sql:2:"), "{error}");
     fs::write(&next, "create table wall (id int primary key);\n").unwrap();
-    assert_eq!(
-        told(path, &["migrate", "up"]).0,
-        0,
-        "nothing was half-applied"
-    );
-    assert_eq!(
-        told(path, &["migrate", "status"]).1,
-        "applied  0001_init.sql\napplied  0002_add_walls.sql\n"
-    );
+    assert_eq!(told(path, &["migrate", "up"]).0, 0, "nothing was half-applied");
+    assert_eq!(told(path, &["migrate", "status"]).1, "applied  0001_init.sql\napplied  0002_add_walls.sql\n");
 
-    fs::write(
-        &next,
-        "create table wall (id int primary key, name text);\n",
-    )
-    .unwrap();
+    fs::write(&next, "create table wall (id int primary key, name text);\n").unwrap();
     let (code, text, error) = told(path, &["migrate", "status"]);
-    assert_eq!(
-        (code, text.contains("changed  0002_add_walls.sql")),
-        (4, true),
-        "{error}"
-    );
-    assert!(
-        error.contains("0002_add_walls.sql was changed after it was applied"),
-        "{error}"
-    );
+    assert_eq!((code, text.contains("changed  0002_add_walls.sql")), (4, true), "{error}");
+    assert!(error.contains("0002_add_walls.sql was changed after it was applied"), "{error}");
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""];
-    assert_eq!(
-        told(path, &serve).0,
-        4,
-        "a server does not start on a schema that is not what the files say"
-    );
+    assert_eq!(told(path, &serve).0, 4, "a server does not start on a schema that is not what the files say");
     fs::remove_file(&next).unwrap();
     let (_, _, error) = told(path, &["migrate", "up"]);
-    assert!(
-        error.contains("0002_add_walls.sql was applied and is missing"),
-        "{error}"
-    );
+    assert!(error.contains("0002_add_walls.sql was applied and is missing"), "{error}");
 }
 
 /// A running server. Killed when the test fails.
@@ -286,24 +166,9 @@ struct Served {
 
 impl Served {
     fn start(folder: &Path) -> Self {
-        let arguments = [
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "",
-            "--set",
-            "log.format=json",
-        ];
-        let mut process = pando(folder, &arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut served = Self {
-            log: BufReader::new(process.stdout.take().unwrap()),
-            process,
-            address: String::new(),
-        };
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "", "--set", "log.format=json"];
+        let mut process = pando(folder, &arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut served = Self { log: BufReader::new(process.stdout.take().unwrap()), process, address: String::new() };
         let listening = served.wait_for("listening");
         let text = listening.to_string();
         let start = text.find("127.0.0.1:").unwrap();
@@ -315,10 +180,7 @@ impl Served {
     fn wait_for(&mut self, action: &str) -> serde_json::Value {
         loop {
             let mut line = String::new();
-            assert!(
-                self.log.read_line(&mut line).unwrap() > 0,
-                "the log ended before {action}"
-            );
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ended before {action}");
             if line.contains(&format!("\"{action}\"")) {
                 return serde_json::from_str(&line).unwrap();
             }
@@ -327,25 +189,16 @@ impl Served {
 
     fn get(&self, path: &str, token: Option<&str>) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let authorization = token
-            .map(|token| format!("Authorization: Bearer {token}\r\n"))
-            .unwrap_or_default();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\n{authorization}Connection: close\r\n\r\n",
-            self.address
-        )
-        .unwrap();
+        let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n{authorization}Connection: close\r\n\r\n", self.address)
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.process.id().to_string()])
-            .status()
-            .unwrap();
+        let sent = Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 }
@@ -360,34 +213,16 @@ impl Drop for Served {
 #[test]
 fn a_project_is_served_and_drained() {
     let folder = project();
-    let token = told(
-        folder.path(),
-        &["token", "--sub", "11111111-1111-4111-8111-111111111111"],
-    )
-    .1;
+    let token = told(folder.path(), &["token", "--sub", "11111111-1111-4111-8111-111111111111"]).1;
     for round in 0..2 {
         let mut served = Served::start(folder.path());
         let first = "/rest/v1/climbs?select=id,name,route(grade,setter(name))&sent=is.true&order=id.desc&limit=10";
         let answer = served.get(first, None);
-        assert!(
-            answer.starts_with("HTTP/1.1 200"),
-            "round {round}: {answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 200"), "round {round}: {answer}");
         assert!(answer.contains("\"setter\":{\"name\":"), "{answer}");
-        let own = served.get(
-            "/climbs?select=id&sent=is.false&order=id",
-            Some(token.trim()),
-        );
-        assert!(
-            own.contains("{\"id\":4}"),
-            "a climber sees their own projects: {own}"
-        );
-        assert!(
-            served
-                .get("/climbs?select=id&sent=is.false", None)
-                .ends_with("[]"),
-            "a visitor does not"
-        );
+        let own = served.get("/climbs?select=id&sent=is.false&order=id", Some(token.trim()));
+        assert!(own.contains("{\"id\":4}"), "a climber sees their own projects: {own}");
+        assert!(served.get("/climbs?select=id&sent=is.false", None).ends_with("[]"), "a visitor does not");
         served.signal("HUP");
         served.wait_for("keys-loaded");
         served.signal("TERM");

@@ -32,13 +32,7 @@ pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Resul
 }
 
 /// All of the columns; without any, as in `count()`, one that may be used is enough.
-fn may_use(
-    catalog: &Catalog,
-    caller: &Caller,
-    relation: &Relation,
-    privilege: Privilege,
-    columns: &ColumnSet,
-) -> bool {
+fn may_use(catalog: &Catalog, caller: &Caller, relation: &Relation, privilege: Privilege, columns: &ColumnSet) -> bool {
     if columns.is_empty() {
         return catalog.is_granted_somewhere(&caller.role, relation, privilege);
     }

@@ -243,10 +243,7 @@ pub(crate) fn presence(keys: &[(Expression, Expression)]) -> Expression {
 
 /// Whether the relationship starts at the side that holds the foreign key.
 fn is_child_side(relationship: &Relationship) -> bool {
-    matches!(
-        relationship.cardinality,
-        Cardinality::ManyToOne { .. } | Cardinality::OneToOne { is_parent: false, .. }
-    )
+    matches!(relationship.cardinality, Cardinality::ManyToOne { .. } | Cardinality::OneToOne { is_parent: false, .. })
 }
 
 fn direct_columns(relationship: &Relationship) -> Option<&(Arc<str>, Arc<str>)> {
@@ -289,11 +286,7 @@ fn junction(relationship: &Relationship) -> Option<&str> {
 
 fn ambiguous(origin: &QualifiedName, embed: &Embed, several: &[&Relationship]) -> PlanError {
     let candidates = several.iter().map(|relationship| candidate(relationship)).collect();
-    PlanError::AmbiguousRelationship {
-        from: origin.name.to_string(),
-        to: embed.relation.clone(),
-        candidates,
-    }
+    PlanError::AmbiguousRelationship { from: origin.name.to_string(), to: embed.relation.clone(), candidates }
 }
 
 /// A candidate as the error body describes it: its cardinality, what it uses, and the hint that chooses it.

@@ -272,8 +272,7 @@ fn column_hint(qualifier: &str, similar: &[String]) -> Option<String> {
     match similar {
         [] => None,
         names => {
-            let named: Vec<String> =
-                names.iter().map(|name| format!("the column \"{qualifier}.{name}\"")).collect();
+            let named: Vec<String> = names.iter().map(|name| format!("the column \"{qualifier}.{name}\"")).collect();
             Some(format!("Perhaps you meant to reference {}.", named.join(" or ")))
         }
     }

@@ -12,11 +12,7 @@ use crate::planner::{Planner, Scope};
 
 impl Planner<'_> {
     /// All conditions that the request puts on a level.
-    pub(crate) fn conditions(
-        &mut self,
-        scope: &Scope,
-        select: &[SelectItem],
-    ) -> Result<Vec<Expression>, PlanError> {
+    pub(crate) fn conditions(&mut self, scope: &Scope, select: &[SelectItem]) -> Result<Vec<Expression>, PlanError> {
         let request = self.request;
         request
             .conditions
@@ -35,10 +31,8 @@ impl Planner<'_> {
         match condition {
             Condition::Filter(filter) => self.filter(scope, select, filter),
             Condition::Logic { is_negated, is_or, children } => {
-                let children = children
-                    .iter()
-                    .map(|child| self.condition(scope, select, child))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let children =
+                    children.iter().map(|child| self.condition(scope, select, child)).collect::<Result<Vec<_>, _>>()?;
                 let tree = if *is_or { Expression::Or(children) } else { Expression::And(children) };
                 Ok(if *is_negated { tree.negated() } else { tree })
             }
@@ -93,8 +87,7 @@ impl Planner<'_> {
             }
             Operation::In(values) => {
                 comparable(&data_type, "=")?;
-                let list =
-                    values.iter().map(|value| self.typed(value, &data_type)).collect::<Result<Vec<_>, _>>()?;
+                let list = values.iter().map(|value| self.typed(value, &data_type)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Expression::In { operand: Box::new(operand), list })
             }
             Operation::Is(value) => is(operand, *value),

@@ -44,8 +44,7 @@ impl Planner<'_> {
         let direction = if term.is_descending { Direction::Descending } else { Direction::Ascending };
         // Where no NULL can be, the engine's own place for them lets an index give the order.
         let engine_default = direction == Direction::Ascending;
-        let nulls_first =
-            if is_nullable { term.nulls_first.unwrap_or(term.is_descending) } else { engine_default };
+        let nulls_first = if is_nullable { term.nulls_first.unwrap_or(term.is_descending) } else { engine_default };
         Ok(Sort { expression, direction, nulls_first })
     }
 
@@ -57,8 +56,9 @@ impl Planner<'_> {
         relation: &str,
         term: &OrderTerm,
     ) -> Result<Expression, PlanError> {
-        let is_named =
-            |alias: Option<&str>, name: &str| alias == Some(relation) || (alias.is_none() && name == relation) || name == relation;
+        let is_named = |alias: Option<&str>, name: &str| {
+            alias == Some(relation) || (alias.is_none() && name == relation) || name == relation
+        };
         if let Some(found) = joined.iter().find(|found| is_named(found.alias.as_deref(), &found.name)) {
             return self.field(&found.scope, &term.field);
         }

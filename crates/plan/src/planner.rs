@@ -6,7 +6,9 @@ use std::sync::Arc;
 use base::{Caller, Footprint, QualifiedName, Timestamp};
 use catalog::{Catalog, Expression, Relation, SourceId, nearest};
 use datatype::Zone;
-use rest::{Action, ApiRequest, Condition, EmbedPath, Format, Handling, Operation as FilterOperation, RowRange, Target};
+use rest::{
+    Action, ApiRequest, Condition, EmbedPath, Format, Handling, Operation as FilterOperation, RowRange, Target,
+};
 
 use crate::error::PlanError;
 use crate::model::{Expectation, Operation, Plan, Read};
@@ -124,9 +126,7 @@ impl<'a> Planner<'a> {
         let schema = &self.request.schema;
         match &self.request.target {
             Target::Relation(name) => self.relation(schema, name),
-            Target::Routine(name) => {
-                Err(PlanError::UnknownRoutine { schema: schema.to_string(), name: name.clone() })
-            }
+            Target::Routine(name) => Err(PlanError::UnknownRoutine { schema: schema.to_string(), name: name.clone() }),
             Target::Root => self.relation(schema, ""),
         }
     }
@@ -170,13 +170,11 @@ impl<'a> Planner<'a> {
             .iter()
             .filter(|placed| placed.path.is_empty())
             .filter_map(|placed| match &placed.condition {
-                Condition::Filter(filter) if !filter.is_negated && filter.field.path.is_empty() => {
-                    matches!(
-                        filter.operation,
-                        FilterOperation::Compare { comparison: rest::Comparison::Equal, quantifier: None, .. }
-                    )
-                    .then(|| Arc::from(filter.field.column.as_str()))
-                }
+                Condition::Filter(filter) if !filter.is_negated && filter.field.path.is_empty() => matches!(
+                    filter.operation,
+                    FilterOperation::Compare { comparison: rest::Comparison::Equal, quantifier: None, .. }
+                )
+                .then(|| Arc::from(filter.field.column.as_str())),
                 _ => None,
             })
             .collect();
@@ -198,19 +196,14 @@ impl<'a> Planner<'a> {
     pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
         let column = scope.relation.column(name).ok_or_else(|| unknown_column(scope, name))?;
         self.note_read(scope, Some(&column.name));
-        let physical = scope
-            .renames
-            .as_ref()
-            .and_then(|renames| renames.get(&column.name))
-            .unwrap_or(&column.name);
+        let physical = scope.renames.as_ref().and_then(|renames| renames.get(&column.name)).unwrap_or(&column.name);
         Ok(Expression::column(scope.source, physical.clone(), column.data_type.clone()))
     }
 
     /// The bounds on the request's shape, before anything is looked up.
     fn check_bounds(&mut self) -> Result<(), PlanError> {
         let limits = &self.context.settings.limits;
-        let filters: u64 =
-            self.request.conditions.iter().map(|placed| count_conditions(&placed.condition)).sum();
+        let filters: u64 = self.request.conditions.iter().map(|placed| count_conditions(&placed.condition)).sum();
         let (embeds, depth) = count_embeds(&self.request.select);
         let terms: u64 = self.request.order.iter().map(|(_, terms)| terms.len() as u64).sum();
         let rows = self.request.payload.rows.len() as u64;

@@ -169,11 +169,7 @@ impl Planner<'_> {
 
     /// That inner embeds have rows, for those that are not joined as such already: to-many embeds, and those that
     /// fold their rows.
-    fn inner_embeds_not_joined(
-        &mut self,
-        scope: &Scope,
-        select: &[SelectItem],
-    ) -> Result<Vec<Expression>, PlanError> {
+    fn inner_embeds_not_joined(&mut self, scope: &Scope, select: &[SelectItem]) -> Result<Vec<Expression>, PlanError> {
         if !scope.path.is_empty() {
             // `reach` has already asked for them.
             return Ok(Vec::new());

@@ -112,11 +112,9 @@ impl Planner<'_> {
         let this = &*self;
         let rewritten = expression.clone().rewrite(
             &mut |part| match part {
-                Expression::Column { source, name, data_type } => Expression::Column {
-                    source: renumbered.get(&source).copied().unwrap_or(source),
-                    name,
-                    data_type,
-                },
+                Expression::Column { source, name, data_type } => {
+                    Expression::Column { source: renumbered.get(&source).copied().unwrap_or(source), name, data_type }
+                }
                 Expression::Call { function, arguments, data_type } => {
                     match this.identity_value(&function, &arguments) {
                         Ok(Some(value)) => value,
@@ -152,15 +150,9 @@ impl Planner<'_> {
     }
 
     /// What a function that asks for the caller or the time gives; `None` for any other function.
-    fn identity_value(
-        &self,
-        function: &Function,
-        arguments: &[Expression],
-    ) -> Result<Option<Expression>, PlanError> {
+    fn identity_value(&self, function: &Function, arguments: &[Expression]) -> Result<Option<Expression>, PlanError> {
         let claims = &self.context.caller.claims;
-        let text = |text: Option<String>| {
-            Expression::value(text.map_or(Datum::Null, Datum::Text), Type::Text)
-        };
+        let text = |text: Option<String>| Expression::value(text.map_or(Datum::Null, Datum::Text), Type::Text);
         Ok(Some(match function {
             Function::AuthUid => match claims.text("sub").filter(|sub| !sub.is_empty()) {
                 None => Expression::value(Datum::Null, Type::Uuid),

@@ -18,7 +18,9 @@ impl Planner<'_> {
     /// The type that a `::cast` names.
     pub(crate) fn named_type(&self, name: &str) -> Result<Type, PlanError> {
         Type::from_name(name)
-            .or_else(|| self.context.catalog.enum_type(&self.request.schema, name).map(|found| Type::Enum(found.clone())))
+            .or_else(|| {
+                self.context.catalog.enum_type(&self.request.schema, name).map(|found| Type::Enum(found.clone()))
+            })
             .ok_or_else(|| PlanError::UnknownType(name.to_owned()))
     }
 

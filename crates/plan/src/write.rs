@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use catalog::{Command, DefaultValue, Expression, From, Identity, Relation, Source, SourceId};
 use datatype::{Datum, from_json, parse_in};
-use rest::{
-    Action, Cell, Comparison, Condition, Missing, Operation as FilterOperation, Representation, Resolution,
-};
+use rest::{Action, Cell, Comparison, Condition, Missing, Operation as FilterOperation, Representation, Resolution};
 
 use crate::error::PlanError;
 use crate::model::{Batch, Conflict, Delete, Insert, Level, Merge, Operation, Put, RowCheck, Update};
@@ -112,11 +110,7 @@ impl Planner<'_> {
         let refused = || PlanError::NotUpdatable { verb, view: relation.name.name.to_string() };
         let updatable = view.updatable.as_ref().ok_or_else(refused)?;
         let table = self.context.catalog.relation(&updatable.base).cloned().ok_or_else(refused)?;
-        Ok(Destination {
-            table,
-            renames: Some(Arc::new(updatable.columns.clone())),
-            filter: updatable.filter.clone(),
-        })
+        Ok(Destination { table, renames: Some(Arc::new(updatable.columns.clone())), filter: updatable.filter.clone() })
     }
 
     /// The scope of the rows that are written.
@@ -318,8 +312,7 @@ impl Planner<'_> {
                     first: Source::Relation { id: SourceId::ROW, name: destination.table.name.clone() },
                     joins: Vec::new(),
                 };
-                let mut level =
-                    self.finish_level(&scope, &self.request.select, from, Vec::new(), Vec::new(), None)?;
+                let mut level = self.finish_level(&scope, &self.request.select, from, Vec::new(), Vec::new(), None)?;
                 // A range says nothing about the rows that a write answers.
                 level.limit = None;
                 level.offset = 0;
@@ -343,15 +336,14 @@ impl Planner<'_> {
         let mut key = BTreeMap::new();
         for placed in &self.request.conditions {
             let Condition::Filter(filter) = &placed.condition else { return Err(PlanError::PutFilters) };
-            let FilterOperation::Compare { comparison: Comparison::Equal, quantifier: None, value } =
-                &filter.operation
+            let FilterOperation::Compare { comparison: Comparison::Equal, quantifier: None, value } = &filter.operation
             else {
                 return Err(PlanError::PutFilters);
             };
             let is_plain = placed.path.is_empty() && !filter.is_negated && filter.field.path.is_empty();
-            let column = relation.column(&filter.field.column).filter(|column| {
-                is_plain && relation.primary_key.contains(&column.name)
-            });
+            let column = relation
+                .column(&filter.field.column)
+                .filter(|column| is_plain && relation.primary_key.contains(&column.name));
             let Some(column) = column else { return Err(PlanError::PutFilters) };
             key.insert(column.name.clone(), parse_in(&column.data_type, value, &self.zone)?);
         }

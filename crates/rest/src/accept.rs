@@ -39,10 +39,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<Format, F
     }
     // Stable: of equals the first one counts.
     ranges.sort_by_key(|range| std::cmp::Reverse((range.quality, range.specificity)));
-    let chosen = ranges
-        .iter()
-        .filter(|range| range.quality > 0)
-        .find_map(|range| offer(range, action));
+    let chosen = ranges.iter().filter(|range| range.quality > 0).find_map(|range| offer(range, action));
     chosen.ok_or_else(|| {
         let names: Vec<&str> = ranges.iter().map(|range| range.name.as_str()).collect();
         Fault::MediaType(names.join(", "))
@@ -52,39 +49,23 @@ pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<Format, F
 fn offer(range: &Range, action: Action) -> Option<Format> {
     let strip_nulls = range.strips_nulls;
     if action == Action::Describe {
-        let fits = [
-            "application/openapi+json",
-            "application/json",
-            "application/*",
-            "*/*",
-        ]
-        .contains(&&*range.name);
+        let fits = ["application/openapi+json", "application/json", "application/*", "*/*"].contains(&&*range.name);
         return fits.then_some(Format::OpenApi);
     }
     match range.name.as_str() {
         "*/*" | "application/json" | "application/*" => Some(Format::Array { strip_nulls: false }),
-        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => {
-            Some(Format::Array { strip_nulls })
-        }
-        "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => {
-            Some(Format::Object { strip_nulls })
-        }
+        "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Some(Format::Array { strip_nulls }),
+        "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => Some(Format::Object { strip_nulls }),
         "text/csv" | "text/*" => Some(Format::Csv),
         _ => None,
     }
 }
 
 fn parse_range(text: &str) -> Option<Range> {
-    let mut parts = text
-        .split(';')
-        .map(|part| part.replace([' ', '\t'], "").to_ascii_lowercase());
+    let mut parts = text.split(';').map(|part| part.replace([' ', '\t'], "").to_ascii_lowercase());
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let mut range = Range {
-        strips_nulls: false,
-        quality: 1000,
-        specificity: -(name.matches('*').count() as i32),
-        name,
-    };
+    let mut range =
+        Range { strips_nulls: false, quality: 1000, specificity: -(name.matches('*').count() as i32), name };
     for parameter in parts {
         match parameter.split_once('=') {
             Some(("q", quality)) => range.quality = parse_quality(quality),
@@ -126,61 +107,30 @@ mod tests {
             ("*/*", ARRAY),
             ("application/*", ARRAY),
             ("application/vnd.pgrst.array+json", ARRAY),
-            (
-                "application/vnd.pgrst.array+json;nulls=stripped",
-                Format::Array { strip_nulls: true },
-            ),
-            (
-                "application/vnd.pgrst.object+json",
-                Format::Object { strip_nulls: false },
-            ),
-            (
-                "application/vnd.pgrst.object",
-                Format::Object { strip_nulls: false },
-            ),
-            (
-                "application/vnd.pgrst.object+json; nulls=stripped",
-                Format::Object { strip_nulls: true },
-            ),
+            ("application/vnd.pgrst.array+json;nulls=stripped", Format::Array { strip_nulls: true }),
+            ("application/vnd.pgrst.object+json", Format::Object { strip_nulls: false }),
+            ("application/vnd.pgrst.object", Format::Object { strip_nulls: false }),
+            ("application/vnd.pgrst.object+json; nulls=stripped", Format::Object { strip_nulls: true }),
             ("text/csv; charset=utf-8", Format::Csv),
             ("image/png, application/json", ARRAY),
             ("text/csv;q=0.5, application/json;q=0.9", ARRAY),
             ("text/csv;q=0.9, application/json;q=0.5", Format::Csv),
-            (
-                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                ARRAY,
-            ),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", ARRAY),
             ("text/csv, */*", Format::Csv),
         ] {
-            assert_eq!(
-                negotiated(accept, Action::Read).unwrap(),
-                format,
-                "{accept}"
-            );
+            assert_eq!(negotiated(accept, Action::Read).unwrap(), format, "{accept}");
         }
-        for accept in [
-            "image/png",
-            "text/plain",
-            "nonsense",
-            "application/vnd.pgrst.plan",
-            "*/*;q=0",
-        ] {
+        for accept in ["image/png", "text/plain", "nonsense", "application/vnd.pgrst.plan", "*/*;q=0"] {
             assert!(negotiated(accept, Action::Read).is_err(), "{accept}");
         }
         let fault = negotiated("text/html;level=1, image/png", Action::Read).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "None of these media types are available: text/html, image/png"
-        );
+        assert_eq!(fault.to_string(), "None of these media types are available: text/html, image/png");
     }
 
     #[test]
     fn the_root() {
         for accept in ["", "application/openapi+json", "application/json", "*/*"] {
-            assert_eq!(
-                negotiated(accept, Action::Describe).unwrap(),
-                Format::OpenApi
-            );
+            assert_eq!(negotiated(accept, Action::Describe).unwrap(), Format::OpenApi);
         }
         assert!(negotiated("text/csv", Action::Describe).is_err());
         assert!(negotiated("application/openapi+json", Action::Read).is_err());

@@ -26,11 +26,7 @@ pub(crate) enum Fault {
     #[error("limit/offset querystring parameters are not allowed for PUT")]
     RangeOnPut,
     #[error("{message}")]
-    Body {
-        message: String,
-        details: Option<String>,
-        inside: Option<String>,
-    },
+    Body { message: String, details: Option<String>, inside: Option<String> },
     #[error("None of these media types are available: {0}")]
     MediaType(String),
     #[error("The URI is longer than {0} bytes allow")]
@@ -44,20 +40,12 @@ pub(crate) enum Fault {
 impl Fault {
     /// A body that is not understood, with the recorded text and nothing more.
     pub(crate) fn body(message: impl Into<String>) -> Self {
-        Self::Body {
-            message: message.into(),
-            details: None,
-            inside: None,
-        }
+        Self::Body { message: message.into(), details: None, inside: None }
     }
 
     /// A body that is refused for something PostgREST would let pass: the place is told.
     pub(crate) fn body_at(message: impl Into<String>, details: impl Into<String>) -> Self {
-        Self::Body {
-            message: message.into(),
-            details: Some(details.into()),
-            inside: None,
-        }
+        Self::Body { message: message.into(), details: Some(details.into()), inside: None }
     }
 }
 
@@ -77,17 +65,13 @@ impl From<Fault> for Failure {
                 .with_hint(format!("Only the following schemas are exposed: {exposed}")),
             Fault::Preferences { invalid } => Failure::new(Kind::BadRequest, "PGRST122", message)
                 .with_details(format!("Invalid preferences: {invalid}")),
-            Fault::Query { details, .. } => {
-                Failure::new(Kind::BadRequest, "PGRST100", message).with_details(details)
-            }
+            Fault::Query { details, .. } => Failure::new(Kind::BadRequest, "PGRST100", message).with_details(details),
             Fault::Range { details } => {
                 Failure::new(Kind::RangeNotSatisfiable, "PGRST103", message).with_details(details)
             }
             Fault::BigInt(_) => Failure::new(Kind::BadRequest, "22003", message),
             Fault::RangeOnPut => Failure::new(Kind::BadRequest, "PGRST114", message),
-            Fault::Body {
-                details, inside, ..
-            } => {
+            Fault::Body { details, inside, .. } => {
                 let mut failure = Failure::new(Kind::BadRequest, "PGRST102", message);
                 failure.details = details.map(base::Details::Text);
                 failure.inside = inside;
@@ -96,15 +80,9 @@ impl From<Fault> for Failure {
             Fault::MediaType(_) => Failure::new(Kind::NotAcceptable, "PGRST107", message),
             Fault::UriTooLong(_) => Failure::new(Kind::TooLarge, "PANDO414", message),
             Fault::QueryLimit { limit, .. } => Failure::new(Kind::BadRequest, "PANDO400", message)
-                .with_hint(format!(
-                    "Ask for less, or let the operator raise {}",
-                    limit.name
-                )),
+                .with_hint(format!("Ask for less, or let the operator raise {}", limit.name)),
             Fault::BodyLimit { limit, .. } => Failure::new(Kind::TooLarge, "PANDO413", message)
-                .with_hint(format!(
-                    "Send less at once, or let the operator raise {}",
-                    limit.name
-                )),
+                .with_hint(format!("Send less at once, or let the operator raise {}", limit.name)),
         }
     }
 }

@@ -24,9 +24,7 @@ mod settings;
 mod status;
 
 pub use parse::{Incoming, parse};
-pub use preferences::{
-    Count, Handling, Missing, Preferences, Representation, Resolution, Transaction,
-};
+pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
 pub use reply::{Head, Outcome, Reply, content_type, has_body, head, options, refuse};
 pub use request::*;
 pub use settings::{Limits, Settings, TransactionEnd};

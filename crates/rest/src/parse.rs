@@ -67,13 +67,7 @@ pub fn parse(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, 
 }
 
 fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault> {
-    let Incoming {
-        method,
-        path,
-        query,
-        headers,
-        body,
-    } = incoming;
+    let Incoming { method, path, query, headers, body } = incoming;
     let limits = &settings.limits;
     let length = (path.len() as u64).saturating_add(query.len() as u64);
     if limits.max_uri_bytes.is_exceeded_by(length) {
@@ -92,10 +86,7 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
     let mut ranges = query.ranges;
     let asked = ranges.remove(&Vec::new());
     // RFC 9110 section 14.2: Range means something for GET alone.
-    let header = headers
-        .get("range")
-        .filter(|_| *method == Method::GET)
-        .and_then(|value| value.to_str().ok());
+    let header = headers.get("range").filter(|_| *method == Method::GET).and_then(|value| value.to_str().ok());
     let top_level = range::top_level(header, asked)?;
     match action {
         Action::Put if top_level.is_some_and(|range| range.limit.is_some() || range.offset > 0) => {
@@ -109,16 +100,10 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
         }
     }
 
-    let columns = query
-        .columns
-        .filter(|_| matches!(action, Action::Insert | Action::Update));
+    let columns = query.columns.filter(|_| matches!(action, Action::Insert | Action::Update));
     let mut payload = match action {
-        Action::Insert if is_routine => {
-            routine_payload(headers, &body, columns.as_deref(), settings)?
-        }
-        Action::Insert | Action::Update | Action::Put => {
-            body::parse(headers, &body, columns.as_deref(), limits)?
-        }
+        Action::Insert if is_routine => routine_payload(headers, &body, columns.as_deref(), settings)?,
+        Action::Insert | Action::Update | Action::Put => body::parse(headers, &body, columns.as_deref(), limits)?,
         Action::Read if is_routine => arguments(query.arguments),
         Action::Read | Action::Delete | Action::Describe | Action::Options => Payload::default(),
     };
@@ -132,12 +117,9 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
     }
 
     let format = accept::negotiate(headers, action)?;
-    let (preferences, invalid) =
-        Preferences::parse(headers, settings.transaction_end.allows_override());
+    let (preferences, invalid) = Preferences::parse(headers, settings.transaction_end.allows_override());
     if preferences.handling == Some(Handling::Strict) && !invalid.is_empty() {
-        return Err(Fault::Preferences {
-            invalid: invalid.join(", "),
-        });
+        return Err(Fault::Preferences { invalid: invalid.join(", ") });
     }
     Ok(ApiRequest {
         action,
@@ -176,26 +158,11 @@ fn target(path: &str) -> Result<Target, Fault> {
     }
 }
 
-fn schema(
-    method: &Method,
-    headers: &HeaderMap,
-    settings: &Settings,
-) -> Result<(Arc<str>, bool), Fault> {
-    let is_write = matches!(
-        *method,
-        Method::POST | Method::PATCH | Method::PUT | Method::DELETE
-    );
-    let name = if is_write {
-        "content-profile"
-    } else {
-        "accept-profile"
-    };
+fn schema(method: &Method, headers: &HeaderMap, settings: &Settings) -> Result<(Arc<str>, bool), Fault> {
+    let is_write = matches!(*method, Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let name = if is_write { "content-profile" } else { "accept-profile" };
     let Some(asked) = headers.get(name) else {
-        let first = settings
-            .schemas
-            .first()
-            .cloned()
-            .unwrap_or_else(|| Arc::from("public"));
+        let first = settings.schemas.first().cloned().unwrap_or_else(|| Arc::from("public"));
         return Ok((first, settings.schemas.len() > 1));
     };
     let asked = String::from_utf8_lossy(asked.as_bytes());
@@ -203,10 +170,7 @@ fn schema(
         Some(schema) => Ok((schema.clone(), true)),
         None => {
             let exposed = settings.schemas.join(", ");
-            Err(Fault::Schema {
-                asked: asked.into_owned(),
-                exposed,
-            })
+            Err(Fault::Schema { asked: asked.into_owned(), exposed })
         }
     }
 }
@@ -219,9 +183,7 @@ fn action(method: &Method, target: &Target) -> Result<Action, Fault> {
         ("GET" | "HEAD", _) => Ok(Action::Read),
         (_, Target::Root) => refused(),
         ("POST", _) => Ok(Action::Insert),
-        ("PATCH" | "PUT" | "DELETE", Target::Routine(_)) => {
-            Err(Fault::MethodOnRoutine(method.to_string()))
-        }
+        ("PATCH" | "PUT" | "DELETE", Target::Routine(_)) => Err(Fault::MethodOnRoutine(method.to_string())),
         ("PATCH", _) => Ok(Action::Update),
         ("PUT", _) => Ok(Action::Put),
         ("DELETE", _) => Ok(Action::Delete),
@@ -270,11 +232,7 @@ mod tests {
         }
     }
 
-    fn ask(
-        line: &str,
-        headers: &[(&'static str, &str)],
-        body: &str,
-    ) -> Result<ApiRequest, Failure> {
+    fn ask(line: &str, headers: &[(&'static str, &str)], body: &str) -> Result<ApiRequest, Failure> {
         let (method, address) = line.split_once(' ').unwrap();
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let mut map = HeaderMap::new();
@@ -283,21 +241,11 @@ mod tests {
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let body = Bytes::copy_from_slice(body.as_bytes());
-        parse(
-            Incoming {
-                method: &method,
-                path,
-                query,
-                headers: &map,
-                body,
-            },
-            &settings(),
-        )
+        parse(Incoming { method: &method, path, query, headers: &map, body }, &settings())
     }
 
     fn code(line: &str, headers: &[(&'static str, &str)], body: &str) -> String {
-        ask(line, headers, body)
-            .map_or_else(|failure| failure.code.into_owned(), |_| "fine".to_owned())
+        ask(line, headers, body).map_or_else(|failure| failure.code.into_owned(), |_| "fine".to_owned())
     }
 
     #[test]
@@ -330,37 +278,17 @@ mod tests {
 
     #[test]
     fn schemas() {
-        let schema = |line, headers: &[(&'static str, &str)]| {
-            ask(line, headers, "{}").map(|r| r.schema.to_string())
-        };
+        let schema = |line, headers: &[(&'static str, &str)]| ask(line, headers, "{}").map(|r| r.schema.to_string());
         assert_eq!(schema("GET /zones", &[]).unwrap(), "public");
-        assert_eq!(
-            schema("GET /zones", &[("accept-profile", "ops")]).unwrap(),
-            "ops"
-        );
-        assert_eq!(
-            schema("GET /zones", &[("content-profile", "ops")]).unwrap(),
-            "public"
-        );
-        assert_eq!(
-            schema("POST /zones", &[("content-profile", "ops")]).unwrap(),
-            "ops"
-        );
+        assert_eq!(schema("GET /zones", &[("accept-profile", "ops")]).unwrap(), "ops");
+        assert_eq!(schema("GET /zones", &[("content-profile", "ops")]).unwrap(), "public");
+        assert_eq!(schema("POST /zones", &[("content-profile", "ops")]).unwrap(), "ops");
         let failure = schema("GET /zones", &[("accept-profile", "nope")]).unwrap_err();
-        assert_eq!(
-            failure.hint.as_deref(),
-            Some("Only the following schemas are exposed: public, ops")
-        );
+        assert_eq!(failure.hint.as_deref(), Some("Only the following schemas are exposed: public, ops"));
         let mut one = settings();
         one.schemas.truncate(1);
         let names_profile = |headers: &HeaderMap| {
-            let incoming = Incoming {
-                method: &Method::GET,
-                path: "/zones",
-                query: "",
-                headers,
-                body: Bytes::new(),
-            };
+            let incoming = Incoming { method: &Method::GET, path: "/zones", query: "", headers, body: Bytes::new() };
             parse(incoming, &one).unwrap().names_profile
         };
         let mut headers = HeaderMap::new();
@@ -375,13 +303,7 @@ mod tests {
             ask(line, headers, body).map(|request| request.ranges.get(&Vec::new()).copied())
         };
         let range = &[("range", "0-4")];
-        assert_eq!(
-            top("GET /zones", range, "").unwrap(),
-            Some(RowRange {
-                limit: Some(5),
-                offset: 0
-            })
-        );
+        assert_eq!(top("GET /zones", range, "").unwrap(), Some(RowRange { limit: Some(5), offset: 0 }));
         assert_eq!(top("HEAD /zones", range, "").unwrap(), None);
         assert_eq!(top("PATCH /zones?limit=1", &[], "{}").unwrap(), None);
         assert_eq!(top("PUT /zones?code=eq.N", range, "{}").unwrap(), None);
@@ -395,24 +317,10 @@ mod tests {
     fn bodies_per_method() {
         assert_eq!(code("DELETE /zones", &[], "not json"), "fine");
         assert_eq!(code("POST /zones", &[], ""), "PGRST102");
-        assert_eq!(
-            code(
-                "POST /zones",
-                &[("content-type", "application/yaml")],
-                "a: 1"
-            ),
-            "PGRST102"
-        );
+        assert_eq!(code("POST /zones", &[("content-type", "application/yaml")], "a: 1"), "PGRST102");
         assert_eq!(code("PUT /zones?code=eq.N", &[], "[]"), "PGRST102");
         assert_eq!(code("PUT /zones?code=eq.N", &[], "[{},{}]"), "PGRST102");
-        assert_eq!(
-            ask("PATCH /zones", &[], r#"[{"a":1},{"a":2}]"#)
-                .unwrap()
-                .payload
-                .rows
-                .len(),
-            1
-        );
+        assert_eq!(ask("PATCH /zones", &[], r#"[{"a":1},{"a":2}]"#).unwrap().payload.rows.len(), 1);
         let request = ask("POST /zones?columns=a,b,a", &[], r#"{"b":1,"c":2}"#).unwrap();
         assert_eq!(request.payload.columns, [Arc::from("a"), Arc::from("b")]);
         assert_eq!(request.columns.unwrap(), ["a", "b"]);
@@ -443,27 +351,16 @@ mod tests {
         let mut tight = settings();
         tight.limits.max_uri_bytes = Limit::new("limits.max_uri_bytes", 10);
         let headers = HeaderMap::new();
-        let incoming = |query| Incoming {
-            method: &Method::GET,
-            path: "/zones",
-            query,
-            headers: &headers,
-            body: Bytes::new(),
-        };
+        let incoming =
+            |query| Incoming { method: &Method::GET, path: "/zones", query, headers: &headers, body: Bytes::new() };
         assert!(parse(incoming("a=is"), &tight).is_err_and(|failure| failure.code == "PGRST100"));
         let failure = parse(incoming("a=is.null"), &tight).unwrap_err();
         assert_eq!(failure.code, "PANDO414");
-        assert!(
-            failure.message.contains("limits.max_uri_bytes = 10"),
-            "{failure}"
-        );
+        assert!(failure.message.contains("limits.max_uri_bytes = 10"), "{failure}");
         let deep = format!("GET /a?select={}b{}", "a(".repeat(21), ")".repeat(21));
         let failure = ask(&deep, &[], "").unwrap_err();
         assert_eq!(failure.code, "PANDO400");
-        assert!(
-            failure.message.contains("limits.max_select_depth"),
-            "{failure}"
-        );
+        assert!(failure.message.contains("limits.max_select_depth"), "{failure}");
     }
 
     proptest! {

@@ -93,23 +93,14 @@ const REPRESENTATIONS: [(&str, Representation); 3] = [
     ("return=minimal", Representation::Minimal),
     ("return=headers-only", Representation::HeadersOnly),
 ];
-const COUNTS: [(&str, Count); 3] = [
-    ("count=exact", Count::Exact),
-    ("count=planned", Count::Planned),
-    ("count=estimated", Count::Estimated),
-];
-const TRANSACTIONS: [(&str, Transaction); 2] = [
-    ("tx=commit", Transaction::Commit),
-    ("tx=rollback", Transaction::Rollback),
-];
-const MISSINGS: [(&str, Missing); 2] = [
-    ("missing=default", Missing::ApplyDefaults),
-    ("missing=null", Missing::ApplyNulls),
-];
-const HANDLINGS: [(&str, Handling); 2] = [
-    ("handling=strict", Handling::Strict),
-    ("handling=lenient", Handling::Lenient),
-];
+const COUNTS: [(&str, Count); 3] =
+    [("count=exact", Count::Exact), ("count=planned", Count::Planned), ("count=estimated", Count::Estimated)];
+const TRANSACTIONS: [(&str, Transaction); 2] =
+    [("tx=commit", Transaction::Commit), ("tx=rollback", Transaction::Rollback)];
+const MISSINGS: [(&str, Missing); 2] =
+    [("missing=default", Missing::ApplyDefaults), ("missing=null", Missing::ApplyNulls)];
+const HANDLINGS: [(&str, Handling); 2] =
+    [("handling=strict", Handling::Strict), ("handling=lenient", Handling::Lenient)];
 
 impl Preferences {
     /// Reads all headers `Prefer`. Of a preference given twice the first counts; names and values are compared
@@ -117,11 +108,8 @@ impl Preferences {
     pub(crate) fn parse(headers: &HeaderMap, allow_transaction: bool) -> (Self, Vec<String>) {
         let mut preferences = Self::default();
         let mut invalid = Vec::new();
-        let lines: Vec<_> = headers
-            .get_all("prefer")
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
+        let lines: Vec<_> =
+            headers.get_all("prefer").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         for text in lines.iter().flat_map(|line| line.split(',')).map(str::trim) {
             if !text.is_empty() && !preferences.take(text) {
                 invalid.push(text.to_owned());
@@ -172,10 +160,7 @@ impl Preferences {
             table: &'static [(&'static str, T)],
         ) -> Option<&'static str> {
             let value = value?;
-            table
-                .iter()
-                .find(|(_, meaning)| *meaning == value)
-                .map(|(spelling, _)| *spelling)
+            table.iter().find(|(_, meaning)| *meaning == value).map(|(spelling, _)| *spelling)
         }
         let is_insert = action == Action::Insert;
         let changes_rows = matches!(action, Action::Update | Action::Delete);
@@ -193,11 +178,7 @@ impl Preferences {
             spelling(self.handling, &HANDLINGS),
         ];
         let mut parts: Vec<String> = fixed.into_iter().flatten().map(str::to_owned).collect();
-        parts.extend(
-            self.timezone
-                .as_ref()
-                .map(|zone| format!("timezone={zone}")),
-        );
+        parts.extend(self.timezone.as_ref().map(|zone| format!("timezone={zone}")));
         if changes_rows {
             parts.extend(self.guard().map(|number| format!("max-affected={number}")));
         }
@@ -206,8 +187,7 @@ impl Preferences {
 
     /// The most rows that may be changed: `max-affected`, which counts only with `handling=strict`.
     pub fn guard(&self) -> Option<u64> {
-        self.max_affected
-            .filter(|_| self.handling == Some(Handling::Strict))
+        self.max_affected.filter(|_| self.handling == Some(Handling::Strict))
     }
 }
 
@@ -228,37 +208,17 @@ mod tests {
         use Action::{Delete, Describe, Insert, Put, Read, Update};
         for (action, line, applied) in [
             (Read, "handling=lenient, banana", Some("handling=lenient")),
-            (
-                Read,
-                "handling=strict, count=exact",
-                Some("count=exact, handling=strict"),
-            ),
+            (Read, "handling=strict, count=exact", Some("count=exact, handling=strict")),
             (Read, "banana", None),
             (Read, "return=representation", None),
             (Read, "tx=rollback", Some("tx=rollback")),
-            (
-                Read,
-                "timezone=America/New_York",
-                Some("timezone=America/New_York"),
-            ),
-            (
-                Read,
-                "handling=strict, max-affected=1",
-                Some("handling=strict"),
-            ),
+            (Read, "timezone=America/New_York", Some("timezone=America/New_York")),
+            (Read, "handling=strict, max-affected=1", Some("handling=strict")),
             (Read, "count=exact, count=planned", Some("count=exact")),
             (Read, "COUNT=EXACT", None),
-            (
-                Insert,
-                "return=minimal, return=representation",
-                Some("return=minimal"),
-            ),
+            (Insert, "return=minimal, return=representation", Some("return=minimal")),
             (Insert, "tx=maybe", None),
-            (
-                Insert,
-                "handling=strict, max-affected=1",
-                Some("handling=strict"),
-            ),
+            (Insert, "handling=strict, max-affected=1", Some("handling=strict")),
             (
                 Insert,
                 "resolution=merge-duplicates, missing=default, return=representation, count=exact, tx=rollback, handling=strict",
@@ -267,48 +227,24 @@ mod tests {
                 ),
             ),
             (Update, "missing=default", Some("missing=default")),
-            (
-                Update,
-                "handling=strict, max-affected=2",
-                Some("handling=strict, max-affected=2"),
-            ),
-            (
-                Update,
-                "handling=strict, max-affected=few",
-                Some("handling=strict"),
-            ),
+            (Update, "handling=strict, max-affected=2", Some("handling=strict, max-affected=2")),
+            (Update, "handling=strict, max-affected=few", Some("handling=strict")),
             (Update, "max-affected=1", None),
-            (
-                Update,
-                "handling=lenient, max-affected=1",
-                Some("handling=lenient"),
-            ),
-            (
-                Delete,
-                "handling=strict, max-affected=0",
-                Some("handling=strict, max-affected=0"),
-            ),
+            (Update, "handling=lenient, max-affected=1", Some("handling=lenient")),
+            (Delete, "handling=strict, max-affected=0", Some("handling=strict, max-affected=0")),
             (Put, "return=headers-only", Some("return=headers-only")),
             (Put, "resolution=merge-duplicates", None),
             (Describe, "count=exact", None),
         ] {
             let (preferences, _) = parse(&[line]);
-            assert_eq!(
-                preferences.applied(action, true).as_deref(),
-                applied,
-                "{action:?} {line}"
-            );
+            assert_eq!(preferences.applied(action, true).as_deref(), applied, "{action:?} {line}");
         }
     }
 
     #[test]
     fn several_headers_and_unknown_ones() {
-        let (preferences, invalid) = parse(&[
-            "handling=strict ,banana",
-            "return=cash",
-            "handling=lenient",
-            " , max-affected=-1",
-        ]);
+        let (preferences, invalid) =
+            parse(&["handling=strict ,banana", "return=cash", "handling=lenient", " , max-affected=-1"]);
         assert_eq!(preferences.handling, Some(Handling::Strict));
         assert_eq!(invalid, ["banana", "return=cash", "max-affected=-1"]);
         let mut headers = HeaderMap::new();
@@ -320,9 +256,6 @@ mod tests {
     #[test]
     fn no_key_no_resolution() {
         let (preferences, _) = parse(&["resolution=merge-duplicates, return=representation"]);
-        assert_eq!(
-            preferences.applied(Action::Insert, false).as_deref(),
-            Some("return=representation")
-        );
+        assert_eq!(preferences.applied(Action::Insert, false).as_deref(), Some("return=representation"));
     }
 }

@@ -29,21 +29,10 @@ impl Query {
     pub(crate) fn parse(raw: &str, takes_arguments: bool, limits: &Limits) -> Result<Self, Fault> {
         let parameters = decode(raw, limits)?;
         let canonical = canonical(&parameters);
-        let first = |name: &str| {
-            parameters
-                .iter()
-                .find(|(found, _)| found == name)
-                .and_then(|(_, value)| value.as_deref())
-        };
-        let given = || {
-            parameters
-                .iter()
-                .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-        };
-        let mut query = Self {
-            canonical,
-            ..Self::default()
-        };
+        let first =
+            |name: &str| parameters.iter().find(|(found, _)| found == name).and_then(|(_, value)| value.as_deref());
+        let given = || parameters.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
+        let mut query = Self { canonical, ..Self::default() };
 
         // In PostgREST's order, which decides what a request with several mistakes is told first.
         for (name, value) in given().filter(|(name, _)| last_word(name) == "order") {
@@ -76,24 +65,16 @@ impl Query {
             }
         }
         conditions.sort_by_key(|(index, _)| *index);
-        query.conditions = conditions
-            .into_iter()
-            .map(|(_, condition)| condition)
-            .collect();
+        query.conditions = conditions.into_iter().map(|(_, condition)| condition).collect();
         query.on_conflict = match first("on_conflict") {
-            Some(text) => Some(distinct(grammar::parse_columns(
-                "on_conflict",
-                text,
-                limits,
-            )?)),
+            Some(text) => Some(distinct(grammar::parse_columns("on_conflict", text, limits)?)),
             None => None,
         };
         for (name, value) in given() {
             match last_word(name) {
                 "limit" => {
                     let path = grammar::parse_level(name, limits)?;
-                    query.ranges.entry(path).or_default().limit =
-                        Some(count(name, "Limit", value)?);
+                    query.ranges.entry(path).or_default().limit = Some(count(name, "Limit", value)?);
                 }
                 "offset" => {
                     let path = grammar::parse_level(name, limits)?;
@@ -118,10 +99,7 @@ fn is_reserved(name: &str) -> bool {
 
 fn distinct(names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    names
-        .into_iter()
-        .filter(|name| seen.insert(name.clone()))
-        .collect()
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// A row count. PostgREST drops what it cannot read; that would answer `limit=1O` with the whole table.
@@ -132,10 +110,7 @@ fn count(name: &str, what: &str, value: &str) -> Result<u64, Fault> {
         None => (false, trimmed),
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let found = value
-            .trim_start()
-            .chars()
-            .find(|character| !character.is_ascii_digit());
+        let found = value.trim_start().chars().find(|character| !character.is_ascii_digit());
         return Err(Fault::Query {
             message: format!("\"failed to parse {name} ({value})\" (line 1, column 1)"),
             details: match found {
@@ -145,9 +120,7 @@ fn count(name: &str, what: &str, value: &str) -> Result<u64, Fault> {
         });
     }
     if is_negative && digits.bytes().any(|digit| digit != b'0') {
-        return Err(Fault::Range {
-            details: format!("{what} should be greater than or equal to zero."),
-        });
+        return Err(Fault::Range { details: format!("{what} should be greater than or equal to zero.") });
     }
     // The engines count rows in bigint.
     match digits.parse::<i64>() {
@@ -163,25 +136,16 @@ fn decode(raw: &str, limits: &Limits) -> Result<Vec<Parameter>, Fault> {
     }
     let mut parameters = Vec::new();
     // A separator at the very end begins no further parameter.
-    for piece in raw
-        .strip_suffix(['&', ';'])
-        .unwrap_or(raw)
-        .split(['&', ';'])
-    {
+    for piece in raw.strip_suffix(['&', ';']).unwrap_or(raw).split(['&', ';']) {
         let limit = limits.max_query_parameters;
         if limit.is_exceeded_by(parameters.len() as u64 + 1) {
-            return Err(Fault::QueryLimit {
-                what: "The number of parameters in the query string",
-                limit,
-            });
+            return Err(Fault::QueryLimit { what: "The number of parameters in the query string", limit });
         }
         let (name, value) = match piece.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (piece, None),
         };
-        let name = decode_piece(name, &|| {
-            format!("the name of parameter {}", parameters.len() + 1)
-        })?;
+        let name = decode_piece(name, &|| format!("the name of parameter {}", parameters.len() + 1))?;
         let value = match value {
             Some(value) => Some(decode_piece(value, &|| format!("the value of {name:?}"))?),
             None => None,
@@ -206,17 +170,11 @@ pub(crate) fn decode_text(raw: &str, plus_is_blank: bool) -> Result<String, Stri
         let decoded = match byte {
             b'+' if plus_is_blank => b' ',
             b'%' => {
-                let mut digit = || {
-                    rest.next()
-                        .and_then(|(_, digit)| char::from(digit).to_digit(16))
-                };
+                let mut digit = || rest.next().and_then(|(_, digit)| char::from(digit).to_digit(16));
                 match (digit(), digit()) {
                     (Some(high), Some(low)) => u8::try_from(high * 16 + low).unwrap_or_default(),
                     _ => {
-                        return Err(format!(
-                            "\"%\" without two hexadecimal digits at byte {}",
-                            position + 1
-                        ));
+                        return Err(format!("\"%\" without two hexadecimal digits at byte {}", position + 1));
                     }
                 }
             }
@@ -228,10 +186,7 @@ pub(crate) fn decode_text(raw: &str, plus_is_blank: bool) -> Result<String, Stri
         bytes.push(decoded);
     }
     String::from_utf8(bytes).map_err(|error| {
-        format!(
-            "bytes that are not UTF-8, from decoded byte {}",
-            error.utf8_error().valid_up_to() + 1
-        )
+        format!("bytes that are not UTF-8, from decoded byte {}", error.utf8_error().valid_up_to() + 1)
     })
 }
 
@@ -242,10 +197,7 @@ pub(crate) fn decode_text(raw: &str, plus_is_blank: bool) -> Result<String, Stri
 fn canonical(parameters: &[Parameter]) -> String {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in parameters {
-        groups
-            .entry(name)
-            .or_default()
-            .push(value.as_deref().unwrap_or(""));
+        groups.entry(name).or_default().push(value.as_deref().unwrap_or(""));
     }
     let mut text = String::new();
     for (name, values) in groups {
@@ -266,11 +218,7 @@ fn canonical(parameters: &[Parameter]) -> String {
 
 fn encode_bytewise(text: &mut String, value: &str) {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    const ESCAPED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
+    const ESCAPED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     if value.is_ascii() {
         text.extend(utf8_percent_encode(value, ESCAPED));
     } else {
@@ -293,24 +241,12 @@ mod tests {
             ("", ""),
             ("order=code", "order=code"),
             ("select=*&order=code", "order=code&select=%2A"),
-            (
-                "select=code&select=title&code=eq.N",
-                "code=eq.N&select=code,title",
-            ),
+            ("select=code&select=title&code=eq.N", "code=eq.N&select=code,title"),
             ("limit=1&order=code&", "limit=1&order=code"),
             ("&&limit=1&order=code", "=,&limit=1&order=code"),
-            (
-                "id=eq.1;drop%20table%20depots",
-                "drop%20table%20depots=&id=eq.1",
-            ),
-            (
-                "select=Gr%C3%B6%C3%9Fe:title",
-                "select=Gr%C3%83%C2%B6%C3%83%C2%9Fe%3Atitle",
-            ),
-            (
-                "name=eq.Dirk+%22Dash%22+Jansen",
-                "name=eq.Dirk%20%22Dash%22%20Jansen",
-            ),
+            ("id=eq.1;drop%20table%20depots", "drop%20table%20depots=&id=eq.1"),
+            ("select=Gr%C3%B6%C3%9Fe:title", "select=Gr%C3%83%C2%B6%C3%83%C2%9Fe%3Atitle"),
+            ("name=eq.Dirk+%22Dash%22+Jansen", "name=eq.Dirk%20%22Dash%22%20Jansen"),
             ("Item%20No=eq.1", "Item%20No=eq.1"),
         ] {
             assert_eq!(parse(raw).unwrap().canonical, canonical, "{raw}");
@@ -329,50 +265,24 @@ mod tests {
     #[test]
     fn conditions_keep_their_order() {
         let query = parse("a=eq.1&or=(b.eq.1,c.eq.2)&d=eq.4&a.x.not.and=(z.is.null)").unwrap();
-        let shown: Vec<_> = query
-            .conditions
-            .iter()
-            .map(|c| (c.path.join("/"), c.condition.to_string()))
-            .collect();
-        let expected = [
-            ("", "a.eq.1"),
-            ("", "or(b.eq.1,c.eq.2)"),
-            ("", "d.eq.4"),
-            ("a/x", "not.and(z.is.null)"),
-        ];
-        assert_eq!(
-            shown,
-            expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
-        );
+        let shown: Vec<_> = query.conditions.iter().map(|c| (c.path.join("/"), c.condition.to_string())).collect();
+        let expected = [("", "a.eq.1"), ("", "or(b.eq.1,c.eq.2)"), ("", "d.eq.4"), ("a/x", "not.and(z.is.null)")];
+        assert_eq!(shown, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
     }
 
     #[test]
     fn what_is_refused_names_the_place() {
         for (raw, expected) in [
-            (
-                "title=eq.%00",
-                "character NUL at byte 4 in the value of \"title\"",
-            ),
-            (
-                "title=eq.%FF",
-                "bytes that are not UTF-8, from decoded byte 4 in the value of \"title\"",
-            ),
-            (
-                "a=1&%zz=1",
-                "\"%\" without two hexadecimal digits at byte 1 in the name of parameter 2",
-            ),
-            (
-                "title=like.50%",
-                "\"%\" without two hexadecimal digits at byte 8 in the value of \"title\"",
-            ),
+            ("title=eq.%00", "character NUL at byte 4 in the value of \"title\""),
+            ("title=eq.%FF", "bytes that are not UTF-8, from decoded byte 4 in the value of \"title\""),
+            ("a=1&%zz=1", "\"%\" without two hexadecimal digits at byte 1 in the name of parameter 2"),
+            ("title=like.50%", "\"%\" without two hexadecimal digits at byte 8 in the value of \"title\""),
             ("limit=x", "unexpected \"x\" expecting digit"),
             ("limit=1.5", "unexpected \".\" expecting digit"),
             ("limit=", "unexpected end of input expecting digit"),
             ("r.offset=x", "unexpected \"x\" expecting digit"),
         ] {
-            let Err(Fault::Query { details, .. }) = parse(raw) else {
-                panic!("{raw} was accepted")
-            };
+            let Err(Fault::Query { details, .. }) = parse(raw) else { panic!("{raw} was accepted") };
             assert_eq!(details, expected, "{raw}");
         }
     }
@@ -384,14 +294,8 @@ mod tests {
         let details = "Offset should be greater than or equal to zero.".to_owned();
         assert_eq!(parse("offset=-1").unwrap_err(), Fault::Range { details });
         let huge = "99999999999999999999";
-        assert_eq!(
-            parse(&format!("limit={huge}")).unwrap_err(),
-            Fault::BigInt(huge.to_owned())
-        );
-        assert_eq!(
-            parse("limit=+5").unwrap().ranges[&Vec::new()].limit,
-            Some(5)
-        );
+        assert_eq!(parse(&format!("limit={huge}")).unwrap_err(), Fault::BigInt(huge.to_owned()));
+        assert_eq!(parse("limit=+5").unwrap().ranges[&Vec::new()].limit, Some(5));
     }
 
     #[test]
@@ -404,10 +308,7 @@ mod tests {
     #[test]
     fn arguments_of_a_routine() {
         let query = Query::parse("a=1&b=eq.2&c=x.y", true, &Limits::default()).unwrap();
-        assert_eq!(
-            query.arguments,
-            [("a".into(), "1".into()), ("c".into(), "x.y".into())]
-        );
+        assert_eq!(query.arguments, [("a".into(), "1".into()), ("c".into(), "x.y".into())]);
         assert_eq!(query.conditions.len(), 1);
     }
 }

@@ -19,23 +19,14 @@ fn parse_header(text: &str) -> Option<HeaderRange> {
     }
     // Numbers beyond bigint are beyond every table: the largest one says the same.
     let number = |text: &str| text.parse::<i64>().unwrap_or(i64::MAX).unsigned_abs();
-    Some(HeaderRange {
-        first: number(first),
-        last: (!last.is_empty()).then(|| number(last)),
-    })
+    Some(HeaderRange { first: number(first), last: (!last.is_empty()).then(|| number(last)) })
 }
 
 /// The range of the top level: what both the header (of a `GET`) and the query string ask for.
-pub(crate) fn top_level(
-    header: Option<&str>,
-    query: Option<RowRange>,
-) -> Result<Option<RowRange>, Fault> {
+pub(crate) fn top_level(header: Option<&str>, query: Option<RowRange>) -> Result<Option<RowRange>, Fault> {
     // The empty page is only ever asked for by `limit=0`; it begins nowhere.
     if query.is_some_and(|range| range.limit == Some(0)) {
-        return Ok(Some(RowRange {
-            limit: Some(0),
-            offset: 0,
-        }));
+        return Ok(Some(RowRange { limit: Some(0), offset: 0 }));
     }
     let Some(header) = header.and_then(parse_header) else {
         return Ok(query);
@@ -55,14 +46,9 @@ pub(crate) fn top_level(
         (one, other) => one.or(other),
     };
     if end.is_some_and(|end| end <= offset) {
-        return Err(Fault::Range {
-            details: "The Range header and limit/offset do not overlap.".to_owned(),
-        });
+        return Err(Fault::Range { details: "The Range header and limit/offset do not overlap.".to_owned() });
     }
-    Ok(Some(RowRange {
-        limit: end.map(|end| end - offset),
-        offset,
-    }))
+    Ok(Some(RowRange { limit: end.map(|end| end - offset), offset }))
 }
 
 #[cfg(test)]
@@ -86,11 +72,7 @@ mod tests {
             (Some("1-9"), range(Some(3), 2), range(Some(3), 2)),
             (Some("0-2"), range(Some(0), 7), range(Some(0), 0)),
         ] {
-            assert_eq!(
-                top_level(header, query).unwrap(),
-                expected,
-                "{header:?} {query:?}"
-            );
+            assert_eq!(top_level(header, query).unwrap(), expected, "{header:?} {query:?}");
         }
         assert!(top_level(Some("4-3"), None).is_err());
         assert!(top_level(Some("10-19"), range(Some(3), 0)).is_err());

@@ -3,8 +3,7 @@
 use base::{Details, Failure, Kind};
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, VARY,
-    WWW_AUTHENTICATE,
+    ALLOW, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -51,11 +50,7 @@ const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// What is escaped in the query of `Location`: all but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Whether the answer of this request has rows in its body: reads, and writes with `return=representation`.
 /// The description of the API has a body too.
@@ -88,36 +83,24 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
             insert_status(request, outcome)
         }
         Action::Update => {
-            content_range(
-                &mut headers,
-                page(0, outcome.rows),
-                counted(request, outcome),
-            );
+            content_range(&mut headers, page(0, outcome.rows), counted(request, outcome));
             write_status(request)
         }
         Action::Delete => {
             content_range(&mut headers, None, counted(request, outcome));
             write_status(request)
         }
-        Action::Put if has_body(request) && outcome.inserted.is_some_and(|rows| rows > 0) => {
-            StatusCode::CREATED
-        }
+        Action::Put if has_body(request) && outcome.inserted.is_some_and(|rows| rows > 0) => StatusCode::CREATED,
         Action::Put => write_status(request),
         Action::Describe | Action::Options => StatusCode::OK,
     };
     if has_body(request) {
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(content_type(request.format)),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
         if request.names_profile {
             put(&mut headers, CONTENT_PROFILE, &request.schema);
         }
     }
-    if let Some(applied) = request
-        .preferences
-        .applied(request.action, outcome.resolution_applied)
-    {
+    if let Some(applied) = request.preferences.applied(request.action, outcome.resolution_applied) {
         put(&mut headers, PREFERENCE_APPLIED, &applied);
     }
     headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
@@ -134,13 +117,7 @@ pub fn options(methods: &[Method]) -> Reply {
     let mut headers = HeaderMap::new();
     put(&mut headers, ALLOW, &allowed);
     headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
-    Reply {
-        head: Head {
-            status: StatusCode::OK,
-            headers,
-        },
-        body: Bytes::new(),
-    }
+    Reply { head: Head { status: StatusCode::OK, headers }, body: Bytes::new() }
 }
 
 /// The answer to a request that failed. The request is given where it is known; without it a failed parse is
@@ -148,10 +125,7 @@ pub fn options(methods: &[Method]) -> Reply {
 pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
     let status = status(failure);
     let mut headers = HeaderMap::new();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     match (failure.total_rows, request) {
         // A page beyond the rows was understood and counted: PostgREST answers it like a page.
         (Some(total), Some(request)) if failure.kind == Kind::RangeNotSatisfiable => {
@@ -169,11 +143,7 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
             if total.is_some() {
                 content_range(&mut headers, None, total);
             }
-            put(
-                &mut headers,
-                PROXY_STATUS,
-                &format!("PostgREST; error={}", failure.code),
-            );
+            put(&mut headers, PROXY_STATUS, &format!("PostgREST; error={}", failure.code));
         }
     }
     if status == StatusCode::UNAUTHORIZED {
@@ -182,49 +152,29 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
     if let Some(seconds) = failure.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    Reply {
-        head: Head { status, headers },
-        body: error_body(failure),
-    }
+    Reply { head: Head { status, headers }, body: error_body(failure) }
 }
 
 /// `Content-Type` of an answer in this form.
 pub fn content_type(format: Format) -> &'static str {
     match format {
         Format::Array { strip_nulls: false } => "application/json; charset=utf-8",
-        Format::Array { strip_nulls: true } => {
-            "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8"
-        }
+        Format::Array { strip_nulls: true } => "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8",
         Format::Object { strip_nulls: false } => "application/vnd.pgrst.object+json; charset=utf-8",
-        Format::Object { strip_nulls: true } => {
-            "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8"
-        }
+        Format::Object { strip_nulls: true } => "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
         Format::Csv => "text/csv; charset=utf-8",
         Format::OpenApi => "application/openapi+json; charset=utf-8",
     }
 }
 
-fn read_status(
-    request: &ApiRequest,
-    outcome: &Outcome,
-    headers: &mut HeaderMap,
-) -> Result<StatusCode, Failure> {
-    let offset = request
-        .ranges
-        .get(&Vec::new())
-        .map_or(0, |range| range.offset);
+fn read_status(request: &ApiRequest, outcome: &Outcome, headers: &mut HeaderMap) -> Result<StatusCode, Failure> {
+    let offset = request.ranges.get(&Vec::new()).map_or(0, |range| range.offset);
     let shown = page(offset, outcome.rows);
     content_range(headers, shown, outcome.total);
     match outcome.total {
         Some(total) if offset > total => {
-            let mut failure = Failure::new(
-                Kind::RangeNotSatisfiable,
-                "PGRST103",
-                "Requested range not satisfiable",
-            )
-            .with_details(format!(
-                "An offset of {offset} was requested, but there are only {total} rows."
-            ));
+            let mut failure = Failure::new(Kind::RangeNotSatisfiable, "PGRST103", "Requested range not satisfiable")
+                .with_details(format!("An offset of {offset} was requested, but there are only {total} rows."));
             failure.total_rows = Some(total);
             Err(failure)
         }
@@ -246,20 +196,13 @@ fn insert_status(request: &ApiRequest, outcome: &Outcome) -> StatusCode {
 }
 
 fn write_status(request: &ApiRequest) -> StatusCode {
-    if has_body(request) {
-        StatusCode::OK
-    } else {
-        StatusCode::NO_CONTENT
-    }
+    if has_body(request) { StatusCode::OK } else { StatusCode::NO_CONTENT }
 }
 
 /// The rows of a write, where a count of them was asked for.
 fn counted(request: &ApiRequest, outcome: &Outcome) -> Option<u64> {
-    matches!(
-        request.preferences.count,
-        Some(Count::Exact | Count::Estimated)
-    )
-    .then(|| outcome.total.unwrap_or(outcome.rows))
+    matches!(request.preferences.count, Some(Count::Exact | Count::Estimated))
+        .then(|| outcome.total.unwrap_or(outcome.rows))
 }
 
 /// The first and the last row, counted from 0; `None` for no rows.
@@ -311,11 +254,7 @@ fn content_location(request: &ApiRequest) -> String {
         Target::Relation(name) => format!("/{}", utf8_percent_encode(name, CONTROLS)),
         Target::Routine(name) => format!("/rpc/{}", utf8_percent_encode(name, CONTROLS)),
     };
-    if request.canonical_query.is_empty() {
-        path
-    } else {
-        format!("{path}?{}", request.canonical_query)
-    }
+    if request.canonical_query.is_empty() { path } else { format!("{path}?{}", request.canonical_query) }
 }
 
 /// `WWW-Authenticate` (RFC 6750 section 3).
@@ -336,15 +275,10 @@ fn error_body(failure: &Failure) -> Bytes {
         Some(Details::Json(value)) => value.to_string(),
         None => "null".to_owned(),
     };
-    let hint = failure
-        .hint
-        .as_deref()
-        .map_or_else(|| "null".to_owned(), json_text);
+    let hint = failure.hint.as_deref().map_or_else(|| "null".to_owned(), json_text);
     let code = json_text(&failure.code);
     let message = json_text(&failure.message);
-    Bytes::from(format!(
-        "{{\"code\":{code},\"details\":{details},\"hint\":{hint},\"message\":{message}}}"
-    ))
+    Bytes::from(format!("{{\"code\":{code},\"details\":{details},\"hint\":{hint},\"message\":{message}}}"))
 }
 
 fn json_text(text: &str) -> String {

@@ -19,24 +19,11 @@ fn request(line: &str, prefer: &str, body: &str) -> ApiRequest {
     };
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let body = Bytes::copy_from_slice(body.as_bytes());
-    parse(
-        Incoming {
-            method: &method,
-            path,
-            query,
-            headers: &headers,
-            body,
-        },
-        &settings,
-    )
-    .unwrap()
+    parse(Incoming { method: &method, path, query, headers: &headers, body }, &settings).unwrap()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
-    headers
-        .get(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .unwrap_or_default()
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 #[test]
@@ -44,137 +31,23 @@ fn statuses_and_ranges() {
     for (line, prefer, body, rows, total, inserted, status, range) in [
         ("GET /zones", "", "", 6, None, None, 200, "0-5/*"),
         ("GET /zones", "", "", 0, None, None, 200, "*/*"),
-        (
-            "GET /zones?limit=5&offset=58",
-            "count=exact",
-            "",
-            2,
-            Some(60),
-            None,
-            206,
-            "58-59/60",
-        ),
-        (
-            "GET /zones?offset=60",
-            "count=exact",
-            "",
-            0,
-            Some(60),
-            None,
-            206,
-            "*/60",
-        ),
-        (
-            "GET /zones?limit=0&offset=99",
-            "count=exact",
-            "",
-            0,
-            Some(60),
-            None,
-            206,
-            "*/60",
-        ),
-        (
-            "GET /zones",
-            "count=exact",
-            "",
-            0,
-            Some(0),
-            None,
-            200,
-            "*/0",
-        ),
+        ("GET /zones?limit=5&offset=58", "count=exact", "", 2, Some(60), None, 206, "58-59/60"),
+        ("GET /zones?offset=60", "count=exact", "", 0, Some(60), None, 206, "*/60"),
+        ("GET /zones?limit=0&offset=99", "count=exact", "", 0, Some(60), None, 206, "*/60"),
+        ("GET /zones", "count=exact", "", 0, Some(0), None, 200, "*/0"),
         ("POST /zones", "", "{}", 1, None, None, 201, "*/*"),
-        (
-            "POST /zones",
-            "count=exact",
-            "[{},{}]",
-            2,
-            None,
-            None,
-            201,
-            "*/2",
-        ),
-        (
-            "POST /zones",
-            "resolution=merge-duplicates",
-            "[{}]",
-            1,
-            None,
-            Some(0),
-            200,
-            "*/*",
-        ),
-        (
-            "POST /zones",
-            "resolution=merge-duplicates",
-            "[{}]",
-            1,
-            None,
-            Some(1),
-            201,
-            "*/*",
-        ),
-        (
-            "POST /zones",
-            "resolution=ignore-duplicates",
-            "[{}]",
-            0,
-            None,
-            Some(0),
-            201,
-            "*/*",
-        ),
+        ("POST /zones", "count=exact", "[{},{}]", 2, None, None, 201, "*/2"),
+        ("POST /zones", "resolution=merge-duplicates", "[{}]", 1, None, Some(0), 200, "*/*"),
+        ("POST /zones", "resolution=merge-duplicates", "[{}]", 1, None, Some(1), 201, "*/*"),
+        ("POST /zones", "resolution=ignore-duplicates", "[{}]", 0, None, Some(0), 201, "*/*"),
         ("PATCH /zones", "", "{}", 2, None, None, 204, "0-1/*"),
-        (
-            "PATCH /zones",
-            "return=representation",
-            "{}",
-            0,
-            None,
-            None,
-            200,
-            "*/*",
-        ),
-        (
-            "DELETE /zones",
-            "count=exact",
-            "",
-            2,
-            None,
-            None,
-            204,
-            "*/2",
-        ),
-        (
-            "PUT /zones?code=eq.A",
-            "return=representation",
-            "{}",
-            1,
-            None,
-            Some(1),
-            201,
-            "",
-        ),
-        (
-            "PUT /zones?code=eq.A",
-            "return=representation",
-            "{}",
-            1,
-            None,
-            Some(0),
-            200,
-            "",
-        ),
+        ("PATCH /zones", "return=representation", "{}", 0, None, None, 200, "*/*"),
+        ("DELETE /zones", "count=exact", "", 2, None, None, 204, "*/2"),
+        ("PUT /zones?code=eq.A", "return=representation", "{}", 1, None, Some(1), 201, ""),
+        ("PUT /zones?code=eq.A", "return=representation", "{}", 1, None, Some(0), 200, ""),
         ("PUT /zones?code=eq.A", "", "{}", 1, None, Some(1), 204, ""),
     ] {
-        let outcome = Outcome {
-            rows,
-            total,
-            inserted,
-            location: None,
-            resolution_applied: true,
-        };
+        let outcome = Outcome { rows, total, inserted, location: None, resolution_applied: true };
         let head = head(&request(line, prefer, body), &outcome).unwrap();
         assert_eq!(
             (head.status.as_u16(), text(&head.headers, "content-range")),
@@ -187,23 +60,13 @@ fn statuses_and_ranges() {
 #[test]
 fn a_page_beyond_the_rows() {
     let request = request("GET /parcels?offset=61", "count=exact", "");
-    let outcome = Outcome {
-        rows: 0,
-        total: Some(60),
-        ..Outcome::default()
-    };
+    let outcome = Outcome { rows: 0, total: Some(60), ..Outcome::default() };
     let failure = head(&request, &outcome).unwrap_err();
     let reply = refuse(&failure, Some(&request));
     assert_eq!(reply.head.status, StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(text(&reply.head.headers, "content-range"), "*/60");
-    assert_eq!(
-        text(&reply.head.headers, "preference-applied"),
-        "count=exact"
-    );
-    assert_eq!(
-        text(&reply.head.headers, "content-location"),
-        "/parcels?offset=61"
-    );
+    assert_eq!(text(&reply.head.headers, "preference-applied"), "count=exact");
+    assert_eq!(text(&reply.head.headers, "content-location"), "/parcels?offset=61");
     assert_eq!(
         reply.body,
         r#"{"code":"PGRST103","details":"An offset of 61 was requested, but there are only 60 rows.","hint":null,"message":"Requested range not satisfiable"}"#
@@ -214,19 +77,10 @@ fn a_page_beyond_the_rows() {
 fn locations() {
     let request = request("POST /Lost%20Found", "return=headers-only", "{}");
     let key = [("item no", Some("A&b c/é")), ("x", None)];
-    let key = key
-        .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
-        .to_vec();
-    let outcome = Outcome {
-        rows: 1,
-        location: Some(key),
-        ..Outcome::default()
-    };
+    let key = key.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).to_vec();
+    let outcome = Outcome { rows: 1, location: Some(key), ..Outcome::default() };
     let head = head(&request, &outcome).unwrap();
-    assert_eq!(
-        text(&head.headers, "location"),
-        "/Lost%20Found?item%20no=eq.A%26b%20c%2F%C3%A9&x=is.null"
-    );
+    assert_eq!(text(&head.headers, "location"), "/Lost%20Found?item%20no=eq.A%26b%20c%2F%C3%A9&x=is.null");
     assert_eq!(text(&head.headers, "content-type"), "");
 }
 
@@ -234,10 +88,7 @@ fn locations() {
 fn a_name_cannot_break_out_of_a_header() {
     let request = request("GET /a%0D%0ASet-Cookie:x", "", "");
     let head = head(&request, &Outcome::default()).unwrap();
-    assert_eq!(
-        text(&head.headers, "content-location"),
-        "/a%0D%0ASet-Cookie:x"
-    );
+    assert_eq!(text(&head.headers, "content-location"), "/a%0D%0ASet-Cookie:x");
 }
 
 #[test]
@@ -253,19 +104,10 @@ fn refusals() {
         text(&reply.head.headers, "www-authenticate"),
         "Bearer error=\"invalid_token\", error_description=\"JWT \\\"x\\\" expired\""
     );
-    assert_eq!(
-        text(&reply.head.headers, "proxy-status"),
-        "PostgREST; error=PGRST303"
-    );
+    assert_eq!(text(&reply.head.headers, "proxy-status"), "PostgREST; error=PGRST303");
     assert_eq!(text(&reply.head.headers, "retry-after"), "3");
-    assert_eq!(
-        reply.body,
-        r#"{"code":"PGRST303","details":[{"a":1}],"hint":"sign in","message":"JWT \"x\" expired"}"#
-    );
-    let anonymous = refuse(
-        &Failure::new(Kind::Unauthenticated, "42501", "permission denied"),
-        None,
-    );
+    assert_eq!(reply.body, r#"{"code":"PGRST303","details":[{"a":1}],"hint":"sign in","message":"JWT \"x\" expired"}"#);
+    let anonymous = refuse(&Failure::new(Kind::Unauthenticated, "42501", "permission denied"), None);
     assert_eq!(text(&anonymous.head.headers, "www-authenticate"), "Bearer");
 }
 

@@ -36,17 +36,15 @@ pub enum TransactionEnd {
 impl TransactionEnd {
     /// Whether `Prefer: tx=` counts.
     pub fn allows_override(self) -> bool {
-        matches!(
-            self,
-            Self::CommitAllowOverride | Self::RollbackAllowOverride
-        )
+        matches!(self, Self::CommitAllowOverride | Self::RollbackAllowOverride)
     }
 
     /// Whether the transaction of a request with these preferences is committed.
     pub fn commits(self, preferences: &Preferences) -> bool {
         match (self, preferences.transaction) {
-            (Self::CommitAllowOverride, Some(asked))
-            | (Self::RollbackAllowOverride, Some(asked)) => asked == Transaction::Commit,
+            (Self::CommitAllowOverride, Some(asked)) | (Self::RollbackAllowOverride, Some(asked)) => {
+                asked == Transaction::Commit
+            }
             (Self::Commit | Self::CommitAllowOverride, _) => true,
             (Self::Rollback | Self::RollbackAllowOverride, _) => false,
         }
@@ -104,26 +102,15 @@ mod tests {
 
     #[test]
     fn the_end_of_a_transaction() {
-        let asks = |transaction| Preferences {
-            transaction,
-            ..Preferences::default()
-        };
+        let asks = |transaction| Preferences { transaction, ..Preferences::default() };
         for (end, asked, commits) in [
             (TransactionEnd::Commit, None, true),
             (TransactionEnd::Commit, Some(Transaction::Rollback), true),
             (TransactionEnd::CommitAllowOverride, None, true),
-            (
-                TransactionEnd::CommitAllowOverride,
-                Some(Transaction::Rollback),
-                false,
-            ),
+            (TransactionEnd::CommitAllowOverride, Some(Transaction::Rollback), false),
             (TransactionEnd::Rollback, Some(Transaction::Commit), false),
             (TransactionEnd::RollbackAllowOverride, None, false),
-            (
-                TransactionEnd::RollbackAllowOverride,
-                Some(Transaction::Commit),
-                true,
-            ),
+            (TransactionEnd::RollbackAllowOverride, Some(Transaction::Commit), true),
         ] {
             assert_eq!(end.commits(&asks(asked)), commits, "{end:?} {asked:?}");
         }

@@ -39,8 +39,9 @@ fn of_postgrest_code(code: &str) -> Option<StatusCode> {
     Some(match code.strip_prefix("PGRST")? {
         "000" | "001" | "002" => StatusCode::SERVICE_UNAVAILABLE,
         "003" => StatusCode::GATEWAY_TIMEOUT,
-        "100" | "102" | "108" | "114" | "115" | "118" | "120" | "122" | "123" | "124" | "127"
-        | "128" => StatusCode::BAD_REQUEST,
+        "100" | "102" | "108" | "114" | "115" | "118" | "120" | "122" | "123" | "124" | "127" | "128" => {
+            StatusCode::BAD_REQUEST
+        }
         "101" | "105" | "117" => StatusCode::METHOD_NOT_ALLOWED,
         "103" => StatusCode::RANGE_NOT_SATISFIABLE,
         "106" | "107" | "116" => StatusCode::NOT_ACCEPTABLE,
@@ -62,19 +63,12 @@ fn of_pando_code(code: &str) -> Option<StatusCode> {
 
 /// PostgreSQL's codes (PostgREST's documentation, "Errors from PostgreSQL").
 fn of_sqlstate(code: &str, message: &str) -> Option<StatusCode> {
-    if code.len() != 5
-        || !code
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-    {
+    if code.len() != 5 || !code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
         return None;
     }
     if let Some(custom) = code.strip_prefix("PT") {
         // A function may raise SQLSTATE 'PTnnn' to answer with that status.
-        let custom = custom
-            .parse()
-            .ok()
-            .and_then(|number: u16| StatusCode::from_u16(number).ok());
+        let custom = custom.parse().ok().and_then(|number: u16| StatusCode::from_u16(number).ok());
         return Some(custom.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     }
     Some(match code {
@@ -83,9 +77,7 @@ fn of_sqlstate(code: &str, message: &str) -> Option<StatusCode> {
         "23503" | "23505" => StatusCode::CONFLICT,
         "25006" => StatusCode::METHOD_NOT_ALLOWED,
         "21000" if message.ends_with("requires a WHERE clause") => StatusCode::BAD_REQUEST,
-        "22023" if message.starts_with("role") && message.ends_with("does not exist") => {
-            StatusCode::UNAUTHORIZED
-        }
+        "22023" if message.starts_with("role") && message.ends_with("does not exist") => StatusCode::UNAUTHORIZED,
         "42883" if message.starts_with("function xmlagg(") => StatusCode::NOT_ACCEPTABLE,
         "42883" | "42P01" => StatusCode::NOT_FOUND,
         "42P17" | "53400" | "21000" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -95,8 +87,9 @@ fn of_sqlstate(code: &str, message: &str) -> Option<StatusCode> {
             "08" | "53" => StatusCode::SERVICE_UNAVAILABLE,
             "0L" | "0P" | "28" => StatusCode::FORBIDDEN,
             "54" => StatusCode::PAYLOAD_TOO_LARGE,
-            "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "55" | "57" | "58" | "F0" | "HV"
-            | "P0" | "XX" => StatusCode::INTERNAL_SERVER_ERROR,
+            "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             _ => StatusCode::BAD_REQUEST,
         },
     })
@@ -118,43 +111,18 @@ mod tests {
             (Kind::NotFound, "PGRST205", "", 404),
             (Kind::Internal, "PGRST300", "", 500),
             (Kind::Unauthenticated, "PGRST303", "JWT expired", 401),
-            (
-                Kind::Unauthenticated,
-                "42501",
-                "permission denied for table payroll",
-                401,
-            ),
-            (
-                Kind::Forbidden,
-                "42501",
-                "permission denied for table payroll",
-                403,
-            ),
+            (Kind::Unauthenticated, "42501", "permission denied for table payroll", 401),
+            (Kind::Forbidden, "42501", "permission denied for table payroll", 403),
             (Kind::Conflict, "23505", "", 409),
             (Kind::Conflict, "23503", "", 409),
             (Kind::BadRequest, "23502", "", 400),
             (Kind::BadRequest, "23514", "", 400),
             (Kind::BadRequest, "22P02", "", 400),
-            (
-                Kind::BadRequest,
-                "22023",
-                "invalid value for parameter \"TimeZone\": \"Mars\"",
-                400,
-            ),
-            (
-                Kind::BadRequest,
-                "22023",
-                "role \"wizard\" does not exist",
-                401,
-            ),
+            (Kind::BadRequest, "22023", "invalid value for parameter \"TimeZone\": \"Mars\"", 400),
+            (Kind::BadRequest, "22023", "role \"wizard\" does not exist", 401),
             (Kind::BadRequest, "42703", "", 400),
             (Kind::BadRequest, "42883", "operator does not exist", 404),
-            (
-                Kind::BadRequest,
-                "21000",
-                "ON CONFLICT DO UPDATE command cannot affect row a second time",
-                500,
-            ),
+            (Kind::BadRequest, "21000", "ON CONFLICT DO UPDATE command cannot affect row a second time", 500),
             (Kind::BadRequest, "55000", "", 500),
             (Kind::BadRequest, "PT402", "", 402),
             (Kind::BadRequest, "0A000", "", 400),

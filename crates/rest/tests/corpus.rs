@@ -28,64 +28,36 @@ mod tests {
                 "aggregate.047",
             ],
         ),
-        (
-            "a logic tree needs its parentheses, and at most one not",
-            &["logic.028", "logic.035"],
-        ),
+        ("a logic tree needs its parentheses, and at most one not", &["logic.028", "logic.035"]),
         (
             "a row count that is none is refused instead of ignored",
-            &[
-                "page.009",
-                "page.010",
-                "page.011",
-                "page.012",
-                "page.013",
-                "embed.filters.037",
-            ],
+            &["page.009", "page.010", "page.011", "page.012", "page.013", "embed.filters.037"],
         ),
         (
             "a body without rows is refused instead of ignored",
-            &[
-                "insert.errors.003",
-                "insert.errors.004",
-                "insert.errors.005",
-                "update.errors.009",
-            ],
+            &["insert.errors.003", "insert.errors.004", "insert.errors.005", "update.errors.009"],
         ),
         ("PUT takes exactly one row", &["put.016", "put.017"]),
-        (
-            "a negative max-affected is not understood",
-            &["max-affected.011"],
-        ),
+        ("a negative max-affected is not understood", &["max-affected.011"]),
         ("application/* accepts JSON", &["media.003"]),
-        (
-            "NUL and bytes that are not UTF-8 are refused",
-            &["protocol.014", "protocol.015", "protocol.016"],
-        ),
+        ("NUL and bytes that are not UTF-8 are refused", &["protocol.014", "protocol.015", "protocol.016"]),
         (
             "media types of PostgreSQL extensions, custom handlers and execution plans are not offered yet",
             &["media.028", "pg.reading.058", "rpc.get.057", "rpc.get.058"],
         ),
-        (
-            "functions that take a raw body are not offered yet",
-            &["rpc.post.029", "rpc.post.031"],
-        ),
+        ("functions that take a raw body are not offered yet", &["rpc.post.029", "rpc.post.031"]),
     ];
 
     /// The codes that are decided by form alone; others need the catalog.
     const DECIDED_HERE: [&str; 10] = [
-        "PGRST100", "PGRST101", "PGRST102", "PGRST106", "PGRST107", "PGRST114", "PGRST117",
-        "PGRST122", "PGRST125", "PGRST126",
+        "PGRST100", "PGRST101", "PGRST102", "PGRST106", "PGRST107", "PGRST114", "PGRST117", "PGRST122", "PGRST125",
+        "PGRST126",
     ];
 
     #[test]
     fn requests_and_heads_as_recorded() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/conformance/corpus/cases.jsonl"
-        );
-        let text =
-            std::fs::read_to_string(path).expect("the recorded cases are part of the repository");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/corpus/cases.jsonl");
+        let text = std::fs::read_to_string(path).expect("the recorded cases are part of the repository");
         let mut differences: BTreeMap<String, String> = BTreeMap::new();
         let mut heads = 0;
         for line in text.lines() {
@@ -103,10 +75,7 @@ mod tests {
             }
         }
         for id in EXCEPTIONS.iter().flat_map(|(_, ids)| *ids) {
-            assert!(
-                differences.remove(*id).is_some(),
-                "{id} agrees again: take it from the exceptions"
-            );
+            assert!(differences.remove(*id).is_some(), "{id} agrees again: take it from the exceptions");
         }
         assert!(differences.is_empty(), "{differences:#?}");
         assert!(heads > 1_000, "{heads} requests were understood");
@@ -130,16 +99,7 @@ mod tests {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let method = Method::from_bytes(case["method"].as_str().unwrap().as_bytes()).unwrap();
         let body = Bytes::from(case["body"].as_str().unwrap_or("").to_owned());
-        rest::parse(
-            Incoming {
-                method: &method,
-                path,
-                query,
-                headers: &headers,
-                body,
-            },
-            &settings,
-        )
+        rest::parse(Incoming { method: &method, path, query, headers: &headers, body }, &settings)
     }
 
     fn compare_refusal(case: &Value, reply: &rest::Reply) -> Option<String> {
@@ -161,8 +121,7 @@ mod tests {
             return Some(format!("was understood, recorded {}", expected["json"]));
         }
         let status = expected["status"].as_u64().unwrap();
-        let is_other =
-            matches!(request.target, Target::Routine(_)) || request.action == Action::Options;
+        let is_other = matches!(request.target, Target::Routine(_)) || request.action == Action::Options;
         if is_other || (status >= 300 && status != 416) {
             return None;
         }
@@ -175,10 +134,7 @@ mod tests {
     /// What must have happened for the recorded answer.
     fn outcome(expected: &Value, request: &ApiRequest) -> Outcome {
         let text = |name: &str| expected["headers"][name].as_str();
-        let (rows, total) = text("content-range")
-            .unwrap_or("*/*")
-            .split_once('/')
-            .unwrap();
+        let (rows, total) = text("content-range").unwrap_or("*/*").split_once('/').unwrap();
         let total = total.parse().ok();
         let rows = match rows.split_once('-') {
             Some((first, last)) => last.parse::<u64>().unwrap() + 1 - first.parse::<u64>().unwrap(),
@@ -187,12 +143,7 @@ mod tests {
         };
         let location = text("location").map(|location| {
             let (_, key) = location.split_once('?').unwrap();
-            let decode = |value: &str| {
-                percent_encoding::percent_decode_str(value)
-                    .decode_utf8()
-                    .unwrap()
-                    .into_owned()
-            };
+            let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned();
             key.split('&')
                 .map(|part| part.split_once("=eq.").unwrap())
                 .map(|(name, value)| (name.to_owned(), Some(decode(value))))
@@ -203,26 +154,20 @@ mod tests {
             total,
             inserted: Some(u64::from(expected["status"] == 201)),
             location,
-            resolution_applied: text("preference-applied")
-                .is_some_and(|text| text.contains("resolution")),
+            resolution_applied: text("preference-applied").is_some_and(|text| text.contains("resolution")),
         }
     }
 
     fn compare_headers(expected: &Value, status: u16, headers: &HeaderMap) -> Option<String> {
         if expected["status"] != status {
-            return Some(format!(
-                "got status {status}, recorded {}",
-                expected["status"]
-            ));
+            return Some(format!("got status {status}, recorded {}", expected["status"]));
         }
         for (name, recorded) in expected["headers"].as_object().unwrap() {
             // CORS is the front door's; warnings need the catalog; objects stand for what chance decides.
             if name.starts_with("access-control") || name == "warning" || recorded.is_object() {
                 continue;
             }
-            let got = headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()));
+            let got = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
             if got.as_deref() != recorded.as_str() {
                 return Some(format!("got {name}: {got:?}, recorded {recorded}"));
             }

@@ -142,12 +142,8 @@ fn operations(relation: &Relation, catalog: &Catalog, caller: &Caller) -> Map<St
 }
 
 fn read_parameters(relation: &Relation) -> Vec<Value> {
-    let text = |name: &str, description: &str| {
-        json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } })
-    };
-    let number = |name: &str, description: &str| {
-        json!({ "name": name, "in": "query", "description": description, "schema": { "type": "integer", "minimum": 0 } })
-    };
+    let text = |name: &str, description: &str| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } });
+    let number = |name: &str, description: &str| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "integer", "minimum": 0 } });
     let mut parameters = vec![
         text("select", "Columns and embedded relations"),
         text("order", "Columns to order by"),

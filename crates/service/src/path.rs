@@ -43,12 +43,7 @@ struct Walk {
 
 impl Service {
     /// Puts the rooms together.
-    pub fn new(
-        settings: Settings,
-        identity: Arc<Verifier>,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self { settings, identity, store, clock }
     }
 
@@ -110,12 +105,7 @@ impl Service {
     }
 
     /// Who asks, and whether the database lets requests run as that role.
-    async fn identify(
-        &self,
-        headers: &HeaderMap,
-        catalog: &Catalog,
-        walk: &mut Walk,
-    ) -> Result<Caller, Failure> {
+    async fn identify(&self, headers: &HeaderMap, catalog: &Catalog, walk: &mut Walk) -> Result<Caller, Failure> {
         let caller = self.identity.identify(headers).await?;
         let role = &caller.role;
         match catalog.role_standing(role) {
@@ -133,13 +123,7 @@ impl Service {
         Ok(caller)
     }
 
-    fn plan(
-        &self,
-        request: &ApiRequest,
-        catalog: &Catalog,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<Plan, Failure> {
+    fn plan(&self, request: &ApiRequest, catalog: &Catalog, caller: &Caller, now: Timestamp) -> Result<Plan, Failure> {
         let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
         Ok(plan::plan(request, context)?)
     }
@@ -182,10 +166,7 @@ fn body(body: store::Body) -> Body {
 struct Pieces(tokio::sync::mpsc::Receiver<store::Piece>);
 
 impl BodyStream for Pieces {
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyBroken>>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyBroken>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map_err(|_| BodyBroken)))
     }
 }
@@ -195,13 +176,7 @@ fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
     let mut summary = walk.summary;
     summary.error_code = Some(failure.code.to_string());
     summary.inside = failure.inside.clone();
-    Answer {
-        status: reply.head.status,
-        headers: reply.head.headers,
-        body: Body::Full(reply.body),
-        summary,
-        trace,
-    }
+    Answer { status: reply.head.status, headers: reply.head.headers, body: Body::Full(reply.body), summary, trace }
 }
 
 /// The route's template: bounded in number, whatever clients ask for.

@@ -1,4 +1,5 @@
 //! Migrations: golden files, refusals, the corpus, and SQLite's own judgement.
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 #[path = "ddl_support/catalog_print.rs"]
 mod catalog_print;
@@ -88,9 +89,8 @@ fn the_corpus_translates_and_loads() {
     assert_eq!(schema.snapshot.relations.len(), 23);
     let count: i64 = connection.query_row("SELECT count(*) FROM parcels", [], |row| row.get(0)).expect("a count");
     assert_eq!(count, 60);
-    let violations: i64 = connection
-        .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
-        .expect("a count");
+    let violations: i64 =
+        connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("a count");
     assert_eq!(violations, 0);
 }
 
@@ -138,15 +138,74 @@ fn scripts_build_on_one_another() {
 /// Words that make statements likely to get far.
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        Just("create"), Just("table"), Just("t"), Just("("), Just(")"), Just("id"), Just("bigint"), Just("primary"),
-        Just("key"), Just(","), Just("text"), Just("default"), Just("'x'"), Just("1"), Just("::"), Just("view"),
-        Just("as"), Just("select"), Just("from"), Just("where"), Just("*"), Just("="), Just("and"), Just("not"),
-        Just("null"), Just(";"), Just("grant"), Just("on"), Just("to"), Just("anon"), Just("policy"), Just("using"),
-        Just("insert"), Just("into"), Just("values"), Just("union"), Just("group"), Just("by"), Just("count(*)"),
-        Just("join"), Just("alter"), Just("add"), Just("column"), Just("drop"), Just("references"), Just("check"),
-        Just("numeric"), Just("-"), Just("case"), Just("when"), Just("then"), Just("end"), Just("in"), Just("exists"),
-        Just("->>"), Just("order"), Just("limit"), Just("comment"), Just("is"), Just("unique"), Just("index"),
-        Just("generated"), Just("always"), Just("stored"), Just("identity"), Just("$$"), Just("'"), Just("\""),
+        Just("create"),
+        Just("table"),
+        Just("t"),
+        Just("("),
+        Just(")"),
+        Just("id"),
+        Just("bigint"),
+        Just("primary"),
+        Just("key"),
+        Just(","),
+        Just("text"),
+        Just("default"),
+        Just("'x'"),
+        Just("1"),
+        Just("::"),
+        Just("view"),
+        Just("as"),
+        Just("select"),
+        Just("from"),
+        Just("where"),
+        Just("*"),
+        Just("="),
+        Just("and"),
+        Just("not"),
+        Just("null"),
+        Just(";"),
+        Just("grant"),
+        Just("on"),
+        Just("to"),
+        Just("anon"),
+        Just("policy"),
+        Just("using"),
+        Just("insert"),
+        Just("into"),
+        Just("values"),
+        Just("union"),
+        Just("group"),
+        Just("by"),
+        Just("count(*)"),
+        Just("join"),
+        Just("alter"),
+        Just("add"),
+        Just("column"),
+        Just("drop"),
+        Just("references"),
+        Just("check"),
+        Just("numeric"),
+        Just("-"),
+        Just("case"),
+        Just("when"),
+        Just("then"),
+        Just("end"),
+        Just("in"),
+        Just("exists"),
+        Just("->>"),
+        Just("order"),
+        Just("limit"),
+        Just("comment"),
+        Just("is"),
+        Just("unique"),
+        Just("index"),
+        Just("generated"),
+        Just("always"),
+        Just("stored"),
+        Just("identity"),
+        Just("$$"),
+        Just("'"),
+        Just("\""),
     ];
     proptest::collection::vec(word, 0..40).prop_map(|words| words.join(" "))
 }

@@ -56,11 +56,9 @@ impl From<StoreError> for Failure {
                 .with_details(why)
                 .with_hint("Try again after the number of seconds in Retry-After.")
                 .with_retry_after(1),
-            StoreError::Timeout => {
-                Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
-                    "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",
-                )
-            }
+            StoreError::Timeout => Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
+                "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",
+            ),
             StoreError::Closed => {
                 Self::new(Kind::Unavailable, "PANDO503", "The server is shutting down").with_retry_after(1)
             }

@@ -101,13 +101,7 @@ pub struct LogConfig {
 impl LogConfig {
     /// Lines of `level` and above to `writer`, in `format`; every request, the default queue.
     pub fn new(level: Level, format: LogFormat, writer: Box<dyn Write + Send>) -> Self {
-        Self {
-            level,
-            format,
-            requests: RequestLog::All,
-            queue_bytes: 1024 * 1024,
-            writer,
-        }
+        Self { level, format, requests: RequestLog::All, queue_bytes: 1024 * 1024, writer }
     }
 }
 

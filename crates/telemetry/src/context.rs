@@ -28,11 +28,7 @@ pub fn parse_traceparent(text: &str) -> Option<TraceParent> {
     if version == 0xff || (version == 0 && has_more) || trace_id == [0; 16] || span_id == [0; 8] {
         return None;
     }
-    Some(TraceParent {
-        trace_id,
-        span_id,
-        is_sampled: flags & 1 == 1,
-    })
+    Some(TraceParent { trace_id, span_id, is_sampled: flags & 1 == 1 })
 }
 
 /// Reads exactly `N` bytes of lower-case hexadecimal digits.
@@ -55,9 +51,7 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Appends `bytes` as lower-case hexadecimal digits.
 pub fn push_hex(target: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
     for byte in bytes {
         target.push(digit(byte >> 4));
@@ -84,19 +78,13 @@ impl Ids {
     pub(crate) fn new(seed: [u8; 16]) -> Self {
         let seed = u128::from_le_bytes(seed);
         let (high, low) = ((seed >> 64) as u64, seed as u64);
-        Self {
-            high,
-            low: AtomicU64::new(low),
-        }
+        Self { high, low: AtomicU64::new(low) }
     }
 
     /// The next 64 bits. SplitMix64 (Steele, Lea, Flood 2014): a bijection of a counter, so no value comes twice.
     fn next(&self) -> u64 {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        mix(self
-            .low
-            .fetch_add(GOLDEN, Ordering::Relaxed)
-            .wrapping_add(GOLDEN))
+        mix(self.low.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN))
     }
 
     /// A span id; never all zeros, which W3C Trace Context forbids.
@@ -129,12 +117,7 @@ impl Ids {
             },
             None => {
                 let trace_id = self.trace_id();
-                TraceContext {
-                    trace_id,
-                    parent_span_id: None,
-                    span_id,
-                    is_sampled: is_chosen(trace_id, ratio),
-                }
+                TraceContext { trace_id, parent_span_id: None, span_id, is_sampled: is_chosen(trace_id, ratio) }
             }
         }
     }
@@ -168,15 +151,8 @@ mod tests {
         assert_eq!(to_hex(&parent.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(to_hex(&parent.span_id), "00f067aa0ba902b7");
         assert!(parent.is_sampled);
-        assert!(
-            !parse_traceparent(&good.replace("-01", "-00"))
-                .unwrap()
-                .is_sampled
-        );
-        assert!(
-            parse_traceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more")
-                .is_some()
-        );
+        assert!(!parse_traceparent(&good.replace("-01", "-00")).unwrap().is_sampled);
+        assert!(parse_traceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
         for bad in [
             "",
             "00",
@@ -204,23 +180,12 @@ mod tests {
     #[test]
     fn the_share_of_recorded_traces_follows_the_ratio() {
         let ids = Ids::new([3; 16]);
-        let chosen = |ratio: f64| {
-            (0..10_000)
-                .filter(|_| ids.context(None, ratio).is_sampled)
-                .count()
-        };
+        let chosen = |ratio: f64| (0..10_000).filter(|_| ids.context(None, ratio).is_sampled).count();
         assert_eq!(chosen(0.0), 0);
         assert_eq!(chosen(1.0), 10_000);
         assert!((2_000..3_000).contains(&chosen(0.25)));
-        let parent = TraceParent {
-            trace_id: [1; 16],
-            span_id: [2; 8],
-            is_sampled: true,
-        };
+        let parent = TraceParent { trace_id: [1; 16], span_id: [2; 8], is_sampled: true };
         let context = ids.context(Some(parent), 0.0);
-        assert_eq!(
-            (context.trace_id, context.parent_span_id, context.is_sampled),
-            ([1; 16], Some([2; 8]), true)
-        );
+        assert_eq!((context.trace_id, context.parent_span_id, context.is_sampled), ([1; 16], Some([2; 8]), true));
     }
 }

@@ -18,8 +18,7 @@ mod telemetry;
 mod trace;
 
 pub use config::{
-    Level, LogConfig, LogFormat, RequestLog, TelemetryConfig, TelemetryError, TracesConfig,
-    UnknownLevel,
+    Level, LogConfig, LogFormat, RequestLog, TelemetryConfig, TelemetryError, TracesConfig, UnknownLevel,
 };
 pub use context::{TraceParent, parse_traceparent, push_hex, to_hex};
 pub use field::{Field, FieldKind};

@@ -52,11 +52,7 @@ impl<'a> Line<'a> {
                 text.push_str(definition.message);
             }
         }
-        Self {
-            text,
-            format,
-            definition,
-        }
+        Self { text, format, definition }
     }
 
     /// Ends the line.
@@ -78,8 +74,7 @@ impl<'a> Line<'a> {
                 self.text.push_str(if is_list { "\"]" } else { "\"" });
             }
             LogFormat::Text { .. }
-                if value.is_empty()
-                    || value.contains(|c: char| c.is_control() || " \"=".contains(c)) =>
+                if value.is_empty() || value.contains(|c: char| c.is_control() || " \"=".contains(c)) =>
             {
                 self.text.push('"');
                 push_escaped(self.text, value);
@@ -113,13 +108,10 @@ impl<'a> Line<'a> {
     pub fn duration(&mut self, field: &'static Field, value: Duration) {
         self.name(field, &[FieldKind::Duration]);
         match self.format {
-            LogFormat::Json => self
-                .text
-                .push_str(itoa::Buffer::new().format(value.as_nanos())),
+            LogFormat::Json => self.text.push_str(itoa::Buffer::new().format(value.as_nanos())),
             LogFormat::Text { .. } => {
                 let micros = value.as_micros();
-                self.text
-                    .push_str(itoa::Buffer::new().format(micros / 1000));
+                self.text.push_str(itoa::Buffer::new().format(micros / 1000));
                 self.text.push('.');
                 push_padded(self.text, u64::try_from(micros % 1000).unwrap_or(0), 3);
                 self.text.push_str("ms");
@@ -141,17 +133,9 @@ impl<'a> Line<'a> {
 
     /// The field's name and what separates it from its value.
     fn name(&mut self, field: &'static Field, kinds: &[FieldKind]) {
+        debug_assert!(kinds.contains(&field.kind), "{} holds a {}", field.name, field.kind.name());
         debug_assert!(
-            kinds.contains(&field.kind),
-            "{} holds a {}",
-            field.name,
-            field.kind.name()
-        );
-        debug_assert!(
-            self.definition
-                .fields
-                .iter()
-                .any(|known| known.name == field.name),
+            self.definition.fields.iter().any(|known| known.name == field.name),
             "the definition of {} does not name {}",
             self.definition.action,
             field.name
@@ -253,16 +237,11 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -286,13 +265,9 @@ mod tests {
 
     #[test]
     fn strings_survive_json() {
-        for value in [
-            "plain",
-            "with \"quotes\" and \\",
-            "line\nbreak\ttab\r",
-            "\u{0}\u{1b}[31m\u{7f}\u{85}",
-            "Zürich 🦀",
-        ] {
+        for value in
+            ["plain", "with \"quotes\" and \\", "line\nbreak\ttab\r", "\u{0}\u{1b}[31m\u{7f}\u{85}", "Zürich 🦀"]
+        {
             let mut text = String::from("\"");
             push_escaped(&mut text, value);
             text.push('"');

@@ -70,10 +70,7 @@ impl Logger {
             std::thread::Builder::new()
                 .name("log".to_owned())
                 .spawn(move || queue.write_out(writer))
-                .map_err(|source| TelemetryError::Thread {
-                    purpose: "writes the log",
-                    source,
-                })?;
+                .map_err(|source| TelemetryError::Thread { purpose: "writes the log", source })?;
         }
         Ok(Self {
             level: config.level,
@@ -112,12 +109,7 @@ impl Logger {
         state.is_hurried = true;
         self.queue.hurried.notify_all();
         while !state.waiting.is_empty() || state.is_writing {
-            if self
-                .queue
-                .emptied
-                .wait_until(&mut state, deadline)
-                .timed_out()
-            {
+            if self.queue.emptied.wait_until(&mut state, deadline).timed_out() {
                 return state.waiting.is_empty() && !state.is_writing;
             }
         }

@@ -117,12 +117,7 @@ struct Names {
 
 impl Names {
     fn new(most: usize) -> Self {
-        Self {
-            known: RwLock::default(),
-            most,
-            none: "".into(),
-            other: "_other".into(),
-        }
+        Self { known: RwLock::default(), most, none: "".into(), other: "_other".into() }
     }
 
     fn get(&self, name: Option<&str>) -> Name {
@@ -242,11 +237,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let target = &mut registry;
 
-        let requests = register(
-            target,
-            metric::REQUEST_DURATION,
-            family(metric::REQUEST_DURATION),
-        );
+        let requests = register(target, metric::REQUEST_DURATION, family(metric::REQUEST_DURATION));
         let active_requests = register(target, metric::ACTIVE_REQUESTS, Gauge::default());
         let connections = register(target, metric::CONNECTIONS, Gauge::default());
         let steps: Family<StepLabel, Histogram, Buckets> =
@@ -256,55 +247,35 @@ impl Metrics {
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
         let panics = register(target, metric::PANICS, Counter::default());
-        let operations = register(
-            target,
-            metric::OPERATION_DURATION,
-            family(metric::OPERATION_DURATION),
-        );
+        let operations = register(target, metric::OPERATION_DURATION, family(metric::OPERATION_DURATION));
         let pool_connections = register(target, metric::POOL_CONNECTIONS, Family::default());
         let pool_pending = register(target, metric::POOL_PENDING, Family::default());
         let pool_limit = register(target, metric::POOL_LIMIT, Family::default());
         let queue_depth = register(target, metric::QUEUE_DEPTH, Family::default());
         let queue_limit = register(target, metric::QUEUE_LIMIT, Family::default());
-        let commit_batch = register(
-            target,
-            metric::COMMIT_BATCH,
-            histogram(metric::COMMIT_BATCH),
-        );
-        let commit_duration = register(
-            target,
-            metric::COMMIT_DURATION,
-            histogram(metric::COMMIT_DURATION),
-        );
+        let commit_batch = register(target, metric::COMMIT_BATCH, histogram(metric::COMMIT_BATCH));
+        let commit_duration = register(target, metric::COMMIT_DURATION, histogram(metric::COMMIT_DURATION));
         let slow_queries = register(target, metric::SLOW_QUERIES, Counter::default());
         let relations = register(target, metric::RELATIONS, Gauge::default());
         let ready = register(target, metric::READY, Gauge::default());
         let log_dropped = register(target, metric::LOG_DROPPED, Counter::default());
-        let spans: Family<OutcomeLabel, Counter> =
-            register(target, metric::SPANS, Family::default());
-        let build = BuildLabels {
-            version: version.to_owned(),
-            service: service.to_owned(),
-        };
+        let spans: Family<OutcomeLabel, Counter> = register(target, metric::SPANS, Family::default());
+        let build = BuildLabels { version: version.to_owned(), service: service.to_owned() };
         // Not kept: its value never changes.
         target.register(metric::BUILD.name, metric::BUILD.about, Info::new(build));
-        let start_time: Gauge<f64, AtomicU64> =
-            register(target, metric::START_TIME, Gauge::default());
+        let start_time: Gauge<f64, AtomicU64> = register(target, metric::START_TIME, Gauge::default());
         start_time.set(started.0 as f64 / 1e6);
         let memory = register(target, metric::MEMORY, Gauge::default());
 
         for reason in DropReason::ALL {
-            drop(connections_dropped.get_or_create(&ReasonLabel {
-                reason: reason.name(),
-            }));
+            drop(connections_dropped.get_or_create(&ReasonLabel { reason: reason.name() }));
         }
         let outcome = |outcome| spans.get_or_create_owned(&OutcomeLabel { outcome });
         Self {
             requests,
             active_requests,
             connections,
-            steps: Step::ALL
-                .map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
+            steps: Step::ALL.map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
             shed,
             connections_dropped,
             accept_failures,
@@ -353,35 +324,20 @@ impl Metrics {
 
     /// Shows a pool's state. `pool` is a fixed word: `readers`, `writer`.
     pub fn set_pool(&self, pool: &'static str, reading: PoolReading) {
-        let label = PoolLabel {
-            db_client_connection_pool_name: pool,
-        };
+        let label = PoolLabel { db_client_connection_pool_name: pool };
         for (state, value) in [("idle", reading.idle), ("used", reading.used)] {
-            let labels = PoolStateLabels {
-                db_client_connection_pool_name: pool,
-                db_client_connection_state: state,
-            };
-            self.pool_connections
-                .get_or_create(&labels)
-                .set(signed(value));
+            let labels = PoolStateLabels { db_client_connection_pool_name: pool, db_client_connection_state: state };
+            self.pool_connections.get_or_create(&labels).set(signed(value));
         }
-        self.pool_pending
-            .get_or_create(&label)
-            .set(signed(reading.pending));
-        self.pool_limit
-            .get_or_create(&label)
-            .set(signed(reading.most));
+        self.pool_pending.get_or_create(&label).set(signed(reading.pending));
+        self.pool_limit.get_or_create(&label).set(signed(reading.most));
     }
 
     /// Shows a queue's state. `queue` is a fixed word: `writer`.
     pub fn set_queue(&self, queue: &'static str, reading: QueueReading) {
         let label = QueueLabel { queue };
-        self.queue_depth
-            .get_or_create(&label)
-            .set(signed(reading.depth));
-        self.queue_limit
-            .get_or_create(&label)
-            .set(signed(reading.limit));
+        self.queue_depth.get_or_create(&label).set(signed(reading.depth));
+        self.queue_limit.get_or_create(&label).set(signed(reading.limit));
     }
 
     /// A request begins. Every call has its [`Metrics::request_ended`].
@@ -417,12 +373,8 @@ impl Metrics {
             http_route: route,
             http_response_status_code: status,
         };
-        let exemplar = Exemplar {
-            trace_id: TraceId(trace_id),
-        };
-        self.requests
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64(), Some(exemplar), None);
+        let exemplar = Exemplar { trace_id: TraceId(trace_id) };
+        self.requests.get_or_create(&labels).observe(duration.as_secs_f64(), Some(exemplar), None);
     }
 
     pub(crate) fn observe_step(&self, step: Step, duration: Duration) {
@@ -445,9 +397,7 @@ impl Metrics {
             db_collection_name: self.relation_names.get(relation),
             error_type: self.error_names.get(error_code),
         };
-        self.operations
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64());
+        self.operations.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
     pub(crate) fn observe_commit(&self, batch: u64, duration: Duration) {
@@ -464,11 +414,7 @@ impl Metrics {
     }
 
     pub(crate) fn count_dropped_connection(&self, reason: DropReason) {
-        self.connections_dropped
-            .get_or_create(&ReasonLabel {
-                reason: reason.name(),
-            })
-            .inc();
+        self.connections_dropped.get_or_create(&ReasonLabel { reason: reason.name() }).inc();
     }
 
     pub(crate) fn count_accept_failure(&self) {
@@ -513,11 +459,7 @@ pub(crate) fn known_method(method: &http::Method) -> &'static str {
 }
 
 /// Registers `value` under its definition, and gives it back.
-fn register<M: Metric + Clone>(
-    registry: &mut Registry,
-    definition: &'static MetricDefinition,
-    value: M,
-) -> M {
+fn register<M: Metric + Clone>(registry: &mut Registry, definition: &'static MetricDefinition, value: M) -> M {
     // The registry ends the text with a full stop itself.
     let about = definition.about.trim_end_matches('.');
     match definition.registry_unit() {
@@ -527,9 +469,7 @@ fn register<M: Metric + Clone>(
     value
 }
 
-fn family<S: Clone + std::hash::Hash + Eq, M>(
-    definition: &'static MetricDefinition,
-) -> Family<S, M, Buckets> {
+fn family<S: Clone + std::hash::Hash + Eq, M>(definition: &'static MetricDefinition) -> Family<S, M, Buckets> {
     Family::new_with_constructor(Buckets(definition.buckets))
 }
 
@@ -562,13 +502,7 @@ mod tests {
     fn a_label_is_bounded_by_itself() {
         let names = Names::new(2);
         assert_eq!(&*names.get(None).0, "");
-        for (name, expected) in [
-            ("a", "a"),
-            ("b", "b"),
-            ("c", "_other"),
-            ("a", "a"),
-            ("d", "_other"),
-        ] {
+        for (name, expected) in [("a", "a"), ("b", "b"), ("c", "_other"), ("a", "a"), ("d", "_other")] {
             assert_eq!(&*names.get(Some(name)).0, expected);
         }
     }
@@ -576,37 +510,18 @@ mod tests {
     #[test]
     fn every_registered_metric_has_a_definition() {
         let metrics = Metrics::new("pando", "0.1.0", Timestamp(0));
-        metrics.observe_request(
-            &http::Method::GET,
-            "/{relation}",
-            200,
-            Duration::from_millis(3),
-            [0xab; 16],
-        );
+        metrics.observe_request(&http::Method::GET, "/{relation}", 200, Duration::from_millis(3), [0xab; 16]);
         metrics.observe_operation("SELECT", Some("zones"), None, Duration::from_millis(2));
         metrics.count_shed("limits.requests");
         metrics.add_source(|metrics: &Metrics| {
-            metrics.set_pool(
-                "readers",
-                PoolReading {
-                    idle: 1,
-                    used: 2,
-                    pending: 3,
-                    most: 4,
-                },
-            );
+            metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             metrics.set_queue("writer", QueueReading { depth: 5, limit: 6 });
         });
         let text = metrics.render();
-        let types: HashSet<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE "))
-            .map(str::to_owned)
-            .collect();
-        let defined: HashSet<_> = metric::ALL
-            .iter()
-            .map(|known| format!("{} {}", known.family(), known.kind.name()))
-            .collect();
+        let types: HashSet<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned).collect();
+        let defined: HashSet<_> =
+            metric::ALL.iter().map(|known| format!("{} {}", known.family(), known.kind.name())).collect();
         assert_eq!(types, defined);
         for expected in [
             "http_server_request_duration_seconds_bucket{le=\"0.005\",http_request_method=\"GET\",http_route=\"/{relation}\",http_response_status_code=\"200\"} 1 # {trace_id=\"abababababababababababababababab\"} 0.003",

@@ -9,9 +9,7 @@ use crate::{Level, field, happening, metric};
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
     // Writing into a string does not fail.
-    let _ = happenings(&mut page)
-        .and_then(|()| fields(&mut page))
-        .and_then(|()| metrics(&mut page));
+    let _ = happenings(&mut page).and_then(|()| fields(&mut page)).and_then(|()| metrics(&mut page));
     page
 }
 
@@ -39,16 +37,8 @@ fn happenings(page: &mut String) -> std::fmt::Result {
          `service.version`, `event.action` and the fields named here.\n"
     )?;
     for definition in happening::HAPPENINGS {
-        let level = if definition.level == Level::Off {
-            "only counted"
-        } else {
-            definition.level.name()
-        };
-        let names: Vec<_> = definition
-            .fields
-            .iter()
-            .map(|field| format!("`{}`", field.name))
-            .collect();
+        let level = if definition.level == Level::Off { "only counted" } else { definition.level.name() };
+        let names: Vec<_> = definition.fields.iter().map(|field| format!("`{}`", field.name)).collect();
         writeln!(page, "### `{}`\n", definition.action)?;
         writeln!(page, "{} ({level})\n", definition.message)?;
         writeln!(page, "{}\n", definition.about)?;
@@ -58,39 +48,19 @@ fn happenings(page: &mut String) -> std::fmt::Result {
 }
 
 fn fields(page: &mut String) -> std::fmt::Result {
-    writeln!(
-        page,
-        "## Fields\n\n| field | in text | type | meaning |\n|---|---|---|---|"
-    )?;
+    writeln!(page, "## Fields\n\n| field | in text | type | meaning |\n|---|---|---|---|")?;
     for field in field::ALL {
-        writeln!(
-            page,
-            "| `{}` | `{}` | {} | {} |",
-            field.name,
-            field.label,
-            field.kind.name(),
-            field.about
-        )?;
+        writeln!(page, "| `{}` | `{}` | {} | {} |", field.name, field.label, field.kind.name(), field.about)?;
     }
     writeln!(page)
 }
 
 fn metrics(page: &mut String) -> std::fmt::Result {
     writeln!(page, "## Metrics\n")?;
-    writeln!(
-        page,
-        "On `/metrics` of the admin address, in the OpenMetrics text form.\n"
-    )?;
-    writeln!(
-        page,
-        "| metric | type | labels | meaning |\n|---|---|---|---|"
-    )?;
+    writeln!(page, "On `/metrics` of the admin address, in the OpenMetrics text form.\n")?;
+    writeln!(page, "| metric | type | labels | meaning |\n|---|---|---|---|")?;
     for metric in metric::ALL {
-        let labels: Vec<_> = metric
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(
             page,
             "| `{}` | {} | {} | {} |",
@@ -101,10 +71,7 @@ fn metrics(page: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(page, "\n### Buckets\n")?;
-    for metric in metric::ALL
-        .iter()
-        .filter(|metric| !metric.buckets.is_empty())
-    {
+    for metric in metric::ALL.iter().filter(|metric| !metric.buckets.is_empty()) {
         let bounds: Vec<_> = metric.buckets.iter().map(f64::to_string).collect();
         writeln!(page, "* `{}`: {}", metric.sample(), bounds.join(", "))?;
     }
@@ -145,43 +112,20 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), count, "{names:?}");
         };
-        unique(
-            happening::HAPPENINGS
-                .iter()
-                .map(|known| known.action.to_owned())
-                .collect(),
-        );
-        unique(
-            field::ALL
-                .iter()
-                .map(|known| known.name.to_owned())
-                .collect(),
-        );
-        unique(
-            field::ALL
-                .iter()
-                .map(|known| known.label.to_owned())
-                .collect(),
-        );
+        unique(happening::HAPPENINGS.iter().map(|known| known.action.to_owned()).collect());
+        unique(field::ALL.iter().map(|known| known.name.to_owned()).collect());
+        unique(field::ALL.iter().map(|known| known.label.to_owned()).collect());
         unique(metric::ALL.iter().map(|known| known.sample()).collect());
     }
 
     #[test]
     fn every_happening_and_field_is_listed() {
-        let sources =
-            std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/happening"))
-                .unwrap();
-        let text: String = sources
-            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
-            .collect();
-        assert_eq!(
-            text.matches("impl Happening for ").count(),
-            happening::HAPPENINGS.len()
-        );
+        let sources = std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/happening")).unwrap();
+        let text: String = sources.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        assert_eq!(text.matches("impl Happening for ").count(), happening::HAPPENINGS.len());
         for known in field::ALL {
-            let used = happening::HAPPENINGS
-                .iter()
-                .any(|definition| definition.fields.iter().any(|f| f.name == known.name));
+            let used =
+                happening::HAPPENINGS.iter().any(|definition| definition.fields.iter().any(|f| f.name == known.name));
             assert!(used, "no happening has the field {}", known.name);
         }
     }

@@ -9,16 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base::{Clock, Timestamp};
-use opentelemetry::trace::{
-    SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanExporter, SpanLinks,
-    SpanProcessor,
+    BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanExporter, SpanLinks, SpanProcessor,
 };
 
 use crate::context::Ids;
@@ -41,9 +38,7 @@ pub struct SpanSink {
 
 impl std::fmt::Debug for SpanSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SpanSink")
-            .field("waiting", &self.waiting)
-            .finish_non_exhaustive()
+        f.debug_struct("SpanSink").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
@@ -57,10 +52,7 @@ impl SpanSink {
         counters: SpanCounters,
         complain: Complain,
     ) -> Result<Self, TelemetryError> {
-        let unusable = |reason: String| TelemetryError::Endpoint {
-            endpoint: config.endpoint.clone(),
-            reason,
-        };
+        let unusable = |reason: String| TelemetryError::Endpoint { endpoint: config.endpoint.clone(), reason };
         let address = endpoint(&config.endpoint).map_err(unusable)?;
         // Fails when a provider was chosen before, and then that one is used.
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
@@ -71,9 +63,7 @@ impl SpanSink {
             .with_timeout(config.timeout)
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self::with_exporter(
-            exporter, config, service, ids, clock, counters, complain,
-        ))
+        Ok(Self::with_exporter(exporter, config, service, ids, clock, counters, complain))
     }
 
     fn with_exporter<E: SpanExporter + 'static>(
@@ -98,9 +88,7 @@ impl SpanSink {
             .with_max_export_batch_size(config.queue_spans.min(512))
             .with_scheduled_delay(config.interval)
             .build();
-        let mut processor = BatchSpanProcessor::builder(exporter)
-            .with_batch_config(batch)
-            .build();
+        let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch).build();
         let resource = Resource::builder_empty()
             .with_service_name(name.to_owned())
             .with_attribute(KeyValue::new("service.version", version.to_owned()))
@@ -110,9 +98,7 @@ impl SpanSink {
             processor,
             ids,
             clock,
-            scope: InstrumentationScope::builder("pando")
-                .with_version(version.to_owned())
-                .build(),
+            scope: InstrumentationScope::builder("pando").with_version(version.to_owned()).build(),
             waiting,
             most_waiting: u64::try_from(config.queue_spans).unwrap_or(u64::MAX),
             counters,
@@ -121,19 +107,12 @@ impl SpanSink {
 
     /// The spans of an answered request.
     pub(crate) fn request(&self, request: &RequestFinished<'_>) {
-        let times = Times {
-            wall: self.clock.now(),
-            monotonic: self.clock.monotonic(),
-        };
+        let times = Times { wall: self.clock.now(), monotonic: self.clock.monotonic() };
         let context = request.trace.context();
         let trace_id = TraceId::from_bytes(context.trace_id);
         let own_id = SpanId::from_bytes(context.span_id);
         let method = known_method(request.method);
-        let name = format!(
-            "{} {}",
-            if method == "_OTHER" { "HTTP" } else { method },
-            request.route
-        );
+        let name = format!("{} {}", if method == "_OTHER" { "HTTP" } else { method }, request.route);
         let remote_parent = context.parent_span_id.map(SpanId::from_bytes);
         for (step, start, duration) in request.trace.steps(request.answered) {
             self.submit(SpanData {
@@ -164,11 +143,7 @@ impl SpanSink {
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
-            status: if request.status >= 500 {
-                Status::error(Cow::Borrowed(""))
-            } else {
-                Status::Unset
-            },
+            status: if request.status >= 500 { Status::error(Cow::Borrowed("")) } else { Status::Unset },
             instrumentation_scope: self.scope.clone(),
         });
     }
@@ -197,30 +172,17 @@ impl SpanSink {
 /// The address that spans are posted to.
 fn endpoint(configured: &str) -> Result<String, String> {
     let base = configured.trim_end_matches('/');
-    let Some(rest) = base
-        .strip_prefix("http://")
-        .or_else(|| base.strip_prefix("https://"))
-    else {
+    let Some(rest) = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://")) else {
         return Err("it has to begin with http:// or https://".to_owned());
     };
     if rest.is_empty() || base.parse::<http::Uri>().is_err() {
         return Err("it is not a URL".to_owned());
     }
-    Ok(if base.ends_with("/v1/traces") {
-        base.to_owned()
-    } else {
-        format!("{base}/v1/traces")
-    })
+    Ok(if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") })
 }
 
 fn span_context(trace_id: TraceId, span_id: SpanId) -> SpanContext {
-    SpanContext::new(
-        trace_id,
-        span_id,
-        TraceFlags::SAMPLED,
-        false,
-        TraceState::NONE,
-    )
+    SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
 /// OpenTelemetry's names for HTTP server spans; never a raw path, a query or a header.
@@ -241,10 +203,7 @@ fn attributes(request: &RequestFinished<'_>, method: &'static str) -> Vec<KeyVal
         attributes.push(KeyValue::new("error.type", code.to_owned()));
     }
     if let Some(rows) = request.rows {
-        attributes.push(KeyValue::new(
-            "pando.rows",
-            i64::try_from(rows).unwrap_or(i64::MAX),
-        ));
+        attributes.push(KeyValue::new("pando.rows", i64::try_from(rows).unwrap_or(i64::MAX)));
     }
     attributes
 }
@@ -274,9 +233,7 @@ struct Counting<E> {
 
 impl<E> std::fmt::Debug for Counting<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Counting")
-            .field("waiting", &self.waiting)
-            .finish_non_exhaustive()
+        f.debug_struct("Counting").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
@@ -293,10 +250,7 @@ impl<E: SpanExporter> SpanExporter for Counting<E> {
             Err(error) => {
                 self.counters.failed.inc_by(spans);
                 if !self.has_failed.swap(true, Ordering::Relaxed) {
-                    (self.complain)(TracesNotExported {
-                        spans,
-                        error: error.to_string(),
-                    });
+                    (self.complain)(TracesNotExported { spans, error: error.to_string() });
                 }
             }
         }
@@ -322,18 +276,9 @@ mod tests {
 
     #[test]
     fn endpoints() {
-        assert_eq!(
-            endpoint("http://127.0.0.1:4318").unwrap(),
-            "http://127.0.0.1:4318/v1/traces"
-        );
-        assert_eq!(
-            endpoint("http://127.0.0.1:4318/").unwrap(),
-            "http://127.0.0.1:4318/v1/traces"
-        );
-        assert_eq!(
-            endpoint("http://otel/v1/traces").unwrap(),
-            "http://otel/v1/traces"
-        );
+        assert_eq!(endpoint("http://127.0.0.1:4318").unwrap(), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(endpoint("http://127.0.0.1:4318/").unwrap(), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(endpoint("http://otel/v1/traces").unwrap(), "http://otel/v1/traces");
         for bad in ["", "http://", "grpc://otel:4317", "otel:4318", "http://a b"] {
             assert!(endpoint(bad).is_err(), "{bad:?}");
         }

@@ -6,9 +6,7 @@ use base::Clock;
 use crate::context::{Ids, parse_traceparent};
 use crate::log::Logger;
 use crate::spans::{Complain, SpanSink};
-use crate::{
-    Happening, Metrics, RequestLog, TelemetryConfig, TelemetryError, Trace, TracesNotExported,
-};
+use crate::{Happening, Metrics, RequestLog, TelemetryConfig, TelemetryError, Trace, TracesNotExported};
 
 /// Everything that observes: the log, the metrics, the traces. One for the whole process, shared behind an `Arc`.
 pub struct Telemetry {
@@ -36,24 +34,13 @@ impl Telemetry {
     /// # Errors
     /// When a thread does not start, the trace endpoint is not a usable URL, or the system gives no random bytes.
     pub fn new(config: TelemetryConfig, clock: Arc<dyn Clock>) -> Result<Self, TelemetryError> {
-        let TelemetryConfig {
-            service_name,
-            service_version,
-            log,
-            traces,
-            seed,
-        } = config;
+        let TelemetryConfig { service_name, service_version, log, traces, seed } = config;
         let ids = Arc::new(Ids::new(match seed {
             Some(seed) => seed,
             None => random_seed()?,
         }));
         let metrics = Metrics::new(&service_name, &service_version, clock.now());
-        let logger = Arc::new(Logger::start(
-            log,
-            &service_name,
-            &service_version,
-            metrics.log_dropped(),
-        )?);
+        let logger = Arc::new(Logger::start(log, &service_name, &service_version, metrics.log_dropped())?);
         let sample_ratio = traces.as_ref().map_or(0.0, |traces| traces.sample_ratio);
         if !(0.0..=1.0).contains(&sample_ratio) {
             return Err(TelemetryError::SampleRatio(sample_ratio));
@@ -69,14 +56,7 @@ impl Telemetry {
             )?),
             None => None,
         };
-        Ok(Self {
-            clock,
-            ids,
-            sample_ratio,
-            metrics,
-            logger,
-            spans,
-        })
+        Ok(Self { clock, ids, sample_ratio, metrics, logger, spans })
     }
 
     /// Says that something happened: a line in the log, the metrics, the spans, as the happening's type defines.
@@ -224,62 +204,23 @@ mod tests {
     /// One of each, with every field that it can have.
     fn report_all(telemetry: &Telemetry) {
         let duration = Duration::from_micros(1234);
-        telemetry.report(&Started {
-            version: "0.1.0",
-            engine: "sqlite",
-        });
-        telemetry.report(&Listening {
-            purpose: "api",
-            address: SocketAddr::from(([127, 0, 0, 1], 8000)),
-        });
-        telemetry.report(&Advice {
-            setting: "jwt.secret",
-            sentence: "No key is configured",
-        });
-        telemetry.report(&ReadinessChanged {
-            reason: Some("draining"),
-        });
-        telemetry.report(&Draining {
-            in_flight: 2,
-            wait: duration,
-        });
-        telemetry.report(&Stopped {
-            in_flight: 0,
-            duration,
-        });
-        telemetry.report(&TracesNotExported {
-            spans: 3,
-            error: "refused".to_owned(),
-        });
-        telemetry.report(&MigrationApplied {
-            file: "0001_init.sql",
-            duration,
-        });
-        telemetry.report(&SeedApplied {
-            file: "seed.sql",
-            duration,
-        });
-        telemetry.report(&CatalogLoaded {
-            relations: 4,
-            relationships: 5,
-            duration,
-        });
+        telemetry.report(&Started { version: "0.1.0", engine: "sqlite" });
+        telemetry.report(&Listening { purpose: "api", address: SocketAddr::from(([127, 0, 0, 1], 8000)) });
+        telemetry.report(&Advice { setting: "jwt.secret", sentence: "No key is configured" });
+        telemetry.report(&ReadinessChanged { reason: Some("draining") });
+        telemetry.report(&Draining { in_flight: 2, wait: duration });
+        telemetry.report(&Stopped { in_flight: 0, duration });
+        telemetry.report(&TracesNotExported { spans: 3, error: "refused".to_owned() });
+        telemetry.report(&MigrationApplied { file: "0001_init.sql", duration });
+        telemetry.report(&SeedApplied { file: "seed.sql", duration });
+        telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&KeysLoaded { keys: 1 });
         telemetry.report(&KeysUnavailable { error: "timed out" });
         finish(telemetry, 200, RequestLog::All);
-        telemetry.report(&RequestPanicked {
-            request_id: "abc",
-            trace_id: [1; 16],
-        });
-        telemetry.report(&Overloaded {
-            limit: Limit::new("limits.requests", 10),
-        });
-        telemetry.report(&ConnectionDropped {
-            reason: DropReason::SlowHead,
-        });
-        telemetry.report(&AcceptFailed {
-            error: std::io::ErrorKind::Other,
-        });
+        telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });
+        telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
+        telemetry.report(&ConnectionDropped { reason: DropReason::SlowHead });
+        telemetry.report(&AcceptFailed { error: std::io::ErrorKind::Other });
         telemetry.report(&DatabaseOperation {
             operation: "SELECT",
             relation: Some("zones"),
@@ -295,9 +236,7 @@ mod tests {
             trace_id: Some([1; 16]),
         });
         telemetry.report(&WritesCommitted { batch: 7, duration });
-        telemetry.report(&DatabaseUnavailable {
-            error: "the disk is full",
-        });
+        telemetry.report(&DatabaseUnavailable { error: "the disk is full" });
     }
 
     #[test]
@@ -305,39 +244,18 @@ mod tests {
         let (telemetry, kept) = start(Level::Debug, LogFormat::Json, None);
         report_all(&telemetry);
         assert!(telemetry.flush(Duration::from_secs(10)));
-        let lines: Vec<Value> = kept
-            .text()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let mut actions: Vec<_> = lines
-            .iter()
-            .map(|line| line["event.action"].as_str().unwrap())
-            .collect();
+        let lines: Vec<Value> = kept.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut actions: Vec<_> = lines.iter().map(|line| line["event.action"].as_str().unwrap()).collect();
         actions.push("writes-committed"); // only counted
         for definition in HAPPENINGS {
-            assert!(
-                actions.contains(&definition.action),
-                "{}",
-                definition.action
-            );
+            assert!(actions.contains(&definition.action), "{}", definition.action);
         }
         for line in &lines {
-            for name in [
-                "@timestamp",
-                "log.level",
-                "message",
-                "ecs.version",
-                "service.name",
-                "service.version",
-            ] {
+            for name in ["@timestamp", "log.level", "message", "ecs.version", "service.name", "service.version"] {
                 assert!(line[name].is_string(), "{name} in {line}");
             }
         }
-        let request = lines
-            .iter()
-            .find(|line| line["event.action"] == "request-finished")
-            .unwrap();
+        let request = lines.iter().find(|line| line["event.action"] == "request-finished").unwrap();
         for (name, expected) in [
             ("http.request.method", Value::from("GET")),
             ("url.path", "/{relation}".into()),
@@ -356,22 +274,15 @@ mod tests {
     fn a_readable_line_is_coloured_only_when_asked() {
         let (telemetry, kept) = start(Level::Info, LogFormat::Text { colour: false }, None);
         finish(&telemetry, 200, RequestLog::All);
-        telemetry.report(&KeysUnavailable {
-            error: "it said \"no\"",
-        });
+        telemetry.report(&KeysUnavailable { error: "it said \"no\"" });
         telemetry.flush(Duration::from_secs(10));
         let text = kept.text();
         let line = text.lines().next().unwrap();
         assert!(
-            line.contains(
-                "INFO  A request was answered method=GET route=/{relation} status=200 took=1.500ms"
-            ),
+            line.contains("INFO  A request was answered method=GET route=/{relation} status=200 took=1.500ms"),
             "{line}"
         );
-        assert!(
-            text.contains("WARN ") && text.contains(r#"error="it said \"no\"""#),
-            "{text}"
-        );
+        assert!(text.contains("WARN ") && text.contains(r#"error="it said \"no\"""#), "{text}");
         assert!(!text.contains('\u{1b}'));
 
         let (telemetry, kept) = start(Level::Info, LogFormat::Text { colour: true }, None);
@@ -395,11 +306,7 @@ mod tests {
             let (telemetry, kept) = start(level, LogFormat::Json, None);
             finish(&telemetry, status, logged);
             telemetry.flush(Duration::from_secs(10));
-            assert_eq!(
-                kept.text().lines().count(),
-                lines,
-                "{level:?} {status} {logged:?}"
-            );
+            assert_eq!(kept.text().lines().count(), lines, "{level:?} {status} {logged:?}");
         }
     }
 
@@ -435,10 +342,7 @@ mod tests {
         }
         assert!(!telemetry.flush(Duration::from_millis(10)));
         let metrics = telemetry.render_metrics();
-        let dropped = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("pando_log_lines_dropped_total "))
-            .unwrap();
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("pando_log_lines_dropped_total ")).unwrap();
         assert!(dropped.parse::<u64>().unwrap() > 50, "{dropped}");
         drop(release);
     }
@@ -460,10 +364,7 @@ mod tests {
             "pando_ready 0",
             "trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"",
         ] {
-            assert!(
-                metrics.contains(expected),
-                "{expected}\nis not in\n{metrics}"
-            );
+            assert!(metrics.contains(expected), "{expected}\nis not in\n{metrics}");
         }
     }
 
@@ -481,18 +382,9 @@ mod tests {
                 let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
                     continue;
                 };
-                let head = String::from_utf8(received[..end].to_vec())
-                    .unwrap()
-                    .to_lowercase();
-                let length: usize = head
-                    .split("content-length: ")
-                    .nth(1)
-                    .unwrap()
-                    .lines()
-                    .next()
-                    .unwrap()
-                    .parse()
-                    .unwrap();
+                let head = String::from_utf8(received[..end].to_vec()).unwrap().to_lowercase();
+                let length: usize =
+                    head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
                 received.drain(..end + 4);
                 break (head, length);
             };
@@ -501,11 +393,7 @@ mod tests {
                 let count = connection.read(&mut piece).unwrap();
                 received.extend_from_slice(&piece[..count]);
             }
-            write!(
-                connection,
-                "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            )
-            .unwrap();
+            write!(connection, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             (head, received)
         });
         (address, thread)
@@ -514,71 +402,37 @@ mod tests {
     #[test]
     fn a_request_becomes_spans_at_the_collector() {
         let (address, collector) = collector("200 OK");
-        let (telemetry, _kept) = start(
-            Level::Off,
-            LogFormat::Json,
-            Some(TracesConfig::new(address)),
-        );
+        let (telemetry, _kept) = start(Level::Off, LogFormat::Json, Some(TracesConfig::new(address)));
         finish(&telemetry, 200, RequestLog::All);
         assert!(telemetry.shutdown(Duration::from_secs(20)));
         let (head, body) = collector.join().unwrap();
         assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
-        assert!(
-            head.contains("content-type: application/x-protobuf"),
-            "{head}"
-        );
+        assert!(head.contains("content-type: application/x-protobuf"), "{head}");
         let contains = |part: &[u8]| body.windows(part.len()).any(|window| window == part);
         let parent = parse_traceparent(PARENT).unwrap();
-        for part in [
-            b"GET /{relation}".as_slice(),
-            b"identify",
-            b"run",
-            b"service.name",
-            b"pando",
-            b"http.route",
-        ] {
+        for part in [b"GET /{relation}".as_slice(), b"identify", b"run", b"service.name", b"pando", b"http.route"] {
             assert!(contains(part), "{}", String::from_utf8_lossy(part));
         }
         assert!(contains(&parent.trace_id) && contains(&parent.span_id));
-        assert!(
-            telemetry
-                .render_metrics()
-                .contains("pando_spans_total{outcome=\"exported\"} 3")
-        );
+        assert!(telemetry.render_metrics().contains("pando_spans_total{outcome=\"exported\"} 3"));
     }
 
     #[test]
     fn a_collector_that_refuses_is_told_of_once() {
         let (address, collector) = collector("400 Bad Request");
-        let (telemetry, kept) = start(
-            Level::Warn,
-            LogFormat::Json,
-            Some(TracesConfig::new(address)),
-        );
+        let (telemetry, kept) = start(Level::Warn, LogFormat::Json, Some(TracesConfig::new(address)));
         finish(&telemetry, 200, RequestLog::All);
         telemetry.shutdown(Duration::from_secs(20));
         collector.join().unwrap();
-        assert!(
-            telemetry
-                .render_metrics()
-                .contains("pando_spans_total{outcome=\"failed\"} 3")
-        );
-        assert_eq!(
-            kept.text().matches("traces-not-exported").count(),
-            1,
-            "{}",
-            kept.text()
-        );
+        assert!(telemetry.render_metrics().contains("pando_spans_total{outcome=\"failed\"} 3"));
+        assert_eq!(kept.text().matches("traces-not-exported").count(), 1, "{}", kept.text());
     }
 
     #[test]
     fn a_wrong_configuration_is_refused() {
-        for (endpoint, ratio) in [
-            ("grpc://otel:4317", 1.0),
-            ("", 1.0),
-            ("http://otel:4318", 1.5),
-            ("http://otel:4318", f64::NAN),
-        ] {
+        for (endpoint, ratio) in
+            [("grpc://otel:4317", 1.0), ("", 1.0), ("http://otel:4318", 1.5), ("http://otel:4318", f64::NAN)]
+        {
             let mut traces = TracesConfig::new(endpoint);
             traces.sample_ratio = ratio;
             let config = TelemetryConfig {
@@ -588,10 +442,7 @@ mod tests {
                 traces: Some(traces),
                 seed: None,
             };
-            assert!(
-                Telemetry::new(config, Arc::new(SystemClock)).is_err(),
-                "{endpoint} {ratio}"
-            );
+            assert!(Telemetry::new(config, Arc::new(SystemClock)).is_err(), "{endpoint} {ratio}");
         }
     }
 }

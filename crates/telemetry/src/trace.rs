@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 
 /// The steps of the path, in their order (`service::answer`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(
-    missing_docs,
-    reason = "each is the function of the same name in service::answer"
-)]
+#[allow(missing_docs, reason = "each is the function of the same name in service::answer")]
 pub enum Step {
     Identify,
     Parse,
@@ -21,15 +18,8 @@ pub enum Step {
 
 impl Step {
     /// All of them, in their order.
-    pub const ALL: [Self; 7] = [
-        Self::Identify,
-        Self::Parse,
-        Self::Plan,
-        Self::Admit,
-        Self::Render,
-        Self::Run,
-        Self::Shape,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Identify, Self::Parse, Self::Plan, Self::Admit, Self::Render, Self::Run, Self::Shape];
 
     /// Its name in `Server-Timing`, metrics and spans.
     pub fn name(self) -> &'static str {
@@ -70,12 +60,7 @@ pub struct Trace {
 impl Trace {
     /// Starts the record at `now`.
     pub fn begin(context: TraceContext, now: Instant) -> Self {
-        Self {
-            context,
-            started: now,
-            steps: [None; 8],
-            count: 0,
-        }
+        Self { context, started: now, steps: [None; 8], count: 0 }
     }
 
     /// Notes that `step` begins now; the step before it ends.
@@ -98,17 +83,11 @@ impl Trace {
 
     /// Every step with its start and duration, the last one ending at `now`.
     pub fn steps(&self, now: Instant) -> impl Iterator<Item = (Step, Instant, Duration)> + '_ {
-        let next_starts = self
-            .steps
-            .iter()
-            .skip(1)
-            .map(move |next| next.map_or(now, |(_, start)| start));
+        let next_starts = self.steps.iter().skip(1).map(move |next| next.map_or(now, |(_, start)| start));
         self.steps
             .iter()
             .zip(next_starts.chain(std::iter::once(now)))
-            .filter_map(|(entry, end)| {
-                entry.map(|(step, start)| (step, start, end.saturating_duration_since(start)))
-            })
+            .filter_map(|(entry, end)| entry.map(|(step, start)| (step, start, end.saturating_duration_since(start))))
     }
 
     /// The `Server-Timing` header (W3C Server Timing): every step, and `total`, in milliseconds with three
@@ -119,11 +98,7 @@ impl Trace {
             push_timing(&mut text, step.name(), duration);
             text.push_str(", ");
         }
-        push_timing(
-            &mut text,
-            "total",
-            now.saturating_duration_since(self.started),
-        );
+        push_timing(&mut text, "total", now.saturating_duration_since(self.started));
         text
     }
 }
@@ -152,44 +127,25 @@ mod tests {
 
     #[test]
     fn steps_end_where_the_next_begins() {
-        let context = TraceContext {
-            trace_id: [1; 16],
-            parent_span_id: None,
-            span_id: [2; 8],
-            is_sampled: true,
-        };
+        let context = TraceContext { trace_id: [1; 16], parent_span_id: None, span_id: [2; 8], is_sampled: true };
         let start = Instant::now();
         let at = |micros| start + Duration::from_micros(micros);
         let mut trace = Trace::begin(context, start);
         trace.enter(Step::Identify, at(5));
         trace.enter(Step::Parse, at(17));
         trace.enter(Step::Run, at(1117));
-        let steps: Vec<_> = trace
-            .steps(at(3000))
-            .map(|(step, _, duration)| (step, duration.as_micros()))
-            .collect();
-        assert_eq!(
-            steps,
-            [(Step::Identify, 12), (Step::Parse, 1100), (Step::Run, 1883)]
-        );
+        let steps: Vec<_> = trace.steps(at(3000)).map(|(step, _, duration)| (step, duration.as_micros())).collect();
+        assert_eq!(steps, [(Step::Identify, 12), (Step::Parse, 1100), (Step::Run, 1883)]);
         assert_eq!(
             trace.server_timing(at(3000)),
             "identify;dur=0.012, parse;dur=1.100, run;dur=1.883, total;dur=3.000"
         );
-        assert_eq!(
-            Trace::begin(context, start).server_timing(at(7)),
-            "total;dur=0.007"
-        );
+        assert_eq!(Trace::begin(context, start).server_timing(at(7)), "total;dur=0.007");
     }
 
     #[test]
     fn a_step_too_many_is_not_kept() {
-        let context = TraceContext {
-            trace_id: [1; 16],
-            parent_span_id: None,
-            span_id: [2; 8],
-            is_sampled: true,
-        };
+        let context = TraceContext { trace_id: [1; 16], parent_span_id: None, span_id: [2; 8], is_sampled: true };
         let start = Instant::now();
         let mut trace = Trace::begin(context, start);
         for _ in 0..20 {

@@ -1,1 +1,26 @@
+//! Starts the built binary on free ports for tests, kills and restarts it, and asks it things over HTTP.
+//!
+//! Only tests use this crate: what goes wrong here is a failed test, so it panics with a sentence instead of giving
+//! errors to callers that could do nothing else with them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "for tests alone: a panic is how a test fails, and a test may look at the clock and the environment"
+)]
+
+mod chance;
+mod http;
+mod project;
+mod server;
+mod tools;
+
+pub use chance::Chance;
+pub use http::{Answer, Client, Request};
+pub use project::{Project, repository};
+pub use server::{Launch, Refusal, Server};
+pub use tools::{in_ci, is_skipped, tool};

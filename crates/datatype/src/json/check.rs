@@ -45,17 +45,13 @@ pub(super) fn check(text: &str, is_decoding: bool) -> Result<(), ValueError> {
 }
 
 /// Closes what ends after a value; gives the token that starts the next value, or `None` at the end.
-fn after_value<'a>(
-    lexer: &mut Lexer<'a>,
-    open: &mut Vec<Container>,
-) -> Result<Option<Token<'a>>, ValueError> {
+fn after_value<'a>(lexer: &mut Lexer<'a>, open: &mut Vec<Container>) -> Result<Option<Token<'a>>, ValueError> {
     loop {
         let token = lexer.next()?;
         match (open.last(), token) {
             (None, Token::End) => return Ok(None),
             (None, _) => return Err(unexpected(lexer, token, "end of input")),
-            (Some(Container::Object), Token::ObjectEnd)
-            | (Some(Container::Array), Token::ArrayEnd) => {
+            (Some(Container::Object), Token::ObjectEnd) | (Some(Container::Array), Token::ArrayEnd) => {
                 open.pop();
             }
             (Some(Container::Array), Token::Comma) => return lexer.next().map(Some),
@@ -85,15 +81,9 @@ fn unexpected(lexer: &Lexer<'_>, token: Token<'_>, expected: &str) -> ValueError
         return syntax("The input string ended unexpectedly.");
     }
     if expected == "end of input" {
-        return syntax(format!(
-            "Expected end of input, but found \"{}\".",
-            lexer.token_text()
-        ));
+        return syntax(format!("Expected end of input, but found \"{}\".", lexer.token_text()));
     }
-    syntax(format!(
-        "Expected {expected}, but found \"{}\".",
-        lexer.token_text()
-    ))
+    syntax(format!("Expected {expected}, but found \"{}\".", lexer.token_text()))
 }
 
 #[cfg(test)]
@@ -103,14 +93,8 @@ mod tests {
     #[test]
     fn details_are_postgresqls() {
         for (text, details) in [
-            (
-                "\"\\uzzzz\"",
-                "\"\\u\" must be followed by four hexadecimal digits.",
-            ),
-            (
-                "\"\\u12\"",
-                "\"\\u\" must be followed by four hexadecimal digits.",
-            ),
+            ("\"\\uzzzz\"", "\"\\u\" must be followed by four hexadecimal digits."),
+            ("\"\\u12\"", "\"\\u\" must be followed by four hexadecimal digits."),
             ("\"\\x\"", "Escape sequence \"\\x\" is invalid."),
             ("\"a\\é\"", "Escape sequence \"\\é\" is invalid."),
             ("\"abc", "Token \"\"abc\" is invalid."),
@@ -128,10 +112,7 @@ mod tests {
             ("[1 2]", "Expected \",\" or \"]\", but found \"2\"."),
             ("[,", "Expected JSON value, but found \",\"."),
             ("1 2", "Expected end of input, but found \"2\"."),
-            (
-                "{\"a\":1 \"b\"",
-                "Expected \",\" or \"}\", but found \"\"b\"\".",
-            ),
+            ("{\"a\":1 \"b\"", "Expected \",\" or \"}\", but found \"\"b\"\"."),
             ("tru", "Token \"tru\" is invalid."),
             ("01", "Token \"01\" is invalid."),
             ("1.", "Token \"1.\" is invalid."),
@@ -146,12 +127,7 @@ mod tests {
             assert_eq!(error.message, "invalid input syntax for type json");
             assert_eq!(error.details.as_deref(), Some(details), "{text}");
         }
-        for text in [
-            "\"\\uD83Dé\"",
-            "[]",
-            " {\"a\" : [1, -0.5e+7, null]} ",
-            "\"\u{7f}\"",
-        ] {
+        for text in ["\"\\uD83Dé\"", "[]", " {\"a\" : [1, -0.5e+7, null]} ", "\"\u{7f}\""] {
             assert_eq!(check(text, false), Ok(()));
         }
     }

@@ -22,12 +22,8 @@ pub fn compare(left: &str, right: &str) -> Ordering {
 /// `jsonb` keeps a scalar at the top as an array of one element, which shows against real arrays.
 fn compare_top(left: &Node<'_>, right: &Node<'_>) -> Ordering {
     match (left, right) {
-        (Node::Array(items), other) if other.is_scalar() => {
-            items.len().cmp(&1).then(Ordering::Greater)
-        }
-        (other, Node::Array(items)) if other.is_scalar() => {
-            1.cmp(&items.len()).then(Ordering::Less)
-        }
+        (Node::Array(items), other) if other.is_scalar() => items.len().cmp(&1).then(Ordering::Greater),
+        (other, Node::Array(items)) if other.is_scalar() => 1.cmp(&items.len()).then(Ordering::Less),
         _ => compare_nodes(left, right),
     }
 }
@@ -38,38 +34,23 @@ fn compare_nodes(left: &Node<'_>, right: &Node<'_>) -> Ordering {
         (Node::Number(left), Node::Number(right)) => numeric::compare_text(left, right),
         (Node::String(left), Node::String(right)) => left.as_bytes().cmp(right.as_bytes()),
         (Node::Array(left), Node::Array(right)) => {
-            let items = || {
-                left.iter()
-                    .zip(right)
-                    .map(|(left, right)| compare_nodes(left, right))
-            };
-            left.len()
-                .cmp(&right.len())
-                .then_with(|| first_difference(items()))
+            let items = || left.iter().zip(right).map(|(left, right)| compare_nodes(left, right));
+            left.len().cmp(&right.len()).then_with(|| first_difference(items()))
         }
         (Node::Object(left), Node::Object(right)) => {
             let members = || {
-                left.iter()
-                    .zip(right)
-                    .map(|((left_key, left), (right_key, right))| {
-                        left_key
-                            .as_bytes()
-                            .cmp(right_key.as_bytes())
-                            .then_with(|| compare_nodes(left, right))
-                    })
+                left.iter().zip(right).map(|((left_key, left), (right_key, right))| {
+                    left_key.as_bytes().cmp(right_key.as_bytes()).then_with(|| compare_nodes(left, right))
+                })
             };
-            left.len()
-                .cmp(&right.len())
-                .then_with(|| first_difference(members()))
+            left.len().cmp(&right.len()).then_with(|| first_difference(members()))
         }
         _ => left.rank().cmp(&right.rank()),
     }
 }
 
 fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
-    orders
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 impl Node<'_> {
@@ -126,9 +107,6 @@ mod tests {
             }
         }
         assert_eq!(compare("1.0", "1"), Ordering::Equal);
-        assert_eq!(
-            compare("{\"a\":1,\"b\":2}", "{\"b\": 2, \"a\": 1}"),
-            Ordering::Equal
-        );
+        assert_eq!(compare("{\"a\":1,\"b\":2}", "{\"b\": 2, \"a\": 1}"), Ordering::Equal);
     }
 }

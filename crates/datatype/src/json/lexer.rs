@@ -29,12 +29,7 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, is_decoding: bool) -> Self {
-        Self {
-            text,
-            position: 0,
-            start: 0,
-            is_decoding,
-        }
+        Self { text, position: 0, start: 0, is_decoding }
     }
 
     /// The text of the last token.
@@ -119,11 +114,7 @@ impl<'a> Lexer<'a> {
             is_valid &= self.take(|byte| byte.is_ascii_digit()) > 0;
         }
         is_valid &= self.take(is_word) == 0;
-        if is_valid {
-            Ok(Token::Number(self.token_text()))
-        } else {
-            Err(self.invalid_token())
-        }
+        if is_valid { Ok(Token::Number(self.token_text())) } else { Err(self.invalid_token()) }
     }
 
     fn string(&mut self) -> Result<Token<'a>, ValueError> {
@@ -148,9 +139,7 @@ impl<'a> Lexer<'a> {
                 }
                 Some(b'\\') => is_half = self.escape(is_half)?,
                 Some(byte) => {
-                    return Err(syntax(format!(
-                        "Character with value 0x{byte:02x} must be escaped."
-                    )));
+                    return Err(syntax(format!("Character with value 0x{byte:02x} must be escaped.")));
                 }
             }
         }
@@ -168,14 +157,8 @@ impl<'a> Lexer<'a> {
                 return Ok(false);
             }
             Some(_) => {
-                let character: String = self
-                    .slice(self.position, self.text.len())
-                    .chars()
-                    .take(1)
-                    .collect();
-                return Err(syntax(format!(
-                    "Escape sequence \"\\{character}\" is invalid."
-                )));
+                let character: String = self.slice(self.position, self.text.len()).chars().take(1).collect();
+                return Err(syntax(format!("Escape sequence \"\\{character}\" is invalid.")));
             }
         }
         let unit = self.code_unit()?;
@@ -183,17 +166,13 @@ impl<'a> Lexer<'a> {
             return Ok(false);
         }
         match unit {
-            0xd800..0xdc00 if is_half => Err(syntax(
-                "Unicode high surrogate must not follow a high surrogate.",
-            )),
+            0xd800..0xdc00 if is_half => Err(syntax("Unicode high surrogate must not follow a high surrogate.")),
             0xd800..0xdc00 => Ok(true),
             0xdc00..0xe000 if is_half => Ok(false),
             0xdc00..0xe000 => Err(low_surrogate()),
             _ if is_half => Err(low_surrogate()),
-            0 => Err(
-                ValueError::new("22P05", "unsupported Unicode escape sequence")
-                    .with_details("\\u0000 cannot be converted to text."),
-            ),
+            0 => Err(ValueError::new("22P05", "unsupported Unicode escape sequence")
+                .with_details("\\u0000 cannot be converted to text.")),
             _ => Ok(false),
         }
     }
@@ -205,9 +184,7 @@ impl<'a> Lexer<'a> {
                 return Err(self.invalid_token());
             };
             let Some(digit) = char::from(byte).to_digit(16) else {
-                return Err(syntax(
-                    "\"\\u\" must be followed by four hexadecimal digits.",
-                ));
+                return Err(syntax("\"\\u\" must be followed by four hexadecimal digits."));
             };
             unit = unit * 16 + digit;
             self.position += 1;

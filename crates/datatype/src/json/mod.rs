@@ -40,8 +40,7 @@ pub fn canonical(text: &str) -> Result<String, ValueError> {
     let node = tree::parse(text)?;
     let mut out = Vec::with_capacity(text.len() + text.len() / 8);
     node.write(&mut out)?;
-    String::from_utf8(out)
-        .map_err(|_| ValueError::new("22021", "invalid byte sequence for encoding \"UTF8\""))
+    String::from_utf8(out).map_err(|_| ValueError::new("22021", "invalid byte sequence for encoding \"UTF8\""))
 }
 
 #[cfg(test)]
@@ -61,74 +60,29 @@ mod tests {
             ("[ ]", "[]"),
             ("{}", "{}"),
             ("{\"a\":{},\"b\":[1,2]}", "{\"a\": {}, \"b\": [1, 2]}"),
-            (
-                "{\"b\":1,\"aa\":2,\"a\":3,\"b\":4}",
-                "{\"a\": 3, \"b\": 4, \"aa\": 2}",
-            ),
-            (
-                "\"\\u0001\\u00e9\\/\\b\\ud83d\\ude00\"",
-                "\"\\u0001é/\\b😀\"",
-            ),
+            ("{\"b\":1,\"aa\":2,\"a\":3,\"b\":4}", "{\"a\": 3, \"b\": 4, \"aa\": 2}"),
+            ("\"\\u0001\\u00e9\\/\\b\\ud83d\\ude00\"", "\"\\u0001é/\\b😀\""),
             (" true ", "true"),
             ("12345678901234567890", "12345678901234567890"),
         ] {
             assert_eq!(canonical(text).as_deref(), Ok(printed));
         }
         for (text, sqlstate, details) in [
-            (
-                "\"\\u0000\"",
-                "22P05",
-                "\\u0000 cannot be converted to text.",
-            ),
-            (
-                "\"\\ud83d\"",
-                "22P02",
-                "Unicode low surrogate must follow a high surrogate.",
-            ),
-            (
-                "\"\\ud83dx\"",
-                "22P02",
-                "Unicode low surrogate must follow a high surrogate.",
-            ),
-            (
-                "\"\\ude00\"",
-                "22P02",
-                "Unicode low surrogate must follow a high surrogate.",
-            ),
-            (
-                "\"\\ud83d\\ud83d\"",
-                "22P02",
-                "Unicode high surrogate must not follow a high surrogate.",
-            ),
+            ("\"\\u0000\"", "22P05", "\\u0000 cannot be converted to text."),
+            ("\"\\ud83d\"", "22P02", "Unicode low surrogate must follow a high surrogate."),
+            ("\"\\ud83dx\"", "22P02", "Unicode low surrogate must follow a high surrogate."),
+            ("\"\\ude00\"", "22P02", "Unicode low surrogate must follow a high surrogate."),
+            ("\"\\ud83d\\ud83d\"", "22P02", "Unicode high surrogate must not follow a high surrogate."),
         ] {
             let error = canonical(text).unwrap_err();
-            assert_eq!(
-                (error.sqlstate, error.details.as_deref()),
-                (sqlstate, Some(details)),
-                "{text}"
-            );
-            assert_eq!(
-                validate(text),
-                Ok(()),
-                "type json keeps escapes as they are"
-            );
+            assert_eq!((error.sqlstate, error.details.as_deref()), (sqlstate, Some(details)), "{text}");
+            assert_eq!(validate(text), Ok(()), "type json keeps escapes as they are");
         }
-        assert_eq!(
-            canonical("1e131072").unwrap_err().message,
-            "value overflows numeric format"
-        );
-        assert_eq!(
-            canonical(&"[".repeat(NESTING_LIMIT + 1))
-                .unwrap_err()
-                .sqlstate,
-            "22P02"
-        );
+        assert_eq!(canonical("1e131072").unwrap_err().message, "value overflows numeric format");
+        assert_eq!(canonical(&"[".repeat(NESTING_LIMIT + 1)).unwrap_err().sqlstate, "22P02");
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(canonical(&nested(NESTING_LIMIT)), Ok(nested(NESTING_LIMIT)));
-        assert_eq!(
-            canonical(&nested(NESTING_LIMIT + 1)).unwrap_err().sqlstate,
-            "54001"
-        );
+        assert_eq!(canonical(&nested(NESTING_LIMIT + 1)).unwrap_err().sqlstate, "54001");
         assert_eq!(validate(&nested(1_000_000)), Ok(()));
     }
 
@@ -138,18 +92,14 @@ mod tests {
             Just("true".to_owned()),
             Just("false".to_owned()),
             "-?(0|[1-9][0-9]{0,4})(\\.[0-9]{1,3})?([eE][-+]?[0-9])?",
-            "\"[a-zé\\u{1f600} ]{0,3}(\\\\[nt\"u]?)?\""
-                .prop_filter("an escape", |text| validate(text).is_ok()),
+            "\"[a-zé\\u{1f600} ]{0,3}(\\\\[nt\"u]?)?\"".prop_filter("an escape", |text| validate(text).is_ok()),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4)
-                    .prop_map(|items| format!("[{}]", items.join(" , "))),
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" , "))),
                 proptest::collection::vec(("[ab]{0,2}", inner), 0..4).prop_map(|pairs| {
-                    let members: Vec<String> = pairs
-                        .iter()
-                        .map(|(key, value)| format!("\"{key}\" : {value}"))
-                        .collect();
+                    let members: Vec<String> =
+                        pairs.iter().map(|(key, value)| format!("\"{key}\" : {value}")).collect();
                     format!("{{{}}}", members.join(","))
                 }),
             ]

@@ -52,10 +52,7 @@ fn trim(text: &str) -> &str {
 }
 
 fn member<'a>(object: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut cursor = Cursor {
-        text: object,
-        position: 1,
-    };
+    let mut cursor = Cursor { text: object, position: 1 };
     let mut found = None;
     while cursor.skip_blanks() == Some(b'"') {
         let key = cursor.value()?;
@@ -75,15 +72,8 @@ fn member<'a>(object: &'a str, wanted: &str) -> Option<&'a str> {
 }
 
 fn is_key(token: &str, wanted: &str) -> bool {
-    let inner = token
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(token);
-    if inner.contains('\\') {
-        unescape(token) == wanted
-    } else {
-        inner == wanted
-    }
+    let inner = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(token);
+    if inner.contains('\\') { unescape(token) == wanted } else { inner == wanted }
 }
 
 fn element(array: &str, index: i64) -> Option<&str> {
@@ -97,10 +87,7 @@ fn element(array: &str, index: i64) -> Option<&str> {
 }
 
 fn elements(array: &str) -> impl Iterator<Item = &str> {
-    let mut cursor = Cursor {
-        text: array,
-        position: 1,
-    };
+    let mut cursor = Cursor { text: array, position: 1 };
     std::iter::from_fn(move || {
         if matches!(cursor.skip_blanks(), None | Some(b']')) {
             return None;
@@ -126,10 +113,7 @@ impl<'a> Cursor<'a> {
     /// The byte after the blanks, not consumed.
     fn skip_blanks(&mut self) -> Option<u8> {
         let rest = self.rest();
-        let blanks = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-            .count();
+        let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.position += blanks;
         rest.get(blanks).copied()
     }
@@ -144,12 +128,7 @@ impl<'a> Cursor<'a> {
                 let length = self
                     .rest()
                     .iter()
-                    .position(|byte| {
-                        matches!(
-                            byte,
-                            b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r'
-                        )
-                    })
+                    .position(|byte| matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r'))
                     .unwrap_or(self.rest().len());
                 self.position += length.max(1);
             }
@@ -173,9 +152,7 @@ impl<'a> Cursor<'a> {
         let mut depth = 0_usize;
         loop {
             let rest = self.rest();
-            let next = rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
+            let next = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
             let Some(place) = next else {
                 self.position = self.text.len();
                 return;

@@ -11,9 +11,7 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     loop {
-        let (plain, special) = rest
-            .split_at_checked(plain_length(rest))
-            .unwrap_or((rest, &[]));
+        let (plain, special) = rest.split_at_checked(plain_length(rest)).unwrap_or((rest, &[]));
         out.extend_from_slice(plain);
         let Some((byte, tail)) = special.split_first() else {
             break;
@@ -60,19 +58,12 @@ pub(super) fn plain_length(bytes: &[u8]) -> usize {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     let mut length = 0;
     for block in blocks {
-        if block
-            .iter()
-            .fold(false, |found, byte| found | is_special(*byte))
-        {
+        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
             return length + block.iter().position(|byte| is_special(*byte)).unwrap_or(0);
         }
         length += BLOCK;
     }
-    length
-        + rest
-            .iter()
-            .position(|byte| is_special(*byte))
-            .unwrap_or(rest.len())
+    length + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
 fn is_special(byte: u8) -> bool {
@@ -148,18 +139,12 @@ mod tests {
     #[test]
     fn escapes() {
         let mut out = Vec::new();
-        write_string(
-            "a\"b\\c\n\t\r\u{8}\u{c}\u{1}\u{1f}\u{7f}é/ and much more than a block",
-            &mut out,
-        );
+        write_string("a\"b\\c\n\t\r\u{8}\u{c}\u{1}\u{1f}\u{7f}é/ and much more than a block", &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\"a\\\"b\\\\c\\n\\t\\r\\b\\f\\u0001\\u001f\u{7f}é/ and much more than a block\""
         );
-        assert_eq!(
-            unescape("\"\\ud83d\\ude00\\ud83d\\u0041\\/\""),
-            "😀\u{fffd}A/"
-        );
+        assert_eq!(unescape("\"\\ud83d\\ude00\\ud83d\\u0041\\/\""), "😀\u{fffd}A/");
         assert_eq!(unescape_token("\"\\u0000\"").unwrap_err().sqlstate, "22P05");
     }
 }

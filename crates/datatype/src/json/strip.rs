@@ -28,11 +28,7 @@ fn write_stripped(raw: &str, out: &mut Vec<u8>) -> Option<()> {
             Token::Comma => continue,
             Token::ObjectEnd | Token::ArrayEnd => {
                 open.pop()?;
-                out.push(if token == Token::ObjectEnd {
-                    b'}'
-                } else {
-                    b']'
-                });
+                out.push(if token == Token::ObjectEnd { b'}' } else { b']' });
                 continue;
             }
             Token::String(name) if open.last().is_some_and(|container| container.is_object) => {
@@ -64,17 +60,11 @@ fn write_stripped(raw: &str, out: &mut Vec<u8>) -> Option<()> {
 fn write_value(token: Token<'_>, open: &mut Vec<Open>, out: &mut Vec<u8>) -> Option<()> {
     match token {
         Token::ObjectStart => {
-            open.push(Open {
-                is_object: true,
-                has_content: false,
-            });
+            open.push(Open { is_object: true, has_content: false });
             out.push(b'{');
         }
         Token::ArrayStart => {
-            open.push(Open {
-                is_object: false,
-                has_content: false,
-            });
+            open.push(Open { is_object: false, has_content: false });
             out.push(b'[');
         }
         Token::String(text) => write_string(&unescape(text), out),
@@ -99,10 +89,7 @@ mod tests {
                 "[1, null, {\"a\": null, \"b\\u0041\": [ {\"c\" :null} ], \"d\":\"x\\/y\"}]",
                 "[1,null,{\"bA\":[{}],\"d\":\"x/y\"}]",
             ),
-            (
-                "{\"a\":null,\"b\":1.50,\"c\":null,\"d\":true}",
-                "{\"b\":1.50,\"d\":true}",
-            ),
+            ("{\"a\":null,\"b\":1.50,\"c\":null,\"d\":true}", "{\"b\":1.50,\"d\":true}"),
             ("{\"a\":", "{\"a\":"),
         ] {
             let mut out = b"x".to_vec();

@@ -29,11 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Node<'_>, ValueError> {
     }
 }
 
-fn build<'a>(
-    lexer: &mut Lexer<'a>,
-    token: Token<'a>,
-    depth: usize,
-) -> Result<Node<'a>, ValueError> {
+fn build<'a>(lexer: &mut Lexer<'a>, token: Token<'a>, depth: usize) -> Result<Node<'a>, ValueError> {
     Ok(match token {
         Token::Null => Node::Null,
         Token::True => Node::Boolean(true),
@@ -41,11 +37,8 @@ fn build<'a>(
         Token::Number(text) => Node::Number(text),
         Token::String(text) => Node::String(unescape(text)),
         Token::ArrayStart | Token::ObjectStart if depth >= NESTING_LIMIT => {
-            return Err(
-                ValueError::new("54001", "stack depth limit exceeded").with_details(format!(
-                    "A JSON value may be nested at most {NESTING_LIMIT} levels deep."
-                )),
-            );
+            return Err(ValueError::new("54001", "stack depth limit exceeded")
+                .with_details(format!("A JSON value may be nested at most {NESTING_LIMIT} levels deep.")));
         }
         Token::ArrayStart => Node::Array(build_items(lexer, depth)?),
         Token::ObjectStart => Node::Object(build_members(lexer, depth)?),
@@ -69,10 +62,7 @@ fn build_items<'a>(lexer: &mut Lexer<'a>, depth: usize) -> Result<Vec<Node<'a>>,
     }
 }
 
-fn build_members<'a>(
-    lexer: &mut Lexer<'a>,
-    depth: usize,
-) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, ValueError> {
+fn build_members<'a>(lexer: &mut Lexer<'a>, depth: usize) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, ValueError> {
     let mut members: Vec<(Cow<'a, str>, Node<'a>)> = Vec::new();
     let mut token = lexer.next()?;
     while token != Token::ObjectEnd {
@@ -88,9 +78,7 @@ fn build_members<'a>(
         };
     }
     // The last of equal keys wins: the sort is stable, and the later of two neighbours moves forward.
-    members.sort_by(|(left, _), (right, _)| {
-        left.len().cmp(&right.len()).then_with(|| left.cmp(right))
-    });
+    members.sort_by(|(left, _), (right, _)| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
     members.dedup_by(|later, earlier| {
         let is_double = later.0 == earlier.0;
         if is_double {

@@ -27,10 +27,7 @@ impl<'a> Plain<'a> {
             [b'-', rest @ ..] => (true, rest),
             _ => (false, bytes),
         };
-        let integer_length = unsigned
-            .iter()
-            .position(|byte| !byte.is_ascii_digit())
-            .unwrap_or(unsigned.len());
+        let integer_length = unsigned.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(unsigned.len());
         let (mut integer, rest) = unsigned.split_at_checked(integer_length)?;
         let mut fraction: &[u8] = match rest {
             [] => &[],
@@ -47,11 +44,7 @@ impl<'a> Plain<'a> {
             fraction = rest;
         }
         let is_zero = integer.is_empty() && fraction.is_empty();
-        Some(Self {
-            is_negative: is_negative && !is_zero,
-            integer,
-            fraction,
-        })
+        Some(Self { is_negative: is_negative && !is_zero, integer, fraction })
     }
 
     fn compare(&self, other: &Self) -> Ordering {
@@ -61,11 +54,7 @@ impl<'a> Plain<'a> {
         let magnitudes = (self.integer.len().cmp(&other.integer.len()))
             .then_with(|| self.integer.cmp(other.integer))
             .then_with(|| self.fraction.cmp(other.fraction));
-        if self.is_negative {
-            magnitudes.reverse()
-        } else {
-            magnitudes
-        }
+        if self.is_negative { magnitudes.reverse() } else { magnitudes }
     }
 }
 
@@ -132,20 +121,10 @@ mod tests {
         ];
         for (index, left) in ascending.iter().enumerate() {
             for (other, right) in ascending.iter().enumerate() {
-                assert_eq!(
-                    compare_text(left, right),
-                    index.cmp(&other),
-                    "{left} {right}"
-                );
+                assert_eq!(compare_text(left, right), index.cmp(&other), "{left} {right}");
             }
         }
-        for (left, right) in [
-            ("1.0", "1"),
-            ("-0", "0.00"),
-            ("007", "7"),
-            ("1e2", "100"),
-            (".5", "0.50"),
-        ] {
+        for (left, right) in [("1.0", "1"), ("-0", "0.00"), ("007", "7"), ("1e2", "100"), (".5", "0.50")] {
             assert_eq!(compare_text(left, right), Ordering::Equal);
         }
     }

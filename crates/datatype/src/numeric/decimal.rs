@@ -53,11 +53,7 @@ pub(crate) fn parse_number(text: &str) -> Result<Number, ValueError> {
         return Ok(Number::Nan);
     }
     if unsigned.eq_ignore_ascii_case("infinity") || unsigned.eq_ignore_ascii_case("inf") {
-        return Ok(if is_negative {
-            Number::NegativeInfinity
-        } else {
-            Number::Infinity
-        });
+        return Ok(if is_negative { Number::NegativeInfinity } else { Number::Infinity });
     }
     read_digits(is_negative, unsigned).unwrap_or_else(|| Err(ValueError::syntax("numeric", text)))
 }
@@ -65,17 +61,12 @@ pub(crate) fn parse_number(text: &str) -> Result<Number, ValueError> {
 /// `None` when it is not a number at all.
 fn read_digits(is_negative: bool, unsigned: &str) -> Option<Result<Number, ValueError>> {
     let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
-        Some(place) => (
-            unsigned.get(..place)?,
-            read_exponent(unsigned.get(place + 1..)?)?,
-        ),
+        Some(place) => (unsigned.get(..place)?, read_exponent(unsigned.get(place + 1..)?)?),
         None => (unsigned, 0),
     };
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let mut all = integer.bytes().chain(fraction.bytes());
-    if mantissa.len() < 1 + usize::from(mantissa.contains('.'))
-        || !all.all(|byte| byte.is_ascii_digit())
-    {
+    if mantissa.len() < 1 + usize::from(mantissa.contains('.')) || !all.all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     Some(place_point(is_negative, integer, fraction, exponent).map(Number::Finite))
@@ -88,19 +79,10 @@ fn read_exponent(text: &str) -> Option<i64> {
     }
     // Too long for 64 bits is beyond the bound as well.
     let magnitude = digits.parse::<i64>().unwrap_or(i64::MAX);
-    Some(if text.starts_with('-') {
-        -magnitude
-    } else {
-        magnitude
-    })
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
-fn place_point(
-    is_negative: bool,
-    integer: &str,
-    fraction: &str,
-    exponent: i64,
-) -> Result<Decimal, ValueError> {
+fn place_point(is_negative: bool, integer: &str, fraction: &str, exponent: i64) -> Result<Decimal, ValueError> {
     let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
     let significant = integer.trim_start_matches('0');
     let is_zero = significant.is_empty() && fraction.bytes().all(|byte| byte == b'0');
@@ -108,16 +90,9 @@ fn place_point(
         return Err(format_overflow());
     }
     let scale = length(fraction).saturating_sub(exponent).max(0);
-    let scale = usize::try_from(scale)
-        .ok()
-        .filter(|scale| *scale <= MAXIMUM_SCALE)
-        .ok_or_else(format_overflow)?;
+    let scale = usize::try_from(scale).ok().filter(|scale| *scale <= MAXIMUM_SCALE).ok_or_else(format_overflow)?;
     if is_zero {
-        return Ok(Decimal {
-            is_negative: false,
-            digits: vec![b'0'; scale],
-            scale,
-        });
+        return Ok(Decimal { is_negative: false, digits: vec![b'0'; scale], scale });
     }
     // The place of the first digit that is not zero, counted from the point: how many digits stand before it.
     let before_point = if significant.is_empty() {
@@ -132,15 +107,8 @@ fn place_point(
     let mut digits: Vec<u8> = significant.bytes().chain(fraction.bytes()).collect();
     // A positive exponent beyond the written fraction appends zeros.
     let appended = exponent.saturating_sub(length(fraction)).max(0);
-    digits.extend(std::iter::repeat_n(
-        b'0',
-        usize::try_from(appended).unwrap_or(0),
-    ));
-    let mut decimal = Decimal {
-        is_negative,
-        digits,
-        scale,
-    };
+    digits.extend(std::iter::repeat_n(b'0', usize::try_from(appended).unwrap_or(0)));
+    let mut decimal = Decimal { is_negative, digits, scale };
     decimal.tidy();
     Ok(decimal)
 }
@@ -161,13 +129,8 @@ fn is_canonical(text: &str) -> bool {
     };
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let has_no_leading_zero = integer == "0" || !(integer.is_empty() || integer.starts_with('0'));
-    let is_negative_zero =
-        unsigned.len() < text.len() && !unsigned.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-    text.len() <= SHORT
-        && has_no_leading_zero
-        && !is_negative_zero
-        && is_digits(integer)
-        && is_digits(fraction)
+    let is_negative_zero = unsigned.len() < text.len() && !unsigned.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    text.len() <= SHORT && has_no_leading_zero && !is_negative_zero && is_digits(integer) && is_digits(fraction)
 }
 
 impl Number {
@@ -186,9 +149,7 @@ impl Number {
         let Some((precision, scale)) = modifier else {
             return Ok(self);
         };
-        let overflow = |details: String| {
-            ValueError::new("22003", "numeric field overflow").with_details(details)
-        };
+        let overflow = |details: String| ValueError::new("22003", "numeric field overflow").with_details(details);
         let decimal = match self {
             Self::Nan => return Ok(self),
             Self::Infinity | Self::NegativeInfinity => {
@@ -199,15 +160,8 @@ impl Number {
             Self::Finite(decimal) => decimal.rounded(i64::from(scale)),
         };
         let most_digits = i64::from(precision) - i64::from(scale);
-        if decimal
-            .digits_before_point()
-            .is_some_and(|digits| digits > most_digits)
-        {
-            let bound = if most_digits == 0 {
-                "1".to_owned()
-            } else {
-                format!("10^{most_digits}")
-            };
+        if decimal.digits_before_point().is_some_and(|digits| digits > most_digits) {
+            let bound = if most_digits == 0 { "1".to_owned() } else { format!("10^{most_digits}") };
             return Err(overflow(format!(
                 "A field with precision {precision}, scale {scale} must round to an absolute value less than {bound}."
             )));
@@ -227,11 +181,7 @@ impl Decimal {
             let missing = scale - digits.len();
             digits.splice(0..0, std::iter::repeat_n(b'0', missing));
         }
-        let mut decimal = Self {
-            is_negative: coefficient.sign() == Sign::Minus,
-            digits,
-            scale,
-        };
+        let mut decimal = Self { is_negative: coefficient.sign() == Sign::Minus, digits, scale };
         decimal.tidy();
         if decimal.scale > MAXIMUM_SCALE {
             decimal = decimal.rounded(i64::try_from(MAXIMUM_SCALE).unwrap_or(i64::MAX));
@@ -248,21 +198,13 @@ impl Decimal {
         if value == 0 {
             digits.clear();
         }
-        Self {
-            is_negative: value < 0,
-            digits,
-            scale: 0,
-        }
+        Self { is_negative: value < 0, digits, scale: 0 }
     }
 
     /// All digits as one whole number: the value times ten to the power of the scale.
     pub(crate) fn coefficient(&self) -> BigInt {
         let magnitude = BigInt::parse_bytes(&self.digits, 10).unwrap_or_default();
-        if self.is_negative {
-            -magnitude
-        } else {
-            magnitude
-        }
+        if self.is_negative { -magnitude } else { magnitude }
     }
 
     /// Digits after the point.
@@ -283,17 +225,13 @@ impl Decimal {
     /// The place of the first digit that is not zero: 1 for units, 2 for tens, 0 for tenths. `None` for zero.
     pub(crate) fn digits_before_point(&self) -> Option<i64> {
         let zeros = self.digits.iter().position(|digit| *digit != b'0')?;
-        let before_point =
-            i64::try_from(self.digits.len()).ok()? - i64::try_from(self.scale).ok()?;
+        let before_point = i64::try_from(self.digits.len()).ok()? - i64::try_from(self.scale).ok()?;
         Some(before_point - i64::try_from(zeros).ok()?)
     }
 
     /// The digits from the first that is not zero on.
     pub(crate) fn significant_digits(&self) -> impl Iterator<Item = u8> + '_ {
-        self.digits
-            .iter()
-            .copied()
-            .skip_while(|digit| *digit == b'0')
+        self.digits.iter().copied().skip_while(|digit| *digit == b'0')
     }
 
     /// Rounded half away from zero to so many digits after the point; fewer than none rounds tens, hundreds, ...
@@ -305,15 +243,9 @@ impl Decimal {
             self.scale = wanted;
             return self;
         }
-        let kept = i64::try_from(before_point)
-            .unwrap_or(i64::MAX)
-            .saturating_add(scale);
+        let kept = i64::try_from(before_point).unwrap_or(i64::MAX).saturating_add(scale);
         let Ok(kept) = usize::try_from(kept) else {
-            return Self {
-                is_negative: false,
-                digits: Vec::new(),
-                scale: 0,
-            };
+            return Self { is_negative: false, digits: Vec::new(), scale: 0 };
         };
         let is_rounded_up = self.digits.get(kept).is_some_and(|digit| *digit >= b'5');
         self.digits.truncate(kept);
@@ -336,11 +268,7 @@ impl Decimal {
             return Some(0);
         }
         let magnitude: i128 = std::str::from_utf8(&rounded.digits).ok()?.parse().ok()?;
-        Some(if rounded.is_negative {
-            -magnitude
-        } else {
-            magnitude
-        })
+        Some(if rounded.is_negative { -magnitude } else { magnitude })
     }
 
     /// As PostgreSQL prints it.
@@ -381,12 +309,7 @@ impl Decimal {
             self.digits.splice(0..0, std::iter::repeat_n(b'0', missing));
         }
         let before_point = self.digits.len() - self.scale;
-        let zeros = self
-            .digits
-            .iter()
-            .take(before_point)
-            .take_while(|digit| **digit == b'0')
-            .count();
+        let zeros = self.digits.iter().take(before_point).take_while(|digit| **digit == b'0').count();
         self.digits.drain(..zeros);
         if self.is_zero() {
             self.is_negative = false;
@@ -424,20 +347,14 @@ mod tests {
         ] {
             assert_eq!(parse(None, text).as_deref(), Ok(printed), "{text}");
         }
-        for text in [
-            "", ".", "1e", "e5", "+nan", "1 2", "ten", "1.2.3", "--1", "1e5.5", "é",
-        ] {
+        for text in ["", ".", "1e", "e5", "+nan", "1 2", "ten", "1.2.3", "--1", "1e5.5", "é"] {
             assert_eq!(
                 parse(None, text).unwrap_err().message,
                 format!("invalid input syntax for type numeric: \"{text}\"")
             );
         }
         for text in ["1e131072", "1e-16384", "1e99999999999999999999", "0e-20000"] {
-            assert_eq!(
-                parse(None, text).unwrap_err().message,
-                "value overflows numeric format",
-                "{text}"
-            );
+            assert_eq!(parse(None, text).unwrap_err().message, "value overflows numeric format", "{text}");
         }
         assert_eq!(parse(None, "1e131071").map(|text| text.len()), Ok(131_072));
     }
@@ -458,11 +375,7 @@ mod tests {
             ((2, 2), "0.994", "0.99"),
             ((5, 2), "NaN", "NaN"),
         ] {
-            assert_eq!(
-                parse(Some(modifier), text).as_deref(),
-                Ok(printed),
-                "{text}"
-            );
+            assert_eq!(parse(Some(modifier), text).as_deref(), Ok(printed), "{text}");
         }
         for (modifier, text, details) in [
             (
@@ -470,32 +383,13 @@ mod tests {
                 "9999999999.995",
                 "A field with precision 12, scale 2 must round to an absolute value less than 10^10.",
             ),
-            (
-                (3, 5),
-                "1",
-                "A field with precision 3, scale 5 must round to an absolute value less than 10^-2.",
-            ),
-            (
-                (2, 2),
-                "0.995",
-                "A field with precision 2, scale 2 must round to an absolute value less than 1.",
-            ),
-            (
-                (3, -2),
-                "99999",
-                "A field with precision 3, scale -2 must round to an absolute value less than 10^5.",
-            ),
-            (
-                (5, 2),
-                "inf",
-                "A field with precision 5, scale 2 cannot hold an infinite value.",
-            ),
+            ((3, 5), "1", "A field with precision 3, scale 5 must round to an absolute value less than 10^-2."),
+            ((2, 2), "0.995", "A field with precision 2, scale 2 must round to an absolute value less than 1."),
+            ((3, -2), "99999", "A field with precision 3, scale -2 must round to an absolute value less than 10^5."),
+            ((5, 2), "inf", "A field with precision 5, scale 2 cannot hold an infinite value."),
         ] {
             let error = parse(Some(modifier), text).unwrap_err();
-            assert_eq!(
-                (error.sqlstate, error.message.as_str()),
-                ("22003", "numeric field overflow")
-            );
+            assert_eq!((error.sqlstate, error.message.as_str()), ("22003", "numeric field overflow"));
             assert_eq!(error.details.as_deref(), Some(details));
         }
     }

@@ -22,10 +22,7 @@ pub(crate) fn add(left: &Number, right: &Number) -> Result<Number, ValueError> {
         (NegativeInfinity, _) | (_, NegativeInfinity) => NegativeInfinity,
         (Finite(left), Finite(right)) => {
             let scale = left.scale().max(right.scale());
-            Finite(Decimal::from_big(
-                &(scaled(left, scale) + scaled(right, scale)),
-                scale,
-            )?)
+            Finite(Decimal::from_big(&(scaled(left, scale) + scaled(right, scale)), scale)?)
         }
     })
 }
@@ -39,16 +36,9 @@ pub(crate) fn subtract(left: &Number, right: &Number) -> Result<Number, ValueErr
 pub(crate) fn multiply(left: &Number, right: &Number) -> Result<Number, ValueError> {
     if let (Number::Finite(left), Number::Finite(right)) = (left, right) {
         let product = left.coefficient() * right.coefficient();
-        return Ok(Number::Finite(Decimal::from_big(
-            &product,
-            left.scale() + right.scale(),
-        )?));
+        return Ok(Number::Finite(Decimal::from_big(&product, left.scale() + right.scale())?));
     }
-    Ok(infinity(
-        sign(left)
-            .zip(sign(right))
-            .map(|(left, right)| left * right),
-    ))
+    Ok(infinity(sign(left).zip(sign(right)).map(|(left, right)| left * right)))
 }
 
 /// The quotient, with the scale that PostgreSQL chooses.
@@ -78,10 +68,7 @@ pub(crate) fn modulo(left: &Number, right: &Number) -> Result<Number, ValueError
     match (left, right) {
         (Number::Finite(left), Number::Finite(right)) => {
             let scale = left.scale().max(right.scale());
-            Ok(Number::Finite(Decimal::from_big(
-                &(scaled(left, scale) % scaled(right, scale)),
-                scale,
-            )?))
+            Ok(Number::Finite(Decimal::from_big(&(scaled(left, scale) % scaled(right, scale)), scale)?))
         }
         (Number::Finite(_), _) => Ok(left.clone()),
         _ => Ok(Number::Nan),
@@ -93,11 +80,7 @@ fn scaled(decimal: &Decimal, scale: usize) -> BigInt {
 }
 
 fn power_of_ten(exponent: usize) -> BigInt {
-    if exponent == 0 {
-        BigInt::from(1)
-    } else {
-        BigInt::from(10).pow(exponent)
-    }
+    if exponent == 0 { BigInt::from(1) } else { BigInt::from(10).pow(exponent) }
 }
 
 fn negated(number: &Number) -> Result<Number, ValueError> {
@@ -105,9 +88,7 @@ fn negated(number: &Number) -> Result<Number, ValueError> {
         Number::Nan => Number::Nan,
         Number::Infinity => Number::NegativeInfinity,
         Number::NegativeInfinity => Number::Infinity,
-        Number::Finite(decimal) => {
-            Number::Finite(Decimal::from_big(&-decimal.coefficient(), decimal.scale())?)
-        }
+        Number::Finite(decimal) => Number::Finite(Decimal::from_big(&-decimal.coefficient(), decimal.scale())?),
     })
 }
 
@@ -152,10 +133,7 @@ fn quotient_scale(left: &Decimal, right: &Decimal) -> usize {
     let (right_weight, right_group) = first_group(right);
     let weight = left_weight - right_weight - i64::from(left_group <= right_group);
     let wanted = usize::try_from(SIGNIFICANT_DIGITS - weight * DIGITS_PER_GROUP).unwrap_or(0);
-    wanted
-        .max(left.scale())
-        .max(right.scale())
-        .min(MAXIMUM_QUOTIENT_SCALE)
+    wanted.max(left.scale()).max(right.scale()).min(MAXIMUM_QUOTIENT_SCALE)
 }
 
 /// The weight (power of 10000) and the value of the first group of four digits that is not zero.
@@ -168,9 +146,7 @@ fn first_group(decimal: &Decimal) -> (i64, u16) {
     let digits = decimal.significant_digits().chain(std::iter::repeat(b'0'));
     let group = digits
         .take(usize::try_from(count).unwrap_or(0))
-        .fold(0_u16, |group, digit| {
-            group * 10 + u16::from(digit.saturating_sub(b'0'))
-        });
+        .fold(0_u16, |group, digit| group * 10 + u16::from(digit.saturating_sub(b'0')));
     (exponent.div_euclid(DIGITS_PER_GROUP), group)
 }
 
@@ -203,18 +179,11 @@ mod tests {
         ];
         for (operation, left, right, result) in cases {
             let (left, right) = (parse_number(left).unwrap(), parse_number(right).unwrap());
-            assert_eq!(
-                operation(&left, &right).unwrap().to_text(),
-                *result,
-                "{left:?} {right:?}"
-            );
+            assert_eq!(operation(&left, &right).unwrap().to_text(), *result, "{left:?} {right:?}");
         }
         let zero = parse_number("0").unwrap();
         for operation in [divide, modulo] {
-            assert_eq!(
-                operation(&Number::Infinity, &zero),
-                Err(ValueError::division_by_zero())
-            );
+            assert_eq!(operation(&Number::Infinity, &zero), Err(ValueError::division_by_zero()));
         }
     }
 }

@@ -13,11 +13,7 @@ pub(super) const SPACE: &[(char, char)] = &[('\t', '\r'), (' ', ' ')];
 
 /// Reads what follows `[`, up to and with the closing bracket; gives the set and the rest.
 pub(super) fn read_bracket(text: &str, options: Options) -> Result<(Ranges, &str), ValueError> {
-    let mut reader = Reader {
-        rest: text,
-        ranges: Vec::new(),
-        ignore_case: options.ignore_case,
-    };
+    let mut reader = Reader { rest: text, ranges: Vec::new(), ignore_case: options.ignore_case };
     let is_negated = reader.take("^");
     reader.members()?;
     let mut ranges = reader.ranges;
@@ -65,11 +61,7 @@ pub(super) fn write_class(ranges: &[(char, char)], out: &mut String) {
     }
     out.push('[');
     for (first, last) in ranges {
-        out.push_str(&format!(
-            "\\x{{{:x}}}-\\x{{{:x}}}",
-            u32::from(*first),
-            u32::from(*last)
-        ));
+        out.push_str(&format!("\\x{{{:x}}}-\\x{{{:x}}}", u32::from(*first), u32::from(*last)));
     }
     out.push(']');
 }
@@ -117,11 +109,7 @@ impl<'a> Reader<'a> {
                 }
                 Member::Character(character) => self.ranges.push((character, character)),
                 Member::Class if is_range => {
-                    return Err(if self.rest.len() == 1 {
-                        unbalanced()
-                    } else {
-                        invalid("invalid character range")
-                    });
+                    return Err(if self.rest.len() == 1 { unbalanced() } else { invalid("invalid character range") });
                 }
                 Member::Class => {}
             }
@@ -146,8 +134,7 @@ impl<'a> Reader<'a> {
     fn member(&mut self) -> Result<Member, ValueError> {
         if self.take("[:") {
             let name = self.name(":]", "invalid character class")?;
-            let ranges =
-                class(name, self.ignore_case).ok_or_else(|| invalid("invalid character class"))?;
+            let ranges = class(name, self.ignore_case).ok_or_else(|| invalid("invalid character class"))?;
             self.ranges.extend_from_slice(&ranges);
             return Ok(Member::Class);
         }
@@ -299,11 +286,7 @@ fn fold_case(ranges: &mut Ranges) {
             let (start, end) = ((*first).max(low), (*last).min(high));
             if start <= end {
                 let swap = |letter: char| {
-                    if letter.is_ascii_lowercase() {
-                        letter.to_ascii_uppercase()
-                    } else {
-                        letter.to_ascii_lowercase()
-                    }
+                    if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
                 };
                 folded.push((swap(start), swap(end)));
             }

@@ -65,11 +65,7 @@ fn after_byte(text: &[u8], wanted: u8, case_insensitive: bool) -> Option<&[u8]> 
 /// The text behind its first character.
 fn after_character(text: &[u8]) -> &[u8] {
     let is_continuation = |byte: &u8| byte & 0xc0 == 0x80;
-    let length = 1 + text
-        .iter()
-        .skip(1)
-        .take_while(|byte| is_continuation(byte))
-        .count();
+    let length = 1 + text.iter().skip(1).take_while(|byte| is_continuation(byte)).count();
     text.get(length..).unwrap_or(&[])
 }
 
@@ -111,10 +107,7 @@ mod tests {
         assert_eq!(like("É", "é", true), Ok(false));
         assert_eq!(like("\\X", "\\\\x", true), Ok(true));
         assert_eq!(like("abc", "ab\\", false).unwrap_err().sqlstate, "22025");
-        assert_eq!(
-            like("abc", "%\\", false).unwrap_err().message,
-            "LIKE pattern must not end with escape character"
-        );
+        assert_eq!(like("abc", "%\\", false).unwrap_err().message, "LIKE pattern must not end with escape character");
         assert_eq!(like("abc", "x\\", false), Ok(false));
         assert_eq!(like("abc", "abc\\", false), Ok(false));
     }

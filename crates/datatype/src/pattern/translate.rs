@@ -39,36 +39,20 @@ pub(super) fn translate(pattern: &str, ignore_case: bool) -> Result<Syntax, Valu
     };
     let mut rest = pattern;
     if let Some(literal) = rest.strip_prefix("***=") {
-        return Ok(Syntax::Literal {
-            text: literal.to_owned(),
-            ignore_case,
-        });
+        return Ok(Syntax::Literal { text: literal.to_owned(), ignore_case });
     }
     if let Some(expression) = rest.strip_prefix("***:") {
         rest = expression;
     } else if rest.starts_with("***") {
         return Err(invalid("quantifier operand invalid"));
     }
-    if rest.starts_with("(?")
-        && rest
-            .chars()
-            .nth(2)
-            .is_some_and(|letter| letter.is_ascii_alphabetic())
-    {
+    if rest.starts_with("(?") && rest.chars().nth(2).is_some_and(|letter| letter.is_ascii_alphabetic()) {
         rest = options.read(rest)?;
     }
     if options.is_literal {
-        return Ok(Syntax::Literal {
-            text: rest.to_owned(),
-            ignore_case: options.ignore_case,
-        });
+        return Ok(Syntax::Literal { text: rest.to_owned(), ignore_case: options.ignore_case });
     }
-    let mut translator = Translator {
-        rest,
-        options,
-        out: "(?s)".to_owned(),
-        depth: 0,
-    };
+    let mut translator = Translator { rest, options, out: "(?s)".to_owned(), depth: 0 };
     translator.expression()?;
     Ok(Syntax::Expression(translator.out))
 }
@@ -77,10 +61,7 @@ impl Options {
     /// Reads `(?letters)` and gives what follows.
     fn read<'a>(&mut self, text: &'a str) -> Result<&'a str, ValueError> {
         let bad = || invalid("invalid embedded option");
-        let (letters, rest) = text
-            .get(2..)
-            .and_then(|text| text.split_once(')'))
-            .ok_or_else(bad)?;
+        let (letters, rest) = text.get(2..).and_then(|text| text.split_once(')')).ok_or_else(bad)?;
         for letter in letters.chars() {
             match letter {
                 'i' => self.ignore_case = true,
@@ -93,9 +74,7 @@ impl Options {
                 't' => self.is_expanded = false,
                 'q' => self.is_literal = true,
                 'b' | 'e' => {
-                    return Err(unsupported(&format!(
-                        "the embedded option \"{letter}\" (older syntax)"
-                    )));
+                    return Err(unsupported(&format!("the embedded option \"{letter}\" (older syntax)")));
                 }
                 _ => return Err(bad()),
             }
@@ -117,11 +96,7 @@ enum Item {
 }
 
 fn require_atom(item: Item) -> Result<(), ValueError> {
-    if item == Item::Atom {
-        Ok(())
-    } else {
-        Err(invalid("quantifier operand invalid"))
-    }
+    if item == Item::Atom { Ok(()) } else { Err(invalid("quantifier operand invalid")) }
 }
 
 struct Translator<'a> {
@@ -198,37 +173,23 @@ impl<'a> Translator<'a> {
                 }
             };
         }
-        if groups.is_empty() {
-            Ok(())
-        } else {
-            Err(invalid("parentheses () not balanced"))
-        }
+        if groups.is_empty() { Ok(()) } else { Err(invalid("parentheses () not balanced")) }
     }
 
     /// Comments, and in expanded syntax blanks and lines that start with `#`.
     fn skip_ignored(&mut self) -> Result<(), ValueError> {
         loop {
             if self.options.is_expanded {
-                self.rest = self
-                    .rest
-                    .trim_start_matches(|character: char| character.is_ascii_whitespace());
+                self.rest = self.rest.trim_start_matches(|character: char| character.is_ascii_whitespace());
                 if self.rest.starts_with('#') {
-                    self.rest = self
-                        .rest
-                        .find('\n')
-                        .and_then(|end| self.rest.get(end..))
-                        .unwrap_or("");
+                    self.rest = self.rest.find('\n').and_then(|end| self.rest.get(end..)).unwrap_or("");
                     continue;
                 }
             }
             if !self.take("(?#") {
                 return Ok(());
             }
-            self.rest = self
-                .rest
-                .find(')')
-                .and_then(|end| self.rest.get(end + 1..))
-                .unwrap_or("");
+            self.rest = self.rest.find(')').and_then(|end| self.rest.get(end + 1..)).unwrap_or("");
         }
     }
 
@@ -241,9 +202,7 @@ impl<'a> Translator<'a> {
             self.out.push_str("(?:");
             return Ok(());
         }
-        let is_look_around = ["?=", "?!", "?<=", "?<!"]
-            .iter()
-            .any(|start| self.rest.starts_with(start));
+        let is_look_around = ["?=", "?!", "?<=", "?<!"].iter().any(|start| self.rest.starts_with(start));
         Err(if is_look_around {
             unsupported("look-around, (?=...), (?!...), (?<=...) and (?<!...)")
         } else {
@@ -252,12 +211,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Puts a quantifier behind the last item. One that is repeated already cannot be repeated again.
-    fn repeat(
-        &mut self,
-        item: Item,
-        item_start: usize,
-        quantifier: &str,
-    ) -> Result<(), ValueError> {
+    fn repeat(&mut self, item: Item, item_start: usize, quantifier: &str) -> Result<(), ValueError> {
         require_atom(item)?;
         // The shortest match is a match too: laziness does not matter for whether there is one.
         self.take("?");
@@ -271,11 +225,7 @@ impl<'a> Translator<'a> {
     fn bound(&mut self) -> Result<String, ValueError> {
         let least = self.number()?;
         let most = if self.take(",") {
-            if self.peek().is_some_and(|next| next.is_ascii_digit()) {
-                Some(self.number()?)
-            } else {
-                None
-            }
+            if self.peek().is_some_and(|next| next.is_ascii_digit()) { Some(self.number()?) } else { None }
         } else {
             Some(least)
         };
@@ -297,10 +247,7 @@ impl<'a> Translator<'a> {
 
     fn number(&mut self) -> Result<u32, ValueError> {
         let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = self
-            .rest
-            .split_at_checked(length)
-            .unwrap_or((self.rest, ""));
+        let (digits, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
         self.rest = rest;
         if rest.is_empty() {
             return Err(invalid("braces {} not balanced"));
@@ -315,27 +262,15 @@ impl<'a> Translator<'a> {
     fn simple(&mut self, character: char) -> Result<Item, ValueError> {
         match character {
             '^' => {
-                self.out.push_str(if self.options.anchors_at_newline {
-                    "(?m:^)"
-                } else {
-                    "\\A"
-                });
+                self.out.push_str(if self.options.anchors_at_newline { "(?m:^)" } else { "\\A" });
                 Ok(Item::Constraint)
             }
             '$' => {
-                self.out.push_str(if self.options.anchors_at_newline {
-                    "(?m:$)"
-                } else {
-                    "\\z"
-                });
+                self.out.push_str(if self.options.anchors_at_newline { "(?m:$)" } else { "\\z" });
                 Ok(Item::Constraint)
             }
             '.' => {
-                self.out.push_str(if self.options.stops_at_newline {
-                    "[^\\n]"
-                } else {
-                    "."
-                });
+                self.out.push_str(if self.options.stops_at_newline { "[^\\n]" } else { "." });
                 Ok(Item::Atom)
             }
             '[' => self.bracket(),
@@ -409,11 +344,7 @@ pub(super) fn read_escape(text: &str, is_in_bracket: bool) -> Result<(Escape, &s
     let letter = characters.next().ok_or_else(bad)?;
     let rest = characters.as_str();
     let class = |ranges: &[(char, char)], is_complement: bool| {
-        let ranges = if is_complement {
-            complement(ranges)
-        } else {
-            ranges.to_vec()
-        };
+        let ranges = if is_complement { complement(ranges) } else { ranges.to_vec() };
         Ok((Escape::Class(ranges), rest))
     };
     let character = match letter {
@@ -432,10 +363,7 @@ pub(super) fn read_escape(text: &str, is_in_bracket: bool) -> Result<(Escape, &s
         'c' => {
             let controlled = characters.next().ok_or_else(bad)?;
             let code = u32::from(controlled) & 0x1f;
-            return Ok((
-                Escape::Character(char::from_u32(code).ok_or_else(bad)?),
-                characters.as_str(),
-            ));
+            return Ok((Escape::Character(char::from_u32(code).ok_or_else(bad)?), characters.as_str()));
         }
         'u' => return hexadecimal(rest, 4, 4),
         'U' => return hexadecimal(rest, 8, 8),
@@ -453,29 +381,18 @@ fn word_class() -> Vec<(char, char)> {
 
 fn hexadecimal(text: &str, least: usize, most: usize) -> Result<(Escape, &str), ValueError> {
     let bad = || invalid("invalid escape \\ sequence");
-    let length = text
-        .bytes()
-        .take(most)
-        .take_while(u8::is_ascii_hexdigit)
-        .count();
+    let length = text.bytes().take(most).take_while(u8::is_ascii_hexdigit).count();
     let (digits, rest) = text.split_at_checked(length).ok_or_else(bad)?;
     if length < least {
         return Err(bad());
     }
     let code = u32::from_str_radix(digits, 16).map_err(|_| bad())?;
-    Ok((
-        Escape::Character(char::from_u32(code).ok_or_else(bad)?),
-        rest,
-    ))
+    Ok((Escape::Character(char::from_u32(code).ok_or_else(bad)?), rest))
 }
 
 /// `\0`, octal codes, and back references, which cannot be matched in linear time.
 fn digits(text: &str, is_in_bracket: bool) -> Result<(Escape, &str), ValueError> {
-    let octal_length = text
-        .bytes()
-        .take(3)
-        .take_while(|byte| matches!(byte, b'0'..=b'7'))
-        .count();
+    let octal_length = text.bytes().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
     let is_octal = text.starts_with('0') || octal_length >= 2 && !is_back_reference(text);
     if !is_octal {
         return Err(if is_in_bracket {
@@ -486,10 +403,7 @@ fn digits(text: &str, is_in_bracket: bool) -> Result<(Escape, &str), ValueError>
     }
     let (digits, rest) = text.split_at_checked(octal_length).unwrap_or((text, ""));
     let code = u32::from_str_radix(digits, 8).unwrap_or(0);
-    Ok((
-        Escape::Character(char::from_u32(code).unwrap_or('\0')),
-        rest,
-    ))
+    Ok((Escape::Character(char::from_u32(code).unwrap_or('\0')), rest))
 }
 
 /// A single digit other than zero is always a back reference; longer ones are octal here, because groups that
@@ -501,9 +415,7 @@ fn is_back_reference(text: &str) -> bool {
 fn unsupported(what: &str) -> ValueError {
     ValueError::new(
         "0A000",
-        format!(
-            "regular expressions with {what} are not supported, because they cannot be matched in linear time"
-        ),
+        format!("regular expressions with {what} are not supported, because they cannot be matched in linear time"),
     )
 }
 
@@ -560,8 +472,7 @@ mod tests {
             ("[[=a=]]", "a", true),
             ("\\é", "é", true),
         ] {
-            let compiled =
-                compile(pattern, false).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+            let compiled = compile(pattern, false).unwrap_or_else(|error| panic!("{pattern}: {error}"));
             assert_eq!(compiled.is_match(text), expected, "{pattern} {text}");
         }
         assert!(compile("[a-c]X", true).unwrap().is_match("Bx"));
@@ -593,28 +504,15 @@ mod tests {
             ("(?z)a", "invalid embedded option"),
             ("***", "quantifier operand invalid"),
         ] {
-            let error = compile(pattern, false)
-                .err()
-                .unwrap_or_else(|| panic!("{pattern}"));
+            let error = compile(pattern, false).err().unwrap_or_else(|| panic!("{pattern}"));
             assert_eq!(error.sqlstate, "2201B", "{pattern}");
-            assert_eq!(
-                error.message,
-                format!("invalid regular expression: {reason}"),
-                "{pattern}"
-            );
+            assert_eq!(error.message, format!("invalid regular expression: {reason}"), "{pattern}");
         }
         for pattern in ["(a)\\1", "a(?=b)", "(?!a)", "(?<=a)b"] {
-            assert_eq!(
-                compile(pattern, false).unwrap_err().sqlstate,
-                "0A000",
-                "{pattern}"
-            );
+            assert_eq!(compile(pattern, false).unwrap_err().sqlstate, "0A000", "{pattern}");
         }
         let error = compile("(((a{200}){200}){200})", false).unwrap_err();
-        assert_eq!(
-            error.message,
-            "invalid regular expression: regular expression is too complex"
-        );
+        assert_eq!(error.message, "invalid regular expression: regular expression is too complex");
     }
 
     proptest! {

@@ -200,12 +200,8 @@ const ABBREVIATIONS: &[(&str, i64, bool)] = &[
 
 /// Seconds east of UTC of a zone's abbreviation in lower case, and whether it names summer time.
 pub(super) fn find(abbreviation: &str) -> Option<(i64, bool)> {
-    let place = ABBREVIATIONS
-        .binary_search_by(|(name, ..)| (*name).cmp(abbreviation))
-        .ok()?;
-    ABBREVIATIONS
-        .get(place)
-        .map(|(_, minutes, is_summer)| (minutes * 60, *is_summer))
+    let place = ABBREVIATIONS.binary_search_by(|(name, ..)| (*name).cmp(abbreviation)).ok()?;
+    ABBREVIATIONS.get(place).map(|(_, minutes, is_summer)| (minutes * 60, *is_summer))
 }
 
 #[cfg(test)]

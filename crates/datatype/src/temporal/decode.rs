@@ -1,8 +1,8 @@
 use crate::Zone;
 use crate::calendar::{MICROSECONDS_PER_DAY, civil_from_days, days_from_civil, days_in_month};
 use crate::temporal::numbers::{
-    DATE, DAY, DAY_OF_YEAR, ERA, Fields, HALF_DAY, MONTH, Parts, RESERVED, SUMMER, TIME, Trouble,
-    WEEKDAY, YEAR, ZONE, claim, offset,
+    DATE, DAY, DAY_OF_YEAR, ERA, Fields, HALF_DAY, MONTH, Parts, RESERVED, SUMMER, TIME, Trouble, WEEKDAY, YEAR, ZONE,
+    claim, offset,
 };
 use crate::temporal::tokens::{Token, cut};
 use crate::temporal::words::{self, Word};
@@ -66,11 +66,7 @@ pub(super) fn decode_time(text: &str) -> Result<i64, Trouble> {
     // Digits run together are not checked one by one.
     let is_sane = decoder.fields.minute < 60 && decoder.fields.second <= 60;
     let moment = decoder.finish(false)?;
-    if !is_sane || moment.microseconds > MICROSECONDS_PER_DAY {
-        Err(Trouble::Range)
-    } else {
-        Ok(moment.microseconds)
-    }
+    if !is_sane || moment.microseconds > MICROSECONDS_PER_DAY { Err(Trouble::Range) } else { Ok(moment.microseconds) }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,15 +97,12 @@ impl Surroundings<'_> {
 
     /// Where only a time is wanted, a date is allowed directly before it, ...
     fn is_date_before_time(&self) -> bool {
-        self.index == 0
-            && (matches!(self.following(), Some(Token::Time(_))) || self.is_before_date())
+        self.index == 0 && (matches!(self.following(), Some(Token::Time(_))) || self.is_before_date())
     }
 
     /// ... or when the last token is one.
     fn is_before_date(&self) -> bool {
-        self.index == 0
-            && self.tokens.len() > 1
-            && matches!(self.tokens.last(), Some(Token::Date(_)))
+        self.index == 0 && self.tokens.len() > 1 && matches!(self.tokens.last(), Some(Token::Date(_)))
     }
 }
 
@@ -127,18 +120,10 @@ struct Decoder {
 }
 
 fn read(text: &str, is_time_only: bool) -> Result<Decoder, Trouble> {
-    let tokens = cut(text)
-        .filter(|tokens| !tokens.is_empty())
-        .ok_or(Trouble::Format)?;
-    let mut decoder = Decoder {
-        is_time_only,
-        ..Decoder::default()
-    };
+    let tokens = cut(text).filter(|tokens| !tokens.is_empty()).ok_or(Trouble::Format)?;
+    let mut decoder = Decoder { is_time_only, ..Decoder::default() };
     for (index, token) in tokens.iter().enumerate() {
-        let surroundings = Surroundings {
-            tokens: &tokens,
-            index,
-        };
+        let surroundings = Surroundings { tokens: &tokens, index };
         let parts = match token {
             Token::Date(text) => decoder.read_date(text, surroundings)?,
             Token::Time(text) => decoder.read_time(text)?,
@@ -166,62 +151,38 @@ fn named_zone(name: &str) -> Option<NamedZone> {
         Some(clock) => (1, clock),
         None => (-1, rest.strip_prefix('+').unwrap_or(rest)),
     };
-    let mut parts = clock
-        .split(':')
-        .map(|part| part.parse::<i64>().ok().filter(|value| *value >= 0));
+    let mut parts = clock.split(':').map(|part| part.parse::<i64>().ok().filter(|value| *value >= 0));
     let hour = parts.next()??;
     let minute = parts.next().unwrap_or(Some(0))?;
     let second = parts.next().unwrap_or(Some(0))?;
-    let is_valid = letters.len() >= 3
-        && hour <= LARGEST_HOUR
-        && minute < 60
-        && second < 60
-        && parts.next().is_none();
+    let is_valid = letters.len() >= 3 && hour <= LARGEST_HOUR && minute < 60 && second < 60 && parts.next().is_none();
     is_valid.then(|| NamedZone::Offset(sign * ((hour * 60 + minute) * 60 + second)))
 }
 
 impl Decoder {
     fn read_date(&mut self, text: &str, surroundings: Surroundings<'_>) -> Result<Parts, Trouble> {
         let has_day = self.known & (MONTH | DAY) == MONTH | DAY;
-        let may_be_date = if self.is_time_only {
-            surroundings.is_date_before_time()
-        } else {
-            !has_day
-        };
+        let may_be_date = if self.is_time_only { surroundings.is_date_before_time() } else { !has_day };
         if self.announced.is_none() && may_be_date {
             return self.fields.read_date(text, self.known);
         }
         if !text.starts_with(|first: char| first.is_ascii_digit()) && self.announced.is_none() {
-            self.zone =
-                Some(named_zone(text).ok_or_else(|| Trouble::UnknownZone(text.to_owned()))?);
+            self.zone = Some(named_zone(text).ok_or_else(|| Trouble::UnknownZone(text.to_owned()))?);
             return Ok(ZONE);
         }
         // A time with its offset in one piece: 040506-08.
-        if self
-            .announced
-            .take()
-            .is_some_and(|announced| announced != Announced::Time)
-            || self.known & TIME != 0
-        {
+        if self.announced.take().is_some_and(|announced| announced != Announced::Time) || self.known & TIME != 0 {
             return Err(Trouble::Format);
         }
         let place = text.find('-').ok_or(Trouble::Format)?;
         let (digits, zone) = text.split_at_checked(place).ok_or(Trouble::Format)?;
         self.zone = Some(NamedZone::Offset(offset(zone)?));
-        let known = if self.is_time_only {
-            self.known | DATE
-        } else {
-            self.known
-        };
+        let known = if self.is_time_only { self.known | DATE } else { self.known };
         Ok(self.fields.read_run(digits, known)? | ZONE)
     }
 
     fn read_time(&mut self, text: &str) -> Result<Parts, Trouble> {
-        if self
-            .announced
-            .take()
-            .is_some_and(|announced| announced != Announced::Time)
-        {
+        if self.announced.take().is_some_and(|announced| announced != Announced::Time) {
             return Err(Trouble::Format);
         }
         self.fields.read_time(text)?;
@@ -231,27 +192,17 @@ impl Decoder {
         Ok(TIME)
     }
 
-    fn read_number(
-        &mut self,
-        text: &str,
-        surroundings: Surroundings<'_>,
-    ) -> Result<Parts, Trouble> {
+    fn read_number(&mut self, text: &str, surroundings: Surroundings<'_>) -> Result<Parts, Trouble> {
         match self.announced.take() {
             Some(Announced::Julian) => return self.read_julian(text),
             Some(Announced::Time) => {
                 let parts = self.fields.read_run(text, self.known | DATE)?;
-                return if parts == TIME {
-                    Ok(parts)
-                } else {
-                    Err(Trouble::Format)
-                };
+                return if parts == TIME { Ok(parts) } else { Err(Trouble::Format) };
             }
             None => {}
         }
         match text.find('.') {
-            Some(_) if self.is_time_only && surroundings.is_before_date() => {
-                self.fields.read_date(text, self.known)
-            }
+            Some(_) if self.is_time_only && surroundings.is_before_date() => self.fields.read_date(text, self.known),
             Some(place) if self.is_time_only && place <= 2 => Err(Trouble::Format),
             None if self.is_time_only && text.len() < 4 => Err(Trouble::Format),
             _ if self.is_time_only => self.fields.read_run(text, self.known | DATE),
@@ -274,14 +225,8 @@ impl Decoder {
         let Some(fraction) = text.get(digits.len()..).filter(|rest| !rest.is_empty()) else {
             return Ok(DATE);
         };
-        let fraction: f64 = format!("0{fraction}")
-            .parse()
-            .map_err(|_| Trouble::Format)?;
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "less than a day"
-        )]
+        let fraction: f64 = format!("0{fraction}").parse().map_err(|_| Trouble::Format)?;
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "less than a day")]
         let microseconds = (fraction * MICROSECONDS_PER_DAY as f64) as i64;
         self.fields.microsecond = microseconds;
         Ok(DATE | TIME)
@@ -332,10 +277,8 @@ impl Decoder {
                 SUMMER
             }
             Word::TimeFollows => {
-                let is_followed = matches!(
-                    surroundings.following(),
-                    Some(Token::Number(_) | Token::Time(_) | Token::Date(_))
-                );
+                let is_followed =
+                    matches!(surroundings.following(), Some(Token::Number(_) | Token::Time(_) | Token::Date(_)));
                 if !is_followed || (self.known & DATE != DATE && !self.is_time_only) {
                     return Err(Trouble::Format);
                 }
@@ -384,11 +327,7 @@ impl Decoder {
         } else {
             0
         };
-        Ok(Moment {
-            days,
-            microseconds: self.fields.microseconds_of_day(),
-            zone: self.zone,
-        })
+        Ok(Moment { days, microseconds: self.fields.microseconds_of_day(), zone: self.zone })
     }
 
     /// Two digits mean 1970 to 2069; there is no year zero, and 1 BC is year 0 of the calendar.
@@ -409,9 +348,7 @@ impl Decoder {
     }
 
     fn check_month_and_day(&self) -> Result<(), Trouble> {
-        let Fields {
-            year, month, day, ..
-        } = self.fields;
+        let Fields { year, month, day, .. } = self.fields;
         if self.known & MONTH != 0 && !(1..=12).contains(&month) {
             return Err(Trouble::MonthDayRange);
         }

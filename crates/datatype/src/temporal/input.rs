@@ -1,6 +1,6 @@
 use crate::calendar::{
-    FIRST_DAY, FIRST_MOMENT, INFINITY, LAST_DAY, LAST_MOMENT, MICROSECONDS_PER_DAY,
-    MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY,
+    FIRST_DAY, FIRST_MOMENT, INFINITY, LAST_DAY, LAST_MOMENT, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND,
+    NEGATIVE_INFINITY,
 };
 use crate::temporal::decode::{Decoded, Moment, NamedZone, decode, decode_time};
 use crate::temporal::numbers::Trouble;
@@ -44,11 +44,7 @@ pub(crate) fn has_impossible_month_or_day(text: &str) -> bool {
     matches!(decode(text), Err(Trouble::MonthDayRange))
 }
 
-fn read_timestamp(
-    data_type: &Type,
-    text: &str,
-    offset: impl Fn(&Moment) -> i64,
-) -> Result<i64, ValueError> {
+fn read_timestamp(data_type: &Type, text: &str, offset: impl Fn(&Moment) -> i64) -> Result<i64, ValueError> {
     let moment = match decode(text).map_err(|trouble| explain(trouble, data_type, text))? {
         Decoded::Epoch => return Ok(0),
         Decoded::Infinity => return Ok(INFINITY),
@@ -85,30 +81,18 @@ fn input_name(data_type: &Type) -> &'static str {
 
 fn explain(trouble: Trouble, data_type: &Type, text: &str) -> ValueError {
     match trouble {
-        Trouble::Format => ValueError::new(
-            "22007",
-            format!(
-                "invalid input syntax for type {}: \"{text}\"",
-                input_name(data_type)
-            ),
-        ),
-        Trouble::Range | Trouble::MonthDayRange => ValueError::new(
-            "22008",
-            format!("date/time field value out of range: \"{text}\""),
-        ),
-
-        Trouble::Offset => ValueError::new(
-            "22009",
-            format!("time zone displacement out of range: \"{text}\""),
-        ),
-        Trouble::UnknownZone(name) => {
-            ValueError::new("22023", format!("time zone \"{name}\" not recognized"))
+        Trouble::Format => {
+            ValueError::new("22007", format!("invalid input syntax for type {}: \"{text}\"", input_name(data_type)))
         }
+        Trouble::Range | Trouble::MonthDayRange => {
+            ValueError::new("22008", format!("date/time field value out of range: \"{text}\""))
+        }
+
+        Trouble::Offset => ValueError::new("22009", format!("time zone displacement out of range: \"{text}\"")),
+        Trouble::UnknownZone(name) => ValueError::new("22023", format!("time zone \"{name}\" not recognized")),
         Trouble::Clock(word) => ValueError::new(
             "0A000",
-            format!(
-                "\"{word}\" depends on the clock and is not supported as a value; give the date or time itself"
-            ),
+            format!("\"{word}\" depends on the clock and is not supported as a value; give the date or time itself"),
         ),
     }
 }

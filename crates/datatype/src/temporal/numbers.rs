@@ -159,8 +159,7 @@ impl Fields {
             6 => {
                 let (rest, second) = split_two(digits)?;
                 let (hour, minute) = split_two(rest)?;
-                (self.hour, self.minute, self.second) =
-                    (whole(hour)?, whole(minute)?, whole(second)?);
+                (self.hour, self.minute, self.second) = (whole(hour)?, whole(minute)?, whole(second)?);
             }
             4 => {
                 let (hour, minute) = split_two(digits)?;
@@ -174,48 +173,34 @@ impl Fields {
     /// `10:20`, `10:20:30`, `10:20:30.5`, and `20:30.5` without hours.
     pub(super) fn read_time(&mut self, text: &str) -> Result<(), Trouble> {
         let mut parts = text.split(':');
-        let (first, second, third) = (
-            parts.next().unwrap_or(""),
-            parts.next().unwrap_or(""),
-            parts.next(),
-        );
+        let (first, second, third) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
         if parts.next().is_some() {
             return Err(Trouble::Format);
         }
         let hour = whole(first)?;
         let (minute_text, minute_fraction) = split_fraction(second);
         match (third, minute_fraction) {
-            (None, None) => {
-                (self.hour, self.minute, self.second) = (hour, whole_or_zero(minute_text)?, 0)
-            }
+            (None, None) => (self.hour, self.minute, self.second) = (hour, whole_or_zero(minute_text)?, 0),
             (None, Some(digits)) => {
                 (self.hour, self.minute, self.second) = (0, hour, whole_or_zero(minute_text)?);
                 self.microsecond = fraction(digits)?;
             }
             (Some(seconds), None) => {
                 let (second_text, digits) = split_fraction(seconds);
-                (self.hour, self.minute, self.second) = (
-                    hour,
-                    whole_or_zero(minute_text)?,
-                    whole_or_zero(second_text)?,
-                );
+                (self.hour, self.minute, self.second) =
+                    (hour, whole_or_zero(minute_text)?, whole_or_zero(second_text)?);
                 if let Some(digits) = digits {
                     self.microsecond = fraction(digits)?;
                 }
             }
             (Some(_), Some(_)) => return Err(Trouble::Format),
         }
-        if self.minute > 59 || self.second > 60 {
-            Err(Trouble::Range)
-        } else {
-            Ok(())
-        }
+        if self.minute > 59 || self.second > 60 { Err(Trouble::Range) } else { Ok(()) }
     }
 
     /// The time of the day in microseconds; up to 24:00:00 and, for run together digits, beyond.
     pub(super) fn microseconds_of_day(&self) -> i64 {
-        ((self.hour * 60 + self.minute) * 60 + self.second) * MICROSECONDS_PER_SECOND
-            + self.microsecond
+        ((self.hour * 60 + self.minute) * 60 + self.second) * MICROSECONDS_PER_SECOND + self.microsecond
     }
 }
 
@@ -236,20 +221,14 @@ pub(super) fn offset(text: &str) -> Result<i64, Trouble> {
         None => (1, text.strip_prefix('+').ok_or(Trouble::Format)?),
     };
     let bad_offset = |trouble| {
-        if trouble == Trouble::Range {
-            Trouble::Offset
-        } else {
-            trouble
-        }
+        if trouble == Trouble::Range { Trouble::Offset } else { trouble }
     };
     let mut parts = digits.split(':');
     let first_text = parts.next().unwrap_or("");
     let first_digits = leading_digits(first_text);
     let first = whole(first_digits).map_err(bad_offset)?;
     let (hour, minute, second) = match (parts.next(), parts.next()) {
-        (None, _) if first_digits.len() == first_text.len() && text.len() > 3 => {
-            (first / 100, first % 100, 0)
-        }
+        (None, _) if first_digits.len() == first_text.len() && text.len() > 3 => (first / 100, first % 100, 0),
         (None, _) => (first, 0, 0),
         (Some(minutes), seconds) => (
             first,
@@ -261,10 +240,7 @@ pub(super) fn offset(text: &str) -> Result<i64, Trouble> {
         return Err(Trouble::Offset);
     }
     // Only now: a bad offset is reported before what follows it.
-    let is_clean = digits
-        .split(':')
-        .take(3)
-        .all(|part| leading_digits(part).len() == part.len());
+    let is_clean = digits.split(':').take(3).all(|part| leading_digits(part).len() == part.len());
     if !is_clean || parts.next().is_some() {
         return Err(Trouble::Format);
     }
@@ -287,16 +263,12 @@ fn pieces(text: &str) -> Result<Vec<&str>, Trouble> {
         };
         let is_digit = first.is_ascii_digit();
         let end = rest
-            .find(|character: char| {
-                !character.is_ascii_alphanumeric() || character.is_ascii_digit() != is_digit
-            })
+            .find(|character: char| !character.is_ascii_alphanumeric() || character.is_ascii_digit() != is_digit)
             .unwrap_or(rest.len());
         let (piece, tail) = rest.split_at_checked(end).ok_or(Trouble::Format)?;
         pieces.push(piece);
         // One separator is dropped with the piece, so that it may end the text.
-        rest = tail
-            .strip_prefix(|character: char| !character.is_ascii_digit())
-            .unwrap_or(tail);
+        rest = tail.strip_prefix(|character: char| !character.is_ascii_digit()).unwrap_or(tail);
     }
     Ok(pieces)
 }
@@ -306,18 +278,11 @@ fn whole(digits: &str) -> Result<i64, Trouble> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Trouble::Format);
     }
-    digits
-        .parse::<i32>()
-        .map(i64::from)
-        .map_err(|_| Trouble::Range)
+    digits.parse::<i32>().map(i64::from).map_err(|_| Trouble::Range)
 }
 
 fn whole_or_zero(digits: &str) -> Result<i64, Trouble> {
-    if digits.is_empty() {
-        Ok(0)
-    } else {
-        whole(digits)
-    }
+    if digits.is_empty() { Ok(0) } else { whole(digits) }
 }
 
 /// The part before a decimal point, and the rest with the point.
@@ -330,11 +295,7 @@ fn split_fraction(text: &str) -> (&str, Option<&str>) {
 
 /// The last two digits apart from those before them.
 fn split_two(digits: &str) -> Result<(&str, &str), Trouble> {
-    digits
-        .len()
-        .checked_sub(2)
-        .and_then(|place| digits.split_at_checked(place))
-        .ok_or(Trouble::Format)
+    digits.len().checked_sub(2).and_then(|place| digits.split_at_checked(place)).ok_or(Trouble::Format)
 }
 
 /// `.789` in microseconds, rounded; a second of one whole million carries over.

@@ -2,8 +2,7 @@
 
 use crate::Zone;
 use crate::calendar::{
-    INFINITY, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY, SECONDS_PER_DAY,
-    civil_from_days,
+    INFINITY, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY, SECONDS_PER_DAY, civil_from_days,
 };
 
 /// How a timestamp is laid out.
@@ -76,9 +75,7 @@ fn write_day(days: i64, out: &mut Vec<u8>) -> bool {
     if shown < 10_000 {
         let [thousands, hundreds] = two(shown / 100);
         let [tens, ones] = two(shown);
-        let date = [
-            thousands, hundreds, tens, ones, b'-', month_tens, month_ones, b'-', day_tens, day_ones,
-        ];
+        let date = [thousands, hundreds, tens, ones, b'-', month_tens, month_ones, b'-', day_tens, day_ones];
         out.extend_from_slice(&date);
     } else {
         out.extend_from_slice(itoa::Buffer::new().format(shown).as_bytes());
@@ -92,16 +89,7 @@ fn write_clock(microseconds: i64, out: &mut Vec<u8>) {
     let [hour_tens, hour_ones] = two(seconds / 3600);
     let [minute_tens, minute_ones] = two(seconds / 60 % 60);
     let [second_tens, second_ones] = two(seconds % 60);
-    let clock = [
-        hour_tens,
-        hour_ones,
-        b':',
-        minute_tens,
-        minute_ones,
-        b':',
-        second_tens,
-        second_ones,
-    ];
+    let clock = [hour_tens, hour_ones, b':', minute_tens, minute_ones, b':', second_tens, second_ones];
     out.extend_from_slice(&clock);
     let fraction = microseconds % MICROSECONDS_PER_SECOND;
     if fraction != 0 {

@@ -59,19 +59,12 @@ pub(super) fn find(word: &str) -> Option<Word> {
         "oct" | "october" => Word::Month(10),
         "nov" | "november" => Word::Month(11),
         "dec" | "december" => Word::Month(12),
-        "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds" | "wednesday" | "thu"
-        | "thur" | "thurs" | "thursday" | "fri" | "friday" | "sat" | "saturday" | "sun"
-        | "sunday" => Word::Weekday,
-        "am" => Word::HalfDay {
-            is_afternoon: false,
-        },
+        "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds" | "wednesday" | "thu" | "thur" | "thurs"
+        | "thursday" | "fri" | "friday" | "sat" | "saturday" | "sun" | "sunday" => Word::Weekday,
+        "am" => Word::HalfDay { is_afternoon: false },
         "pm" => Word::HalfDay { is_afternoon: true },
-        "ad" => Word::Era {
-            is_before_christ: false,
-        },
-        "bc" => Word::Era {
-            is_before_christ: true,
-        },
+        "ad" => Word::Era { is_before_christ: false },
+        "bc" => Word::Era { is_before_christ: true },
         "dst" => Word::Summer,
         "t" => Word::TimeFollows,
         "j" | "jd" | "julian" => Word::JulianFollows,

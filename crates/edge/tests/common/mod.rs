@@ -1,12 +1,5 @@
 //! A real front door on a free port with a made-up handler behind it, and a client that sends bytes as they are.
-#![allow(
-    dead_code,
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -39,15 +32,8 @@ impl Handler for Fake {
         request.trace.enter(Step::Parse, self.clock.monotonic());
         request.trace.enter(Step::Run, self.clock.monotonic());
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "content-type",
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-        let mut summary = Summary {
-            route: "/{relation}",
-            role: Some("anon".to_owned()),
-            ..Summary::default()
-        };
+        headers.insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+        let mut summary = Summary { route: "/{relation}", role: Some("anon".to_owned()), ..Summary::default() };
         let mut status = StatusCode::OK;
         let body = match request.path.as_str() {
             "/gate" => {
@@ -57,14 +43,8 @@ impl Handler for Fake {
             }
             "/never" => std::future::pending().await,
             "/panic" => panic!("with a value that nobody may see"),
-            "/stream" => Body::Stream(Box::pin(Pieces {
-                left: 3,
-                breaks: false,
-            })),
-            "/broken" => Body::Stream(Box::pin(Pieces {
-                left: 3,
-                breaks: true,
-            })),
+            "/stream" => Body::Stream(Box::pin(Pieces { left: 3, breaks: false })),
+            "/broken" => Body::Stream(Box::pin(Pieces { left: 3, breaks: true })),
             "/endless" => Body::Stream(Box::pin(Endless)),
             "/created" => {
                 status = StatusCode::CREATED;
@@ -84,13 +64,7 @@ impl Handler for Fake {
                 Body::Full(Bytes::from(body.to_string()))
             }
         };
-        Answer {
-            status,
-            headers,
-            body,
-            summary,
-            trace: request.trace,
-        }
+        Answer { status, headers, body, summary, trace: request.trace }
     }
 }
 
@@ -101,10 +75,7 @@ struct Pieces {
 }
 
 impl BodyStream for Pieces {
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyBroken>>> {
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyBroken>>> {
         if self.left == 0 {
             return Poll::Ready(None);
         }
@@ -120,10 +91,7 @@ impl BodyStream for Pieces {
 struct Endless;
 
 impl BodyStream for Endless {
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyBroken>>> {
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyBroken>>> {
         Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 16 * 1024]))))
     }
 }
@@ -176,11 +144,7 @@ impl Server {
             .unwrap(),
         );
         let (open, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let fake = Fake {
-            open: open.clone(),
-            waiting: waiting.clone(),
-            clock,
-        };
+        let fake = Fake { open: open.clone(), waiting: waiting.clone(), clock };
         let ready = Arc::new(Mutex::new(Ok(())));
         let readiness = {
             let ready = ready.clone();
@@ -191,11 +155,8 @@ impl Server {
         let thread = std::thread::spawn({
             let telemetry = telemetry.clone();
             move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(2)
-                    .enable_all()
-                    .build()
-                    .unwrap();
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                 runtime.block_on(async {
                     let edge = Edge::bind(config).await.unwrap();
                     tell.send(edge.addresses()).unwrap();
@@ -234,15 +195,8 @@ impl Server {
 
     /// Blocks until a request waits at the gate.
     pub fn wait_for_gate(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, self.waiting.notified())
-                .await
-                .unwrap()
-        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, self.waiting.notified()).await.unwrap() });
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -256,27 +210,17 @@ impl Server {
 
     /// `GET path`, with these further header lines.
     pub fn get(&self, path: &str, headers: &str) -> Reply {
-        self.send(&format!(
-            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"
-        ))
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"))
     }
 
     pub fn admin(&self, method: &str, path: &str) -> Reply {
-        exchange(
-            self.admin,
-            &format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-        )
+        exchange(self.admin, &format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
     }
 
     /// Waits until the metrics have this line.
     pub fn wait_for_metric(&self, line: &str) {
         for _ in 0..2000 {
-            if self
-                .telemetry
-                .render_metrics()
-                .lines()
-                .any(|known| known.starts_with(line))
-            {
+            if self.telemetry.render_metrics().lines().any(|known| known.starts_with(line)) {
                 return;
             }
             let (_sender, receiver) = std::sync::mpsc::channel::<()>();
@@ -289,9 +233,7 @@ impl Server {
     pub fn log(&self) -> Vec<serde_json::Value> {
         self.telemetry.flush(PATIENCE);
         let text = String::from_utf8(self.log.0.lock().clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -332,8 +274,7 @@ impl Reply {
     pub fn read_to_end(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        Self::parse(&bytes)
-            .unwrap_or_else(|| panic!("no answer in {:?}", String::from_utf8_lossy(&bytes)))
+        Self::parse(&bytes).unwrap_or_else(|| panic!("no answer in {:?}", String::from_utf8_lossy(&bytes)))
     }
 
     /// One answer with a `Content-Length`, on a connection that stays open.
@@ -342,19 +283,12 @@ impl Reply {
         let mut piece = [0; 1024];
         loop {
             if let Some(reply) = Self::parse(&bytes)
-                && reply
-                    .header("content-length")
-                    .and_then(|length| length.parse().ok())
-                    == Some(reply.body.len())
+                && reply.header("content-length").and_then(|length| length.parse().ok()) == Some(reply.body.len())
             {
                 return reply;
             }
             let count = stream.read(&mut piece).unwrap();
-            assert!(
-                count > 0,
-                "closed after {:?}",
-                String::from_utf8_lossy(&bytes)
-            );
+            assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
             bytes.extend_from_slice(&piece[..count]);
         }
     }
@@ -365,24 +299,14 @@ impl Reply {
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines
-            .map(|line| {
-                line.split_once(": ")
-                    .unwrap_or((line.trim_end_matches(':'), ""))
-            })
+            .map(|line| line.split_once(": ").unwrap_or((line.trim_end_matches(':'), "")))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
-        Some(Self {
-            status,
-            headers,
-            body: bytes[end + 4..].to_vec(),
-        })
+        Some(Self { status, headers, body: bytes[end + 4..].to_vec() })
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> &str {

@@ -25,11 +25,7 @@ pub struct StillClock {
 
 impl StillClock {
     pub fn at(seconds: i64) -> Arc<Self> {
-        Arc::new(Self {
-            seconds: AtomicI64::new(seconds),
-            start: Instant::now(),
-            passed: AtomicU64::new(0),
-        })
+        Arc::new(Self { seconds: AtomicI64::new(seconds), start: Instant::now(), passed: AtomicU64::new(0) })
     }
 
     pub fn forward(&self, seconds: u32) {
@@ -66,10 +62,7 @@ pub fn hs256(secret: &[u8]) -> impl Fn(&[u8]) -> Vec<u8> {
 
 pub fn authorization(value: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        http::header::AUTHORIZATION,
-        HeaderValue::from_str(value).unwrap(),
-    );
+    headers.insert(http::header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     headers
 }
 

@@ -8,12 +8,7 @@ use crate::outcome::CommandError;
 use crate::terminal::Style;
 
 /// Shows, checks or describes the configuration.
-pub fn run(
-    action: &ConfigCommand,
-    sources: &Sources,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+pub fn run(action: &ConfigCommand, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     match action {
         ConfigCommand::Show => {
             let loaded = load(sources)?;
@@ -25,10 +20,7 @@ pub fn run(
             for warning in &prepared.warnings {
                 writeln!(out, "{} {warning}", style.warning("warning:"))?;
             }
-            let file = loaded.file.as_ref().map_or_else(
-                || "the default".to_owned(),
-                |file| file.display().to_string(),
-            );
+            let file = loaded.file.as_ref().map_or_else(|| "the default".to_owned(), |file| file.display().to_string());
             writeln!(out, "{} {file} has no mistakes", style.good("ok:"))?;
         }
         ConfigCommand::Schema => writeln!(out, "{}", schema_text())?,

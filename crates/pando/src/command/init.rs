@@ -10,26 +10,11 @@ use crate::terminal::Style;
 
 /// The files of a new project: those of `examples/climbing`, so that what is checked there is what users get.
 const FILES: [(&str, &str); 5] = [
-    (
-        "pando.toml",
-        include_str!("../../../../examples/climbing/pando.toml"),
-    ),
-    (
-        "migrations/0001_init.sql",
-        include_str!("../../../../examples/climbing/migrations/0001_init.sql"),
-    ),
-    (
-        "seed.sql",
-        include_str!("../../../../examples/climbing/seed.sql"),
-    ),
-    (
-        "README.md",
-        include_str!("../../../../examples/climbing/README.md"),
-    ),
-    (
-        ".gitignore",
-        include_str!("../../../../examples/climbing/.gitignore"),
-    ),
+    ("pando.toml", include_str!("../../../../examples/climbing/pando.toml")),
+    ("migrations/0001_init.sql", include_str!("../../../../examples/climbing/migrations/0001_init.sql")),
+    ("seed.sql", include_str!("../../../../examples/climbing/seed.sql")),
+    ("README.md", include_str!("../../../../examples/climbing/README.md")),
+    (".gitignore", include_str!("../../../../examples/climbing/.gitignore")),
 ];
 
 /// The example's secret, which everybody can read; a new project gets one of its own.
@@ -37,9 +22,7 @@ const EXAMPLE_SECRET: &str = "climbing-example-secret-for-development-only";
 
 /// Makes a project in `directory`, which is made when it is missing and has to be empty.
 pub fn run(directory: &Path, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let failed = |path: &Path, error: std::io::Error| {
-        CommandError::Failed(format!("{}: {error}", path.display()))
-    };
+    let failed = |path: &Path, error: std::io::Error| CommandError::Failed(format!("{}: {error}", path.display()));
     if directory.exists() {
         let mut entries = fs::read_dir(directory).map_err(|error| failed(directory, error))?;
         if entries.next().is_some() {
@@ -55,8 +38,7 @@ pub fn run(directory: &Path, style: Style, out: &mut dyn Write) -> Result<(), Co
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
         }
-        fs::write(&path, text.replace(EXAMPLE_SECRET, &secret))
-            .map_err(|error| failed(&path, error))?;
+        fs::write(&path, text.replace(EXAMPLE_SECRET, &secret)).map_err(|error| failed(&path, error))?;
         writeln!(out, "{} {}", style.good("made"), path.display())?;
     }
     writeln!(out, "\n{}", style.strong("Next:"))?;
@@ -74,11 +56,8 @@ pub fn run(directory: &Path, style: Style, out: &mut dyn Write) -> Result<(), Co
 /// 32 random bytes in hexadecimal.
 fn random_secret() -> Result<String, CommandError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        CommandError::Failed(format!(
-            "the operating system gives no random bytes: {error}"
-        ))
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CommandError::Failed(format!("the operating system gives no random bytes: {error}")))?;
     let mut text = String::with_capacity(64);
     for byte in bytes {
         // Writing to a string cannot fail.
@@ -109,11 +88,7 @@ mod tests {
 
     #[test]
     fn the_example_has_the_secret_that_is_replaced() {
-        let text = FILES
-            .iter()
-            .find(|(name, _)| *name == "pando.toml")
-            .unwrap()
-            .1;
+        let text = FILES.iter().find(|(name, _)| *name == "pando.toml").unwrap().1;
         assert_eq!(text.matches(EXAMPLE_SECRET).count(), 1);
     }
 }

@@ -15,12 +15,7 @@ use crate::outcome::CommandError;
 use crate::terminal::Style;
 
 /// Applies migrations, lists them, or makes a new file.
-pub fn run(
-    action: &Migrate,
-    sources: &Sources,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
     let prepared = Prepared::new(&loaded, None)?;
     if let Migrate::New { name } = action {
@@ -30,10 +25,7 @@ pub fn run(
     }
     // Asking for the state of a database that is not there does not make one.
     if matches!(action, Migrate::Status) && !prepared.database.exists() {
-        let standing = Standing {
-            files: migrations::read_folder(&prepared.migrations)?,
-            applied: Vec::new(),
-        };
+        let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, applied: Vec::new() };
         return list(&standing, &prepared.migrations, style, out);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -59,62 +51,30 @@ async fn with_database(
     outcome
 }
 
-async fn up(
-    store: &dyn Store,
-    prepared: &Prepared,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let applied = database::migrate(store, prepared).await?;
     for step in &applied {
         let milliseconds = step.duration.as_millis();
-        writeln!(
-            out,
-            "{} {} in {milliseconds} ms",
-            style.good("applied"),
-            step.name
-        )?;
+        writeln!(out, "{} {} in {milliseconds} ms", style.good("applied"), step.name)?;
     }
     if applied.is_empty() {
-        writeln!(
-            out,
-            "nothing to do: {} is up to date",
-            prepared.database.display()
-        )?;
+        writeln!(out, "nothing to do: {} is up to date", prepared.database.display())?;
     }
     Ok(())
 }
 
-async fn status(
-    store: &dyn Store,
-    prepared: &Prepared,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+async fn status(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let standing = Standing::read(store, &prepared.migrations).await?;
     list(&standing, &prepared.migrations, style, out)
 }
 
 /// One line a file; then what is wrong with them, if anything is.
-fn list(
-    standing: &Standing,
-    folder: &Path,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
+fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     if standing.files.is_empty() && standing.applied.is_empty() {
-        writeln!(
-            out,
-            "there are no migrations in {}; `pando migrate new NAME` makes one",
-            folder.display()
-        )?;
+        writeln!(out, "there are no migrations in {}; `pando migrate new NAME` makes one", folder.display())?;
     }
     for file in &standing.files {
-        let state = match standing
-            .applied
-            .iter()
-            .find(|done| done.version == file.version)
-        {
+        let state = match standing.applied.iter().find(|done| done.version == file.version) {
             None => style.warning("pending"),
             Some(done) if done.checksum == file.checksum => style.good("applied"),
             Some(_) => style.bad("changed"),
@@ -122,11 +82,7 @@ fn list(
         writeln!(out, "{state}  {}", file.name)?;
     }
     for done in &standing.applied {
-        if !standing
-            .files
-            .iter()
-            .any(|file| file.version == done.version)
-        {
+        if !standing.files.iter().any(|file| file.version == done.version) {
             writeln!(out, "{}  {}", style.bad("missing"), done.name)?;
         }
     }

@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::{Clock, SystemClock};
+use catalog::RoleStanding;
 use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
 use identity::{KeyListener, Verifier};
 use service::Service;
 use store::Store;
 use telemetry::{
-    Advice, CatalogLoaded, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied,
-    ReadinessChanged, SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
+    Advice, CatalogLoaded, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied, ReadinessChanged,
+    SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -45,7 +46,7 @@ pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), C
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
-    let telemetry = Arc::new(start_telemetry(&loaded.config)?);
+    let telemetry = Arc::new(start_telemetry(&loaded.config, style)?);
     let _first = told.set(telemetry.clone());
     let outcome = runtime.block_on(serve(&loaded, prepared, &telemetry, style, out));
     // What still runs had its time; blocking tasks are not waited for longer than this.
@@ -56,7 +57,7 @@ pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), C
 
 async fn serve(
     loaded: &Loaded,
-    prepared: Prepared,
+    mut prepared: Prepared,
     telemetry: &Arc<Telemetry>,
     style: Style,
     out: &mut dyn Write,
@@ -64,20 +65,13 @@ async fn serve(
     let config = &loaded.config;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let signals = Signals::listen()?;
-    telemetry.report(&Started {
-        version: env!("CARGO_PKG_VERSION"),
-        engine: "sqlite",
-    });
+    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: "sqlite" });
 
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(config, &prepared)).await?;
-    let observer = Arc::new(DatabaseObserver::new(
-        telemetry.clone(),
-        config.log.slow_query_ms,
-    ));
+    let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
     let store = database::open(config, &prepared, observer).await?;
-    let applied =
-        bring_up_to_date(config, &prepared, store.as_ref(), telemetry, clock.as_ref()).await?;
+    let applied = bring_up_to_date(config, &prepared, store.as_ref(), telemetry, clock.as_ref()).await?;
     let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
         .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
     let verifier = Arc::new(verifier);
@@ -87,34 +81,24 @@ async fn serve(
             sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
         });
     }
-    telemetry
-        .metrics()
-        .add_source(gauges(store.clone(), pool_bounds(config)));
+    telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
 
+    prepared.warnings.extend(doubts(config, store.as_ref()));
     if is_text(config) {
-        let summary = Summary {
-            loaded,
-            prepared: &prepared,
-            applied: &applied,
-            addresses: edge.addresses(),
-        };
+        let summary = Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses() };
         summary.write(store.as_ref(), style, out)?;
+    } else {
+        // Standard output carries JSON alone.
+        for warning in &prepared.warnings {
+            let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
+        }
     }
-    let service = Service::new(
-        service_settings(config),
-        verifier.clone(),
-        store.clone(),
-        clock,
-    );
+    let service = Service::new(service_settings(config), verifier.clone(), store.clone(), clock);
     let is_ready = Arc::new(AtomicBool::new(true));
     let readiness = {
         let is_ready = is_ready.clone();
         move || {
-            if is_ready.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                Err(NOT_READY)
-            }
+            if is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
         }
     };
     let background = [
@@ -122,9 +106,7 @@ async fn serve(
         tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
     ];
     let (drain, stop) = signals.end.watch();
-    let served = edge.run(House(service), readiness, telemetry.clone(), async {
-        drop(drain.await)
-    });
+    let served = edge.run(House(service), readiness, telemetry.clone(), async { drop(drain.await) });
     let drained = tokio::select! {
         drained = served => Some(drained),
         _second_signal = stop => None,
@@ -132,14 +114,9 @@ async fn serve(
     background.iter().for_each(tokio::task::JoinHandle::abort);
     store.close().await;
     let Some(drained) = drained else {
-        return Err(CommandError::Failed(
-            "stopped by a second signal, before all requests were finished".to_owned(),
-        ));
+        return Err(CommandError::Failed("stopped by a second signal, before all requests were finished".to_owned()));
     };
-    telemetry.report(&Stopped {
-        in_flight: drained.in_flight,
-        duration: drained.duration,
-    });
+    telemetry.report(&Stopped { in_flight: drained.in_flight, duration: drained.duration });
     Ok(())
 }
 
@@ -174,15 +151,9 @@ async fn bring_up_to_date(
     };
     for step in &applied {
         if step.is_seed {
-            telemetry.report(&SeedApplied {
-                file: &step.name,
-                duration: step.duration,
-            });
+            telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
         } else {
-            telemetry.report(&MigrationApplied {
-                file: &step.name,
-                duration: step.duration,
-            });
+            telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
         }
     }
     let started = clock.monotonic();
@@ -194,16 +165,32 @@ async fn bring_up_to_date(
             sentence: "The database has no tables; put a migration into the folder, or make a project with `pando init`",
         });
     }
-    let relationships = relations
-        .keys()
-        .map(|name| catalog.relationships_from(name).len() as u64)
-        .sum();
+    let relationships = relations.keys().map(|name| catalog.relationships_from(name).len() as u64).sum();
     telemetry.report(&CatalogLoaded {
         relations: relations.len() as u64,
         relationships,
         duration: clock.monotonic().saturating_duration_since(started),
     });
     Ok(applied)
+}
+
+/// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
+fn doubts(config: &Config, store: &dyn Store) -> Vec<String> {
+    let catalog = store.catalog();
+    let mut doubts = Vec::new();
+    if catalog.snapshot().relations.is_empty() {
+        return doubts;
+    }
+    let role = config.api.anonymous_role.as_str();
+    if !role.is_empty() && catalog.role_standing(role) != RoleStanding::Assumable {
+        doubts.push(format!("api.anonymous_role: requests cannot run as {role}, so those without a token are refused"));
+    }
+    for schema in &config.api.schemas {
+        if !catalog.snapshot().schemas.contains_key(schema.as_str()) {
+            doubts.push(format!("api.schemas: there is no schema {schema}"));
+        }
+    }
+    doubts
 }
 
 /// Asks the database again and again whether it answers, for `/ready`.
@@ -214,14 +201,10 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
         // Busy is not broken: who waits for the database gets an answer of its own.
         let answers = !matches!(
             store.check().await,
-            Err(store::StoreError::Engine(_)
-                | store::StoreError::Unusable { .. }
-                | store::StoreError::Closed)
+            Err(store::StoreError::Engine(_) | store::StoreError::Unusable { .. } | store::StoreError::Closed)
         );
         if is_ready.swap(answers, Ordering::Relaxed) != answers {
-            telemetry.report(&ReadinessChanged {
-                reason: (!answers).then_some(NOT_READY),
-            });
+            telemetry.report(&ReadinessChanged { reason: (!answers).then_some(NOT_READY) });
         }
     }
 }
@@ -230,12 +213,8 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
 async fn reload_keys(mut hangup: Signal, verifier: Arc<Verifier>, telemetry: Arc<Telemetry>) {
     while hangup.recv().await.is_some() {
         match verifier.reload() {
-            Ok(()) => telemetry.report(&KeysLoaded {
-                keys: verifier.key_count() as u64,
-            }),
-            Err(error) => telemetry.report(&KeysUnavailable {
-                error: &error.to_string(),
-            }),
+            Ok(()) => telemetry.report(&KeysLoaded { keys: verifier.key_count() as u64 }),
+            Err(error) => telemetry.report(&KeysUnavailable { error: &error.to_string() }),
         }
     }
 }
@@ -254,19 +233,10 @@ struct Ends {
 
 impl Signals {
     fn listen() -> Result<Self, CommandError> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                CommandError::Failed(format!("signals cannot be received: {error}"))
-            })
-        };
-        let end = Ends {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        };
-        Ok(Self {
-            end,
-            hangup: listen(SignalKind::hangup())?,
-        })
+        let listen =
+            |kind| signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")));
+        let end = Ends { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
+        Ok(Self { end, hangup: listen(SignalKind::hangup())? })
     }
 }
 
@@ -300,23 +270,15 @@ fn is_text(config: &Config) -> bool {
     }
 }
 
-fn start_telemetry(config: &Config) -> Result<Telemetry, CommandError> {
-    let colour = io::stdout().is_terminal();
-    let format = if is_text(config) {
-        LogFormat::Text { colour }
-    } else {
-        LogFormat::Json
-    };
+fn start_telemetry(config: &Config, style: Style) -> Result<Telemetry, CommandError> {
+    let format = if is_text(config) { LogFormat::Text { colour: style.colour } } else { LogFormat::Json };
     let mut log = LogConfig::new(config.log.level.into(), format, Box::new(io::stdout()));
     log.requests = config.log.requests.into();
     let traces = config
         .telemetry
         .otlp_endpoint
         .as_ref()
-        .map(|endpoint| TracesConfig {
-            sample_ratio: config.telemetry.sample_ratio,
-            ..TracesConfig::new(endpoint)
-        });
+        .map(|endpoint| TracesConfig { sample_ratio: config.telemetry.sample_ratio, ..TracesConfig::new(endpoint) });
     let config = TelemetryConfig {
         service_name: config.telemetry.service_name.clone(),
         service_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -333,11 +295,7 @@ fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
     EdgeConfig {
         listen: prepared.listen,
         admin: prepared.admin_listen,
-        origins: if origins.is_empty() {
-            AllowedOrigins::Any
-        } else {
-            AllowedOrigins::List(origins)
-        },
+        origins: if origins.is_empty() { AllowedOrigins::Any } else { AllowedOrigins::List(origins) },
         server_timing: config.server.server_timing,
         limits: config.limits.edge(config.server.drain_seconds),
     }
@@ -346,12 +304,7 @@ fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
 fn service_settings(config: &Config) -> service::Settings {
     service::Settings {
         rest: rest::Settings {
-            schemas: config
-                .api
-                .schemas
-                .iter()
-                .map(|schema| Arc::from(schema.as_str()))
-                .collect(),
+            schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
             openapi_enabled: config.api.openapi,
             transaction_end: config.api.transaction_end.into(),
             limits: config.limits.rest(),
@@ -367,10 +320,7 @@ fn service_settings(config: &Config) -> service::Settings {
 /// The most reading connections and waiting writes, for the metrics.
 fn pool_bounds(config: &Config) -> (u64, u64) {
     let database = &config.database;
-    (
-        u64::from(database.readers) + u64::from(database.slow_readers),
-        u64::from(database.write_queue),
-    )
+    (u64::from(database.readers) + u64::from(database.slow_readers), u64::from(database.write_queue))
 }
 
 /// What a person wants to know when the server has started.
@@ -385,27 +335,13 @@ impl Summary<'_> {
     fn write(&self, store: &dyn Store, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let api = &self.loaded.config.api;
         let catalog = store.catalog();
-        writeln!(
-            out,
-            "\n{}\n",
-            style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION")))
-        )?;
-        let mut line = |title: &str, text: &str| {
-            writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")))
-        };
-        line(
-            "API",
-            &style.good(&format!("http://{}/rest/v1", self.addresses.api)),
-        )?;
+        writeln!(out, "\n{}\n", style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION"))))?;
+        let mut line = |title: &str, text: &str| writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")));
+        line("API", &style.good(&format!("http://{}/rest/v1", self.addresses.api)))?;
         for schema in &api.schemas {
-            let (views, tables): (Vec<_>, Vec<_>) = catalog
-                .relations_in(schema)
-                .partition(|relation| relation.kind != catalog::RelationKind::Table);
-            let text = format!(
-                "{} and {}",
-                count(tables.len(), "table"),
-                count(views.len(), "view")
-            );
+            let (views, tables): (Vec<_>, Vec<_>) =
+                catalog.relations_in(schema).partition(|relation| relation.kind != catalog::RelationKind::Table);
+            let text = format!("{} and {}", count(tables.len(), "table"), count(views.len(), "view"));
             line("schema", &format!("{schema}: {text}"))?;
         }
         line(
@@ -423,10 +359,7 @@ impl Summary<'_> {
             let names: Vec<&str> = self.applied.iter().map(|step| step.name.as_str()).collect();
             line("applied", &names.join(", "))?;
         }
-        line(
-            "dialect",
-            "https://docs.postgrest.org/en/stable/references/api.html",
-        )?;
+        line("dialect", "https://docs.postgrest.org/en/stable/references/api.html")?;
         line("stop", "Ctrl-C")?;
         for warning in &self.prepared.warnings {
             writeln!(out, "\n  {} {warning}", style.warning("warning:"))?;
@@ -438,9 +371,5 @@ impl Summary<'_> {
 
 /// `1 table`, `2 tables`.
 fn count(number: usize, word: &str) -> String {
-    if number == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{number} {word}s")
-    }
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }

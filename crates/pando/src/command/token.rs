@@ -23,9 +23,7 @@ pub fn run(token: &Token, sources: &Sources, out: &mut dyn Write) -> Result<(), 
     let mut claims = claims(token, &identity.role_claim, SystemClock.now().seconds())?;
     for (name, value) in [("aud", &identity.audience), ("iss", &identity.issuer)] {
         if let Some(value) = value {
-            claims
-                .entry(name)
-                .or_insert_with(|| Value::from(value.as_str()));
+            claims.entry(name).or_insert_with(|| Value::from(value.as_str()));
         }
     }
     let minted = identity::mint(secret, identity.secret_is_base64, &claims)
@@ -43,10 +41,7 @@ fn claims(token: &Token, role_claim: &str, now: i64) -> Result<Map<String, Value
     }
     claims.insert("iat".to_owned(), Value::from(now));
     if let Lifetime::Seconds(seconds) = token.expires {
-        claims.insert(
-            "exp".to_owned(),
-            Value::from(now.saturating_add(i64::from(seconds))),
-        );
+        claims.insert("exp".to_owned(), Value::from(now.saturating_add(i64::from(seconds))));
     }
     for (name, text) in &token.claims {
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()));
@@ -61,18 +56,14 @@ fn put_role(claims: &mut Map<String, Value>, path: &str, role: &str) -> Result<(
     if path.contains(['[', '"']) {
         return Err(ConfigError::one(
             "auth.role_claim",
-            format!(
-                "{path:?} is no plain path of names, so `pando token` cannot put the role there"
-            ),
+            format!("{path:?} is no plain path of names, so `pando token` cannot put the role there"),
         ));
     }
     let mut names: Vec<&str> = path.split('.').collect();
     let last = names.pop().unwrap_or("role");
     let mut object = claims;
     for name in names {
-        let inner = object
-            .entry(name)
-            .or_insert_with(|| Value::Object(Map::new()));
+        let inner = object.entry(name).or_insert_with(|| Value::Object(Map::new()));
         let Value::Object(inner) = inner else {
             return Ok(());
         };
@@ -89,34 +80,17 @@ mod tests {
     use super::*;
 
     fn token(expires: Lifetime, claims: &[(&str, &str)]) -> Token {
-        let claims = claims
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Token {
-            role: "member".to_owned(),
-            sub: Some("u1".to_owned()),
-            claims: claims.collect(),
-            expires,
-        }
+        let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Token { role: "member".to_owned(), sub: Some("u1".to_owned()), claims: claims.collect(), expires }
     }
 
     #[test]
     fn claims_as_asked() {
-        let made = claims(
-            &token(
-                Lifetime::Seconds(60),
-                &[("n", "7"), ("t", "a b"), ("l", "[1]")],
-            ),
-            "role",
-            1000,
-        );
+        let made = claims(&token(Lifetime::Seconds(60), &[("n", "7"), ("t", "a b"), ("l", "[1]")]), "role", 1000);
         let expected = json!({"role": "member", "sub": "u1", "iat": 1000, "exp": 1060, "n": 7, "t": "a b", "l": [1]});
         assert_eq!(Value::Object(made.unwrap()), expected);
         let made = claims(&token(Lifetime::Forever, &[]), ".app.roles", 0).unwrap();
-        assert_eq!(
-            Value::Object(made),
-            json!({"app": {"roles": "member"}, "sub": "u1", "iat": 0})
-        );
+        assert_eq!(Value::Object(made), json!({"app": {"roles": "member"}, "sub": "u1", "iat": 0}));
         assert!(claims(&token(Lifetime::Forever, &[]), ".app.roles[0]", 0).is_err());
     }
 }

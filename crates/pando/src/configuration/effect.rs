@@ -32,42 +32,23 @@ pub struct Prepared {
 impl Prepared {
     /// Checks what types alone cannot. Finds all problems at once.
     pub fn new(loaded: &Loaded, listener: Option<KeyListener>) -> Result<Self, ConfigError> {
-        let mut check = Check {
-            loaded,
-            problems: Vec::new(),
-            warnings: loaded.warnings.clone(),
-        };
+        let mut check = Check { loaded, problems: Vec::new(), warnings: loaded.warnings.clone() };
         let config = &loaded.config;
         let listen = check.address("server.listen", &config.server.listen);
         let admin = &config.server.admin_listen;
-        let admin_listen = if admin.is_empty() {
-            None
-        } else {
-            check.address("server.admin_listen", admin)
-        };
-        if listen.is_some()
-            && listen == admin_listen
-            && listen.is_some_and(|address| address.port() != 0)
-        {
-            check.problem(
-                "server.admin_listen",
-                "is the address of the API itself; metrics need one of their own",
-            );
+        let admin_listen = if admin.is_empty() { None } else { check.address("server.admin_listen", admin) };
+        if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
+            check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
         let database = check.database();
         check.api();
         check.limits();
         let ratio = config.telemetry.sample_ratio;
         if !(0.0..=1.0).contains(&ratio) {
-            check.problem(
-                "telemetry.sample_ratio",
-                format!("has to lie between 0 and 1, it is {ratio}"),
-            );
+            check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
-        let Check {
-            problems, warnings, ..
-        } = check;
+        let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
                 listen,
@@ -111,10 +92,7 @@ impl Check<'_> {
         };
         let address = with_host.parse().ok();
         if address.is_none() {
-            self.problem(
-                name,
-                format!("has to be an address like 127.0.0.1:8000, not {text:?}"),
-            );
+            self.problem(name, format!("has to be an address like 127.0.0.1:8000, not {text:?}"));
         }
         address
     }
@@ -124,10 +102,7 @@ impl Check<'_> {
         if let Some(file) = url.strip_prefix("sqlite:") {
             let file = file.strip_prefix("//").unwrap_or(file);
             if file.is_empty() || file.starts_with(":memory:") {
-                self.problem(
-                    "database.url",
-                    "has to name a file: sqlite:data/pando.sqlite",
-                );
+                self.problem("database.url", "has to name a file: sqlite:data/pando.sqlite");
                 return None;
             }
             return Some(self.loaded.path(file.as_ref()));
@@ -139,10 +114,7 @@ impl Check<'_> {
                 "names PostgreSQL, which arrives with a later version; this one serves SQLite: sqlite:data/pando.sqlite",
             );
         } else {
-            self.problem(
-                "database.url",
-                "has to begin with sqlite: and name a file: sqlite:data/pando.sqlite",
-            );
+            self.problem("database.url", "has to begin with sqlite: and name a file: sqlite:data/pando.sqlite");
         }
         None
     }
@@ -162,29 +134,18 @@ impl Check<'_> {
     fn limits(&mut self) {
         let names: Vec<String> = settings()
             .iter()
-            .filter(|setting| {
-                setting.section == "limits" && !Limits::MAY_BE_ZERO.contains(&setting.key.as_str())
-            })
+            .filter(|setting| setting.section == "limits" && !Limits::MAY_BE_ZERO.contains(&setting.key.as_str()))
             .map(|setting| setting.key.clone())
             .collect();
         let values = serde_json::to_value(&self.loaded.config.limits).unwrap_or_default();
         for name in names {
             if values.get(&name).and_then(serde_json::Value::as_u64) == Some(0) {
-                self.problem(
-                    &format!("limits.{name}"),
-                    "has to be at least 1; 0 would refuse every request",
-                );
+                self.problem(&format!("limits.{name}"), "has to be at least 1; 0 would refuse every request");
             }
         }
         for (name, value) in [
-            (
-                "database.slow_readers",
-                self.loaded.config.database.slow_readers,
-            ),
-            (
-                "database.write_queue",
-                self.loaded.config.database.write_queue,
-            ),
+            ("database.slow_readers", self.loaded.config.database.slow_readers),
+            ("database.write_queue", self.loaded.config.database.write_queue),
         ] {
             if value == 0 {
                 self.problem(name, "has to be at least 1");
@@ -204,32 +165,23 @@ impl Check<'_> {
             audience: auth.audience.clone(),
             issuer: auth.issuer.clone(),
             role_claim: auth.role_claim.clone(),
-            anonymous_role: Some(config.api.anonymous_role.as_str())
-                .filter(|role| !role.is_empty())
-                .map(Arc::from),
+            anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
             leeway_seconds: auth.leeway_seconds,
             listener,
         };
         // Opened here without the address, to find what is wrong with keys before anything starts.
-        let without_address = IdentityConfig {
-            jwks_url: None,
-            ..identity.clone()
-        };
+        let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
         if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {
             let name = match &error {
                 identity::IdentityError::RolePath { .. } => "auth.role_claim",
                 identity::IdentityError::KeyFile { .. } => "auth.jwks_file",
-                identity::IdentityError::KeySet { .. } if auth.jwks_file.is_some() => {
-                    "auth.jwks_file"
-                }
+                identity::IdentityError::KeySet { .. } if auth.jwks_file.is_some() => "auth.jwks_file",
                 _ if auth.jwt_secret_file.is_some() => "auth.jwt_secret_file",
                 _ => "auth.jwt_secret",
             };
             self.problem(name, format!("is not usable: {error}"));
         }
-        let has_keys = identity.secret.is_some()
-            || identity.jwks_file.is_some()
-            || identity.jwks_url.is_some();
+        let has_keys = identity.secret.is_some() || identity.jwks_file.is_some() || identity.jwks_url.is_some();
         if !has_keys && auth.jwt_secret_file.is_none() {
             self.warnings.push(
                 "no key is configured (auth.jwt_secret, auth.jwks_file, auth.jwks_url): requests with a token are answered 500 (PGRST300)"
@@ -245,10 +197,7 @@ impl Check<'_> {
             return auth.jwt_secret.clone().map(|secret| secret.0);
         };
         if auth.jwt_secret.is_some() {
-            self.problem(
-                "auth.jwt_secret_file",
-                "and auth.jwt_secret are both set; give the secret once",
-            );
+            self.problem("auth.jwt_secret_file", "and auth.jwt_secret are both set; give the secret once");
             return None;
         }
         match std::fs::read_to_string(self.loaded.path(file)) {
@@ -274,11 +223,7 @@ mod tests {
     fn prepare(folder: &Path, file: &str) -> Result<Prepared, String> {
         let path = folder.join("pando.toml");
         std::fs::write(&path, file).unwrap();
-        let loaded = load(&Sources {
-            file: Some(path),
-            ..Sources::default()
-        })
-        .unwrap();
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
         let prefix = format!("{}/", folder.display());
         Prepared::new(&loaded, None).map_err(|error| error.to_string().replace(&prefix, ""))
     }
@@ -286,25 +231,15 @@ mod tests {
     #[test]
     fn paths_start_at_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let file =
-            "[server]\nlisten = \"localhost:9\"\nadmin_listen = \"\"\n[database]\nseed = \"\"";
+        let file = "[server]\nlisten = \"localhost:9\"\nadmin_listen = \"\"\n[database]\nseed = \"\"";
         let prepared = prepare(folder.path(), file).unwrap();
         assert_eq!(prepared.listen.to_string(), "127.0.0.1:9");
         assert_eq!(prepared.admin_listen, None);
         assert_eq!(prepared.database, folder.path().join("data/pando.sqlite"));
         assert_eq!(prepared.migrations, folder.path().join("migrations"));
         assert_eq!(prepared.seed, None);
-        assert!(
-            prepared
-                .warnings
-                .iter()
-                .any(|warning| warning.contains("PGRST300"))
-        );
-        let prepared = prepare(
-            folder.path(),
-            "[database]\nurl = \"sqlite:///var/lib/x.db\"",
-        )
-        .unwrap();
+        assert!(prepared.warnings.iter().any(|warning| warning.contains("PGRST300")));
+        let prepared = prepare(folder.path(), "[database]\nurl = \"sqlite:///var/lib/x.db\"").unwrap();
         assert_eq!(prepared.database, Path::new("/var/lib/x.db"));
     }
 
@@ -313,42 +248,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("short"), "short\n").unwrap();
         let cases = [
-            (
-                "[server]\nlisten = \"8000\"",
-                "pando.toml:2:1: server.listen has to be an address like",
-            ),
-            (
-                "[server]\nadmin_listen = \"127.0.0.1:8000\"",
-                "pando.toml:2:1: server.admin_listen is the address of",
-            ),
+            ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
+            ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
             (
                 "[database]\nurl = \"postgres://u:p@h/d\"",
                 "pando.toml:2:1: database.url names PostgreSQL, which arrives",
             ),
-            (
-                "[database]\nurl = \"sqlite:\"",
-                "pando.toml:2:1: database.url has to name a file",
-            ),
-            (
-                "[database]\nurl = \"data.db\"",
-                "pando.toml:2:1: database.url has to begin with sqlite:",
-            ),
-            (
-                "[api]\nschemas = []",
-                "pando.toml:2:1: api.schemas has to name at least one",
-            ),
-            (
-                "[api]\nschemas = [\"a\", \"a\"]",
-                "pando.toml:2:1: api.schemas names a schema twice",
-            ),
-            (
-                "[telemetry]\nsample_ratio = 2",
-                "pando.toml:2:1: telemetry.sample_ratio has to lie between 0 and 1",
-            ),
-            (
-                "[limits]\nmax_body_bytes = 0",
-                "pando.toml:2:1: limits.max_body_bytes has to be at least 1",
-            ),
+            ("[database]\nurl = \"sqlite:\"", "pando.toml:2:1: database.url has to name a file"),
+            ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
+            ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),
+            ("[api]\nschemas = [\"a\", \"a\"]", "pando.toml:2:1: api.schemas names a schema twice"),
+            ("[telemetry]\nsample_ratio = 2", "pando.toml:2:1: telemetry.sample_ratio has to lie between 0 and 1"),
+            ("[limits]\nmax_body_bytes = 0", "pando.toml:2:1: limits.max_body_bytes has to be at least 1"),
             (
                 "[auth]\njwt_secret = \"short\"",
                 "pando.toml:2:1: auth.jwt_secret is not usable: the JWT secret has 5 bytes",
@@ -361,14 +272,8 @@ mod tests {
                 "[auth]\njwt_secret_file = \"nowhere\"",
                 "pando.toml:2:1: auth.jwt_secret_file names nowhere, which cannot",
             ),
-            (
-                "[auth]\nrole_claim = \"[\"",
-                "pando.toml:2:1: auth.role_claim is not usable",
-            ),
-            (
-                "[auth]\njwks_file = \"nowhere\"",
-                "pando.toml:2:1: auth.jwks_file is not usable",
-            ),
+            ("[auth]\nrole_claim = \"[\"", "pando.toml:2:1: auth.role_claim is not usable"),
+            ("[auth]\njwks_file = \"nowhere\"", "pando.toml:2:1: auth.jwks_file is not usable"),
         ];
         for (file, expected) in cases {
             let error = prepare(folder.path(), file).unwrap_err();

@@ -76,10 +76,7 @@ impl Loaded {
 ///
 /// Fails with every unknown name and every value of the wrong type at once, each with its place.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let mut merge = Merge {
-        sections: sections(),
-        ..Merge::default()
-    };
+    let mut merge = Merge { sections: sections(), ..Merge::default() };
     let file = find_file(sources.file.as_deref())?;
     if let Some(path) = &file {
         merge.file(path)?;
@@ -87,42 +84,23 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     merge.environment(&sources.environment);
     merge.flags(&sources.flags);
     if !merge.problems.is_empty() {
-        return Err(ConfigError {
-            problems: merge.problems,
-        });
+        return Err(ConfigError { problems: merge.problems });
     }
     let config = serde_json::from_value(Value::Object(merge.values))
         .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
-    let folder = file
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_path_buf)
-        .unwrap_or_default();
-    Ok(Loaded {
-        config,
-        folder,
-        file,
-        origins: merge.origins,
-        warnings: merge.warnings,
-    })
+    let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings })
 }
 
 fn find_file(asked: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {
     match asked {
         None => Ok(Some(PathBuf::from("pando.toml")).filter(|path| path.is_file())),
         Some(path) => {
-            let path = if path.is_dir() {
-                path.join("pando.toml")
-            } else {
-                path.to_path_buf()
-            };
+            let path = if path.is_dir() { path.join("pando.toml") } else { path.to_path_buf() };
             if path.is_file() {
                 Ok(Some(path))
             } else {
-                Err(ConfigError::one(
-                    path.display(),
-                    "there is no such file; `pando init` makes one",
-                ))
+                Err(ConfigError::one(path.display(), "there is no such file; `pando init` makes one"))
             }
         }
     }
@@ -149,11 +127,7 @@ impl Merge {
         })?;
         for (section, table) in document.get_ref() {
             let place = Place::new(&name, &text, section.span());
-            if !self
-                .sections
-                .iter()
-                .any(|known| known.name == section.get_ref().as_ref())
-            {
+            if !self.sections.iter().any(|known| known.name == section.get_ref().as_ref()) {
                 let text = self.unknown_section(section.get_ref());
                 self.problems.push(Problem::new(place, text));
                 continue;
@@ -173,10 +147,7 @@ impl Merge {
                     }
                     Some((section, position)) => {
                         let origin = Origin::File(name.clone(), key_place.line, key_place.column);
-                        let found = (
-                            to_json(value.get_ref()),
-                            value.get_ref().type_str().to_owned(),
-                        );
+                        let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
                         self.put((section, position), found, origin, &value_place.to_string());
                     }
                 }
@@ -186,10 +157,8 @@ impl Merge {
     }
 
     fn environment(&mut self, environment: &[(String, String)]) {
-        let mut variables: Vec<_> = environment
-            .iter()
-            .filter(|(name, _)| name.starts_with("PANDO_") && name != "PANDO_CONFIG")
-            .collect();
+        let mut variables: Vec<_> =
+            environment.iter().filter(|(name, _)| name.starts_with("PANDO_") && name != "PANDO_CONFIG").collect();
         variables.sort();
         for (name, text) in variables {
             let found = self.position(|setting| &setting.variable() == name);
@@ -207,9 +176,7 @@ impl Merge {
                 Some(found) => self.put_text(found, text, Origin::Flag(flag.clone()), flag),
                 None => {
                     let text = match name.split_once('.') {
-                        Some((section, key))
-                            if self.sections.iter().any(|known| known.name == section) =>
-                        {
+                        Some((section, key)) if self.sections.iter().any(|known| known.name == section) => {
                             self.unknown_key(section, key)
                         }
                         _ => self.unknown_section(name),
@@ -222,20 +189,12 @@ impl Merge {
 
     /// A value given as text.
     fn put_text(&mut self, position: (usize, usize), text: &str, origin: Origin, place: &str) {
-        let value = self
-            .setting(position)
-            .and_then(|setting| setting.read_text(text));
+        let value = self.setting(position).and_then(|setting| setting.read_text(text));
         self.put(position, (value, format!("{text:?}")), origin, place);
     }
 
     /// A value, and what to call it when it does not fit.
-    fn put(
-        &mut self,
-        position: (usize, usize),
-        value: (Option<Value>, String),
-        origin: Origin,
-        place: &str,
-    ) {
+    fn put(&mut self, position: (usize, usize), value: (Option<Value>, String), origin: Origin, place: &str) {
         let Some(setting) = self.setting(position) else {
             return;
         };
@@ -245,10 +204,7 @@ impl Merge {
         let (section, key, name) = (setting.section.clone(), setting.key.clone(), setting.name());
         match value.filter(|value| setting.accepts(value)) {
             Some(value) => {
-                let section = self
-                    .values
-                    .entry(section)
-                    .or_insert_with(|| Value::Object(Map::new()));
+                let section = self.values.entry(section).or_insert_with(|| Value::Object(Map::new()));
                 if let Value::Object(members) = section {
                     members.insert(key, value);
                 }
@@ -256,11 +212,7 @@ impl Merge {
             }
             None => {
                 // What was found is only named when it cannot be a secret.
-                let found = if setting.is_secret {
-                    "something else".to_owned()
-                } else {
-                    found
-                };
+                let found = if setting.is_secret { "something else".to_owned() } else { found };
                 let text = format!("{name} has to be {}, not {found}", setting.expectation());
                 self.problems.push(Problem::new(place, text));
             }
@@ -288,10 +240,7 @@ impl Merge {
             return format!("{name} belongs into the section [{section}]");
         }
         let names = self.sections.iter().map(|section| section.name.clone());
-        format!(
-            "there is no section [{name}]{}",
-            suggestion(name, names, |near| format!("[{near}]"))
-        )
+        format!("there is no section [{name}]{}", suggestion(name, names, |near| format!("[{near}]")))
     }
 
     fn unknown_key(&self, section: &str, key: &str) -> String {
@@ -300,32 +249,22 @@ impl Merge {
         }
         let keys = self.sections.iter().filter(|known| known.name == section);
         let keys = keys.flat_map(|known| known.settings.iter().map(|setting| setting.key.clone()));
-        format!(
-            "[{section}] has no {key}{}",
-            suggestion(key, keys, |near| near.to_owned())
-        )
+        format!("[{section}] has no {key}{}", suggestion(key, keys, |near| near.to_owned()))
     }
 
     fn section_of(&self, key: &str) -> Option<&str> {
         let settings = self.sections.iter().flat_map(|section| &section.settings);
-        settings
-            .filter(|setting| setting.key == key)
-            .map(|setting| setting.section.as_str())
-            .next()
+        settings.filter(|setting| setting.key == key).map(|setting| setting.section.as_str()).next()
     }
 
     /// Variables that begin like ours are an error when they name a section, and only odd otherwise: Kubernetes
     /// makes `PANDO_PORT` and `PANDO_SERVICE_HOST` by itself for a service called pando.
     fn unknown_variable(&mut self, name: &str) {
         let settings = self.sections.iter().flat_map(|section| &section.settings);
-        let near = suggestion(name, settings.map(Setting::variable), |near| {
-            near.to_owned()
-        });
+        let near = suggestion(name, settings.map(Setting::variable), |near| near.to_owned());
         let text = format!("no setting has this environment variable{near}");
-        let begins_like_one = self
-            .sections
-            .iter()
-            .any(|section| name.starts_with(&format!("PANDO_{}_", section.name.to_uppercase())));
+        let begins_like_one =
+            self.sections.iter().any(|section| name.starts_with(&format!("PANDO_{}_", section.name.to_uppercase())));
         if begins_like_one {
             self.problems.push(Problem::new(name, text));
         } else {
@@ -335,11 +274,7 @@ impl Merge {
 }
 
 /// `; did you mean …?` for the nearest name, if one is near enough to be a slip.
-fn suggestion(
-    name: &str,
-    names: impl Iterator<Item = String>,
-    show: impl Fn(&str) -> String,
-) -> String {
+fn suggestion(name: &str, names: impl Iterator<Item = String>, show: impl Fn(&str) -> String) -> String {
     let near = names
         .map(|other| (strsim::damerau_levenshtein(name, &other), other))
         .min()
@@ -361,13 +296,7 @@ impl<'a> Place<'a> {
     fn new(file: &'a str, text: &str, span: Range<usize>) -> Self {
         let before = text.get(..span.start).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Self { file, line, column }
     }
 }
@@ -384,16 +313,9 @@ fn to_json(value: &DeValue<'_>) -> Option<Value> {
         DeValue::String(text) => Some(Value::from(text.as_ref())),
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
-            i64::from_str_radix(&digits, number.radix())
-                .ok()
-                .map(Value::from)
+            i64::from_str_radix(&digits, number.radix()).ok().map(Value::from)
         }
-        DeValue::Float(number) => number
-            .as_str()
-            .replace('_', "")
-            .parse::<f64>()
-            .ok()
-            .map(Value::from),
+        DeValue::Float(number) => number.as_str().replace('_', "").parse::<f64>().ok().map(Value::from),
         DeValue::Boolean(truth) => Some(Value::from(*truth)),
         DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
         DeValue::Datetime(_) | DeValue::Table(_) => None,
@@ -415,19 +337,10 @@ mod tests {
         let path = folder.path().join("pando.toml");
         std::fs::write(&path, case.file).unwrap();
         let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect()
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let flags = owned(case.flags)
-            .into_iter()
-            .map(|(name, value)| (name.clone(), value, format!("--set {name}")));
-        let sources = Sources {
-            file: Some(path),
-            environment: owned(case.environment),
-            flags: flags.collect(),
-        };
+        let flags = owned(case.flags).into_iter().map(|(name, value)| (name.clone(), value, format!("--set {name}")));
+        let sources = Sources { file: Some(path), environment: owned(case.environment), flags: flags.collect() };
         let prefix = format!("{}/", folder.path().display());
         load(&sources).map_err(|error| error.to_string().replace(&prefix, ""))
     }
@@ -444,12 +357,7 @@ mod tests {
             ("HOME", "/"),
         ];
         let flags = [("api.max_rows", "3"), ("log.format", "json")];
-        let loaded = read(&Case {
-            file,
-            environment: &environment,
-            flags: &flags,
-        })
-        .unwrap();
+        let loaded = read(&Case { file, environment: &environment, flags: &flags }).unwrap();
         let config = &loaded.config;
         assert_eq!(config.api.max_rows, 3);
         assert_eq!(config.api.schemas, ["public", "ops"]);
@@ -457,18 +365,9 @@ mod tests {
         assert_eq!(config.server.drain_seconds, 16);
         assert_eq!(config.server.cors_origins, ["a", "b"]);
         assert!((config.telemetry.sample_ratio - 0.5).abs() < f64::EPSILON);
-        assert_eq!(
-            loaded.origin("api.max_rows"),
-            Origin::Flag("--set api.max_rows".to_owned())
-        );
-        assert_eq!(
-            loaded.origin("api.schemas"),
-            Origin::Environment("PANDO_API_SCHEMAS".to_owned())
-        );
-        assert!(matches!(
-            loaded.origin("server.cors_origins"),
-            Origin::File(_, 6, 1)
-        ));
+        assert_eq!(loaded.origin("api.max_rows"), Origin::Flag("--set api.max_rows".to_owned()));
+        assert_eq!(loaded.origin("api.schemas"), Origin::Environment("PANDO_API_SCHEMAS".to_owned()));
+        assert!(matches!(loaded.origin("server.cors_origins"), Origin::File(_, 6, 1)));
         assert_eq!(loaded.origin("api.openapi"), Origin::Default);
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
         assert!(loaded.warnings[0].starts_with("PANDO_PORT: "));
@@ -477,32 +376,17 @@ mod tests {
     #[test]
     fn mistakes_name_their_place_and_the_way_out() {
         let cases = [
-            (
-                "[api]\nmax_row = 1",
-                "pando.toml:2:1: [api] has no max_row; did you mean max_rows?",
-            ),
-            (
-                "[apl]\n",
-                "pando.toml:1:2: there is no section [apl]; did you mean [api]?",
-            ),
+            ("[api]\nmax_row = 1", "pando.toml:2:1: [api] has no max_row; did you mean max_rows?"),
+            ("[apl]\n", "pando.toml:1:2: there is no section [apl]; did you mean [api]?"),
             ("[xyzzyx]\n", "pando.toml:1:2: there is no section [xyzzyx]"),
-            (
-                "max_rows = 1",
-                "pando.toml:1:1: max_rows belongs into the section [api]",
-            ),
-            (
-                "[server]\nmax_rows = 1",
-                "pando.toml:2:1: [server] has no max_rows; it belongs into the section [api]",
-            ),
+            ("max_rows = 1", "pando.toml:1:1: max_rows belongs into the section [api]"),
+            ("[server]\nmax_rows = 1", "pando.toml:2:1: [server] has no max_rows; it belongs into the section [api]"),
             ("api = 1", "pando.toml:1:1: [api] is a section, not a value"),
             (
                 "# é\n[api]\n  max_rows = \"many\"",
                 "pando.toml:3:14: api.max_rows has to be a whole number, 0 or more, not string",
             ),
-            (
-                "[api]\nmax_rows = -1",
-                "pando.toml:2:12: api.max_rows has to be a whole number, 0 or more, not integer",
-            ),
+            ("[api]\nmax_rows = -1", "pando.toml:2:12: api.max_rows has to be a whole number, 0 or more, not integer"),
             (
                 "[server]\ndrain_seconds = 1.5",
                 "pando.toml:2:17: server.drain_seconds has to be a whole number, 0 or more, not float",
@@ -515,41 +399,17 @@ mod tests {
                 "[log]\nformat = \"xml\"",
                 "pando.toml:2:10: log.format has to be one of \"auto\", \"json\", \"text\", not string",
             ),
-            (
-                "[auth]\njwt_secret = 7",
-                "pando.toml:2:14: auth.jwt_secret has to be text in quotes, not something else",
-            ),
+            ("[auth]\njwt_secret = 7", "pando.toml:2:14: auth.jwt_secret has to be text in quotes, not something else"),
             ("[api\n", "pando.toml:1:5: "),
-            (
-                "[api]\nopenapi = true\nopenapi = true",
-                "pando.toml:3:1: duplicate key",
-            ),
+            ("[api]\nopenapi = true\nopenapi = true", "pando.toml:3:1: duplicate key"),
         ];
         for (file, expected) in cases {
-            let error = read(&Case {
-                file,
-                environment: &[],
-                flags: &[],
-            })
-            .unwrap_err();
+            let error = read(&Case { file, environment: &[], flags: &[] }).unwrap_err();
             assert!(error.starts_with(expected), "{file:?}: {error}");
         }
-        let environment = [
-            ("PANDO_API_MAX_ROWS", "x"),
-            ("PANDO_API_MAX_ROW", "1"),
-            ("PANDO_LOG_FORMAT", "xml"),
-        ];
-        let flags = [
-            ("api.max_ros", "1"),
-            ("listen", "x"),
-            ("auth.jwt_secret_is_base64", "yes"),
-        ];
-        let error = read(&Case {
-            file: "",
-            environment: &environment,
-            flags: &flags,
-        })
-        .unwrap_err();
+        let environment = [("PANDO_API_MAX_ROWS", "x"), ("PANDO_API_MAX_ROW", "1"), ("PANDO_LOG_FORMAT", "xml")];
+        let flags = [("api.max_ros", "1"), ("listen", "x"), ("auth.jwt_secret_is_base64", "yes")];
+        let error = read(&Case { file: "", environment: &environment, flags: &flags }).unwrap_err();
         let lines: Vec<&str> = error.lines().collect();
         assert_eq!(
             lines,
@@ -568,12 +428,7 @@ mod tests {
     fn empty_text_means_not_set_where_a_value_is_optional() {
         let file = "[auth]\njwt_secret = \"\"\naudience = \"a\"\n[api]\nanonymous_role = \"\"";
         let environment = [("PANDO_AUTH_AUDIENCE", "")];
-        let loaded = read(&Case {
-            file,
-            environment: &environment,
-            flags: &[],
-        })
-        .unwrap();
+        let loaded = read(&Case { file, environment: &environment, flags: &[] }).unwrap();
         assert_eq!(loaded.config.auth.jwt_secret, None);
         assert_eq!(loaded.config.auth.audience, None);
         assert_eq!(loaded.config.api.anonymous_role, "");
@@ -581,14 +436,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_an_error_only_when_it_was_asked_for() {
-        let sources = Sources {
-            file: Some(PathBuf::from("/nowhere/pando.toml")),
-            ..Sources::default()
-        };
+        let sources = Sources { file: Some(PathBuf::from("/nowhere/pando.toml")), ..Sources::default() };
         let error = load(&sources).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "/nowhere/pando.toml: there is no such file; `pando init` makes one"
-        );
+        assert_eq!(error, "/nowhere/pando.toml: there is no such file; `pando init` makes one");
     }
 }

@@ -12,10 +12,7 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place.
     pub fn new(place: impl fmt::Display, text: impl Into<String>) -> Self {
-        Self {
-            place: place.to_string(),
-            text: text.into(),
-        }
+        Self { place: place.to_string(), text: text.into() }
     }
 }
 
@@ -35,9 +32,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// One problem alone.
     pub fn one(place: impl fmt::Display, text: impl Into<String>) -> Self {
-        Self {
-            problems: vec![Problem::new(place, text)],
-        }
+        Self { problems: vec![Problem::new(place, text)] }
     }
 }
 

@@ -6,16 +6,9 @@ use super::setting::{Kind, Setting, sections};
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     for section in sections() {
-        page.push_str(&format!(
-            "\n## `[{}]`\n\n{}\n",
-            section.name, section.description
-        ));
+        page.push_str(&format!("\n## `[{}]`\n\n{}\n", section.name, section.description));
         for setting in &section.settings {
-            page.push_str(&format!(
-                "\n### `{}`\n\n{}\n\n",
-                setting.name(),
-                setting.description
-            ));
+            page.push_str(&format!("\n### `{}`\n\n{}\n\n", setting.name(), setting.description));
             if let Kind::Choice(words) = &setting.kind {
                 for (word, meaning) in words {
                     page.push_str(&format!("- `\"{word}\"`: {meaning}\n"));
@@ -68,18 +61,12 @@ fn default_text(setting: &Setting) -> String {
 mod tests {
     use super::*;
 
-    const PAGE: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/reference/configuration.md"
-    );
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
 
     #[test]
     fn the_page_is_up_to_date() {
         let page = std::fs::read_to_string(PAGE).unwrap_or_default();
-        assert!(
-            page == reference(),
-            "run `cargo test -p pando -- --ignored bless`"
-        );
+        assert!(page == reference(), "run `cargo test -p pando -- --ignored bless`");
     }
 
     #[test]

@@ -222,12 +222,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Auto,
-            level: LogLevel::Info,
-            requests: LogRequests::All,
-            slow_query_ms: 200,
-        }
+        Self { format: LogFormat::Auto, level: LogLevel::Info, requests: LogRequests::All, slow_query_ms: 200 }
     }
 }
 
@@ -309,11 +304,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self {
-            otlp_endpoint: None,
-            sample_ratio: 1.0,
-            service_name: "pando".to_owned(),
-        }
+        Self { otlp_endpoint: None, sample_ratio: 1.0, service_name: "pando".to_owned() }
     }
 }
 
@@ -415,11 +406,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let (rest, plan, edge) = (
-            rest::Limits::default(),
-            plan::Limits::default(),
-            edge::EdgeLimits::default(),
-        );
+        let (rest, plan, edge) = (rest::Limits::default(), plan::Limits::default(), edge::EdgeLimits::default());
         let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
         Self {
             max_uri_bytes: rest.max_uri_bytes.value,
@@ -458,10 +445,7 @@ impl Limits {
     pub fn rest(&self) -> rest::Limits {
         rest::Limits {
             max_uri_bytes: Limit::new("limits.max_uri_bytes", self.max_uri_bytes),
-            max_query_parameters: Limit::new(
-                "limits.max_query_parameters",
-                self.max_query_parameters,
-            ),
+            max_query_parameters: Limit::new("limits.max_query_parameters", self.max_query_parameters),
             max_select_items: Limit::new("limits.max_select_items", self.max_select_items),
             max_select_depth: Limit::new("limits.max_select_depth", self.max_select_depth),
             max_logic_depth: Limit::new("limits.max_logic_depth", self.max_logic_depth),
@@ -485,12 +469,7 @@ impl Limits {
     }
 
     /// The bounds that may be 0: those whose thing a request can do without.
-    pub const MAY_BE_ZERO: [&str; 4] = [
-        "max_embed_depth",
-        "max_embeds",
-        "max_order_terms",
-        "max_json_path_steps",
-    ];
+    pub const MAY_BE_ZERO: [&str; 4] = ["max_embed_depth", "max_embeds", "max_order_terms", "max_json_path_steps"];
 
     /// The bounds of the front door. How long it drains stands in `[server]`.
     pub fn edge(&self, drain_seconds: u32) -> edge::EdgeLimits {

@@ -14,6 +14,7 @@ pub struct Section {
     /// Its name in `pando.toml`.
     pub name: String,
     /// What it is about.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the reference page shows it"))]
     pub description: String,
     /// Its settings.
     pub settings: Vec<Setting>,
@@ -33,8 +34,10 @@ pub struct Setting {
     /// Whether it is never shown.
     pub is_secret: bool,
     /// What it means.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the reference page shows it"))]
     pub description: String,
     /// Its default; null when there is none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the reference page shows it"))]
     pub default: Value,
 }
 
@@ -75,10 +78,7 @@ impl Setting {
             Kind::Text => "text in quotes".to_owned(),
             Kind::List => "a list of texts, [\"…\", \"…\"]".to_owned(),
             Kind::Choice(words) => {
-                let words: Vec<String> = words
-                    .iter()
-                    .map(|(word, _)| format!("\"{word}\""))
-                    .collect();
+                let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
             }
         }
@@ -89,18 +89,11 @@ impl Setting {
         match self.kind {
             Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
             Kind::Integer => text.parse::<u64>().ok().map(Value::from),
-            Kind::Number => text
-                .parse::<f64>()
-                .ok()
-                .filter(|number| number.is_finite())
-                .map(Value::from),
+            Kind::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
             Kind::Text | Kind::Choice(_) => Some(Value::from(text)),
             Kind::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
             Kind::List => {
-                let items = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty());
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Some(items.map(Value::from).collect())
             }
         }
@@ -114,12 +107,8 @@ impl Setting {
 
 /// The JSON Schema of `pando.toml`, every type written out where it is used.
 fn schema() -> Value {
-    let settings =
-        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings
-        .into_generator()
-        .into_root_schema_for::<Config>()
-        .to_value()
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<Config>().to_value()
 }
 
 /// The JSON Schema of `pando.toml` as text, for editors.
@@ -136,38 +125,31 @@ pub fn sections() -> Vec<Section> {
         .0
         .iter()
         .map(|(name, members)| {
-            let schema = &schema["properties"][name];
+            let schema = member(&schema, &["properties", name]);
             let members: Ordered = serde_json::from_str(members.get()).unwrap_or_default();
             let settings = members.0.iter().map(|(key, default)| {
                 let default = serde_json::from_str(default.get()).unwrap_or_default();
-                setting(name, key, &schema["properties"][key], default)
+                setting(name, key, member(schema, &["properties", key]), default)
             });
-            Section {
-                name: name.clone(),
-                description: description(schema),
-                settings: settings.collect(),
-            }
+            Section { name: name.clone(), description: description(schema), settings: settings.collect() }
         })
         .collect()
 }
 
 /// All settings.
 pub fn settings() -> Vec<Setting> {
-    sections()
-        .into_iter()
-        .flat_map(|section| section.settings)
-        .collect()
+    sections().into_iter().flat_map(|section| section.settings).collect()
 }
 
 fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting {
-    let has_type = |name: &str| match &schema["type"] {
+    let has_type = |name: &str| match member(schema, &["type"]) {
         Value::String(one) => one == name,
         Value::Array(several) => several.iter().any(|one| one == name),
         _ => false,
     };
-    let options = schema["oneOf"].as_array().or(schema["anyOf"].as_array());
+    let options = member(schema, &["oneOf"]).as_array().or(member(schema, &["anyOf"]).as_array());
     let words = options.into_iter().flatten().filter_map(|option| {
-        let word = option["const"].as_str()?;
+        let word = member(option, &["const"]).as_str()?;
         Some((word.to_owned(), description(option)))
     });
     let words: Vec<(String, String)> = words.collect();
@@ -196,12 +178,14 @@ fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting 
     }
 }
 
+/// What lies at a path of names; null where nothing does.
+fn member<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    path.iter().try_fold(value, |value, name| value.get(name)).unwrap_or(&Value::Null)
+}
+
 fn description(schema: &Value) -> String {
     // A line break in a doc comment is only a line break in the code.
-    schema["description"]
-        .as_str()
-        .unwrap_or_default()
-        .replace('\n', " ")
+    member(schema, &["description"]).as_str().unwrap_or_default().replace('\n', " ")
 }
 
 /// An object's members in the order of the text.
@@ -249,24 +233,14 @@ mod tests {
     #[test]
     fn kinds_come_from_the_types() {
         let settings = settings();
-        let kind = |name: &str| {
-            &settings
-                .iter()
-                .find(|setting| setting.name() == name)
-                .unwrap()
-                .kind
-        };
+        let kind = |name: &str| &settings.iter().find(|setting| setting.name() == name).unwrap().kind;
         assert_eq!(kind("server.listen"), &Kind::Text);
         assert_eq!(kind("server.drain_seconds"), &Kind::Integer);
         assert_eq!(kind("server.server_timing"), &Kind::Boolean);
         assert_eq!(kind("api.schemas"), &Kind::List);
         assert_eq!(kind("telemetry.sample_ratio"), &Kind::Number);
         assert!(matches!(kind("api.transaction_end"), Kind::Choice(words) if words.len() == 4));
-        let secrets: Vec<String> = settings
-            .iter()
-            .filter(|s| s.is_secret)
-            .map(Setting::name)
-            .collect();
+        let secrets: Vec<String> = settings.iter().filter(|s| s.is_secret).map(Setting::name).collect();
         assert_eq!(secrets, ["auth.jwt_secret"]);
     }
 }

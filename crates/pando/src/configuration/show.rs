@@ -19,9 +19,7 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
             .settings
             .iter()
             .map(|setting| {
-                let value = values
-                    .get(&setting.section)
-                    .and_then(|section| section.get(&setting.key));
+                let value = values.get(&setting.section).and_then(|section| section.get(&setting.key));
                 let line = match value {
                     None | Some(Value::Null) => format!("# {} is not set", setting.key),
                     Some(_) if setting.is_secret => format!("{} = \"(hidden)\"", setting.key),
@@ -30,20 +28,11 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
                 (line, loaded.origin(&setting.name()))
             })
             .collect();
-        let width = lines
-            .iter()
-            .map(|(line, _)| line.chars().count())
-            .max()
-            .unwrap_or_default()
-            .min(60);
+        let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default().min(60);
         for (line, origin) in lines {
             let padding = " ".repeat(width.saturating_sub(line.chars().count()));
             let origin = format!("# {origin}");
-            let origin = if origin == "# default" {
-                style.faint(&origin)
-            } else {
-                style.good(&origin)
-            };
+            let origin = if origin == "# default" { style.faint(&origin) } else { style.good(&origin) };
             writeln!(out, "{line}{padding}  {origin}")?;
         }
     }

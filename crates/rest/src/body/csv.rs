@@ -13,15 +13,8 @@ use crate::settings::Limits;
 ///
 /// As in PostgREST the columns are those that the first row has fields for, and every row must have as many:
 /// a column that no row gives keeps its default.
-pub(super) fn parse(
-    body: &Bytes,
-    columns: Option<Vec<Arc<str>>>,
-    limits: &Limits,
-) -> Result<Payload, Fault> {
-    let mut records = Records {
-        rest: text(body)?,
-        line: 1,
-    };
+pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limits) -> Result<Payload, Fault> {
+    let mut records = Records { rest: text(body)?, line: 1 };
     let Some(header) = records.next().transpose()? else {
         return Err(Fault::body("parse error (not enough input) at \"\""));
     };
@@ -39,11 +32,7 @@ pub(super) fn parse(
         }
         rows.push(record.into_iter().take(names.len()).map(cell).collect());
     }
-    let payload = Payload {
-        columns: names,
-        rows,
-        is_array: true,
-    };
+    let payload = Payload { columns: names, rows, is_array: true };
     Ok(match columns {
         Some(columns) => pick(payload, columns),
         None => payload,
@@ -51,11 +40,7 @@ pub(super) fn parse(
 }
 
 fn cell(field: String) -> Cell {
-    if field == "NULL" {
-        Cell::Null
-    } else {
-        Cell::Text(field)
-    }
+    if field == "NULL" { Cell::Null } else { Cell::Text(field) }
 }
 
 fn refuse_duplicates(names: &[Arc<str>]) -> Result<(), Fault> {
@@ -63,11 +48,7 @@ fn refuse_duplicates(names: &[Arc<str>]) -> Result<(), Fault> {
     match names.iter().position(|name| !seen.insert(name)) {
         Some(index) => Err(Fault::body_at(
             "The header names a column twice",
-            format!(
-                "Field {} of line 1 repeats {:?}.",
-                index + 1,
-                names.get(index).map_or("", |n| n)
-            ),
+            format!("Field {} of line 1 repeats {:?}.", index + 1, names.get(index).map_or("", |n| n)),
         )),
         None => Ok(()),
     }
@@ -75,10 +56,8 @@ fn refuse_duplicates(names: &[Arc<str>]) -> Result<(), Fault> {
 
 /// Brings the rows into the form that `columns=` asks for.
 pub(super) fn pick(payload: Payload, columns: Vec<Arc<str>>) -> Payload {
-    let places: Vec<Option<usize>> = columns
-        .iter()
-        .map(|name| payload.columns.iter().position(|found| found == name))
-        .collect();
+    let places: Vec<Option<usize>> =
+        columns.iter().map(|name| payload.columns.iter().position(|found| found == name)).collect();
     let rows = payload
         .rows
         .into_iter()
@@ -91,11 +70,7 @@ pub(super) fn pick(payload: Payload, columns: Vec<Arc<str>>) -> Payload {
             places.iter().map(&mut take).collect()
         })
         .collect();
-    Payload {
-        columns,
-        rows,
-        is_array: payload.is_array,
-    }
+    Payload { columns, rows, is_array: payload.is_array }
 }
 
 /// The records of a text; empty lines are none.
@@ -189,10 +164,7 @@ impl Records<'_> {
     }
 
     fn fault(&self, problem: &str) -> Fault {
-        Fault::body_at(
-            "The body is not valid CSV",
-            format!("{problem} in line {}.", self.line),
-        )
+        Fault::body_at("The body is not valid CSV", format!("{problem} in line {}.", self.line))
     }
 }
 
@@ -202,11 +174,7 @@ mod tests {
 
     fn read(body: &'static str, columns: Option<&[&str]>) -> Result<Payload, Fault> {
         let columns = columns.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
-        parse(
-            &Bytes::from_static(body.as_bytes()),
-            columns,
-            &Limits::default(),
-        )
+        parse(&Bytes::from_static(body.as_bytes()), columns, &Limits::default())
     }
 
     fn shown(payload: &Payload) -> String {
@@ -214,11 +182,8 @@ mod tests {
             Cell::Text(text) => format!("{text:?}"),
             other => format!("{other:?}"),
         };
-        let rows: Vec<String> = payload
-            .rows
-            .iter()
-            .map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" "))
-            .collect();
+        let rows: Vec<String> =
+            payload.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect();
         format!("{} | {}", payload.columns.join(" "), rows.join(" | "))
     }
 
@@ -230,14 +195,8 @@ mod tests {
                 r#"code title priority | "A" "Airport" "1" | "B" "Bay, \"big\"" "2""#,
             ),
             ("code,title\nA,Airport", r#"code title | "A" "Airport""#),
-            (
-                "code,title\r\nA,Airport\r\n",
-                r#"code title | "A" "Airport""#,
-            ),
-            (
-                "code,title,priority\nA,NULL,1\n",
-                r#"code title priority | "A" Null "1""#,
-            ),
+            ("code,title\r\nA,Airport\r\n", r#"code title | "A" "Airport""#),
+            ("code,title,priority\nA,NULL,1\n", r#"code title priority | "A" Null "1""#),
             ("code,title\nA,\n", r#"code title | "A" """#),
             ("code,title\nA\n", r#"code | "A""#),
             ("code,title\n", "code title | "),
@@ -263,18 +222,9 @@ mod tests {
             ("a\n\"x\"y\n", "The body is not valid CSV"),
             ("a\nx\"y\n", "The body is not valid CSV"),
         ] {
-            assert_eq!(
-                read(body, None).unwrap_err().to_string(),
-                expected,
-                "{body:?}"
-            );
+            assert_eq!(read(body, None).unwrap_err().to_string(), expected, "{body:?}");
         }
-        let Fault::Body { details, .. } = read("a\n1\n\"x\n\n", None).unwrap_err() else {
-            panic!()
-        };
-        assert_eq!(
-            details.as_deref(),
-            Some("A quoted field is never closed; it begins in line 3.")
-        );
+        let Fault::Body { details, .. } = read("a\n1\n\"x\n\n", None).unwrap_err() else { panic!() };
+        assert_eq!(details.as_deref(), Some("A quoted field is never closed; it begins in line 3."));
     }
 }

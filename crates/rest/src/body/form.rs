@@ -13,28 +13,14 @@ use crate::request::{Cell, Payload};
 use crate::settings::Limits;
 
 /// Reads `a=1&b=x+y`.
-pub(super) fn parse(
-    body: &Bytes,
-    columns: Option<Vec<Arc<str>>>,
-    limits: &Limits,
-) -> Result<Payload, Fault> {
-    let mut payload = Payload {
-        columns: Vec::new(),
-        rows: Vec::new(),
-        is_array: false,
-    };
+pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limits) -> Result<Payload, Fault> {
+    let mut payload = Payload { columns: Vec::new(), rows: Vec::new(), is_array: false };
     let mut seen = HashSet::new();
     let mut row = Vec::new();
-    for piece in text(body)?
-        .split(['&', ';'])
-        .filter(|piece| !piece.is_empty())
-    {
+    for piece in text(body)?.split(['&', ';']).filter(|piece| !piece.is_empty()) {
         let limit = limits.max_query_parameters;
         if limit.is_exceeded_by(row.len() as u64 + 1) {
-            return Err(Fault::BodyLimit {
-                what: "The number of fields in the form",
-                limit,
-            });
+            return Err(Fault::BodyLimit { what: "The number of fields in the form", limit });
         }
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let name = decode(name, row.len())?;
@@ -54,12 +40,8 @@ pub(super) fn parse(
 }
 
 fn decode(raw: &str, index: usize) -> Result<String, Fault> {
-    decode_text(raw, true).map_err(|problem| {
-        Fault::body_at(
-            "The form cannot be decoded",
-            format!("Field {} has {problem}.", index + 1),
-        )
-    })
+    decode_text(raw, true)
+        .map_err(|problem| Fault::body_at("The form cannot be decoded", format!("Field {} has {problem}.", index + 1)))
 }
 
 #[cfg(test)]
@@ -67,20 +49,13 @@ mod tests {
     use super::*;
 
     fn read(body: &'static str) -> Result<Payload, Fault> {
-        parse(
-            &Bytes::from_static(body.as_bytes()),
-            None,
-            &Limits::default(),
-        )
+        parse(&Bytes::from_static(body.as_bytes()), None, &Limits::default())
     }
 
     #[test]
     fn one_row_of_texts() {
         let payload = read("code=A&title=Air+port%21&x").unwrap();
-        assert_eq!(
-            payload.columns,
-            [Arc::from("code"), Arc::from("title"), Arc::from("x")]
-        );
+        assert_eq!(payload.columns, [Arc::from("code"), Arc::from("title"), Arc::from("x")]);
         let texts = ["A", "Air port!", ""].map(|text| Cell::Text(text.to_owned()));
         assert_eq!(payload.rows, [texts.to_vec()]);
         assert!(!payload.is_array);

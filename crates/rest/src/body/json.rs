@@ -14,11 +14,7 @@ use crate::request::{Cell, Payload};
 use crate::settings::Limits;
 
 /// Reads an object, or an array of objects that all have the same keys.
-pub(super) fn parse(
-    body: &Bytes,
-    columns: Option<Vec<Arc<str>>>,
-    limits: &Limits,
-) -> Result<Payload, Fault> {
+pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limits) -> Result<Payload, Fault> {
     let mut scanner = Scanner::new(text(body)?, limits.max_json_depth);
     let mut rows = Rows::new(body, columns);
     let is_array = match scanner.after_blanks() {
@@ -46,11 +42,7 @@ pub(super) fn parse(
     if rows.differ {
         return Err(Fault::body("All object keys must match"));
     }
-    Ok(Payload {
-        columns: rows.columns,
-        rows: rows.rows,
-        is_array,
-    })
+    Ok(Payload { columns: rows.columns, rows: rows.rows, is_array })
 }
 
 /// The rows read so far.
@@ -70,20 +62,8 @@ impl<'b> Rows<'b> {
     fn new(body: &'b Bytes, columns: Option<Vec<Arc<str>>>) -> Self {
         let is_fixed = columns.is_some();
         let columns = columns.unwrap_or_default();
-        let places = columns
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (name.clone(), index))
-            .collect();
-        Self {
-            body,
-            columns,
-            places,
-            is_fixed,
-            rows: Vec::new(),
-            differ: false,
-            is_scalar: false,
-        }
+        let places = columns.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
+        Self { body, columns, places, is_fixed, rows: Vec::new(), differ: false, is_scalar: false }
     }
 
     fn array(&mut self, scanner: &mut Scanner<'_>, limits: &Limits) -> Result<(), Fault> {
@@ -171,11 +151,7 @@ impl<'b> Rows<'b> {
 
     fn cell(&self, value: Range<usize>) -> Cell {
         let value = self.body.slice(value);
-        if value.as_ref() == b"null" {
-            Cell::Null
-        } else {
-            Cell::Json(value)
-        }
+        if value.as_ref() == b"null" { Cell::Null } else { Cell::Json(value) }
     }
 }
 
@@ -184,10 +160,7 @@ fn duplicate(key: &str, position: usize, row: Option<usize>) -> Fault {
         Some(row) => format!("at byte {} of the body, in row {row}", position + 1),
         None => format!("at byte {} of the body", position + 1),
     };
-    Fault::body_at(
-        "An object in the body names a key twice",
-        format!("The key {key:?} is repeated {place}."),
-    )
+    Fault::body_at("An object in the body names a key twice", format!("The key {key:?} is repeated {place}."))
 }
 
 /// Walks over JSON text (RFC 8259) and refuses what is not, without building anything.
@@ -202,13 +175,7 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, limit: Limit) -> Self {
-        Self {
-            text,
-            position: 0,
-            depth: 0,
-            limit,
-            keys: Vec::new(),
-        }
+        Self { text, position: 0, depth: 0, limit, keys: Vec::new() }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -244,10 +211,7 @@ impl<'a> Scanner<'a> {
         Fault::Body {
             message: "Empty or invalid json".to_owned(),
             details: None,
-            inside: Some(format!(
-                "the JSON body is not valid at byte {}",
-                self.position + 1
-            )),
+            inside: Some(format!("the JSON body is not valid at byte {}", self.position + 1)),
         }
     }
 
@@ -255,10 +219,7 @@ impl<'a> Scanner<'a> {
         self.depth += 1;
         if self.limit.is_exceeded_by(self.depth) {
             let what = "The depth of arrays and objects in the body";
-            return Err(Fault::BodyLimit {
-                what,
-                limit: self.limit,
-            });
+            return Err(Fault::BodyLimit { what, limit: self.limit });
         }
         Ok(())
     }
@@ -276,11 +237,7 @@ impl<'a> Scanner<'a> {
         let has_escapes = self.string()?;
         let raw = self.text.get(start + 1..self.position - 1).unwrap_or("");
         self.take(b':')?;
-        let key = if has_escapes {
-            Cow::Owned(unescape(raw))
-        } else {
-            Cow::Borrowed(raw)
-        };
+        let key = if has_escapes { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) };
         Ok((key, start))
     }
 
@@ -304,11 +261,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), Fault> {
-        if self
-            .text
-            .get(self.position..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        if self.text.get(self.position..).is_some_and(|rest| rest.starts_with(word)) {
             self.position += word.len();
             Ok(())
         } else {
@@ -393,11 +346,7 @@ impl<'a> Scanner<'a> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.position += 1;
         }
-        if self.position == start {
-            Err(self.invalid())
-        } else {
-            Ok(())
-        }
+        if self.position == start { Err(self.invalid()) } else { Ok(()) }
     }
 
     /// A string from its opening quote to behind its closing one; whether it has escapes.
@@ -438,10 +387,7 @@ impl<'a> Scanner<'a> {
                 if (0xD800..0xE000).contains(&first) && !is_pair {
                     return Err(Fault::body_at(
                         "A string in the body has half of a surrogate pair",
-                        format!(
-                            "The escape at byte {} of the body is no character.",
-                            start + 1
-                        ),
+                        format!("The escape at byte {} of the body is no character.", start + 1),
                     ));
                 }
             }
@@ -477,11 +423,7 @@ mod tests {
 
     fn read(body: &str, columns: Option<&[&str]>) -> Result<Payload, Fault> {
         let columns = columns.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
-        parse(
-            &Bytes::copy_from_slice(body.as_bytes()),
-            columns,
-            &Limits::default(),
-        )
+        parse(&Bytes::copy_from_slice(body.as_bytes()), columns, &Limits::default())
     }
 
     fn shown(payload: &Payload) -> String {
@@ -489,11 +431,8 @@ mod tests {
             Cell::Json(token) => String::from_utf8_lossy(token).into_owned(),
             other => format!("{other:?}"),
         };
-        let rows: Vec<String> = payload
-            .rows
-            .iter()
-            .map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" "))
-            .collect();
+        let rows: Vec<String> =
+            payload.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect();
         format!("{} | {}", payload.columns.join(" "), rows.join(" | "))
     }
 
@@ -501,29 +440,13 @@ mod tests {
     fn rows_and_cells() {
         for (body, columns, expected) in [
             (r#"{"code": "A", "n": 1.50}"#, None, r#"code n | "A" 1.50"#),
-            (
-                r#"[{"a":1,"b":null},{"b":[1, 2],"a":{"x":1}}]"#,
-                None,
-                r#"a b | 1 Null | {"x":1} [1, 2]"#,
-            ),
+            (r#"[{"a":1,"b":null},{"b":[1, 2],"a":{"x":1}}]"#, None, r#"a b | 1 Null | {"x":1} [1, 2]"#),
             ("[]", None, " | "),
             (" {} ", None, " | "),
             ("[{},{}]", None, " |  | "),
-            (
-                r#"{"n":9007199254740993,"d":-1.0e+400}"#,
-                None,
-                "n d | 9007199254740993 -1.0e+400",
-            ),
-            (
-                r#"{"\u00e9":"\ud83d\ude00"}"#,
-                None,
-                r#"é | "\ud83d\ude00""#,
-            ),
-            (
-                r#"[{"a":1,"z":{}},{"c":3}]"#,
-                Some(&["c", "a"][..]),
-                "c a | Missing 1 | 3 Missing",
-            ),
+            (r#"{"n":9007199254740993,"d":-1.0e+400}"#, None, "n d | 9007199254740993 -1.0e+400"),
+            (r#"{"\u00e9":"\ud83d\ude00"}"#, None, r#"é | "\ud83d\ude00""#),
+            (r#"[{"a":1,"z":{}},{"c":3}]"#, Some(&["c", "a"][..]), "c a | Missing 1 | 3 Missing"),
             ("[]", Some(&["a"][..]), "a | "),
         ] {
             assert_eq!(shown(&read(body, columns).unwrap()), expected, "{body}");
@@ -536,9 +459,7 @@ mod tests {
     fn cells_are_slices_of_the_body() {
         let body = Bytes::from_static(br#"{"a": "x"}"#);
         let payload = parse(&body, None, &Limits::default()).unwrap();
-        let Cell::Json(cell) = &payload.rows[0][0] else {
-            panic!()
-        };
+        let Cell::Json(cell) = &payload.rows[0][0] else { panic!() };
         assert_eq!(cell.as_ptr(), body[6..].as_ptr());
     }
 
@@ -572,42 +493,17 @@ mod tests {
             (r#"[{"a":1},{"a":1,"a":2}]"#, TWICE),
             (r#"{"a":[{"x":1,"y":2,"x":3}]}"#, TWICE),
             ("17", "The body must be an object or an array of objects"),
-            (
-                r#""text""#,
-                "The body must be an object or an array of objects",
-            ),
+            (r#""text""#, "The body must be an object or an array of objects"),
             ("null", "The body must be an object or an array of objects"),
-            (
-                r#"{"a":"\ud800"}"#,
-                "A string in the body has half of a surrogate pair",
-            ),
-            (
-                r#"{"a":"\ud800\u0041"}"#,
-                "A string in the body has half of a surrogate pair",
-            ),
-            (
-                r#"{"a":"\udc00"}"#,
-                "A string in the body has half of a surrogate pair",
-            ),
+            (r#"{"a":"\ud800"}"#, "A string in the body has half of a surrogate pair"),
+            (r#"{"a":"\ud800\u0041"}"#, "A string in the body has half of a surrogate pair"),
+            (r#"{"a":"\udc00"}"#, "A string in the body has half of a surrogate pair"),
         ] {
-            assert_eq!(
-                read(body, None).unwrap_err().to_string(),
-                expected,
-                "{body}"
-            );
+            assert_eq!(read(body, None).unwrap_err().to_string(), expected, "{body}");
         }
-        let Fault::Body { details, .. } = read(r#"[{"a":1},{"b":1,"b":2}]"#, None).unwrap_err()
-        else {
-            panic!()
-        };
-        assert_eq!(
-            details.as_deref(),
-            Some("The key \"b\" is repeated at byte 17 of the body, in row 2.")
-        );
-        assert!(
-            read(r#"{"z":1,"z":2}"#, Some(&["a"])).is_err(),
-            "duplicates are refused among ignored keys too"
-        );
+        let Fault::Body { details, .. } = read(r#"[{"a":1},{"b":1,"b":2}]"#, None).unwrap_err() else { panic!() };
+        assert_eq!(details.as_deref(), Some("The key \"b\" is repeated at byte 17 of the body, in row 2."));
+        assert!(read(r#"{"z":1,"z":2}"#, Some(&["a"])).is_err(), "duplicates are refused among ignored keys too");
     }
 
     #[test]
@@ -617,24 +513,12 @@ mod tests {
         assert_eq!(fault.to_string(), "The body is not valid UTF-8");
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(63), None).is_ok());
-        assert!(matches!(
-            read(&nested(64), None),
-            Err(Fault::BodyLimit { .. })
-        ));
-        assert!(matches!(
-            read(&nested(1_000_000), None),
-            Err(Fault::BodyLimit { .. })
-        ));
-        let limits = Limits {
-            max_payload_rows: Limit::new("limits.max_payload_rows", 2),
-            ..Limits::default()
-        };
+        assert!(matches!(read(&nested(64), None), Err(Fault::BodyLimit { .. })));
+        assert!(matches!(read(&nested(1_000_000), None), Err(Fault::BodyLimit { .. })));
+        let limits = Limits { max_payload_rows: Limit::new("limits.max_payload_rows", 2), ..Limits::default() };
         assert!(parse(&Bytes::from_static(b"[{},{}]"), None, &limits).is_ok());
         assert!(parse(&Bytes::from_static(b"[{},{},{}]"), None, &limits).is_err());
-        let limits = Limits {
-            max_payload_cells: Limit::new("limits.max_payload_cells", 4),
-            ..Limits::default()
-        };
+        let limits = Limits { max_payload_cells: Limit::new("limits.max_payload_cells", 4), ..Limits::default() };
         let columns = || Some(vec![Arc::from("a"), Arc::from("b")]);
         assert!(parse(&Bytes::from_static(b"[{},{}]"), columns(), &limits).is_ok());
         assert!(parse(&Bytes::from_static(b"[{},{},{}]"), columns(), &limits).is_err());

@@ -22,24 +22,15 @@ pub(crate) fn parse(
     columns: Option<&[String]>,
     limits: &Limits,
 ) -> Result<Payload, Fault> {
-    let given = headers
-        .get(CONTENT_TYPE)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let given = given.as_deref().unwrap_or("application/json");
-    let media_type = given
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    let media_type = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let columns = columns.map(|names| names.iter().map(|name| Arc::from(name.as_str())).collect());
     match media_type.as_str() {
         "application/json" => json::parse(body, columns, limits),
         "text/csv" => csv::parse(body, columns, limits),
         "application/x-www-form-urlencoded" => form::parse(body, columns, limits),
-        _ => Err(Fault::body(format!(
-            "Content-Type not acceptable: {media_type}"
-        ))),
+        _ => Err(Fault::body(format!("Content-Type not acceptable: {media_type}"))),
     }
 }
 
@@ -48,10 +39,7 @@ fn text(body: &Bytes) -> Result<&str, Fault> {
     std::str::from_utf8(body).map_err(|error| {
         Fault::body_at(
             "The body is not valid UTF-8",
-            format!(
-                "The first byte that is not part of UTF-8 text is byte {}.",
-                error.valid_up_to() + 1
-            ),
+            format!("The first byte that is not part of UTF-8 text is byte {}.", error.valid_up_to() + 1),
         )
     })
 }
@@ -61,17 +49,11 @@ fn count_row(rows: usize, columns: usize, limits: &Limits) -> Result<(), Fault> 
     let rows = rows as u64 + 1;
     let limit = limits.max_payload_rows;
     if limit.is_exceeded_by(rows) {
-        return Err(Fault::BodyLimit {
-            what: "The number of rows in the body",
-            limit,
-        });
+        return Err(Fault::BodyLimit { what: "The number of rows in the body", limit });
     }
     let limit = limits.max_payload_cells;
     if limit.is_exceeded_by(rows.saturating_mul(columns as u64)) {
-        return Err(Fault::BodyLimit {
-            what: "The number of rows times columns in the body",
-            limit,
-        });
+        return Err(Fault::BodyLimit { what: "The number of rows times columns in the body", limit });
     }
     Ok(())
 }

@@ -5,7 +5,5 @@ use super::parser::{Parsed, Parser};
 
 /// `a,"b c",d`
 pub(super) fn columns(parser: &mut Parser<'_>) -> Parsed<Vec<String>> {
-    parser.separated(field_name, |parser| {
-        parser.lexeme(|parser| parser.character(',', "\",\""))
-    })
+    parser.separated(field_name, |parser| parser.lexeme(|parser| parser.character(',', "\",\"")))
 }

@@ -14,19 +14,14 @@ pub(super) fn delimiter(parser: &mut Parser<'_>) -> Parsed<()> {
 /// A name: `"anything"` in quotes, or letters, digits, `_`, `$` and blanks, with single `-` between them.
 pub(super) fn field_name(parser: &mut Parser<'_>) -> Parsed<String> {
     parser.labelled(FIELD_NAME, |parser| {
-        parser.either(quoted, |parser| {
-            dashed(parser, |parser| identifier(parser).map(str::to_owned))
-        })
+        parser.either(quoted, |parser| dashed(parser, |parser| identifier(parser).map(str::to_owned)))
     })
 }
 
 /// A name without quotes, dashes or a surrounding blank: types, text search configurations.
 pub(super) fn identifier<'a>(parser: &mut Parser<'a>) -> Parsed<&'a str> {
-    let is_part =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | ' ' | '$');
-    parser
-        .take_some(is_part, &["letter", "digit"])
-        .map(str::trim)
+    let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | ' ' | '$');
+    parser.take_some(is_part, &["letter", "digit"]).map(str::trim)
 }
 
 /// Text in double quotes; `\` takes the next character as it is.
@@ -36,10 +31,7 @@ pub(super) fn quoted(parser: &mut Parser<'_>) -> Parsed<String> {
     loop {
         let plain = parser.take_while(|character| !matches!(character, '\\' | '"'), &[]);
         text.push_str(plain);
-        if parser
-            .optional(|parser| parser.character('\\', "\"\\\\\""))?
-            .is_none()
-        {
+        if parser.optional(|parser| parser.character('\\', "\"\\\\\""))?.is_none() {
             break;
         }
         text.push(parser.any_character()?);
@@ -76,18 +68,12 @@ pub(super) fn json_path(parser: &mut Parser<'_>) -> Parsed<Vec<PathStep>> {
 }
 
 fn index(parser: &mut Parser<'_>) -> Parsed<PathTarget> {
-    let is_negative = parser
-        .optional(|parser| parser.character('-', "\"-\""))?
-        .is_some();
+    let is_negative = parser.optional(|parser| parser.character('-', "\"-\""))?.is_some();
     let digits = parser.take_some(|character| character.is_ascii_digit(), &["digit"])?;
     end_of_index(parser)?;
     // An index that does not fit is outside of every array, as the largest one is.
     let number = digits.parse().unwrap_or(i64::MAX);
-    Ok(PathTarget::Index(if is_negative {
-        -number
-    } else {
-        number
-    }))
+    Ok(PathTarget::Index(if is_negative { -number } else { number }))
 }
 
 fn end_of_index(parser: &mut Parser<'_>) -> Parsed<()> {
@@ -95,12 +81,7 @@ fn end_of_index(parser: &mut Parser<'_>) -> Parsed<()> {
     if parser.peek() == Some(')') {
         return Ok(());
     }
-    for (text, label) in [
-        ("->", "\"->\""),
-        ("::", "\"::\""),
-        (".", "\".\""),
-        (",", "\",\""),
-    ] {
+    for (text, label) in [("->", "\"->\""), ("::", "\"::\""), (".", "\".\""), (",", "\",\"")] {
         let found = parser.attempt(|parser| parser.look_ahead(|parser| parser.string(text, label)));
         if found.is_ok() {
             return found;
@@ -111,25 +92,17 @@ fn end_of_index(parser: &mut Parser<'_>) -> Parsed<()> {
 
 fn key(parser: &mut Parser<'_>) -> Parsed<PathTarget> {
     parser.labelled(JSON_KEY, |parser| {
-        let is_part =
-            |character: char| !matches!(character, '(' | '-' | ':' | '.' | ',' | '>' | ')');
+        let is_part = |character: char| !matches!(character, '(' | '-' | ':' | '.' | ',' | '>' | ')');
         parser
             .either(quoted, |parser| {
-                dashed(parser, |parser| {
-                    parser
-                        .take_some(is_part, &[])
-                        .map(|key| key.trim().to_owned())
-                })
+                dashed(parser, |parser| parser.take_some(is_part, &[]).map(|key| key.trim().to_owned()))
             })
             .map(PathTarget::Key)
     })
 }
 
 /// Parts joined by single dashes; a dash before `>` begins a JSON path instead.
-fn dashed(
-    parser: &mut Parser<'_>,
-    part: impl FnMut(&mut Parser<'_>) -> Parsed<String>,
-) -> Parsed<String> {
+fn dashed(parser: &mut Parser<'_>, part: impl FnMut(&mut Parser<'_>) -> Parsed<String>) -> Parsed<String> {
     let parts = parser.separated(part, |parser| {
         parser.attempt(|parser| {
             parser.character('-', "\"-\"")?;

@@ -88,10 +88,7 @@ fn prefix(parser: &mut Parser<'_>, word: &'static str) -> Parsed<bool> {
 
 fn one_of<T: Copy>(parser: &mut Parser<'_>, table: &[(&'static str, T)]) -> Parsed<T> {
     for (spelling, meaning) in table {
-        if parser
-            .attempt(|parser| parser.string(spelling, spelling))
-            .is_ok()
-        {
+        if parser.attempt(|parser| parser.string(spelling, spelling)).is_ok() {
             return Ok(*meaning);
         }
     }
@@ -110,11 +107,7 @@ fn full_text(parser: &mut Parser<'_>, place: Place) -> Parsed<Operation> {
     })?;
     delimiter(parser)?;
     let value = value(parser, place)?;
-    Ok(Operation::FullText {
-        operator,
-        language,
-        value,
-    })
+    Ok(Operation::FullText { operator, language, value })
 }
 
 fn simple(parser: &mut Parser<'_>, place: Place) -> Parsed<Operation> {
@@ -122,11 +115,7 @@ fn simple(parser: &mut Parser<'_>, place: Place) -> Parsed<Operation> {
     if is_not_equal {
         delimiter(parser)?;
         let value = value(parser, place)?;
-        return Ok(Operation::Compare {
-            comparison: Comparison::NotEqual,
-            quantifier: None,
-            value,
-        });
+        return Ok(Operation::Compare { comparison: Comparison::NotEqual, quantifier: None, value });
     }
     let operator = one_of(parser, &POSTGRES_ONLY.map(|spelling| (spelling, spelling)))?;
     delimiter(parser)?;
@@ -139,10 +128,7 @@ fn quantifiable(parser: &mut Parser<'_>, place: Place) -> Parsed<Operation> {
     let quantifier = parser.optional(|parser| {
         parser.attempt(|parser| {
             parser.character('(', "\"(\"")?;
-            let quantifier = one_of(
-                parser,
-                &[("any", Quantifier::Any), ("all", Quantifier::All)],
-            )?;
+            let quantifier = one_of(parser, &[("any", Quantifier::Any), ("all", Quantifier::All)])?;
             parser.character(')', "\")\"")?;
             Ok(quantifier)
         })
@@ -153,20 +139,13 @@ fn quantifiable(parser: &mut Parser<'_>, place: Place) -> Parsed<Operation> {
         // `%` has to be escaped in URLs, so patterns may say `*`.
         value = value.replace('*', "%");
     }
-    Ok(Operation::Compare {
-        comparison,
-        quantifier,
-        value,
-    })
+    Ok(Operation::Compare { comparison, quantifier, value })
 }
 
 fn is_value(parser: &mut Parser<'_>) -> Parsed<IsValue> {
     parser.labelled("isVal: (null, not_null, true, false, unknown)", |parser| {
         for (spelling, value) in IS_VALUES {
-            if parser
-                .attempt(|parser| parser.string_in_any_case(spelling))
-                .is_ok()
-            {
+            if parser.attempt(|parser| parser.string_in_any_case(spelling)).is_ok() {
                 return Ok(value);
             }
         }

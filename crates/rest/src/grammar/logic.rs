@@ -19,11 +19,7 @@ pub(super) fn logic_path(parser: &mut Parser<'_>) -> Parsed<LogicPath> {
     let operator = names.pop().ok_or(Failed)?;
     let all = names.len();
     names.retain(|name| name != "not");
-    Ok(LogicPath {
-        negations: all - names.len(),
-        path: names,
-        is_or: operator == "or",
-    })
+    Ok(LogicPath { negations: all - names.len(), path: names, is_or: operator == "or" })
 }
 
 /// A tree that begins with its operator: `or(...)`, `not.and(...)`.
@@ -32,21 +28,14 @@ pub(super) fn tree(parser: &mut Parser<'_>) -> Parsed<Condition> {
 }
 
 fn branch(parser: &mut Parser<'_>, depth: u64) -> Parsed<Condition> {
-    parser.either(
-        |parser| parser.attempt(filter).map(Condition::Filter),
-        |parser| branches(parser, depth),
-    )
+    parser.either(|parser| parser.attempt(filter).map(Condition::Filter), |parser| branches(parser, depth))
 }
 
 fn filter(parser: &mut Parser<'_>) -> Parsed<Filter> {
     let field = field(parser)?;
     delimiter(parser)?;
     let (is_negated, operation) = expression(parser, Place::Tree)?;
-    Ok(Filter {
-        field,
-        is_negated,
-        operation,
-    })
+    Ok(Filter { field, is_negated, operation })
 }
 
 fn branches(parser: &mut Parser<'_>, depth: u64) -> Parsed<Condition> {
@@ -64,11 +53,7 @@ fn branches(parser: &mut Parser<'_>, depth: u64) -> Parsed<Condition> {
     })?;
     let is_or = parser.labelled("logic operator (and, or)", |parser| {
         parser.either(
-            |parser| {
-                parser
-                    .attempt(|parser| parser.string("and", "\"and\""))
-                    .map(|()| false)
-            },
+            |parser| parser.attempt(|parser| parser.string("and", "\"and\"")).map(|()| false),
             |parser| parser.string("or", "\"or\"").map(|()| true),
         )
     })?;
@@ -78,9 +63,5 @@ fn branches(parser: &mut Parser<'_>, depth: u64) -> Parsed<Condition> {
         |parser| parser.lexeme(|parser| parser.character(',', "\",\"")),
     )?;
     parser.lexeme(|parser| parser.character(')', "\")\""))?;
-    Ok(Condition::Logic {
-        is_negated: is_negated.is_some(),
-        is_or,
-        children,
-    })
+    Ok(Condition::Logic { is_negated: is_negated.is_some(), is_or, children })
 }

@@ -37,45 +37,23 @@ pub(crate) fn parse_level(name: &str, limits: &Limits) -> Result<EmbedPath, Faul
 }
 
 /// Parses an `order` parameter.
-pub(crate) fn parse_order(
-    name: &str,
-    text: &str,
-    limits: &Limits,
-) -> Result<(EmbedPath, Vec<OrderTerm>), Fault> {
+pub(crate) fn parse_order(name: &str, text: &str, limits: &Limits) -> Result<(EmbedPath, Vec<OrderTerm>), Fault> {
     let path = parse_level(name, limits)?;
     let terms = Parser::new(text, limits).run("failed to parse order", text, order::order)?;
     Ok((path, terms))
 }
 
 /// Parses a filter.
-pub(crate) fn parse_filter(
-    name: &str,
-    text: &str,
-    limits: &Limits,
-) -> Result<PlacedCondition, Fault> {
+pub(crate) fn parse_filter(name: &str, text: &str, limits: &Limits) -> Result<PlacedCondition, Fault> {
     let (path, field) = parse_tree_path(name, limits)?;
-    let (is_negated, operation) =
-        Parser::new(text, limits).run("failed to parse filter", text, |parser| {
-            filter::expression(parser, filter::Place::Parameter)
-        })?;
-    Ok(PlacedCondition {
-        path,
-        condition: Condition::Filter(Filter {
-            field,
-            is_negated,
-            operation,
-        }),
-    })
+    let (is_negated, operation) = Parser::new(text, limits)
+        .run("failed to parse filter", text, |parser| filter::expression(parser, filter::Place::Parameter))?;
+    Ok(PlacedCondition { path, condition: Condition::Filter(Filter { field, is_negated, operation }) })
 }
 
 /// Parses a logic tree.
-pub(crate) fn parse_logic(
-    name: &str,
-    text: &str,
-    limits: &Limits,
-) -> Result<PlacedCondition, Fault> {
-    let head =
-        Parser::new(name, limits).run("failed to parse logic path", name, logic::logic_path)?;
+pub(crate) fn parse_logic(name: &str, text: &str, limits: &Limits) -> Result<PlacedCondition, Fault> {
+    let head = Parser::new(name, limits).run("failed to parse logic path", name, logic::logic_path)?;
     if head.negations > 1 {
         // PostgREST takes any number for one, which turns the meaning around.
         return Err(Fault::Query {
@@ -87,17 +65,10 @@ pub(crate) fn parse_logic(
     let negation = if head.negations == 1 { "not." } else { "" };
     let operator = if head.is_or { "or" } else { "and" };
     let whole = format!("{negation}{operator}{text}");
-    let condition =
-        Parser::new(&whole, limits).run("failed to parse logic tree", text, logic::tree)?;
-    Ok(PlacedCondition {
-        path: head.path,
-        condition,
-    })
+    let condition = Parser::new(&whole, limits).run("failed to parse logic tree", text, logic::tree)?;
+    Ok(PlacedCondition { path: head.path, condition })
 }
 
-fn parse_tree_path(
-    name: &str,
-    limits: &Limits,
-) -> Result<(EmbedPath, crate::request::FieldName), Fault> {
+fn parse_tree_path(name: &str, limits: &Limits) -> Result<(EmbedPath, crate::request::FieldName), Fault> {
     Parser::new(name, limits).run("failed to parse tree path", name, field::tree_path)
 }

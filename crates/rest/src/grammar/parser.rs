@@ -73,14 +73,7 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str, limits: &'a Limits) -> Self {
-        Self {
-            text,
-            position: 0,
-            error: Expectation::default(),
-            exceeded: None,
-            steps: 0,
-            limits,
-        }
+        Self { text, position: 0, error: Expectation::default(), exceeded: None, steps: 0, limits }
     }
 
     /// The place, to see whether something was consumed.
@@ -154,15 +147,9 @@ impl<'a> Parser<'a> {
     }
 
     /// All characters with the property from here on; perhaps none. `expected` names them in error texts.
-    pub(super) fn take_while(
-        &mut self,
-        fits: impl Fn(char) -> bool,
-        expected: &[&'static str],
-    ) -> &'a str {
+    pub(super) fn take_while(&mut self, fits: impl Fn(char) -> bool, expected: &[&'static str]) -> &'a str {
         let rest = self.rest();
-        let end = rest
-            .find(|character| !fits(character))
-            .unwrap_or(rest.len());
+        let end = rest.find(|character| !fits(character)).unwrap_or(rest.len());
         self.steps += end as u64;
         let taken = rest.get(..end).unwrap_or("");
         if end > 0 {
@@ -175,11 +162,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The same, but at least one.
-    pub(super) fn take_some(
-        &mut self,
-        fits: impl Fn(char) -> bool,
-        expected: &[&'static str],
-    ) -> Parsed<&'a str> {
+    pub(super) fn take_some(&mut self, fits: impl Fn(char) -> bool, expected: &[&'static str]) -> Parsed<&'a str> {
         match self.take_while(fits, expected) {
             "" => Err(Failed),
             taken => Ok(taken),
@@ -213,9 +196,7 @@ impl<'a> Parser<'a> {
     pub(super) fn string_in_any_case(&mut self, wanted: &'static str) -> Parsed<()> {
         for character in wanted.chars() {
             match self.peek() {
-                Some(found) if found.eq_ignore_ascii_case(&character) => {
-                    self.advance_by(found.len_utf8())
-                }
+                Some(found) if found.eq_ignore_ascii_case(&character) => self.advance_by(found.len_utf8()),
                 other => return Err(self.fail(other, &[wanted])),
             }
         }
@@ -236,10 +217,7 @@ impl<'a> Parser<'a> {
                 Ok(())
             }
             Some(found) => {
-                self.error.add(
-                    position,
-                    &[Message::Unwanted(found), Message::Expected("end of input")],
-                );
+                self.error.add(position, &[Message::Unwanted(found), Message::Expected("end of input")]);
                 Err(Failed)
             }
         }
@@ -254,8 +232,7 @@ impl<'a> Parser<'a> {
         let position = self.position;
         match self.peek() {
             Some(found) if unwanted(found) => {
-                self.error
-                    .add(position + found.len_utf8(), &[Message::Unwanted(found)]);
+                self.error.add(position + found.len_utf8(), &[Message::Unwanted(found)]);
                 Err(Failed)
             }
             other => {
@@ -283,10 +260,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Whether `parser` would succeed here; consumes nothing.
-    pub(super) fn look_ahead(
-        &mut self,
-        parser: impl FnOnce(&mut Self) -> Parsed<()>,
-    ) -> Parsed<()> {
+    pub(super) fn look_ahead(&mut self, parser: impl FnOnce(&mut Self) -> Parsed<()>) -> Parsed<()> {
         let start = self.position;
         let before = std::mem::take(&mut self.error);
         let outcome = parser(self);
@@ -313,8 +287,7 @@ impl<'a> Parser<'a> {
                 own.position = start;
             }
             if outcome.is_err() || !own.messages.is_empty() {
-                own.messages
-                    .retain(|message| !matches!(message, Message::Expected(_)));
+                own.messages.retain(|message| !matches!(message, Message::Expected(_)));
                 own.messages.push(Message::Expected(label));
             }
             self.error.merge(own);
@@ -336,10 +309,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The outcome of `parser`, or nothing if it failed without consuming.
-    pub(super) fn optional<T>(
-        &mut self,
-        parser: impl FnOnce(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Option<T>> {
+    pub(super) fn optional<T>(&mut self, parser: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<Option<T>> {
         let start = self.position;
         match parser(self) {
             Ok(found) => Ok(Some(found)),
@@ -349,10 +319,7 @@ impl<'a> Parser<'a> {
     }
 
     /// As many as there are.
-    pub(super) fn many<T>(
-        &mut self,
-        mut parser: impl FnMut(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Vec<T>> {
+    pub(super) fn many<T>(&mut self, mut parser: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         let mut found = Vec::new();
         loop {
             let start = self.position;
@@ -418,13 +385,11 @@ impl<'a> Parser<'a> {
 
     fn line_and_column(&self) -> (usize, usize) {
         let before = self.text.get(..self.error.position).unwrap_or(self.text);
-        before
-            .chars()
-            .fold((1, 1), |(line, column), character| match character {
-                '\n' => (line + 1, 1),
-                '\t' => (line, column + 8 - (column - 1) % 8),
-                _ => (line, column + 1),
-            })
+        before.chars().fold((1, 1), |(line, column), character| match character {
+            '\n' => (line + 1, 1),
+            '\t' => (line, column + 8 - (column - 1) % 8),
+            _ => (line, column + 1),
+        })
     }
 
     fn details(&self) -> String {
@@ -448,9 +413,7 @@ impl<'a> Parser<'a> {
                 expected.push(label);
             }
         }
-        let mut text = unwanted
-            .or_else(found)
-            .unwrap_or_else(|| "unknown parse error".to_owned());
+        let mut text = unwanted.or_else(found).unwrap_or_else(|| "unknown parse error".to_owned());
         if let Some((last, others)) = expected.split_last() {
             text.push_str(" expecting ");
             if !others.is_empty() {

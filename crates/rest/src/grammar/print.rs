@@ -4,8 +4,8 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use crate::request::{
-    Comparison, Condition, Embed, FieldName, Filter, IsValue, Join, Operation, OrderTerm,
-    PathTarget, Quantifier, SelectItem,
+    Comparison, Condition, Embed, FieldName, Filter, IsValue, Join, Operation, OrderTerm, PathTarget, Quantifier,
+    SelectItem,
 };
 
 impl Comparison {
@@ -76,20 +76,12 @@ fn is_word(text: &str) -> bool {
 }
 
 fn write_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
-    if is_word(name) {
-        f.write_str(name)
-    } else {
-        write_quoted(f, name)
-    }
+    if is_word(name) { f.write_str(name) } else { write_quoted(f, name) }
 }
 
 fn write_value(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '%');
-    if !value.is_empty() && value.chars().all(is_plain) {
-        f.write_str(value)
-    } else {
-        write_quoted(f, value)
-    }
+    if !value.is_empty() && value.chars().all(is_plain) { f.write_str(value) } else { write_quoted(f, value) }
 }
 
 impl Display for FieldName {
@@ -103,9 +95,7 @@ impl Display for FieldName {
             f.write_str(if step.as_text { "->>" } else { "->" })?;
             match &step.target {
                 PathTarget::Index(index) => write!(f, "{index}")?,
-                PathTarget::Key(key)
-                    if is_word(key) && !key.starts_with(|c: char| c.is_ascii_digit()) =>
-                {
+                PathTarget::Key(key) if is_word(key) && !key.starts_with(|c: char| c.is_ascii_digit()) => {
                     f.write_str(key)?;
                 }
                 PathTarget::Key(key) => write_quoted(f, key)?,
@@ -119,13 +109,7 @@ impl Display for SelectItem {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embed(embed) => embed.fmt(f),
-            Self::Field {
-                field,
-                alias,
-                cast,
-                aggregate,
-                aggregate_cast,
-            } => {
+            Self::Field { field, alias, cast, aggregate, aggregate_cast } => {
                 if let Some(alias) = alias {
                     write_name(f, alias)?;
                     f.write_char(':')?;
@@ -201,11 +185,7 @@ impl Display for Condition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Filter(filter) => filter.fmt(f),
-            Self::Logic {
-                is_negated,
-                is_or,
-                children,
-            } => {
+            Self::Logic { is_negated, is_or, children } => {
                 f.write_str(if *is_negated { "not." } else { "" })?;
                 f.write_str(if *is_or { "or(" } else { "and(" })?;
                 write_list(f, children)?;
@@ -228,11 +208,7 @@ impl Display for Operation {
     /// As it stands inside a logic tree: values with commas or parentheses are quoted.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compare {
-                comparison,
-                quantifier,
-                value,
-            } => {
+            Self::Compare { comparison, quantifier, value } => {
                 f.write_str(comparison.spelling())?;
                 if let Some(quantifier) = quantifier {
                     write!(f, "({})", quantifier.spelling())?;
@@ -259,11 +235,7 @@ impl Display for Operation {
                 write!(f, "{operator}.")?;
                 write_value(f, value)
             }
-            Self::FullText {
-                operator,
-                language,
-                value,
-            } => {
+            Self::FullText { operator, language, value } => {
                 f.write_str(operator)?;
                 if let Some(language) = language {
                     write!(f, "({language})")?;

@@ -28,12 +28,8 @@ fn forest(parser: &mut Parser<'_>, depth: u64, items: &mut u64) -> Parsed<Vec<Se
 }
 
 fn item(parser: &mut Parser<'_>, depth: u64, items: &mut u64) -> Parsed<SelectItem> {
-    let head = parser.optional(|parser| {
-        parser.either(
-            |parser| parser.attempt(spread),
-            |parser| parser.attempt(relation),
-        )
-    })?;
+    let head =
+        parser.optional(|parser| parser.either(|parser| parser.attempt(spread), |parser| parser.attempt(relation)))?;
     let Some(mut embed) = head else {
         return column(parser);
     };
@@ -81,14 +77,7 @@ fn embed_parameters(
     alias: Option<String>,
     is_spread: bool,
 ) -> Parsed<Embed> {
-    let mut embed = Embed {
-        relation,
-        alias,
-        hint: None,
-        join: None,
-        is_spread,
-        select: Vec::new(),
-    };
+    let mut embed = Embed { relation, alias, hint: None, join: None, is_spread, select: Vec::new() };
     for _ in 0..2 {
         // The first hint and the first join count, as in PostgREST.
         match parser.optional(embed_parameter)? {
@@ -117,12 +106,8 @@ fn embed_parameter(parser: &mut Parser<'_>) -> Parsed<Parameter> {
 
 /// A word that does not go on: a hint may begin with `left` or `inner`.
 fn keyword(parser: &mut Parser<'_>, word: &'static str, label: &'static str) -> Parsed<()> {
-    let goes_on =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '$' | '-' | ' ');
-    let follows = parser
-        .rest()
-        .strip_prefix(word)
-        .and_then(|rest| rest.chars().next());
+    let goes_on = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$' | '-' | ' ');
+    let follows = parser.rest().strip_prefix(word).and_then(|rest| rest.chars().next());
     if follows.is_some_and(goes_on) {
         return Err(Failed);
     }
@@ -142,10 +127,8 @@ fn alias(parser: &mut Parser<'_>) -> Parsed<String> {
 /// `*`, `alias:count()::cast` or `alias:column->path::cast.aggregate()::cast`.
 fn column(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
     parser.lexeme(|parser| {
-        parser.either(
-            |parser| parser.attempt(star),
-            |parser| parser.either(|parser| parser.attempt(count), plain_field),
-        )
+        parser
+            .either(|parser| parser.attempt(star), |parser| parser.either(|parser| parser.attempt(count), plain_field))
     })
 }
 
@@ -153,10 +136,7 @@ fn star(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
     parser.string("*", "\"*\"")?;
     end_of_item(parser)?;
     Ok(SelectItem::Field {
-        field: Some(FieldName {
-            column: "*".to_owned(),
-            path: Vec::new(),
-        }),
+        field: Some(FieldName { column: "*".to_owned(), path: Vec::new() }),
         alias: None,
         cast: None,
         aggregate: None,
@@ -169,13 +149,7 @@ fn count(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
     parser.string("count()", "\"count()\"")?;
     let aggregate_cast = cast(parser)?;
     end_of_item(parser)?;
-    Ok(SelectItem::Field {
-        field: None,
-        alias,
-        cast: None,
-        aggregate: Some(Aggregate::Count),
-        aggregate_cast,
-    })
+    Ok(SelectItem::Field { field: None, alias, cast: None, aggregate: Some(Aggregate::Count), aggregate_cast })
 }
 
 fn plain_field(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
@@ -192,13 +166,7 @@ fn plain_field(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
     })?;
     let aggregate_cast = cast(parser)?;
     end_of_item(parser)?;
-    Ok(SelectItem::Field {
-        field: Some(field),
-        alias,
-        cast: field_cast,
-        aggregate,
-        aggregate_cast,
-    })
+    Ok(SelectItem::Field { field: Some(field), alias, cast: field_cast, aggregate, aggregate_cast })
 }
 
 fn cast(parser: &mut Parser<'_>) -> Parsed<Option<String>> {

@@ -87,7 +87,9 @@ impl Translation {
         let mut builder = TableBuilder::new(self, before.clone());
         builder.column(definition)?;
         let (after, _) = builder.finish(at)?;
-        let Some(column) = after.columns.last() else { return Ok(()) };
+        let Some(column) = after.columns.last() else {
+            return Ok(());
+        };
         check_addable(&before, &after, column, at)?;
 
         let mut line = render::column_definition(column, false);
@@ -135,8 +137,7 @@ impl Translation {
 
     /// What reads the table from outside: it would have to be read anew after a change of names.
     fn outside_readers(&self, table: &QualifiedName) -> Vec<String> {
-        let views =
-            dependents::views_over(&self.snapshot, table).map(|view| format!("view {}", view.name.name));
+        let views = dependents::views_over(&self.snapshot, table).map(|view| format!("view {}", view.name.name));
         views.chain(self.policy_readers(table)).collect()
     }
 
@@ -167,9 +168,8 @@ impl Translation {
         }
         let mut users = uses_of_column(&relation, &name);
         // Keys of other tables need no look: they point at a key of this one, which was looked at.
-        let views = dependents::views_over(&self.snapshot, table).filter(|view| {
-            view.view().is_some_and(|view| dependents::names_column(&view.query, &name))
-        });
+        let views = dependents::views_over(&self.snapshot, table)
+            .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, &name)));
         users.extend(views.map(|view| format!("view {}", view.name.name)));
         users.extend(self.policy_readers(table));
         dependents_error(&format!("column {name} of table {}", relation.name.name), &users, object)?;
@@ -185,13 +185,7 @@ impl Translation {
         Ok(())
     }
 
-    fn rename_column(
-        &mut self,
-        object: &ObjectName,
-        table: &QualifiedName,
-        old: &Ident,
-        new: &Ident,
-    ) -> Outcome<()> {
+    fn rename_column(&mut self, object: &ObjectName, table: &QualifiedName, old: &Ident, new: &Ident) -> Outcome<()> {
         let (old_name, new_name) = (names::identifier(old), names::identifier(new));
         let relation = self.relation_mut(table)?.clone();
         if relation.column(&old_name).is_none() {
@@ -224,18 +218,17 @@ impl Translation {
         Ok(())
     }
 
-    fn rename_table(
-        &mut self,
-        object: &ObjectName,
-        table: &QualifiedName,
-        new: &ObjectName,
-    ) -> Outcome<QualifiedName> {
+    fn rename_table(&mut self, object: &ObjectName, table: &QualifiedName, new: &ObjectName) -> Outcome<QualifiedName> {
         let new_name = match names::parts(new)?.as_slice() {
             [name] => QualifiedName::new(table.schema.clone(), name.as_str()),
-            _ => return Err(Problem::invalid(new, "a table stays in its schema").instead("write the name alone")),
+            _ => {
+                return Err(Problem::invalid(new, "a table stays in its schema").instead("write the name alone"));
+            }
         };
         dependents_error(&format!("table {}", table.name), &self.outside_readers(table), object)?;
-        let Some(before) = self.snapshot.relations.remove(table) else { return Ok(new_name) };
+        let Some(before) = self.snapshot.relations.remove(table) else {
+            return Ok(new_name);
+        };
         let checked = self.check_new_name(&new_name, new.span().start);
         let mut relation = (*before).clone();
         checked?;
@@ -344,10 +337,26 @@ fn uses_of_column(relation: &Relation, name: &str) -> Vec<String> {
     if has(&relation.primary_key) {
         users.extend(relation.primary_key_name.iter().map(|key| format!("constraint {key}")));
     }
-    users.extend(relation.uniques.iter().filter(|unique| has(&unique.columns)).map(|unique| format!("constraint {}", unique.name)));
-    users.extend(relation.foreign_keys.iter().filter(|key| has(&key.columns)).map(|key| format!("constraint {}", key.name)));
-    users.extend(relation.checks.iter().filter(|check| reads(&check.expression)).map(|check| format!("constraint {}", check.name)));
-    users.extend(relation.indexes.iter().filter(|index| has(&index.columns)).map(|index| format!("index {}", index.name)));
+    users.extend(
+        relation
+            .uniques
+            .iter()
+            .filter(|unique| has(&unique.columns))
+            .map(|unique| format!("constraint {}", unique.name)),
+    );
+    users.extend(
+        relation.foreign_keys.iter().filter(|key| has(&key.columns)).map(|key| format!("constraint {}", key.name)),
+    );
+    users.extend(
+        relation
+            .checks
+            .iter()
+            .filter(|check| reads(&check.expression))
+            .map(|check| format!("constraint {}", check.name)),
+    );
+    users.extend(
+        relation.indexes.iter().filter(|index| has(&index.columns)).map(|index| format!("index {}", index.name)),
+    );
     for column in &relation.columns {
         if let DefaultValue::Generated(Generated { expression }) = &column.default
             && reads(expression)

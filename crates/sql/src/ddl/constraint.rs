@@ -54,11 +54,7 @@ impl<'a> Pending<'a> {
         Self::Unique { name, columns, characteristics, nulls: unique.nulls_distinct }
     }
 
-    pub(super) fn foreign_key(
-        name: Option<&'a Ident>,
-        columns: Vec<Arc<str>>,
-        key: &'a ForeignKeyConstraint,
-    ) -> Self {
+    pub(super) fn foreign_key(name: Option<&'a Ident>, columns: Vec<Arc<str>>, key: &'a ForeignKeyConstraint) -> Self {
         Self::ForeignKey { name, columns, key }
     }
 
@@ -106,15 +102,18 @@ fn plain_columns(columns: &[IndexColumn]) -> Outcome<Vec<Arc<str>>> {
         .iter()
         .map(|column| match &column.column.expr {
             Expr::Identifier(ident) => Ok(Arc::from(names::identifier(ident))),
-            expr => Err(Problem::invalid(expr, "a key consists of columns").instead(
-                "for an expression, CREATE UNIQUE INDEX",
-            )),
+            expr => {
+                Err(Problem::invalid(expr, "a key consists of columns")
+                    .instead("for an expression, CREATE UNIQUE INDEX"))
+            }
         })
         .collect()
 }
 
 fn check_characteristics(characteristics: Option<&ConstraintCharacteristics>, at: Location) -> Outcome<()> {
-    let Some(ConstraintCharacteristics { deferrable, initially, enforced }) = characteristics else { return Ok(()) };
+    let Some(ConstraintCharacteristics { deferrable, initially, enforced }) = characteristics else {
+        return Ok(());
+    };
     if *deferrable == Some(true) || matches!(initially, Some(sqlparser::ast::DeferrableInitial::Deferred)) {
         return Err(Problem::refused(
             at,
@@ -207,9 +206,7 @@ impl TableBuilder<'_> {
     /// Keys have an index, whose name nothing else in the schema may have.
     fn is_relation_name_taken(&self, name: &str) -> bool {
         let schema = &self.table.name.schema;
-        *self.table.name.name == *name
-            || self.is_own_constraint(name)
-            || self.translation.is_name_in_use(schema, name)
+        *self.table.name.name == *name || self.is_own_constraint(name) || self.translation.is_name_in_use(schema, name)
     }
 
     fn is_constraint_name_taken(&self, name: &str) -> bool {
@@ -278,10 +275,7 @@ impl TableBuilder<'_> {
         self.check_key_columns(columns, at)?;
         let target = foreign_key_target(self, key, at)?;
         if columns.len() != target.columns.len() {
-            return Err(Problem::invalid(
-                at,
-                "number of referencing and referenced columns for foreign key disagree",
-            ));
+            return Err(Problem::invalid(at, "number of referencing and referenced columns for foreign key disagree"));
         }
         self.check_key_types(columns, &target, at)?;
         let name = self.name_or(name, Some(&joined(columns)), "fkey", Self::is_constraint_name_taken)?;
@@ -298,7 +292,9 @@ impl TableBuilder<'_> {
 
     fn check_key_types(&self, columns: &[Arc<str>], target: &Target, at: Location) -> Outcome<()> {
         for ((name, other), other_type) in columns.iter().zip(&target.columns).zip(&target.types) {
-            let Some(column) = self.table.column(name) else { continue };
+            let Some(column) = self.table.column(name) else {
+                continue;
+            };
             let goes = (column.data_type.is_number() && other_type.is_number())
                 || (column.data_type.is_text() && other_type.is_text())
                 || column.data_type.without_modifier() == other_type.without_modifier();
@@ -356,11 +352,8 @@ fn foreign_key_target(builder: &TableBuilder<'_>, key: &ForeignKeyConstraint, at
         ));
     }
     let name = names::qualified(&key.foreign_table)?;
-    let table: &Relation = if name == builder.table.name {
-        &builder.table
-    } else {
-        builder.translation.table(&key.foreign_table)?
-    };
+    let table: &Relation =
+        if name == builder.table.name { &builder.table } else { builder.translation.table(&key.foreign_table)? };
     let columns: Vec<Arc<str>> = if key.referred_columns.is_empty() {
         if table.primary_key.is_empty() {
             let message = format!("there is no primary key for referenced table \"{}\"", name.name);
@@ -379,7 +372,8 @@ fn foreign_key_target(builder: &TableBuilder<'_>, key: &ForeignKeyConstraint, at
         types.push(found.data_type.clone());
     }
     if !table.is_unique_over(&columns) {
-        let message = format!("there is no unique constraint matching given keys for referenced table \"{}\"", name.name);
+        let message =
+            format!("there is no unique constraint matching given keys for referenced table \"{}\"", name.name);
         return Err(Problem::invalid(if at.line == 0 { key.foreign_table.span().start } else { at }, message)
             .instead("declare the referenced columns PRIMARY KEY or UNIQUE"));
     }

@@ -46,11 +46,14 @@ fn start_numbers(table: &str, next: i64) -> String {
 }
 
 fn check_clauses(create: &CreateTable) -> Outcome<()> {
-    let refused = |construct: &str, why: &str, instead: &str| {
-        Err(Problem::refused(&create.name, construct, why, instead))
-    };
+    let refused =
+        |construct: &str, why: &str, instead: &str| Err(Problem::refused(&create.name, construct, why, instead));
     if create.partition_by.is_some() || create.partition_of.is_some() || create.for_values.is_some() {
-        return refused("PARTITION BY", "partitioned tables are not available on the embedded engine", "instead, one table with an index");
+        return refused(
+            "PARTITION BY",
+            "partitioned tables are not available on the embedded engine",
+            "instead, one table with an index",
+        );
     }
     if create.inherits.is_some() {
         return refused(
@@ -69,9 +72,18 @@ fn check_clauses(create: &CreateTable) -> Outcome<()> {
     if create.like.is_some() || create.clone.is_some() {
         return refused("LIKE", "it is not available on the embedded engine", "instead, write the columns out");
     }
-    if create.temporary || create.unlogged || create.or_replace || create.external || create.without_rowid || create.strict
+    if create.temporary
+        || create.unlogged
+        || create.or_replace
+        || create.external
+        || create.without_rowid
+        || create.strict
     {
-        return refused("this kind of CREATE TABLE", "it is not available on the embedded engine", "instead, CREATE TABLE");
+        return refused(
+            "this kind of CREATE TABLE",
+            "it is not available on the embedded engine",
+            "instead, CREATE TABLE",
+        );
     }
     if !matches!(create.table_options, CreateTableOptions::None) {
         return refused("WITH (...)", "storage parameters have no meaning on the embedded engine", "remove it");

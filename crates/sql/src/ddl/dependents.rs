@@ -43,7 +43,10 @@ fn add_sources(query: &Query, found: &mut BTreeSet<QualifiedName>) {
 }
 
 /// The views that read `name`, described for a message.
-pub(super) fn views_over<'a>(snapshot: &'a Snapshot, name: &'a QualifiedName) -> impl Iterator<Item = &'a Arc<Relation>> {
+pub(super) fn views_over<'a>(
+    snapshot: &'a Snapshot,
+    name: &'a QualifiedName,
+) -> impl Iterator<Item = &'a Arc<Relation>> {
     snapshot
         .relations
         .values()

@@ -35,13 +35,7 @@ impl Translation {
         }
     }
 
-    fn drop_relations(
-        &mut self,
-        objects: &[ObjectName],
-        if_exists: bool,
-        cascade: bool,
-        is_view: bool,
-    ) -> Outcome<()> {
+    fn drop_relations(&mut self, objects: &[ObjectName], if_exists: bool, cascade: bool, is_view: bool) -> Outcome<()> {
         let mut doomed: Vec<QualifiedName> = Vec::new();
         for object in objects {
             let name = names::qualified(object)?;
@@ -154,7 +148,9 @@ impl Translation {
 
     /// Foreign keys may have relied on the index.
     fn check_keys_still_unique(&self, table: &QualifiedName, object: &ObjectName) -> Outcome<()> {
-        let Some(relation) = self.snapshot.relations.get(table) else { return Ok(()) };
+        let Some(relation) = self.snapshot.relations.get(table) else {
+            return Ok(());
+        };
         let orphans: Vec<String> = self
             .snapshot
             .relations
@@ -193,7 +189,12 @@ impl Translation {
     fn drop_schema(&mut self, object: &ObjectName, if_exists: bool) -> Outcome<()> {
         let name = names::parts(object)?.concat();
         if matches!(name.as_str(), "public" | "auth") {
-            return Err(Problem::refused(object, "DROP SCHEMA", format!("the schema {name} belongs to the server"), "remove it"));
+            return Err(Problem::refused(
+                object,
+                "DROP SCHEMA",
+                format!("the schema {name} belongs to the server"),
+                "remove it",
+            ));
         }
         if !self.snapshot.schemas.contains_key(name.as_str()) {
             if if_exists {

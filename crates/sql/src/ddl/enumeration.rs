@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use catalog::{Check, Column, DefaultValue, Expression, Generated, Projection, Query, Relation, RelationKind, Snapshot};
+use catalog::{
+    Check, Column, DefaultValue, Expression, Generated, Projection, Query, Relation, RelationKind, Snapshot,
+};
 use datatype::{EnumType, Type};
 use sqlparser::ast::{
     AlterType, AlterTypeAddValue, AlterTypeAddValuePosition, AlterTypeOperation, ObjectName,

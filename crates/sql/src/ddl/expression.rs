@@ -2,10 +2,7 @@
 
 use catalog::{Binary, Expression, Function, Snapshot};
 use datatype::{Datum, Type};
-use sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Query, Spanned, TypedString,
-    UnaryOperator, Value,
-};
+use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, DataType, Expr, Spanned, TypedString, UnaryOperator, Value};
 use sqlparser::tokenizer::Location;
 
 use super::names;
@@ -38,7 +35,8 @@ pub(super) enum Context {
 }
 
 impl Context {
-    fn name(self) -> &'static str {
+    /// Its name for messages.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Default => "a DEFAULT expression",
             Self::Check => "a check constraint",
@@ -55,7 +53,8 @@ impl Context {
         matches!(self, Self::Check | Self::Generated | Self::Index)
     }
 
-    fn allows_queries(self) -> bool {
+    /// Whether a subquery may stand in it.
+    pub(super) fn allows_queries(self) -> bool {
         matches!(self, Self::Policy | Self::View | Self::Statement)
     }
 }
@@ -107,11 +106,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// Does `inner` one level deeper.
-    pub(super) fn nested<T>(
-        &mut self,
-        at: &impl Spanned,
-        inner: impl FnOnce(&mut Self) -> Outcome<T>,
-    ) -> Outcome<T> {
+    pub(super) fn nested<T>(&mut self, at: &impl Spanned, inner: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         if self.depth >= DEEPEST {
             return Err(Problem::refused(
                 at,
@@ -236,8 +231,9 @@ impl<'a> Analyzer<'a> {
             _ => &[],
         };
         if self.context == Context::Default {
-            return Err(Problem::invalid(expr, "cannot use column reference in DEFAULT expression")
-                .instead("write text in single quotes; for a value of other columns, use GENERATED ALWAYS AS (...) STORED"));
+            return Err(Problem::invalid(expr, "cannot use column reference in DEFAULT expression").instead(
+                "write text in single quotes; for a value of other columns, use GENERATED ALWAYS AS (...) STORED",
+            ));
         }
         let parts: Vec<String> = idents.iter().map(names::identifier).collect();
         let found = match parts.as_slice() {
@@ -286,7 +282,9 @@ impl<'a> Analyzer<'a> {
     fn binary(&mut self, expr: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Operand> {
         let (operator, symbol, negated) = match op {
             BinaryOperator::And | BinaryOperator::Or => return self.logic(expr, op),
-            BinaryOperator::Arrow | BinaryOperator::HashArrow => return self.json_get(expr, left, op, right, false),
+            BinaryOperator::Arrow | BinaryOperator::HashArrow => {
+                return self.json_get(expr, left, op, right, false);
+            }
             BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => {
                 return self.json_get(expr, left, op, right, true);
             }
@@ -331,7 +329,7 @@ impl<'a> Analyzer<'a> {
     }
 
     /// A comparison, arithmetic or concatenation of two operands.
-    fn apply(
+    pub(super) fn apply(
         &self,
         at: &Expr,
         left: Operand,
@@ -420,52 +418,6 @@ impl<'a> Analyzer<'a> {
         Ok(Operand::Known(if negated { test.negated() } else { test }))
     }
 
-    fn in_list<'e>(
-        &mut self,
-        inner: &Expr,
-        list: impl Iterator<Item = &'e Expr>,
-        negated: bool,
-    ) -> Outcome<Operand> {
-        let operand = self.operand(inner)?;
-        let mut items = Vec::new();
-        for expr in list {
-            items.push((self.operand(expr)?, expr));
-        }
-        // A list that needs a wider type than the operand's is compared in that type.
-        let mut needle = operand;
-        for (item, expr) in &items {
-            let (left, _) = operator::compared(needle, "=", item.clone(), *expr)?;
-            needle = Operand::Known(left);
-        }
-        let list = items
-            .into_iter()
-            .map(|(item, expr)| operator::compared(needle.clone(), "=", item, expr).map(|(_, right)| right))
-            .collect::<Outcome<Vec<_>>>()?;
-        let test = Expression::In { operand: Box::new(needle.or_text()), list };
-        Ok(Operand::Known(if negated { test.negated() } else { test }))
-    }
-
-    fn in_query(&mut self, inner: &Expr, query: &Query, negated: bool) -> Outcome<Operand> {
-        let operand = self.operand(inner)?;
-        self.check_query_allowed(query)?;
-        let mut selected = self.query(query)?;
-        let [projection] = selected.query.projections.as_mut_slice() else {
-            return Err(Problem::invalid(query, "subquery has too many columns"));
-        };
-        let right = Operand::Known(projection.expression.clone());
-        let (left, right) = operator::compared(operand, "=", right, inner)?;
-        if right.data_type().without_modifier() != projection.expression.data_type().without_modifier() {
-            // Where the set is several queries joined, each of them would have to be cast.
-            if !selected.query.unions.is_empty() {
-                return Err(Problem::invalid(query, "the types of IN and of the subquery differ")
-                    .instead("add a cast inside the subquery"));
-            }
-            projection.expression = right;
-        }
-        let test = Expression::InQuery { operand: Box::new(left), query: Box::new(selected.query) };
-        Ok(Operand::Known(if negated { test.negated() } else { test }))
-    }
-
     fn between(&mut self, inner: &Expr, low: &Expr, high: &Expr, negated: bool) -> Outcome<Operand> {
         let operand = self.operand(inner)?;
         let (least, greatest) = (self.operand(low)?, self.operand(high)?);
@@ -491,30 +443,11 @@ impl<'a> Analyzer<'a> {
         }
         let (left, right) = (self.operand(text)?, self.operand(pattern)?);
         let wrong = operator::no_operator(&left, symbol, &right, text);
-        let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else { return Err(wrong) };
+        let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else {
+            return Err(wrong);
+        };
         let test = Expression::compare(operator, left, right);
         Ok(Operand::Known(if negated { test.negated() } else { test }))
-    }
-
-    /// `x = ANY (ARRAY[...])` and `x <> ALL (ARRAY[...])`, which are `IN` and `NOT IN`.
-    fn any(&mut self, left: &Expr, right: &Expr, negated: bool) -> Outcome<Operand> {
-        match listed(right) {
-            Some(Listed::Items(items)) => self.in_list(left, items.iter(), negated),
-            Some(Listed::Text(text)) => {
-                let labels = datatype::array::parse_literal(text)
-                    .map_err(|error| Problem::invalid(right, error.message))?;
-                let items: Vec<Expr> = labels
-                    .into_iter()
-                    .map(|label| label.map_or(Value::Null, Value::SingleQuotedString))
-                    .map(|value| Expr::Value(value.with_span(right.span())))
-                    .collect();
-                self.in_list(left, items.iter(), negated)
-            }
-            None => match right {
-                Expr::Subquery(query) => self.in_query(left, query, negated),
-                _ => Err(self.unsupported(right, "instead, use IN (...) with a list or a subquery")),
-            },
-        }
     }
 
     fn case(
@@ -549,41 +482,6 @@ impl<'a> Analyzer<'a> {
         Ok(Operand::Known(Expression::Case { branches, otherwise, data_type }))
     }
 
-    /// A subquery may stand here.
-    fn check_query_allowed(&self, query: &Query) -> Outcome<()> {
-        if self.context.allows_queries() {
-            return Ok(());
-        }
-        Err(Problem::invalid(query, format!("cannot use subquery in {}", self.context.name())))
-    }
-
-    fn exists(&mut self, query: &Query, negated: bool) -> Outcome<Operand> {
-        self.check_query_allowed(query)?;
-        let test = Expression::Exists(Box::new(self.query(query)?.query));
-        Ok(Operand::Known(if negated { test.negated() } else { test }))
-    }
-
-    fn scalar(&mut self, query: &Query) -> Outcome<Operand> {
-        self.check_query_allowed(query)?;
-        let mut query_of_one = self.query(query)?.query;
-        if query_of_one.projections.len() != 1 {
-            return Err(Problem::invalid(query, "subquery must return only one column"));
-        }
-        // `(select auth.uid())` is a habit that helps PostgreSQL's planner: the value itself.
-        let is_value = query_of_one.from.is_none()
-            && query_of_one.filter.is_none()
-            && query_of_one.unions.is_empty()
-            && query_of_one.having.is_none()
-            && query_of_one.limit.is_none()
-            && query_of_one.offset == 0;
-        if is_value
-            && let Some(projection) = query_of_one.projections.pop()
-        {
-            return Ok(Operand::Known(projection.expression));
-        }
-        Ok(Operand::Known(Expression::Scalar(Box::new(query_of_one))))
-    }
-
     /// `x AT TIME ZONE 'utc'`: sessions are in UTC, so it only changes the type.
     pub(super) fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> Outcome<Operand> {
         let zone_text = match self.operand(zone)? {
@@ -612,76 +510,6 @@ impl<'a> Analyzer<'a> {
             }
         };
         Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
-    }
-
-    fn json_get(
-        &mut self,
-        expr: &Expr,
-        left: &Expr,
-        op: &BinaryOperator,
-        right: &Expr,
-        as_text: bool,
-    ) -> Outcome<Operand> {
-        let operand = match self.operand(left)? {
-            Operand::Known(operand) if operand.data_type().is_json() => operand,
-            other => {
-                let right = self.operand(right)?;
-                return Err(operator::no_operator(&other, &op.to_string(), &right, expr));
-            }
-        };
-        let is_path = matches!(op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow);
-        let steps = self.json_steps(right, is_path)?;
-        // The claim of a token by its name has a function of its own.
-        if as_text
-            && matches!(operand, Expression::Call { function: Function::AuthJwt, .. })
-            && let [Expression::Value { value: Datum::Text(_), .. }] = steps.as_slice()
-        {
-            return Ok(Operand::Known(Expression::Call {
-                function: Function::AuthClaim,
-                arguments: steps,
-                data_type: Type::Text,
-            }));
-        }
-        let (operand, path) = match operand {
-            Expression::JsonGet { operand, mut path, as_text: false } => {
-                path.extend(steps);
-                (operand, path)
-            }
-            operand => (Box::new(operand), steps),
-        };
-        Ok(Operand::Known(Expression::JsonGet { operand, path, as_text }))
-    }
-
-    /// The keys and indexes behind a JSON operator.
-    fn json_steps(&mut self, right: &Expr, is_path: bool) -> Outcome<Vec<Expression>> {
-        let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
-        match self.operand(right)? {
-            Operand::Unknown(Some(text)) if is_path => {
-                let steps = datatype::array::parse_literal(&text)
-                    .map_err(|error| Problem::invalid(right, error.message))?;
-                Ok(steps
-                    .into_iter()
-                    .map(|step| {
-                        let step = step.unwrap_or_default();
-                        // In a path, what looks like an index is one where it meets an array.
-                        match step.parse::<i64>() {
-                            Ok(index) => Expression::value(Datum::Integer(index), Type::BigInteger),
-                            Err(_) => key(step),
-                        }
-                    })
-                    .collect())
-            }
-            Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
-            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
-                Ok(vec![key(text)])
-            }
-            Operand::Known(Expression::Value { value: Datum::Integer(index), data_type })
-                if data_type.is_integer() =>
-            {
-                Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
-            }
-            _ => Err(self.unsupported(right, "instead, write the key as 'text' or the index as a number")),
-        }
     }
 
     /// Whether outcomes that change from call to call may stand here.
@@ -732,27 +560,4 @@ pub(super) fn check_collation(collation: &sqlparser::ast::ObjectName) -> Outcome
         "text sorts by its bytes on the embedded engine",
         "instead, leave COLLATE out or write COLLATE \"C\"",
     ))
-}
-
-/// The items of an array that stands as a literal.
-enum Listed<'e> {
-    Items(&'e [Expr]),
-    Text(&'e str),
-}
-
-fn listed(expr: &Expr) -> Option<Listed<'_>> {
-    match expr {
-        Expr::Nested(inner) => listed(inner),
-        Expr::Array(Array { elem, .. }) => Some(Listed::Items(elem)),
-        Expr::Cast {
-            expr: inner,
-            data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(..) | ArrayElemTypeDef::None),
-            ..
-        } => listed(inner),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(Listed::Text(text)),
-            _ => None,
-        },
-        _ => None,
-    }
 }

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Location;
 use super::expression::{Analyzer, concatenated, printed};
 use super::names;
 use super::operator::{self, Operand};
-use super::problem::{Outcome, Problem};
+use super::problem::{NOWHERE, Outcome, Problem};
 
 /// The setting in which PostgREST leaves the claims of the token.
 const CLAIMS: &str = "request.jwt.claims";
@@ -89,10 +89,9 @@ impl Analyzer<'_> {
         if let Some((function, data_type)) = without_arguments(name, arguments) {
             self.check_immutable(name, at)?;
             return Ok(Some(match name {
-                "localtimestamp" => Expression::Cast {
-                    operand: Box::new(call(function, Vec::new(), Type::TimestampTz)),
-                    data_type,
-                },
+                "localtimestamp" => {
+                    Expression::Cast { operand: Box::new(call(function, Vec::new(), Type::TimestampTz)), data_type }
+                }
                 _ => call(function, Vec::new(), data_type),
             }));
         }
@@ -121,7 +120,9 @@ impl Analyzer<'_> {
                 let argument = self.number_argument(name, argument)?;
                 if argument.data_type().is_float() {
                     let message = format!("function round({}, integer) does not exist", argument.data_type().name());
-                    return Err(Problem::invalid(at, message).instead("cast the number to numeric: round(x::numeric, 2)"));
+                    return Err(
+                        Problem::invalid(at, message).instead("cast the number to numeric: round(x::numeric, 2)")
+                    );
                 }
                 let argument = operator::widened(Operand::Known(argument), &Type::Numeric(None), at)?;
                 let digits = self.operand(digits)?;
@@ -137,19 +138,15 @@ impl Analyzer<'_> {
             }
             ("concat", [first, rest @ ..]) => self.concat(first, rest)?,
             ("timezone", [zone, timestamp]) => self.at_time_zone(timestamp, zone)?.or_text(),
-            ("current_setting", [setting] | [setting, _]) => return self.current_setting(setting, at),
+            ("current_setting", [setting] | [setting, _]) => {
+                return self.current_setting(setting, at);
+            }
             _ => return Ok(None),
         }))
     }
 
     /// `coalesce` and its like: arguments and outcome of one type.
-    fn same_typed(
-        &mut self,
-        function: Function,
-        name: &str,
-        arguments: &[&Expr],
-        at: Location,
-    ) -> Outcome<Expression> {
+    fn same_typed(&mut self, function: Function, name: &str, arguments: &[&Expr], at: Location) -> Outcome<Expression> {
         let operands = arguments.iter().map(|argument| self.operand(argument)).collect::<Outcome<Vec<_>>>()?;
         let data_type = operator::common_type(&operands, name, at)?.without_modifier();
         let arguments = operands
@@ -196,7 +193,7 @@ impl Analyzer<'_> {
             Type::Numeric(_) => Type::Numeric(None),
             _ => Type::Double,
         };
-        let argument = operator::widened(Operand::Known(argument), &data_type, NO_PLACE)?;
+        let argument = operator::widened(Operand::Known(argument), &data_type, NOWHERE)?;
         Ok(call(function, vec![argument], data_type))
     }
 
@@ -304,12 +301,16 @@ impl Analyzer<'_> {
     ) -> Outcome<Operand> {
         let filter = parsed.filter.as_deref().map(|filter| self.boolean(filter, "FILTER")).transpose()?;
         let Some(arguments) = arguments else {
-            let Function::Count { .. } = function else { return Err(undefined(&format!("{name}(*)"), at)) };
+            let Function::Count { .. } = function else {
+                return Err(undefined(&format!("{name}(*)"), at));
+            };
             // count(*) FILTER (WHERE x) counts the rows for which a CASE gives something.
             let arguments = filter.map(|filter| only_where(Some(filter), Expression::constant(true)));
             return Ok(Operand::Known(call(function, arguments.into_iter().collect(), Type::BigInteger)));
         };
-        let [argument] = arguments.as_slice() else { return Err(undefined(name, at)) };
+        let [argument] = arguments.as_slice() else {
+            return Err(undefined(name, at));
+        };
         let operand = self.expression(argument)?;
         let from = operand.data_type().without_modifier();
         let Some(data_type) = aggregate_type(&function, &from) else {
@@ -333,9 +334,6 @@ impl Analyzer<'_> {
     }
 }
 
-/// A place that no message will need.
-const NO_PLACE: Location = super::problem::NOWHERE;
-
 fn call(function: Function, arguments: Vec<Expression>, data_type: Type) -> Expression {
     Expression::Call { function, arguments, data_type }
 }
@@ -355,7 +353,9 @@ fn only_where(filter: Option<Expression>, value: Expression) -> Expression {
 fn arguments(parsed: &Call, at: Location) -> Outcome<(Option<Vec<&Expr>>, bool)> {
     let list = match &parsed.args {
         FunctionArguments::None => return Ok((Some(Vec::new()), false)),
-        FunctionArguments::Subquery(_) => return Err(Problem::invalid(at, "a subquery needs its own parentheses")),
+        FunctionArguments::Subquery(_) => {
+            return Err(Problem::invalid(at, "a subquery needs its own parentheses"));
+        }
         FunctionArguments::List(list) => list,
     };
     if !list.clauses.is_empty() {
@@ -371,8 +371,12 @@ fn arguments(parsed: &Call, at: Location) -> Outcome<(Option<Vec<&Expr>>, bool)>
     for argument in &list.args {
         match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.push(expr),
-            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if list.args.len() == 1 => return Ok((None, is_distinct)),
-            _ => return Err(Problem::invalid(at, "arguments with names are not available")),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if list.args.len() == 1 => {
+                return Ok((None, is_distinct));
+            }
+            _ => {
+                return Err(Problem::invalid(at, "arguments with names are not available"));
+            }
         }
     }
     Ok((Some(arguments), is_distinct))

@@ -1,9 +1,9 @@
-//! Roles, `GRANT` and `REVOKE`: known to the catalog only.
+//! `GRANT` and `REVOKE`: known to the catalog only.
 
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{DefaultGrant, Grant, Privilege, Relation, Role};
+use catalog::{DefaultGrant, Grant, Privilege, Relation};
 use sqlparser::tokenizer::{Location, Token};
 
 use super::names;
@@ -92,10 +92,7 @@ impl Translation {
         let mut schemas = vec![None];
         if cursor.takes(&["IN", "SCHEMA"]) {
             let names = cursor.list(|cursor| cursor.identifier("a schema"))?;
-            schemas = names
-                .into_iter()
-                .map(|(name, at)| self.schema(&name, at).map(Some))
-                .collect::<Outcome<_>>()?;
+            schemas = names.into_iter().map(|(name, at)| self.schema(&name, at).map(Some)).collect::<Outcome<_>>()?;
         }
         let is_grant = cursor.takes(&["GRANT"]);
         if !is_grant {
@@ -115,8 +112,7 @@ impl Translation {
         if !is_tables {
             return Ok(());
         }
-        let privileges: Vec<Privilege> =
-            privileges(&entries)?.into_iter().map(|(privilege, _)| privilege).collect();
+        let privileges: Vec<Privilege> = privileges(&entries)?.into_iter().map(|(privilege, _)| privilege).collect();
         for schema in &schemas {
             for role in &roles {
                 for privilege in &privileges {
@@ -139,7 +135,7 @@ impl Translation {
     }
 
     /// Roles with commas between them, all of which exist. `public` is everybody.
-    fn roles(&self, cursor: &mut Cursor<'_>) -> Outcome<Vec<Arc<str>>> {
+    pub(super) fn roles(&self, cursor: &mut Cursor<'_>) -> Outcome<Vec<Arc<str>>> {
         cursor.list(|cursor| {
             let _ = cursor.takes(&["GROUP"]);
             let (name, at) = cursor.identifier("a role")?;
@@ -150,7 +146,8 @@ impl Translation {
         })
     }
 
-    fn check_role(&self, name: &str, at: Location) -> Outcome<()> {
+    /// The role exists.
+    pub(super) fn check_role(&self, name: &str, at: Location) -> Outcome<()> {
         if self.snapshot.roles.contains_key(name) {
             return Ok(());
         }
@@ -220,7 +217,8 @@ impl Translation {
         Ok(())
     }
 
-    fn change_member(&mut self, name: &str, member: &str, is_grant: bool) {
+    /// Makes `member` a member of the role, or no longer one.
+    pub(super) fn change_member(&mut self, name: &str, member: &str, is_grant: bool) {
         if LOGIN_ROLES.contains(&member)
             && let Some(role) = self.snapshot.roles.get_mut(name)
         {
@@ -251,102 +249,6 @@ impl Translation {
             }
         }
         false
-    }
-
-    /// `CREATE ROLE`. Roles that every server brings may be created again.
-    pub(super) fn create_role(&mut self, piece: &Piece) -> Outcome<()> {
-        let mut cursor = piece.cursor();
-        cursor.expect(&["CREATE"])?;
-        cursor.identifier("ROLE")?;
-        let (name, at) = cursor.identifier("the name of a role")?;
-        if name == "public" || name.starts_with("pg_") {
-            return Err(Problem::invalid(at, format!("role name \"{name}\" is reserved")));
-        }
-        let options = role_options(&mut cursor, self)?;
-        let is_brought = super::prelude::prelude().roles.contains_key(name.as_str());
-        if self.snapshot.roles.contains_key(name.as_str()) && !is_brought {
-            return Err(Problem::invalid(at, format!("role \"{name}\" already exists")));
-        }
-        let name: Arc<str> = Arc::from(name);
-        let role = self.snapshot.roles.entry(name.clone()).or_insert_with(|| Role {
-            name: name.clone(),
-            bypasses_row_security: false,
-            is_assumable: false,
-            member_of: Vec::new(),
-        });
-        if let Some(bypasses) = options.bypasses_row_security {
-            role.bypasses_row_security = bypasses;
-        }
-        for parent in options.member_of {
-            self.change_member(&parent, &name, true);
-        }
-        for member in options.members {
-            self.change_member(&name, &member, true);
-        }
-        Ok(())
-    }
-
-    /// `ALTER ROLE`: whether row security applies to it; settings mean nothing here.
-    pub(super) fn alter_role(&mut self, piece: &Piece) -> Outcome<()> {
-        let mut cursor = piece.cursor();
-        cursor.expect(&["ALTER"])?;
-        cursor.identifier("ROLE")?;
-        let (name, at) = cursor.identifier("the name of a role")?;
-        self.check_role(&name, at)?;
-        if cursor.sees(&["SET"]) || cursor.sees(&["RESET"]) || cursor.sees(&["IN", "DATABASE"]) {
-            return Ok(());
-        }
-        if cursor.sees(&["RENAME"]) {
-            return Err(Problem::refused(
-                at,
-                "ALTER ROLE ... RENAME",
-                "roles keep their names on the embedded engine",
-                "instead, CREATE ROLE with the new name and GRANT to it",
-            ));
-        }
-        let options = role_options(&mut cursor, self)?;
-        if let (Some(bypasses), Some(role)) =
-            (options.bypasses_row_security, self.snapshot.roles.get_mut(name.as_str()))
-        {
-            role.bypasses_row_security = bypasses;
-        }
-        Ok(())
-    }
-
-    /// `DROP ROLE`: nothing may be granted to it any more.
-    pub(super) fn drop_role(&mut self, piece: &Piece) -> Outcome<()> {
-        let mut cursor = piece.cursor();
-        cursor.expect(&["DROP"])?;
-        cursor.identifier("ROLE")?;
-        let if_exists = cursor.takes(&["IF", "EXISTS"]);
-        let names = cursor.list(|cursor| cursor.identifier("a role"))?;
-        cursor.end()?;
-        for (name, at) in names {
-            if super::prelude::prelude().roles.contains_key(name.as_str()) {
-                return Err(Problem::invalid(at, format!("the role \"{name}\" belongs to the server")));
-            }
-            if if_exists && !self.snapshot.roles.contains_key(name.as_str()) {
-                continue;
-            }
-            self.check_role(&name, at)?;
-            let used = self.snapshot.relations.values().find(|relation| {
-                relation.grants.iter().any(|grant| *grant.role == *name)
-                    || relation.policies.iter().any(|policy| policy.roles.iter().any(|role| **role == *name))
-            });
-            if let Some(relation) = used {
-                let message = format!(
-                    "role \"{name}\" cannot be dropped because some objects depend on it: {}",
-                    relation.name
-                );
-                return Err(Problem::invalid(at, message).instead("REVOKE its rights and change the policies first"));
-            }
-            self.snapshot.roles.remove(name.as_str());
-            for role in self.snapshot.roles.values_mut() {
-                role.member_of.retain(|parent| **parent != *name);
-            }
-            self.snapshot.default_grants.retain(|grant| *grant.role != *name);
-        }
-        Ok(())
     }
 }
 
@@ -484,54 +386,4 @@ fn remove_grant(relation: &mut Relation, role: &Arc<str>, (privilege, columns): 
         let is_empty = grant.columns.as_ref().is_some_and(Vec::is_empty);
         !(is_it && (columns.is_none() || is_empty))
     });
-}
-
-/// What `CREATE ROLE` says that means something here.
-#[derive(Default)]
-struct RoleOptions {
-    bypasses_row_security: Option<bool>,
-    member_of: Vec<Arc<str>>,
-    members: Vec<Arc<str>>,
-}
-
-fn role_options(cursor: &mut Cursor<'_>, translation: &Translation) -> Outcome<RoleOptions> {
-    let mut options = RoleOptions::default();
-    let _ = cursor.takes(&["WITH"]);
-    while !cursor.is_at_end() {
-        if cursor.takes(&["IN", "ROLE"]) || cursor.takes(&["IN", "GROUP"]) {
-            options.member_of.extend(translation.roles(cursor)?);
-            continue;
-        }
-        if cursor.takes(&["ROLE"]) || cursor.takes(&["USER"]) || cursor.takes(&["ADMIN"]) {
-            options.members.extend(translation.roles(cursor)?);
-            continue;
-        }
-        if cursor.takes(&["ENCRYPTED"]) {
-            continue;
-        }
-        if cursor.takes(&["PASSWORD"]) {
-            if !cursor.takes(&["NULL"]) {
-                cursor.string()?;
-            }
-            continue;
-        }
-        if cursor.takes(&["VALID", "UNTIL"]) {
-            cursor.string()?;
-            continue;
-        }
-        if cursor.takes(&["CONNECTION", "LIMIT"]) {
-            let _ = cursor.takes_token(&Token::Minus);
-            cursor.skip();
-            continue;
-        }
-        let (option, at) = cursor.identifier("an option of a role")?;
-        match option.as_str() {
-            "bypassrls" | "superuser" => options.bypasses_row_security = Some(true),
-            "nobypassrls" => options.bypasses_row_security = Some(false),
-            "nosuperuser" | "login" | "nologin" | "inherit" | "noinherit" | "createdb" | "nocreatedb" | "createrole"
-            | "nocreaterole" | "replication" | "noreplication" => {}
-            other => return Err(Problem::invalid(at, format!("unrecognized role option \"{other}\""))),
-        }
-    }
-    Ok(options)
 }

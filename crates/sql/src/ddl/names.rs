@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn identifiers_fold_and_are_cut_between_characters() {
-        assert_eq!(folded("Größe", None), "größe".replace('ö', "ö"));
+        assert_eq!(folded("GrÖße", None), "grÖße");
         assert_eq!(folded("Größe", Some('"')), "Größe");
         assert_eq!(folded(&"é".repeat(40), None).len(), 62);
     }

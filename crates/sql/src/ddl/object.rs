@@ -70,7 +70,9 @@ impl Translation {
         };
         let name = match names::parts(object)?.as_slice() {
             [name] => name.clone(),
-            _ => return Err(Problem::invalid(object, "the name of a schema has one part")),
+            _ => {
+                return Err(Problem::invalid(object, "the name of a schema has one part"));
+            }
         };
         if name.starts_with("pg_") || name == "information_schema" {
             return Err(Problem::invalid(object, format!("unacceptable schema name \"{name}\"")));

@@ -127,8 +127,7 @@ pub(super) fn common_type(operands: &[Operand], what: &str, at: impl Place) -> O
             Some(before) => match common_of_two(&before, &data_type) {
                 Some(common) => common,
                 None => {
-                    let message =
-                        format!("{what} types {} and {} cannot be matched", before.name(), data_type.name());
+                    let message = format!("{what} types {} and {} cannot be matched", before.name(), data_type.name());
                     return Err(Problem::invalid(at, message));
                 }
             },
@@ -164,8 +163,11 @@ fn widened_expression(expression: Expression, data_type: &Type) -> Expression {
 
 /// A number literal as a literal of another type of number, if that holds it.
 fn as_number(expression: &Expression, data_type: &Type) -> Option<Expression> {
-    let Expression::Value { value, data_type: from } = expression else { return None };
-    if !from.is_number() || !data_type.is_number() {
+    let Expression::Value { value, data_type: from } = expression else {
+        return None;
+    };
+    // A decimal literal beside single precision is compared in double precision: 0.1 is not 0.1::real.
+    if !from.is_number() || !data_type.is_number() || *data_type == Type::Real {
         return None;
     }
     let value = datatype::parse(data_type, &number_text(value)?).ok()?;
@@ -340,7 +342,9 @@ pub(super) fn assigned(operand: Operand, to: &Type, column: &str, at: impl Place
 
 /// A literal in the type of its column, its limits checked.
 fn constant(expression: &Expression, from: &Type, to: &Type, at: &impl Place) -> Outcome<Option<Expression>> {
-    let Expression::Value { value, .. } = expression else { return Ok(None) };
+    let Expression::Value { value, .. } = expression else {
+        return Ok(None);
+    };
     let text = match (value, to) {
         (Datum::Text(text), to) if from.is_text() && to.is_text() => text.clone(),
         // A fraction is rounded by the cast, not read.
@@ -395,6 +399,7 @@ mod tests {
             (Type::Numeric(Some((12, 2))), "1", Type::Numeric(None)),
             (Type::Double, "0.5", Type::Double),
             (Type::BigInteger, "1", Type::BigInteger),
+            (Type::Real, "0.1", Type::Double),
         ];
         for (data_type, text, wanted) in cases {
             let right = Operand::Known(number(text, NOWHERE).expect("a number"));

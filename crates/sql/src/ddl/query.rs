@@ -285,7 +285,9 @@ impl Analyzer<'_> {
                 None => 1,
                 Some(quantity) => count(quantity)?.unwrap_or(0),
             }),
-            Some(_) => return Err(Problem::invalid(at, "FETCH ... WITH TIES and PERCENT are not available")),
+            Some(_) => {
+                return Err(Problem::invalid(at, "FETCH ... WITH TIES and PERCENT are not available"));
+            }
         };
         let limited = limit.map(count).transpose()?.flatten();
         body.query.limit = limited.or(fetched);
@@ -323,8 +325,7 @@ fn operation(op: SetOperator, quantifier: SetQuantifier, at: Location) -> Outcom
 fn retype_unions(body: &mut Body, types: &[Type]) -> Outcome<()> {
     for (_, query) in &mut body.query.unions {
         for (projection, data_type) in query.projections.iter_mut().zip(types) {
-            let expression =
-                std::mem::replace(&mut projection.expression, Expression::value(Datum::Null, Type::Text));
+            let expression = std::mem::replace(&mut projection.expression, Expression::value(Datum::Null, Type::Text));
             projection.expression = exactly(Operand::Known(expression), data_type, super::problem::NOWHERE)?;
         }
     }
@@ -333,8 +334,12 @@ fn retype_unions(body: &mut Body, types: &[Type]) -> Outcome<()> {
 
 /// The column of the outcome that a whole number stands for in `ORDER BY` and `GROUP BY`.
 pub(super) fn numbered<'i>(expr: &Expr, items: &'i [Item], clause: &str) -> Outcome<Option<&'i Item>> {
-    let Expr::Value(value) = expr else { return Ok(None) };
-    let Value::Number(text, _) = &value.value else { return Ok(None) };
+    let Expr::Value(value) = expr else {
+        return Ok(None);
+    };
+    let Value::Number(text, _) = &value.value else {
+        return Ok(None);
+    };
     let index = text.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     match index.and_then(|index| items.get(index)) {
         Some(item) => Ok(Some(item)),

@@ -104,7 +104,11 @@ const REFUSALS: &[Refusal] = &[
         "the outcome of a query goes nowhere in a migration",
         "remove it; setval() is not needed, an identity column goes on after the greatest number in use",
     ),
-    (&["WITH"], "a statement that begins with WITH is not available in migrations yet", "instead, write it without WITH"),
+    (
+        &["WITH"],
+        "a statement that begins with WITH is not available in migrations yet",
+        "instead, write it without WITH",
+    ),
     (&["COPY"], "rows cannot be streamed into a migration", "instead, INSERT ... VALUES"),
     (&["TRUNCATE"], "TRUNCATE is not available on the embedded engine", "instead, DELETE FROM"),
     (&["MERGE"], "MERGE is not available on the embedded engine", "instead, INSERT ... ON CONFLICT or UPDATE"),

@@ -56,7 +56,9 @@ impl Translation {
                 }
                 text.push_str(&self.on_conflict(&table, conflict, object)?);
             }
-            Some(_) => return Err(Problem::invalid(object, "ON DUPLICATE KEY is not PostgreSQL")),
+            Some(_) => {
+                return Err(Problem::invalid(object, "ON DUPLICATE KEY is not PostgreSQL"));
+            }
         }
         self.push(text);
         Ok(())
@@ -75,14 +77,22 @@ impl Translation {
             columns.truncate(width);
         }
         let skipped = generated_columns(&columns, rows)?;
-        let kept: Vec<&Column> =
-            columns.iter().enumerate().filter(|(index, _)| !skipped.contains(index)).map(|(_, column)| column).collect();
+        let kept: Vec<&Column> = columns
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !skipped.contains(index))
+            .map(|(_, column)| column)
+            .collect();
         self.check_omitted(table, &columns, object)?;
         let mut lines = Vec::new();
         for row in rows {
             if row.len() != columns.len() {
                 let at = row.first().map_or_else(|| object.span().start, |expr| expr.span().start);
-                let which = if row.len() > columns.len() { "expressions than target columns" } else { "target columns than expressions" };
+                let which = if row.len() > columns.len() {
+                    "expressions than target columns"
+                } else {
+                    "target columns than expressions"
+                };
                 return Err(Problem::invalid(at, format!("INSERT has more {which}")));
             }
             let mut values = Vec::new();
@@ -152,7 +162,9 @@ impl Translation {
         let has_unions = !selected.query.unions.is_empty();
         for (column, projection) in columns.iter().zip(&mut selected.query.projections) {
             match column.default {
-                DefaultValue::Generated(_) => return Err(generated_value(column, source.span().start)),
+                DefaultValue::Generated(_) => {
+                    return Err(generated_value(column, source.span().start));
+                }
                 DefaultValue::Identity(Identity::Always) if !overrides => {
                     let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
                     return Err(Problem::invalid(object, message));
@@ -162,7 +174,9 @@ impl Translation {
             let before = std::mem::replace(&mut projection.expression, Expression::constant(true));
             let operand = match before {
                 // A literal of the select list takes the column's type.
-                Expression::Value { value: datatype::Datum::Text(text), data_type: datatype::Type::Text } if !has_unions => {
+                Expression::Value { value: datatype::Datum::Text(text), data_type: datatype::Type::Text }
+                    if !has_unions =>
+                {
                     Operand::Unknown(Some(text))
                 }
                 Expression::Value { value: datatype::Datum::Null, .. } if !has_unions => Operand::Unknown(None),
@@ -198,7 +212,9 @@ impl Translation {
             }
         };
         let update = match &conflict.action {
-            OnConflictAction::DoNothing => return Ok(format!("\n  ON CONFLICT{target} DO NOTHING")),
+            OnConflictAction::DoNothing => {
+                return Ok(format!("\n  ON CONFLICT{target} DO NOTHING"));
+            }
             OnConflictAction::DoUpdate(update) => update,
         };
         if target.is_empty() {
@@ -311,7 +327,9 @@ impl Translation {
     }
 
     fn row_filter(&self, row: Level, selection: Option<&Expr>) -> Outcome<String> {
-        let Some(selection) = selection else { return Ok(String::new()) };
+        let Some(selection) = selection else {
+            return Ok(String::new());
+        };
         let mut analyzer = Analyzer::new(&self.snapshot, Context::Statement, Some(row));
         analyzer.no_aggregates = Some("WHERE");
         let filter = analyzer.boolean(selection, "WHERE")?;
@@ -334,7 +352,9 @@ fn without_overriding(piece: &Piece) -> Outcome<(Piece, bool)> {
     };
     let start = (0..piece.tokens.len()).find(|index| word(*index) == "OVERRIDING" && word(index + 2) == "VALUE");
     let mut tokens = piece.tokens.clone();
-    let Some(start) = start else { return Ok((Piece { tokens, at: piece.at }, false)) };
+    let Some(start) = start else {
+        return Ok((Piece { tokens, at: piece.at }, false));
+    };
     if word(start + 1) != "SYSTEM" {
         let at = tokens.get(start).map_or(piece.at, |token| token.span.start);
         return Err(Problem::refused(
@@ -456,7 +476,9 @@ fn assigned_column(table: &Relation, assignment: &Assignment) -> Outcome<Column>
         [column] => table.column(column).cloned(),
         _ => None,
     };
-    let Some(column) = column else { return Err(missing(table, &parts.join("."), name.span().start)) };
+    let Some(column) = column else {
+        return Err(missing(table, &parts.join("."), name.span().start));
+    };
     if matches!(column.default, DefaultValue::Generated(_) | DefaultValue::Identity(Identity::Always)) {
         let message = format!("column \"{}\" can only be updated to DEFAULT", column.name);
         return Err(Problem::invalid(name, message));

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::{Binary, Expression, From, Join, JoinKind, Relation, Source, SourceId};
 use sqlparser::ast::{
-    self, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderBy,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, Spanned, TableAlias, TableFactor, TableWithJoins,
-    WildcardAdditionalOptions,
+    self, Distinct, Expr, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderBy, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
 use super::expression::Analyzer;
 use super::names;
 use super::operator::{self, Operand};
+use super::output_name::output_name;
 use super::problem::{Outcome, Problem};
 use super::query::{Body, Item, Selected, empty_query, numbered};
 use super::scope::{Found, Level, ScopeColumn, ScopeSource};
@@ -365,50 +365,6 @@ impl Analyzer<'_> {
         };
         Ok((Source::Query { id, query: Box::new(selected.query) }, scope))
     }
-
-    /// A query that groups may show only what its groups have in common.
-    fn check_grouping(&self, body: &Body, select: &Select, ids: &BTreeSet<SourceId>) -> Outcome<()> {
-        let query = &body.query;
-        let shown = || {
-            let items = body.items.iter().filter_map(|item| match &item.operand {
-                Operand::Known(expression) => Some(expression),
-                Operand::Unknown(_) => None,
-            });
-            items.chain(query.having.iter()).chain(query.order.iter().map(|sort| &sort.expression))
-        };
-        let is_grouped =
-            !query.group_by.is_empty() || query.having.is_some() || shown().any(contains_aggregate);
-        if !is_grouped {
-            return Ok(());
-        }
-        let whole = self.wholly_grouped(query);
-        for expression in shown() {
-            if let Some(column) = ungrouped(expression, &query.group_by, &whole, ids) {
-                let message = format!(
-                    "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
-                );
-                return Err(Problem::invalid(select, message));
-            }
-        }
-        Ok(())
-    }
-
-    /// The sources whose primary key is grouped by: all their columns are the same within a group.
-    fn wholly_grouped(&self, query: &catalog::Query) -> BTreeSet<SourceId> {
-        let Some(from) = &query.from else { return BTreeSet::new() };
-        from.sources()
-            .filter_map(|source| {
-                let Source::Relation { id, name } = source else { return None };
-                let relation = self.snapshot.relations.get(name).filter(|relation| !relation.is_view())?;
-                let is_grouped = |key: &Arc<str>| {
-                    query.group_by.iter().any(|term| {
-                        matches!(term, Expression::Column { source, name, .. } if source == id && name == key)
-                    })
-                };
-                (!relation.primary_key.is_empty() && relation.primary_key.iter().all(is_grouped)).then_some(*id)
-            })
-            .collect()
-    }
 }
 
 /// A relation by the name in a statement.
@@ -447,7 +403,8 @@ fn column_item(found: Found) -> Item {
 
 fn add_source(level: &mut Level, scope: ScopeSource, factor: &TableFactor) -> Outcome<()> {
     let is_taken = level.sources.iter().any(|source| {
-        source.alias == scope.alias && (source.schema == scope.schema || source.schema.is_none() || scope.schema.is_none())
+        source.alias == scope.alias
+            && (source.schema == scope.schema || source.schema.is_none() || scope.schema.is_none())
     });
     if is_taken {
         return Err(Problem::invalid(factor, format!("table name \"{}\" specified more than once", scope.alias)));
@@ -483,7 +440,10 @@ fn using(level: &mut Level, right: SourceId, columns: &[String], join: &ast::Joi
     for name in columns {
         let find = |source: &&ScopeSource| source.columns.iter().any(|column| *column.name == **name);
         let missing = |side: &str| {
-            Problem::invalid(join, format!("column \"{name}\" specified in USING clause does not exist in {side} table"))
+            Problem::invalid(
+                join,
+                format!("column \"{name}\" specified in USING clause does not exist in {side} table"),
+            )
         };
         let left = level
             .sources
@@ -515,7 +475,9 @@ fn using(level: &mut Level, right: SourceId, columns: &[String], join: &ast::Joi
 
 /// The names that both sides have.
 fn natural(level: &Level, right: SourceId) -> Vec<String> {
-    let Some(right_source) = level.sources.iter().find(|source| source.id == right) else { return Vec::new() };
+    let Some(right_source) = level.sources.iter().find(|source| source.id == right) else {
+        return Vec::new();
+    };
     right_source
         .columns
         .iter()
@@ -528,63 +490,6 @@ fn natural(level: &Level, right: SourceId) -> Vec<String> {
         })
         .map(|column| column.name.to_string())
         .collect()
-}
-
-/// Whether an aggregate stands in the expression itself, not in a subquery.
-pub(super) fn contains_aggregate(expression: &Expression) -> bool {
-    match expression {
-        Expression::Call { function, .. } if function.is_aggregate() => true,
-        other => parts(other).into_iter().any(contains_aggregate),
-    }
-}
-
-/// A column of this query's sources that is neither grouped by nor aggregated.
-fn ungrouped(
-    expression: &Expression,
-    group_by: &[Expression],
-    whole: &BTreeSet<SourceId>,
-    ids: &BTreeSet<SourceId>,
-) -> Option<Arc<str>> {
-    if group_by.contains(expression) {
-        return None;
-    }
-    match expression {
-        Expression::Call { function, .. } if function.is_aggregate() => None,
-        Expression::Column { source, name, .. } if ids.contains(source) && !whole.contains(source) => {
-            // Inside a larger expression the column stands without its modifier.
-            let is_grouped = group_by.iter().any(|term| {
-                matches!(term, Expression::Column { source: other, name: other_name, .. }
-                    if other == source && other_name == name)
-            });
-            (!is_grouped).then(|| name.clone())
-        }
-        other => parts(other).into_iter().find_map(|part| ungrouped(part, group_by, whole, ids)),
-    }
-}
-
-/// The expressions right below one, subqueries not entered.
-fn parts(expression: &Expression) -> Vec<&Expression> {
-    match expression {
-        Expression::Column { .. } | Expression::Value { .. } | Expression::Exists(_) | Expression::Scalar(_) => {
-            Vec::new()
-        }
-        Expression::Call { arguments, .. } | Expression::And(arguments) | Expression::Or(arguments) => {
-            arguments.iter().collect()
-        }
-        Expression::Binary { left, right, .. } => vec![left, right],
-        Expression::Not(operand)
-        | Expression::IsNull(operand)
-        | Expression::IsBoolean { operand, .. }
-        | Expression::Cast { operand, .. }
-        | Expression::InQuery { operand, .. } => vec![operand],
-        Expression::In { operand, list } => std::iter::once(&**operand).chain(list).collect(),
-        Expression::Case { branches, otherwise, .. } => branches
-            .iter()
-            .flat_map(|(condition, outcome)| [condition, outcome])
-            .chain(otherwise.as_deref())
-            .collect(),
-        Expression::JsonGet { operand, path, .. } => std::iter::once(&**operand).chain(path).collect(),
-    }
 }
 
 fn check_clauses(select: &Select) -> Outcome<()> {
@@ -622,61 +527,4 @@ fn check_wildcard(options: &WildcardAdditionalOptions, item: &SelectItem) -> Out
         && options.opt_rename.is_none()
         && options.opt_alias.is_none();
     if is_plain { Ok(()) } else { Err(Problem::invalid(item, "PostgreSQL's * has no options")) }
-}
-
-/// The name that PostgreSQL gives to a column without one; `None` is `?column?`.
-fn output_name(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Identifier(ident) => Some(names::identifier(ident)),
-        Expr::CompoundIdentifier(idents) => idents.last().map(names::identifier),
-        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => output_name(inner),
-        Expr::Function(function) => {
-            let name = names::parts(&function.name).ok()?.pop()?;
-            // A bare keyword is a function to the parser only.
-            let is_keyword = matches!(function.args, FunctionArguments::None);
-            Some(if is_keyword { name.to_ascii_lowercase() } else { name })
-        }
-        Expr::Cast { expr: inner, data_type, .. } => output_name(inner).or_else(|| Some(type_name(data_type))),
-        Expr::TypedString(typed) => Some(type_name(&typed.data_type)),
-        Expr::Case { else_result, .. } => {
-            else_result.as_deref().and_then(output_name).or_else(|| Some("case".to_owned()))
-        }
-        Expr::Exists { .. } => Some("exists".to_owned()),
-        Expr::Trim { .. } => Some("btrim".to_owned()),
-        Expr::Ceil { .. } => Some("ceil".to_owned()),
-        Expr::Floor { .. } => Some("floor".to_owned()),
-        Expr::AtTimeZone { .. } => Some("timezone".to_owned()),
-        Expr::Subquery(query) => match &*query.body {
-            ast::SetExpr::Select(select) => match select.projection.first()? {
-                SelectItem::UnnamedExpr(expr) => output_name(expr),
-                SelectItem::ExprWithAlias { alias, .. } => Some(names::identifier(alias)),
-                _ => None,
-            },
-            _ => None,
-        },
-        Expr::Value(value) => matches!(value.value, ast::Value::Boolean(_)).then(|| "bool".to_owned()),
-        _ => None,
-    }
-}
-
-/// The internal name of a type, which an unnamed cast gives to its column.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean | DataType::Bool => "bool".to_owned(),
-        DataType::SmallInt(_) | DataType::Int2(_) => "int2".to_owned(),
-        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => "int4".to_owned(),
-        DataType::BigInt(_) | DataType::Int8(_) => "int8".to_owned(),
-        DataType::Real | DataType::Float4 => "float4".to_owned(),
-        DataType::DoublePrecision | DataType::Float8 | DataType::Float(_) => "float8".to_owned(),
-        DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => "numeric".to_owned(),
-        DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_) => "varchar".to_owned(),
-        DataType::Timestamp(_, zone) => match zone {
-            ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone => "timestamp".to_owned(),
-            _ => "timestamptz".to_owned(),
-        },
-        other => {
-            let name = other.to_string().to_ascii_lowercase();
-            name.split(['(', ' ']).next().unwrap_or_default().trim_matches('"').to_owned()
-        }
-    }
 }

@@ -112,7 +112,9 @@ impl<'a> TableBuilder<'a> {
                 check_single_default(column, expr.span().start)?;
                 column.default = DefaultValue::Expression(self.default(expr, &column.data_type, &column.name)?);
             }
-            ColumnOption::Generated { generated_as, sequence_options, generation_expr, generation_expr_mode, .. } => {
+            ColumnOption::Generated {
+                generated_as, sequence_options, generation_expr, generation_expr_mode, ..
+            } => {
                 check_single_default(column, at)?;
                 match generation_expr {
                     Some(expr) => self.generated_column(column, expr, *generation_expr_mode)?,
@@ -179,7 +181,9 @@ impl<'a> TableBuilder<'a> {
         column.default = DefaultValue::Identity(match generated_as {
             GeneratedAs::Always => Identity::Always,
             GeneratedAs::ByDefault => Identity::ByDefault,
-            GeneratedAs::ExpStored => return Err(Problem::invalid(at, "GENERATED needs ALWAYS or BY DEFAULT")),
+            GeneratedAs::ExpStored => {
+                return Err(Problem::invalid(at, "GENERATED needs ALWAYS or BY DEFAULT"));
+            }
         });
         self.identity_at = at;
         for option in options.unwrap_or_default() {
@@ -243,9 +247,10 @@ impl<'a> TableBuilder<'a> {
     fn generate(&mut self) -> Outcome<()> {
         let row = self.row();
         for (name, expr) in std::mem::take(&mut self.generated) {
-            let Some(column) = self.table.column(&name).cloned() else { continue };
-            let mut analyzer =
-                Analyzer::new(&self.translation.snapshot, Context::Generated, Some(row.clone()));
+            let Some(column) = self.table.column(&name).cloned() else {
+                continue;
+            };
+            let mut analyzer = Analyzer::new(&self.translation.snapshot, Context::Generated, Some(row.clone()));
             let expression = analyzer.assigned(expr, &column.data_type, &name)?;
             let mut uses_generated = None;
             expression.visit(&mut |part| {
@@ -271,7 +276,9 @@ impl<'a> TableBuilder<'a> {
     fn check_identity(&self, at: Location) -> Outcome<()> {
         let mut identities =
             self.table.columns.iter().filter(|column| matches!(column.default, DefaultValue::Identity(_)));
-        let Some(first) = identities.next() else { return Ok(()) };
+        let Some(first) = identities.next() else {
+            return Ok(());
+        };
         let is_key = matches!(self.table.primary_key.as_slice(), [key] if *key == first.name);
         if is_key && identities.next().is_none() {
             return Ok(());

@@ -75,7 +75,9 @@ fn count_run(runs: &mut Vec<usize>, token: &TokenWithSpan) -> Outcome<()> {
         }
         _ => {}
     }
-    let Some(run) = runs.last_mut() else { return Ok(()) };
+    let Some(run) = runs.last_mut() else {
+        return Ok(());
+    };
     *run += 1;
     if *run > LONGEST_RUN {
         return Err(Problem::refused(
@@ -208,10 +210,9 @@ impl<'a> Cursor<'a> {
     /// What stands here instead of `wanted`.
     pub(super) fn unexpected(&self, wanted: &str) -> Problem {
         match self.tokens.first() {
-            Some(token) => Problem::invalid(
-                token.span,
-                format!("syntax error at or near \"{}\": expected {wanted}", token.token),
-            ),
+            Some(token) => {
+                Problem::invalid(token.span, format!("syntax error at or near \"{}\": expected {wanted}", token.token))
+            }
             None => Problem::invalid(NOWHERE, format!("syntax error at the end: expected {wanted}")),
         }
     }

@@ -190,7 +190,6 @@ impl Translation {
     }
 }
 
-
 /// The statement's name for messages: its first words, up to what it is about.
 fn label(words: &[String]) -> String {
     let count = match words.first().map(String::as_str) {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use catalog::Snapshot;
 use datatype::{EnumType, Type};
-use sqlparser::ast::{
-    ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, Spanned, TimezoneInfo,
-};
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, Spanned, TimezoneInfo};
 use sqlparser::tokenizer::Location;
 
 use super::names;
@@ -33,7 +31,9 @@ pub(super) fn declared(snapshot: &Snapshot, data_type: &DataType, at: Location) 
 
 fn serial(name: &ObjectName) -> Option<Type> {
     let parts = names::parts(name).ok()?;
-    let [name] = parts.as_slice() else { return None };
+    let [name] = parts.as_slice() else {
+        return None;
+    };
     Some(match name.as_str() {
         "serial" | "serial4" => Type::Integer,
         "bigserial" | "serial8" => Type::BigInteger,
@@ -63,7 +63,9 @@ pub(super) fn resolve(snapshot: &Snapshot, data_type: &DataType, at: Location) -
             check_precision(*precision, data_type, at)?;
             match zone {
                 TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => Type::Time,
-                TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => return Err(unavailable(data_type, at)),
+                TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => {
+                    return Err(unavailable(data_type, at));
+                }
             }
         }
         DataType::Timestamp(precision, zone) => {

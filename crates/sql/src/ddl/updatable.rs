@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::{Expression, Origin, Query, Relation, RelationKind, Snapshot, Source, SourceId, Updatable};
 
-use super::select::contains_aggregate;
+use super::grouping::contains_aggregate;
 
 /// The table columns behind the columns of a query.
 pub(super) fn origins(query: &Query, snapshot: &Snapshot) -> BTreeMap<Arc<str>, Origin> {
@@ -17,7 +17,9 @@ pub(super) fn origins(query: &Query, snapshot: &Snapshot) -> BTreeMap<Arc<str>, 
         .projections
         .iter()
         .filter_map(|projection| {
-            let Expression::Column { source, name, .. } = &projection.expression else { return None };
+            let Expression::Column { source, name, .. } = &projection.expression else {
+                return None;
+            };
             let origin = origin(query, *source, name, snapshot)?;
             Some((projection.name.clone(), origin))
         })
@@ -49,14 +51,15 @@ pub(super) fn primary_key(view: &Relation, origins: &BTreeMap<Arc<str>, Origin>,
     }
     let shown = |table: &QualifiedName, key: &Arc<str>| {
         let is_it = |origin: &Origin| origin.relation == *table && origin.column == *key;
-        view.columns.iter().find(|column| origins.get(&column.name).is_some_and(is_it)).map(|column| column.name.clone())
+        view.columns
+            .iter()
+            .find(|column| origins.get(&column.name).is_some_and(is_it))
+            .map(|column| column.name.clone())
     };
     tables
         .into_iter()
         .filter_map(|name| snapshot.relations.get(name))
-        .filter_map(|table| {
-            table.primary_key.iter().map(|key| shown(&table.name, key)).collect::<Option<Vec<_>>>()
-        })
+        .filter_map(|table| table.primary_key.iter().map(|key| shown(&table.name, key)).collect::<Option<Vec<_>>>())
         .flatten()
         .collect()
 }
@@ -71,7 +74,9 @@ pub(super) fn updatable(query: &Query, snapshot: &Snapshot) -> Option<Updatable>
         && query.offset == 0
         && !query.projections.iter().any(|projection| contains_aggregate(&projection.expression));
     let from = query.from.as_ref().filter(|from| is_plain && from.joins.is_empty())?;
-    let Source::Relation { id, name } = &from.first else { return None };
+    let Source::Relation { id, name } = &from.first else {
+        return None;
+    };
     let relation = snapshot.relations.get(name)?;
     let filter = query.filter.clone().map(|filter| onto_row(filter, *id, relation, snapshot));
     let (base, behind, filter) = match relation.view() {
@@ -132,7 +137,9 @@ fn onto_row(expression: Expression, id: SourceId, relation: &Relation, snapshot:
 /// A view's column in terms of the table's row at the bottom.
 fn behind(query: &Query, name: &str, snapshot: &Snapshot) -> Option<Expression> {
     let projection = query.projections.iter().find(|projection| &*projection.name == name)?;
-    let Source::Relation { id, name } = &query.from.as_ref()?.first else { return None };
+    let Source::Relation { id, name } = &query.from.as_ref()?.first else {
+        return None;
+    };
     let relation = snapshot.relations.get(name)?;
     Some(onto_row(projection.expression.clone(), *id, relation, snapshot))
 }
@@ -160,7 +167,9 @@ fn highest_source(query: &Query) -> u32 {
 
 /// The tree with all its sources but the row moved up, so that two trees can become one.
 fn shifted(expression: Expression, by: u32) -> Expression {
-    let moved = |id: SourceId| if id == SourceId::ROW { id } else { SourceId(id.0 + by) };
+    let moved = |id: SourceId| {
+        if id == SourceId::ROW { id } else { SourceId(id.0 + by) }
+    };
     expression.rewrite(
         &mut |part| match part {
             Expression::Column { source, name, data_type } => {
@@ -170,7 +179,8 @@ fn shifted(expression: Expression, by: u32) -> Expression {
         },
         &mut |mut query| {
             if let Some(from) = &mut query.from {
-                let sources = std::iter::once(&mut from.first).chain(from.joins.iter_mut().map(|join| &mut join.source));
+                let sources =
+                    std::iter::once(&mut from.first).chain(from.joins.iter_mut().map(|join| &mut join.source));
                 for source in sources {
                     match source {
                         Source::Relation { id, .. } | Source::Query { id, .. } => *id = moved(*id),

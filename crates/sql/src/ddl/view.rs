@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::{Column, DefaultValue, Relation, RelationKind, View};
 use sqlparser::ast::{CreateTableOptions, CreateView, Expr, Spanned, SqlOption, Statement, Value};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Location, Token};
 
 use super::dependents;
 use super::expression::{Analyzer, Context};
@@ -23,6 +23,7 @@ impl Translation {
     /// Makes a view, or replaces it.
     pub(super) fn create_view(&mut self, piece: &Piece) -> Outcome<()> {
         check_no_check_option(piece)?;
+        check_bare_options(piece)?;
         let Statement::CreateView(create) = piece.parse()? else {
             return Err(Problem::invalid(piece.at, "this is not a view"));
         };
@@ -117,7 +118,9 @@ impl Translation {
         for _ in 0..=self.snapshot.relations.len() {
             let mut changed = Vec::new();
             for relation in self.snapshot.relations.values() {
-                let Some(view) = relation.view() else { continue };
+                let Some(view) = relation.view() else {
+                    continue;
+                };
                 let origins = updatable::origins(&view.query, &self.snapshot);
                 let updatable = updatable::updatable(&view.query, &self.snapshot);
                 if origins != view.origins || updatable != view.updatable {
@@ -170,7 +173,9 @@ fn check_no_check_option(piece: &Piece) -> Outcome<()> {
     if !is(last.next(), "OPTION") {
         return Ok(());
     }
-    let Some(check) = last.next() else { return Ok(()) };
+    let Some(check) = last.next() else {
+        return Ok(());
+    };
     if !is(Some(check), "CHECK") {
         return Ok(());
     }
@@ -182,6 +187,31 @@ fn check_no_check_option(piece: &Piece) -> Outcome<()> {
     ))
 }
 
+/// The parser wants a value after every option; PostgreSQL takes the bare name for `true`.
+fn check_bare_options(piece: &Piece) -> Outcome<()> {
+    for pair in piece.tokens.windows(2) {
+        if let [first, second] = pair
+            && let Token::Word(word) = &first.token
+            && word.value.eq_ignore_ascii_case("security_invoker")
+            && matches!(second.token, Token::RParen | Token::Comma)
+        {
+            return Err(invoker(first.span.start));
+        }
+    }
+    Ok(())
+}
+
+fn invoker(at: Location) -> Problem {
+    Problem::refused(
+        at,
+        "security_invoker",
+        "a view reads its tables with all rights on the embedded engine; row security of the tables does not apply \
+         inside it yet",
+        "instead, write the condition into the view's WHERE (auth.uid() is available), or grant the table itself, \
+         whose policies apply",
+    )
+}
+
 fn check_options(create: &CreateView) -> Outcome<()> {
     if create.materialized || create.temporary || create.secure || create.or_alter || create.if_not_exists {
         return Err(Problem::invalid(&create.name, "this kind of view is not available on the embedded engine")
@@ -190,27 +220,22 @@ fn check_options(create: &CreateView) -> Outcome<()> {
     let options = match &create.options {
         CreateTableOptions::None => return Ok(()),
         CreateTableOptions::With(options) => options,
-        _ => return Err(Problem::invalid(&create.name, "these options of a view are not PostgreSQL")),
+        _ => {
+            return Err(Problem::invalid(&create.name, "these options of a view are not PostgreSQL"));
+        }
     };
     for option in options {
         let (key, is_on) = match option {
             SqlOption::Ident(key) => (key, true),
             SqlOption::KeyValue { key, value } => (key, is_true(value)),
-            _ => return Err(Problem::invalid(&create.name, "this option of a view is not PostgreSQL")),
+            _ => {
+                return Err(Problem::invalid(&create.name, "this option of a view is not PostgreSQL"));
+            }
         };
         match names::identifier(key).as_str() {
             "security_barrier" => {}
             "security_invoker" if !is_on => {}
-            "security_invoker" => {
-                return Err(Problem::refused(
-                    key.span,
-                    "security_invoker",
-                    "a view reads its tables with all rights on the embedded engine; row security of the tables does \
-                     not apply inside it yet",
-                    "instead, write the condition into the view's WHERE (auth.uid() is available), or grant the table \
-                     itself, whose policies apply",
-                ));
-            }
+            "security_invoker" => return Err(invoker(key.span.start)),
             other => {
                 return Err(Problem::invalid(key.span, format!("unrecognized parameter \"{other}\"")));
             }

@@ -191,7 +191,11 @@ fn write_binary(writer: &mut Writer, operator: Binary, left: &Expression, right:
         Binary::Modulo => return write_arithmetic(writer, "pg_modulo(", left, right, row),
     };
     writer.syntax("(");
-    if operator == Binary::Concatenate { write(writer, left, row) } else { write_collated(writer, left, row) }
+    if operator == Binary::Concatenate {
+        write(writer, left, row)
+    } else {
+        write_collated(writer, left, row)
+    }
     writer.syntax(infix);
     write(writer, right, row);
     writer.syntax(")");
@@ -248,13 +252,7 @@ fn write_cast(writer: &mut Writer, operand: &Expression, to: &Type, row: RowColu
     }
 }
 
-fn write_call(
-    writer: &mut Writer,
-    function: &Function,
-    arguments: &[Expression],
-    data_type: &Type,
-    row: RowColumns,
-) {
+fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression], data_type: &Type, row: RowColumns) {
     let argument_type = arguments.first().map_or_else(|| data_type.clone(), Expression::data_type);
     let plain = |writer: &mut Writer, open: &'static str| {
         writer.syntax(open);

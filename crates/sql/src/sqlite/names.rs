@@ -40,13 +40,9 @@ pub fn storage(data_type: &Type) -> Storage {
         | Type::TimestampTz => "INTEGER",
         Type::Real | Type::Double => "REAL",
         Type::Bytea => "BLOB",
-        Type::Numeric(_)
-        | Type::Text
-        | Type::Varchar(_)
-        | Type::Uuid
-        | Type::Json
-        | Type::Jsonb
-        | Type::Enum(_) => "TEXT",
+        Type::Numeric(_) | Type::Text | Type::Varchar(_) | Type::Uuid | Type::Json | Type::Jsonb | Type::Enum(_) => {
+            "TEXT"
+        }
     };
     Storage { class, collation: collation(data_type) }
 }

@@ -178,11 +178,9 @@ fn shapes(members: &[Member], columns: &mut Columns, children: &mut Vec<ReadStat
                 presence: columns.index_of(presence),
                 members: shapes(members, columns, children),
             },
-            Member::Rows { name, level, is_to_one } => Shape::Rows {
-                key: Key::new(name),
-                child: child(level, columns, children),
-                is_to_one: *is_to_one,
-            },
+            Member::Rows { name, level, is_to_one } => {
+                Shape::Rows { key: Key::new(name), child: child(level, columns, children), is_to_one: *is_to_one }
+            }
             Member::SpreadRows { level } => Shape::SpreadRows { child: child(level, columns, children) },
         })
         .collect()
@@ -195,12 +193,7 @@ fn child(level: &Level, columns: &mut Columns, children: &mut Vec<ReadStatement>
 }
 
 /// ` WHERE`: the keys of the row around, the rows that were written, the level's own filter.
-fn write_conditions(
-    writer: &mut Writer,
-    filter: &[Expression],
-    keys: &[(usize, &Expression)],
-    rows: Rows,
-) {
+fn write_conditions(writer: &mut Writer, filter: &[Expression], keys: &[(usize, &Expression)], rows: Rows) {
     let mut keyword = " WHERE ";
     if rows != Rows::Filtered {
         writer.syntax(keyword);

@@ -128,9 +128,7 @@ fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
         columns: batch.columns.clone(),
         statement: insert_row(&insert.table, batch, conflict),
         existing: merging.and_then(|conflict| existing_row(&insert.table, batch, conflict)),
-        proposed: merging
-            .and(insert.check.as_ref())
-            .map(|check| proposed_row(&insert.table, batch, check)),
+        proposed: merging.and(insert.check.as_ref()).map(|check| proposed_row(&insert.table, batch, check)),
         rows: batch.rows.clone(),
     }
 }

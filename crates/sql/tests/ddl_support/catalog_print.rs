@@ -50,7 +50,9 @@ fn print_relation(text: &mut String, relation: &Relation) {
             DefaultValue::None => String::new(),
             DefaultValue::Expression(expression) => format!(" default {}", for_schema(expression)),
             DefaultValue::Identity(identity) => format!(" identity {identity:?}"),
-            DefaultValue::Generated(generated) => format!(" generated {}", for_schema(&generated.expression)),
+            DefaultValue::Generated(generated) => {
+                format!(" generated {}", for_schema(&generated.expression))
+            }
         };
         let comment = column.comment.as_ref().map(|comment| format!(" {comment:?}")).unwrap_or_default();
         let _ = writeln!(text, "  {} {}{null}{default}{comment}", column.name, column.data_type);

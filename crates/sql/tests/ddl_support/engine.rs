@@ -8,15 +8,28 @@ use rusqlite::{Connection, Result};
 use sql::sqlite::names::{enum_collation, physical_name, quoted};
 
 const SCALARS: &[&str] = &[
-    "pg_add", "pg_subtract", "pg_multiply", "pg_divide", "pg_modulo", "pg_like", "pg_ilike", "pg_match", "pg_imatch",
-    "pg_json_get", "pg_json_text", "pg_cast_enum", "pg_greatest", "pg_least", "pg_abs", "pg_round",
-    "pg_floor", "pg_ceil", "pg_negate",
+    "pg_add",
+    "pg_subtract",
+    "pg_multiply",
+    "pg_divide",
+    "pg_modulo",
+    "pg_like",
+    "pg_ilike",
+    "pg_match",
+    "pg_imatch",
+    "pg_json_get",
+    "pg_json_text",
+    "pg_cast_enum",
+    "pg_greatest",
+    "pg_least",
+    "pg_abs",
+    "pg_round",
+    "pg_floor",
+    "pg_ceil",
+    "pg_negate",
 ];
 
-const VOLATILE: &[&str] = &[
-    "gen_random_uuid", "auth_uid", "auth_role", "auth_claim", "auth_jwt",
-    "pg_current_user",
-];
+const VOLATILE: &[&str] = &["gen_random_uuid", "auth_uid", "auth_role", "auth_claim", "auth_jwt", "pg_current_user"];
 
 struct Nothing;
 

@@ -48,9 +48,8 @@ struct Deadline {
 
 impl Deadline {
     fn set(&self, at: Option<Instant>) {
-        let nanoseconds = at.map_or(NEVER, |at| {
-            u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(NEVER)
-        });
+        let nanoseconds =
+            at.map_or(NEVER, |at| u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(NEVER));
         self.nanoseconds.store(nanoseconds, Ordering::Relaxed);
     }
 

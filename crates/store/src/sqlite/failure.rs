@@ -82,7 +82,9 @@ pub(super) fn translate_write(
         ffi::SQLITE_CONSTRAINT_NOTNULL => not_null_violation(message, attempt),
         ffi::SQLITE_CONSTRAINT_CHECK => check_violation(message, attempt),
         // ON DELETE RESTRICT speaks through a trigger of SQLite's own.
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => foreign_key_violation(connection, catalog, attempt),
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => {
+            foreign_key_violation(connection, catalog, attempt)
+        }
         _ => return translate(error),
     };
     violated.into()
@@ -155,10 +157,7 @@ fn check_violation(message: &str, attempt: &Attempt<'_>) -> Failure {
     Failure::new(
         Kind::BadRequest,
         "23514",
-        format!(
-            "new row for relation \"{}\" violates check constraint \"{constraint}\"",
-            attempt.table.name.name
-        ),
+        format!("new row for relation \"{}\" violates check constraint \"{constraint}\"", attempt.table.name.name),
     )
 }
 
@@ -192,10 +191,7 @@ fn conflict(message: String) -> Failure {
 }
 
 /// The foreign key of the row at hand whose referenced row does not exist, with the key's columns and values.
-fn missing_parent<'a>(
-    connection: &Connection,
-    attempt: &'a Attempt<'_>,
-) -> Option<(&'a ForeignKey, String, String)> {
+fn missing_parent<'a>(connection: &Connection, attempt: &'a Attempt<'_>) -> Option<(&'a ForeignKey, String, String)> {
     attempt.table.foreign_keys.iter().find_map(|key| {
         let cells: Vec<&Datum> = key
             .columns
@@ -231,16 +227,18 @@ fn still_referenced(
 ) -> Option<(String, String, String)> {
     let children = catalog.snapshot().relations.values();
     let keys = children.flat_map(|child| child.foreign_keys.iter().map(move |key| (child, key)));
-    keys.filter(|(_, key)| key.references == attempt.table.name && blocks(key, attempt.kind)).find_map(|(child, key)| {
-        let statement = sql::sqlite::diagnose::still_referenced(attempt.table, child, key);
-        let values = referenced_values(connection, &statement, attempt, key).ok().flatten()?;
-        let details = format!(
-            "Key ({})=({values}) is still referenced from table \"{}\".",
-            key.referenced_columns.join(", "),
-            child.name.name
-        );
-        Some((child.name.name.to_string(), key.name.to_string(), details))
-    })
+    keys.filter(|(_, key)| key.references == attempt.table.name && blocks(key, attempt.kind)).find_map(
+        |(child, key)| {
+            let statement = sql::sqlite::diagnose::still_referenced(attempt.table, child, key);
+            let values = referenced_values(connection, &statement, attempt, key).ok().flatten()?;
+            let details = format!(
+                "Key ({})=({values}) is still referenced from table \"{}\".",
+                key.referenced_columns.join(", "),
+                child.name.name
+            );
+            Some((child.name.name.to_string(), key.name.to_string(), details))
+        },
+    )
 }
 
 fn blocks(key: &ForeignKey, kind: AttemptKind) -> bool {

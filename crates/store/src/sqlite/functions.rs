@@ -65,7 +65,9 @@ pub(super) fn datum(value: ValueRef<'_>) -> rusqlite::Result<DatumRef<'_>> {
         ValueRef::Null => DatumRef::Null,
         ValueRef::Integer(value) => DatumRef::Integer(value),
         ValueRef::Real(value) => DatumRef::Real(value),
-        ValueRef::Text(bytes) => DatumRef::Text(std::str::from_utf8(bytes).map_err(|_| raise("22021", "invalid byte sequence for encoding \"UTF8\""))?),
+        ValueRef::Text(bytes) => DatumRef::Text(
+            std::str::from_utf8(bytes).map_err(|_| raise("22021", "invalid byte sequence for encoding \"UTF8\""))?,
+        ),
         ValueRef::Blob(value) => DatumRef::Bytes(value),
     })
 }
@@ -109,7 +111,8 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     register_casts(connection, identity)?;
     connection.create_aggregate_function("pg_sum", 2, pure(), SumFunction)?;
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
-    connection.create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
+    connection
+        .create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
     connection.create_collation("pg_jsonb", |left: &str, right: &str| datatype::json::compare(left, right))
 }
 
@@ -154,9 +157,8 @@ fn register_identity(connection: &Connection, identity: &Arc<Mutex<Identity>>) -
     ];
     for (name, give) in plain {
         let identity = identity.clone();
-        connection.create_scalar_function(name, 0, volatile(), move |_| {
-            give(&identity.lock()).map(value).map_err(failed)
-        })?;
+        connection
+            .create_scalar_function(name, 0, volatile(), move |_| give(&identity.lock()).map(value).map_err(failed))?;
     }
     let claims = identity.clone();
     connection.create_scalar_function("auth_claim", 1, volatile(), move |context| {

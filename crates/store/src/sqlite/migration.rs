@@ -19,7 +19,7 @@ const LAYOUT: i32 = 1;
 /// Up to this size a file is checked whole when it is opened; a larger one takes too long.
 const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
 
-/// Makes sure that the file is a healthy one of Pando's, or new; and makes the tables for bookkeeping.
+/// Makes sure that the file is one of Pando's, or new; and makes the tables for bookkeeping.
 pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let unusable = |problem: String, advice| StoreError::Unusable { path: path.to_owned(), problem, advice };
     let identity: i32 =
@@ -34,7 +34,6 @@ pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreErr
         ));
     }
     if identity == APPLICATION_ID {
-        check_health(connection, path)?;
         let layout: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(translate)?;
         if layout > LAYOUT {
             return Err(unusable(
@@ -57,14 +56,14 @@ pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreErr
     made.map_err(|error| damaged(path, &error))
 }
 
-fn check_health(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Looks the file's structure through. Needs a connection that knows the schema's functions and collations.
+pub(super) fn check_health(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if length > CHECKED_WHOLE {
         return Ok(());
     }
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| damaged(path, &error))?;
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| damaged(path, &error))?;
     if verdict == "ok" {
         return Ok(());
     }

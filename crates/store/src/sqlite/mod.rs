@@ -21,9 +21,7 @@ use catalog::Catalog;
 use plan::Plan;
 use sql::sqlite::Rendered as Sqlite;
 
-use crate::driver::{
-    AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Operation, Ran, Rendered, Store,
-};
+use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Operation, Ran, Rendered, Store};
 use crate::error::StoreError;
 use reader::Readers;
 use writer::{Writer, WriterSettings};
@@ -75,11 +73,11 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn Store>, StoreError> {
     let origin = clock.monotonic();
     let empty = Arc::new(Catalog::default());
-    let connection = open_writing(&settings, &empty, origin)?;
+    let mut connection = open_writing(&settings, &empty, origin)?;
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
-    let mut connection = connection;
     connection.follow(&catalog).map_err(failure::translate)?;
+    migration::check_health(connection.raw(), &settings.path)?;
     let catalog = Arc::new(ArcSwap::new(catalog));
     let readers = Readers::new(
         settings.path.clone(),

@@ -364,7 +364,8 @@ fn write_csv_cell(cell: &[u8], is_first: bool, out: &mut Vec<u8>) {
     if !is_first {
         out.push(b',');
     }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || byte.is_ascii_whitespace() || *byte == 0x0b;
+    let is_special =
+        |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || byte.is_ascii_whitespace() || *byte == 0x0b;
     if !cell.is_empty() && !cell.iter().any(|byte| is_special(byte)) {
         out.extend_from_slice(cell);
         return;

@@ -156,14 +156,13 @@ impl Readers {
         };
         let deadline = Instant::now() + self.statement_timeout;
         connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
-        let mut stream = Streamed { head: Some(head), pieces: None, plan: job.plan.clone(), counted: None };
+        let mut stream = Streamed { head: Some(head), pieces: None, connection: &connection, job };
         let outcome = in_snapshot(&connection, job, read, || {
-            stream.counted = Some(count_page(&connection, job)?);
             let mut out = Vec::with_capacity(PIECE_BYTES);
             let rows = write_page(&connection, &job.plan, read, &mut out, &mut stream)?;
             Ok((rows, out))
         });
-        let finished = outcome.and_then(|(rows, out)| match stream.pieces.take() {
+        let finished = outcome.and_then(|(rows, out)| match &stream.pieces {
             // All of it fitted into one piece after all.
             None => finish(&connection, job, rows, Body::Full(output::body(out))).map(Some),
             Some(pieces) => {
@@ -171,8 +170,9 @@ impl Readers {
                 Ok(None)
             }
         });
+        let (head, pieces) = (stream.head.take(), stream.pieces.take());
         self.give_back(connection);
-        match (finished, stream.head.take(), stream.pieces.take()) {
+        match (finished, head, pieces) {
             (Ok(Some(ran)), Some(head), _) => drop(head.send(Ok(ran))),
             (Err(error), Some(head), _) => drop(head.send(Err(error))),
             (Err(error), None, Some(pieces)) => drop(pieces.blocking_send(Err(error))),
@@ -288,33 +288,42 @@ fn interrupted() -> rusqlite::Error {
 }
 
 /// Sends the body in pieces; the first one tells the head before.
-struct Streamed {
+struct Streamed<'a> {
     head: Option<oneshot::Sender<Result<Ran, StoreError>>>,
     pieces: Option<mpsc::Sender<Result<Bytes, StoreError>>>,
-    plan: Arc<Plan>,
-    counted: Option<(u64, u64)>,
+    connection: &'a Connection,
+    job: &'a Job,
 }
 
-impl Sink for Streamed {
+impl Streamed<'_> {
+    /// Tells the head, once it is clear that the body is long: how many rows there will be is counted in the moment
+    /// that the body is read from.
+    fn tell(&mut self) -> rusqlite::Result<()> {
+        let Some(head) = self.head.take() else { return Ok(()) };
+        let counted = count_page(self.connection, self.job);
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let counts = matches!(&self.job.plan.operation, plan::Operation::Read(read) if read.counts);
+        let ran = counted.map(|(rows, total)| Ran {
+            rows,
+            total: counts.then_some(total),
+            inserted: None,
+            location: None,
+            body: Body::Stream(receiver),
+        });
+        let is_told = ran.is_ok();
+        self.pieces = is_told.then_some(sender);
+        let is_heard = head.send(ran).is_ok();
+        if is_told && is_heard { Ok(()) } else { Err(interrupted()) }
+    }
+}
+
+impl Sink for Streamed<'_> {
     fn after_row(&mut self, out: &mut Vec<u8>) -> rusqlite::Result<()> {
         // A single row is only known to be one at the end.
-        if out.len() < PIECE_BYTES || matches!(self.plan.format, Format::Object { .. }) {
+        if out.len() < PIECE_BYTES || matches!(self.job.plan.format, Format::Object { .. }) {
             return Ok(());
         }
-        if let Some(head) = self.head.take() {
-            let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-            let (rows, total) = self.counted.unwrap_or_default();
-            let counts = matches!(&self.plan.operation, plan::Operation::Read(read) if read.counts);
-            let ran = Ran {
-                rows,
-                total: counts.then_some(total),
-                inserted: None,
-                location: None,
-                body: Body::Stream(receiver),
-            };
-            self.pieces = Some(sender);
-            head.send(Ok(ran)).map_err(|_| interrupted())?;
-        }
+        self.tell()?;
         let piece = Bytes::from(std::mem::replace(out, Vec::with_capacity(PIECE_BYTES)));
         match &self.pieces {
             Some(pieces) => pieces.blocking_send(Ok(piece)).map_err(|_| interrupted()),
@@ -322,4 +331,3 @@ impl Sink for Streamed {
         }
     }
 }
-

@@ -34,17 +34,10 @@ pub(super) fn run(connection: &Connection, job: &Job) -> Result<Ran, StoreError>
 }
 
 /// Tells what a write did.
-pub(super) fn observe(
-    observer: &dyn Observer,
-    job: &Job,
-    outcome: &Result<Ran, StoreError>,
-    duration: Duration,
-) {
+pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
     let Rendered::Sqlite(rendered) = &job.rendered;
     let (name, table, text) = match rendered {
-        Sqlite::Insert(insert) => {
-            ("INSERT", &insert.table, insert.batches.first().map(|batch| batch.statement.text()))
-        }
+        Sqlite::Insert(insert) => ("INSERT", &insert.table, insert.batches.first().map(|batch| batch.statement.text())),
         Sqlite::Update(update) => ("UPDATE", &update.table, update.statement.as_ref().map(Statement::text)),
         Sqlite::Delete(delete) => ("DELETE", &delete.table, Some(delete.remove.text())),
         Sqlite::Read(_) => return,
@@ -124,9 +117,9 @@ impl Write<'_> {
             kind: AttemptKind::Insert,
             rows: "[]".to_owned(),
         };
-        let written = self.run_row(&batch.statement, row).map_err(|error| {
-            translate_write(error, self.connection, &self.job.catalog, &attempt())
-        })?;
+        let written = self
+            .run_row(&batch.statement, row)
+            .map_err(|error| translate_write(error, self.connection, &self.job.catalog, &attempt()))?;
         // `ignore-duplicates` writes no row where one exists.
         let Some(written) = written else { return Ok(()) };
         let check = match (existing, &insert.merge) {

@@ -39,12 +39,7 @@ impl Happening for DatabaseOperation<'_> {
     }
 
     fn meter(&self, metrics: &Metrics) {
-        metrics.observe_operation(
-            self.operation,
-            self.relation,
-            self.error_code,
-            self.duration,
-        );
+        metrics.observe_operation(self.operation, self.relation, self.error_code, self.duration);
     }
 }
 

@@ -96,22 +96,11 @@ impl Happening for ReadinessChanged {
     };
 
     fn level(&self) -> Level {
-        if self.reason.is_some() {
-            Level::Warn
-        } else {
-            Level::Info
-        }
+        if self.reason.is_some() { Level::Warn } else { Level::Info }
     }
 
     fn fields(&self, line: &mut Line<'_>) {
-        line.word(
-            OUTCOME,
-            if self.reason.is_some() {
-                "failure"
-            } else {
-                "success"
-            },
-        );
+        line.word(OUTCOME, if self.reason.is_some() { "failure" } else { "success" });
         line.maybe_word(REASON, self.reason);
     }
 
@@ -167,11 +156,7 @@ impl Happening for Stopped {
     };
 
     fn level(&self) -> Level {
-        if self.in_flight > 0 {
-            Level::Warn
-        } else {
-            Level::Info
-        }
+        if self.in_flight > 0 { Level::Warn } else { Level::Info }
     }
 
     fn fields(&self, line: &mut Line<'_>) {

@@ -9,12 +9,8 @@ mod schema;
 
 pub use database::{DatabaseOperation, DatabaseUnavailable, SlowQuery, WritesCommitted};
 pub use identity::{KeysLoaded, KeysUnavailable};
-pub use lifecycle::{
-    Advice, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
-};
-pub use request::{
-    AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked,
-};
+pub use lifecycle::{Advice, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported};
+pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{CatalogLoaded, MigrationApplied, SeedApplied};
 
 use crate::spans::SpanSink;

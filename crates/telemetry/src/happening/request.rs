@@ -98,14 +98,7 @@ impl Happening for RequestFinished<'_> {
         line.word(ROUTE, self.route);
         line.count(STATUS, u64::from(self.status));
         line.duration(DURATION, self.duration());
-        line.word(
-            OUTCOME,
-            if self.is_failure() {
-                "failure"
-            } else {
-                "success"
-            },
-        );
+        line.word(OUTCOME, if self.is_failure() { "failure" } else { "success" });
         line.maybe_word(RELATION, self.relation);
         line.maybe_word(ROLE, self.role);
         line.maybe_count(ROWS, self.rows);
@@ -120,13 +113,7 @@ impl Happening for RequestFinished<'_> {
 
     fn meter(&self, metrics: &Metrics) {
         let context = self.trace.context();
-        metrics.observe_request(
-            self.method,
-            self.route,
-            self.status,
-            self.duration(),
-            context.trace_id,
-        );
+        metrics.observe_request(self.method, self.route, self.status, self.duration(), context.trace_id);
         for (step, _, duration) in self.trace.steps(self.answered) {
             metrics.observe_step(step, duration);
         }
@@ -213,14 +200,8 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::TooMany,
-        Self::SlowHead,
-        Self::SlowReader,
-        Self::Idle,
-        Self::Protocol,
-        Self::Drained,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::TooMany, Self::SlowHead, Self::SlowReader, Self::Idle, Self::Protocol, Self::Drained];
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {

@@ -1,0 +1,80 @@
+//! `->`, `->>`, `#>` and `#>>`.
+
+use catalog::{Expression, Function};
+use datatype::{Datum, Type};
+use sqlparser::ast::{BinaryOperator, Expr};
+
+use super::expression::Analyzer;
+use super::operator::{self, Operand};
+use super::problem::{Outcome, Problem};
+
+impl Analyzer<'_> {
+    /// A step or several into a JSON value.
+    pub(super) fn json_get(
+        &mut self,
+        expr: &Expr,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        as_text: bool,
+    ) -> Outcome<Operand> {
+        let operand = match self.operand(left)? {
+            Operand::Known(operand) if operand.data_type().is_json() => operand,
+            other => {
+                let right = self.operand(right)?;
+                return Err(operator::no_operator(&other, &op.to_string(), &right, expr));
+            }
+        };
+        let is_path = matches!(op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow);
+        let steps = self.json_steps(right, is_path)?;
+        // The claim of a token by its name has a function of its own.
+        if as_text
+            && matches!(operand, Expression::Call { function: Function::AuthJwt, .. })
+            && let [Expression::Value { value: Datum::Text(_), .. }] = steps.as_slice()
+        {
+            return Ok(Operand::Known(Expression::Call {
+                function: Function::AuthClaim,
+                arguments: steps,
+                data_type: Type::Text,
+            }));
+        }
+        let (operand, path) = match operand {
+            Expression::JsonGet { operand, mut path, as_text: false } => {
+                path.extend(steps);
+                (operand, path)
+            }
+            operand => (Box::new(operand), steps),
+        };
+        Ok(Operand::Known(Expression::JsonGet { operand, path, as_text }))
+    }
+
+    /// The keys and indexes behind a JSON operator.
+    fn json_steps(&mut self, right: &Expr, is_path: bool) -> Outcome<Vec<Expression>> {
+        let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
+        match self.operand(right)? {
+            Operand::Unknown(Some(text)) if is_path => {
+                let steps =
+                    datatype::array::parse_literal(&text).map_err(|error| Problem::invalid(right, error.message))?;
+                Ok(steps
+                    .into_iter()
+                    .map(|step| {
+                        let step = step.unwrap_or_default();
+                        // In a path, what looks like an index is one where it meets an array.
+                        match step.parse::<i64>() {
+                            Ok(index) => Expression::value(Datum::Integer(index), Type::BigInteger),
+                            Err(_) => key(step),
+                        }
+                    })
+                    .collect())
+            }
+            Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
+            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
+                Ok(vec![key(text)])
+            }
+            Operand::Known(Expression::Value { value: Datum::Integer(index), data_type }) if data_type.is_integer() => {
+                Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
+            }
+            _ => Err(self.unsupported(right, "instead, write the key as 'text' or the index as a number")),
+        }
+    }
+}

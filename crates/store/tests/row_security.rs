@@ -1,0 +1,143 @@
+//! Row security on the embedded engine: a matrix of commands against who owns what, over the corpus's memos.
+
+mod support;
+
+use support::{ALICE, BOB, Fixture, anon, service, user};
+
+const FULL: &str = "return=representation";
+
+/// The ids that a read gives.
+async fn ids(fixture: &Fixture, caller: &base::Caller, url: &str) -> Vec<i64> {
+    let body = fixture.ask(caller, "GET", url, "", "").await.expect(url).body;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&body).expect("JSON");
+    rows.iter().filter_map(|row| row.get("id").and_then(serde_json::Value::as_i64)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_sees_their_own_and_what_is_shared() {
+    let fixture = Fixture::corpus().await;
+    let url = "/memos?select=id&order=id";
+    assert_eq!(ids(&fixture, &user(ALICE), url).await, [1, 2, 4, 5]);
+    assert_eq!(ids(&fixture, &user(BOB), url).await, [2, 3, 4]);
+    assert_eq!(ids(&fixture, &anon(), url).await, [2, 4]);
+    assert_eq!(ids(&fixture, &service(), url).await, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_and_aggregates_count_only_what_is_seen() {
+    let fixture = Fixture::corpus().await;
+    for (caller, seen) in [(user(ALICE), 4), (user(BOB), 3), (service(), 5)] {
+        let counted = fixture.ask(&caller, "GET", "/memos?limit=1", "", "count=exact").await.expect("reads");
+        assert_eq!(counted.ran.total, Some(seen));
+        let folded = fixture.ask(&caller, "GET", "/memos?select=count(),id.max()", "", "").await.expect("reads");
+        assert!(folded.body.starts_with(&format!("[{{\"count\":{seen},")), "{}", folded.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_changes_or_removes_what_is_not_theirs() {
+    let fixture = Fixture::corpus().await;
+    for (method, body) in [("PATCH", r#"{"title":"taken"}"#), ("DELETE", "")] {
+        for url in ["/memos?id=eq.3", "/memos?id=eq.4", "/memos?title=like.*"] {
+            let answer = fixture.run(&user(ALICE), method, url, body, FULL, false).await.expect(url);
+            assert!(!answer.body.contains(BOB), "{method} {url}: {}", answer.body);
+        }
+        let everything = fixture.run(&user(ALICE), method, "/memos?select=id", body, FULL, false).await.expect("runs");
+        assert_eq!(everything.body, r#"[{"id":1},{"id":2},{"id":5}]"#, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_row_must_pass_the_check() {
+    let fixture = Fixture::corpus().await;
+    let as_bob = format!(r#"{{"title":"x","owner_id":"{BOB}"}}"#);
+    let mixed = format!(r#"[{{"title":"a","owner_id":"{ALICE}"}},{{"title":"b","owner_id":"{BOB}"}}]"#);
+    for body in [as_bob.as_str(), mixed.as_str()] {
+        for prefer in ["", FULL, "return=headers-only", "resolution=merge-duplicates", "resolution=ignore-duplicates"] {
+            let refused = fixture.ask(&user(ALICE), "POST", "/memos", body, prefer).await.err().expect(prefer);
+            assert_eq!((&*refused.code, refused.kind), ("42501", base::Kind::Forbidden), "{prefer}");
+        }
+    }
+    let give_away = format!(r#"{{"owner_id":"{BOB}"}}"#);
+    let refused = fixture.ask(&user(ALICE), "PATCH", "/memos?id=eq.1", &give_away, "").await.err().expect("refused");
+    assert_eq!(refused.code, "42501");
+    assert_eq!(ids(&fixture, &service(), "/memos?select=id&order=id").await, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_does_not_reach_a_row_that_is_not_seen() {
+    let fixture = Fixture::corpus().await;
+    let body = format!(r#"{{"id":3,"title":"mine now","owner_id":"{ALICE}"}}"#);
+    for prefer in ["resolution=merge-duplicates", "resolution=merge-duplicates,return=representation"] {
+        let refused = fixture.ask(&user(ALICE), "POST", "/memos", &body, prefer).await.err().expect("refused");
+        assert!(refused.message.contains("(USING expression)"), "{}", refused.message);
+    }
+    let put = fixture.ask(&user(ALICE), "PUT", "/memos?id=eq.3", &body, "").await.err().expect("refused");
+    assert_eq!(put.code, "42501");
+    let title = fixture.ask(&service(), "GET", "/memos?id=eq.3&select=title", "", "").await.expect("reads").body;
+    assert_eq!(title, r#"[{"title":"Secret"}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeds_filters_and_orders_see_no_more_than_reads() {
+    let fixture = Fixture::corpus().await;
+    let alice = user(ALICE);
+    let up = "/memo_comments?select=id,memos(owner_id,shared)&order=id";
+    let body = fixture.ask(&alice, "GET", up, "", "").await.expect("reads").body;
+    assert!(!body.contains(&format!(r#""owner_id":"{BOB}","shared":false"#)), "{body}");
+    let inner = "/memo_comments?select=id,memos!inner(title)&memos.title=eq.Secret";
+    assert_eq!(fixture.ask(&alice, "GET", inner, "", "").await.expect("reads").body, "[]");
+    let exists = "/memos?select=id,memo_comments()&memo_comments=not.is.null&id=eq.3";
+    assert_eq!(fixture.ask(&alice, "GET", exists, "", "").await.expect("reads").body, "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_security_without_a_policy_shows_and_takes_nothing() {
+    let fixture = Fixture::with(
+        "create table vault (id integer primary key, secret text);
+         insert into vault values (1, 'gold');
+         alter table vault enable row level security;
+         grant select, insert, update, delete on vault to anon, authenticated, service_role;",
+    )
+    .await;
+    for caller in [anon(), user(ALICE)] {
+        assert_eq!(fixture.ask(&caller, "GET", "/vault", "", "").await.expect("reads").body, "[]");
+        let refused = fixture.ask(&caller, "POST", "/vault", r#"{"id":2}"#, "").await.err().expect("refused");
+        assert_eq!(refused.code, "42501");
+        for (method, body) in [("PATCH", r#"{"secret":"x"}"#), ("DELETE", "")] {
+            let answer = fixture.ask(&caller, method, "/vault", body, "").await.expect("runs");
+            assert_eq!(answer.ran.rows, 0, "{method}");
+        }
+    }
+    let seen = fixture.ask(&service(), "GET", "/vault", "", "").await.expect("reads").body;
+    assert_eq!(seen, r#"[{"id":1,"secret":"gold"}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_reads_its_own_table_is_refused() {
+    let fixture = Fixture::with(
+        "create table members (team integer, person uuid);
+         alter table members enable row level security;
+         create policy same_team on members for select
+             using (exists (select 1 from members m where m.team = members.team and m.person = auth.uid()));
+         grant select on members to authenticated;",
+    )
+    .await;
+    let refused = fixture.ask(&user(ALICE), "GET", "/members", "", "").await.err().expect("refused");
+    assert_eq!(refused.code, "42P17");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_a_subquery_needs_the_callers_own_rights() {
+    let fixture = Fixture::with(
+        "create table secrets (id integer primary key, owner uuid);
+         create table notes (id integer primary key, secret_id integer);
+         alter table notes enable row level security;
+         create policy by_secret on notes for select
+             using (exists (select 1 from secrets s where s.id = notes.secret_id and s.owner = auth.uid()));
+         grant select on notes to authenticated;",
+    )
+    .await;
+    let refused = fixture.ask(&user(ALICE), "GET", "/notes", "", "").await.err().expect("refused");
+    assert_eq!((&*refused.code, &*refused.message), ("42501", "permission denied for table secrets"));
+}
