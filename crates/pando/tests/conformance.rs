@@ -63,8 +63,9 @@ fn both_mounts_answer_alike() {
     let sample = cases.iter().filter(|case| case.config == "main" && !case.is_in_flow && case.path.starts_with('/'));
     let mut compared = 0;
     for case in sample.filter(|case| case.path.len() > 1).step_by(7) {
-        let ask = |mount: &str| server.client().send(&case.request(mount));
-        let (root, mounted) = (comparable(&ask("")), comparable(&ask("/rest/v1")));
+        let is_read = matches!(case.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let ask = |mount: &str| comparable(&server.client().send(&case.request(mount)), is_read);
+        let (root, mounted) = (ask(""), ask("/rest/v1"));
         assert_eq!(root, mounted, "{} {} {}", case.id, case.method, case.path);
         compared += 1;
     }
@@ -101,22 +102,26 @@ fn told(output: &Output) -> String {
 }
 
 /// What has to be the same under both mounts: everything that does not name the request or the moment.
-fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+fn comparable(answer: &Answer, is_read: bool) -> (u16, Vec<(String, String)>, String) {
     const OWN: [&str; 4] = ["date", "x-request-id", "server-timing", "content-length"];
     let mut headers: Vec<_> =
         answer.headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).cloned().collect();
     headers.sort();
+    let same = |text: &str| {
+        let text = text.replace("/rest/v1", "");
+        if is_read { text } else { varying(&text) }
+    };
     for (_, value) in &mut headers {
-        *value = varying(value);
+        *value = same(value);
     }
-    (answer.status, headers, varying(&answer.text()))
+    (answer.status, headers, same(&answer.text()))
 }
 
-/// Digits and hexadecimals aside: sequences count on, and times and UUIDs are new in every answer.
+/// Digits and hexadecimals aside: sequences count on with every write, and times and UUIDs are new ones.
 fn varying(text: &str) -> String {
     let is_varying = |letter: char| letter.is_ascii_digit() || ('a'..='f').contains(&letter);
     let mut short = String::with_capacity(text.len());
-    for letter in text.replace("/rest/v1", "").chars() {
+    for letter in text.chars() {
         let letter = if is_varying(letter) { '0' } else { letter };
         if !(letter == '0' && short.ends_with('0')) {
             short.push(letter);

@@ -20,6 +20,11 @@ impl Chance {
         Self { state: seed }
     }
 
+    /// With a given seed, for a part of a test that draws from it alone.
+    pub fn seeded(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -81,6 +81,14 @@ impl Launch {
         Refusal { code: status.code().expect("it ended by itself"), error }
     }
 
+    /// Starts it and kills it (SIGKILL) so much later, wherever in its start it is then.
+    pub fn kill_while_starting(&self, project: &Project, after: Duration) {
+        let mut process = self.command(project).stdout(Stdio::null()).spawn().expect("the binary starts");
+        thread::sleep(after);
+        process.kill().expect("it can be killed");
+        process.wait().expect("it ends");
+    }
+
     fn command(&self, project: &Project) -> Command {
         let mut command = Command::new(&self.binary);
         command
