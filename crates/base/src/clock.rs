@@ -24,6 +24,7 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place where the machine's clock is read")]
     fn now(&self) -> Timestamp {
         // A clock set before 1970 reads as 1970: tokens then count as issued in the future, which fails closed.
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

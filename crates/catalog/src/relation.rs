@@ -44,6 +44,7 @@ pub struct Relation {
 }
 
 /// Table or view.
+#[allow(clippy::large_enum_variant, reason = "a catalog has hundreds of relations, each behind an Arc")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RelationKind {
     /// A table.

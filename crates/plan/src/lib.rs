@@ -22,8 +22,8 @@ mod write;
 pub use admit::{admit, allowed_methods};
 pub use error::PlanError;
 pub use model::{
-    Batch, Conflict, Delete, Expectation, Insert, Level, Member, Merge, Operation, OutputField, Plan, Put, Read,
-    RowCheck, Update,
+    Batch, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge, Operation, OutputField, Plan, Put,
+    Read, RowCheck, Update,
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};

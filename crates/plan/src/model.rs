@@ -144,9 +144,20 @@ pub struct Insert {
     /// What is answered of the rows.
     pub returning: Option<Level>,
     /// The primary key, if the answer tells where the row is: names as the relation shows them, and the table's columns.
-    pub location: Option<Vec<(Arc<str>, Arc<str>, Type)>>,
+    pub location: Option<Vec<KeyColumn>>,
     /// The row that a `PUT` addresses.
     pub put: Option<Put>,
+}
+
+/// A column of a primary key: as the relation shows it, and as the table has it.
+#[derive(Debug, Clone)]
+pub struct KeyColumn {
+    /// Its name in the URL.
+    pub name: Arc<str>,
+    /// The table's column.
+    pub physical: Arc<str>,
+    /// Its type.
+    pub data_type: Type,
 }
 
 /// Rows that give the same columns.

@@ -56,9 +56,7 @@ impl Planner<'_> {
         relation: &str,
         term: &OrderTerm,
     ) -> Result<Expression, PlanError> {
-        let is_named = |alias: Option<&str>, name: &str| {
-            alias == Some(relation) || (alias.is_none() && name == relation) || name == relation
-        };
+        let is_named = |alias: Option<&str>, name: &str| alias == Some(relation) || name == relation;
         if let Some(found) = joined.iter().find(|found| is_named(found.alias.as_deref(), &found.name)) {
             return self.field(&found.scope, &term.field);
         }

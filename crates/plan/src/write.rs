@@ -9,7 +9,7 @@ use datatype::{Datum, from_json, parse_in};
 use rest::{Action, Cell, Comparison, Condition, Missing, Operation as FilterOperation, Representation, Resolution};
 
 use crate::error::PlanError;
-use crate::model::{Batch, Conflict, Delete, Insert, Level, Merge, Operation, Put, RowCheck, Update};
+use crate::model::{Batch, Conflict, Delete, Insert, KeyColumn, Level, Merge, Operation, Put, RowCheck, Update};
 use crate::planner::{Planner, Scope};
 use crate::security::Half;
 
@@ -299,12 +299,11 @@ impl Planner<'_> {
     }
 
     /// What a write answers: the rows, or where the row is.
-    #[allow(clippy::type_complexity, reason = "two halves of one answer, named where they are used")]
     fn returning(
         &mut self,
         relation: &Arc<Relation>,
         destination: &Destination,
-    ) -> Result<(Option<Level>, Option<Vec<(Arc<str>, Arc<str>, datatype::Type)>>), PlanError> {
+    ) -> Result<(Option<Level>, Option<Vec<KeyColumn>>), PlanError> {
         match self.request.preferences.representation {
             Some(Representation::Full) => {
                 let scope = self.written_scope(relation, destination);
@@ -323,7 +322,11 @@ impl Planner<'_> {
                 for name in &relation.primary_key {
                     let Some(column) = relation.column(name) else { continue };
                     self.footprint.read(&relation.name, Some(name));
-                    location.push((name.clone(), destination.physical(name).clone(), column.data_type.clone()));
+                    location.push(KeyColumn {
+                        name: name.clone(),
+                        physical: destination.physical(name).clone(),
+                        data_type: column.data_type.clone(),
+                    });
                 }
                 Ok((None, (!location.is_empty()).then_some(location)))
             }

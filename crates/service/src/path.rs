@@ -132,7 +132,7 @@ impl Service {
         &self,
         request: &ApiRequest,
         plan: Arc<Plan>,
-        rendered: Rendered,
+        rendered: Arc<Rendered>,
         catalog: Arc<Catalog>,
         caller: Caller,
         now: Timestamp,

@@ -1,4 +1,5 @@
 //! Golden cases: requests and the statements that they become.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod requests_support;
 

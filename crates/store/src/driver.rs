@@ -22,7 +22,7 @@ pub trait Store: Send + Sync + 'static {
     fn catalog(&self) -> Arc<Catalog>;
 
     /// Puts a plan into the engine's words. Pure: nothing is touched.
-    fn render(&self, plan: &Plan) -> Rendered;
+    fn render(&self, plan: &Plan) -> Arc<Rendered>;
 
     /// Runs a rendered plan in one transaction.
     ///
@@ -63,7 +63,7 @@ pub struct Job {
     /// What to do.
     pub plan: Arc<Plan>,
     /// The same in the engine's words.
-    pub rendered: Rendered,
+    pub rendered: Arc<Rendered>,
     /// What existed when it was planned.
     pub catalog: Arc<Catalog>,
     /// Who asks.

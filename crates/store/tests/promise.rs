@@ -1,4 +1,5 @@
 //! The promise of `store::Store`, sentence by sentence. The suite knows no engine but where it opens one.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 

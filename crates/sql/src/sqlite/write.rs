@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use catalog::{DefaultValue, Expression, Relation, SourceId};
 use datatype::{Datum, Type};
-use plan::{Batch, Conflict, Delete, Insert, Level, RowCheck, Update};
+use plan::{Batch, Conflict, Delete, Insert, KeyColumn, Level, RowCheck, Update};
 
 use super::expression::{RowColumns, write};
 use super::names::physical_name;
@@ -18,7 +18,7 @@ use crate::writer::{Values, Writer};
 pub struct InsertStatements {
     /// The table.
     pub table: Arc<Relation>,
-    /// The rows, in the body's order.
+    /// One for each batch of the plan, which holds the rows.
     pub batches: Vec<InsertBatch>,
     /// Of the `_rowid_` of a new row: gives true when row security allows it.
     pub check: Option<Statement>,
@@ -43,8 +43,6 @@ pub struct InsertBatch {
     pub existing: Option<Statement>,
     /// For an upsert that merges under row security: gives true when the row as it was sent may be inserted.
     pub proposed: Option<Statement>,
-    /// The rows.
-    pub rows: Vec<Vec<Datum>>,
 }
 
 /// Row security of an upsert that merges; each gives true for a `_rowid_` that passes.
@@ -129,7 +127,6 @@ fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
         statement: insert_row(&insert.table, batch, conflict),
         existing: merging.and_then(|conflict| existing_row(&insert.table, batch, conflict)),
         proposed: merging.and(insert.check.as_ref()).map(|check| proposed_row(&insert.table, batch, check)),
-        rows: batch.rows.clone(),
     }
 }
 
@@ -240,17 +237,17 @@ fn returning(answered: &Level) -> Returning {
     Returning { read: level(answered, rows), is_row_by_row }
 }
 
-fn location(table: &Relation, columns: &[(Arc<str>, Arc<str>, Type)]) -> Location {
+fn location(table: &Relation, columns: &[KeyColumn]) -> Location {
     let mut writer = Writer::new(Values::AsParameters);
     writer.syntax("SELECT ");
-    writer.list(columns, ", ", |writer, (_, physical, _)| {
-        writer.syntax("s0.").identifier(physical);
+    writer.list(columns, ", ", |writer, column| {
+        writer.syntax("s0.").identifier(&column.physical);
     });
     writer.syntax(" FROM ").identifier(&physical_name(&table.name)).syntax(" AS s0 WHERE ");
     write_written(&mut writer, Rows::WrittenOne);
     Location {
         statement: writer.finish(),
-        columns: columns.iter().map(|(name, _, data_type)| (name.clone(), data_type.clone())).collect(),
+        columns: columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect(),
     }
 }
 

@@ -117,8 +117,16 @@ fn open_writing(
     writer::connect(path, settings.wait, catalog, origin)
 }
 
+/// The text of a read.
+fn statement_text(job: &Job) -> &str {
+    match &*job.rendered {
+        Rendered::Sqlite(Sqlite::Read(read)) => read.statement.text(),
+        Rendered::Sqlite(_) => "",
+    }
+}
+
 impl SqliteStore {
-    fn observe_read(&self, job: &Job, text: &str, outcome: &Result<Ran, StoreError>, duration: Duration) {
+    fn observe_read(&self, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
         let relation = match &job.plan.operation {
             plan::Operation::Read(read) => match &read.level.from.first {
                 catalog::Source::Relation { name, .. } => name.name.clone(),
@@ -131,18 +139,16 @@ impl SqliteStore {
             name: "SELECT",
             relation: &relation,
             duration,
-            statement: text,
+            statement: statement_text(job),
             rows: outcome.as_ref().map_or(0, |ran| ran.rows),
             error: error.as_deref(),
         });
     }
 
-    async fn read(&self, job: Job, read: Box<sql::sqlite::read::ReadStatement>) -> Result<Ran, StoreError> {
+    async fn read(&self, job: Job) -> Result<Ran, StoreError> {
         let started = self.clock.monotonic();
-        let text = read.statement.text().clone();
-        let told = job.clone();
-        let outcome = self.readers.run(job, read).await;
-        self.observe_read(&told, &text, &outcome, self.clock.monotonic().saturating_duration_since(started));
+        let outcome = self.readers.run(&job).await;
+        self.observe_read(&job, &outcome, self.clock.monotonic().saturating_duration_since(started));
         outcome
     }
 }
@@ -152,14 +158,14 @@ impl Store for SqliteStore {
         self.catalog.load_full()
     }
 
-    fn render(&self, plan: &Plan) -> Rendered {
-        Rendered::Sqlite(sql::sqlite::render(plan))
+    fn render(&self, plan: &Plan) -> Arc<Rendered> {
+        Arc::new(Rendered::Sqlite(sql::sqlite::render(plan)))
     }
 
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
         Box::pin(async move {
-            match job.rendered.clone() {
-                Rendered::Sqlite(Sqlite::Read(read)) => self.read(job, read).await,
+            match &*job.rendered {
+                Rendered::Sqlite(Sqlite::Read(_)) => self.read(job).await,
                 Rendered::Sqlite(_) => self.writer.write(job).await,
             }
         })

@@ -366,7 +366,7 @@ fn write_csv_cell(cell: &[u8], is_first: bool, out: &mut Vec<u8>) {
     }
     let is_special =
         |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || byte.is_ascii_whitespace() || *byte == 0x0b;
-    if !cell.is_empty() && !cell.iter().any(|byte| is_special(byte)) {
+    if !cell.is_empty() && !cell.iter().any(is_special) {
         out.extend_from_slice(cell);
         return;
     }

@@ -12,6 +12,7 @@ use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
 use rest::Format;
+use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -19,7 +20,7 @@ use super::connection::{Connection, Purpose};
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
-use crate::driver::{Body, Job, Ran};
+use crate::driver::{Body, Job, Ran, Rendered};
 use crate::error::StoreError;
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
@@ -108,11 +109,11 @@ impl Readers {
     }
 
     /// Runs a read.
-    pub(super) async fn run(self: &Arc<Self>, job: Job, read: Box<ReadStatement>) -> Result<Ran, StoreError> {
-        match self.run_inline(&job, &read) {
+    pub(super) async fn run(self: &Arc<Self>, job: &Job) -> Result<Ran, StoreError> {
+        match self.run_inline(job, statement(job)?) {
             Ok(ran) => Ok(ran),
             Err(GivenUp::Failed(error)) => Err(error),
-            Err(GivenUp::TooLong) => self.run_apart(job, read).await,
+            Err(GivenUp::TooLong) => self.run_apart(job.clone()).await,
         }
     }
 
@@ -133,7 +134,7 @@ impl Readers {
     }
 
     /// Runs a read on a thread of its own.
-    async fn run_apart(self: &Arc<Self>, job: Job, read: Box<ReadStatement>) -> Result<Ran, StoreError> {
+    async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
         let waiting = self.slow.clone().acquire_owned();
         let place = tokio::time::timeout(self.slow_wait, waiting)
             .await
@@ -143,7 +144,10 @@ impl Readers {
         let readers = self.clone();
         // Ends by itself: at the statement timeout, or when the client goes and a piece can no longer be sent.
         drop(tokio::task::spawn_blocking(move || {
-            readers.read_apart(&job, &read, head);
+            match statement(&job) {
+                Ok(read) => readers.read_apart(&job, read, head),
+                Err(error) => drop(head.send(Err(error))),
+            }
             drop(place);
         }));
         told.await.unwrap_or(Err(StoreError::Closed))
@@ -178,6 +182,14 @@ impl Readers {
             (Err(error), None, Some(pieces)) => drop(pieces.blocking_send(Err(error))),
             _ => {}
         }
+    }
+}
+
+/// The statements of a read.
+fn statement(job: &Job) -> Result<&ReadStatement, StoreError> {
+    match &*job.rendered {
+        Rendered::Sqlite(Sqlite::Read(read)) => Ok(read),
+        Rendered::Sqlite(_) => Err(StoreError::Engine("a write was sent to the readers".to_owned())),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::error::StoreError;
 
 /// Runs a write.
 pub(super) fn run(connection: &Connection, job: &Job) -> Result<Ran, StoreError> {
-    let Rendered::Sqlite(rendered) = &job.rendered;
+    let Rendered::Sqlite(rendered) = &*job.rendered;
     let write = Write { connection, job };
     match rendered {
         Sqlite::Insert(insert) => write.insert(insert),
@@ -35,7 +35,7 @@ pub(super) fn run(connection: &Connection, job: &Job) -> Result<Ran, StoreError>
 
 /// Tells what a write did.
 pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
-    let Rendered::Sqlite(rendered) = &job.rendered;
+    let Rendered::Sqlite(rendered) = &*job.rendered;
     let (name, table, text) = match rendered {
         Sqlite::Insert(insert) => ("INSERT", &insert.table, insert.batches.first().map(|batch| batch.statement.text())),
         Sqlite::Update(update) => ("UPDATE", &update.table, update.statement.as_ref().map(Statement::text)),
@@ -81,8 +81,12 @@ impl Write<'_> {
     fn insert(&self, insert: &InsertStatements) -> Result<Ran, StoreError> {
         let mut touched = Touched::default();
         let mut seen = BTreeSet::new();
-        for batch in &insert.batches {
-            for row in &batch.rows {
+        let planned = match &self.job.plan.operation {
+            plan::Operation::Insert(planned) => planned.batches.as_slice(),
+            _ => &[],
+        };
+        for (batch, rows) in insert.batches.iter().zip(planned) {
+            for row in &rows.rows {
                 self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
             }
         }
