@@ -70,7 +70,7 @@ pub struct EdgeLimits {
     pub header_read_timeout: Duration,
     /// Time for the body of a request (`limits.body_read_timeout`). Default 30 s: 5 MiB at 1.5 Mbit/s. Then 408.
     pub body_read_timeout: Duration,
-    /// Time for an answer to begin (`limits.request_timeout`). Default 30 s: longer than any sensible statement,
+    /// Time for an answer to begin (`limits.request_timeout`). Default 40 s: longer than waiting for a turn and a statement together,
     /// shorter than the patience of load balancers. Then 504.
     pub request_timeout: Duration,
     /// Time without any progress while an answer is sent (`limits.write_timeout`). Default 30 s. Then the
@@ -96,7 +96,7 @@ impl Default for EdgeLimits {
             max_body_bytes: 5 * 1024 * 1024,
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
-            request_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(40),
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(25),

@@ -39,7 +39,10 @@ pub async fn open(
         write_queue: database.write_queue as usize,
         wait: Duration::from_millis(u64::from(database.wait_ms)),
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
-        ..SqliteSettings::new(path)
+        stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
+        max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
+        max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
+        path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
 }

@@ -41,7 +41,7 @@ impl Observer for DatabaseObserver {
                 relation,
                 rows: Some(operation.rows),
                 duration: operation.duration,
-                trace_id: None,
+                trace_id: operation.trace_id,
             });
         }
     }
@@ -64,8 +64,12 @@ impl Observer for Silent {
 pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Send + Sync + 'static {
     move |metrics| {
         let gauges = store.gauges();
-        let pool =
-            PoolReading { idle: gauges.connections_idle, used: gauges.connections_used, pending: 0, most: most.0 };
+        let pool = PoolReading {
+            idle: gauges.connections_idle,
+            used: gauges.connections_used,
+            pending: gauges.reads_waiting,
+            most: most.0,
+        };
         metrics.set_pool("readers", pool);
         metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, limit: most.1 });
     }

@@ -19,8 +19,14 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// What may be leaned on across a floor.
-const NEIGHBOURS: &[(&str, &str)] =
-    &[("plan", "rest"), ("plan", "catalog"), ("sql", "plan"), ("sql", "catalog"), ("sql", "rest"), ("service", "identity")];
+const NEIGHBOURS: &[(&str, &str)] = &[
+    ("plan", "rest"),
+    ("plan", "catalog"),
+    ("sql", "plan"),
+    ("sql", "catalog"),
+    ("sql", "rest"),
+    ("service", "identity"),
+];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
 const DEVELOPMENT: &[&str] = &["testkit"];

@@ -11,7 +11,10 @@ use crate::error::PlanError;
 /// [`PlanError::PermissionDenied`] naming the first relation that is out of reach.
 pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Result<(), PlanError> {
     for (name, touch) in &footprint.touches {
-        let Some(relation) = catalog.relation(name) else { continue };
+        let Some(relation) = catalog.relation(name) else {
+            // Planned on another catalog than this one: nothing is known of it, so nothing is allowed.
+            return Err(denied("table", &name.name, caller));
+        };
         let may = |privilege: Privilege, columns: Option<&ColumnSet>| {
             columns.is_none_or(|columns| may_use(catalog, caller, relation, privilege, columns))
         };
@@ -21,14 +24,14 @@ pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Resul
             && may(Privilege::Update, touch.updates.as_ref())
             && may_delete;
         if !is_allowed {
-            return Err(PlanError::PermissionDenied {
-                kind: relation.kind_name(),
-                relation: relation.name.name.to_string(),
-                is_anonymous: caller.is_anonymous,
-            });
+            return Err(denied(relation.kind_name(), &relation.name.name, caller));
         }
     }
     Ok(())
+}
+
+fn denied(kind: &'static str, relation: &str, caller: &Caller) -> PlanError {
+    PlanError::PermissionDenied { kind, relation: relation.to_owned(), is_anonymous: caller.is_anonymous }
 }
 
 /// All of the columns; without any, as in `count()`, one that may be used is enough.

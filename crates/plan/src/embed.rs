@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base::QualifiedName;
 use catalog::{Cardinality, Expression, From, Join, JoinKind, Query, Relationship, Source, nearest};
-use datatype::Type;
 use rest::Embed;
 
 use crate::error::PlanError;
@@ -53,7 +52,11 @@ impl Planner<'_> {
     /// PostgREST's rules for what the name and the hint of an embed can mean.
     fn is_meant(&self, relationship: &Relationship, embed: &Embed) -> bool {
         let target = embed.relation.as_str();
-        let is_named = *relationship.to.name == *target && relationship.to.schema == self.request.schema;
+        // Whatever the name means, it never leads out of the schema that the request is for.
+        if relationship.to.schema != self.request.schema {
+            return false;
+        }
+        let is_named = *relationship.to.name == *target;
         let leads_to_table = self.context.catalog.relation(&relationship.to).is_some_and(|found| !found.is_view());
         match (&embed.hint, relationship.is_self) {
             (None, false) => {
@@ -193,7 +196,8 @@ impl Planner<'_> {
         })
     }
 
-    fn known(&self, name: &QualifiedName) -> Result<Arc<catalog::Relation>, PlanError> {
+    /// A relation that the catalog refers to by itself.
+    pub(crate) fn known(&self, name: &QualifiedName) -> Result<Arc<catalog::Relation>, PlanError> {
         self.context.catalog.relation(name).cloned().ok_or_else(|| PlanError::UnknownRelation {
             schema: name.schema.to_string(),
             name: name.name.to_string(),
@@ -235,10 +239,7 @@ pub(crate) fn equalities(keys: &[(Expression, Expression)]) -> Vec<Expression> {
 pub(crate) fn presence(keys: &[(Expression, Expression)]) -> Expression {
     let key = keys.first().map_or_else(|| Expression::constant(true), |(_, inner)| inner.clone());
     // The key's value does not matter, only whether it is there.
-    match key.data_type() {
-        Type::Boolean => key,
-        _ => Expression::IsNull(Box::new(key)).negated(),
-    }
+    Expression::IsNull(Box::new(key)).negated()
 }
 
 /// Whether the relationship starts at the side that holds the foreign key.

@@ -264,6 +264,10 @@ fn count_conditions(condition: &Condition) -> u64 {
         Condition::Logic { children, .. } => children.iter().map(count_conditions).sum(),
         Condition::Filter(filter) => match &filter.operation {
             FilterOperation::In(values) => values.len().max(1) as u64,
+            // An array literal has at most one element more than commas.
+            FilterOperation::Compare { quantifier: Some(_), value, .. } => {
+                value.bytes().filter(|byte| *byte == b',').count() as u64 + 1
+            }
             _ => 1,
         },
     }

@@ -68,10 +68,9 @@ impl Planner<'_> {
                 Half::Using => policy.using.as_ref(),
                 Half::Check => policy.check.as_ref().or(policy.using.as_ref()),
             };
-            let condition = match condition {
-                Some(condition) => self.instantiate(condition, source)?,
-                None => Expression::constant(true),
-            };
+            // A policy without this half adds nothing: a permissive one lets nobody through, a restrictive one stops nobody.
+            let Some(condition) = condition else { continue };
+            let condition = self.instantiate(condition, source)?;
             if policy.is_permissive { permissive.push(condition) } else { restrictive.push(condition) }
         }
         restrictive.insert(0, Expression::Or(permissive));
@@ -102,7 +101,7 @@ impl Planner<'_> {
         }
         let mut policies: BTreeMap<SourceId, Expression> = BTreeMap::new();
         for (id, name) in &inner {
-            let Some(relation) = self.context.catalog.relation(name).cloned() else { continue };
+            let relation = self.known(name)?;
             self.footprint.read(name, None);
             if let Some(condition) = self.policy(&relation, Command::Select, Half::Using, *id)? {
                 policies.insert(*id, condition);

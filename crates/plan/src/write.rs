@@ -259,6 +259,16 @@ impl Planner<'_> {
         if !destination.table.is_unique_over(&target) {
             return Err(PlanError::NoConflictTarget);
         }
+        if let Some(computed) = target
+            .iter()
+            .filter_map(|name| destination.table.column(name))
+            .find(|column| matches!(column.default, DefaultValue::Generated(_)))
+        {
+            return Err(PlanError::NotSupported {
+                what: format!("An upsert that finds rows by the generated column \"{}\"", computed.name),
+                instead: "Name other unique columns in on_conflict.".to_owned(),
+            });
+        }
         let merges = resolution == Resolution::MergeDuplicates && !columns.is_empty();
         let merge = merges.then(|| Merge {
             columns: columns.iter().map(|column| destination.physical(column).clone()).collect(),

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use identity::Verifier;
 use plan::Plan;
 use rest::{ApiRequest, Incoming, Outcome};
-use store::{Job, Ran, Rendered, Store};
+use store::{Job, Ran, Store};
 use telemetry::{Step, Trace};
 
 use crate::describe;
@@ -93,7 +93,9 @@ impl Service {
 
         self.enter(trace, Step::Run);
         let resolves = matches!(&plan.operation, plan::Operation::Insert(insert) if insert.conflict.is_some());
-        let ran = self.run(request, plan, rendered, catalog, caller, now).await?;
+        let commits = self.settings.rest.transaction_end.commits(&request.preferences);
+        let trace_id = Some(trace.context().trace_id);
+        let ran = self.store.run(Job { plan, rendered, catalog, caller, now, commits, trace_id }).await?;
         walk.summary.rows = Some(ran.rows);
 
         self.enter(trace, Step::Shape);
@@ -126,19 +128,6 @@ impl Service {
     fn plan(&self, request: &ApiRequest, catalog: &Catalog, caller: &Caller, now: Timestamp) -> Result<Plan, Failure> {
         let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
         Ok(plan::plan(request, context)?)
-    }
-
-    async fn run(
-        &self,
-        request: &ApiRequest,
-        plan: Arc<Plan>,
-        rendered: Arc<Rendered>,
-        catalog: Arc<Catalog>,
-        caller: Caller,
-        now: Timestamp,
-    ) -> Result<Ran, Failure> {
-        let commits = self.settings.rest.transaction_end.commits(&request.preferences);
-        Ok(self.store.run(Job { plan, rendered, catalog, caller, now, commits }).await?)
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Job {
     pub now: Timestamp,
     /// Whether a write is kept.
     pub commits: bool,
+    /// The trace that the request belongs to, for the log.
+    pub trace_id: Option<[u8; 16]>,
 }
 
 /// What running gave.
@@ -136,6 +138,8 @@ pub struct Gauges {
     pub connections_used: u64,
     /// Connections that wait for work.
     pub connections_idle: u64,
+    /// Long reads that wait for a place.
+    pub reads_waiting: u64,
     /// Writes that wait for their turn.
     pub writes_queued: u64,
 }
@@ -164,4 +168,6 @@ pub struct Operation<'a> {
     pub rows: u64,
     /// The error's code.
     pub error: Option<&'a str>,
+    /// The trace that the request belongs to.
+    pub trace_id: Option<[u8; 16]>,
 }

@@ -142,3 +142,69 @@ async fn a_policy_of_a_subquery_needs_the_callers_own_rights() {
     let refused = fixture.ask(&user(ALICE), "GET", "/notes", "", "").await.err().expect("refused");
     assert_eq!((&*refused.code, &*refused.message), ("42501", "permission denied for table secrets"));
 }
+
+/// A permissive policy without the half that a command needs lets nobody through, as on PostgreSQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_policy_opens_nothing() {
+    for (policy, may_read, may_insert, may_update, may_delete) in [
+        ("for select to authenticated", false, false, false, false),
+        ("for all to authenticated with check (true)", false, true, false, false),
+        ("for update to authenticated with check (true)", false, false, false, false),
+        ("for insert to authenticated", false, false, false, false),
+        ("for all to authenticated using (true)", true, true, true, true),
+    ] {
+        let fixture = Fixture::with(&format!(
+            "create table vault (id integer primary key, secret text);
+             insert into vault values (1, 'gold');
+             alter table vault enable row level security;
+             create policy half on vault {policy};
+             grant select, insert, update, delete on vault to authenticated;"
+        ))
+        .await;
+        let caller = user(ALICE);
+        let read = fixture.ask(&caller, "GET", "/vault?select=id", "", "").await.expect("reads");
+        assert_eq!(read.ran.rows > 0, may_read, "{policy}: read");
+        let inserted = fixture.run(&caller, "POST", "/vault", r#"{"id":2}"#, "", false).await;
+        assert_eq!(inserted.is_ok(), may_insert, "{policy}: insert");
+        let updated = fixture.run(&caller, "PATCH", "/vault", r#"{"secret":"x"}"#, "", false).await;
+        assert_eq!(updated.is_ok_and(|answer| answer.ran.rows > 0), may_update, "{policy}: update");
+        let deleted = fixture.run(&caller, "DELETE", "/vault", "", "", false).await;
+        assert_eq!(deleted.is_ok_and(|answer| answer.ran.rows > 0), may_delete, "{policy}: delete");
+    }
+}
+
+/// A foreign key that leads into a schema that is not served leads nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn embeds_do_not_leave_the_schema() {
+    let fixture = Fixture::with(
+        "create schema hidden;
+         create table hidden.people (id integer primary key, email text);
+         create table profiles (id integer primary key, person_id integer references hidden.people (id));
+         insert into hidden.people values (1, 'a@b.c');
+         insert into profiles values (1, 1);
+         grant select on hidden.people, profiles to anon;",
+    )
+    .await;
+    for name in ["people", "person_id", "profiles_person_id_fkey", "people!person_id"] {
+        let refused = fixture.ask(&anon(), "GET", &format!("/profiles?select={name}(email)"), "", "").await.err();
+        assert_eq!(refused.expect(name).code, "PGRST200", "{name}");
+    }
+}
+
+/// As many conditions as are allowed are a statement that SQLite takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_most_conditions_are_not_too_many() {
+    let fixture = Fixture::corpus().await;
+    let conditions = vec!["id.eq.1"; 1_000].join(",");
+    for url in [
+        format!("/depots?or=({conditions})&select=id"),
+        format!("/depots?{}&select=id", vec!["id=gt.0"; 900].join("&")),
+    ] {
+        let answer = fixture.ask(&anon(), "GET", &url, "", "").await;
+        assert!(
+            answer.is_ok() || answer.as_ref().is_err_and(|failure| failure.code.starts_with("PANDO4")),
+            "{:?}",
+            answer.err()
+        );
+    }
+}

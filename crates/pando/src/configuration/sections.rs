@@ -402,6 +402,13 @@ pub struct Limits {
     pub idle_timeout_seconds: u32,
     /// Seconds that one statement may run.
     pub statement_timeout_seconds: u32,
+    /// Seconds that a streamed answer may take altogether, whatever the client does.
+    pub stream_timeout_seconds: u32,
+    /// Bytes of an answer that are held in memory at once: one row with all that is embedded in it, or the rows that a
+    /// write answers.
+    pub max_buffered_bytes: u64,
+    /// Rows that one update or delete may change.
+    pub max_affected_rows: u64,
 }
 
 impl Default for Limits {
@@ -436,6 +443,9 @@ impl Default for Limits {
             write_timeout_seconds: seconds(edge.write_timeout),
             idle_timeout_seconds: seconds(edge.idle_timeout),
             statement_timeout_seconds: 30,
+            stream_timeout_seconds: 600,
+            max_buffered_bytes: 32 * 1024 * 1024,
+            max_affected_rows: 1_000_000,
         }
     }
 }

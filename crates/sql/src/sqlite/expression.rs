@@ -131,6 +131,15 @@ pub(crate) fn write_collated(writer: &mut Writer, expression: &Expression, row: 
     }
 }
 
+/// The most terms that stand in one chain of AND or OR. SQLite nests a chain to the left, one level a term, and refuses
+/// more than 1,000 levels: longer chains are written as a balanced tree.
+const LONGEST_CHAIN: usize = 16;
+
+/// Appends that all of the conditions hold.
+pub(crate) fn write_all(writer: &mut Writer, conditions: &[Expression], row: RowColumns) {
+    write_logic(writer, conditions, " AND ", "1", row);
+}
+
 fn write_logic(
     writer: &mut Writer,
     parts: &[Expression],
@@ -143,9 +152,17 @@ fn write_logic(
             writer.syntax(empty);
         }
         [only] => write(writer, only, row),
-        parts => {
+        parts if parts.len() <= LONGEST_CHAIN => {
             writer.syntax("(");
             writer.list(parts, separator, |writer, part| write(writer, part, row));
+            writer.syntax(")");
+        }
+        parts => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            writer.syntax("(");
+            write_logic(writer, left, separator, empty, row);
+            writer.syntax(separator);
+            write_logic(writer, right, separator, empty, row);
             writer.syntax(")");
         }
     }
@@ -241,7 +258,8 @@ fn write_cast(writer: &mut Writer, operand: &Expression, to: &Type, row: RowColu
             writer.syntax(")");
         }
         to => {
-            writer.syntax("pg_cast(");
+            // In the schema a cast must not depend on the request's time zone: an index or a check would not hold.
+            writer.syntax(if row == RowColumns::Bare { "pg_cast_utc(" } else { "pg_cast(" });
             write(writer, operand, row);
             writer.syntax(", ");
             write_code(writer, &from);

@@ -28,6 +28,7 @@ pub const SCALAR: &[(&str, i32)] = &[
     ("pg_greatest", -1),
     ("pg_least", -1),
     ("pg_cast", 3),
+    ("pg_cast_utc", 3),
     ("pg_cast_enum", -1),
     ("pg_json_get", -1),
     ("pg_json_text", -1),

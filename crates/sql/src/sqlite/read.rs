@@ -8,7 +8,7 @@ use catalog::{Expression, From, JoinKind, SourceId};
 use datatype::{Datum, Type};
 use plan::{Level, Member, Read};
 
-use super::expression::{RowColumns, alias, write, write_collated, write_from, write_order};
+use super::expression::{RowColumns, alias, write, write_all, write_collated, write_from, write_order};
 use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
 
@@ -206,13 +206,9 @@ fn write_conditions(writer: &mut Writer, filter: &[Expression], keys: &[(usize, 
         writer.syntax(" = ").parameter(Parameter::Outer(*column));
         keyword = " AND ";
     }
-    for condition in filter {
-        if matches!(condition, Expression::And(parts) if parts.is_empty()) {
-            continue;
-        }
+    if !filter.is_empty() {
         writer.syntax(keyword);
-        write(writer, condition, RowColumns::Aliased);
-        keyword = " AND ";
+        write_all(writer, filter, RowColumns::Aliased);
     }
 }
 

@@ -7,7 +7,7 @@ use catalog::{DefaultValue, Expression, Relation, SourceId};
 use datatype::{Datum, Type};
 use plan::{Batch, Conflict, Delete, Insert, KeyColumn, Level, RowCheck, Update};
 
-use super::expression::{RowColumns, write};
+use super::expression::{RowColumns, write, write_all};
 use super::names::physical_name;
 use super::read::{ReadStatement, Rows, level, write_written};
 use crate::statement::{Parameter, Statement};
@@ -24,8 +24,6 @@ pub struct InsertStatements {
     pub check: Option<Statement>,
     /// How existing rows are dealt with.
     pub merge: Option<MergeStatements>,
-    /// Whether rows that exist are left as they are: then a row may be written or not.
-    pub ignores_existing: bool,
     /// What is answered of the rows.
     pub returning: Option<Returning>,
     /// Of a `_rowid_`: the primary key.
@@ -41,7 +39,7 @@ pub struct InsertBatch {
     pub statement: Statement,
     /// For an upsert that merges: gives the `_rowid_` of the row that exists already.
     pub existing: Option<Statement>,
-    /// For an upsert that merges under row security: gives true when the row as it was sent may be inserted.
+    /// For an upsert under row security: gives true when the row as it was sent may be inserted.
     pub proposed: Option<Statement>,
 }
 
@@ -104,7 +102,6 @@ pub struct DeleteStatements {
 
 /// Renders an insert.
 pub fn insert(insert: &Insert) -> InsertStatements {
-    let merges = insert.conflict.as_ref().is_some_and(|conflict| conflict.merge.is_some());
     InsertStatements {
         table: insert.table.clone(),
         batches: insert.batches.iter().map(|batch| insert_batch(insert, batch)).collect(),
@@ -113,7 +110,6 @@ pub fn insert(insert: &Insert) -> InsertStatements {
             visible: merge.visible.as_ref().map(|check| row_check(&insert.table, check)),
             check: merge.check.as_ref().map(|check| row_check(&insert.table, check)),
         }),
-        ignores_existing: insert.conflict.is_some() && !merges,
         returning: insert.returning.as_ref().map(returning),
         location: insert.location.as_ref().map(|columns| location(&insert.table, columns)),
     }
@@ -303,10 +299,8 @@ pub fn delete(delete: &Delete) -> DeleteStatements {
 }
 
 pub(super) fn write_filter(writer: &mut Writer, filter: &[Expression]) {
-    let mut keyword = " WHERE ";
-    for condition in filter {
-        writer.syntax(keyword);
-        write(writer, condition, RowColumns::Aliased);
-        keyword = " AND ";
+    if !filter.is_empty() {
+        writer.syntax(" WHERE ");
+        write_all(writer, filter, RowColumns::Aliased);
     }
 }

@@ -28,6 +28,9 @@ const PAGE_CACHE: &str = "-2000";
 /// How much of the file is mapped into memory for reading, in bytes. Address space, not memory.
 const MEMORY_MAP: i64 = 256 * 1024 * 1024;
 
+/// To which size the log's file is cut when it begins anew, in bytes.
+const JOURNAL_SIZE: i64 = 64 * 1024 * 1024;
+
 /// The smallest number that stands for "no deadline".
 const NEVER: u64 = u64::MAX;
 
@@ -114,7 +117,10 @@ impl Connection {
         self.raw.pragma_update(None, "synchronous", "full")?;
         self.raw.pragma_update(None, "foreign_keys", "on")?;
         // Checkpoints are made by a thread of their own, so that no write waits for one.
-        self.raw.pragma_update(None, "wal_autocheckpoint", 0)
+        self.raw.pragma_update(None, "wal_autocheckpoint", 0)?;
+        self.raw.pragma_update(None, "journal_size_limit", JOURNAL_SIZE)?;
+        self.raw.wal_hook(Some(super::writer::note_log_pages));
+        Ok(())
     }
 
     /// The connection itself.

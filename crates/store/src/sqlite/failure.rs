@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Failure, Kind};
-use catalog::{Catalog, ForeignKey, ReferentialAction, Relation};
+use catalog::{Catalog, ForeignKey, Privilege, ReferentialAction, Relation};
 use datatype::{Datum, Zone};
 use rusqlite::Connection;
 use rusqlite::ffi::{self, ErrorCode};
@@ -22,6 +22,20 @@ pub(super) struct Attempt<'a> {
     pub(super) kind: AttemptKind,
     /// The `_rowid_`s of the rows that it changes or removes, as a JSON array.
     pub(super) rows: String,
+    /// The caller's role.
+    pub(super) role: &'a str,
+}
+
+impl Attempt<'_> {
+    /// Whether the caller may see the key's values, which were read from the table: PostgreSQL leaves them out otherwise.
+    fn may_see(&self, catalog: &Catalog, key: &ForeignKey) -> bool {
+        let is_open = !self.table.row_security || catalog.bypasses_row_security(self.role);
+        is_open
+            && key
+                .referenced_columns
+                .iter()
+                .all(|column| catalog.is_granted(self.role, self.table, Privilege::Select, Some(column)))
+    }
 }
 
 /// What kind of write it was.
@@ -231,11 +245,12 @@ fn still_referenced(
         |(child, key)| {
             let statement = sql::sqlite::diagnose::still_referenced(attempt.table, child, key);
             let values = referenced_values(connection, &statement, attempt, key).ok().flatten()?;
-            let details = format!(
-                "Key ({})=({values}) is still referenced from table \"{}\".",
-                key.referenced_columns.join(", "),
-                child.name.name
-            );
+            let details = if attempt.may_see(catalog, key) {
+                let names = key.referenced_columns.join(", ");
+                format!("Key ({names})=({values}) is still referenced from table \"{}\".", child.name.name)
+            } else {
+                format!("Key is still referenced from table \"{}\".", child.name.name)
+            };
             Some((child.name.name.to_string(), key.name.to_string(), details))
         },
     )

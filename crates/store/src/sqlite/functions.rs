@@ -72,7 +72,7 @@ pub(super) fn datum(value: ValueRef<'_>) -> rusqlite::Result<DatumRef<'_>> {
     })
 }
 
-fn raise(sqlstate: &'static str, message: impl Into<String>) -> Error {
+pub(super) fn raise(sqlstate: &'static str, message: impl Into<String>) -> Error {
     failed(ValueError { sqlstate, message: message.into(), details: None })
 }
 
@@ -286,15 +286,12 @@ fn register_json(connection: &Connection) -> rusqlite::Result<()> {
 
 fn register_casts(connection: &Connection, identity: &Arc<Mutex<Identity>>) -> rusqlite::Result<()> {
     let zone = identity.clone();
-    connection.create_scalar_function("pg_cast", 3, pure(), move |context| {
-        let operand = argument(context, 0)?;
-        if operand == DatumRef::Null {
-            return Ok(Value::Null);
-        }
-        let (from, to) = (coded(context, 1)?, coded(context, 2)?);
+    // Not for the schema: its outcome depends on the zone that the request asked for.
+    connection.create_scalar_function("pg_cast", 3, volatile(), move |context| {
         let zone: Zone = zone.lock().zone.clone();
-        datatype::cast(&from, &to, operand, &zone).map(value).map_err(failed)
+        cast(context, &zone)
     })?;
+    connection.create_scalar_function("pg_cast_utc", 3, pure(), |context| cast(context, &Zone::Utc))?;
     connection.create_scalar_function("pg_cast_enum", -1, pure(), |context| {
         let (DatumRef::Text(label), DatumRef::Text(name)) = (argument(context, 0)?, argument(context, 1)?) else {
             return Ok(Value::Null);
@@ -306,6 +303,16 @@ fn register_casts(connection: &Connection, identity: &Arc<Mutex<Identity>>) -> r
         }
         Err(raise("22P02", format!("invalid input value for enum {name}: \"{label}\"")))
     })
+}
+
+/// `pg_cast(x, from, to)`.
+fn cast(context: &Context<'_>, zone: &Zone) -> rusqlite::Result<Value> {
+    let operand = argument(context, 0)?;
+    if operand == DatumRef::Null {
+        return Ok(Value::Null);
+    }
+    let (from, to) = (coded(context, 1)?, coded(context, 2)?);
+    datatype::cast(&from, &to, operand, zone).map(value).map_err(failed)
 }
 
 /// `pg_sum(type, x)`: `sum` with PostgreSQL's types and exactness.
@@ -345,5 +352,30 @@ impl Aggregate<Average, Value> for AverageFunction {
 
     fn finalize(&self, _: &mut Context<'_>, average: Option<Average>) -> rusqlite::Result<Value> {
         average.map_or(Ok(Value::Null), |average| average.finish().map(value).map_err(failed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Timestamp;
+
+    /// Everything that `sql` may write into a statement is there.
+    #[test]
+    fn all_functions_of_the_dialect_are_registered() {
+        let connection = Connection::open_in_memory().expect("opens");
+        register(&connection, &Arc::new(Mutex::new(Identity::nobody(Timestamp(0))))).expect("registers");
+        let known = |name: &str, arguments: i32| -> bool {
+            let text = "SELECT count(*) FROM pragma_function_list WHERE name = ?1 AND narg = ?2";
+            connection.query_row(text, rusqlite::params![name, arguments], |row| row.get::<_, i64>(0)).expect("asks")
+                > 0
+        };
+        for (name, arguments) in sql::sqlite::functions::SCALAR.iter().chain(sql::sqlite::functions::AGGREGATE) {
+            assert!(known(name, *arguments), "{name} with {arguments} arguments is not registered");
+        }
+        for name in sql::sqlite::functions::COLLATIONS {
+            let text = format!("SELECT 'a' = 'b' COLLATE {name}");
+            connection.query_row(&text, [], |_| Ok(())).expect(name);
+        }
     }
 }

@@ -11,7 +11,8 @@ mod rounding;
 mod write;
 mod writer;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,9 @@ use catalog::Catalog;
 use plan::Plan;
 use sql::sqlite::Rendered as Sqlite;
 
-use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Operation, Ran, Rendered, Store};
+use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
-use reader::Readers;
+use reader::{ReaderSettings, Readers};
 use writer::{Writer, WriterSettings};
 
 /// How the embedded engine is set up.
@@ -41,6 +42,13 @@ pub struct Settings {
     pub wait: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
+    /// How long a streamed answer may take, whatever the client does.
+    pub stream_timeout: Duration,
+    /// The most bytes of an answer that are held in memory at once: one row with its embeds, or the rows that a write
+    /// answers.
+    pub max_buffered_bytes: usize,
+    /// The most rows that one update or delete may change.
+    pub max_affected_rows: usize,
 }
 
 impl Settings {
@@ -53,6 +61,9 @@ impl Settings {
             write_queue: 1_024,
             wait: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            stream_timeout: Duration::from_secs(600),
+            max_buffered_bytes: 32 * 1024 * 1024,
+            max_affected_rows: 1_000_000,
         }
     }
 }
@@ -61,8 +72,7 @@ struct SqliteStore {
     catalog: Arc<ArcSwap<Catalog>>,
     readers: Arc<Readers>,
     writer: Arc<Writer>,
-    clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    lock: parking_lot::Mutex<Option<File>>,
 }
 
 /// Opens the file, creating it when there is none.
@@ -72,6 +82,7 @@ pub(crate) fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let origin = clock.monotonic();
+    let lock = lock(&settings.path)?;
     let empty = Arc::new(Catalog::default());
     let mut connection = open_writing(&settings, &empty, origin)?;
     let snapshot = migration::load_snapshot(connection.raw())?;
@@ -79,27 +90,48 @@ pub(crate) fn open(
     connection.follow(&catalog).map_err(failure::translate)?;
     migration::check_health(connection.raw(), &settings.path)?;
     let catalog = Arc::new(ArcSwap::new(catalog));
-    let readers = Readers::new(
-        settings.path.clone(),
-        settings.idle_readers,
-        settings.slow_readers,
-        settings.wait,
-        settings.statement_timeout,
+    let reading = ReaderSettings {
+        path: settings.path.clone(),
+        most_idle: settings.idle_readers,
+        slow: settings.slow_readers,
+        wait: settings.wait,
+        statement_timeout: settings.statement_timeout,
+        stream_timeout: settings.stream_timeout,
+        most_bytes: settings.max_buffered_bytes,
         origin,
-    );
-    let writer = Writer::start(
-        connection,
-        WriterSettings {
-            path: settings.path,
-            queue: settings.write_queue,
-            wait: settings.wait,
-            statement_timeout: settings.statement_timeout,
-        },
-        catalog.clone(),
-        clock.clone(),
-        observer.clone(),
-    )?;
-    Ok(Arc::new(SqliteStore { catalog, readers: Arc::new(readers), writer: Arc::new(writer), clock, observer }))
+    };
+    let readers = Readers::new(reading, clock.clone(), observer.clone());
+    let writing = WriterSettings {
+        path: settings.path,
+        queue: settings.write_queue,
+        wait: settings.wait,
+        statement_timeout: settings.statement_timeout,
+        bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
+    };
+    let writer = Writer::start(connection, writing, catalog.clone(), clock, observer)?;
+    Ok(Arc::new(SqliteStore {
+        catalog,
+        readers: Arc::new(readers),
+        writer: Arc::new(writer),
+        lock: parking_lot::Mutex::new(Some(lock)),
+    }))
+}
+
+/// Holds a lock beside the file for as long as it is served. Another process would not learn of a migration, and so of
+/// a policy, that this one applies; and neither would see the other's group commits coming.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let unusable = |problem: String, advice| StoreError::Unusable { path: path.to_owned(), problem, advice };
+    let file = File::create(PathBuf::from(name))
+        .map_err(|error| unusable(format!("its lock cannot be made: {error}"), "let this user write the folder"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(unusable(
+            "another Pando process has it open".to_owned(),
+            "stop that one first; `pando serve` applies pending migrations when it starts",
+        )),
+    }
 }
 
 /// Opens the writing connection on a file that is checked first: nothing is changed in one that is not ours.
@@ -117,42 +149,6 @@ fn open_writing(
     writer::connect(path, settings.wait, catalog, origin)
 }
 
-/// The text of a read.
-fn statement_text(job: &Job) -> &str {
-    match &*job.rendered {
-        Rendered::Sqlite(Sqlite::Read(read)) => read.statement.text(),
-        Rendered::Sqlite(_) => "",
-    }
-}
-
-impl SqliteStore {
-    fn observe_read(&self, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
-        let relation = match &job.plan.operation {
-            plan::Operation::Read(read) => match &read.level.from.first {
-                catalog::Source::Relation { name, .. } => name.name.clone(),
-                catalog::Source::Query { .. } => "".into(),
-            },
-            _ => "".into(),
-        };
-        let error = outcome.as_ref().err().map(|error| base::Failure::from(error.clone()).code);
-        self.observer.operation(&Operation {
-            name: "SELECT",
-            relation: &relation,
-            duration,
-            statement: statement_text(job),
-            rows: outcome.as_ref().map_or(0, |ran| ran.rows),
-            error: error.as_deref(),
-        });
-    }
-
-    async fn read(&self, job: Job) -> Result<Ran, StoreError> {
-        let started = self.clock.monotonic();
-        let outcome = self.readers.run(&job).await;
-        self.observe_read(&job, &outcome, self.clock.monotonic().saturating_duration_since(started));
-        outcome
-    }
-}
-
 impl Store for SqliteStore {
     fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
@@ -165,7 +161,7 @@ impl Store for SqliteStore {
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
         Box::pin(async move {
             match &*job.rendered {
-                Rendered::Sqlite(Sqlite::Read(_)) => self.read(job).await,
+                Rendered::Sqlite(Sqlite::Read(_)) => self.readers.run(&job).await,
                 Rendered::Sqlite(_) => self.writer.write(job).await,
             }
         })
@@ -174,9 +170,7 @@ impl Store for SqliteStore {
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
         Box::pin(async move {
             let connection = self.readers.take(&self.catalog())?;
-            let applied = migration::applied(connection.raw());
-            self.readers.give_back(connection);
-            applied
+            migration::applied(connection.raw())
         })
     }
 
@@ -185,16 +179,19 @@ impl Store for SqliteStore {
     }
 
     fn gauges(&self) -> Gauges {
-        let (connections_used, connections_idle) = self.readers.counts();
-        Gauges { connections_used, connections_idle, writes_queued: self.writer.queued() }
+        let (connections_used, connections_idle, reads_waiting) = self.readers.counts();
+        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: self.writer.queued() }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            if !self.writer.is_alive() {
+                return Err(StoreError::Engine("the writer's thread has ended".to_owned()));
+            }
             let connection = self.readers.take(&self.catalog())?;
-            let answered = connection.raw().query_row("SELECT 1", [], |_| Ok(())).map_err(failure::translate);
-            self.readers.give_back(connection);
-            answered
+            // Reads a page of the file, which a constant would not.
+            let text = "SELECT count(*) FROM _pando_migrations";
+            connection.raw().query_row(text, [], |_| Ok(())).map_err(failure::translate)
         })
     }
 
@@ -204,6 +201,7 @@ impl Store for SqliteStore {
             let writer = self.writer.clone();
             // Joins threads, which would hold up the runtime.
             drop(tokio::task::spawn_blocking(move || writer.close()).await);
+            drop(self.lock.lock().take());
         })
     }
 }

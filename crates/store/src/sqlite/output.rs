@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 use sql::Parameter;
 use sql::sqlite::read::{ReadStatement, Shape};
 
-use super::functions::{Bound, datum};
+use super::functions::{Bound, datum, raise};
 
 /// A statement made ready together with those of its embeds.
 pub(super) struct Prepared<'c> {
@@ -25,6 +25,19 @@ pub(super) struct Output<'a> {
     pub(super) zone: &'a Zone,
     /// The `_rowid_`s of rows that were just written, as a JSON array.
     pub(super) written: &'a str,
+    /// The most bytes that may be held in memory at once: a row with all that is embedded in it.
+    pub(super) most_bytes: usize,
+}
+
+impl Output<'_> {
+    /// Refuses an answer that grows beyond the bound.
+    pub(super) fn check(&self, out: &[u8]) -> rusqlite::Result<()> {
+        if out.len() <= self.most_bytes {
+            return Ok(());
+        }
+        let most = self.most_bytes;
+        Err(raise("54000", format!("the answer needs more than limits.max_buffered_bytes = {most} at once")))
+    }
 }
 
 /// Takes what was written so far, when it is much.
@@ -33,12 +46,12 @@ pub(super) trait Sink {
     fn after_row(&mut self, out: &mut Vec<u8>) -> rusqlite::Result<()>;
 }
 
-/// Keeps everything.
-pub(super) struct KeepAll;
+/// Keeps everything; the output's bound holds for all of it.
+pub(super) struct KeepAll<'a>(pub(super) &'a Output<'a>);
 
-impl Sink for KeepAll {
-    fn after_row(&mut self, _: &mut Vec<u8>) -> rusqlite::Result<()> {
-        Ok(())
+impl Sink for KeepAll<'_> {
+    fn after_row(&mut self, out: &mut Vec<u8>) -> rusqlite::Result<()> {
+        self.0.check(out)
     }
 }
 
@@ -93,7 +106,10 @@ impl Prepared<'_> {
         let mut rows = self.statement.raw_query();
         let mut count = before;
         while let Some(row) = rows.next()? {
-            write_row(members, children, row, output, count, out)?;
+            // Of a single object only the first row is written; the others are counted, to say how many there are.
+            if !(matches!(output.format, Format::Object { .. }) && count > 0) {
+                write_row(members, children, row, output, count, out)?;
+            }
             count += 1;
             sink.after_row(out)?;
         }
@@ -116,7 +132,7 @@ impl Prepared<'_> {
         &mut self,
         outer: &Row<'_>,
         is_to_one: bool,
-        zone: &Zone,
+        output: &Output<'_>,
         out: &mut Vec<u8>,
     ) -> rusqlite::Result<()> {
         bind(&mut self.statement, self.parameters, Some(outer), "[]", 0)?;
@@ -124,7 +140,7 @@ impl Prepared<'_> {
         let mut rows = self.statement.raw_query();
         if is_to_one {
             return match rows.next()? {
-                Some(row) => write_object(members, children, row, zone, out),
+                Some(row) => write_object(members, children, row, output, out),
                 None => {
                     out.extend_from_slice(b"null");
                     Ok(())
@@ -137,14 +153,15 @@ impl Prepared<'_> {
             if !std::mem::take(&mut is_first) {
                 out.push(b',');
             }
-            write_object(members, children, row, zone, out)?;
+            write_object(members, children, row, output, out)?;
+            output.check(out)?;
         }
         out.push(b']');
         Ok(())
     }
 
     /// The rows of an embed turned on their side: one array for each member.
-    fn spread(&mut self, outer: &Row<'_>, zone: &Zone) -> rusqlite::Result<Vec<Vec<u8>>> {
+    fn spread(&mut self, outer: &Row<'_>, output: &Output<'_>) -> rusqlite::Result<Vec<Vec<u8>>> {
         bind(&mut self.statement, self.parameters, Some(outer), "[]", 0)?;
         let (members, children) = (self.members, &mut self.children);
         let mut arrays = vec![vec![b'[']; members.len()];
@@ -155,7 +172,8 @@ impl Prepared<'_> {
                 if !is_first {
                     array.push(b',');
                 }
-                write_value(member, children, row, zone, array)?;
+                write_value(member, children, row, output, array)?;
+                output.check(array)?;
             }
             is_first = false;
         }
@@ -178,10 +196,10 @@ fn write_row(
                 out.push(b',');
             }
             if !strip_nulls {
-                return write_object(members, children, row, output.zone, out);
+                return write_object(members, children, row, output, out);
             }
             let mut object = Vec::new();
-            write_object(members, children, row, output.zone, &mut object)?;
+            write_object(members, children, row, output, &mut object)?;
             datatype::json::strip_nulls(&String::from_utf8_lossy(&object), out);
             Ok(())
         }
@@ -190,7 +208,7 @@ fn write_row(
                 write_csv_header(members, children, out);
             }
             out.push(b'\n');
-            write_csv_row(members, children, row, output.zone, out)
+            write_csv_row(members, children, row, output, out)
         }
         Format::OpenApi => Ok(()),
     }
@@ -201,7 +219,7 @@ fn write_object(
     members: &[Shape],
     children: &mut [Prepared<'_>],
     row: &Row<'_>,
-    zone: &Zone,
+    output: &Output<'_>,
     out: &mut Vec<u8>,
 ) -> rusqlite::Result<()> {
     out.push(b'{');
@@ -209,7 +227,7 @@ fn write_object(
     for member in members {
         if let Shape::SpreadRows { child } = member {
             let Some(child) = children.get_mut(*child) else { continue };
-            let arrays = child.spread(row, zone)?;
+            let arrays = child.spread(row, output)?;
             for (member, array) in child.members.iter().zip(arrays) {
                 separate(start, out);
                 write_key(member, out);
@@ -219,7 +237,7 @@ fn write_object(
         }
         separate(start, out);
         write_key(member, out);
-        write_value(member, children, row, zone, out)?;
+        write_value(member, children, row, output, out)?;
     }
     out.push(b'}');
     Ok(())
@@ -244,30 +262,30 @@ fn write_value(
     member: &Shape,
     children: &mut [Prepared<'_>],
     row: &Row<'_>,
-    zone: &Zone,
+    output: &Output<'_>,
     out: &mut Vec<u8>,
 ) -> rusqlite::Result<()> {
     match member {
         Shape::Value { column, data_type, .. } => {
-            datatype::write_json(data_type, datum(row.get_ref(*column)?)?, zone, out);
+            datatype::write_json(data_type, datum(row.get_ref(*column)?)?, output.zone, out);
             Ok(())
         }
         Shape::One { presence, members, .. } => {
             if is_present(row, *presence)? {
-                write_object(members, children, row, zone, out)
+                write_object(members, children, row, output, out)
             } else {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
         }
         Shape::Rows { child, is_to_one, .. } => match children.get_mut(*child) {
-            Some(child) => child.write_embedded(row, *is_to_one, zone, out),
+            Some(child) => child.write_embedded(row, *is_to_one, output, out),
             None => Ok(()),
         },
         // A spread inside of a spread stands as an array of its rows' arrays.
         Shape::SpreadRows { child } => match children.get_mut(*child) {
             Some(child) => {
-                let arrays = child.spread(row, zone)?;
+                let arrays = child.spread(row, output)?;
                 out.push(b'[');
                 out.extend_from_slice(&arrays.join(&b','));
                 out.push(b']');
@@ -308,7 +326,7 @@ fn write_csv_row(
     members: &[Shape],
     children: &mut [Prepared<'_>],
     row: &Row<'_>,
-    zone: &Zone,
+    output: &Output<'_>,
     out: &mut Vec<u8>,
 ) -> rusqlite::Result<()> {
     let mut is_first = true;
@@ -316,7 +334,7 @@ fn write_csv_row(
     for member in members {
         if let Shape::SpreadRows { child } = member {
             let Some(child) = children.get_mut(*child) else { continue };
-            for array in child.spread(row, zone)? {
+            for array in child.spread(row, output)? {
                 write_csv_cell(&canonical(array), std::mem::take(&mut is_first), out);
             }
             continue;
@@ -325,13 +343,13 @@ fn write_csv_row(
         let is_null = match member {
             Shape::Value { column, data_type, .. } => {
                 let value = datum(row.get_ref(*column)?)?;
-                write_plain(data_type, value, zone, &mut cell);
+                write_plain(data_type, value, output, &mut cell);
                 value == datatype::DatumRef::Null
             }
             Shape::One { presence, .. } if !is_present(row, *presence)? => true,
             member => {
                 let mut json = Vec::new();
-                write_value(member, children, row, zone, &mut json)?;
+                write_value(member, children, row, output, &mut json)?;
                 cell = canonical(json);
                 cell == b"null"
             }
@@ -347,9 +365,9 @@ fn write_csv_row(
     Ok(())
 }
 
-fn write_plain(data_type: &Type, value: datatype::DatumRef<'_>, zone: &Zone, cell: &mut Vec<u8>) {
+fn write_plain(data_type: &Type, value: datatype::DatumRef<'_>, output: &Output<'_>, cell: &mut Vec<u8>) {
     if value != datatype::DatumRef::Null {
-        datatype::write_output(data_type, value, zone, cell);
+        datatype::write_output(data_type, value, output.zone, cell);
     }
 }
 

@@ -2,11 +2,13 @@
 //! turns out to be long, in time or in bytes, is given up and begun anew on a thread of its own, so that a few slow
 //! requests cannot hold up all others; a large body is then streamed, and memory stays bounded.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Failure, Kind};
+use base::{Clock, Failure, Kind};
 use bytes::Bytes;
 use catalog::Catalog;
 use parking_lot::Mutex;
@@ -20,7 +22,7 @@ use super::connection::{Connection, Purpose};
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
-use crate::driver::{Body, Job, Ran, Rendered};
+use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
 use crate::error::StoreError;
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
@@ -35,18 +37,68 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// How many pieces are read ahead of the client.
 const PIECES_AHEAD: usize = 4;
 
+/// How long a client may take for one piece. It holds one of the few places for long reads meanwhile; this asks for
+/// about 6 KiB a second.
+const PIECE_WAIT: Duration = Duration::from_secs(10);
+
+/// How the readers of a file are set up.
+pub(super) struct ReaderSettings {
+    pub(super) path: PathBuf,
+    /// The most connections that wait for work.
+    pub(super) most_idle: usize,
+    /// Places for reads on threads of their own.
+    pub(super) slow: usize,
+    /// How long a read may wait for such a place.
+    pub(super) wait: Duration,
+    /// How long a statement may run, waiting for the client not counted.
+    pub(super) statement_timeout: Duration,
+    /// How long a streamed body may take altogether.
+    pub(super) stream_timeout: Duration,
+    /// The most bytes of an answer that are held at once.
+    pub(super) most_bytes: usize,
+    pub(super) origin: Instant,
+}
+
 /// The readers of a file.
 pub(super) struct Readers {
-    path: PathBuf,
+    settings: ReaderSettings,
     idle: Mutex<Vec<Connection>>,
-    /// The most connections that wait for work.
-    most_idle: usize,
-    used: std::sync::atomic::AtomicU64,
-    /// Places for reads on threads of their own.
+    used: AtomicU64,
+    waiting: AtomicU64,
     slow: Arc<Semaphore>,
-    slow_wait: Duration,
-    statement_timeout: Duration,
-    origin: Instant,
+    is_closed: AtomicBool,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+}
+
+/// A connection that is given back when it is dropped, however that comes.
+pub(super) struct Reader<'r> {
+    connection: Option<Connection>,
+    readers: &'r Readers,
+}
+
+impl Deref for Reader<'_> {
+    type Target = Connection;
+
+    #[allow(clippy::expect_used, reason = "it is there from `take` to `drop`, and nowhere else is it taken out")]
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a reader holds its connection")
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.readers.used.fetch_sub(1, Ordering::Relaxed);
+        let Some(connection) = self.connection.take() else { return };
+        // A transaction that is still open was left by a panic: the connection is not used again.
+        if connection.raw().is_autocommit() && !self.readers.is_closed.load(Ordering::Acquire) {
+            connection.set_deadline(None);
+            let mut idle = self.readers.idle.lock();
+            if idle.len() < self.readers.settings.most_idle {
+                idle.push(connection);
+            }
+        }
+    }
 }
 
 /// Why a read on the serving thread was given up.
@@ -56,77 +108,72 @@ enum GivenUp {
 }
 
 impl Readers {
-    pub(super) fn new(
-        path: PathBuf,
-        most_idle: usize,
-        slow: usize,
-        slow_wait: Duration,
-        statement_timeout: Duration,
-        origin: Instant,
-    ) -> Self {
+    pub(super) fn new(settings: ReaderSettings, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
         Self {
-            path,
+            slow: Arc::new(Semaphore::new(settings.slow)),
+            settings,
             idle: Mutex::new(Vec::new()),
-            most_idle,
-            used: std::sync::atomic::AtomicU64::new(0),
-            slow: Arc::new(Semaphore::new(slow)),
-            slow_wait,
-            statement_timeout,
-            origin,
+            used: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            clock,
+            observer,
         }
     }
 
-    /// Connections at work, and waiting for work.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        (self.used.load(std::sync::atomic::Ordering::Relaxed), self.idle.lock().len() as u64)
+    /// Connections at work, connections waiting for work, and reads waiting for a place.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        (self.used.load(Ordering::Relaxed), self.idle.lock().len() as u64, self.waiting.load(Ordering::Relaxed))
     }
 
     /// A connection that knows the catalog's enumerations.
-    pub(super) fn take(&self, catalog: &Arc<Catalog>) -> Result<Connection, StoreError> {
+    pub(super) fn take(&self, catalog: &Arc<Catalog>) -> Result<Reader<'_>, StoreError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        let settings = &self.settings;
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(mut connection) => connection.follow(catalog).map(|()| connection),
-            None => Connection::open(&self.path, Purpose::Read, self.slow_wait, catalog, self.origin),
+            None => Connection::open(&settings.path, Purpose::Read, settings.wait, catalog, settings.origin),
         };
         let connection = connection.map_err(translate)?;
-        self.used.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(connection)
+        self.used.fetch_add(1, Ordering::Relaxed);
+        Ok(Reader { connection: Some(connection), readers: self })
     }
 
-    /// Gives a connection back.
-    pub(super) fn give_back(&self, connection: Connection) {
-        self.used.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-        connection.set_deadline(None);
-        let mut idle = self.idle.lock();
-        if idle.len() < self.most_idle {
-            idle.push(connection);
-        }
-    }
-
-    /// Closes the connections that wait for work.
+    /// Closes the connections that wait for work; later reads are refused.
     pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
         self.idle.lock().clear();
     }
 
     /// Runs a read.
     pub(super) async fn run(self: &Arc<Self>, job: &Job) -> Result<Ran, StoreError> {
-        match self.run_inline(job, statement(job)?) {
-            Ok(ran) => Ok(ran),
-            Err(GivenUp::Failed(error)) => Err(error),
+        let read = statement(job)?;
+        let started = self.clock.monotonic();
+        match self.run_inline(job, read) {
+            Ok(ran) => {
+                self.observe(job, read, started, Ok(ran.rows));
+                Ok(ran)
+            }
+            Err(GivenUp::Failed(error)) => {
+                self.observe(job, read, started, Err(&error));
+                Err(error)
+            }
             Err(GivenUp::TooLong) => self.run_apart(job.clone()).await,
         }
     }
 
     fn run_inline(&self, job: &Job, read: &ReadStatement) -> Result<Ran, GivenUp> {
         let connection = self.take(&job.catalog).map_err(GivenUp::Failed)?;
-        let zone = job.plan.zone.clone();
-        connection.begin(Identity::of(&job.caller, job.now, zone), Some(Instant::now() + INLINE_BUDGET));
+        let identity = Identity::of(&job.caller, job.now, job.plan.zone.clone());
+        connection.begin(identity, Some(self.clock.monotonic() + INLINE_BUDGET));
         let outcome = in_snapshot(&connection, job, read, || {
             let mut out = Vec::with_capacity(1024);
-            let rows = write_page(&connection, &job.plan, read, &mut out, &mut UpTo)?;
-            finish(&connection, job, rows, Body::Full(output::body(out)))
+            let rows = self.write_page(&connection, &job.plan, read, &mut out, &mut UpTo)?;
+            finish(&connection, job, rows, Body::Full(Bytes::from(out)))
         });
-        self.give_back(connection);
         outcome.map_err(|error| match error {
             StoreError::Timeout => GivenUp::TooLong,
             other => GivenUp::Failed(other),
@@ -135,14 +182,14 @@ impl Readers {
 
     /// Runs a read on a thread of its own.
     async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
-        let waiting = self.slow.clone().acquire_owned();
-        let place = tokio::time::timeout(self.slow_wait, waiting)
-            .await
-            .map_err(|_| StoreError::Busy("too many long reads are running"))?
-            .map_err(|_| StoreError::Closed)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let place =
+            place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)?;
         let (head, told) = oneshot::channel();
         let readers = self.clone();
-        // Ends by itself: at the statement timeout, or when the client goes and a piece can no longer be sent.
+        // Ends by itself: at the statement timeout, when a client takes too long for a piece, or when it goes.
         drop(tokio::task::spawn_blocking(move || {
             match statement(&job) {
                 Ok(read) => readers.read_apart(&job, read, head),
@@ -154,34 +201,88 @@ impl Readers {
     }
 
     fn read_apart(&self, job: &Job, read: &ReadStatement, head: oneshot::Sender<Result<Ran, StoreError>>) {
+        let started = self.clock.monotonic();
         let connection = match self.take(&job.catalog) {
             Ok(connection) => connection,
             Err(error) => return drop(head.send(Err(error))),
         };
-        let deadline = Instant::now() + self.statement_timeout;
+        let deadline = started + self.settings.statement_timeout;
         connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
-        let mut stream = Streamed { head: Some(head), pieces: None, connection: &connection, job };
+        let mut stream = Streamed {
+            head: Some(head),
+            pieces: None,
+            connection: &connection,
+            job,
+            clock: &*self.clock,
+            deadline,
+            last: started + self.settings.stream_timeout,
+        };
         let outcome = in_snapshot(&connection, job, read, || {
             let mut out = Vec::with_capacity(PIECE_BYTES);
-            let rows = write_page(&connection, &job.plan, read, &mut out, &mut stream)?;
-            Ok((rows, out))
-        });
-        let finished = outcome.and_then(|(rows, out)| match &stream.pieces {
-            // All of it fitted into one piece after all.
-            None => finish(&connection, job, rows, Body::Full(output::body(out))).map(Some),
-            Some(pieces) => {
-                drop(pieces.blocking_send(Ok(Bytes::from(out))));
-                Ok(None)
+            let rows = self.write_page(&connection, &job.plan, read, &mut out, &mut stream)?;
+            if stream.pieces.is_none() {
+                // All of it fitted into one piece after all.
+                return finish(&connection, job, rows, Body::Full(Bytes::from(out))).map(Some);
             }
+            stream.send(Bytes::from(out)).map_err(translate).map(|()| None)
         });
         let (head, pieces) = (stream.head.take(), stream.pieces.take());
-        self.give_back(connection);
-        match (finished, head, pieces) {
+        drop(connection);
+        let rows = outcome.as_ref().map(|ran| ran.as_ref().map_or(0, |ran| ran.rows));
+        self.observe(job, read, started, rows);
+        match (outcome, head, pieces) {
             (Ok(Some(ran)), Some(head), _) => drop(head.send(Ok(ran))),
             (Err(error), Some(head), _) => drop(head.send(Err(error))),
-            (Err(error), None, Some(pieces)) => drop(pieces.blocking_send(Err(error))),
+            // The client is told by a body that breaks off.
+            (Err(error), None, Some(pieces)) => drop(pieces.try_send(Err(error))),
             _ => {}
         }
+    }
+
+    /// Writes the page's rows into `out`.
+    fn write_page(
+        &self,
+        connection: &Connection,
+        plan: &Plan,
+        read: &ReadStatement,
+        out: &mut Vec<u8>,
+        sink: &mut dyn Sink,
+    ) -> Result<u64, StoreError> {
+        let shown =
+            Output { format: plan.format, zone: &plan.zone, written: "[]", most_bytes: self.settings.most_bytes };
+        let wants_body = match &plan.operation {
+            plan::Operation::Read(read) => read.wants_body,
+            _ => true,
+        };
+        let mut prepared = output::prepare(connection.raw(), read).map_err(translate)?;
+        if !wants_body {
+            return prepared.count_rows(&shown).map_err(translate);
+        }
+        output::open(plan.format, out);
+        let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
+        output::close(plan.format, rows, out);
+        Ok(rows)
+    }
+
+    /// Tells what a read did; of a streamed one when its body has ended.
+    fn observe(&self, job: &Job, read: &ReadStatement, started: Instant, rows: Result<u64, &StoreError>) {
+        let relation = match &job.plan.operation {
+            plan::Operation::Read(read) => match &read.level.from.first {
+                catalog::Source::Relation { name, .. } => &*name.name,
+                catalog::Source::Query { .. } => "",
+            },
+            _ => "",
+        };
+        let error = rows.err().map(|error| Failure::from(error.clone()).code);
+        self.observer.operation(&Operation {
+            name: "SELECT",
+            relation,
+            duration: self.clock.monotonic().saturating_duration_since(started),
+            statement: read.statement.text(),
+            rows: rows.unwrap_or(0),
+            error: error.as_deref(),
+            trace_id: job.trace_id,
+        });
     }
 }
 
@@ -206,36 +307,14 @@ fn in_snapshot<T>(
     }
     execute(connection, "BEGIN")?;
     let outcome = run();
-    // A read has nothing to keep; ending it cannot change its outcome.
+    // A read has nothing to keep; ending it cannot change its outcome. The time may be up, but the end must be made.
+    connection.set_deadline(None);
     let ended = execute(connection, "ROLLBACK");
     outcome.and_then(|outcome| ended.map(|()| outcome))
 }
 
 fn execute(connection: &Connection, text: &'static str) -> Result<(), StoreError> {
     connection.raw().prepare_cached(text).and_then(|mut statement| statement.execute([])).map(drop).map_err(translate)
-}
-
-/// Writes the page's rows into `out`.
-fn write_page(
-    connection: &Connection,
-    plan: &Plan,
-    read: &ReadStatement,
-    out: &mut Vec<u8>,
-    sink: &mut dyn Sink,
-) -> Result<u64, StoreError> {
-    let shown = Output { format: plan.format, zone: &plan.zone, written: "[]" };
-    let wants_body = match &plan.operation {
-        plan::Operation::Read(read) => read.wants_body,
-        _ => true,
-    };
-    let mut prepared = output::prepare(connection.raw(), read).map_err(translate)?;
-    if !wants_body {
-        return prepared.count_rows(&shown).map_err(translate);
-    }
-    output::open(plan.format, out);
-    let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
-    output::close(plan.format, rows, out);
-    Ok(rows)
 }
 
 /// What is told beside the body: the count, and that a single row is one.
@@ -305,6 +384,11 @@ struct Streamed<'a> {
     pieces: Option<mpsc::Sender<Result<Bytes, StoreError>>>,
     connection: &'a Connection,
     job: &'a Job,
+    clock: &'a dyn Clock,
+    /// When the statement must have ended; moved on by the time that the client takes.
+    deadline: Instant,
+    /// When all of it must have ended.
+    last: Instant,
 }
 
 impl Streamed<'_> {
@@ -327,6 +411,20 @@ impl Streamed<'_> {
         let is_heard = head.send(ran).is_ok();
         if is_told && is_heard { Ok(()) } else { Err(interrupted()) }
     }
+
+    /// Hands a piece over, as soon as the client has room for it.
+    fn send(&mut self, piece: Bytes) -> rusqlite::Result<()> {
+        let Some(pieces) = &self.pieces else { return Ok(()) };
+        let before = self.clock.monotonic();
+        // This thread is one of the runtime's for blocking work, so it may wait on a timer of the runtime.
+        let sent = tokio::runtime::Handle::current().block_on(tokio::time::timeout(PIECE_WAIT, pieces.send(Ok(piece))));
+        if !matches!(sent, Ok(Ok(()))) {
+            return Err(interrupted());
+        }
+        self.deadline += self.clock.monotonic().saturating_duration_since(before);
+        self.connection.set_deadline(Some(self.deadline.min(self.last)));
+        Ok(())
+    }
 }
 
 impl Sink for Streamed<'_> {
@@ -336,10 +434,6 @@ impl Sink for Streamed<'_> {
             return Ok(());
         }
         self.tell()?;
-        let piece = Bytes::from(std::mem::replace(out, Vec::with_capacity(PIECE_BYTES)));
-        match &self.pieces {
-            Some(pieces) => pieces.blocking_send(Ok(piece)).map_err(|_| interrupted()),
-            None => Ok(()),
-        }
+        self.send(Bytes::from(std::mem::replace(out, Vec::with_capacity(PIECE_BYTES))))
     }
 }

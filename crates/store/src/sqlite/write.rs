@@ -1,7 +1,6 @@
 //! One write, inside of the writer's transaction and behind a savepoint of its own.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Failure, Kind};
@@ -15,16 +14,25 @@ use sql::sqlite::write::{
 };
 
 use super::failure::{Attempt, AttemptKind, translate, translate_write};
-use super::functions::{Bound, datum};
+use super::functions::{Bound, datum, raise};
 use super::output::{self, KeepAll, Output};
 use super::reader::not_single;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
 use crate::error::StoreError;
 
+/// How much a write may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most bytes of its answer.
+    pub(super) most_bytes: usize,
+    /// The most rows that it changes.
+    pub(super) most_rows: usize,
+}
+
 /// Runs a write.
-pub(super) fn run(connection: &Connection, job: &Job) -> Result<Ran, StoreError> {
+pub(super) fn run(connection: &Connection, job: &Job, bounds: Bounds) -> Result<Ran, StoreError> {
     let Rendered::Sqlite(rendered) = &*job.rendered;
-    let write = Write { connection, job };
+    let write = Write { connection, job, bounds };
     match rendered {
         Sqlite::Insert(insert) => write.insert(insert),
         Sqlite::Update(update) => write.update(update),
@@ -50,12 +58,14 @@ pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, 
         statement: text.map_or("", |text| text),
         rows: outcome.as_ref().map_or(0, |ran| ran.rows),
         error: error.as_deref(),
+        trace_id: job.trace_id,
     });
 }
 
 struct Write<'a> {
     connection: &'a Connection,
     job: &'a Job,
+    bounds: Bounds,
 }
 
 /// The rows that a write has touched so far.
@@ -109,7 +119,7 @@ impl Write<'_> {
         seen: &mut BTreeSet<i64>,
     ) -> Result<(), StoreError> {
         let existing = match (&insert.merge, &batch.existing) {
-            (Some(_), Some(existing)) => self.row_id(existing, row, &insert.table)?,
+            (Some(_), Some(existing)) => self.run_row(existing, row).map_err(translate)?,
             _ => None,
         };
         if let (Some(merge), Some(existing)) = (&insert.merge, existing) {
@@ -120,12 +130,20 @@ impl Write<'_> {
             cells: batch.columns.iter().cloned().zip(row.iter().cloned().map(Some)).collect(),
             kind: AttemptKind::Insert,
             rows: "[]".to_owned(),
+            role: &self.job.caller.role,
         };
         let written = self
             .run_row(&batch.statement, row)
             .map_err(|error| translate_write(error, self.connection, &self.job.catalog, &attempt()))?;
-        // `ignore-duplicates` writes no row where one exists.
-        let Some(written) = written else { return Ok(()) };
+        let Some(written) = written else {
+            // `ignore-duplicates` writes no row where one exists; what was sent must still be allowed.
+            return match &batch.proposed {
+                Some(proposed) if !self.is_true(proposed, row, 0)? => {
+                    Err(self.forbidden(row_security(&insert.table, "")))
+                }
+                _ => Ok(()),
+            };
+        };
         let check = match (existing, &insert.merge) {
             (Some(_), Some(merge)) => merge.check.as_ref(),
             _ => insert.check.as_ref(),
@@ -177,6 +195,7 @@ impl Write<'_> {
                     cells: update.assigned.clone(),
                     kind: AttemptKind::Update,
                     rows: self.row_ids(&update.find).map(|rows| as_json(&rows)).unwrap_or_else(|_| "[]".to_owned()),
+                    role: &self.job.caller.role,
                 };
                 translate_write(error, self.connection, &self.job.catalog, &attempt)
             })?,
@@ -198,7 +217,13 @@ impl Write<'_> {
         let body = self.body(delete.returning.as_ref(), &touched.rows)?;
         let rows = touched.as_json();
         self.remove(&delete.remove, &rows).map_err(|error| {
-            let attempt = Attempt { table: &delete.table, cells: Vec::new(), kind: AttemptKind::Delete, rows };
+            let attempt = Attempt {
+                table: &delete.table,
+                cells: Vec::new(),
+                kind: AttemptKind::Delete,
+                rows,
+                role: &self.job.caller.role,
+            };
             translate_write(error, self.connection, &self.job.catalog, &attempt)
         })?;
         Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
@@ -224,15 +249,6 @@ impl Write<'_> {
         Ok(row)
     }
 
-    fn row_id(
-        &self,
-        statement: &Statement,
-        cells: &[Datum],
-        _table: &Arc<catalog::Relation>,
-    ) -> Result<Option<i64>, StoreError> {
-        self.run_row(statement, cells).map_err(translate)
-    }
-
     /// Runs a statement that gives `_rowid_`s.
     fn row_ids(&self, statement: &Statement) -> rusqlite::Result<Vec<i64>> {
         let mut prepared = self.connection.prepare_cached(statement.text())?;
@@ -240,6 +256,13 @@ impl Write<'_> {
         let mut rows = prepared.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
+            if found.len() >= self.bounds.most_rows {
+                let most = self.bounds.most_rows;
+                return Err(raise(
+                    "54000",
+                    format!("the write changes more than limits.max_affected_rows = {most} rows"),
+                ));
+            }
             found.push(row.get(0)?);
         }
         Ok(found)
@@ -297,17 +320,18 @@ impl Write<'_> {
         let Some(returning) = returning else { return Ok(Body::Full(Bytes::new())) };
         let written = as_json(rows);
         let format = self.job.plan.format;
-        let shown = Output { format, zone: &self.job.plan.zone, written: &written };
+        let most_bytes = self.bounds.most_bytes;
+        let shown = Output { format, zone: &self.job.plan.zone, written: &written, most_bytes };
         let mut out = Vec::new();
         output::open(format, &mut out);
         let mut prepared = output::prepare(self.connection, &returning.read).map_err(translate)?;
         let mut count = 0;
         if returning.is_row_by_row {
             for row in rows {
-                count = prepared.write_rows(&shown, *row, count, &mut out, &mut KeepAll).map_err(translate)?;
+                count = prepared.write_rows(&shown, *row, count, &mut out, &mut KeepAll(&shown)).map_err(translate)?;
             }
         } else {
-            count = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll).map_err(translate)?;
+            count = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll(&shown)).map_err(translate)?;
         }
         output::close(format, count, &mut out);
         Ok(Body::Full(output::body(out)))

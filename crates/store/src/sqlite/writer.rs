@@ -1,6 +1,8 @@
 //! The writer: one thread that owns the only writing connection. Writes that wait are put into one transaction, each
 //! behind a savepoint of its own, and share one sync of the disk (group commit). A write is answered only after that.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -20,6 +22,9 @@ use crate::error::StoreError;
 
 /// The most writes of one transaction. More would make the first of them wait long for their answer.
 const LARGEST_BATCH: usize = 128;
+
+/// How long writes are added to a transaction: the first of them waits so long at the most, besides its commit.
+const BATCH_TIME: Duration = Duration::from_millis(20);
 
 /// A write's state, so that one that waited too long is either refused or run, never both.
 const WAITING: u8 = 0;
@@ -48,6 +53,7 @@ pub(super) struct WriterSettings {
     pub(super) queue: usize,
     pub(super) wait: Duration,
     pub(super) statement_timeout: Duration,
+    pub(super) bounds: write::Bounds,
 }
 
 impl Writer {
@@ -69,6 +75,7 @@ impl Writer {
             observer,
             queued: queued.clone(),
             statement_timeout: settings.statement_timeout,
+            bounds: settings.bounds,
             checkpointer: Checkpointer::start(settings.path)?,
         };
         let thread = std::thread::Builder::new()
@@ -86,6 +93,11 @@ impl Writer {
     /// Writes that wait for their turn.
     pub(super) fn queued(&self) -> u64 {
         self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Whether its thread is there: without it no write is ever answered.
+    pub(super) fn is_alive(&self) -> bool {
+        self.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     fn sender(&self) -> Result<mpsc::Sender<Task>, StoreError> {
@@ -145,13 +157,16 @@ struct Room {
     observer: Arc<dyn Observer>,
     queued: Arc<AtomicU64>,
     statement_timeout: Duration,
+    bounds: write::Bounds,
     checkpointer: Checkpointer,
 }
 
 /// A write that ran and waits for the commit before it is answered.
 struct Done {
+    job: Box<Job>,
     reply: oneshot::Sender<Result<Ran, StoreError>>,
     outcome: Result<Ran, StoreError>,
+    duration: Duration,
 }
 
 impl Room {
@@ -177,9 +192,13 @@ impl Room {
         self.connection.follow(&next).map_err(translate)?;
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);
-        migration::apply(self.connection.raw(), &migration, now)?;
+        if let Err(error) = migration::apply(self.connection.raw(), &migration, now) {
+            // The order of enumerations goes back to what the file still has.
+            self.connection.follow(&self.catalog.load_full()).map_err(translate)?;
+            return Err(error);
+        }
         self.catalog.store(next);
-        self.checkpointer.wake();
+        self.checkpointer.after_commit();
         Ok(())
     }
 
@@ -187,44 +206,72 @@ impl Room {
     /// into it.
     fn batch(&mut self, first: Task, tasks: &mut mpsc::Receiver<Task>) -> Option<Task> {
         let started = self.clock.monotonic();
-        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+        if let Err(error) = self.begin() {
             self.refuse(first, &error);
             return None;
         }
-        let mut done = Vec::new();
+        let mut done: Vec<Done> = Vec::new();
         let mut next = Some(first);
-        let mut left_over = None;
         while let Some(task) = next.take() {
-            match task {
-                Task::Write { job, reply, state } => {
-                    self.queued.fetch_sub(1, Ordering::Relaxed);
-                    let claimed = state.compare_exchange(WAITING, CLAIMED, Ordering::AcqRel, Ordering::Acquire);
-                    if claimed.is_ok() {
-                        done.push(Done { reply, outcome: self.write(&job) });
-                    }
+            let Task::Write { job, reply, state } = task else { return self.end_batch(done, started, Some(task)) };
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            let claimed = state.compare_exchange(WAITING, CLAIMED, Ordering::AcqRel, Ordering::Acquire);
+            // A client that has gone before its turn gets nothing written.
+            if claimed.is_ok() && !reply.is_closed() {
+                let ran = self.run(job, reply);
+                if self.connection.raw().is_autocommit() {
+                    // SQLite took the whole transaction back, not only this write (it does on an interrupt): those
+                    // before it run again, each by itself.
+                    self.answer(ran);
+                    done.into_iter().for_each(|lost| self.again(lost));
+                    return None;
                 }
-                migrate @ Task::Migrate { .. } => {
-                    left_over = Some(migrate);
-                    break;
-                }
+                done.push(ran);
             }
-            if done.len() < LARGEST_BATCH {
+            let is_young = self.clock.monotonic().saturating_duration_since(started) < BATCH_TIME;
+            if done.len() < LARGEST_BATCH && is_young {
                 next = tasks.try_recv().ok();
             }
         }
+        self.end_batch(done, started, None)
+    }
+
+    fn end_batch(&self, done: Vec<Done>, started: Instant, left_over: Option<Task>) -> Option<Task> {
         let committed = self.commit();
         let writes = done.len() as u64;
-        for Done { reply, outcome } in done {
+        for mut write in done {
             // What failed by itself keeps its own answer; what would have been kept is lost with the transaction.
-            let outcome = match (&committed, outcome) {
-                (Err(error), Ok(_)) => Err(error.clone()),
-                (_, outcome) => outcome,
-            };
-            drop(reply.send(outcome));
+            if let (Err(error), Ok(_)) = (&committed, &write.outcome) {
+                write.outcome = Err(error.clone());
+            }
+            self.answer(write);
         }
         self.observer.batch(writes, self.clock.monotonic().saturating_duration_since(started));
-        self.checkpointer.wake();
+        self.checkpointer.after_commit();
         left_over
+    }
+
+    /// Runs a write anew, in a transaction of its own, whose first run was lost through no fault of its own.
+    fn again(&self, lost: Done) {
+        if lost.outcome.is_err() {
+            return self.answer(lost);
+        }
+        let Done { job, reply, .. } = lost;
+        let begun = self.begin();
+        let mut ran = match begun {
+            Ok(()) => self.run(job, reply),
+            Err(error) => Done { job, reply, outcome: Err(error), duration: Duration::ZERO },
+        };
+        let is_open = !self.connection.raw().is_autocommit();
+        if let (true, Err(error)) = (is_open, self.commit()) {
+            ran.outcome = ran.outcome.and(Err(error));
+        }
+        self.answer(ran);
+    }
+
+    fn answer(&self, write: Done) {
+        write::observe(&*self.observer, &write.job, &write.outcome, write.duration);
+        drop(write.reply.send(write.outcome));
     }
 
     fn refuse(&self, task: Task, error: &StoreError) {
@@ -234,29 +281,51 @@ impl Room {
         }
     }
 
+    fn begin(&self) -> Result<(), StoreError> {
+        if !self.connection.raw().is_autocommit() {
+            self.execute("ROLLBACK")?;
+        }
+        self.execute("BEGIN IMMEDIATE")
+    }
+
     fn commit(&self) -> Result<(), StoreError> {
         self.connection.set_deadline(None);
         let committed = self.execute("COMMIT");
-        if committed.is_err() {
-            // A failed commit leaves the transaction open; nothing of it may stay.
+        if committed.is_err() && !self.connection.raw().is_autocommit() {
+            // A failed commit may leave the transaction open; nothing of it may stay.
             drop(self.execute("ROLLBACK"));
         }
         committed
     }
 
+    fn run(&self, job: Box<Job>, reply: oneshot::Sender<Result<Ran, StoreError>>) -> Done {
+        let started = self.clock.monotonic();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.write(&job))).unwrap_or_else(|_| {
+            // What it left half done goes with the whole transaction; the others of the batch run again.
+            drop(self.execute("ROLLBACK"));
+            Err(StoreError::Engine("a write panicked; the place stands on standard error".to_owned()))
+        });
+        let duration = self.clock.monotonic().saturating_duration_since(started);
+        Done { job, reply, outcome, duration }
+    }
+
     /// Runs one write behind a savepoint; of one that fails, or is not to be kept, nothing remains.
     fn write(&self, job: &Job) -> Result<Ran, StoreError> {
+        if !Arc::ptr_eq(&job.catalog, &self.catalog.load_full()) {
+            return Err(StoreError::Busy("the schema has just changed"));
+        }
         let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
         self.execute("SAVEPOINT write")?;
         self.connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
-        let started = self.clock.monotonic();
-        let outcome = write::run(self.connection.raw(), job);
+        let outcome = write::run(self.connection.raw(), job, self.bounds);
         self.connection.set_deadline(None);
+        if self.connection.raw().is_autocommit() {
+            return outcome.and(Err(StoreError::Engine("the transaction ended before its time".to_owned())));
+        }
         if outcome.is_err() || !job.commits {
             self.execute("ROLLBACK TO write")?;
         }
         self.execute("RELEASE write")?;
-        write::observe(&*self.observer, job, &outcome, self.clock.monotonic().saturating_duration_since(started));
         outcome
     }
 
@@ -266,9 +335,29 @@ impl Room {
     }
 }
 
-/// Moves the log's pages into the file on a thread of its own: no write waits for it.
+thread_local! {
+    /// How many pages the log has, told by SQLite after each commit of this thread.
+    static LOG_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Notes the length of the log. SQLite takes a plain function here, so the number goes through the thread's own place.
+pub(super) fn note_log_pages(_: &rusqlite::hooks::Wal, pages: i32) -> rusqlite::Result<()> {
+    LOG_PAGES.with(|known| known.set(pages));
+    Ok(())
+}
+
+/// How long the log may become before its pages are moved into the file: SQLite's own default, 4 MiB.
+const LONG_LOG: i32 = 1_000;
+
+/// How long the log may become before it is emptied for good, which needs a moment without readers: 64 MiB.
+const HUGE_LOG: i32 = 16_000;
+
+/// How long a checkpoint may wait for readers to be out of the way. Writers wait with it.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
+
+/// Moves the log's pages into the file on a thread of its own: no write waits for the disk meanwhile.
 struct Checkpointer {
-    wake: Option<std::sync::mpsc::SyncSender<()>>,
+    wake: Option<std::sync::mpsc::SyncSender<i32>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -277,12 +366,13 @@ impl Checkpointer {
         // One waiting wake-up stands for any number of them.
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
         let connection = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .and_then(|connection| connection.busy_timeout(CHECKPOINT_WAIT).map(|()| connection))
             .map_err(translate)?;
         let thread = std::thread::Builder::new()
             .name("pando-checkpoint".to_owned())
             .spawn(move || {
-                while woken.recv().is_ok() {
-                    checkpoint_if_long(&connection, &path);
+                while let Ok(pages) = woken.recv() {
+                    checkpoint(&connection, pages);
                 }
                 // At the end the log is emptied, so that the file alone is the database.
                 drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
@@ -291,10 +381,12 @@ impl Checkpointer {
         Ok(Self { wake: Some(wake), thread: Some(thread) })
     }
 
-    fn wake(&self) {
-        if let Some(wake) = &self.wake {
+    /// Called on the writer's thread after each commit.
+    fn after_commit(&self) {
+        let pages = LOG_PAGES.with(Cell::get);
+        if let (true, Some(wake)) = (pages > LONG_LOG, &self.wake) {
             // A full channel means that it is awake already.
-            let _awake_already = wake.try_send(());
+            let _awake_already = wake.try_send(pages);
         }
     }
 
@@ -306,22 +398,9 @@ impl Checkpointer {
     }
 }
 
-/// How long the log may become before its pages are moved into the file: 4 MiB, SQLite's own default of 1,000 pages.
-const LONG_LOG: u64 = 4 * 1024 * 1024;
-
-/// How long the log may become before it is emptied for good, which waits for readers: 64 MiB.
-const HUGE_LOG: u64 = 64 * 1024 * 1024;
-
-fn checkpoint_if_long(connection: &rusqlite::Connection, path: &std::path::Path) {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let length = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-    let text = match length {
-        length if length > HUGE_LOG => "PRAGMA wal_checkpoint(RESTART)",
-        length if length > LONG_LOG => "PRAGMA wal_checkpoint(PASSIVE)",
-        _ => return,
-    };
-    // A checkpoint that cannot finish is tried again after the next write.
+fn checkpoint(connection: &rusqlite::Connection, pages: i32) {
+    let text = if pages > HUGE_LOG { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
+    // One that cannot finish, because a reader still needs old pages, is tried again after the next write.
     drop(connection.query_row(text, [], |_| Ok(())));
 }
 
@@ -332,5 +411,14 @@ pub(super) fn connect(
     catalog: &Arc<Catalog>,
     origin: Instant,
 ) -> Result<Connection, StoreError> {
-    Connection::open(path, Purpose::Write, busy, catalog, origin).map_err(translate)
+    let connection = Connection::open(path, Purpose::Write, busy, catalog, origin).map_err(translate)?;
+    let mode: String = connection.raw().query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(translate)?;
+    if mode != "wal" {
+        return Err(StoreError::Unusable {
+            path: path.to_owned(),
+            problem: format!("its journal mode is {mode} and cannot be changed to wal"),
+            advice: "use a local disk; network file systems often lack the shared memory that wal needs",
+        });
+    }
+    Ok(connection)
 }

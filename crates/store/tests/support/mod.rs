@@ -48,6 +48,12 @@ pub async fn open(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
     store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await
 }
 
+/// Opens a file with another bound on statements.
+pub async fn open_with(path: &Path, statement_timeout: Duration) -> Result<Arc<dyn Store>, StoreError> {
+    let settings = SqliteSettings { statement_timeout, wait: Duration::from_secs(60), ..SqliteSettings::new(path) };
+    store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await
+}
+
 /// A migration of one script.
 pub fn migration(version: i64, text: &str, store: &dyn Store) -> Migration {
     let script = sql::ddl::translate("test.sql", text, store.catalog().snapshot()).expect("translates");
@@ -124,7 +130,7 @@ pub fn job(store: &dyn Store, caller: &Caller, request: &ApiRequest, commits: bo
     let context = plan::Context { catalog: &catalog, caller, now, settings: &settings };
     let plan = Arc::new(plan::plan(request, context)?);
     plan::admit(&plan.footprint, &catalog, caller)?;
-    Ok(Job { rendered: store.render(&plan), plan, catalog, caller: caller.clone(), now, commits })
+    Ok(Job { rendered: store.render(&plan), plan, catalog, caller: caller.clone(), now, commits, trace_id: None })
 }
 
 /// Reads a body to its end.
