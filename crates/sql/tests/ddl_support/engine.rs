@@ -56,9 +56,11 @@ pub fn open() -> Connection {
     for name in SCALARS {
         connection.create_scalar_function(*name, -1, stable, |_| Ok(None::<i64>)).expect("a function");
     }
-    connection
-        .create_scalar_function("pg_cast_utc", -1, stable, |context| context.get::<rusqlite::types::Value>(0))
-        .expect("a function");
+    for (name, flags) in [("pg_cast_utc", stable), ("pg_cast", volatile)] {
+        connection
+            .create_scalar_function(name, -1, flags, |context| context.get::<rusqlite::types::Value>(0))
+            .expect("a function");
+    }
     for name in VOLATILE {
         connection.create_scalar_function(*name, -1, volatile, |_| Ok("x")).expect("a function");
     }
