@@ -28,12 +28,16 @@ pub struct Grant {
 impl Grant {
     /// Whether it lets `role` do `privilege` on `column`, or on the whole relation when `column` is `None`.
     pub fn allows(&self, role: &str, privilege: Privilege, column: Option<&str>) -> bool {
-        self.privilege == privilege
-            && (&*self.role == role || &*self.role == "public")
+        self.is_for(role, privilege)
             && match (&self.columns, column) {
                 (None, _) => true,
                 (Some(columns), Some(column)) => columns.iter().any(|granted| &**granted == column),
                 (Some(_), None) => false,
             }
+    }
+
+    /// Whether it gives `role` the privilege, on whatever columns.
+    pub fn is_for(&self, role: &str, privilege: Privilege) -> bool {
+        self.privilege == privilege && (&*self.role == role || &*self.role == "public")
     }
 }

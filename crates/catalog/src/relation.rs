@@ -8,7 +8,7 @@ use datatype::Type;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Query};
-use crate::privilege::Grant;
+use crate::privilege::{Grant, Privilege};
 
 /// A table or a view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -260,6 +260,16 @@ impl Relation {
     /// Whether rows can be inserted, changed and removed through it.
     pub fn is_writable(&self) -> bool {
         self.view().is_none_or(|view| view.updatable.is_some())
+    }
+
+    /// Whether one of `roles` may do `privilege` on `column`; on all of it when `column` is `None`.
+    pub fn allows(&self, roles: &[&str], privilege: Privilege, column: Option<&str>) -> bool {
+        roles.iter().any(|role| self.grants.iter().any(|grant| grant.allows(role, privilege, column)))
+    }
+
+    /// Whether one of `roles` may do `privilege` on at least one column.
+    pub fn allows_somewhere(&self, roles: &[&str], privilege: Privilege) -> bool {
+        roles.iter().any(|role| self.grants.iter().any(|grant| grant.is_for(role, privilege)))
     }
 
     /// Whether `columns`, in any order, are the primary key or unique.

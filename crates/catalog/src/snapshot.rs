@@ -142,16 +142,11 @@ impl Catalog {
 
     /// Whether `role` may do `privilege` on `column` of `relation`; on all of it when `column` is `None`.
     pub fn is_granted(&self, role: &str, relation: &Relation, privilege: Privilege, column: Option<&str>) -> bool {
-        self.roles_of(role).iter().any(|role| relation.grants.iter().any(|grant| grant.allows(role, privilege, column)))
+        relation.allows(&self.roles_of(role), privilege, column)
     }
 
     /// Whether `role` may do `privilege` on at least one column of `relation`.
     pub fn is_granted_somewhere(&self, role: &str, relation: &Relation, privilege: Privilege) -> bool {
-        self.roles_of(role).iter().any(|role| {
-            relation
-                .grants
-                .iter()
-                .any(|grant| grant.privilege == privilege && (&*grant.role == *role || &*grant.role == "public"))
-        })
+        relation.allows_somewhere(&self.roles_of(role), privilege)
     }
 }

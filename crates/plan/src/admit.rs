@@ -10,15 +10,16 @@ use crate::error::PlanError;
 /// # Errors
 /// [`PlanError::PermissionDenied`] naming the first relation that is out of reach.
 pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Result<(), PlanError> {
+    let roles = catalog.roles_of(&caller.role);
     for (name, touch) in &footprint.touches {
         let Some(relation) = catalog.relation(name) else {
             // Planned on another catalog than this one: nothing is known of it, so nothing is allowed.
             return Err(denied("table", &name.name, caller));
         };
         let may = |privilege: Privilege, columns: Option<&ColumnSet>| {
-            columns.is_none_or(|columns| may_use(catalog, caller, relation, privilege, columns))
+            columns.is_none_or(|columns| may_use(relation, &roles, privilege, columns))
         };
-        let may_delete = !touch.deletes || catalog.is_granted(&caller.role, relation, Privilege::Delete, None);
+        let may_delete = !touch.deletes || relation.allows(&roles, Privilege::Delete, None);
         let is_allowed = may(Privilege::Select, touch.reads.as_ref())
             && may(Privilege::Insert, touch.inserts.as_ref())
             && may(Privilege::Update, touch.updates.as_ref())
@@ -35,11 +36,13 @@ fn denied(kind: &'static str, relation: &str, caller: &Caller) -> PlanError {
 }
 
 /// All of the columns; without any, as in `count()`, one that may be used is enough.
-fn may_use(catalog: &Catalog, caller: &Caller, relation: &Relation, privilege: Privilege, columns: &ColumnSet) -> bool {
+fn may_use(relation: &Relation, roles: &[&str], privilege: Privilege, columns: &ColumnSet) -> bool {
     if columns.is_empty() {
-        return catalog.is_granted_somewhere(&caller.role, relation, privilege);
+        return relation.allows_somewhere(roles, privilege);
     }
-    columns.iter().all(|column| catalog.is_granted(&caller.role, relation, privilege, Some(column)))
+    // A grant on the whole relation, by far the most common, settles all columns at once.
+    relation.allows(roles, privilege, None)
+        || columns.iter().all(|column| relation.allows(roles, privilege, Some(column)))
 }
 
 /// The methods that a relation takes, for `OPTIONS`.

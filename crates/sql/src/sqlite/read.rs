@@ -118,6 +118,19 @@ pub fn count(level: &Level) -> Statement {
     writer.finish()
 }
 
+/// Renders the count of the rows of a level's page: never more are looked at than the page needs.
+pub fn count_page(level: &Level) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT count(*) FROM (SELECT ");
+    writer.syntax(if level.is_aggregated && level.group_by.is_empty() { "count(*)" } else { "1" });
+    write_from(&mut writer, &level.from, RowColumns::Aliased);
+    write_conditions(&mut writer, &level.filter, &[], Rows::Filtered);
+    write_groups(&mut writer, level);
+    write_range(&mut writer, level);
+    writer.syntax(")");
+    writer.finish()
+}
+
 /// The columns of a `SELECT` while they are collected: the same expression stands there once.
 struct Columns {
     expressions: Vec<Expression>,

@@ -14,6 +14,7 @@ use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
 use rest::Format;
+use sql::Statement;
 use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -348,7 +349,11 @@ fn total(connection: &Connection, job: &Job, rows: u64) -> Result<Option<u64>, S
 
 fn count(connection: &Connection, job: &Job) -> Result<u64, StoreError> {
     let plan::Operation::Read(read) = &job.plan.operation else { return Ok(0) };
-    let statement = sql::sqlite::read::count(&read.level);
+    ask(connection, &sql::sqlite::read::count(&read.level))
+}
+
+/// The number that a counting statement gives.
+fn ask(connection: &Connection, statement: &Statement) -> Result<u64, StoreError> {
     let mut prepared = connection.raw().prepare_cached(statement.text()).map_err(translate)?;
     output::bind(&mut prepared, statement.parameters(), None, "[]", 0).map_err(translate)?;
     let mut rows = prepared.raw_query();
@@ -357,12 +362,12 @@ fn count(connection: &Connection, job: &Job) -> Result<u64, StoreError> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// The rows of the page and all rows that fit, known before the body: a streamed body's headers are sent first.
-fn count_page(connection: &Connection, job: &Job) -> Result<(u64, u64), StoreError> {
-    let plan::Operation::Read(read) = &job.plan.operation else { return Ok((0, 0)) };
-    let total = count(connection, job)?;
-    let rest = total.saturating_sub(read.level.offset);
-    Ok((read.level.limit.map_or(rest, |limit| rest.min(limit)), total))
+/// The rows of the page and, where they are asked for, all rows that fit: known before the body, since a streamed
+/// body's headers are sent first.
+fn count_page(connection: &Connection, job: &Job) -> Result<(u64, Option<u64>), StoreError> {
+    let plan::Operation::Read(read) = &job.plan.operation else { return Ok((0, None)) };
+    let rows = ask(connection, &sql::sqlite::read::count_page(&read.level))?;
+    Ok((rows, total(connection, job, rows)?))
 }
 
 /// Gives up when the body grows beyond what is collected.
@@ -398,10 +403,9 @@ impl Streamed<'_> {
         let Some(head) = self.head.take() else { return Ok(()) };
         let counted = count_page(self.connection, self.job);
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let counts = matches!(&self.job.plan.operation, plan::Operation::Read(read) if read.counts);
         let ran = counted.map(|(rows, total)| Ran {
             rows,
-            total: counts.then_some(total),
+            total,
             inserted: None,
             location: None,
             body: Body::Stream(receiver),
