@@ -17,6 +17,9 @@ use crate::role::{Role, RoleStanding};
 pub struct Snapshot {
     /// The schemas with their comments.
     pub schemas: BTreeMap<Arc<str>, Option<String>>,
+    /// Who has `USAGE` on a schema; `public` is everybody. A schema without an entry is closed.
+    #[serde(default)]
+    pub schema_usage: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     /// Tables and views.
     #[serde(with = "as_list")]
     pub relations: BTreeMap<QualifiedName, Arc<Relation>>,
@@ -138,6 +141,12 @@ impl Catalog {
     /// Whether row security does not apply to `role`. An unknown role is never exempt.
     pub fn bypasses_row_security(&self, role: &str) -> bool {
         self.snapshot.roles.get(role).is_some_and(|role| role.bypasses_row_security)
+    }
+
+    /// Whether one of `roles` may look into a schema (`USAGE`).
+    pub fn may_enter(&self, roles: &[&str], schema: &str) -> bool {
+        let users = self.snapshot.schema_usage.get(schema).map_or(&[][..], Vec::as_slice);
+        users.iter().any(|user| &**user == "public" || roles.contains(&&**user))
     }
 
     /// Whether `role` may do `privilege` on `column` of `relation`; on all of it when `column` is `None`.

@@ -16,6 +16,9 @@ pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Resul
             // Planned on another catalog than this one: nothing is known of it, so nothing is allowed.
             return Err(denied("table", &name.name, caller));
         };
+        if !catalog.may_enter(&roles, &name.schema) {
+            return Err(denied("schema", &name.schema, caller));
+        }
         let may = |privilege: Privilege, columns: Option<&ColumnSet>| {
             columns.is_none_or(|columns| may_use(relation, &roles, privilege, columns))
         };

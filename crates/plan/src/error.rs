@@ -161,7 +161,7 @@ pub enum PlanError {
     /// The role lacks a privilege (42501).
     #[error("permission denied for {kind} {relation}")]
     PermissionDenied {
-        /// `table` or `view`.
+        /// `table`, `view` or `schema`.
         kind: &'static str,
         /// The relation.
         relation: String,
@@ -261,7 +261,9 @@ impl From<PlanError> for Failure {
             }
             E::PolicyRecursion(_) => Self::new(Kind::Internal, "42P17", message),
             E::UnknownTimeZone(_) => bad("22023"),
-            E::TooLarge { limit, .. } => Self::new(Kind::BadRequest, "PANDO413", message)
+            E::TooLarge { what: "rows in the body", limit, .. } => Self::new(Kind::TooLarge, "PANDO413", message)
+                .with_hint(format!("The bound is the setting {limit}.")),
+            E::TooLarge { limit, .. } => Self::new(Kind::BadRequest, "PANDO400", message)
                 .with_hint(format!("The bound is the setting {limit}.")),
             E::NotSupported { instead, .. } => Self::new(Kind::NotSupported, "0A000", message).with_hint(instead),
         }

@@ -33,7 +33,7 @@ impl Default for Limits {
         Self {
             max_embed_depth: Limit::new("limits.max_embed_depth", 8),
             max_embeds: Limit::new("limits.max_embeds", 32),
-            max_filters: Limit::new("limits.max_filters", 1_000),
+            max_filters: Limit::new("limits.max_filters", 10_000),
             max_order_terms: Limit::new("limits.max_order_terms", 32),
             max_written_rows: Limit::new("limits.max_written_rows", 10_000),
         }

@@ -1,7 +1,7 @@
 //! From the text of a request to a typed value.
 
 use catalog::Expression;
-use datatype::{Type, parse_in};
+use datatype::{Datum, Type, Zone, parse_in};
 
 use crate::error::PlanError;
 use crate::planner::Planner;
@@ -11,8 +11,34 @@ impl Planner<'_> {
     pub(crate) fn typed(&self, text: &str, data_type: &Type) -> Result<Expression, PlanError> {
         // The modifier is the column's, not the comparison's: `varchar(3)` may be compared with longer text.
         let data_type = data_type.without_modifier();
-        let value = parse_in(&data_type, text, &self.zone)?;
+        let value = match self.moment(text, &data_type) {
+            Some(moment) => moment,
+            None => parse_in(&data_type, text, &self.zone)?,
+        };
         Ok(Expression::value(value, data_type))
+    }
+
+    /// PostgreSQL's words for moments that depend on the clock: `now`, `today`, `tomorrow`, `yesterday`, in UTC. `None` for
+    /// any other text, and where another time zone was asked for.
+    fn moment(&self, text: &str, data_type: &Type) -> Option<Datum> {
+        const DAY: i64 = 86_400_000_000;
+        if !matches!(self.zone, Zone::Utc) {
+            return None;
+        }
+        let now = self.context.now.0;
+        let today = now.div_euclid(DAY) * DAY;
+        let moment = match text.trim().to_ascii_lowercase().as_str() {
+            "now" => now,
+            "today" => today,
+            "tomorrow" => today + DAY,
+            "yesterday" => today - DAY,
+            _ => return None,
+        };
+        match data_type {
+            Type::TimestampTz | Type::Timestamp => Some(Datum::Integer(moment)),
+            Type::Date => Some(Datum::Integer(moment.div_euclid(DAY))),
+            _ => None,
+        }
     }
 
     /// The type that a `::cast` names.

@@ -41,7 +41,7 @@ impl Planner<'_> {
         let conflict = self.conflict(relation, &destination, &columns, put.is_some())?;
         let (returning, location) = self.returning(relation, &destination)?;
         let check = self.insert_check(relation)?;
-        let conflict = self.secure_conflict(relation, conflict)?;
+        let conflict = self.secure_conflict(relation, &destination, conflict)?;
         Ok(Operation::Insert(Insert {
             relation: relation.clone(),
             table: destination.table.clone(),
@@ -295,6 +295,7 @@ impl Planner<'_> {
     fn secure_conflict(
         &mut self,
         relation: &Relation,
+        destination: &Destination,
         conflict: Option<Conflict>,
     ) -> Result<Option<Conflict>, PlanError> {
         let Some(mut conflict) = conflict else { return Ok(None) };
@@ -302,7 +303,9 @@ impl Planner<'_> {
             let using = self.policy(relation, Command::Update, Half::Using, SourceId::ROW)?;
             let check = self.policy(relation, Command::Update, Half::Check, SourceId::ROW)?;
             let seen = self.policy(relation, Command::Select, Half::Using, SourceId::ROW)?;
-            merge.visible = row_check(using.into_iter().chain(seen.clone()).collect());
+            // Through a view, only rows that it shows can be met.
+            let shown = destination.filter.clone();
+            merge.visible = row_check(using.into_iter().chain(seen.clone()).chain(shown).collect());
             merge.check = row_check(check.into_iter().chain(seen).collect());
         }
         Ok(Some(conflict))

@@ -240,3 +240,26 @@ async fn a_file_is_served_by_one_process_at_a_time() {
     fixture.store.close().await;
     open(&fixture.path()).await.expect("the lock was given back");
 }
+
+/// Clients that take nothing of their long answers hold no place among the long reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_hold_up_nobody() {
+    let fixture = Fixture::with(ITEMS).await;
+    for _ in 0..4 {
+        let row = format!("{{\"batch\":1,\"note\":\"{}\"}}", "y".repeat(200));
+        let rows = format!("[{}]", vec![row; 2_500].join(","));
+        fixture.ask(&anon(), "POST", "/items", &rows, "").await.expect("inserts");
+    }
+    let long = request("GET", "/items", "", "").expect("parses");
+    let mut unread = Vec::new();
+    // Twice as many as there are places.
+    for _ in 0..8 {
+        let job = job(&*fixture.store, &anon(), &long, true).expect("plans");
+        unread.push(fixture.store.run(job).await.expect("a place is free"));
+    }
+    let another = fixture.ask(&anon(), "GET", "/items?select=id,note", "", "").await.expect("is read beside them");
+    assert_eq!(another.ran.rows, 10_000);
+    for ran in unread {
+        assert!(collect(ran).await.expect("is whole all the same").body.ends_with("}]"));
+    }
+}

@@ -208,3 +208,60 @@ async fn the_most_conditions_are_not_too_many() {
         );
     }
 }
+
+/// A view shows some rows of its table; an upsert through it meets no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_through_a_view_meets_only_what_it_shows() {
+    let fixture = Fixture::with(
+        "create table notes (id integer primary key, title text unique, hidden boolean not null default false);
+         insert into notes values (1, 'one', false), (2, 'two', true);
+         create view shown as select id, title, hidden from notes where not hidden;
+         grant select, insert, update on shown to authenticated;",
+    )
+    .await;
+    for (method, url, body) in [
+        ("POST", "/shown", r#"{"id":2}"#),
+        ("POST", "/shown?on_conflict=title", r#"{"id":9,"title":"two"}"#),
+        ("PUT", "/shown?id=eq.2", r#"{"id":2,"title":"stolen","hidden":false}"#),
+    ] {
+        let prefer = "resolution=merge-duplicates,return=representation";
+        let refused = fixture.ask(&user(ALICE), method, url, body, prefer).await.err().expect(url);
+        assert_eq!(refused.code, "42501", "{method} {url}");
+    }
+    let merged = fixture.ask(&user(ALICE), "PUT", "/shown?id=eq.1", r#"{"id":1,"title":"uno"}"#, FULL).await;
+    assert_eq!(merged.expect("is shown").body, r#"[{"id":1,"title":"uno","hidden":false}]"#);
+}
+
+/// Without USAGE on a schema the grants inside of it open nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_is_closed_until_usage_is_granted() {
+    let schema = "create schema back;
+         create table back.safe (id integer primary key);
+         create table front (id integer primary key);
+         alter table front enable row level security;
+         create policy by_safe on front for select using (exists (select 1 from back.safe s where s.id = front.id));
+         grant select on back.safe, front to anon;";
+    let closed = Fixture::with(schema).await;
+    let refused = closed.ask(&anon(), "GET", "/front", "", "").await.err().expect("is closed");
+    assert_eq!((&*refused.code, &*refused.message), ("42501", "permission denied for schema back"));
+    let open = Fixture::with(&format!("{schema} grant usage on schema back to anon;")).await;
+    assert_eq!(open.ask(&anon(), "GET", "/front", "", "").await.expect("is open").body, "[]");
+    let shut = Fixture::with(&format!("{schema} revoke usage on schema public from public;")).await;
+    assert!(shut.ask(&anon(), "GET", "/front", "", "").await.is_err());
+}
+
+/// A constraint must not tell whether a row exists that the caller could neither see nor write.
+#[tokio::test(flavor = "multi_thread")]
+async fn constraints_are_no_oracle() {
+    let fixture = Fixture::corpus().await;
+    let as_bob = |id: i64| format!(r#"{{"id":{id},"title":"x","owner_id":"{BOB}"}}"#);
+    for prefer in ["", "resolution=ignore-duplicates", "resolution=merge-duplicates"] {
+        for id in [3, 999] {
+            let refused = fixture.ask(&user(ALICE), "POST", "/memos", &as_bob(id), prefer).await.err();
+            assert_eq!(refused.expect(prefer).code, "42501", "{prefer} {id}");
+        }
+    }
+    let missing = format!(r#"{{"memo_id":999,"author_id":"{BOB}","words":"x"}}"#);
+    let refused = fixture.ask(&user(ALICE), "POST", "/memo_comments", &missing, "").await.err().expect("refused");
+    assert_eq!(refused.code, "42501");
+}

@@ -214,6 +214,7 @@ impl Translation {
         let inside: Vec<String> = inside.into_iter().collect();
         dependents_error(&format!("schema {name}"), &inside, object)?;
         self.snapshot.schemas.remove(name.as_str());
+        self.snapshot.schema_usage.remove(name.as_str());
         self.snapshot.default_grants.retain(|grant| grant.schema.as_deref() != Some(name.as_str()));
         Ok(())
     }

@@ -26,7 +26,8 @@ struct Entry {
 enum Objects {
     Relations(Vec<(QualifiedName, Location)>),
     AllIn(Vec<(String, Location)>),
-    /// Schemas, sequences, functions and the like: nothing of theirs is guarded here.
+    Schemas(Vec<(String, Location)>),
+    /// Sequences, functions and the like: nothing of theirs is guarded here.
     Others,
 }
 
@@ -45,7 +46,7 @@ impl Translation {
             let roles = self.roles(&mut cursor)?;
             let _ = cursor.takes(&["WITH", "GRANT", "OPTION"]);
             granted_by(&mut cursor)?;
-            return self.change_grants(&entries, objects, &roles, add_grant);
+            return self.change_grants(&entries, objects, &roles, true);
         }
         cursor.expect(&["TO"])?;
         let members = self.roles(&mut cursor)?;
@@ -73,7 +74,7 @@ impl Translation {
             cursor.expect(&["FROM"])?;
             let roles = self.roles(&mut cursor)?;
             granted_by(&mut cursor)?;
-            return self.change_grants(&entries, objects, &roles, remove_grant);
+            return self.change_grants(&entries, objects, &roles, false);
         }
         cursor.expect(&["FROM"])?;
         let members = self.roles(&mut cursor)?;
@@ -127,6 +128,29 @@ impl Translation {
         Ok(())
     }
 
+    /// `USAGE` on schemas: without it nothing inside of one can be reached.
+    fn change_usage(
+        &mut self,
+        entries: &[Entry],
+        schemas: &[(String, Location)],
+        roles: &[Arc<str>],
+        is_grant: bool,
+    ) -> Outcome<()> {
+        let is_usage = |entry: &Entry| matches!(entry.words.first().map(String::as_str), Some("usage" | "all"));
+        let has_usage = entries.iter().any(is_usage);
+        for (schema, at) in schemas {
+            let schema = self.schema(schema, *at)?;
+            let users = self.snapshot.schema_usage.entry(schema).or_default();
+            for role in roles.iter().filter(|_| has_usage) {
+                users.retain(|known| known != role);
+                if is_grant {
+                    users.push(role.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn schema(&self, name: &str, at: Location) -> Outcome<Arc<str>> {
         match self.snapshot.schemas.get_key_value(name) {
             Some((name, _)) => Ok(name.clone()),
@@ -160,10 +184,12 @@ impl Translation {
         entries: &[Entry],
         objects: Objects,
         roles: &[Arc<str>],
-        change: fn(&mut Relation, &Arc<str>, &Granted),
+        is_grant: bool,
     ) -> Outcome<()> {
+        let change = if is_grant { add_grant } else { remove_grant };
         let names: Vec<QualifiedName> = match objects {
             Objects::Others => return Ok(()),
+            Objects::Schemas(schemas) => return self.change_usage(entries, &schemas, roles, is_grant),
             Objects::Relations(relations) => {
                 for (name, at) in &relations {
                     if !self.snapshot.relations.contains_key(name) {
@@ -280,9 +306,11 @@ fn objects(cursor: &mut Cursor<'_>, end: &str) -> Outcome<Objects> {
     if cursor.takes(&["ALL", "TABLES", "IN", "SCHEMA"]) {
         return cursor.list(|cursor| cursor.identifier("a schema")).map(Objects::AllIn);
     }
-    const OTHERS: [&[&str]; 15] = [
+    if cursor.takes(&["SCHEMA"]) {
+        return cursor.list(|cursor| cursor.identifier("a schema")).map(Objects::Schemas);
+    }
+    const OTHERS: [&[&str]; 14] = [
         &["ALL"],
-        &["SCHEMA"],
         &["SEQUENCE"],
         &["FUNCTION"],
         &["PROCEDURE"],

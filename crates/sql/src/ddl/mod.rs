@@ -92,7 +92,8 @@ impl std::fmt::Display for DdlError {
 /// The first statement that is not PostgreSQL, that PostgreSQL would refuse, or that the embedded engine cannot do.
 pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
     let located = |problem: problem::Problem| problem.located(file);
-    let pieces = tokens::split(text).map_err(located)?;
+    // An editor's byte order mark is no part of the SQL.
+    let pieces = tokens::split(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(located)?;
     let mut translation = Translation::new(before.clone());
     for piece in &pieces {
         translation.apply(piece).map_err(located)?;

@@ -25,6 +25,10 @@ pub fn prelude() -> Snapshot {
     roles.extend(LOGIN_ROLES.map(|name| role(name, false, false)));
     Snapshot {
         schemas: BTreeMap::from([(Arc::from("public"), None), (Arc::from("auth"), None)]),
+        schema_usage: BTreeMap::from([
+            (Arc::from("public"), vec![Arc::from("public")]),
+            (Arc::from("auth"), vec![Arc::from("anon"), Arc::from("authenticated"), Arc::from("service_role")]),
+        ]),
         roles,
         ..Snapshot::default()
     }

@@ -145,10 +145,18 @@ fn role_options(cursor: &mut Cursor<'_>, translation: &Translation) -> Outcome<R
         }
         let (option, at) = cursor.identifier("an option of a role")?;
         match option.as_str() {
-            "bypassrls" | "superuser" => options.bypasses_row_security = Some(true),
+            "noinherit" | "superuser" => {
+                return Err(Problem::refused(
+                    at,
+                    format!("CREATE ROLE ... {}", option.to_uppercase()),
+                    "rights of that kind are not kept on the embedded engine",
+                    "grant the role exactly what it needs, and BYPASSRLS where row security must not apply",
+                ));
+            }
+            "bypassrls" => options.bypasses_row_security = Some(true),
             "nobypassrls" => options.bypasses_row_security = Some(false),
-            "nosuperuser" | "login" | "nologin" | "inherit" | "noinherit" | "createdb" | "nocreatedb"
-            | "createrole" | "nocreaterole" | "replication" | "noreplication" => {}
+            "nosuperuser" | "login" | "nologin" | "inherit" | "createdb" | "nocreatedb" | "createrole"
+            | "nocreaterole" | "replication" | "noreplication" => {}
             other => {
                 return Err(Problem::invalid(at, format!("unrecognized role option \"{other}\"")));
             }

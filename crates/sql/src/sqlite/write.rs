@@ -39,7 +39,8 @@ pub struct InsertBatch {
     pub statement: Statement,
     /// For an upsert that merges: gives the `_rowid_` of the row that exists already.
     pub existing: Option<Statement>,
-    /// For an upsert under row security: gives true when the row as it was sent may be inserted.
+    /// Under row security: gives true when the row as it was sent may be inserted. Asked where it is not inserted: when it
+    /// exists already, or when a constraint refuses it, so that no constraint tells of rows that the caller may not see.
     pub proposed: Option<Statement>,
 }
 
@@ -122,7 +123,7 @@ fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
         columns: batch.columns.clone(),
         statement: insert_row(&insert.table, batch, conflict),
         existing: merging.and_then(|conflict| existing_row(&insert.table, batch, conflict)),
-        proposed: merging.and(insert.check.as_ref()).map(|check| proposed_row(&insert.table, batch, check)),
+        proposed: insert.check.as_ref().and_then(|check| proposed_row(&insert.table, batch, check)),
     }
 }
 
@@ -193,28 +194,50 @@ fn existing_row(table: &Relation, batch: &Batch, conflict: &Conflict) -> Option<
     Some(writer.finish())
 }
 
-/// Asks row security of the row as it was sent: its cells, and the defaults of what it leaves out.
-fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Statement {
+/// Asks row security of the row as it was sent: its cells, the defaults of what it leaves out, and what is generated from
+/// both. `None` when the condition needs a number that only the insert itself can draw.
+fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Option<Statement> {
+    let is_given = |name: &Arc<str>| batch.columns.contains(name);
+    let draws = |name: &Arc<str>| {
+        let column = table.column(name);
+        column.is_some_and(|column| matches!(column.default, DefaultValue::Identity(_))) && !is_given(name)
+    };
+    let mut is_drawn = false;
+    check.condition.visit(&mut |part| {
+        if let Expression::Column { source: SourceId::ROW, name, .. } = part {
+            is_drawn |= draws(name);
+        }
+    });
+    if is_drawn {
+        return None;
+    }
     let mut writer = Writer::new(Values::AsParameters);
     writer.syntax("SELECT ");
     write(&mut writer, &check.condition, RowColumns::Aliased);
-    writer.syntax(" IS TRUE FROM (SELECT ");
-    writer.list(&table.columns, ", ", |writer, column| {
-        match batch.columns.iter().position(|given| *given == column.name) {
-            Some(cell) => {
+    writer.syntax(" IS TRUE FROM (SELECT s0.*");
+    for column in &table.columns {
+        if let DefaultValue::Generated(generated) = &column.default {
+            writer.syntax(", ");
+            write(&mut writer, &generated.expression, RowColumns::Aliased);
+            writer.syntax(" AS ").identifier(&column.name);
+        }
+    }
+    writer.syntax(" FROM (SELECT ");
+    let stored = table.columns.iter().filter(|column| !matches!(column.default, DefaultValue::Generated(_)));
+    writer.list(stored, ", ", |writer, column| {
+        match (batch.columns.iter().position(|given| *given == column.name), &column.default) {
+            (Some(cell), _) => {
                 writer.parameter(Parameter::Cell(cell));
             }
-            None => match &column.default {
-                DefaultValue::Expression(default) => write(writer, default, RowColumns::Aliased),
-                DefaultValue::None | DefaultValue::Identity(_) | DefaultValue::Generated(_) => {
-                    writer.syntax("NULL");
-                }
-            },
+            (None, DefaultValue::Expression(default)) => write(writer, default, RowColumns::Aliased),
+            (None, _) => {
+                writer.syntax("NULL");
+            }
         }
         writer.syntax(" AS ").identifier(&column.name);
     });
-    writer.syntax(") AS s0");
-    writer.finish()
+    writer.syntax(") AS s0) AS s0");
+    Some(writer.finish())
 }
 
 /// Of a `_rowid_`: whether its row fulfils a condition.

@@ -5,7 +5,7 @@ create role author with login password 'x' connection limit 3 valid until '2030-
 grant web_anon to authenticator;
 grant author to authenticated, web_anon;
 revoke author from authenticated;
-create role gate login noinherit;
+create role gate login;
 
 alter default privileges in schema public grant select on tables to anon, web_anon;
 alter default privileges in schema public grant all on tables to service_role;

@@ -17,7 +17,7 @@ use rest::Format;
 use sql::Statement;
 use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::connection::{Connection, Purpose};
 use super::failure::translate;
@@ -41,6 +41,10 @@ const PIECES_AHEAD: usize = 4;
 /// How long a client may take for one piece. It holds one of the few places for long reads meanwhile; this asks for
 /// about 6 KiB a second.
 const PIECE_WAIT: Duration = Duration::from_secs(10);
+
+/// How many streamed bodies may be under way, most of them waiting for their clients. Each holds a thread, a connection
+/// and some pieces: about 2 MiB.
+const MOST_STREAMS: usize = 64;
 
 /// How the readers of a file are set up.
 pub(super) struct ReaderSettings {
@@ -67,6 +71,7 @@ pub(super) struct Readers {
     used: AtomicU64,
     waiting: AtomicU64,
     slow: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     is_closed: AtomicBool,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -112,6 +117,7 @@ impl Readers {
     pub(super) fn new(settings: ReaderSettings, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
         Self {
             slow: Arc::new(Semaphore::new(settings.slow)),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             settings,
             idle: Mutex::new(Vec::new()),
             used: AtomicU64::new(0),
@@ -183,6 +189,8 @@ impl Readers {
 
     /// Runs a read on a thread of its own.
     async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
+        let stream = self.streams.clone().try_acquire_owned();
+        let stream = stream.map_err(|_| StoreError::Busy("too many long answers are under way"))?;
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -193,15 +201,21 @@ impl Readers {
         // Ends by itself: at the statement timeout, when a client takes too long for a piece, or when it goes.
         drop(tokio::task::spawn_blocking(move || {
             match statement(&job) {
-                Ok(read) => readers.read_apart(&job, read, head),
+                Ok(read) => readers.read_apart(&job, read, head, place),
                 Err(error) => drop(head.send(Err(error))),
             }
-            drop(place);
+            drop(stream);
         }));
         told.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    fn read_apart(&self, job: &Job, read: &ReadStatement, head: oneshot::Sender<Result<Ran, StoreError>>) {
+    fn read_apart(
+        &self,
+        job: &Job,
+        read: &ReadStatement,
+        head: oneshot::Sender<Result<Ran, StoreError>>,
+        place: OwnedSemaphorePermit,
+    ) {
         let started = self.clock.monotonic();
         let connection = match self.take(&job.catalog) {
             Ok(connection) => connection,
@@ -215,6 +229,8 @@ impl Readers {
             connection: &connection,
             job,
             clock: &*self.clock,
+            slow: &self.slow,
+            place: Some(place),
             deadline,
             last: started + self.settings.stream_timeout,
         };
@@ -390,6 +406,9 @@ struct Streamed<'a> {
     connection: &'a Connection,
     job: &'a Job,
     clock: &'a dyn Clock,
+    slow: &'a Arc<Semaphore>,
+    /// The place among the long reads; given up while the client is waited for.
+    place: Option<OwnedSemaphorePermit>,
     /// When the statement must have ended; moved on by the time that the client takes.
     deadline: Instant,
     /// When all of it must have ended.
@@ -416,15 +435,24 @@ impl Streamed<'_> {
         if is_told && is_heard { Ok(()) } else { Err(interrupted()) }
     }
 
-    /// Hands a piece over, as soon as the client has room for it.
+    /// Hands a piece over, as soon as the client has room for it. While it is waited for, another long read may run:
+    /// clients that do not read must not hold the few places.
     fn send(&mut self, piece: Bytes) -> rusqlite::Result<()> {
         let Some(pieces) = &self.pieces else { return Ok(()) };
+        let piece = match pieces.try_send(Ok(piece)) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(piece)) => piece,
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(interrupted()),
+        };
         let before = self.clock.monotonic();
+        drop(self.place.take());
         // This thread is one of the runtime's for blocking work, so it may wait on a timer of the runtime.
-        let sent = tokio::runtime::Handle::current().block_on(tokio::time::timeout(PIECE_WAIT, pieces.send(Ok(piece))));
+        let runtime = tokio::runtime::Handle::current();
+        let sent = runtime.block_on(tokio::time::timeout(PIECE_WAIT, pieces.send(piece)));
         if !matches!(sent, Ok(Ok(()))) {
             return Err(interrupted());
         }
+        self.place = runtime.block_on(self.slow.clone().acquire_owned()).ok();
         self.deadline += self.clock.monotonic().saturating_duration_since(before);
         self.connection.set_deadline(Some(self.deadline.min(self.last)));
         Ok(())

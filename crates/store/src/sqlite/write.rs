@@ -132,17 +132,17 @@ impl Write<'_> {
             rows: "[]".to_owned(),
             role: &self.job.caller.role,
         };
-        let written = self
-            .run_row(&batch.statement, row)
-            .map_err(|error| translate_write(error, self.connection, &self.job.catalog, &attempt()))?;
+        let written = match self.run_row(&batch.statement, row) {
+            Ok(written) => written,
+            Err(error) => {
+                // Row security speaks first: a constraint may only tell of rows to who could have written this one.
+                self.check_proposed(insert, batch, row)?;
+                return Err(translate_write(error, self.connection, &self.job.catalog, &attempt()));
+            }
+        };
         let Some(written) = written else {
             // `ignore-duplicates` writes no row where one exists; what was sent must still be allowed.
-            return match &batch.proposed {
-                Some(proposed) if !self.is_true(proposed, row, 0)? => {
-                    Err(self.forbidden(row_security(&insert.table, "")))
-                }
-                _ => Ok(()),
-            };
+            return self.check_proposed(insert, batch, row);
         };
         let check = match (existing, &insert.merge) {
             (Some(_), Some(merge)) => merge.check.as_ref(),
@@ -178,12 +178,16 @@ impl Write<'_> {
             )
             .into());
         }
-        if let Some(proposed) = &batch.proposed
-            && !self.is_true(proposed, row, existing)?
-        {
-            return Err(self.forbidden(row_security(&insert.table, "")));
-        }
+        self.check_proposed(insert, batch, row)?;
         self.check_row(merge.visible.as_ref(), existing, || row_security(&insert.table, " (USING expression)"))
+    }
+
+    /// Asks row security of a row as it was sent.
+    fn check_proposed(&self, insert: &InsertStatements, batch: &InsertBatch, row: &[Datum]) -> Result<(), StoreError> {
+        match &batch.proposed {
+            Some(proposed) if !self.is_true(proposed, row, 0)? => Err(self.forbidden(row_security(&insert.table, ""))),
+            _ => Ok(()),
+        }
     }
 
     fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
