@@ -17,7 +17,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::EdgeLimits;
-use crate::watch::{Activity, Protocol, Watched, shortest};
+use crate::follow::Framing;
+use crate::front::Ambiguous;
+use crate::socket::Watched;
+use crate::watch::{Activity, Protocol, shortest};
 
 /// How far the server is from its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,10 @@ pub(crate) enum Phase {
 
 /// How long a connection that has not asked yet may still do so when the server stops: its first request may be on
 /// the way, and could not be told from one that was lost.
-const LAST_CHANCE: Duration = Duration::from_millis(250);
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
+/// How often a connection that should end is looked at.
+const ENDING: Duration = Duration::from_millis(250);
 
 /// How long to wait before looking at the first bytes again when they do not tell the protocol.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -57,9 +63,13 @@ where
         () = tokio::time::sleep(limits.header_read_timeout) => return Some(DropReason::SlowHead),
         () = last_chance(&mut phase) => return None,
     };
-    let watched = TokioIo::new(Watched { socket, activity: activity.clone() });
+    let watched = TokioIo::new(Watched::new(socket, protocol, activity.clone(), limits));
     let for_requests = activity.clone();
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        let framing = request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length);
+        if for_requests.head_parsed(framing) {
+            request.extensions_mut().insert(Ambiguous);
+        }
         let answer = answer(request, for_requests.clone());
         async { Ok::<_, Infallible>(answer.await) }
     });
@@ -128,6 +138,14 @@ struct Watch<'a> {
     protocol: Protocol,
 }
 
+/// How far a connection is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    AfterLastChance,
+    Now,
+}
+
 /// Runs the connection, looks at it when something could be overdue, and lets it end when the server does.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
@@ -140,17 +158,21 @@ where
 {
     let mut alarm = pin!(tokio::time::sleep_until(Instant::now() + shortest(watch.limits)));
     // A connection that was accepted while the server began to stop finds it out here, not by a change.
-    let mut is_draining = false;
     let mut current = *phase.borrow_and_update();
+    let mut ending = Ending::No;
     loop {
         match current {
             Phase::Ended => {
                 return (!watch.activity.is_idle()).then_some(DropReason::Drained);
             }
-            Phase::Draining if !is_draining => {
-                is_draining = true;
-                finish(connection.as_mut());
-                alarm.as_mut().reset(Instant::now() + LAST_CHANCE);
+            Phase::Draining if ending == Ending::No => {
+                // The answer to a first request ends an HTTP/1.1 connection by itself.
+                let is_fresh = watch.protocol == Protocol::Http1 && !watch.activity.was_asked();
+                ending = if is_fresh { Ending::AfterLastChance } else { Ending::Now };
+                if ending == Ending::Now {
+                    finish(connection.as_mut());
+                }
+                alarm.as_mut().reset(Instant::now() + if is_fresh { LAST_CHANCE } else { ENDING });
             }
             _ => {}
         }
@@ -160,11 +182,15 @@ where
                 return result.err().filter(hyper::Error::is_parse).map(|_error| DropReason::Protocol);
             }
             () = alarm.as_mut() => {
-                if is_draining && watch.activity.is_idle() {
+                if ending != Ending::No && watch.activity.is_idle() {
                     return None;
                 }
+                if ending == Ending::AfterLastChance {
+                    ending = Ending::Now;
+                    finish(connection.as_mut());
+                }
                 match watch.activity.look(Instant::now(), watch.limits, watch.protocol) {
-                    Ok(next) if is_draining => alarm.as_mut().reset(next.min(Instant::now() + LAST_CHANCE)),
+                    Ok(next) if ending == Ending::Now => alarm.as_mut().reset(next.min(Instant::now() + ENDING)),
                     Ok(next) => alarm.as_mut().reset(next),
                     Err(reason) => return Some(reason),
                 }

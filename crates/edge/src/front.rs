@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use http::header::{CONNECTION, SERVER};
+use http::header::{CONNECTION, EXPECT, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -23,6 +23,10 @@ use crate::{EdgeLimits, Handler, body, host, mount, request_id};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The mark of a request that frames its body in two ways, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ambiguous;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ impl<H: Handler> Front<H> {
             self.cors.finish(&verdict, is_options, &mut answer.headers);
         }
         self.add_headers(&mut answer, &flight, answered);
-        if closes && version <= Version::HTTP_11 {
+        if (closes || self.shared.is_draining()) && version <= Version::HTTP_11 {
             answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         depart(answer, flight, answered)
@@ -117,7 +121,15 @@ impl<H: Handler> Front<H> {
         trace: Trace,
     ) -> Result<Answer, Refusal> {
         let limits = &self.shared.limits;
+        if parts.extensions.get::<Ambiguous>().is_some() {
+            return Err(Refusal::ambiguous());
+        }
         host::check(&parts)?;
+        let is_known =
+            |expected: &HeaderValue| expected.is_empty() || expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        if !parts.headers.get_all(EXPECT).iter().all(is_known) {
+            return Err(Refusal::expectation());
+        }
         if others >= limits.max_requests {
             let limit = limits.requests();
             self.shared.telemetry.report(&Overloaded { limit });

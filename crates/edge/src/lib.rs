@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod cors;
 mod error;
+mod follow;
 mod front;
 mod handler;
 mod host;
@@ -19,6 +20,7 @@ mod listener;
 mod mount;
 mod refusal;
 mod request_id;
+mod socket;
 mod watch;
 
 pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits};

@@ -84,8 +84,8 @@ impl Edge {
         self.addresses
     }
 
-    /// Serves until `shutdown` is ready, then drains: no new connections, idle ones are closed, running requests
-    /// are finished within `limits.drain_timeout`, the rest is cut off. The admin address answers to the end.
+    /// Serves until `shutdown` is ready, then drains: no new connections but those that wait already, idle ones are closed,
+    /// fresh ones get a second to ask, running requests are finished within `limits.drain_timeout`, the rest is cut off. The admin address answers to the end.
     pub async fn run<H: Handler, R: Readiness>(
         self,
         handler: H,
@@ -108,10 +108,15 @@ impl Edge {
             handler,
         });
         let (phase, watch) = watch::channel(Phase::Serving);
+        let hall = Hall { doors: Doors::new(limits.max_connections), front, watch };
         tokio::select! {
-            () = serve_api(self.api, front, watch) => {}
+            () = serve_api(&self.api, &hall) => {}
             () = shutdown => {}
         }
+        // From here on, answers tell their clients to go.
+        shared.begin_draining();
+        admit_backlog(self.api, &hall);
+        drop(hall);
         let drained = drain(&shared, &phase).await;
         let _nobody_watches = admin_phase.send(Phase::Ended);
         drained
@@ -131,28 +136,58 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
     open().map_err(|source| EdgeError::Listen { address, purpose, source })
 }
 
+/// What a connection to the API gets.
+struct Hall<H> {
+    doors: Doors,
+    front: Arc<Front<H>>,
+    watch: watch::Receiver<Phase>,
+}
+
 /// Accepts connections on the API's address. Never ends by itself.
-async fn serve_api<H: Handler>(listener: TcpListener, front: Arc<Front<H>>, watch: watch::Receiver<Phase>) {
-    let doors = Doors::new(front.shared.limits.max_connections);
+async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
     loop {
-        let socket = accept(&listener, &front.shared.telemetry).await;
-        let Some(place) = doors.enter() else {
-            turn_away(socket, &front.shared);
-            continue;
-        };
-        let (front, watch) = (front.clone(), watch.clone());
-        tokio::spawn(async move {
-            let shared = front.shared.clone();
-            shared.telemetry.metrics().connection_opened();
-            let answer = |request, activity| front.clone().answer(request, activity);
-            let reason = connection::serve(socket, &shared.limits, watch, answer).await;
-            shared.telemetry.metrics().connection_closed();
-            drop(place);
-            if let Some(reason) = reason {
-                shared.telemetry.report(&ConnectionDropped { reason });
-            }
-        });
+        admit(accept(listener, &hall.front.shared.telemetry).await, hall);
     }
+}
+
+/// Lets in who connected before the server began to stop, and closes the socket. Clients cannot tell that they
+/// were not accepted yet, and would lose their requests.
+fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
+    // Asks the operating system itself: the runtime may not have heard of the latest ones.
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..BACKLOG {
+        let socket = match listener.accept() {
+            Ok((socket, _peer)) => socket,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(_left_again) => continue,
+        };
+        if socket.set_nonblocking(true).is_ok()
+            && let Ok(socket) = TcpStream::from_std(socket)
+        {
+            let _closed = socket.set_nodelay(true);
+            admit(socket, hall);
+        }
+    }
+}
+
+/// Serves a connection, when there is a place for it.
+fn admit<H: Handler>(socket: TcpStream, hall: &Hall<H>) {
+    let Some(place) = hall.doors.enter() else {
+        turn_away(socket, &hall.front.shared);
+        return;
+    };
+    let (front, watch) = (hall.front.clone(), hall.watch.clone());
+    tokio::spawn(async move {
+        let shared = front.shared.clone();
+        shared.telemetry.metrics().connection_opened();
+        let answer = |request, activity| front.clone().answer(request, activity);
+        let reason = connection::serve(socket, &shared.limits, watch, answer).await;
+        shared.telemetry.metrics().connection_closed();
+        drop(place);
+        if let Some(reason) = reason {
+            shared.telemetry.report(&ConnectionDropped { reason });
+        }
+    });
 }
 
 /// Serves the admin address until the phase ends.
@@ -220,7 +255,6 @@ async fn drain(shared: &Shared, phase: &watch::Sender<Phase>) -> Drained {
     let clock = shared.telemetry.clock().clone();
     let began = clock.monotonic();
     let wait = shared.limits.drain_timeout;
-    shared.begin_draining();
     shared.telemetry.report(&Draining { in_flight: shared.in_flight(), wait });
     let _nobody_watches = phase.send(Phase::Draining);
     // Every connection holds a receiver: when none is left, all have ended.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use base::{Failure, Kind, Limit};
+use bytes::Bytes;
 use http::StatusCode;
+
+use crate::EdgeLimits;
 
 /// A request that does not get past the door.
 #[derive(Debug)]
@@ -91,5 +94,57 @@ impl Refusal {
 
     pub(crate) fn panicked() -> Self {
         Self { failure: Failure::internal("answering the request panicked"), status: None, closes: false }
+    }
+
+    pub(crate) fn ambiguous() -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "The request has both Content-Length and Transfer-Encoding");
+        refusal.failure = refusal.failure.with_hint("Send one of them: only one can tell where the request ends");
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn expectation() -> Self {
+        let mut refusal = Self::new(Kind::BadRequest, "PANDO417", "The request expects what the server does not know");
+        refusal.failure = refusal.failure.with_hint("The only expectation that is known is 100-continue");
+        refusal.status = Some(StatusCode::EXPECTATION_FAILED);
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn malformed() -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "The request's first line or headers are not proper HTTP/1.1");
+        refusal.failure = refusal.failure.with_hint("Percent-encode spaces and control characters in the URL");
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn head_too_large(limits: &EdgeLimits) -> Self {
+        let mut refusal = Self::new(Kind::TooLarge, "PANDO431", "The request's URI and headers are too large");
+        refusal.failure = refusal.failure.with_details(format!(
+            "The most that is taken is {} bytes (limits.max_header_bytes) and {} headers (limits.max_headers)",
+            limits.max_header_bytes, limits.max_headers
+        ));
+        refusal.status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        refusal.closes = true;
+        refusal
+    }
+
+    /// The whole answer as HTTP/1.1, for what is refused before it is a request. `date` is a header line.
+    pub(crate) fn to_wire(&self, date: &[u8]) -> Bytes {
+        let reply = rest::refuse(&self.failure, None);
+        let status = self.status.unwrap_or(reply.head.status);
+        let length = reply.body.len();
+        let mut wire =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\nserver: pando\r\ncontent-length: {length}\r\n")
+                .into_bytes();
+        for (name, value) in &reply.head.headers {
+            wire.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        wire.extend_from_slice(date);
+        wire.extend_from_slice(b"\r\n");
+        wire.extend_from_slice(&reply.body);
+        Bytes::from(wire)
     }
 }

@@ -2,18 +2,14 @@
 //! connection does, looked at when something could be overdue, catches slow senders, slow readers and idlers of
 //! both protocols without a timer per request.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use telemetry::DropReason;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::EdgeLimits;
+use crate::follow::Framing;
 
 /// What a connection does. Moments are nanoseconds since it was opened, plus one; 0 means "not now".
 #[derive(Debug)]
@@ -24,7 +20,16 @@ pub(crate) struct Activity {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
+    /// Heads that the parser took, and requests whose answer is handed over.
+    heads: AtomicU64,
+    answers: AtomicU64,
+    /// Of the last head: [`NOT_TOLD`], [`CHUNKED`] or the length of the body.
+    framing: AtomicU64,
+    is_ambiguous: AtomicBool,
 }
+
+const NOT_TOLD: u64 = u64::MAX;
+const CHUNKED: u64 = u64::MAX - 1;
 
 /// The protocol that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,46 @@ impl Activity {
             head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
+            heads: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            framing: AtomicU64::new(NOT_TOLD),
+            is_ambiguous: AtomicBool::new(false),
         }
+    }
+
+    /// The parser took a head. Gives whether it frames its body in two ways.
+    pub(crate) fn head_parsed(&self, framing: Framing) -> bool {
+        let framing = match framing {
+            Framing::Chunked => CHUNKED,
+            Framing::Length(bytes) => bytes,
+        };
+        self.framing.store(framing, Ordering::Relaxed);
+        self.heads.fetch_add(1, Ordering::Relaxed);
+        self.is_ambiguous.swap(false, Ordering::Relaxed)
+    }
+
+    /// What the parser said about the last head, once.
+    pub(crate) fn take_framing(&self) -> Option<Framing> {
+        match self.framing.swap(NOT_TOLD, Ordering::Relaxed) {
+            NOT_TOLD => None,
+            CHUNKED => Some(Framing::Chunked),
+            bytes => Some(Framing::Length(bytes)),
+        }
+    }
+
+    /// The head that the parser gets next frames its body in two ways.
+    pub(crate) fn set_ambiguous(&self) {
+        self.is_ambiguous.store(true, Ordering::Relaxed);
+    }
+
+    /// Heads that the parser took so far.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads.load(Ordering::Relaxed)
+    }
+
+    /// Whether every request's answer is handed over.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.heads() == self.answers.load(Ordering::Relaxed)
     }
 
     fn stamp(&self) -> u64 {
@@ -64,6 +108,7 @@ impl Activity {
     pub(crate) fn request_ended(&self) {
         self.idle_since.store(self.stamp(), Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether nothing is asked and nothing half asked.
@@ -76,13 +121,15 @@ impl Activity {
         self.was_asked.load(Ordering::Relaxed)
     }
 
-    fn bytes_came(&self) {
+    /// The client sent something.
+    pub(crate) fn bytes_came(&self) {
         if self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.stamp(), Ordering::Relaxed);
         }
     }
 
-    fn write_waits(&self, waits: bool) {
+    /// Whether the client does not take what is sent to it.
+    pub(crate) fn write_waits(&self, waits: bool) {
         let since = self.blocked_since.load(Ordering::Relaxed);
         if waits && since == 0 {
             self.blocked_since.store(self.stamp(), Ordering::Relaxed);
@@ -129,64 +176,6 @@ impl Activity {
 /// What begins now is overdue no earlier than this.
 pub(crate) fn shortest(limits: &EdgeLimits) -> Duration {
     limits.header_read_timeout.min(limits.write_timeout).min(limits.idle_timeout)
-}
-
-/// A socket whose reads and writes are noted.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) socket: TcpStream,
-    pub(crate) activity: std::sync::Arc<Activity>,
-}
-
-impl Watched {
-    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
-        self.activity.write_waits(poll.is_pending());
-        poll
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let poll = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.bytes_came();
-        }
-        poll
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.wrote(poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.wrote(poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP socket has nothing to flush: this says nothing about the client.
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

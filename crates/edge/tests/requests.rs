@@ -315,3 +315,116 @@ fn draining_cuts_off_what_does_not_finish() {
     let line = log.iter().find(|line| line["event.action"] == "request-finished").unwrap();
     assert_eq!((&line["http.response.status_code"], &line["event.outcome"]), (&499.into(), &"failure".into()));
 }
+
+#[test]
+fn raw_signs_in_the_target_are_taken_as_their_codes() {
+    let server = Server::plain();
+    for (target, path, query) in [
+        ("/v?select=jb->>a", "/v", "select=jb-%3E%3Ea"),
+        ("/v?name=eq.\"x\"", "/v", "name=eq.%22x%22"),
+        ("/v?select=\"a%20b\"", "/v", "select=%22a%20b%22"),
+        ("/<a>?b=<", "/%3Ca%3E", "b=%3C"),
+        ("/v?a=`{}|\\^'", "/v", "a=`{}|\\^'"),
+    ] {
+        let json = server.get(target, "").json();
+        assert_eq!((&json["path"], &json["query"]), (&path.into(), &query.into()), "{target}");
+    }
+    // Only inside of the target.
+    for broken in ["G>T / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1>\r\nHost: a\r\n\r\n"] {
+        assert_eq!(server.send(broken).status, 400, "{broken:?}");
+    }
+}
+
+#[test]
+fn raw_signs_elsewhere_stay() {
+    let server = Server::plain();
+    let mut stream = server.connect();
+    let body = "\r\n\r\nGET /<\"> HTTP/1.1\r\n\r\n";
+    let length = body.len();
+    let hex = format!("{length:x}");
+    for round in 0..3 {
+        for request in [
+            format!("GET /v?n=>{round} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            format!("POST /v?n=>{round} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"),
+            format!(
+                "POST /v?n=>{round} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{hex};a=\"b\"\r\n{body}\r\n0\r\nX-T: >\r\n\r\n"
+            ),
+        ] {
+            stream.write_all(request.as_bytes()).unwrap();
+            let json = Reply::read_one(&mut stream).json();
+            assert_eq!(json["query"], format!("n=%3E{round}"), "{request}");
+            assert_eq!(json["body"], if request.starts_with("GET") { "" } else { body }, "{request}");
+        }
+    }
+    // Headers as well, and byte by byte as well.
+    let request = "POST /v?n=<> HTTP/1.1\r\nHost: a\r\nX-Request-Id: a\r\nContent-Length: 3\r\n\r\n<\">";
+    for byte in request.as_bytes() {
+        stream.write_all(std::slice::from_ref(byte)).unwrap();
+    }
+    let reply = Reply::read_one(&mut stream);
+    assert_eq!((&reply.json()["query"], &reply.json()["body"]), (&"n=%3C%3E".into(), &"<\">".into()));
+}
+
+#[test]
+fn raw_signs_in_pipelined_requests() {
+    let server = Server::plain();
+    let get = |last: &str| format!("GET /v?a=>{last} HTTP/1.1\r\nHost: a\r\n");
+    let post = "POST /v?b=\" HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n<\">";
+    let all = format!("{}\r\n{post}{post}{}Connection: close\r\n\r\n", get("1"), get("2"));
+    let mut stream = server.connect();
+    stream.write_all(all.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 4, "{text}");
+    for (part, count) in [("a=%3E1", 1), ("a=%3E2", 1), ("b=%22", 2), ("<\\\">", 2)] {
+        assert_eq!(text.matches(part).count(), count, "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_length_given_twice_over_is_refused() {
+    let server = Server::plain();
+    let (length, chunked) = ("Content-Length: 5\r\n", "transfer-encoding: chunked\r\n");
+    for headers in [format!("{length}{chunked}"), format!("{chunked}{length}")] {
+        let reply = server.send(&format!(
+            "POST /v HTTP/1.1\r\nHost: a\r\n{headers}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        assert_eq!((reply.status, reply.header("connection")), (400, Some("close")));
+        assert!(!reply.text().contains("smuggled"));
+        assert_eq!(reply.code(), "PANDO400");
+    }
+}
+
+#[test]
+fn unknown_expectations_are_refused() {
+    let server = Server::plain();
+    for expect in ["200-ok", "100-continue, more"] {
+        let reply = server.get("/v", &format!("Expect: {expect}\r\n"));
+        assert_eq!((reply.status, reply.code().as_str()), (417, "PANDO417"), "{expect}");
+    }
+    for expect in ["100-Continue", ""] {
+        assert_eq!(server.get("/v", &format!("Expect: {expect}\r\n")).status, 200, "{expect}");
+    }
+}
+
+#[test]
+fn draining_answers_who_has_just_come() {
+    let mut server = Server::plain();
+    let mut fresh: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    let mut half = server.connect();
+    half.write_all(b"GET /zo").unwrap();
+    server.begin_stop();
+    server.wait_for_draining();
+    half.write_all(b"nes HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    fresh.push(half);
+    for (number, stream) in fresh.iter_mut().enumerate().filter(|(number, _)| *number != 0) {
+        if number < 50 {
+            stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        let reply = Reply::read_to_end(stream);
+        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")), "{number}");
+    }
+    // The first one never asks, and does not hold the server up.
+    assert_eq!(server.join().in_flight, 0);
+}

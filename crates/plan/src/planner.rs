@@ -31,7 +31,7 @@ pub struct Context<'a> {
 ///
 /// # Errors
 /// A name that does not exist, a value that does not fit, a bound exceeded: see [`PlanError`]. Privileges are not
-/// looked at here but by [`crate::admit`], from the footprint.
+/// looked at here but by [`crate::admit()`], from the footprint.
 pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(request, context)?;
     planner.check_bounds()?;

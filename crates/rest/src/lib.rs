@@ -1,7 +1,7 @@
 //! What is asked: the PostgREST dialect, both ways. URL, headers and body become an [`ApiRequest`]; an
 //! outcome becomes a status and headers. This crate knows no table: names are looked up by `plan`.
 //!
-//! The way in is [`parse`], which tries, in this order, the path, the schema, the method, the query string
+//! The way in is [`parse()`], which tries, in this order, the path, the schema, the method, the query string
 //! (cut into parameters, each in a little grammar of its own), ranges, the body, and the negotiated media type.
 //! The way out is [`head`] for what succeeded, [`refuse`] for what failed and [`options`] for `OPTIONS`.
 

@@ -199,6 +199,17 @@ impl Server {
         runtime.block_on(async { tokio::time::timeout(PATIENCE, self.waiting.notified()).await.unwrap() });
     }
 
+    /// Blocks until the server has begun to stop.
+    pub fn wait_for_draining(&self) {
+        for _ in 0..2000 {
+            if self.admin("GET", "/ready").status == 503 {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("the server does not stop");
+    }
+
     pub fn connect(&self) -> TcpStream {
         connect(self.api)
     }

@@ -1,0 +1,33 @@
+# What there is to do; `just` lists it. Every recipe is one command that works without just, too.
+
+default:
+    @just --list
+
+# Build everything
+build:
+    cargo build --workspace --all-targets
+
+# Serve the example on http://127.0.0.1:8000
+serve:
+    cargo run --release -p pando -- serve --config examples/climbing
+
+# Everything that is tested; arguments go to cargo test: just test -p plan
+test *arguments:
+    scripts/test {{ arguments }}
+
+# What has to pass before a change lands
+ci:
+    bash .ci/run
+
+# Speed, side by side with a hand-written server
+bench *arguments:
+    bench/run {{ arguments }}
+
+# Write generated files anew: recorded SQL, the reference pages, docs/conformance.md. Read the diff.
+bless:
+    cargo test -p sql -- --ignored bless
+    cargo test -p telemetry -p pando -- --ignored bless
+
+# Format everything
+fmt:
+    cargo fmt --all
