@@ -33,8 +33,7 @@ pub fn fill(path: &str, climbs: i64) -> Result<(), Failure> {
     let mut numbers = Numbers(42);
     let transaction = connection.transaction()?;
     {
-        let mut route =
-            transaction.prepare("INSERT INTO route (id, name, grade, metres) VALUES (?1, ?2, ?3, ?4)")?;
+        let mut route = transaction.prepare("INSERT INTO route (id, name, grade, metres) VALUES (?1, ?2, ?3, ?4)")?;
         for id in 1..=ROUTES {
             let name = format!("{} {id}", numbers.pick(&WORDS));
             route.execute(params![id, name, numbers.pick(&GRADES), 5 + numbers.below(30)])?;
@@ -43,8 +42,7 @@ pub fn fill(path: &str, climbs: i64) -> Result<(), Failure> {
             "INSERT INTO climbs (id, name, route_id, sent, attempts, climbed_at, note)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        let mut comment =
-            transaction.prepare("INSERT INTO comments (climb_id, body, stars) VALUES (?1, ?2, ?3)")?;
+        let mut comment = transaction.prepare("INSERT INTO comments (climb_id, body, stars) VALUES (?1, ?2, ?3)")?;
         for id in 1..=climbs {
             let name = format!("{} and {} {id}", numbers.pick(&WORDS), numbers.pick(&WORDS));
             let note = (numbers.below(3) > 0).then(|| format!("held the {} \"just so\"", numbers.pick(&WORDS)));

@@ -14,9 +14,8 @@ thread_local! {
 /// A climb by its id: an array of one row or none.
 pub fn point(path: &Path, id: i64) -> rusqlite::Result<Vec<u8>> {
     with(path, |connection| {
-        let mut statement = connection.prepare_cached(
-            "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id = ?1",
-        )?;
+        let mut statement = connection
+            .prepare_cached("SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id = ?1")?;
         rows(&mut statement.query([id])?, 256)
     })
 }
@@ -40,8 +39,7 @@ pub fn embedded(path: &Path, after: i64, limit: i64) -> rusqlite::Result<Vec<u8>
              FROM climbs JOIN route ON route.id = climbs.route_id
              WHERE climbs.id > ?1 ORDER BY climbs.id LIMIT ?2",
         )?;
-        let mut comments =
-            transaction.prepare_cached("SELECT id, body, stars FROM comments WHERE climb_id = ?1")?;
+        let mut comments = transaction.prepare_cached("SELECT id, body, stars FROM comments WHERE climb_id = ?1")?;
         let mut out = Vec::with_capacity(usize::try_from(limit).unwrap_or(0).min(1000) * 320);
         out.push(b'[');
         let mut found = climbs.query([after, limit])?;
@@ -156,13 +154,7 @@ fn moment(out: &mut Vec<u8>, microseconds: i64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     // Writing into a vector cannot fail.
-    drop(write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    ));
+    drop(write!(out, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60));
     if fraction > 0 {
         let digits = format!("{fraction:06}");
         drop(write!(out, ".{}", digits.trim_end_matches('0')));

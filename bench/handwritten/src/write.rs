@@ -92,7 +92,5 @@ fn insert(connection: &Connection, climb: &NewClimb) -> rusqlite::Result<()> {
         "INSERT INTO climbs (name, route_id, sent, attempts, climbed_at, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    statement
-        .execute((&climb.name, climb.route_id, climb.sent, climb.attempts, now, &climb.note))
-        .map(drop)
+    statement.execute((&climb.name, climb.route_id, climb.sent, climb.attempts, now, &climb.note)).map(drop)
 }

@@ -35,7 +35,11 @@ impl Writer {
 
     /// Appends a number that the program itself counted: aliases, positions.
     pub(crate) fn number(&mut self, number: u64) -> &mut Self {
-        self.text.push_str(&number.to_string());
+        match u8::try_from(number) {
+            // Nearly all of them.
+            Ok(digit) if digit < 10 => self.text.push(char::from(b'0' + digit)),
+            _ => self.text.push_str(&number.to_string()),
+        }
         self
     }
 

@@ -183,6 +183,11 @@ fn push_level(text: &mut String, level: Level, colour: bool) {
 
 /// Appends `value` as the inside of a JSON string (RFC 8259 section 7).
 fn push_escaped(text: &mut String, value: &str) {
+    // Nearly every value is a plain word.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        text.push_str(value);
+        return;
+    }
     for character in value.chars() {
         match character {
             '"' => text.push_str("\\\""),

@@ -5,6 +5,9 @@
 //! alternative is tried only if the one before it failed without consuming ([`Parser::attempt`] takes the
 //! consumption back). What was expected at a place is collected until something is consumed there. `error` holds
 //! this collection for the parsers that ran so far; each parser merges its own into it, and forgets it when it consumes.
+//!
+//! What was expected matters only to a text that is refused, and collecting it costs most of the parsing. So a text is
+//! first parsed without, and once more with it if that failed: what a parser accepts never depends on what was expected.
 
 use base::Limit;
 
@@ -65,6 +68,8 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     position: usize,
     error: Expectation,
+    /// Whether expectations are collected: only in the second run, over a text that is refused.
+    collects: bool,
     exceeded: Option<(&'static str, Limit)>,
     /// Characters looked at: the measure of the tests that parsing is linear.
     pub(super) steps: u64,
@@ -73,7 +78,7 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str, limits: &'a Limits) -> Self {
-        Self { text, position: 0, error: Expectation::default(), exceeded: None, steps: 0, limits }
+        Self { text, position: 0, error: Expectation::default(), collects: false, exceeded: None, steps: 0, limits }
     }
 
     /// The place, to see whether something was consumed.
@@ -84,6 +89,13 @@ impl<'a> Parser<'a> {
     /// What is left.
     pub(super) fn rest(&self) -> &'a str {
         self.text.get(self.position..).unwrap_or("")
+    }
+
+    /// Whether an alternative that needs `wanted` before the next of `ends` is worth trying. In the second run all
+    /// are, since each tells what it expected; text in quotes may hold anything, so there too.
+    pub(super) fn is_worth_trying(&self, wanted: char, ends: &[char]) -> bool {
+        let next = || self.rest().chars().find(|found| *found == wanted || *found == '"' || ends.contains(found));
+        self.collects || next().is_some_and(|found| found == wanted || found == '"')
     }
 
     pub(super) fn peek(&mut self) -> Option<char> {
@@ -103,9 +115,18 @@ impl<'a> Parser<'a> {
     }
 
     fn note(&mut self, position: usize, found: Option<char>, expected: &[&'static str]) {
+        if !self.collects {
+            return;
+        }
         self.error.add(position, &[Message::Found(found)]);
         for label in expected {
             self.error.add(position, &[Message::Expected(label)]);
+        }
+    }
+
+    fn note_unwanted(&mut self, position: usize, found: char) {
+        if self.collects {
+            self.error.add(position, &[Message::Unwanted(found)]);
         }
     }
 
@@ -217,7 +238,10 @@ impl<'a> Parser<'a> {
                 Ok(())
             }
             Some(found) => {
-                self.error.add(position, &[Message::Unwanted(found), Message::Expected("end of input")]);
+                self.note_unwanted(position, found);
+                if self.collects {
+                    self.error.add(position, &[Message::Expected("end of input")]);
+                }
                 Err(Failed)
             }
         }
@@ -232,7 +256,7 @@ impl<'a> Parser<'a> {
         let position = self.position;
         match self.peek() {
             Some(found) if unwanted(found) => {
-                self.error.add(position + found.len_utf8(), &[Message::Unwanted(found)]);
+                self.note_unwanted(position + found.len_utf8(), found);
                 Err(Failed)
             }
             other => {
@@ -281,7 +305,7 @@ impl<'a> Parser<'a> {
         let start = self.position;
         let before = std::mem::take(&mut self.error);
         let outcome = parser(self);
-        if self.position == start {
+        if self.position == start && self.collects {
             let mut own = std::mem::replace(&mut self.error, before);
             if outcome.is_err() && own.messages.is_empty() {
                 own.position = start;
@@ -368,9 +392,15 @@ impl<'a> Parser<'a> {
         &mut self,
         what: &str,
         shown: &str,
-        parser: impl FnOnce(&mut Self) -> Parsed<T>,
+        parser: impl Fn(&mut Self) -> Parsed<T>,
     ) -> Result<T, Fault> {
-        let outcome = parser(self).and_then(|found| self.end().map(|()| found));
+        let whole = |state: &mut Self| parser(state).and_then(|found| state.end().map(|()| found));
+        let mut outcome = whole(self);
+        if outcome.is_err() && self.exceeded.is_none() {
+            self.position = 0;
+            self.collects = true;
+            outcome = whole(self);
+        }
         if let Some((what, limit)) = self.exceeded {
             return Err(Fault::QueryLimit { what, limit });
         }
@@ -442,7 +472,7 @@ fn quote(character: char, mark: char) -> String {
 
 /// Parses a whole text with one of the grammars, for the tables of the tests.
 #[cfg(test)]
-pub(super) fn steps_of<T>(text: &str, parser: impl FnOnce(&mut Parser<'_>) -> Parsed<T>) -> u64 {
+pub(super) fn steps_of<T>(text: &str, parser: impl Fn(&mut Parser<'_>) -> Parsed<T>) -> u64 {
     let limits = Limits::default();
     let mut state = Parser::new(text, &limits);
     let _ = state.run("test", text, parser);

@@ -28,8 +28,11 @@ fn forest(parser: &mut Parser<'_>, depth: u64, items: &mut u64) -> Parsed<Vec<Se
 }
 
 fn item(parser: &mut Parser<'_>, depth: u64, items: &mut u64) -> Parsed<SelectItem> {
-    let head =
-        parser.optional(|parser| parser.either(|parser| parser.attempt(spread), |parser| parser.attempt(relation)))?;
+    let head = if parser.is_worth_trying('(', &[',', ')']) {
+        parser.optional(|parser| parser.either(|parser| parser.attempt(spread), |parser| parser.attempt(relation)))?
+    } else {
+        None
+    };
     let Some(mut embed) = head else {
         return column(parser);
     };
@@ -116,6 +119,9 @@ fn keyword(parser: &mut Parser<'_>, word: &'static str, label: &'static str) -> 
 
 /// `alias:`, but not the first half of a cast.
 fn alias(parser: &mut Parser<'_>) -> Parsed<String> {
+    if !parser.is_worth_trying(':', &[',', '(', ')']) {
+        return Err(Failed);
+    }
     parser.attempt(|parser| {
         let name = field_name(parser)?;
         parser.character(':', "\":\"")?;
@@ -145,6 +151,9 @@ fn star(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
 }
 
 fn count(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
+    if !parser.is_worth_trying('(', &[',', ')']) {
+        return Err(Failed);
+    }
     let alias = parser.optional(alias)?;
     parser.string("count()", "\"count()\"")?;
     let aggregate_cast = cast(parser)?;

@@ -66,7 +66,7 @@ pub struct Key {
     /// The name.
     pub name: Arc<str>,
     /// The name as JSON with its colon.
-    pub json: Arc<[u8]>,
+    pub json: Vec<u8>,
 }
 
 impl Key {
@@ -75,7 +75,7 @@ impl Key {
         let mut json = Vec::with_capacity(name.len() + 3);
         datatype::json::write_string(name, &mut json);
         json.push(b':');
-        Self { name: name.clone(), json: json.into() }
+        Self { name: name.clone(), json }
     }
 }
 

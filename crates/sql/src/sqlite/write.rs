@@ -35,8 +35,11 @@ pub struct InsertStatements {
 pub struct InsertBatch {
     /// The columns, aligned with the rows' cells.
     pub columns: Vec<Arc<str>>,
-    /// Writes one row, whose cells are its parameters, and gives its `_rowid_`.
+    /// Writes one row, whose cells are its parameters.
     pub statement: Statement,
+    /// Whether the statement gives the row's `_rowid_`, since none may be written. Otherwise it is the connection's
+    /// last one.
+    pub gives_row_id: bool,
     /// For an upsert that merges: gives the `_rowid_` of the row that exists already.
     pub existing: Option<Statement>,
     /// Under row security: gives true when the row as it was sent may be inserted. Asked where it is not inserted: when it
@@ -122,12 +125,13 @@ fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
     InsertBatch {
         columns: batch.columns.clone(),
         statement: insert_row(&insert.table, batch, conflict),
+        gives_row_id: conflict.is_some(),
         existing: merging.and_then(|conflict| existing_row(&insert.table, batch, conflict)),
         proposed: insert.check.as_ref().and_then(|check| proposed_row(&insert.table, batch, check)),
     }
 }
 
-/// `INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT ... RETURNING _rowid_`
+/// `INSERT INTO t (a, b) VALUES (?, ?)`, or `... ON CONFLICT ... RETURNING _rowid_`
 fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> Statement {
     let mut writer = Writer::new(Values::AsParameters);
     writer.syntax("INSERT INTO ").identifier(&physical_name(&table.name));
@@ -148,7 +152,10 @@ fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> S
     if let Some(conflict) = conflict.filter(|_| !batch.columns.is_empty()) {
         write_conflict(&mut writer, conflict);
     }
-    writer.syntax(" RETURNING _rowid_");
+    // A row that can only be new needs no RETURNING, which costs a table in memory: the connection knows its `_rowid_`.
+    if conflict.is_some() {
+        writer.syntax(" RETURNING _rowid_");
+    }
     writer.finish()
 }
 

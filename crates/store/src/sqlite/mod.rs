@@ -82,9 +82,10 @@ pub(crate) fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let origin = clock.monotonic();
+    adopt(&settings)?;
     let lock = lock(&settings.path)?;
     let empty = Arc::new(Catalog::default());
-    let mut connection = open_writing(&settings, &empty, origin)?;
+    let mut connection = writer::connect(&settings.path, settings.wait, &empty, origin)?;
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
     connection.follow(&catalog).map_err(failure::translate)?;
@@ -134,19 +135,12 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Opens the writing connection on a file that is checked first: nothing is changed in one that is not ours.
-fn open_writing(
-    settings: &Settings,
-    catalog: &Arc<Catalog>,
-    origin: std::time::Instant,
-) -> Result<connection::Connection, StoreError> {
+/// Looks at the file before anything is made beside it or changed in it, and makes it one of Pando's if it is new.
+fn adopt(settings: &Settings) -> Result<(), StoreError> {
     let path = &settings.path;
-    {
-        let plain = rusqlite::Connection::open(path).map_err(|error| migration::damaged(path, &error))?;
-        plain.busy_timeout(settings.wait).map_err(|error| migration::damaged(path, &error))?;
-        migration::adopt(&plain, path)?;
-    }
-    writer::connect(path, settings.wait, catalog, origin)
+    let plain = rusqlite::Connection::open(path).map_err(|error| migration::damaged(path, &error))?;
+    plain.busy_timeout(settings.wait).map_err(|error| migration::damaged(path, &error))?;
+    migration::adopt(&plain, path)
 }
 
 impl Store for SqliteStore {

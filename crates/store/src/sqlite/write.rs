@@ -41,6 +41,17 @@ pub(super) fn run(connection: &Connection, job: &Job, bounds: Bounds) -> Result<
     }
 }
 
+/// Whether a write is one statement, which SQLite itself undoes when it fails: it needs no savepoint.
+pub(super) fn is_single_statement(job: &Job) -> bool {
+    let Rendered::Sqlite(Sqlite::Insert(insert)) = &*job.rendered else { return false };
+    let plan::Operation::Insert(planned) = &job.plan.operation else { return false };
+    planned.batches.iter().map(|batch| batch.rows.len()).sum::<usize>() == 1
+        && insert.check.is_none()
+        && insert.merge.is_none()
+        && insert.returning.is_none()
+        && insert.location.is_none()
+}
+
 /// Tells what a write did.
 pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
     let Rendered::Sqlite(rendered) = &*job.rendered;
@@ -132,7 +143,8 @@ impl Write<'_> {
             rows: "[]".to_owned(),
             role: &self.job.caller.role,
         };
-        let written = match self.run_row(&batch.statement, row) {
+        let run = if batch.gives_row_id { Self::run_row } else { Self::run_new_row };
+        let written = match run(self, &batch.statement, row) {
             Ok(written) => written,
             Err(error) => {
                 // Row security speaks first: a constraint may only tell of rows to who could have written this one.
@@ -251,6 +263,14 @@ impl Write<'_> {
         // Constraints that are checked at the statement's end speak up only when it is run to its end.
         while rows.next()?.is_some() {}
         Ok(row)
+    }
+
+    /// Runs an insert whose row can only be new; gives its `_rowid_`.
+    fn run_new_row(&self, statement: &Statement, cells: &[Datum]) -> rusqlite::Result<Option<i64>> {
+        let mut prepared = self.connection.prepare_cached(statement.text())?;
+        bind_cells(&mut prepared, statement, cells, 0)?;
+        prepared.raw_execute()?;
+        Ok(Some(self.connection.last_insert_rowid()))
     }
 
     /// Runs a statement that gives `_rowid_`s.

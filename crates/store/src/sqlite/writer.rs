@@ -198,7 +198,7 @@ impl Room {
             return Err(error);
         }
         self.catalog.store(next);
-        self.checkpointer.after_commit();
+        self.checkpointer.after_commit(self.connection.raw());
         Ok(())
     }
 
@@ -247,7 +247,7 @@ impl Room {
             self.answer(write);
         }
         self.observer.batch(writes, self.clock.monotonic().saturating_duration_since(started));
-        self.checkpointer.after_commit();
+        self.checkpointer.after_commit(self.connection.raw());
         left_over
     }
 
@@ -315,17 +315,22 @@ impl Room {
             return Err(StoreError::Busy("the schema has just changed"));
         }
         let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
-        self.execute("SAVEPOINT write")?;
+        let has_savepoint = !job.commits || !write::is_single_statement(job);
+        if has_savepoint {
+            self.execute("SAVEPOINT write")?;
+        }
         self.connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
         let outcome = write::run(self.connection.raw(), job, self.bounds);
         self.connection.set_deadline(None);
         if self.connection.raw().is_autocommit() {
             return outcome.and(Err(StoreError::Engine("the transaction ended before its time".to_owned())));
         }
-        if outcome.is_err() || !job.commits {
+        if has_savepoint && (outcome.is_err() || !job.commits) {
             self.execute("ROLLBACK TO write")?;
         }
-        self.execute("RELEASE write")?;
+        if has_savepoint {
+            self.execute("RELEASE write")?;
+        }
         outcome
     }
 
@@ -349,6 +354,9 @@ pub(super) fn note_log_pages(_: &rusqlite::hooks::Wal, pages: i32) -> rusqlite::
 /// How long the log may become before its pages are moved into the file: SQLite's own default, 4 MiB.
 const LONG_LOG: i32 = 1_000;
 
+/// How long the log may become before the writer itself moves what is left of it: 12 MiB.
+const LONGER_LOG: i32 = 3 * LONG_LOG;
+
 /// How long the log may become before it is emptied for good, which needs a moment without readers: 64 MiB.
 const HUGE_LOG: i32 = 16_000;
 
@@ -359,6 +367,8 @@ const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
 struct Checkpointer {
     wake: Option<std::sync::mpsc::SyncSender<i32>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// The length of the log, in pages, from which on something is done about it.
+    next: Cell<i32>,
 }
 
 impl Checkpointer {
@@ -378,13 +388,27 @@ impl Checkpointer {
                 drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
             })
             .map_err(|error| StoreError::Engine(format!("the checkpoint thread could not be started: {error}")))?;
-        Ok(Self { wake: Some(wake), thread: Some(thread) })
+        Ok(Self { wake: Some(wake), thread: Some(thread), next: Cell::new(LONG_LOG) })
     }
 
-    /// Called on the writer's thread after each commit.
-    fn after_commit(&self) {
+    /// Called on the writer's thread after each commit, with its connection.
+    ///
+    /// Writes go on while the checkpointer works. Under steady load its work is therefore never complete, so the log
+    /// never begins anew, and every page of it makes all look-ups in it slower. A log that has become long in spite of
+    /// the checkpointer is finished here: only what was written since is left to move. One that cannot be finished,
+    /// because a reader still needs old pages, is tried again when it has grown by as much again.
+    fn after_commit(&self, writing: &rusqlite::Connection) {
         let pages = LOG_PAGES.with(Cell::get);
-        if let (true, Some(wake)) = (pages > LONG_LOG, &self.wake) {
+        if pages < LONG_LOG {
+            self.next.set(LONG_LOG);
+        }
+        if pages < self.next.get() {
+            return;
+        }
+        self.next.set(pages.saturating_add(LONG_LOG));
+        if (LONGER_LOG..=HUGE_LOG).contains(&pages) {
+            checkpoint(writing, pages);
+        } else if let Some(wake) = &self.wake {
             // A full channel means that it is awake already.
             let _awake_already = wake.try_send(pages);
         }
@@ -400,7 +424,7 @@ impl Checkpointer {
 
 fn checkpoint(connection: &rusqlite::Connection, pages: i32) {
     let text = if pages > HUGE_LOG { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
-    // One that cannot finish, because a reader still needs old pages, is tried again after the next write.
+    // One that cannot finish, because a reader still needs old pages, is tried again when the log has grown.
     drop(connection.query_row(text, [], |_| Ok(())));
 }
 
