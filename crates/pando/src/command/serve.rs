@@ -12,8 +12,8 @@ use identity::{KeyListener, Verifier};
 use service::Service;
 use store::Store;
 use telemetry::{
-    Advice, CatalogLoaded, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied, ReadinessChanged,
-    SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
+    Advice, CatalogLoaded, DatabaseUnavailable, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied,
+    ReadinessChanged, SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -199,11 +199,17 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
     loop {
         tokio::time::sleep(PROBE).await;
         // Busy is not broken: who waits for the database gets an answer of its own.
-        let answers = !matches!(
-            store.check().await,
-            Err(store::StoreError::Engine(_) | store::StoreError::Unusable { .. } | store::StoreError::Closed)
-        );
+        let broken = match store.check().await {
+            Err(
+                error @ (store::StoreError::Engine(_) | store::StoreError::Unusable { .. } | store::StoreError::Closed),
+            ) => Some(error.to_string()),
+            _ => None,
+        };
+        let answers = broken.is_none();
         if is_ready.swap(answers, Ordering::Relaxed) != answers {
+            if let Some(error) = &broken {
+                telemetry.report(&DatabaseUnavailable { error });
+            }
             telemetry.report(&ReadinessChanged { reason: (!answers).then_some(NOT_READY) });
         }
     }
