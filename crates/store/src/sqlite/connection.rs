@@ -26,7 +26,7 @@ const STEPS_PER_CHECK: i32 = 2_000;
 const PAGE_CACHE: &str = "-2000";
 
 /// How much of the file is mapped into memory for reading, in bytes. Address space, not memory.
-const MEMORY_MAP: i64 = 256 * 1024 * 1024;
+pub(super) const MEMORY_MAP: i64 = 256 * 1024 * 1024;
 
 /// To which size the log's file is cut when it begins anew, in bytes.
 const JOURNAL_SIZE: i64 = 64 * 1024 * 1024;

@@ -6,6 +6,7 @@ use base::Timestamp;
 use catalog::Snapshot;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::connection::MEMORY_MAP;
 use super::failure::translate;
 use crate::driver::{AppliedMigration, Migration};
 use crate::error::StoreError;
@@ -62,8 +63,11 @@ pub(super) fn check_health(connection: &Connection, path: &Path) -> Result<(), S
     if length > CHECKED_WHOLE {
         return Ok(());
     }
+    // Read through the small page cache instead of the map: every page is looked at once, and none has to stay.
+    connection.pragma_update(None, "mmap_size", 0).map_err(translate)?;
     let verdict: String =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| damaged(path, &error))?;
+    connection.pragma_update(None, "mmap_size", MEMORY_MAP).map_err(translate)?;
     if verdict == "ok" {
         return Ok(());
     }
