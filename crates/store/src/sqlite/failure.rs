@@ -49,6 +49,7 @@ pub(super) enum AttemptKind {
 /// Translates an error of a read, or one that needs no knowledge of what was written.
 pub(super) fn translate(error: rusqlite::Error) -> StoreError {
     match error {
+        rusqlite::Error::SqlInputError { msg, .. } if is_too_complex(&msg) => too_complex(&msg).into(),
         rusqlite::Error::SqliteFailure(failure, message) => {
             let message = message.unwrap_or_default();
             if let Some(failure) = raised(&message) {
@@ -66,6 +67,7 @@ pub(super) fn translate(error: rusqlite::Error) -> StoreError {
                     "a value is longer than the engine's limit of 1,000,000,000 bytes",
                 )
                 .into(),
+                ErrorCode::Unknown if is_too_complex(&message) => too_complex(&message).into(),
                 _ => StoreError::Engine(format!("{failure}: {message}")),
             }
         }
@@ -76,6 +78,25 @@ pub(super) fn translate(error: rusqlite::Error) -> StoreError {
         },
         other => StoreError::Engine(other.to_string()),
     }
+}
+
+/// Whether SQLite's message says that the statement is beyond one of its limits (<https://www.sqlite.org/limits.html>):
+/// it has no code of its own for this.
+fn is_too_complex(message: &str) -> bool {
+    const BEGINNINGS: [&str; 4] = [
+        "too many SQL variables",
+        "Expression tree is too large",
+        "at most 64 tables in a join",
+        "too many columns in result set",
+    ];
+    BEGINNINGS.iter().any(|beginning| message.starts_with(beginning))
+}
+
+/// The request is sound, but its statement is beyond the engine's limits.
+fn too_complex(message: &str) -> Failure {
+    Failure::new(Kind::TooLarge, "54001", "the request needs a larger statement than the embedded engine takes")
+        .with_details(message)
+        .with_hint("Ask for fewer values, filters, columns or levels of embedding at once.")
 }
 
 /// Translates an error of a write: violated constraints are named as PostgreSQL names them.
@@ -281,4 +302,35 @@ fn referenced_values(
         }
     }
     Ok(String::from_utf8(text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite says of a statement, translated.
+    fn refusal(statement: &str) -> StoreError {
+        let connection = Connection::open_in_memory().expect("opens");
+        translate(connection.prepare(statement).expect_err("the statement is beyond a limit"))
+    }
+
+    #[test]
+    fn a_statement_beyond_the_engine_s_limits_is_the_request_s_fault() {
+        let variables = format!("select 1 where 1 in ({}?)", "?,".repeat(40_000));
+        let depth = format!("select {}1", "1+".repeat(2_000));
+        let tables: Vec<String> = (0..65).map(|table| format!("(select 1) as t{table}")).collect();
+        let columns = format!("select {}1", "1,".repeat(2_000));
+        for statement in [variables, depth, format!("select 1 from {}", tables.join(",")), columns] {
+            let refused = refusal(&statement);
+            assert!(
+                matches!(&refused, StoreError::Refused(failure) if failure.kind == Kind::TooLarge && failure.code == "54001"),
+                "{refused:.200?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_statement_that_makes_no_sense_is_the_program_s_fault() {
+        assert!(matches!(refusal("select nothing"), StoreError::Engine(_)));
+    }
 }
