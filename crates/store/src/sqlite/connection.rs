@@ -116,7 +116,7 @@ impl Connection {
         // FULL: the log is synced at every commit, so that an acknowledged write survives the loss of power.
         self.raw.pragma_update(None, "synchronous", "full")?;
         self.raw.pragma_update(None, "foreign_keys", "on")?;
-        // Checkpoints are made by a thread of their own, so that no write waits for one.
+        // Checkpoints are made by the writer's checkpointer, so that a commit seldom waits for one.
         self.raw.pragma_update(None, "wal_autocheckpoint", 0)?;
         self.raw.pragma_update(None, "journal_size_limit", JOURNAL_SIZE)?;
         self.raw.wal_hook(Some(super::writer::note_log_pages));

@@ -86,13 +86,7 @@ struct Touched {
     inserted: u64,
 }
 
-impl Touched {
-    /// The `_rowid_`s as a JSON array, which SQL takes as one parameter.
-    fn as_json(&self) -> String {
-        as_json(&self.rows)
-    }
-}
-
+/// `_rowid_`s as a JSON array, which SQL takes as one parameter.
 fn as_json(rows: &[i64]) -> String {
     let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
     format!("[{}]", rows.join(","))
@@ -231,7 +225,7 @@ impl Write<'_> {
         self.check_expectation(count)?;
         // Read before they go, together with what hangs on them.
         let body = self.body(delete.returning.as_ref(), &touched.rows)?;
-        let rows = touched.as_json();
+        let rows = as_json(&touched.rows);
         self.remove(&delete.remove, &rows).map_err(|error| {
             let attempt = Attempt {
                 table: &delete.table,

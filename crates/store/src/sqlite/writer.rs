@@ -263,7 +263,7 @@ impl Room {
             Err(error) => Done { job, reply, outcome: Err(error), duration: Duration::ZERO },
         };
         let is_open = !self.connection.raw().is_autocommit();
-        if let (true, Err(error)) = (is_open, self.commit()) {
+        if is_open && let Err(error) = self.commit() {
             ran.outcome = ran.outcome.and(Err(error));
         }
         self.answer(ran);
@@ -363,7 +363,7 @@ const HUGE_LOG: i32 = 16_000;
 /// How long a checkpoint may wait for readers to be out of the way. Writers wait with it.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
 
-/// Moves the log's pages into the file on a thread of its own: no write waits for the disk meanwhile.
+/// Moves the log's pages into the file on a thread of its own: a write waits for it only once the log is long.
 struct Checkpointer {
     wake: Option<std::sync::mpsc::SyncSender<i32>>,
     thread: Option<std::thread::JoinHandle<()>>,
