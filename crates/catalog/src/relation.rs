@@ -7,7 +7,7 @@ use base::QualifiedName;
 use datatype::Type;
 use serde::{Deserialize, Serialize};
 
-use crate::expression::{Expression, Query};
+use crate::expression::{Expression, Query, SourceId};
 use crate::privilege::{Grant, Privilege};
 
 /// A table or a view.
@@ -150,8 +150,53 @@ pub struct Index {
     pub name: Arc<str>,
     /// Whether values occur once.
     pub is_unique: bool,
-    /// The leading plain columns, for deciding whether a filter is indexed.
+    /// The leading plain columns, for deciding whether a filter is indexed. None for an index that leaves rows out.
     pub columns: Vec<Arc<str>>,
+    /// What is indexed, in order.
+    #[serde(default)]
+    pub terms: Vec<IndexTerm>,
+    /// `WHERE`: which rows are in it.
+    #[serde(default)]
+    pub predicate: Option<Expression>,
+}
+
+/// One term of an index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexTerm {
+    /// A column or an expression over the row.
+    pub expression: Expression,
+    /// `DESC`
+    pub is_descending: bool,
+}
+
+impl Index {
+    /// Whether a column takes part in it.
+    pub fn reads(&self, column: &str) -> bool {
+        self.parts().any(|part| reads_column(part, column))
+    }
+
+    /// Whether a column takes part in it otherwise than by itself: in an expression, or in the predicate.
+    pub fn reads_in_expression(&self, column: &str) -> bool {
+        let is_plain = |part: &&Expression| matches!(part, Expression::Column { .. });
+        self.terms
+            .iter()
+            .map(|term| &term.expression)
+            .filter(|part| !is_plain(part))
+            .chain(&self.predicate)
+            .any(|part| reads_column(part, column))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Expression> {
+        self.terms.iter().map(|term| &term.expression).chain(&self.predicate)
+    }
+}
+
+fn reads_column(expression: &Expression, column: &str) -> bool {
+    let mut is_read = false;
+    expression.visit(&mut |part| {
+        is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name, .. } if **name == *column);
+    });
+    is_read
 }
 
 /// A row security policy.

@@ -29,6 +29,9 @@ pub struct Routine {
     /// The statements; the last one gives the outcome. Arguments are columns of [`crate::SourceId::ARGUMENTS`], named
     /// by [`Argument::key`].
     pub body: Vec<RoutineStatement>,
+    /// The body as it was written. It is read anew when a table that it names has changed, as on PostgreSQL, where it is
+    /// read at every call.
+    pub source: String,
     /// `COMMENT ON FUNCTION`.
     pub comment: Option<String>,
     /// Who may call it (`EXECUTE`); `public` is everybody.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock};
 use catalog::Snapshot;
-use sql::ddl::{Script, Step};
 use store::{AppliedMigration, Migration, Observer, SqliteSettings, Store};
 
 use crate::configuration::{Config, Prepared};
@@ -95,7 +94,7 @@ pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Appli
     for file in waiting {
         let shown = folder.join(&file.name).display().to_string();
         let migration = translate(file, &shown, &snapshot)?;
-        snapshot = migration.snapshot.clone();
+        snapshot = migration.script.snapshot.clone();
         steps.push(migration);
     }
     if is_new
@@ -122,16 +121,8 @@ async fn apply(store: &dyn Store, steps: Vec<Migration>) -> Result<Vec<Applied>,
 }
 
 fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Migration, MigrationError> {
-    let Script { statements, snapshot } =
-        sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
-    let statements = statements.into_iter().map(|Step::Sqlite(statement)| statement).collect();
-    Ok(Migration {
-        version: file.version,
-        name: file.name.clone(),
-        checksum: file.checksum.clone(),
-        statements,
-        snapshot,
-    })
+    let script = sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
+    Ok(Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script })
 }
 
 fn read_seed(prepared: &Prepared) -> Result<Option<MigrationFile>, MigrationError> {

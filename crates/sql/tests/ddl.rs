@@ -21,15 +21,21 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn statements(script: &Script) -> Vec<&str> {
-    script.statements.iter().map(|Step::Sqlite(text)| text.as_str()).collect()
+fn statements(script: &Script) -> Vec<String> {
+    let text = |step: &Step| match step {
+        Step::Sqlite(text) => text.clone(),
+        Step::Guard { query, message } => format!("-- guard: {message}\n{query}"),
+    };
+    script.statements.iter().map(text).collect()
 }
 
 /// Translates and has SQLite run the outcome.
 fn run(file: &str, text: &str, before: &Snapshot, connection: &rusqlite::Connection) -> Script {
     let script = translate(file, text, before).unwrap_or_else(|error| panic!("{error}"));
     engine::register_enums(connection, &script.snapshot);
-    for statement in statements(&script) {
+    let keys = if script.rebuilds { "PRAGMA foreign_keys = OFF" } else { "PRAGMA foreign_keys = ON" };
+    connection.execute_batch(keys).expect("a pragma");
+    for statement in &statements(&script) {
         connection.execute_batch(statement).unwrap_or_else(|error| panic!("{file}: {error}\n{statement}"));
     }
     engine::check_views(connection, &script.snapshot);
@@ -229,8 +235,8 @@ proptest! {
         if let Ok(script) = translate("m.sql", &format!("{base}{text}"), &prelude()) {
             for statement in statements(&script) {
                 // Rows may violate constraints; the statement itself must be SQLite's.
-                prop_assert!(connection.prepare(statement).is_ok(), "{statement}");
-                let _ = connection.execute_batch(statement);
+                prop_assert!(connection.prepare(&statement).is_ok(), "{statement}");
+                let _ = connection.execute_batch(&statement);
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use base::{Caller, Timestamp};
 use bytes::Bytes;
-use catalog::{Catalog, Snapshot};
+use catalog::Catalog;
 use plan::Plan;
+use sql::ddl::Script;
 use tokio::sync::mpsc;
 
 use crate::error::StoreError;
@@ -125,10 +126,8 @@ pub struct Migration {
     pub name: String,
     /// The SHA-256 of its text, in hexadecimal.
     pub checksum: String,
-    /// The statements in the engine's words, in order.
-    pub statements: Vec<String>,
-    /// The catalog that it leads to.
-    pub snapshot: Snapshot,
+    /// The statements in the engine's words, and the catalog that they lead to.
+    pub script: Script,
 }
 
 /// The state of pools and queues.

@@ -3,18 +3,25 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Column, DefaultValue, Expression, Generated, Relation, RelationKind, SourceId};
+use catalog::{Column, DefaultValue, Expression, Generated, Policy, Relation, RelationKind, SourceId};
+use datatype::Type;
 use sqlparser::ast::{
-    AlterTable, AlterTableOperation, ColumnDef, Ident, ObjectName, RenameTableNameKind, Spanned, TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Expr, Ident, ObjectName, RenameTableNameKind,
+    Spanned, TableConstraint,
 };
 use sqlparser::tokenizer::{Location, Token};
 
 use super::drop::dependents_error;
+use super::expression::{Analyzer, Context};
+use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
+use super::rebuild::{Rebuild, guard_not_null, guard_unique};
+use super::render::parenthesized;
+use super::scope::{Level, ScopeSource};
 use super::table::TableBuilder;
 use super::tokens::Piece;
 use super::translation::Translation;
-use super::{dependents, names, render};
+use super::{dependents, names, render, types};
 use crate::sqlite::expression::for_schema;
 use crate::sqlite::names::{physical_name, quoted};
 
@@ -39,7 +46,13 @@ impl Translation {
         }
         let mut name = self.table(&alter.name)?.name.clone();
         for operation in &alter.operations {
+            let routines = self.routines_using(&name);
             name = self.alter_operation(&alter.name, name, operation)?;
+            self.reread_routines(&routines)?;
+            for routine in &routines {
+                let views = self.views_calling(routine);
+                self.remake_views(views, alter.name.span().start)?;
+            }
         }
         Ok(())
     }
@@ -66,13 +79,26 @@ impl Translation {
                 }
             }
             AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
-                self.rename_column(object, &name, old_column_name, new_column_name)?;
+                self.rename_column(&name, old_column_name, new_column_name)?;
             }
             AlterTableOperation::RenameTable {
                 table_name: RenameTableNameKind::To(new_name) | RenameTableNameKind::As(new_name),
-            } => return self.rename_table(object, &name, new_name),
-            AlterTableOperation::AddConstraint { constraint, .. } => self.add_constraint(&name, constraint)?,
-            other => return Err(rebuild(other, object)),
+            } => return self.rename_table(&name, new_name),
+            AlterTableOperation::AddConstraint { constraint, not_valid } => {
+                check_validated(*not_valid, object)?;
+                self.add_constraint(&name, constraint)?;
+            }
+            AlterTableOperation::ValidateConstraint { .. } => {}
+            AlterTableOperation::DropConstraint { if_exists, name: constraint, .. } => {
+                self.drop_constraint(object, &name, constraint, *if_exists)?;
+            }
+            AlterTableOperation::RenameConstraint { old_name, new_name } => {
+                self.rename_constraint(&name, old_name, new_name)?;
+            }
+            AlterTableOperation::AlterColumn { column_name, op } => {
+                self.alter_column(object, &name, column_name, op)?
+            }
+            other => return Err(unavailable(other, object)),
         }
         Ok(name)
     }
@@ -90,8 +116,9 @@ impl Translation {
         let Some(column) = after.columns.last() else {
             return Ok(());
         };
-        check_addable(&before, &after, column, at)?;
-
+        if !is_addable(&before, &after, column) {
+            return self.rebuild_with_column(&before, after.clone(), column);
+        }
         let mut line = render::column_definition(column, false);
         for check in after.checks.iter().skip(before.checks.len()) {
             line.push_str(&format!(" CONSTRAINT {} CHECK ({})", quoted(&check.name), for_schema(&check.expression)));
@@ -107,38 +134,204 @@ impl Translation {
         Ok(())
     }
 
-    /// A constraint for a table that is there already: only a unique one can be added, as an index.
+    /// A column whose value the rows that are there cannot have at once.
+    fn rebuild_with_column(&mut self, before: &Relation, after: Relation, column: &Column) -> Outcome<()> {
+        let mut rebuild = Rebuild::new(before, after.clone());
+        match &column.default {
+            DefaultValue::Expression(default) => rebuild.set(&column.name, parenthesized(default)),
+            DefaultValue::None if !column.is_nullable && after.primary_key == before.primary_key => {
+                rebuild.guard_empty(&column.name);
+            }
+            // Numbers of a new identity column are drawn in the order in which the rows stand.
+            DefaultValue::None | DefaultValue::Identity(_) | DefaultValue::Generated(_) => {}
+        }
+        rebuild.guard_new_constraints();
+        self.rebuild(rebuild)
+    }
+
+    /// A constraint for a table that is there already: a unique one as an index, any other by building the table anew.
     fn add_constraint(&mut self, table: &QualifiedName, constraint: &TableConstraint) -> Outcome<()> {
         let at = constraint.span().start;
-        if !matches!(constraint, TableConstraint::Unique(_)) {
-            let kind = match constraint {
-                TableConstraint::PrimaryKey(_) => "ADD PRIMARY KEY",
-                TableConstraint::ForeignKey(_) => "ADD FOREIGN KEY",
-                TableConstraint::Check(_) => "ADD CHECK",
-                _ => "ADD CONSTRAINT",
-            };
-            return Err(Problem::refused(
-                at,
-                format!("ALTER TABLE ... {kind}"),
-                "the embedded engine cannot add it to a table that is there already yet",
-                "instead, write the constraint inside CREATE TABLE",
-            ));
-        }
         let before = self.relation_mut(table)?.clone();
         let mut builder = TableBuilder::new(self, before.clone());
         builder.constraint(constraint)?;
         let (after, _) = builder.finish(at)?;
+        if !matches!(constraint, TableConstraint::Unique(_)) {
+            let mut rebuild = Rebuild::new(&before, after);
+            rebuild.guard_new_constraints();
+            return self.rebuild(rebuild);
+        }
         for unique in after.uniques.iter().skip(before.uniques.len()) {
+            self.push_guard(guard_unique(&before, &unique.name, &unique.columns));
             self.add_unique(table, unique);
         }
         self.snapshot.relations.insert(table.clone(), Arc::new(after));
         Ok(())
     }
 
-    /// What reads the table from outside: it would have to be read anew after a change of names.
-    fn outside_readers(&self, table: &QualifiedName) -> Vec<String> {
-        let views = dependents::views_over(&self.snapshot, table).map(|view| format!("view {}", view.name.name));
-        views.chain(self.policy_readers(table)).chain(dependents::routines_over(&self.snapshot, table)).collect()
+    fn drop_constraint(
+        &mut self,
+        object: &ObjectName,
+        table: &QualifiedName,
+        constraint: &Ident,
+        if_exists: bool,
+    ) -> Outcome<()> {
+        let name = names::identifier(constraint);
+        let before = self.relation_mut(table)?.clone();
+        let mut after = before.clone();
+        after.checks.retain(|check| *check.name != *name);
+        after.foreign_keys.retain(|key| *key.name != *name);
+        let is_index = before.indexes.iter().any(|index| *index.name == *name);
+        if !is_index {
+            after.uniques.retain(|unique| *unique.name != *name);
+        }
+        if before.primary_key_name.as_deref() == Some(name.as_str()) {
+            check_not_identity(&before, constraint)?;
+            after.primary_key.clear();
+            after.primary_key_name = None;
+        }
+        if after == before {
+            let message = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+            return if if_exists { Ok(()) } else { Err(Problem::invalid(constraint.span, message)) };
+        }
+        self.check_keys_to(&format!("constraint {name} on table {}", table.name), &after, object)?;
+        self.rebuild(Rebuild::new(&before, after))
+    }
+
+    fn rename_constraint(&mut self, table: &QualifiedName, old: &Ident, new: &Ident) -> Outcome<()> {
+        let (old_name, new_name) = (names::identifier(old), names::identifier(new));
+        let before = self.relation_mut(table)?.clone();
+        if self.is_constraint(&table.schema, &new_name) || self.is_name_in_use(&table.schema, &new_name) {
+            let message = format!("constraint \"{new_name}\" for relation \"{}\" already exists", table.name);
+            return Err(Problem::invalid(new.span, message));
+        }
+        let to: Arc<str> = Arc::from(new_name);
+        let mut after = before.clone();
+        let is_index = before.indexes.iter().any(|index| *index.name == *old_name);
+        let names = after.checks.iter_mut().map(|check| &mut check.name);
+        let names = names.chain(after.foreign_keys.iter_mut().map(|key| &mut key.name));
+        let names = names.chain(after.uniques.iter_mut().filter(|_| !is_index).map(|unique| &mut unique.name));
+        names
+            .chain(&mut after.primary_key_name)
+            .filter(|name| ***name == *old_name)
+            .for_each(|name| *name = to.clone());
+        if after == before {
+            let message = format!("constraint \"{old_name}\" for table \"{}\" does not exist", table.name);
+            return Err(Problem::invalid(old.span, message));
+        }
+        self.rebuild(Rebuild::new(&before, after))
+    }
+
+    fn alter_column(
+        &mut self,
+        object: &ObjectName,
+        table: &QualifiedName,
+        column: &Ident,
+        operation: &AlterColumnOperation,
+    ) -> Outcome<()> {
+        let name = names::identifier(column);
+        let before = self.relation_mut(table)?.clone();
+        let mut after = before.clone();
+        let Some(changed) = after.columns.iter_mut().find(|known| *known.name == *name) else {
+            return Err(missing_column(&name, &before, column.span.start));
+        };
+        let mut rebuild_guard = None;
+        match operation {
+            AlterColumnOperation::SetNotNull => {
+                changed.is_nullable = false;
+                rebuild_guard = Some(guard_not_null(&before, &changed.name));
+            }
+            AlterColumnOperation::DropNotNull => {
+                if before.primary_key.iter().any(|key| **key == *name) {
+                    let message = format!("column \"{name}\" is in a primary key");
+                    return Err(Problem::invalid(column.span, message));
+                }
+                check_not_identity_column(changed, column)?;
+                changed.is_nullable = true;
+            }
+            AlterColumnOperation::SetDefault { value } => {
+                check_plain_column(changed, column)?;
+                let mut analyzer = Analyzer::new(&self.snapshot, Context::Default, None);
+                changed.default = DefaultValue::Expression(analyzer.assigned(value, &changed.data_type, &name)?);
+            }
+            AlterColumnOperation::DropDefault => {
+                check_plain_column(changed, column)?;
+                changed.default = DefaultValue::None;
+            }
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                let to = types::resolve(&self.snapshot, data_type, column.span.start)?;
+                return self.alter_type_of(object, &before, column, to, using.as_ref());
+            }
+            AlterColumnOperation::AddGenerated { .. } => {
+                return Err(Problem::refused(
+                    column.span,
+                    "ADD GENERATED ... AS IDENTITY",
+                    "a column that is there already cannot begin to count on the embedded engine",
+                    "instead, write GENERATED BY DEFAULT AS IDENTITY inside CREATE TABLE",
+                ));
+            }
+        }
+        if after == before {
+            return Ok(());
+        }
+        let mut rebuild = Rebuild::new(&before, after);
+        rebuild.guards.extend(rebuild_guard);
+        self.rebuild(rebuild)
+    }
+
+    /// `ALTER COLUMN ... TYPE`: the rows are converted, and so is the default.
+    fn alter_type_of(
+        &mut self,
+        object: &ObjectName,
+        before: &Relation,
+        column: &Ident,
+        to: Type,
+        using: Option<&Expr>,
+    ) -> Outcome<()> {
+        let name = names::identifier(column);
+        let Some(old) = before.column(&name) else { return Err(missing_column(&name, before, column.span.start)) };
+        check_plain_column(old, column)?;
+        if matches!(old.default, DefaultValue::Identity(_)) && !to.is_integer() {
+            return Err(Problem::invalid(column.span, "identity column type must be smallint, integer, or bigint"));
+        }
+        let mut users = self.readers_of_column(&before.name, &name);
+        let same_base = old.data_type.without_modifier() == to.without_modifier()
+            || (old.data_type.is_text() && to.is_text())
+            || (old.data_type.is_integer() && to.is_integer());
+        if !same_base {
+            users.extend(expressions_over(before, &name));
+            users.extend(self.keys_over(before, &name));
+        }
+        dependents_error(&format!("the type of column {name} of table {}", before.name.name), &users, object)?;
+        let mut analyzer = Analyzer::new(&self.snapshot, Context::Statement, Some(row_of(before)));
+        let own = Operand::Known(Expression::column(SourceId::ROW, old.name.clone(), old.data_type.clone()));
+        let converted = match using {
+            Some(expr) => analyzer.operand(expr)?,
+            None => own,
+        };
+        let cannot = |what: &str| {
+            Problem::invalid(
+                column.span,
+                format!("{what} for column \"{name}\" cannot be cast automatically to type {}", to.name()),
+            )
+            .instead(format!(
+                "write USING {name}::{}, and DROP DEFAULT before it where the default is in the way",
+                to.name()
+            ))
+        };
+        let value = operator::assigned(converted, &to, &name, column.span.start).map_err(|_| cannot("the value"))?;
+        let mut after = before.clone();
+        let Some(changed) = after.columns.iter_mut().find(|known| *known.name == *name) else { return Ok(()) };
+        if let DefaultValue::Expression(default) = &old.default {
+            let default = operator::assigned(Operand::Known(default.clone()), &to, &name, column.span.start);
+            changed.default = DefaultValue::Expression(default.map_err(|_| cannot("the default"))?);
+        }
+        changed.data_type = to.clone();
+        retype(&mut after, &Arc::from(name.as_str()), &to);
+        let value = self.aliased(&value)?;
+        let mut rebuild = Rebuild::new(before, after);
+        rebuild.set(&name, value);
+        self.rebuild(rebuild)
     }
 
     fn policy_readers(&self, table: &QualifiedName) -> Vec<String> {
@@ -166,27 +359,63 @@ impl Translation {
         if relation.columns.len() == 1 {
             return Err(Problem::invalid(column.span, "a table needs a column").instead("DROP TABLE"));
         }
-        let mut users = uses_of_column(&relation, &name);
-        // Keys of other tables need no look: they point at a key of this one, which was looked at.
-        let views = dependents::views_over(&self.snapshot, table)
-            .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, &name)));
-        users.extend(views.map(|view| format!("view {}", view.name.name)));
-        users.extend(self.policy_readers(table));
-        users.extend(dependents::routines_over(&self.snapshot, table));
+        let users = self.readers_of_column(table, &name);
         dependents_error(&format!("column {name} of table {}", relation.name.name), &users, object)?;
-        let after = self.relation_mut(table)?;
-        after.columns.retain(|column| *column.name != *name);
-        for grant in &mut after.grants {
-            if let Some(columns) = &mut grant.columns {
-                columns.retain(|column| **column != *name);
-            }
+        let after = without_column(&relation, &name);
+        self.check_keys_to(&format!("column {name} of table {}", relation.name.name), &after, object)?;
+        let is_alone = Relation { columns: relation.columns.clone(), grants: relation.grants.clone(), ..after.clone() }
+            == relation;
+        if !is_alone {
+            return self.rebuild(Rebuild::new(&relation, after));
         }
-        after.grants.retain(|grant| grant.columns.as_ref().is_none_or(|columns| !columns.is_empty()));
+        self.snapshot.relations.insert(table.clone(), Arc::new(after));
         self.push(format!("ALTER TABLE {} DROP COLUMN {}", quoted(&physical_name(table)), quoted(&name)));
         Ok(())
     }
 
-    fn rename_column(&mut self, object: &ObjectName, table: &QualifiedName, old: &Ident, new: &Ident) -> Outcome<()> {
+    /// What outside of the table's own keys, checks and indexes reads a column.
+    fn readers_of_column(&self, table: &QualifiedName, column: &str) -> Vec<String> {
+        let mut users = Vec::new();
+        if let Some(relation) = self.snapshot.relations.get(table) {
+            users.extend(generated_over(relation, column));
+            users.extend(policies_of(relation, column));
+        }
+        let views = dependents::views_over(&self.snapshot, table)
+            .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, column)));
+        users.extend(views.map(|view| format!("view {}", view.name.name)));
+        users.extend(self.policy_readers(table));
+        users
+    }
+
+    /// Foreign keys in which a column takes part, on either side.
+    fn keys_over(&self, table: &Relation, column: &str) -> Vec<String> {
+        let own = table.foreign_keys.iter().filter(|key| key.columns.iter().any(|name| **name == *column));
+        let mut found: Vec<String> = own.map(|key| format!("constraint {}", key.name)).collect();
+        for other in self.snapshot.relations.values() {
+            let keys = other.foreign_keys.iter().filter(|key| {
+                key.references == table.name && key.referenced_columns.iter().any(|name| **name == *column)
+            });
+            found.extend(keys.map(|key| format!("constraint {} on table {}", key.name, other.name.name)));
+        }
+        found
+    }
+
+    /// Foreign keys of other tables must still find a key in `after`.
+    fn check_keys_to(&self, what: &str, after: &Relation, object: &ObjectName) -> Outcome<()> {
+        let orphans: Vec<String> = self
+            .snapshot
+            .relations
+            .values()
+            .filter(|other| other.name != after.name)
+            .flat_map(|other| other.foreign_keys.iter().map(move |key| (&other.name, key)))
+            .chain(after.foreign_keys.iter().map(|key| (&after.name, key)))
+            .filter(|(_, key)| key.references == after.name && !after.is_unique_over(&key.referenced_columns))
+            .map(|(other, key)| format!("constraint {} on table {}", key.name, other.name))
+            .collect();
+        dependents_error(what, &orphans, object)
+    }
+
+    fn rename_column(&mut self, table: &QualifiedName, old: &Ident, new: &Ident) -> Outcome<()> {
         let (old_name, new_name) = (names::identifier(old), names::identifier(new));
         let relation = self.relation_mut(table)?.clone();
         if relation.column(&old_name).is_none() {
@@ -197,10 +426,9 @@ impl Translation {
             let message = format!("column \"{new_name}\" of relation \"{}\" already exists", relation.name.name);
             return Err(Problem::invalid(new.span, message));
         }
-        let what = format!("column {old_name} of table {}", relation.name.name);
-        dependents_error(&what, &self.outside_readers(table), object)?;
         let (from, to): (Arc<str>, Arc<str>) = (Arc::from(old_name.as_str()), Arc::from(new_name.as_str()));
         rename_in_table(self.relation_mut(table)?, &from, &to);
+        self.rename_in_readers(table, &from, &to);
         for other in self.snapshot.relations.values_mut() {
             if other.foreign_keys.iter().any(|key| key.references == *table) {
                 for key in &mut Arc::make_mut(other).foreign_keys {
@@ -216,17 +444,17 @@ impl Translation {
             quoted(&old_name),
             quoted(&new_name)
         ));
+        self.refresh_views();
         Ok(())
     }
 
-    fn rename_table(&mut self, object: &ObjectName, table: &QualifiedName, new: &ObjectName) -> Outcome<QualifiedName> {
+    fn rename_table(&mut self, table: &QualifiedName, new: &ObjectName) -> Outcome<QualifiedName> {
         let new_name = match names::parts(new)?.as_slice() {
             [name] => QualifiedName::new(table.schema.clone(), name.as_str()),
             _ => {
                 return Err(Problem::invalid(new, "a table stays in its schema").instead("write the name alone"));
             }
         };
-        dependents_error(&format!("table {}", table.name), &self.outside_readers(table), object)?;
         let Some(before) = self.snapshot.relations.remove(table) else {
             return Ok(new_name);
         };
@@ -244,79 +472,92 @@ impl Translation {
                 }
             }
         }
+        self.rename_relation_in_readers(table, &new_name);
+        self.refresh_views();
         let (old, new) = (quoted(&physical_name(table)), quoted(&physical_name(&new_name)));
         self.push(format!("ALTER TABLE {old} RENAME TO {new}"));
         Ok(new_name)
     }
 }
 
-/// SQLite adds a column only if the rows that are there can have it at once.
-fn check_addable(before: &Relation, after: &Relation, column: &Column, at: Location) -> Outcome<()> {
-    let refused = |construct: &str, why: &str, instead: &str| Err(Problem::refused(at, construct, why, instead));
-    if after.primary_key != before.primary_key || matches!(column.default, DefaultValue::Identity(_)) {
-        return refused(
-            "ADD COLUMN ... PRIMARY KEY",
-            "the embedded engine cannot add a key to a table that is there already yet",
-            "instead, write it inside CREATE TABLE",
-        );
-    }
+/// SQLite adds a column by itself only if the rows that are there can have it at once.
+fn is_addable(before: &Relation, after: &Relation, column: &Column) -> bool {
     let default = match &column.default {
         DefaultValue::None => None,
         DefaultValue::Expression(Expression::Value { value, .. }) => Some(value),
-        DefaultValue::Expression(_) => {
-            return refused(
-                "ADD COLUMN ... DEFAULT",
-                "the rows that are there already need one constant value on the embedded engine",
-                "instead, add the column without a default and UPDATE it, or write it inside CREATE TABLE",
-            );
-        }
-        DefaultValue::Generated(_) | DefaultValue::Identity(_) => {
-            return refused(
-                "ADD COLUMN ... GENERATED",
-                "the embedded engine cannot add a stored column to a table that is there already",
-                "instead, write it inside CREATE TABLE, or compute it in a view",
-            );
-        }
+        DefaultValue::Expression(_) | DefaultValue::Generated(_) | DefaultValue::Identity(_) => return false,
     };
     let has_default = default.is_some_and(|value| !value.is_null());
-    if !column.is_nullable && !has_default {
-        return refused(
-            "ADD COLUMN ... NOT NULL",
-            "the rows that are there already would have no value",
-            "instead, add a DEFAULT with a constant value, or allow NULL",
-        );
-    }
-    if has_default && after.foreign_keys.len() > before.foreign_keys.len() {
-        return refused(
-            "ADD COLUMN ... REFERENCES ... DEFAULT",
-            "the embedded engine cannot add a foreign key with a default",
-            "instead, add the column without a default and UPDATE it",
-        );
-    }
-    Ok(())
+    after.primary_key == before.primary_key
+        && (column.is_nullable || has_default)
+        && !(has_default && after.foreign_keys.len() > before.foreign_keys.len())
+        && (after.checks.len() == before.checks.len() || !has_default)
 }
 
-/// What needs the table to be built anew.
-fn rebuild(operation: &AlterTableOperation, object: &ObjectName) -> Problem {
-    let construct = match operation {
-        AlterTableOperation::AlterColumn { .. } => "ALTER TABLE ... ALTER COLUMN",
-        AlterTableOperation::DropConstraint { .. } => "ALTER TABLE ... DROP CONSTRAINT",
-        AlterTableOperation::RenameConstraint { .. } => "ALTER TABLE ... RENAME CONSTRAINT",
-        AlterTableOperation::AttachPartition { .. } | AlterTableOperation::DetachPartition { .. } => {
-            "ALTER TABLE ... PARTITION"
-        }
-        AlterTableOperation::EnableTrigger { .. } | AlterTableOperation::DisableTrigger { .. } => {
-            "ALTER TABLE ... TRIGGER"
-        }
-        _ => "this form of ALTER TABLE",
-    };
-    Problem::refused(
+fn check_validated(not_valid: bool, object: &ObjectName) -> Outcome<()> {
+    if !not_valid {
+        return Ok(());
+    }
+    Err(Problem::refused(
         object,
-        construct,
-        "the table would have to be built anew, which the embedded engine does not do yet",
-        "instead, write it inside CREATE TABLE; for a table with rows: create a new table, INSERT INTO it ... SELECT, \
-         drop the old one and rename",
-    )
+        "NOT VALID",
+        "a constraint holds for all rows on the embedded engine",
+        "instead, leave NOT VALID out, and bring the rows in order before it",
+    ))
+}
+
+/// What the embedded engine cannot change.
+fn unavailable(operation: &AlterTableOperation, object: &ObjectName) -> Problem {
+    let (construct, why, instead) = match operation {
+        AlterTableOperation::AttachPartition { .. } | AlterTableOperation::DetachPartition { .. } => (
+            "ALTER TABLE ... PARTITION",
+            "partitioned tables are not available on the embedded engine",
+            "instead, one table with an index",
+        ),
+        AlterTableOperation::EnableTrigger { .. } | AlterTableOperation::DisableTrigger { .. } => (
+            "ALTER TABLE ... TRIGGER",
+            "triggers cannot be switched off on the embedded engine",
+            "instead, DROP TRIGGER and CREATE TRIGGER again",
+        ),
+        _ => (
+            "this form of ALTER TABLE",
+            "it is not available on the embedded engine",
+            "see the documentation for the statements that a migration may hold",
+        ),
+    };
+    Problem::refused(object, construct, why, instead)
+}
+
+/// An identity column counts because it is the primary key: the two go together.
+fn check_not_identity(table: &Relation, at: &Ident) -> Outcome<()> {
+    match table.columns.iter().find(|column| matches!(column.default, DefaultValue::Identity(_))) {
+        None => Ok(()),
+        Some(column) => Err(Problem::refused(
+            at.span,
+            "DROP CONSTRAINT of an identity column",
+            format!("\"{}\" counts by itself only as long as it is the primary key", column.name),
+            "instead, keep the key",
+        )),
+    }
+}
+
+fn check_not_identity_column(column: &Column, at: &Ident) -> Outcome<()> {
+    match column.default {
+        DefaultValue::Identity(_) => {
+            Err(Problem::invalid(at.span, format!("column \"{}\" is an identity column", column.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The column is neither generated nor counts by itself, so that it may have a default.
+fn check_plain_column(column: &Column, at: &Ident) -> Outcome<()> {
+    match column.default {
+        DefaultValue::Generated(_) => {
+            Err(Problem::invalid(at.span, format!("column \"{}\" is a generated column", column.name)))
+        }
+        DefaultValue::Identity(_) | DefaultValue::None | DefaultValue::Expression(_) => Ok(()),
+    }
 }
 
 fn missing_column(name: &str, relation: &Relation, at: Location) -> Problem {
@@ -324,53 +565,82 @@ fn missing_column(name: &str, relation: &Relation, at: Location) -> Problem {
     Problem::invalid(at, message)
 }
 
-/// What in the table itself needs the column.
-fn uses_of_column(relation: &Relation, name: &str) -> Vec<String> {
+/// Whether an expression over the table's row reads a column.
+fn reads_column(expression: &Expression, name: &str) -> bool {
+    let mut is_read = false;
+    expression.visit(&mut |part| {
+        is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name: read, .. } if &**read == name);
+    });
+    is_read
+}
+
+fn generated_over(relation: &Relation, name: &str) -> Vec<String> {
+    let computed = relation.columns.iter().filter(|column| match &column.default {
+        DefaultValue::Generated(Generated { expression }) => reads_column(expression, name),
+        _ => false,
+    });
+    computed.map(|column| format!("column {}", column.name)).collect()
+}
+
+fn policies_of(relation: &Relation, name: &str) -> Vec<String> {
+    let reads = |policy: &&Policy| policy.using.iter().chain(&policy.check).any(|part| reads_column(part, name));
+    relation.policies.iter().filter(reads).map(|policy| format!("policy {}", policy.name)).collect()
+}
+
+/// The checks, expression indexes and partial indexes over a column.
+fn expressions_over(relation: &Relation, name: &str) -> Vec<String> {
+    let checks = relation.checks.iter().filter(|check| reads_column(&check.expression, name));
+    let mut found: Vec<String> = checks.map(|check| format!("constraint {}", check.name)).collect();
+    let indexes = relation.indexes.iter().filter(|index| index.reads_in_expression(name));
+    found.extend(indexes.map(|index| format!("index {}", index.name)));
+    found
+}
+
+/// The table without a column, and without the keys, checks and indexes that it takes part in, as on PostgreSQL.
+fn without_column(relation: &Relation, name: &str) -> Relation {
     let has = |columns: &[Arc<str>]| columns.iter().any(|column| &**column == name);
-    let reads = |expression: &Expression| {
-        let mut is_read = false;
-        expression.visit(&mut |part| {
-            is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name: read, .. } if &**read == name);
-        });
-        is_read
-    };
-    let mut users = Vec::new();
-    if has(&relation.primary_key) {
-        users.extend(relation.primary_key_name.iter().map(|key| format!("constraint {key}")));
+    let mut after = relation.clone();
+    after.columns.retain(|column| *column.name != *name);
+    if has(&after.primary_key) {
+        after.primary_key.clear();
+        after.primary_key_name = None;
     }
-    users.extend(
-        relation
-            .uniques
-            .iter()
-            .filter(|unique| has(&unique.columns))
-            .map(|unique| format!("constraint {}", unique.name)),
-    );
-    users.extend(
-        relation.foreign_keys.iter().filter(|key| has(&key.columns)).map(|key| format!("constraint {}", key.name)),
-    );
-    users.extend(
-        relation
-            .checks
-            .iter()
-            .filter(|check| reads(&check.expression))
-            .map(|check| format!("constraint {}", check.name)),
-    );
-    users.extend(
-        relation.indexes.iter().filter(|index| has(&index.columns)).map(|index| format!("index {}", index.name)),
-    );
-    for column in &relation.columns {
-        if let DefaultValue::Generated(Generated { expression }) = &column.default
-            && reads(expression)
-        {
-            users.push(format!("column {}", column.name));
+    after.uniques.retain(|unique| !has(&unique.columns));
+    after.foreign_keys.retain(|key| !has(&key.columns));
+    after.checks.retain(|check| !reads_column(&check.expression, name));
+    after.indexes.retain(|index| !has(&index.columns) && !index.reads(name));
+    for grant in &mut after.grants {
+        if let Some(columns) = &mut grant.columns {
+            columns.retain(|column| **column != *name);
         }
     }
-    for policy in &relation.policies {
-        if policy.using.iter().chain(&policy.check).any(reads) {
-            users.push(format!("policy {}", policy.name));
-        }
+    after.grants.retain(|grant| grant.columns.as_ref().is_none_or(|columns| !columns.is_empty()));
+    after
+}
+
+/// The column's new type in the expressions that read it.
+fn retype(relation: &mut Relation, column: &Arc<str>, to: &Type) {
+    let expressions = relation.checks.iter_mut().map(|check| &mut check.expression);
+    let terms = relation
+        .indexes
+        .iter_mut()
+        .flat_map(|index| index.terms.iter_mut().map(|term| &mut term.expression).chain(&mut index.predicate));
+    for expression in expressions.chain(terms) {
+        let before = std::mem::replace(expression, Expression::constant(true));
+        *expression = before.rewrite(
+            &mut |part| match part {
+                Expression::Column { source: SourceId::ROW, name, .. } if name == *column => {
+                    Expression::Column { source: SourceId::ROW, name, data_type: to.clone() }
+                }
+                other => other,
+            },
+            &mut |query| query,
+        );
     }
-    users
+}
+
+fn row_of(relation: &Relation) -> Level {
+    Level::of(ScopeSource::of_relation(relation, SourceId::ROW, None))
 }
 
 fn rename_in_list(columns: &mut [Arc<str>], from: &Arc<str>, to: &Arc<str>) {
@@ -406,7 +676,11 @@ fn rename_in_table(relation: &mut Relation, from: &Arc<str>, to: &Arc<str>) {
     }
     rename_in_list(&mut relation.primary_key, from, to);
     relation.uniques.iter_mut().for_each(|unique| rename_in_list(&mut unique.columns, from, to));
-    relation.indexes.iter_mut().for_each(|index| rename_in_list(&mut index.columns, from, to));
+    for index in &mut relation.indexes {
+        rename_in_list(&mut index.columns, from, to);
+        let parts = index.terms.iter_mut().map(|term| &mut term.expression).chain(&mut index.predicate);
+        parts.for_each(|part| rename_in_expression(part, from, to));
+    }
     relation.foreign_keys.iter_mut().for_each(|key| rename_in_list(&mut key.columns, from, to));
     relation.checks.iter_mut().for_each(|check| rename_in_expression(&mut check.expression, from, to));
     for policy in &mut relation.policies {

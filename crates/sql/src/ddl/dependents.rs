@@ -76,15 +76,17 @@ pub(super) fn policies_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<(Q
 
 /// The functions whose bodies read or write `name`, or that return its rows.
 pub(super) fn routines_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<String> {
-    let uses = |routine: &Routine| {
-        let returned = match &routine.returns.result {
-            RoutineResult::Row { relation, .. } => relation.as_ref(),
-            RoutineResult::Void | RoutineResult::Value(_) => None,
-        };
-        returned == Some(name) || super::inline::relations_of(routine).contains(name)
-    };
-    let users = snapshot.routines.values().filter(|routine| uses(routine));
+    let users = snapshot.routines.values().filter(|routine| uses(routine, name));
     users.map(|routine| format!("function {}", routine.signature)).collect()
+}
+
+/// Whether a function reads or writes `name`, or returns its rows.
+pub(super) fn uses(routine: &Routine, name: &QualifiedName) -> bool {
+    let returned = match &routine.returns.result {
+        RoutineResult::Row { relation, .. } => relation.as_ref(),
+        RoutineResult::Void | RoutineResult::Value(_) => None,
+    };
+    returned == Some(name) || super::inline::relations_of(routine).contains(name)
 }
 
 /// The foreign keys of other tables that point at `name`: table and constraint.

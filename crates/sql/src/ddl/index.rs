@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Expression, Index, Relation, SourceId, Unique};
-use sqlparser::ast::{CreateIndex, Expr, IndexColumn, IndexType, OrderBySort, Spanned};
+use catalog::{Expression, Index, IndexTerm, Relation, SourceId, Unique};
+use sqlparser::ast::{CreateIndex, IndexColumn, IndexType, OrderBySort, Spanned};
 
 use super::expression::{Analyzer, Context};
 use super::names::{self, free_name, joined};
@@ -29,14 +29,14 @@ impl Translation {
             .as_ref()
             .map(|predicate| self.row_analyzer(&table).boolean(predicate, "WHERE"))
             .transpose()?;
-        self.push(statement(create.unique, &name, &table, &terms, predicate.as_ref()));
-
-        let columns: Vec<Arc<str>> = terms.iter().map_while(|term| term.column.clone()).collect();
+        let columns: Vec<Arc<str>> = terms.iter().map_while(plain_column).collect();
         let is_key = create.unique && predicate.is_none() && columns.len() == terms.len();
-        let relation = self.relation_mut(&table.name)?;
         // An index that leaves rows out says nothing about a filter on its columns.
         let leading = if predicate.is_none() { columns.clone() } else { Vec::new() };
-        relation.indexes.push(Index { name: name.name.clone(), is_unique: create.unique, columns: leading });
+        let index = Index { name: name.name.clone(), is_unique: create.unique, columns: leading, terms, predicate };
+        self.push(statement(&index, &table));
+        let relation = self.relation_mut(&table.name)?;
+        relation.indexes.push(index);
         if is_key {
             relation.uniques.push(Unique { name: name.name, columns });
         }
@@ -49,10 +49,16 @@ impl Translation {
     }
 
     /// The index's name; `None` if it is there already and that is allowed.
-    fn index_name(&self, create: &CreateIndex, table: &Relation, terms: &[Term]) -> Outcome<Option<QualifiedName>> {
+    fn index_name(
+        &self,
+        create: &CreateIndex,
+        table: &Relation,
+        terms: &[IndexTerm],
+    ) -> Outcome<Option<QualifiedName>> {
         let schema = table.name.schema.clone();
         let Some(object) = &create.name else {
-            let middle: Vec<&str> = terms.iter().map(|term| term.column.as_deref().unwrap_or("expr")).collect();
+            let middle: Vec<Arc<str>> =
+                terms.iter().map(|term| plain_column(term).unwrap_or_else(|| Arc::from("expr"))).collect();
             let taken = |name: &str| self.is_name_in_use(&schema, name);
             let name = free_name(&table.name.name, Some(&joined(&middle)), "idx", taken);
             return Ok(Some(QualifiedName::new(schema.clone(), name)));
@@ -71,7 +77,7 @@ impl Translation {
         Ok(Some(name))
     }
 
-    fn index_terms(&self, table: &Relation, columns: &[IndexColumn]) -> Outcome<Vec<Term>> {
+    fn index_terms(&self, table: &Relation, columns: &[IndexColumn]) -> Outcome<Vec<IndexTerm>> {
         columns
             .iter()
             .map(|IndexColumn { column, .. }| {
@@ -82,11 +88,7 @@ impl Translation {
                     Some(OrderBySort::Desc) => true,
                     Some(_) => return Err(Problem::invalid(&column.expr, "write ASC or DESC")),
                 };
-                let name = match (&expression, &column.expr) {
-                    (Expression::Column { name, .. }, Expr::Identifier(_)) => Some(name.clone()),
-                    _ => None,
-                };
-                Ok(Term { expression, column: name, is_descending })
+                Ok(IndexTerm { expression, is_descending })
             })
             .collect()
     }
@@ -103,30 +105,26 @@ impl Translation {
     }
 }
 
-/// One term of an index.
-struct Term {
-    expression: Expression,
-    /// The column, if it is one by itself.
-    column: Option<Arc<str>>,
-    is_descending: bool,
+/// The column that a term is by itself.
+fn plain_column(term: &IndexTerm) -> Option<Arc<str>> {
+    match &term.expression {
+        Expression::Column { name, .. } => Some(name.clone()),
+        _ => None,
+    }
 }
 
-fn statement(
-    is_unique: bool,
-    name: &QualifiedName,
-    table: &Relation,
-    terms: &[Term],
-    predicate: Option<&Expression>,
-) -> String {
-    let terms: Vec<String> = terms
+/// `CREATE INDEX` in SQLite's words.
+pub(super) fn statement(index: &Index, table: &Relation) -> String {
+    let terms: Vec<String> = index
+        .terms
         .iter()
         .map(|term| {
-            let mut text = match &term.column {
-                Some(column) => quoted(column),
-                None => match collation(&term.expression.data_type()) {
-                    Some(collation) => format!("({}) COLLATE {}", for_schema(&term.expression), quoted(&collation)),
-                    None => format!("({})", for_schema(&term.expression)),
-                },
+            let mut text = match (plain_column(term), collation(&term.expression.data_type())) {
+                (Some(column), _) => quoted(&column),
+                (None, Some(collation)) => {
+                    format!("({}) COLLATE {}", for_schema(&term.expression), quoted(&collation))
+                }
+                (None, None) => format!("({})", for_schema(&term.expression)),
             };
             if term.is_descending {
                 text.push_str(" DESC");
@@ -134,10 +132,11 @@ fn statement(
             text
         })
         .collect();
-    let unique = if is_unique { "UNIQUE " } else { "" };
-    let (name, table) = (quoted(&physical_name(name)), quoted(&physical_name(&table.name)));
+    let name = QualifiedName::new(table.name.schema.clone(), index.name.clone());
+    let unique = if index.is_unique { "UNIQUE " } else { "" };
+    let (name, table) = (quoted(&physical_name(&name)), quoted(&physical_name(&table.name)));
     let mut text = format!("CREATE {unique}INDEX {name} ON {table} ({})", terms.join(", "));
-    if let Some(predicate) = predicate {
+    if let Some(predicate) = &index.predicate {
         text.push_str(&format!(" WHERE {}", for_schema(predicate)));
     }
     text

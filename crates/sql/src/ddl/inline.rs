@@ -101,6 +101,17 @@ pub(super) fn reads_tables(routine: &Routine, snapshot: &Snapshot) -> bool {
         .any(|called| !called.is_security_definer && reads_tables(called, snapshot))
 }
 
+/// The relations that a routine reads, in its own body or in those that it calls.
+pub(super) fn reached_by(routine: &Routine, snapshot: &Snapshot) -> BTreeSet<QualifiedName> {
+    let mut reached = relations_of(routine);
+    for called in calls_of(routine) {
+        if let Some(called) = snapshot.routines.get(&called) {
+            reached.extend(reached_by(called, snapshot));
+        }
+    }
+    reached
+}
+
 /// The relations that a routine's body reads or writes.
 pub(super) fn relations_of(routine: &Routine) -> BTreeSet<QualifiedName> {
     let mut found = BTreeSet::new();

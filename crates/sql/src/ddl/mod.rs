@@ -25,6 +25,7 @@ mod policy;
 mod prelude;
 mod problem;
 mod query;
+mod rebuild;
 mod refusal;
 mod render;
 mod role;
@@ -54,6 +55,8 @@ pub struct Script {
     pub statements: Vec<Step>,
     /// What exists afterwards.
     pub snapshot: Snapshot,
+    /// Whether tables are built anew: foreign keys have to be off meanwhile, and looked at in the end.
+    pub rebuilds: bool,
 }
 
 /// One thing to run. Statements that only the catalog knows about (grants, policies, comments) give none.
@@ -61,6 +64,14 @@ pub struct Script {
 pub enum Step {
     /// One SQLite statement, without a semicolon at its end.
     Sqlite(String),
+    /// Something that has to hold of the rows that are there: when the query gives a row, the migration fails with the
+    /// message.
+    Guard {
+        /// One SQLite query.
+        query: String,
+        /// PostgreSQL's words.
+        message: String,
+    },
 }
 
 /// A migration that cannot be applied: where, what and what to write instead.
@@ -102,5 +113,5 @@ pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, Dd
     for piece in &pieces {
         translation.apply(piece).map_err(located)?;
     }
-    Ok(translation.finish())
+    translation.finish().map_err(located)
 }

@@ -23,14 +23,6 @@ impl Translation {
             let message = format!("policy \"{name}\" for table \"{}\" already exists", table.name.name);
             return Err(Problem::invalid(create.name.span, message));
         }
-        if matches!(create.policy_type, Some(CreatePolicyType::Restrictive)) {
-            return Err(Problem::refused(
-                create.name.span,
-                "AS RESTRICTIVE",
-                "restrictive policies are not available on the embedded engine yet",
-                "instead, add the condition with AND to each permissive policy",
-            ));
-        }
         let command = match create.command {
             None | Some(CreatePolicyCommand::All) => Command::All,
             Some(CreatePolicyCommand::Select) => Command::Select,
@@ -42,7 +34,7 @@ impl Translation {
             name,
             command,
             roles: self.policy_roles(create.to.as_deref().unwrap_or_default())?,
-            is_permissive: true,
+            is_permissive: !matches!(create.policy_type, Some(CreatePolicyType::Restrictive)),
             using: self.policy_expression(&table, command, create.using.as_ref(), true)?,
             check: self.policy_expression(&table, command, create.with_check.as_ref(), false)?,
         };

@@ -42,6 +42,11 @@ impl Problem {
         }
     }
 
+    /// What is wrong, without its place.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds what to write instead.
     #[must_use]
     pub(super) fn instead(mut self, alternative: impl Into<String>) -> Self {

@@ -8,13 +8,19 @@ use crate::sqlite::names::{physical_name, quoted, storage};
 
 /// `CREATE TABLE`. Constraints have their names; the type of PostgreSQL stays visible as a comment.
 pub(super) fn create_table(table: &Relation) -> String {
+    table_as(table, &physical_name(&table.name))
+}
+
+/// `CREATE TABLE` under another name. Keys that an index of their own keeps stand not in it.
+pub(super) fn table_as(table: &Relation, physical: &str) -> String {
     let mut lines: Vec<String> = table.columns.iter().map(|column| column_line(table, column)).collect();
     if let Some(name) = &table.primary_key_name
         && identity_key(table).is_none()
     {
         lines.push(format!("CONSTRAINT {} PRIMARY KEY ({})", quoted(name), list(&table.primary_key)));
     }
-    for unique in &table.uniques {
+    let is_index = |name: &str| table.indexes.iter().any(|index| *index.name == *name);
+    for unique in table.uniques.iter().filter(|unique| !is_index(&unique.name)) {
         lines.push(format!("CONSTRAINT {} UNIQUE ({})", quoted(&unique.name), list(&unique.columns)));
     }
     // PostgreSQL checks in the order of the names; the first that fails is the one that is reported.
@@ -27,7 +33,7 @@ pub(super) fn create_table(table: &Relation) -> String {
         let columns = list(&key.columns);
         lines.push(format!("CONSTRAINT {} FOREIGN KEY ({columns}) {}", quoted(&key.name), references(key)));
     }
-    format!("CREATE TABLE {} (\n  {}\n) STRICT", quoted(&physical_name(&table.name)), lines.join(",\n  "))
+    format!("CREATE TABLE {} (\n  {}\n) STRICT", quoted(physical), lines.join(",\n  "))
 }
 
 /// The identity column, which is the whole primary key.

@@ -17,13 +17,20 @@ use super::problem::{Outcome, Problem};
 use super::routine_body::Body;
 use super::tokens::{Cursor, Piece};
 use super::translation::Translation;
-use super::{names, types};
+use super::{dependents, names, types};
 
 /// The most arguments, as on PostgreSQL (`FUNC_MAX_ARGS`).
 const MOST_ARGUMENTS: usize = 100;
 
 const NO_CODE: &str = "instead, write it as LANGUAGE sql with SELECT, INSERT, UPDATE and DELETE statements, or do it in \
                        the program that calls the API";
+
+/// A function whose body no longer fits its tables.
+fn broken(signature: &Signature, why: &str) -> Problem {
+    let message = format!("the function {signature} would no longer work: {why}");
+    Problem::invalid(super::problem::NOWHERE, message)
+        .instead("DROP FUNCTION before it, and create it again afterwards")
+}
 
 /// What `RETURNS` and the arguments' modes say together.
 type Column = (Arc<str>, Type);
@@ -80,21 +87,19 @@ impl Translation {
                 Some(FunctionCalledOnNull::Strict | FunctionCalledOnNull::ReturnsNullOnNullInput)
             ),
             body: Vec::new(),
+            source: String::new(),
             comment: None,
             executors: vec![Arc::from("public")],
         };
-        let body = match &create.function_body {
-            Some(CreateFunctionBody::AsBeforeOptions { body, link_symbol: None }) => {
-                let (text, start) = body_text(body)?;
-                Body { snapshot: &self.snapshot, routine: &routine }.statements(&text, start)?
-            }
-            Some(CreateFunctionBody::Return(expr)) => {
-                Body { snapshot: &self.snapshot, routine: &routine }.expression(expr)?
-            }
+        let (source, start) = match &create.function_body {
+            Some(CreateFunctionBody::AsBeforeOptions { body, link_symbol: None }) => body_text(body)?,
+            // `RETURN expression` is a body of one query.
+            Some(CreateFunctionBody::Return(expr)) => (format!("SELECT {expr}"), expr.span().start),
             Some(_) => return Err(Problem::invalid(at, "write the body as AS $$ ... $$ or RETURN expression")),
             None => return Err(Problem::invalid(at, "no function body specified")),
         };
-        routine.body = body;
+        routine.body = Body { snapshot: &self.snapshot, routine: &routine }.statements(&source, start)?;
+        routine.source = source;
         check_current_user(&routine, at)?;
         if let Some(command) = routine.write()
             && routine.volatility != Volatility::Volatile
@@ -135,6 +140,32 @@ impl Translation {
         self.snapshot.routines.insert(signature.clone(), Arc::new(routine));
         self.check_calls_itself(&signature, at)?;
         self.remake_views(users, at)
+    }
+
+    /// The functions that read or write a relation, or return its rows.
+    pub(super) fn routines_using(&self, name: &QualifiedName) -> Vec<Signature> {
+        let uses = |routine: &&Arc<Routine>| dependents::uses(routine, name);
+        self.snapshot.routines.values().filter(uses).map(|routine| routine.signature.clone()).collect()
+    }
+
+    /// Reads the bodies of functions anew, since a table that they name has changed; with them, what they return.
+    pub(super) fn reread_routines(&mut self, routines: &[Signature]) -> Outcome<()> {
+        for signature in routines {
+            let Some(before) = self.snapshot.routines.get(signature) else { continue };
+            let mut routine = (**before).clone();
+            if let RoutineResult::Row { columns, relation: Some(name) } = &mut routine.returns.result {
+                let Some(relation) = self.snapshot.relations.get(name) else {
+                    return Err(broken(signature, "the table whose rows it returns is gone"));
+                };
+                *columns =
+                    relation.columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect();
+            }
+            let start = Location { line: 1, column: 1 };
+            let body = Body { snapshot: &self.snapshot, routine: &routine }.statements(&routine.source, start);
+            routine.body = body.map_err(|problem| broken(signature, problem.message()))?;
+            self.snapshot.routines.insert(signature.clone(), Arc::new(routine));
+        }
+        Ok(())
     }
 
     fn default_executors(&self, routine: &mut Routine) {

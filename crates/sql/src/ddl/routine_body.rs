@@ -66,20 +66,6 @@ impl Body<'_> {
         Ok(body)
     }
 
-    /// `RETURN expression`
-    pub(super) fn expression(&self, expr: &Expr) -> Outcome<Vec<RoutineStatement>> {
-        let RoutineResult::Value(data_type) = &self.routine.returns.result else {
-            return Err(Problem::invalid(
-                expr,
-                "RETURN gives a single value; the function is declared to return something else",
-            ));
-        };
-        let expression = self.analyzer().expression(expr)?;
-        let mut query = empty_query();
-        query.projections = vec![self.result_value(expression, data_type, expr.span().start)?];
-        Ok(vec![RoutineStatement::Query(query)])
-    }
-
     fn nothing(&self, at: Location) -> Outcome<Vec<RoutineStatement>> {
         match self.routine.returns.result {
             RoutineResult::Void => Ok(Vec::new()),

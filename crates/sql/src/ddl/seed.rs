@@ -274,6 +274,7 @@ impl Translation {
             sets.push(format!("{} = {}", quoted(&column.name), self.aliased(&value)?));
         }
         let filter = self.row_filter(row, update.selection.as_ref())?;
+        self.note_changed_rows(&table.name, at);
         self.push(format!("UPDATE {} AS s0 SET {}{filter}", quoted(&physical_name(&table.name)), sets.join(", ")));
         Ok(())
     }
@@ -296,6 +297,7 @@ impl Translation {
         };
         let (table, row) = self.changed_table(table, delete.span().start)?;
         let filter = self.row_filter(row, delete.selection.as_ref())?;
+        self.note_changed_rows(&table.name, delete.span().start);
         self.push(format!("DELETE FROM {} AS s0{filter}", quoted(&physical_name(&table.name))));
         Ok(())
     }
@@ -324,7 +326,7 @@ impl Translation {
     }
 
     /// An expression over the row of the statement's own table, which has the alias `s0`.
-    fn aliased(&self, value: &Expression) -> Outcome<String> {
+    pub(super) fn aliased(&self, value: &Expression) -> Outcome<String> {
         let mut writer = Writer::new(Values::AsLiterals);
         expression::write(&mut writer, &inline::expanded(value, &self.snapshot)?, RowColumns::Aliased);
         Ok(writer.finish_text())

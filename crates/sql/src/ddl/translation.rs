@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Relation, Snapshot};
+use catalog::{ForeignKey, ReferentialAction, Relation, Snapshot};
 use sqlparser::ast::{ObjectName, Spanned, Statement};
 use sqlparser::tokenizer::Location;
 
@@ -18,15 +18,46 @@ use crate::sqlite::names::physical_name;
 pub(super) struct Translation {
     pub(super) snapshot: Snapshot,
     steps: Vec<Step>,
+    /// Whether a table was built anew.
+    rebuilds: bool,
+    /// A statement that changes rows which others follow by foreign key, if there is one.
+    cascading: Option<(String, Location)>,
 }
 
 impl Translation {
     pub(super) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, steps: Vec::new() }
+        Self { snapshot, steps: Vec::new(), rebuilds: false, cascading: None }
     }
 
-    pub(super) fn finish(self) -> Script {
-        Script { statements: self.steps, snapshot: self.snapshot }
+    /// The whole script.
+    pub(super) fn finish(self) -> Outcome<Script> {
+        // While tables are built anew, foreign keys are off, and nothing cascades.
+        if let (true, Some((table, at))) = (self.rebuilds, &self.cascading) {
+            return Err(Problem::refused(
+                *at,
+                format!("rows of \"{table}\" that others follow"),
+                "this migration also builds a table anew (ALTER TABLE), and meanwhile ON DELETE and ON UPDATE have no effect",
+                "instead, put the ALTER TABLE into a migration file of its own",
+            ));
+        }
+        Ok(Script { statements: self.steps, snapshot: self.snapshot, rebuilds: self.rebuilds })
+    }
+
+    /// A table was built anew.
+    pub(super) fn note_rebuild(&mut self) {
+        self.rebuilds = true;
+    }
+
+    /// Rows of a table are changed or removed; others may follow them.
+    pub(super) fn note_changed_rows(&mut self, table: &QualifiedName, at: Location) {
+        let follows = |key: &ForeignKey| {
+            use ReferentialAction::{Cascade, SetDefault, SetNull};
+            let acts = |action| matches!(action, Cascade | SetNull | SetDefault);
+            key.references == *table && (acts(key.on_delete) || acts(key.on_update))
+        };
+        if self.snapshot.relations.values().any(|relation| relation.foreign_keys.iter().any(follows)) {
+            self.cascading = Some((table.name.to_string(), at));
+        }
     }
 
     /// Applies one statement.
@@ -87,6 +118,11 @@ impl Translation {
             _ => Err(Problem::invalid(at, "this statement is not available on the embedded engine")
                 .instead("see the documentation for the statements that a migration may hold")),
         }
+    }
+
+    /// Adds something that has to hold.
+    pub(super) fn push_guard(&mut self, guard: Step) {
+        self.steps.push(guard);
     }
 
     /// Adds a statement for SQLite.

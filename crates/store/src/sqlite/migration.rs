@@ -5,9 +5,11 @@ use std::path::Path;
 use base::Timestamp;
 use catalog::Snapshot;
 use rusqlite::{Connection, OptionalExtension};
+use sql::ddl::{Script, Step};
 
 use super::connection::MEMORY_MAP;
 use super::failure::translate;
+use super::functions::raise;
 use crate::driver::{AppliedMigration, Migration};
 use crate::error::StoreError;
 
@@ -136,21 +138,70 @@ pub(super) fn apply(connection: &Connection, migration: &Migration, now: Timesta
             other => other.to_string(),
         },
     };
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = run(connection, migration, now).map_err(failed);
-    let ended = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute_batch(ended).map_err(failed);
+    if !migration.script.rebuilds {
+        return in_transaction(connection, migration, now).map_err(failed);
+    }
+    // A table that is built anew is dropped, which would take the rows along that refer to it. Inside of a transaction
+    // SQLite ignores this setting.
+    connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(failed)?;
+    let outcome = in_transaction(connection, migration, now).map_err(failed);
+    let restored = connection.execute_batch("PRAGMA foreign_keys = ON").map_err(failed);
+    outcome.and(restored)
+}
+
+fn in_transaction(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let outcome = run(connection, migration, now);
+    let ended = connection.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
     if ended.is_err() && outcome.is_ok() {
         drop(connection.execute_batch("ROLLBACK"));
     }
     outcome.and(ended)
 }
 
-fn run(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
-    for statement in &migration.statements {
-        connection.execute_batch(statement)?;
+/// Runs the statements one after another; a guard that gives a row ends it.
+fn run_script(connection: &Connection, script: &Script) -> rusqlite::Result<()> {
+    for step in &script.statements {
+        match step {
+            Step::Sqlite(text) => connection.execute_batch(text)?,
+            Step::Guard { query, message } => {
+                if connection.prepare(query)?.exists([])? {
+                    return Err(raise("23514", message.clone()));
+                }
+            }
+        }
     }
-    let snapshot = serde_json::to_string(&migration.snapshot)
+    if script.rebuilds { check_foreign_keys(connection, &script.snapshot) } else { Ok(()) }
+}
+
+/// Every foreign key finds its row: they were off while tables were built anew.
+fn check_foreign_keys(connection: &Connection, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    let broken = connection
+        .query_row("SELECT \"table\", parent, fkid FROM pragma_foreign_key_check", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let Some((table, parent, number)) = broken else { return Ok(()) };
+    let columns: Vec<String> = connection
+        .prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 ORDER BY seq")?
+        .query_map(rusqlite::params![table, number], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_it =
+        |key: &&catalog::ForeignKey| key.columns.iter().map(|column| &**column).eq(columns.iter().map(String::as_str));
+    let named = snapshot.relations.values().find(|relation| sql::sqlite::names::physical_name(&relation.name) == table);
+    let key = named.and_then(|relation| relation.foreign_keys.iter().find(is_it));
+    let name = key.map_or_else(|| columns.join(", "), |key| key.name.to_string());
+    Err(raise(
+        "23503",
+        format!(
+            "rows of table \"{table}\" violate foreign key constraint \"{name}\": no such row in table \"{parent}\""
+        ),
+    ))
+}
+
+fn run(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
+    run_script(connection, &migration.script)?;
+    let snapshot = serde_json::to_string(&migration.script.snapshot)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     connection.execute(
         "INSERT INTO _pando_catalog (id, snapshot) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET snapshot = ?1",

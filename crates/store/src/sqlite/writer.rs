@@ -188,7 +188,7 @@ impl Room {
     }
 
     fn migrate(&mut self, migration: Migration) -> Result<(), StoreError> {
-        let next = Arc::new(Catalog::new(migration.snapshot.clone()));
+        let next = Arc::new(Catalog::new(migration.script.snapshot.clone()));
         self.connection.follow(&next).map_err(translate)?;
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);

@@ -57,14 +57,7 @@ pub async fn open_with(path: &Path, statement_timeout: Duration) -> Result<Arc<d
 /// A migration of one script.
 pub fn migration(version: i64, text: &str, store: &dyn Store) -> Migration {
     let script = sql::ddl::translate("test.sql", text, store.catalog().snapshot()).expect("translates");
-    let statements = script.statements.into_iter().map(|sql::ddl::Step::Sqlite(text)| text).collect();
-    Migration {
-        version,
-        name: format!("{version:04}_test.sql"),
-        checksum: version.to_string(),
-        statements,
-        snapshot: script.snapshot,
-    }
+    Migration { version, name: format!("{version:04}_test.sql"), checksum: version.to_string(), script }
 }
 
 impl Fixture {
