@@ -33,11 +33,7 @@ pub(crate) fn path(name: &str) -> String {
 pub(crate) fn filter(column: &str) -> String {
     let reserved = ["select", "columns", "on_conflict", "order", "limit", "offset", "and", "or", "not"];
     let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$' | ' ');
-    if !column.is_empty()
-        && column.chars().all(is_plain)
-        && column.trim() == column
-        && !reserved.contains(&column)
-    {
+    if !column.is_empty() && column.chars().all(is_plain) && column.trim() == column && !reserved.contains(&column) {
         return column.to_owned();
     }
     let mut quoted = String::with_capacity(column.len() + 2);

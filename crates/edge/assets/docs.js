@@ -38,7 +38,7 @@ function render(contract) {
   ui = SwaggerUIBundle({
     spec: contract,
     domNode: element('api'),
-    docExpansion: 'none',
+    docExpansion: Object.keys(contract.paths).length > 30 ? 'none' : 'list',
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     filter: true,

@@ -24,7 +24,14 @@ pub struct EdgeConfig {
 impl EdgeConfig {
     /// The API on `listen`, without an admin address, for every origin, with the default limits.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, admin: None, origins: AllowedOrigins::Any, server_timing: true, docs: false, limits: EdgeLimits::default() }
+        Self {
+            listen,
+            admin: None,
+            origins: AllowedOrigins::Any,
+            server_timing: true,
+            docs: false,
+            limits: EdgeLimits::default(),
+        }
     }
 }
 

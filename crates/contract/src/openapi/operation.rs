@@ -35,7 +35,6 @@ impl PathItem {
 
 #[derive(Serialize)]
 struct Operation {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +69,7 @@ pub(super) fn root() -> PathItem {
     responses.put("200", Answered::Inline(json!({ "description": "This document", "content": content })));
     refusals(&mut responses, &["401", "404", "406"]);
     let get = Operation {
-        tags: Vec::new(),
+        tags: vec!["Introspection".to_owned()],
         summary: "What the caller's role may do, as an OpenAPI document".to_owned(),
         description: None,
         operation_id: "getDescription".to_owned(),
@@ -175,7 +174,8 @@ impl Maker<'_> {
         if method == "head" {
             let headers = headers(&["Content-Range", "Content-Location", "Preference-Applied"]);
             for status in ["200", "206"] {
-                responses.put(status, Answered::Inline(json!({ "description": "The headers alone", "headers": headers })));
+                responses
+                    .put(status, Answered::Inline(json!({ "description": "The headers alone", "headers": headers })));
             }
         } else {
             responses.put("200", self.shared_rows());
@@ -213,7 +213,8 @@ impl Maker<'_> {
         responses.put("201", self.shared_rows());
         responses.put("204", self.done());
         refusals(&mut responses, &["300", "400", "401", "403", "404", "406", "409", "413"]);
-        let mut parameters: Vec<Given> = self.relation.primary_key.iter().map(|column| self.key_filter(column)).collect();
+        let mut parameters: Vec<Given> =
+            self.relation.primary_key.iter().map(|column| self.key_filter(column)).collect();
         parameters.extend(dialect(&["preferWrite"]));
         parameters.extend(self.select());
         let row = json!({

@@ -112,9 +112,7 @@ pub(super) fn schemas(relation: &Relation, columns: &Columns<'_>, catalog: &Cata
         schemas.put(key, Schema::Row(row));
     };
     put(key(relation), &columns.read, &|column| !column.is_nullable);
-    put(insert_key(relation), &columns.inserted, &|column| {
-        !column.is_nullable && column.default == DefaultValue::None
-    });
+    put(insert_key(relation), &columns.inserted, &|column| !column.is_nullable && column.default == DefaultValue::None);
     put(update_key(relation), &columns.updated, &|_| false);
     schemas
 }

@@ -147,9 +147,8 @@ impl Out<'_> {
     }
 
     fn inserted(&self, relation: &Relation, column: &Column) -> (bool, String) {
-        let is_optional = column.is_nullable
-            || column.default != DefaultValue::None
-            || is_computed(self.catalog, relation, column);
+        let is_optional =
+            column.is_nullable || column.default != DefaultValue::None || is_computed(self.catalog, relation, column);
         (is_optional, self.written(relation, column))
     }
 
@@ -167,12 +166,9 @@ impl Out<'_> {
     fn type_name(&self, data_type: &Type) -> String {
         match data_type {
             Type::Boolean => "boolean".to_owned(),
-            Type::SmallInteger
-            | Type::Integer
-            | Type::BigInteger
-            | Type::Numeric(_)
-            | Type::Real
-            | Type::Double => "number".to_owned(),
+            Type::SmallInteger | Type::Integer | Type::BigInteger | Type::Numeric(_) | Type::Real | Type::Double => {
+                "number".to_owned()
+            }
             Type::Json | Type::Jsonb => "Json".to_owned(),
             Type::Enum(definition) => self.enum_name(definition),
             Type::Text
