@@ -9,8 +9,10 @@ mod operation;
 mod row;
 mod shared;
 
+use std::sync::Arc;
+
 use catalog::{Catalog, Relation};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::members::Members;
@@ -118,8 +120,14 @@ enum Parameter {
         r#in: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<String>,
-        schema: Value,
+        schema: TextSchema,
     },
+}
+
+/// `{"type": "string"}`
+#[derive(Serialize)]
+struct TextSchema {
+    r#type: &'static str,
 }
 
 fn document(catalog: &Catalog, subject: &Subject<'_>, parts: Vec<Part>) -> Document {
@@ -188,19 +196,32 @@ fn first_line(comment: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `{"$ref": "#/components/…"}`
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Reference {
-    #[serde(rename = "$ref")]
-    target: String,
+/// `{"$ref": "#/components/…"}`, put together when it is written: a document has tens of thousands of them.
+#[derive(Debug, Clone)]
+struct Reference {
+    kind: &'static str,
+    key: Arc<str>,
 }
 
 impl Reference {
-    pub(crate) fn new(kind: &str, key: &str) -> Self {
-        Self { target: format!("#/components/{kind}/{key}") }
+    fn new(kind: &'static str, key: impl Into<Arc<str>>) -> Self {
+        Self { kind, key: key.into() }
     }
 
-    pub(crate) fn value(kind: &str, key: &str) -> Value {
+    fn value(kind: &str, key: &str) -> Value {
         json!({ "$ref": format!("#/components/{kind}/{key}") })
+    }
+}
+
+impl Serialize for Reference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Target<'a>(&'a Reference);
+        impl Serialize for Target<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let Reference { kind, key } = self.0;
+                serializer.collect_str(&format_args!("#/components/{kind}/{key}"))
+            }
+        }
+        serializer.collect_map([("$ref", Target(self))])
     }
 }

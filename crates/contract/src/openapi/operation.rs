@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::row::{self, Columns};
-use super::{Parameter, Reference, Subject, first_line, shared};
+use super::{Parameter, Reference, Subject, TextSchema, first_line, shared};
 use crate::members::Members;
 use crate::name;
 use crate::reach::Reach;
@@ -87,7 +87,11 @@ pub(super) fn operations(
     reach: &Reach<'_>,
     subject: &Subject<'_>,
 ) -> PathItem {
-    let maker = Maker { relation, columns, subject, key: row::key(relation) };
+    let key = row::key(relation);
+    let filter = |column: &&Column| Reference::new("parameters", filter_key(&key, column));
+    let filters = columns.read.iter().map(filter).collect();
+    let rows = Reference::new("responses", rows_key(&key));
+    let maker = Maker { relation, columns, subject, filters, rows, key };
     let is_read = !columns.read.is_empty();
     PathItem {
         get: is_read.then(|| maker.read("get")),
@@ -106,7 +110,7 @@ pub(super) fn filters(relation: &Relation, columns: &Columns<'_>) -> Members<Par
             name: name::filter(&column.name),
             r#in: "query",
             description: column.comment.clone(),
-            schema: json!({ "type": "string" }),
+            schema: TextSchema { r#type: "string" },
         };
         (filter_key(&row::key(relation), column), parameter)
     };
@@ -118,8 +122,11 @@ pub(super) fn responses(relation: &Relation, columns: &Columns<'_>) -> Members<V
     let mut responses = Members::new();
     if !columns.read.is_empty() {
         let key = row::key(relation);
-        let headers = headers(&["Content-Range", "Content-Location", "Preference-Applied"]);
-        let content = rows(&key);
+        let mut names = vec!["Content-Range", "Content-Location", "Preference-Applied"];
+        if !columns.inserted.is_empty() {
+            names.push("Location");
+        }
+        let (headers, content) = (shared::header_references(&names), rows(&key));
         responses.put(rows_key(&key), json!({ "description": "The rows", "headers": headers, "content": content }));
     }
     responses
@@ -150,13 +157,9 @@ fn rows(key: &str) -> Value {
     })
 }
 
-fn headers(names: &[&str]) -> Value {
-    names.iter().map(|name| ((*name).to_owned(), Reference::value("headers", name))).collect()
-}
-
 fn refusals(responses: &mut Members<Answered>, statuses: &[&str]) {
     for status in statuses.iter().chain(&["default"]) {
-        responses.put(*status, Answered::Shared(Reference::new("responses", &shared::refusal(status))));
+        responses.put(*status, Answered::Shared(Reference::new("responses", shared::refusal(status))));
     }
 }
 
@@ -165,21 +168,19 @@ struct Maker<'a> {
     relation: &'a Relation,
     columns: &'a Columns<'a>,
     subject: &'a Subject<'a>,
+    /// The filters of the columns that can be read.
+    filters: Vec<Reference>,
+    /// The answer with rows.
+    rows: Reference,
     key: String,
 }
 
 impl Maker<'_> {
     fn read(&self, method: &str) -> Operation {
         let mut responses = Members::new();
-        if method == "head" {
-            let headers = headers(&["Content-Range", "Content-Location", "Preference-Applied"]);
-            for status in ["200", "206"] {
-                responses
-                    .put(status, Answered::Inline(json!({ "description": "The headers alone", "headers": headers })));
-            }
-        } else {
-            responses.put("200", self.shared_rows());
-            responses.put("206", self.shared_rows());
+        for status in ["200", "206"] {
+            let answer = if method == "head" { self.shared("head") } else { self.rows() };
+            responses.put(status, answer);
         }
         refusals(&mut responses, &["300", "400", "401", "403", "404", "406", "416"]);
         let mut parameters = self.filters();
@@ -189,17 +190,12 @@ impl Maker<'_> {
 
     fn insert(&self) -> Operation {
         let mut responses = Members::new();
-        let mut created = json!({
-            "description": "The rows were inserted",
-            "headers": headers(&["Content-Range", "Location", "Preference-Applied"]),
-        });
-        if self.reads()
-            && let Some(created) = created.as_object_mut()
-        {
-            created.insert("content".to_owned(), rows(&self.key));
-            responses.put("200", self.shared_rows());
+        if self.reads() {
+            responses.put("200", self.rows());
+            responses.put("201", self.rows());
+        } else {
+            responses.put("201", self.shared("created"));
         }
-        responses.put("201", Answered::Inline(created));
         refusals(&mut responses, &["300", "400", "401", "403", "404", "406", "409", "413"]);
         let mut parameters = dialect(&["columns", "on_conflict", "preferInsert"]);
         parameters.extend(self.select());
@@ -209,9 +205,9 @@ impl Maker<'_> {
 
     fn put(&self) -> Operation {
         let mut responses = Members::new();
-        responses.put("200", self.shared_rows());
-        responses.put("201", self.shared_rows());
-        responses.put("204", self.done());
+        responses.put("200", self.rows());
+        responses.put("201", self.rows());
+        responses.put("204", self.shared("done"));
         refusals(&mut responses, &["300", "400", "401", "403", "404", "406", "409", "413"]);
         let mut parameters: Vec<Given> =
             self.relation.primary_key.iter().map(|column| self.key_filter(column)).collect();
@@ -272,9 +268,9 @@ impl Maker<'_> {
     fn written(&self) -> Members<Answered> {
         let mut responses = Members::new();
         if self.reads() {
-            responses.put("200", self.shared_rows());
+            responses.put("200", self.rows());
         }
-        responses.put("204", self.done());
+        responses.put("204", self.shared("done"));
         refusals(&mut responses, &["300", "400", "401", "403", "404", "406", "409", "413"]);
         responses
     }
@@ -283,17 +279,16 @@ impl Maker<'_> {
         !self.columns.read.is_empty()
     }
 
-    fn shared_rows(&self) -> Answered {
-        Answered::Shared(Reference::new("responses", &rows_key(&self.key)))
+    fn rows(&self) -> Answered {
+        Answered::Shared(self.rows.clone())
     }
 
-    fn done(&self) -> Answered {
-        Answered::Shared(Reference::new("responses", "done"))
+    fn shared(&self, key: &'static str) -> Answered {
+        Answered::Shared(Reference::new("responses", key))
     }
 
     fn filters(&self) -> Vec<Given> {
-        let reference = |column: &&Column| Given::Shared(Reference::new("parameters", &filter_key(&self.key, column)));
-        self.columns.read.iter().map(reference).collect()
+        self.filters.iter().map(|filter| Given::Shared(filter.clone())).collect()
     }
 
     fn select(&self) -> Vec<Given> {
@@ -327,5 +322,5 @@ impl Maker<'_> {
 }
 
 fn dialect(keys: &[&str]) -> Vec<Given> {
-    keys.iter().map(|key| Given::Shared(Reference::new("parameters", key))).collect()
+    keys.iter().map(|key| Given::Shared(Reference::new("parameters", *key))).collect()
 }

@@ -5,6 +5,7 @@ use datatype::{Type, Zone};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Reference;
 use crate::members::Members;
 use crate::name;
 use crate::reach::{Reach, is_computed};
@@ -40,6 +41,12 @@ impl<'r> Columns<'r> {
 pub(super) enum Schema {
     Shared(serde_json::Value),
     Row(Row),
+    Required {
+        #[serde(rename = "allOf")]
+        all_of: [Reference; 1],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        required: Vec<String>,
+    },
 }
 
 /// The schema of one row.
@@ -94,27 +101,40 @@ pub(super) fn update_key(relation: &Relation) -> String {
     format!("{}.update", key(relation))
 }
 
-/// A whole row, a new row, and the changes of a row, as far as the role may.
+/// A whole row, the changes of a row, and a new row, as far as the role may. Where the same columns may be changed and
+/// inserted, as they nearly always may, a new row is said as the changes with some of them required.
 pub(super) fn schemas(relation: &Relation, columns: &Columns<'_>, catalog: &Catalog) -> Members<Schema> {
     let mut schemas = Members::new();
-    let mut put = |key: String, columns: &[&Column], is_required: &dyn Fn(&Column) -> bool| {
-        if columns.is_empty() {
-            return;
-        }
-        let properties = columns.iter().map(|column| (column.name.to_string(), property(relation, column, catalog)));
-        let required = columns.iter().filter(|column| is_required(column)).map(|column| column.name.to_string());
-        let row = Row {
-            r#type: "object",
-            description: relation.comment.clone(),
-            required: required.collect(),
-            properties: properties.collect(),
+    if !columns.read.is_empty() {
+        let required = required(&columns.read, |column| !column.is_nullable);
+        schemas.put(key(relation), Schema::Row(Row::new(relation, &columns.read, required, catalog)));
+    }
+    if !columns.updated.is_empty() {
+        schemas.put(update_key(relation), Schema::Row(Row::new(relation, &columns.updated, Vec::new(), catalog)));
+    }
+    if !columns.inserted.is_empty() {
+        let required =
+            required(&columns.inserted, |column| !column.is_nullable && column.default == DefaultValue::None);
+        let is_same = columns.inserted.iter().map(|column| &column.name).eq(columns.updated.iter().map(|c| &c.name));
+        let schema = if is_same {
+            Schema::Required { all_of: [Reference::new("schemas", update_key(relation))], required }
+        } else {
+            Schema::Row(Row::new(relation, &columns.inserted, required, catalog))
         };
-        schemas.put(key, Schema::Row(row));
-    };
-    put(key(relation), &columns.read, &|column| !column.is_nullable);
-    put(insert_key(relation), &columns.inserted, &|column| !column.is_nullable && column.default == DefaultValue::None);
-    put(update_key(relation), &columns.updated, &|_| false);
+        schemas.put(insert_key(relation), schema);
+    }
     schemas
+}
+
+fn required(columns: &[&Column], is_required: impl Fn(&Column) -> bool) -> Vec<String> {
+    columns.iter().filter(|column| is_required(column)).map(|column| column.name.to_string()).collect()
+}
+
+impl Row {
+    fn new(relation: &Relation, columns: &[&Column], required: Vec<String>, catalog: &Catalog) -> Self {
+        let properties = columns.iter().map(|column| (column.name.to_string(), property(relation, column, catalog)));
+        Self { r#type: "object", description: relation.comment.clone(), required, properties: properties.collect() }
+    }
 }
 
 fn property(relation: &Relation, column: &Column, catalog: &Catalog) -> Property {

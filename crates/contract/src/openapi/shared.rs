@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::row::Schema;
-use super::{Parameter, Subject};
+use super::{Parameter, Reference, Subject};
 use crate::members::Members;
 
 /// The key of the error object. A relation's keys are its name, which has no dot, or end in `.insert` and `.update`.
@@ -95,18 +95,21 @@ pub(super) fn headers() -> Value {
     })
 }
 
+/// Headers of an answer, by reference.
+pub(super) fn header_references(names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), Reference::value("headers", name))).collect()
+}
+
 /// The answers that are the same for every relation.
 pub(super) fn responses() -> Members<Value> {
     let mut responses = Members::new();
-    let reference = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
-    let done = json!({
-        "description": "Done, without a body",
-        "headers": {
-            "Content-Range": reference("Content-Range"),
-            "Preference-Applied": reference("Preference-Applied"),
-        },
-    });
-    responses.put("done", done);
+    for (key, description, headers) in [
+        ("done", "Done, without a body", &["Content-Range", "Preference-Applied"][..]),
+        ("created", "The rows were inserted", &["Content-Range", "Location", "Preference-Applied"]),
+        ("head", "The headers alone", &["Content-Range", "Content-Location", "Preference-Applied"]),
+    ] {
+        responses.put(key, json!({ "description": description, "headers": header_references(headers) }));
+    }
     let error = json!({ "$ref": format!("#/components/schemas/{ERROR}") });
     for (status, description) in [
         ("300", "Several relationships lead to the embedded relation; the details name them"),
@@ -120,12 +123,10 @@ pub(super) fn responses() -> Members<Value> {
         ("416", "The offset lies beyond the rows"),
         ("default", "Refused, or failed; code and message tell why"),
     ] {
-        let mut headers = json!({ "Proxy-Status": reference("Proxy-Status") });
-        if status == "401"
-            && let Some(headers) = headers.as_object_mut()
-        {
-            headers.insert("WWW-Authenticate".to_owned(), reference("WWW-Authenticate"));
-        }
+        let headers = match status {
+            "401" => header_references(&["Proxy-Status", "WWW-Authenticate"]),
+            _ => header_references(&["Proxy-Status"]),
+        };
         let content = json!({ "application/json": { "schema": error } });
         responses.put(refusal(status), json!({ "description": description, "headers": headers, "content": content }));
     }
