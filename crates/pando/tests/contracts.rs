@@ -231,7 +231,6 @@ fn the_page_can_be_switched_off() {
     let server = Launch::new(BINARY).set("api.docs", "off").start(&project);
     assert_eq!(server.get("/docs").json(), json!([]), "nothing stands in its way now");
     drop(server);
-    drop(server);
     // What `auto` means on other addresses is a unit test of the configuration.
     let server = Launch::new(BINARY).set("api.docs", "on").start(&project);
     assert_eq!(server.get("/docs/").status, 200);

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 
 use crate::path::Settings;
 
-/// Bytes of documents that are kept, the newest whatever its size. A schema of 500 tables makes about 5 MiB, so
-/// this holds it for a few roles; what does not fit is made again, which takes some milliseconds.
-const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of documents that are kept, the newest whatever its size. A schema of 500 tables with 20 columns each makes
+/// about 8 MB, so this holds it for the usual roles; what does not fit is made again, which then takes some tens of
+/// milliseconds.
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Documents that are kept: more than most installations have schemas times roles.
 const KEPT_DOCUMENTS: usize = 64;

@@ -2,7 +2,7 @@
 //!
 //! What belongs to the dialect is said once, in [`shared`]; a relation adds its schemas ([`row`]), its filters, and the
 //! operations that the role's grants reach ([`operation`]). The document is plain JSON: it is serialised from small
-//! structs, since it has a few shapes only and 500 relations are to cost a few milliseconds.
+//! structs, since it has a few shapes only and tens of thousands of each.
 //! Source: the OpenAPI Specification 3.1.1; the notes on keys are PostgREST's.
 
 mod operation;
