@@ -163,7 +163,7 @@ pub enum Migrate {
 /// `pando types …`
 #[derive(Debug, Subcommand)]
 pub enum Types {
-    /// TypeScript, for createClient<Database>() of supabase-js
+    /// TypeScript, for the typed client of supabase-js
     #[command(after_help = "\
 Examples:
   pando types ts > database.types.ts
