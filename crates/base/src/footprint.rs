@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::QualifiedName;
+use crate::{QualifiedName, Signature};
 
 /// Some or all columns of a relation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,6 +82,8 @@ pub struct Footprint {
     /// Per relation, what happens to it. What policies read through subqueries is in it (the caller's rights count
     /// there); what a view reads inside is not (its owner's rights count), as on PostgreSQL.
     pub touches: BTreeMap<QualifiedName, Touch>,
+    /// The routines that are called with the caller's rights, those called inside of them included.
+    pub calls: BTreeSet<Signature>,
     /// How fresh the answer has to be.
     pub freshness: Freshness,
     /// What it costs.

@@ -16,5 +16,5 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use failure::{Details, Failure, Kind};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
 pub use limit::Limit;
-pub use name::QualifiedName;
+pub use name::{QualifiedName, Signature};
 pub use secret::Secret;

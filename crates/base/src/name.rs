@@ -25,3 +25,19 @@ impl fmt::Display for QualifiedName {
         write!(f, "{}.{}", self.schema, self.name)
     }
 }
+
+/// What tells one routine from another: its name and the types of its input arguments. Routines may share a name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Signature {
+    /// The name.
+    pub name: QualifiedName,
+    /// The names of the input arguments' types, in order, without modifiers: `integer`.
+    pub arguments: Vec<Arc<str>>,
+}
+
+impl fmt::Display for Signature {
+    /// `name(integer, text)`, without the schema, as PostgreSQL's messages have it: never for SQL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name.name, self.arguments.join(", "))
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use base::QualifiedName;
+use base::{QualifiedName, Signature};
 use datatype::{Datum, Type};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,15 @@ pub struct SourceId(pub u32);
 impl SourceId {
     /// The row that the expression is about.
     pub const ROW: Self = Self(0);
+
+    /// The arguments of the routine whose body the expression is part of; see [`crate::Argument::key`].
+    pub const ARGUMENTS: Self = Self(u32::MAX);
+
+    /// The row as it was, in a trigger.
+    pub const OLD: Self = Self(u32::MAX - 1);
+
+    /// The row as it is to be, in a trigger.
+    pub const NEW: Self = Self(u32::MAX - 2);
 }
 
 /// A typed expression. Operands of comparisons and arithmetic already have the same type: coercions stand as
@@ -212,6 +221,8 @@ pub enum Function {
     BoolAnd,
     /// `bool_or(x)`.
     BoolOr,
+    /// A function that the schema declares. The planner and the DDL put its body in the call's place; no engine sees it.
+    Routine(Arc<Signature>),
 }
 
 impl Function {
@@ -244,9 +255,39 @@ pub struct Query {
     /// `ORDER BY`.
     pub order: Vec<Sort>,
     /// `LIMIT`.
-    pub limit: Option<u64>,
+    pub limit: Option<RowCount>,
     /// `OFFSET`.
-    pub offset: u64,
+    pub offset: Option<RowCount>,
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RowCount {
+    /// So many.
+    Number(u64),
+    /// What a bigint expression gives, in the body of a routine; NULL is no bound.
+    Expression(Box<Expression>),
+}
+
+impl RowCount {
+    fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Number(_) => None,
+            Self::Expression(expression) => Some(expression),
+        }
+    }
+
+    fn rewrite(
+        self,
+        change: &mut dyn FnMut(Expression) -> Expression,
+        change_query: &mut dyn FnMut(Query) -> Query,
+    ) -> Self {
+        match self {
+            Self::Number(_) => self,
+            Self::Expression(expression) => Self::Expression(Box::new(expression.rewrite(change, change_query))),
+        }
+    }
 }
 
 /// How two queries are joined into one.
@@ -505,6 +546,8 @@ impl Query {
         self.filter.iter().chain(&self.group_by).chain(&self.having).for_each(|part| part.visit(visit));
         self.order.iter().for_each(|sort| sort.expression.visit(visit));
         self.unions.iter().for_each(|(_, query)| query.visit(visit));
+        let counts = self.limit.iter().chain(&self.offset);
+        counts.filter_map(RowCount::expression).for_each(|count| count.visit(visit));
     }
 
     /// See [`Expression::rewrite`].
@@ -553,8 +596,8 @@ impl Query {
                     nulls_first,
                 })
                 .collect(),
-            limit: self.limit,
-            offset: self.offset,
+            limit: self.limit.map(|limit| limit.rewrite(change, change_query)),
+            offset: self.offset.map(|offset| offset.rewrite(change, change_query)),
         };
         change_query(rewritten)
     }

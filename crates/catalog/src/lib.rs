@@ -3,17 +3,20 @@
 //! database file) with the look-ups that `plan` needs. It knows no wire and no engine.
 
 mod expression;
+mod inline;
 mod privilege;
 mod relation;
 mod relationship;
 mod role;
+mod routine;
 mod snapshot;
 mod suggestion;
 
 pub use expression::{
-    Binary, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, SetOperation, Sort, Source,
-    SourceId,
+    Binary, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, RowCount, SetOperation, Sort,
+    Source, SourceId,
 };
+pub use inline::{InnerSource, Placement};
 pub use privilege::{Grant, Privilege};
 pub use relation::{
     Check, Column, Command, DefaultValue, ForeignKey, Generated, Identity, Index, Origin, Policy, ReferentialAction,
@@ -21,5 +24,9 @@ pub use relation::{
 };
 pub use relationship::{Cardinality, Junction, Relationship};
 pub use role::{Role, RoleStanding};
-pub use snapshot::{Catalog, DefaultGrant, Snapshot};
-pub use suggestion::{nearest, similar_columns};
+pub use routine::{
+    Argument, Deletion, Insertion, InsertionConflict, Modification, Returns, Routine, RoutineResult, RoutineStatement,
+    Volatility,
+};
+pub use snapshot::{Catalog, DefaultExecutor, DefaultGrant, Snapshot};
+pub use suggestion::{nearest, nearest_routine, similar_columns};

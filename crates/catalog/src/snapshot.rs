@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::QualifiedName;
+use base::{QualifiedName, Signature};
 use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
+use crate::expression::{Expression, Function};
 use crate::privilege::Privilege;
 use crate::relation::Relation;
 use crate::relationship::{self, Relationship};
 use crate::role::{Role, RoleStanding};
+use crate::routine::{self, Routine};
 
 /// The part of the catalog that is declared, and kept inside the database of the embedded engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct Snapshot {
     /// Tables and views.
     #[serde(with = "as_list")]
     pub relations: BTreeMap<QualifiedName, Arc<Relation>>,
+    /// Functions.
+    #[serde(default, with = "routine::as_list")]
+    pub routines: BTreeMap<Signature, Arc<Routine>>,
     /// Enumerations.
     pub enums: Vec<Arc<EnumType>>,
     /// Roles by name.
@@ -30,6 +35,20 @@ pub struct Snapshot {
     /// `ALTER DEFAULT PRIVILEGES`: what tables and views that are created from now on are granted.
     #[serde(default)]
     pub default_grants: Vec<DefaultGrant>,
+    /// `ALTER DEFAULT PRIVILEGES ... ON FUNCTIONS`, in the order in which they were said.
+    #[serde(default)]
+    pub default_executors: Vec<DefaultExecutor>,
+}
+
+/// Whether a role may call the functions that are created later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultExecutor {
+    /// In which schema; `None` for all.
+    pub schema: Option<Arc<str>>,
+    /// The role; `public` is everybody.
+    pub role: Arc<str>,
+    /// Granted or revoked.
+    pub is_granted: bool,
 }
 
 /// A privilege that a role gets on every table and view that is created later.
@@ -73,13 +92,34 @@ mod as_list {
 pub struct Catalog {
     snapshot: Snapshot,
     relationships: BTreeMap<QualifiedName, Vec<Relationship>>,
+    /// Of each view that calls functions of the schema's own: which.
+    view_calls: BTreeMap<QualifiedName, Vec<Signature>>,
+}
+
+fn view_calls(relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> BTreeMap<QualifiedName, Vec<Signature>> {
+    let mut all = BTreeMap::new();
+    for relation in relations.values() {
+        let mut calls = Vec::new();
+        if let Some(view) = relation.view() {
+            view.query.visit(&mut |part| {
+                if let Expression::Call { function: Function::Routine(signature), .. } = part {
+                    calls.push((**signature).clone());
+                }
+            });
+        }
+        if !calls.is_empty() {
+            all.insert(relation.name.clone(), calls);
+        }
+    }
+    all
 }
 
 impl Catalog {
     /// Derives relationships and takes the snapshot in.
     pub fn new(snapshot: Snapshot) -> Self {
         let relationships = relationship::derive(&snapshot.relations);
-        Self { snapshot, relationships }
+        let view_calls = view_calls(&snapshot.relations);
+        Self { snapshot, relationships, view_calls }
     }
 
     /// The declared part.
@@ -95,6 +135,29 @@ impl Catalog {
     /// The relations of a schema, by name.
     pub fn relations_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Arc<Relation>> + 'a {
         self.snapshot.relations.values().filter(move |relation| &*relation.name.schema == schema)
+    }
+
+    /// A routine by its signature.
+    pub fn routine(&self, signature: &Signature) -> Option<&Arc<Routine>> {
+        self.snapshot.routines.get(signature)
+    }
+
+    /// The routines of a schema, by name.
+    pub fn routines_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Arc<Routine>> + 'a {
+        self.snapshot.routines.values().filter(move |routine| &*routine.signature.name.schema == schema)
+    }
+
+    /// The routines of that name.
+    pub fn routines_named<'a>(&'a self, name: &'a QualifiedName) -> impl Iterator<Item = &'a Arc<Routine>> + 'a {
+        self.snapshot.routines.values().filter(move |routine| routine.signature.name == *name)
+    }
+
+    /// The functions of the schema's own that a view calls; whoever reads the view must be allowed to call them.
+    pub fn calls_of_view(&self, name: &QualifiedName) -> Option<&[Signature]> {
+        if self.view_calls.is_empty() {
+            return None;
+        }
+        self.view_calls.get(name).map(Vec::as_slice)
     }
 
     /// The relationships that start at `from`.

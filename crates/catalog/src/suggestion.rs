@@ -4,12 +4,25 @@
 /// further apart than half read as noise.
 const LEAST_SIMILARITY: f64 = 0.5;
 
+/// The same for the names of routines.
+const LEAST_ROUTINE_SIMILARITY: f64 = 0.75;
+
 /// The candidate that is most like `name`, if one is alike enough.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_above(LEAST_SIMILARITY, name, candidates)
+}
+
+/// The routine whose name is most like `name`. Names of routines share words more often than those of tables, so they
+/// must be more alike.
+pub fn nearest_routine<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_above(LEAST_ROUTINE_SIMILARITY, name, candidates)
+}
+
+fn nearest_above<'a>(least: f64, name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     candidates
         .map(|candidate| (strsim::normalized_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
+        .filter(|(similarity, _)| *similarity >= least)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
 }

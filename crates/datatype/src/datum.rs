@@ -32,6 +32,15 @@ pub enum DatumRef<'a> {
 }
 
 impl Datum {
+    /// The bytes that it holds on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Integer(_) | Self::Real(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
     /// Borrows it.
     pub fn as_ref(&self) -> DatumRef<'_> {
         match self {

@@ -31,6 +31,15 @@ pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Resul
             return Err(denied(relation.kind_name(), &relation.name.name, caller));
         }
     }
+    for signature in &footprint.calls {
+        let name = &signature.name;
+        if !catalog.may_enter(&roles, &name.schema) {
+            return Err(denied("schema", &name.schema, caller));
+        }
+        if !catalog.routine(signature).is_some_and(|routine| routine.allows(&roles)) {
+            return Err(denied("function", &name.name, caller));
+        }
+    }
     Ok(())
 }
 

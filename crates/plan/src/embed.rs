@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Cardinality, Expression, From, Join, JoinKind, Query, Relationship, Source, nearest};
+use catalog::{Cardinality, Expression, From, Join, JoinKind, Query, Relationship, RowCount, Source, nearest};
 use rest::Embed;
 
 use crate::error::PlanError;
@@ -120,7 +120,7 @@ impl Planner<'_> {
             having: None,
             order: Vec::new(),
             limit: None,
-            offset: self.range(&reached.scope).offset,
+            offset: Some(self.range(&reached.scope).offset).filter(|rows| *rows > 0).map(RowCount::Number),
         })))
     }
 
@@ -182,6 +182,7 @@ impl Planner<'_> {
             source: self.new_source(),
             renames: None,
             path,
+            derived: None,
         })
     }
 
@@ -193,6 +194,7 @@ impl Planner<'_> {
             source: self.new_source(),
             renames: None,
             path: around.path.clone(),
+            derived: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use base::{Details, Failure, Kind, Limit};
 use datatype::ValueError;
+use rest::RawKind;
 use serde_json::json;
 
 /// Why a request cannot be planned.
@@ -17,14 +18,41 @@ pub enum PlanError {
         /// The nearest existing name.
         nearest: Option<String>,
     },
-    /// The function does not exist (PGRST202).
-    #[error("Could not find the function {schema}.{name} without parameters in the schema cache")]
+    /// The function does not exist, or not with these arguments (PGRST202).
+    #[error("Could not find the function {schema}.{name}{} in the schema cache", in_parentheses(arguments))]
     UnknownRoutine {
         /// The schema looked in.
         schema: String,
         /// The name looked for.
         name: String,
+        /// The names of the arguments that were given.
+        arguments: Vec<String>,
+        /// The kind of the body, which a function may take whole.
+        whole: Option<RawKind>,
+        /// The nearest existing function.
+        nearest: Option<String>,
     },
+    /// Several functions fit (PGRST203).
+    #[error("Could not choose the best candidate function between: {}", candidates.join(", "))]
+    AmbiguousRoutine {
+        /// Each with its arguments.
+        candidates: Vec<String>,
+    },
+    /// A function that writes, called by a method that only reads (25006).
+    #[error("cannot execute {command} in a read-only transaction")]
+    ReadOnly {
+        /// `INSERT`, `UPDATE` or `DELETE`.
+        command: &'static str,
+    },
+    /// `max-affected` on a function that gives no rows (PGRST128).
+    #[error("Function must return SETOF or TABLE when max-affected preference is used with handling=strict")]
+    GuardWithoutSet,
+    /// A body that is to be text and is not (22021).
+    #[error("invalid byte sequence for encoding \"UTF8\"")]
+    NotText,
+    /// A function that a policy calls is not there (42883).
+    #[error("function {0} does not exist")]
+    NoSuchFunction(String),
     /// The column does not exist (42703).
     #[error("column {qualifier}.{column} does not exist")]
     UnknownColumn {
@@ -194,6 +222,30 @@ pub enum PlanError {
     },
 }
 
+/// `(a, b)` for a message that names the arguments.
+fn in_parentheses(arguments: &[String]) -> String {
+    if arguments.is_empty() { " without parameters".to_owned() } else { format!("({})", arguments.join(", ")) }
+}
+
+/// What was looked for, in PostgREST's words.
+fn parameters(arguments: &[String], whole: Option<RawKind>) -> String {
+    let single = |kind: RawKind| match kind {
+        RawKind::Json => "json/jsonb",
+        RawKind::Text => "text",
+        RawKind::Bytes => "bytea",
+    };
+    let named = match arguments {
+        [] => "without parameters".to_owned(),
+        [only] => format!("with parameter {only}"),
+        several => format!("with parameters {}", several.join(", ")),
+    };
+    match whole {
+        Some(RawKind::Json) => format!("{named} or with a single unnamed {} parameter", single(RawKind::Json)),
+        Some(kind) => format!("with a single unnamed {} parameter", single(kind)),
+        None => named,
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         use PlanError as E;
@@ -205,9 +257,23 @@ impl From<PlanError> for Failure {
                 failure.hint = nearest.map(|name| format!("Perhaps you meant the table '{schema}.{name}'"));
                 failure
             }
-            E::UnknownRoutine { schema, name } => Self::new(Kind::NotFound, "PGRST202", message).with_details(format!(
-                "Searched for the function {schema}.{name} without parameters, but no matches were found in the schema cache."
-            )),
+            E::UnknownRoutine { schema, name, arguments, whole, nearest } => {
+                let parameters = parameters(&arguments, whole);
+                let mut failure = Self::new(Kind::NotFound, "PGRST202", message).with_details(format!(
+                    "Searched for the function {schema}.{name} {parameters}, but no matches were found in the schema cache."
+                ));
+                failure.hint =
+                    nearest.map(|nearest| format!("Perhaps you meant to call the function {schema}.{nearest}"));
+                failure
+            }
+            E::AmbiguousRoutine { .. } => Self::new(Kind::Ambiguous, "PGRST203", message).with_hint(
+                "Try renaming the parameters or the function itself in the database so function overloading can be \
+                 resolved",
+            ),
+            E::ReadOnly { .. } => Self::new(Kind::MethodNotAllowed, "25006", message),
+            E::GuardWithoutSet => bad("PGRST128"),
+            E::NotText => bad("22021"),
+            E::NoSuchFunction(_) => bad("42883"),
             E::UnknownColumn { qualifier, similar, .. } => {
                 let mut failure = bad("42703");
                 failure.hint = column_hint(&qualifier, &similar);
@@ -237,11 +303,11 @@ impl From<PlanError> for Failure {
                 failure
             }
             E::AmbiguousRelationship { from, to, candidates } => ambiguous(message, &from, &to, &candidates),
-            E::NotEmbedded(name) => bad("PGRST108")
-                .with_hint(format!("Verify that '{name}' is included in the 'select' query parameter.")),
-            E::RelatedOrder { from, to } => bad("PGRST118").with_details(format!(
-                "'{from}' and '{to}' do not form a many-to-one or one-to-one relationship"
-            )),
+            E::NotEmbedded(name) => {
+                bad("PGRST108").with_hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
+            }
+            E::RelatedOrder { from, to } => bad("PGRST118")
+                .with_details(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship")),
             E::AggregatesDisabled => bad("PGRST123"),
             E::SpreadAggregate => {
                 bad("PGRST127").with_details("Aggregates are not implemented for one-to-many or many-to-many spreads.")
@@ -261,10 +327,12 @@ impl From<PlanError> for Failure {
             }
             E::PolicyRecursion(_) => Self::new(Kind::Internal, "42P17", message),
             E::UnknownTimeZone(_) => bad("22023"),
-            E::TooLarge { what: "rows in the body", limit, .. } => Self::new(Kind::TooLarge, "PANDO413", message)
-                .with_hint(format!("The bound is the setting {limit}.")),
-            E::TooLarge { limit, .. } => Self::new(Kind::BadRequest, "PANDO400", message)
-                .with_hint(format!("The bound is the setting {limit}.")),
+            E::TooLarge { what: "rows in the body", limit, .. } => {
+                Self::new(Kind::TooLarge, "PANDO413", message).with_hint(format!("The bound is the setting {limit}."))
+            }
+            E::TooLarge { limit, .. } => {
+                Self::new(Kind::BadRequest, "PANDO400", message).with_hint(format!("The bound is the setting {limit}."))
+            }
             E::NotSupported { instead, .. } => Self::new(Kind::NotSupported, "0A000", message).with_hint(instead),
         }
     }

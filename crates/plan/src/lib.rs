@@ -14,6 +14,7 @@ mod model;
 mod order;
 mod planner;
 mod read;
+mod routine;
 mod security;
 mod settings;
 mod value;
@@ -22,8 +23,8 @@ mod write;
 pub use admit::{admit, allowed_methods};
 pub use error::PlanError;
 pub use model::{
-    Batch, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge, Operation, OutputField, Plan, Put,
-    Read, RowCheck, Update,
+    Batch, Call, CallOutcome, CallStep, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge,
+    Operation, OutputField, Plan, Put, Read, RowCheck, Shape, Update,
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};

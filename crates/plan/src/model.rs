@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Footprint, QualifiedName};
-use catalog::{Expression, From, Relation, Sort};
+use catalog::{Expression, From, Query, Relation, Sort};
 use datatype::{Datum, Type, Zone};
 use rest::Format;
 
@@ -21,6 +21,19 @@ pub struct Plan {
     pub zone: Zone,
     /// What must hold of the outcome.
     pub expectation: Expectation,
+    /// How the rows are put into the body.
+    pub shape: Shape,
+}
+
+/// How rows are put into the body. Tables give rows in an array; functions may give less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// The first row itself, not in an array.
+    pub is_single: bool,
+    /// Of each row the value in its only column, not an object.
+    pub is_value: bool,
+    /// No body at all.
+    pub is_void: bool,
 }
 
 /// What a plan does.
@@ -34,6 +47,61 @@ pub enum Operation {
     Update(Update),
     /// Removes rows.
     Delete(Delete),
+    /// Runs a function that writes.
+    Call(Call),
+}
+
+/// A call of a function that writes: its statements in order, in one transaction.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The function.
+    pub name: QualifiedName,
+    /// The statements that write. A last one that answers has a `returning`.
+    pub steps: Vec<CallStep>,
+    /// Where the answer comes from.
+    pub outcome: CallOutcome,
+    /// Whether the rows of the answer are counted.
+    pub counts: bool,
+    /// The columns that are null when a single row is wanted and none was written.
+    pub nulls: Vec<Arc<str>>,
+}
+
+/// A statement of a function that writes.
+#[derive(Debug, Clone)]
+pub enum CallStep {
+    /// Adds the rows of a query; the only batch of `insert` names their columns.
+    Insert {
+        /// The rows.
+        source: Query,
+        /// What is done with them.
+        insert: Box<Insert>,
+    },
+    /// Changes rows.
+    Update(Update),
+    /// Removes rows.
+    Delete(Delete),
+}
+
+/// Where the answer of a function that writes comes from.
+#[derive(Debug, Clone)]
+pub enum CallOutcome {
+    /// There is none.
+    Nothing,
+    /// From the rows that the last statement wrote.
+    Written,
+    /// From a query after them.
+    Read(Box<Level>),
+}
+
+impl CallStep {
+    /// Whether its rows are the answer.
+    pub fn answers(&self) -> bool {
+        match self {
+            Self::Insert { insert, .. } => insert.returning.is_some(),
+            Self::Update(update) => update.returning.is_some(),
+            Self::Delete(delete) => delete.returning.is_some(),
+        }
+    }
 }
 
 /// What must hold of the outcome; otherwise it is undone and refused.
@@ -234,6 +302,7 @@ impl Operation {
             Self::Insert(insert) => Some(&insert.table.name),
             Self::Update(update) => Some(&update.table.name),
             Self::Delete(delete) => Some(&delete.table.name),
+            Self::Call(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The planner: what one request's planning carries along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::{Caller, Footprint, QualifiedName, Timestamp};
@@ -11,7 +11,7 @@ use rest::{
 };
 
 use crate::error::PlanError;
-use crate::model::{Expectation, Operation, Plan, Read};
+use crate::model::{Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
 
 /// What planning depends on besides the request.
@@ -35,13 +35,12 @@ pub struct Context<'a> {
 pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(request, context)?;
     planner.check_bounds()?;
-    let relation = planner.target()?;
-    planner.check_paths()?;
-    let operation = match request.action {
-        Action::Insert | Action::Put => planner.insert(&relation)?,
-        Action::Update => planner.update(&relation)?,
-        Action::Delete => planner.delete(&relation)?,
-        Action::Read | Action::Describe | Action::Options => Operation::Read(planner.read(&relation)?),
+    let (operation, shape) = match &request.target {
+        Target::Routine(name) => {
+            planner.check_paths()?;
+            planner.call(name)?
+        }
+        Target::Relation(_) | Target::Root => (planner.on_relation()?, Shape::default()),
     };
     Ok(Plan {
         operation,
@@ -49,17 +48,22 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         format: request.format,
         zone: planner.zone,
         expectation: expectation(request),
+        shape,
     })
 }
 
 fn expectation(request: &ApiRequest) -> Expectation {
     let is_strict = request.preferences.handling == Some(Handling::Strict);
-    let guards = matches!(request.action, Action::Update | Action::Delete);
+    let is_routine = matches!(request.target, Target::Routine(_));
+    let guards = is_routine || matches!(request.action, Action::Update | Action::Delete);
     Expectation {
         exactly_one: matches!(request.format, Format::Object { .. }),
         max_affected: request.preferences.max_affected.filter(|_| is_strict && guards),
     }
 }
+
+/// Sources that come with the bodies of functions are numbered from here: far above those of any schema or request.
+const FIRST_INLINED: u32 = 1_000_000;
 
 /// One level's relation while it is planned.
 #[derive(Debug, Clone)]
@@ -74,6 +78,17 @@ pub(crate) struct Scope {
     pub(crate) renames: Option<Arc<BTreeMap<Arc<str>, Arc<str>>>>,
     /// The embeds that lead here: for each its relation and, if it has one, its alias.
     pub(crate) path: Vec<(String, Option<String>)>,
+    /// For what a function gives: its rows are not those of the relation, which only lends its columns' names.
+    pub(crate) derived: Option<Derived>,
+}
+
+/// Where the rows of a function's outcome are.
+#[derive(Debug, Clone)]
+pub(crate) enum Derived {
+    /// In a query that stands in `FROM`.
+    Query,
+    /// In the table that was written: each column is an expression over the written row.
+    Written(Arc<BTreeMap<Arc<str>, Expression>>),
 }
 
 impl Scope {
@@ -95,6 +110,12 @@ pub(crate) struct Planner<'a> {
     pub(crate) zone: Zone,
     /// The relations whose policies are being woven, to notice one that reads itself.
     pub(crate) policies_open: Vec<QualifiedName>,
+    /// The sources that functions with their owner's rights read: no row security and no privileges there.
+    pub(crate) exempt: BTreeSet<SourceId>,
+    /// The last number of a source that came with a function's body.
+    pub(crate) next_inlined: u32,
+    /// How many calls of functions were put in place.
+    pub(crate) inlined_calls: u64,
     next_source: u32,
 }
 
@@ -110,6 +131,9 @@ impl<'a> Planner<'a> {
             footprint: Footprint::default(),
             zone,
             policies_open: Vec::new(),
+            exempt: BTreeSet::new(),
+            next_inlined: FIRST_INLINED,
+            inlined_calls: 0,
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -126,8 +150,7 @@ impl<'a> Planner<'a> {
         let schema = &self.request.schema;
         match &self.request.target {
             Target::Relation(name) => self.relation(schema, name),
-            Target::Routine(name) => Err(PlanError::UnknownRoutine { schema: schema.to_string(), name: name.clone() }),
-            Target::Root => self.relation(schema, ""),
+            Target::Routine(_) | Target::Root => self.relation(schema, ""),
         }
     }
 
@@ -151,7 +174,20 @@ impl<'a> Planner<'a> {
             qualifier: relation.name.name.to_string(),
             renames: None,
             path: Vec::new(),
+            derived: None,
         }
+    }
+
+    /// What is done with the relation that the path names.
+    fn on_relation(&mut self) -> Result<Operation, PlanError> {
+        let relation = self.target()?;
+        self.check_paths()?;
+        Ok(match self.request.action {
+            Action::Insert | Action::Put => self.insert(&relation)?,
+            Action::Update => self.update(&relation)?,
+            Action::Delete => self.delete(&relation)?,
+            Action::Read | Action::Describe | Action::Options => Operation::Read(self.read(&relation)?),
+        })
     }
 
     fn read(&mut self, relation: &Arc<Relation>) -> Result<Read, PlanError> {
@@ -189,13 +225,22 @@ impl<'a> Planner<'a> {
 
     /// Every relation read notes itself; a column that is read as well.
     pub(crate) fn note_read(&mut self, scope: &Scope, column: Option<&Arc<str>>) {
+        if scope.derived.is_some() {
+            return;
+        }
         self.footprint.read(&scope.relation.name, column);
+        if let Some(calls) = self.context.catalog.calls_of_view(&scope.relation.name) {
+            self.footprint.calls.extend(calls.iter().cloned());
+        }
     }
 
     /// A column of a scope, read.
     pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
         let column = scope.relation.column(name).ok_or_else(|| unknown_column(scope, name))?;
         self.note_read(scope, Some(&column.name));
+        if let Some(Derived::Written(columns)) = &scope.derived {
+            return columns.get(&column.name).cloned().ok_or_else(|| unknown_column(scope, name));
+        }
         let physical = scope.renames.as_ref().and_then(|renames| renames.get(&column.name)).unwrap_or(&column.name);
         Ok(Expression::column(scope.source, physical.clone(), column.data_type.clone()))
     }

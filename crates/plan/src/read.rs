@@ -56,7 +56,8 @@ impl Planner<'_> {
             (Some(asked), Some(most)) => Some(asked.min(most)),
             (asked, most) => asked.or(most),
         };
-        let is_stored_order = order.is_empty() && !is_aggregated && !scope.relation.is_view();
+        let is_stored_order =
+            order.is_empty() && !is_aggregated && !scope.relation.is_view() && scope.derived.is_none();
         Ok(Level {
             from: row.from,
             members,

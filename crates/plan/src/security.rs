@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use base::QualifiedName;
+use base::{Limit, QualifiedName, Signature};
 use catalog::{Command, Expression, Function, JoinKind, Policy, Query, Relation, Source, SourceId};
 use datatype::{Datum, Type};
 
 use crate::error::PlanError;
 use crate::planner::{Planner, Scope};
+
+/// How many calls of functions one request may put in place: bodies may call others, and so multiply.
+const MOST_INLINED: Limit = Limit::new("calls of functions inside of one another", 1_000);
 
 /// Which half of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,9 @@ impl Planner<'_> {
     /// Which rows of a scope the caller may see; `None` when all.
     pub(crate) fn visible(&mut self, scope: &Scope) -> Result<Option<Expression>, PlanError> {
         let relation = scope.relation.clone();
+        if scope.derived.is_some() {
+            return Ok(None);
+        }
         self.policy(&relation, Command::Select, Half::Using, scope.source)
     }
 
@@ -79,13 +85,15 @@ impl Planner<'_> {
 
     /// A policy's expression over a row of this statement: sources renumbered, the caller's identity put in, the
     /// policies of tables in subqueries woven in turn.
-    fn instantiate(&mut self, expression: &Expression, source: SourceId) -> Result<Expression, PlanError> {
+    pub(crate) fn instantiate(&mut self, expression: &Expression, source: SourceId) -> Result<Expression, PlanError> {
+        let expanded = self.expand(expression, false)?;
+        let expression = &expanded;
         let mut renumbered: BTreeMap<SourceId, SourceId> = BTreeMap::from([(SourceId::ROW, source)]);
         let mut inner: Vec<(SourceId, QualifiedName)> = Vec::new();
-        for (id, name) in sources_of(expression) {
+        for (id, name) in expression.inner_sources() {
             let fresh = self.new_source();
             renumbered.insert(id, fresh);
-            if let Some(name) = name {
+            if let Some(name) = name.filter(|_| !self.exempt.contains(&id)) {
                 inner.push((fresh, name));
             }
         }
@@ -125,6 +133,64 @@ impl Planner<'_> {
             &mut |query| secure_query(query, &renumbered, &policies),
         );
         Ok(rewritten)
+    }
+
+    /// Puts the bodies of functions in the places of their calls. Inside of one that runs with its owner's rights,
+    /// nothing is checked.
+    pub(crate) fn expand(&mut self, expression: &Expression, as_owner: bool) -> Result<Expression, PlanError> {
+        let mut calls = false;
+        expression.visit(&mut |part| {
+            calls |= matches!(part, Expression::Call { function: Function::Routine(_), .. });
+        });
+        if !calls {
+            return Ok(expression.clone());
+        }
+        let mut failed = None;
+        let expanded = expression.clone().rewrite(
+            &mut |part| match part {
+                Expression::Call { function: Function::Routine(signature), arguments, .. } if failed.is_none() => {
+                    self.inline(&signature, &arguments, as_owner).unwrap_or_else(|error| {
+                        failed = Some(error);
+                        Expression::constant(false)
+                    })
+                }
+                other => other,
+            },
+            &mut |query| query,
+        );
+        failed.map_or(Ok(expanded), Err)
+    }
+
+    fn inline(
+        &mut self,
+        signature: &Signature,
+        arguments: &[Expression],
+        as_owner: bool,
+    ) -> Result<Expression, PlanError> {
+        let Some(routine) = self.context.catalog.routine(signature).cloned() else {
+            return Err(PlanError::NoSuchFunction(signature.to_string()));
+        };
+        self.inlined_calls += 1;
+        if MOST_INLINED.is_exceeded_by(self.inlined_calls) {
+            let (what, found) = ("calls of functions inside of one another", self.inlined_calls);
+            return Err(PlanError::TooLarge { what, found, limit: MOST_INLINED });
+        }
+        if !as_owner {
+            self.footprint.calls.insert(signature.clone());
+        }
+        let as_owner = as_owner || routine.is_security_definer;
+        let mut numbers = Vec::new();
+        let next = &mut self.next_inlined;
+        let body = routine.inlined_value(arguments, &mut || {
+            *next += 1;
+            numbers.push(SourceId(*next));
+            SourceId(*next)
+        });
+        if as_owner {
+            self.exempt.extend(numbers);
+        }
+        let body = body.ok_or_else(|| PlanError::NoSuchFunction(signature.to_string()))?;
+        self.expand(&body, as_owner)
     }
 
     /// Columns that a policy's subqueries read need the caller's own privileges, as on PostgreSQL.
@@ -170,33 +236,6 @@ impl Planner<'_> {
             Function::Now => Expression::value(Datum::Integer(self.context.now.0), Type::TimestampTz),
             _ => return Ok(None),
         }))
-    }
-}
-
-/// Every source inside the subqueries of an expression, with its relation unless it is itself a subquery.
-fn sources_of(expression: &Expression) -> Vec<(SourceId, Option<QualifiedName>)> {
-    let mut found = Vec::new();
-    expression.visit(&mut |part| match part {
-        Expression::Exists(query) | Expression::Scalar(query) | Expression::InQuery { query, .. } => {
-            collect_sources(query, &mut found);
-        }
-        _ => {}
-    });
-    found
-}
-
-fn collect_sources(query: &Query, found: &mut Vec<(SourceId, Option<QualifiedName>)>) {
-    for source in query.from.iter().flat_map(|from| from.sources()) {
-        match source {
-            Source::Relation { id, name } => found.push((*id, Some(name.clone()))),
-            Source::Query { id, query } => {
-                found.push((*id, None));
-                collect_sources(query, found);
-            }
-        }
-    }
-    for (_, other) in &query.unions {
-        collect_sources(other, found);
     }
 }
 

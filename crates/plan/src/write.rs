@@ -65,7 +65,7 @@ impl Planner<'_> {
         let mut filter = self.conditions(&scope, &[])?;
         let (returning, _) = self.returning(relation, &destination)?;
         let reads = self.reads(relation);
-        filter.extend(destination.filter.clone());
+        filter.extend(self.shown(&destination)?);
         filter.extend(self.policy(relation, Command::Update, Half::Using, SourceId::ROW)?);
         let mut check: Vec<Expression> =
             self.policy(relation, Command::Update, Half::Check, SourceId::ROW)?.into_iter().collect();
@@ -90,7 +90,7 @@ impl Planner<'_> {
         let scope = self.written_scope(relation, &destination);
         let mut filter = self.conditions(&scope, &[])?;
         let (returning, _) = self.returning(relation, &destination)?;
-        filter.extend(destination.filter.clone());
+        filter.extend(self.shown(&destination)?);
         filter.extend(self.policy(relation, Command::Delete, Half::Using, SourceId::ROW)?);
         if self.reads(relation) {
             filter.extend(self.policy(relation, Command::Select, Half::Using, SourceId::ROW)?);
@@ -111,6 +111,11 @@ impl Planner<'_> {
         let updatable = view.updatable.as_ref().ok_or_else(refused)?;
         let table = self.context.catalog.relation(&updatable.base).cloned().ok_or_else(refused)?;
         Ok(Destination { table, renames: Some(Arc::new(updatable.columns.clone())), filter: updatable.filter.clone() })
+    }
+
+    /// What a view's rows fulfil. Functions in it run with the owner's rights.
+    fn shown(&mut self, destination: &Destination) -> Result<Option<Expression>, PlanError> {
+        destination.filter.as_ref().map(|filter| self.expand(filter, true)).transpose()
     }
 
     /// The scope of the rows that are written.
@@ -304,7 +309,7 @@ impl Planner<'_> {
             let check = self.policy(relation, Command::Update, Half::Check, SourceId::ROW)?;
             let seen = self.policy(relation, Command::Select, Half::Using, SourceId::ROW)?;
             // Through a view, only rows that it shows can be met.
-            let shown = destination.filter.clone();
+            let shown = self.shown(destination)?;
             merge.visible = row_check(using.into_iter().chain(seen.clone()).chain(shown).collect());
             merge.check = row_check(check.into_iter().chain(seen).collect());
         }

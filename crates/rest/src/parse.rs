@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use crate::fault::Fault;
 use crate::preferences::{Handling, Preferences};
 use crate::query::{Query, decode_text};
-use crate::request::{Action, ApiRequest, Cell, Payload, Target};
+use crate::request::{Action, ApiRequest, Cell, Payload, RawBody, RawKind, Target};
 use crate::settings::Settings;
 use crate::{accept, body, range};
 
@@ -198,6 +198,7 @@ fn arguments(arguments: Vec<(String, String)>) -> Payload {
         columns: names.into_iter().map(Arc::from).collect(),
         rows: vec![values.into_iter().map(Cell::Text).collect()],
         is_array: false,
+        raw: None,
     }
 }
 
@@ -208,10 +209,23 @@ fn routine_payload(
     columns: Option<&[String]>,
     settings: &Settings,
 ) -> Result<Payload, Fault> {
-    if body.is_empty() {
-        return Ok(arguments(Vec::new()));
+    let raw = |kind| Some(RawBody { kind, body: body.clone() });
+    let whole = match body::media_type(headers).as_str() {
+        "text/plain" | "text/xml" => Some(RawKind::Text),
+        "application/octet-stream" => Some(RawKind::Bytes),
+        _ => None,
+    };
+    if let Some(kind) = whole {
+        return Ok(Payload { raw: raw(kind), ..arguments(Vec::new()) });
     }
-    body::parse(headers, body, columns, &settings.limits)
+    if body.is_empty() {
+        return Ok(Payload { raw: raw(RawKind::Json), ..arguments(Vec::new()) });
+    }
+    let mut payload = body::parse(headers, body, columns, &settings.limits)?;
+    if body::media_type(headers) == "application/json" {
+        payload.raw = raw(RawKind::Json);
+    }
+    Ok(payload)
 }
 
 #[cfg(test)]

@@ -154,7 +154,8 @@ impl Preferences {
 
     /// The header `Preference-Applied` of an answer: the preferences that bear on this action, in PostgREST's order.
     /// `resolution_applied` says whether an insert had a key to find duplicates by. `None` when there are none.
-    pub fn applied(&self, action: Action, resolution_applied: bool) -> Option<String> {
+    /// For a routine, `representation` and its like mean nothing: it gives what it gives.
+    pub fn applied(&self, action: Action, is_routine: bool, resolution_applied: bool) -> Option<String> {
         fn spelling<T: Copy + PartialEq>(
             value: Option<T>,
             table: &'static [(&'static str, T)],
@@ -162,10 +163,10 @@ impl Preferences {
             let value = value?;
             table.iter().find(|(_, meaning)| *meaning == value).map(|(spelling, _)| *spelling)
         }
-        let is_insert = action == Action::Insert;
+        let is_insert = action == Action::Insert && !is_routine;
         let changes_rows = matches!(action, Action::Update | Action::Delete);
         let is_write = is_insert || changes_rows || action == Action::Put;
-        if !is_write && action != Action::Read {
+        if !is_write && !is_routine && action != Action::Read {
             return None;
         }
         let takes_missing = is_insert || action == Action::Update;
@@ -179,7 +180,7 @@ impl Preferences {
         ];
         let mut parts: Vec<String> = fixed.into_iter().flatten().map(str::to_owned).collect();
         parts.extend(self.timezone.as_ref().map(|zone| format!("timezone={zone}")));
-        if changes_rows {
+        if changes_rows || is_routine {
             parts.extend(self.guard().map(|number| format!("max-affected={number}")));
         }
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -237,7 +238,7 @@ mod tests {
             (Describe, "count=exact", None),
         ] {
             let (preferences, _) = parse(&[line]);
-            assert_eq!(preferences.applied(action, true).as_deref(), applied, "{action:?} {line}");
+            assert_eq!(preferences.applied(action, false, true).as_deref(), applied, "{action:?} {line}");
         }
     }
 
@@ -256,6 +257,6 @@ mod tests {
     #[test]
     fn no_key_no_resolution() {
         let (preferences, _) = parse(&["resolution=merge-duplicates, return=representation"]);
-        assert_eq!(preferences.applied(Action::Insert, false).as_deref(), Some("return=representation"));
+        assert_eq!(preferences.applied(Action::Insert, false, false).as_deref(), Some("return=representation"));
     }
 }

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub inserted: Option<u64>,
     /// Of an insert with `return=headers-only`: the primary key of its single row, column and printed value.
     pub location: Option<Vec<(String, Option<String>)>>,
+    /// Whether a function was called that gives nothing.
+    pub is_void: bool,
     /// Whether the resolution preference was used (the table has a key to find duplicates by).
     pub resolution_applied: bool,
 }
@@ -73,7 +75,12 @@ pub fn has_body(request: &ApiRequest) -> bool {
 pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     // Room for these and for those of the front door: the map grows at once instead of step by step.
     let mut headers = HeaderMap::with_capacity(12);
+    let is_routine = matches!(request.target, Target::Routine(_));
     let status = match request.action {
+        Action::Read | Action::Insert if is_routine => {
+            let status = read_status(request, outcome, &mut headers)?;
+            if outcome.is_void { StatusCode::NO_CONTENT } else { status }
+        }
         Action::Read => {
             put(&mut headers, CONTENT_LOCATION, &content_location(request));
             read_status(request, outcome, &mut headers)?
@@ -95,13 +102,13 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
         Action::Put => write_status(request),
         Action::Describe | Action::Options => StatusCode::OK,
     };
-    if has_body(request) {
+    if has_body(request) && !outcome.is_void {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
         if request.names_profile {
             put(&mut headers, CONTENT_PROFILE, &request.schema);
         }
     }
-    if let Some(applied) = request.preferences.applied(request.action, outcome.resolution_applied) {
+    if let Some(applied) = request.preferences.applied(request.action, is_routine, outcome.resolution_applied) {
         put(&mut headers, PREFERENCE_APPLIED, &applied);
     }
     headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
@@ -135,7 +142,9 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
             if request.names_profile {
                 put(&mut headers, CONTENT_PROFILE, &request.schema);
             }
-            if let Some(applied) = request.preferences.applied(request.action, false) {
+            if let Some(applied) =
+                request.preferences.applied(request.action, matches!(request.target, Target::Routine(_)), false)
+            {
                 put(&mut headers, PREFERENCE_APPLIED, &applied);
             }
             headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
@@ -186,9 +195,6 @@ fn read_status(request: &ApiRequest, outcome: &Outcome, headers: &mut HeaderMap)
 
 fn insert_status(request: &ApiRequest, outcome: &Outcome) -> StatusCode {
     let merges = request.preferences.resolution == Some(Resolution::MergeDuplicates);
-    if matches!(request.target, Target::Routine(_)) {
-        return StatusCode::OK;
-    }
     match outcome.inserted {
         // Every row was there before.
         Some(0) if merges && outcome.resolution_applied => StatusCode::OK,

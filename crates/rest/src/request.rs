@@ -348,6 +348,28 @@ pub struct Payload {
     pub rows: Vec<Vec<Cell>>,
     /// Whether the body was an array: of objects, or CSV. A single object otherwise.
     pub is_array: bool,
+    /// Of a call of a routine: the body as it came, for one that takes it whole as its only argument.
+    pub raw: Option<RawBody>,
+}
+
+/// A body as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawBody {
+    /// What it is.
+    pub kind: RawKind,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// What a body is by its `Content-Type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RawKind {
+    /// `application/json`
+    Json,
+    /// `text/plain`, `text/xml`
+    Text,
+    /// `application/octet-stream`
+    Bytes,
 }
 
 /// One value of a body, unparsed.

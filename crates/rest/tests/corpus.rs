@@ -45,7 +45,6 @@ mod tests {
             "media types of PostgreSQL extensions, custom handlers and execution plans are not offered yet",
             &["media.028", "pg.reading.058", "rpc.get.057", "rpc.get.058"],
         ),
-        ("functions that take a raw body are not offered yet", &["rpc.post.029", "rpc.post.031"]),
     ];
 
     /// The codes that are decided by form alone; others need the catalog.
@@ -154,6 +153,7 @@ mod tests {
             total,
             inserted: Some(u64::from(expected["status"] == 201)),
             location,
+            is_void: false,
             resolution_applied: text("preference-applied").is_some_and(|text| text.contains("resolution")),
         }
     }

@@ -2,7 +2,7 @@
 
 use base::{Failure, QualifiedName};
 use bytes::Bytes;
-use catalog::Catalog;
+use catalog::{Catalog, Volatility};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use plan::PlanError;
 use rest::{Action, ApiRequest, Format, Head, Reply, Target};
@@ -50,7 +50,23 @@ fn options(request: &ApiRequest, catalog: &Catalog) -> Result<Reply, Failure> {
             plan::allowed_methods(relation).into_iter().filter(|method| *method != "OPTIONS").collect()
         }
         Target::Routine(name) => {
-            return Err(PlanError::UnknownRoutine { schema: request.schema.to_string(), name: name.clone() }.into());
+            let qualified = QualifiedName::new(request.schema.clone(), name.as_str());
+            let mut named = catalog.routines_named(&qualified).peekable();
+            if named.peek().is_none() {
+                return Err(PlanError::UnknownRoutine {
+                    schema: request.schema.to_string(),
+                    name: name.clone(),
+                    arguments: Vec::new(),
+                    whole: None,
+                    nearest: None,
+                }
+                .into());
+            }
+            if named.all(|routine| routine.volatility == Volatility::Volatile) {
+                vec!["POST"]
+            } else {
+                vec!["GET", "HEAD", "POST"]
+            }
         }
     };
     let methods: Vec<Method> = names.iter().filter_map(|name| name.parse().ok()).collect();

@@ -97,6 +97,7 @@ impl Service {
         let rendered = self.store.render(&plan);
 
         self.enter(trace, Step::Run);
+        let is_void = plan.shape.is_void;
         let resolves = matches!(&plan.operation, plan::Operation::Insert(insert) if insert.conflict.is_some());
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
@@ -104,7 +105,7 @@ impl Service {
         walk.summary.rows = Some(ran.rows);
 
         self.enter(trace, Step::Shape);
-        shape(request, ran, resolves)
+        shape(request, ran, resolves, is_void)
     }
 
     fn enter(&self, trace: &mut Trace, step: Step) {
@@ -137,12 +138,13 @@ impl Service {
 }
 
 /// Status and headers for an outcome, and the body as it is. `resolves` says whether duplicates could be looked for.
-fn shape(request: &ApiRequest, ran: Ran, resolves: bool) -> Result<(rest::Head, Body), Failure> {
+fn shape(request: &ApiRequest, ran: Ran, resolves: bool, is_void: bool) -> Result<(rest::Head, Body), Failure> {
     let outcome = Outcome {
         rows: ran.rows,
         total: ran.total,
         inserted: ran.inserted,
         location: ran.location,
+        is_void,
         resolution_applied: resolves,
     };
     let head = rest::head(request, &outcome)?;
@@ -185,7 +187,7 @@ fn route(request: &ApiRequest) -> &'static str {
 /// The relation's name, known to exist since it was planned.
 fn relation(request: &ApiRequest) -> Option<String> {
     match &request.target {
-        rest::Target::Relation(name) => Some(name.clone()),
-        rest::Target::Root | rest::Target::Routine(_) => None,
+        rest::Target::Relation(name) | rest::Target::Routine(name) => Some(name.clone()),
+        rest::Target::Root => None,
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limit
         }
         rows.push(record.into_iter().take(names.len()).map(cell).collect());
     }
-    let payload = Payload { columns: names, rows, is_array: true };
+    let payload = Payload { columns: names, rows, is_array: true, raw: None };
     Ok(match columns {
         Some(columns) => pick(payload, columns),
         None => payload,
@@ -70,7 +70,7 @@ pub(super) fn pick(payload: Payload, columns: Vec<Arc<str>>) -> Payload {
             places.iter().map(&mut take).collect()
         })
         .collect();
-    Payload { columns, rows, is_array: payload.is_array }
+    Payload { columns, rows, is_array: payload.is_array, raw: None }
 }
 
 /// The records of a text; empty lines are none.

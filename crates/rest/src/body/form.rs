@@ -14,7 +14,7 @@ use crate::settings::Limits;
 
 /// Reads `a=1&b=x+y`.
 pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limits) -> Result<Payload, Fault> {
-    let mut payload = Payload { columns: Vec::new(), rows: Vec::new(), is_array: false };
+    let mut payload = Payload { columns: Vec::new(), rows: Vec::new(), is_array: false, raw: None };
     let mut seen = HashSet::new();
     let mut row = Vec::new();
     for piece in text(body)?.split(['&', ';']).filter(|piece| !piece.is_empty()) {

@@ -42,7 +42,7 @@ pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limit
     if rows.differ {
         return Err(Fault::body("All object keys must match"));
     }
-    Ok(Payload { columns: rows.columns, rows: rows.rows, is_array })
+    Ok(Payload { columns: rows.columns, rows: rows.rows, is_array, raw: None })
 }
 
 /// The rows read so far.

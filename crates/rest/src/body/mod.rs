@@ -22,9 +22,7 @@ pub(crate) fn parse(
     columns: Option<&[String]>,
     limits: &Limits,
 ) -> Result<Payload, Fault> {
-    let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let given = given.as_deref().unwrap_or("application/json");
-    let media_type = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let media_type = media_type(headers);
     let columns = columns.map(|names| names.iter().map(|name| Arc::from(name.as_str())).collect());
     match media_type.as_str() {
         "application/json" => json::parse(body, columns, limits),
@@ -32,6 +30,13 @@ pub(crate) fn parse(
         "application/x-www-form-urlencoded" => form::parse(body, columns, limits),
         _ => Err(Fault::body(format!("Content-Type not acceptable: {media_type}"))),
     }
+}
+
+/// The media type of the body, in lower case and without parameters; JSON where none is given.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let given = given.as_deref().unwrap_or("application/json");
+    given.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 /// The body as text.

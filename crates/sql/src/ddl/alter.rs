@@ -138,7 +138,7 @@ impl Translation {
     /// What reads the table from outside: it would have to be read anew after a change of names.
     fn outside_readers(&self, table: &QualifiedName) -> Vec<String> {
         let views = dependents::views_over(&self.snapshot, table).map(|view| format!("view {}", view.name.name));
-        views.chain(self.policy_readers(table)).collect()
+        views.chain(self.policy_readers(table)).chain(dependents::routines_over(&self.snapshot, table)).collect()
     }
 
     fn policy_readers(&self, table: &QualifiedName) -> Vec<String> {
@@ -172,6 +172,7 @@ impl Translation {
             .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, &name)));
         users.extend(views.map(|view| format!("view {}", view.name.name)));
         users.extend(self.policy_readers(table));
+        users.extend(dependents::routines_over(&self.snapshot, table));
         dependents_error(&format!("column {name} of table {}", relation.name.name), &users, object)?;
         let after = self.relation_mut(table)?;
         after.columns.retain(|column| *column.name != *name);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Expression, Query, Relation, Snapshot, Source};
+use catalog::{Expression, Query, Relation, Routine, RoutineResult, Snapshot, Source};
 
 /// The relations that a query reads, also in subqueries.
 pub(super) fn relations_of(query: &Query) -> BTreeSet<QualifiedName> {
@@ -72,6 +72,19 @@ pub(super) fn policies_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<(Q
         }
     }
     found
+}
+
+/// The functions whose bodies read or write `name`, or that return its rows.
+pub(super) fn routines_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<String> {
+    let uses = |routine: &Routine| {
+        let returned = match &routine.returns.result {
+            RoutineResult::Row { relation, .. } => relation.as_ref(),
+            RoutineResult::Void | RoutineResult::Value(_) => None,
+        };
+        returned == Some(name) || super::inline::relations_of(routine).contains(name)
+    };
+    let users = snapshot.routines.values().filter(|routine| uses(routine));
+    users.map(|routine| format!("function {}", routine.signature)).collect()
 }
 
 /// The foreign keys of other tables that point at `name`: table and constraint.

@@ -89,7 +89,8 @@ impl Translation {
             .into_iter()
             .filter(|(table, _)| !doomed.contains(table))
             .map(|(table, key)| format!("constraint {key} on table {}", table.name));
-        let dependents: Vec<String> = views.into_iter().chain(policies).chain(keys).collect();
+        let routines = dependents::routines_over(&self.snapshot, &name);
+        let dependents: Vec<String> = views.into_iter().chain(policies).chain(keys).chain(routines).collect();
         let kind = self.snapshot.relations.get(&name).map_or("relation", |relation| relation.kind_name());
         dependents_error(&format!("{kind} {}", name.name), &dependents, object)
     }
@@ -181,6 +182,17 @@ impl Translation {
                 format!("column {} of {} {}", column.name, relation.kind_name(), relation.name.name)
             })
             .collect();
+        let used_by_routine = |routine: &&std::sync::Arc<catalog::Routine>| {
+            let results = match &routine.returns.result {
+                catalog::RoutineResult::Void => Vec::new(),
+                catalog::RoutineResult::Value(data_type) => vec![data_type],
+                catalog::RoutineResult::Row { columns, .. } => columns.iter().map(|(_, data_type)| data_type).collect(),
+            };
+            routine.arguments.iter().map(|argument| &argument.data_type).chain(results).any(is_used)
+        };
+        let routines = self.snapshot.routines.values().filter(used_by_routine);
+        let users: Vec<String> =
+            users.into_iter().chain(routines.map(|routine| format!("function {}", routine.signature))).collect();
         dependents_error(&format!("type {}", name.name), &users, object)?;
         self.snapshot.enums.retain(|other| other.name != definition.name);
         Ok(())
@@ -211,6 +223,8 @@ impl Translation {
             .collect();
         let enums = self.snapshot.enums.iter().filter(|definition| *definition.name.schema == *name);
         inside.extend(enums.map(|definition| format!("type {}", definition.name)));
+        let routines = self.snapshot.routines.keys().filter(|signature| *signature.name.schema == *name);
+        inside.extend(routines.map(|signature| format!("function {signature}")));
         let inside: Vec<String> = inside.into_iter().collect();
         dependents_error(&format!("schema {name}"), &inside, object)?;
         self.snapshot.schemas.remove(name.as_str());

@@ -32,6 +32,8 @@ pub(super) enum Context {
     View,
     /// A statement that changes rows.
     Statement,
+    /// The body of a function, or a default of its arguments.
+    Routine,
 }
 
 impl Context {
@@ -45,6 +47,7 @@ impl Context {
             Self::Policy => "a policy expression",
             Self::View => "a view",
             Self::Statement => "this statement",
+            Self::Routine => "the body of a function",
         }
     }
 
@@ -55,7 +58,7 @@ impl Context {
 
     /// Whether a subquery may stand in it.
     pub(super) fn allows_queries(self) -> bool {
-        matches!(self, Self::Policy | Self::View | Self::Statement)
+        matches!(self, Self::Policy | Self::View | Self::Statement | Self::Routine)
     }
 }
 
@@ -129,7 +132,10 @@ impl<'a> Analyzer<'a> {
     fn dispatch(&mut self, expr: &Expr) -> Outcome<Operand> {
         match expr {
             Expr::Nested(inner) => self.operand(inner),
-            Expr::Value(value) => self.value(&value.value, value.span.start),
+            Expr::Value(value) => match &value.value {
+                Value::Placeholder(text) => self.placeholder(text, value.span.start),
+                literal => self.value(literal, value.span.start),
+            },
             Expr::TypedString(typed) => self.typed_string(typed),
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.column(expr),
             Expr::Function(function) => self.function(function),

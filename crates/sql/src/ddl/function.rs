@@ -59,6 +59,10 @@ impl Analyzer<'_> {
             None | Some("pg_catalog" | "public" | "extensions") => self.plain_function(name, arguments, at)?,
             Some(_) => None,
         };
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.routine_call(schema, name, arguments, at)?,
+        };
         known.map(Operand::Known).ok_or_else(|| {
             let name = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
             undefined(&name, at)

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use base::QualifiedName;
-use catalog::{DefaultGrant, Grant, Privilege, Relation};
+use base::{QualifiedName, Signature};
+use catalog::{DefaultExecutor, DefaultGrant, Grant, Privilege, Relation};
 use sqlparser::tokenizer::{Location, Token};
 
 use super::names;
 use super::prelude::LOGIN_ROLES;
 use super::problem::{Outcome, Problem};
+use super::routine::{NamedFunction, named_function};
 use super::select::missing_relation;
 use super::tokens::{Cursor, Piece};
 use super::translation::Translation;
@@ -27,7 +28,9 @@ enum Objects {
     Relations(Vec<(QualifiedName, Location)>),
     AllIn(Vec<(String, Location)>),
     Schemas(Vec<(String, Location)>),
-    /// Sequences, functions and the like: nothing of theirs is guarded here.
+    Functions(Vec<NamedFunction>),
+    AllFunctionsIn(Vec<(String, Location)>),
+    /// Sequences, types and the like: nothing of theirs is guarded here.
     Others,
 }
 
@@ -103,13 +106,25 @@ impl Translation {
         let entries = entries(&mut cursor)?;
         cursor.expect(&["ON"])?;
         let is_tables = cursor.takes(&["TABLES"]);
-        if !is_tables {
+        let is_functions = !is_tables && (cursor.takes(&["FUNCTIONS"]) || cursor.takes(&["ROUTINES"]));
+        if !is_tables && !is_functions {
             cursor.identifier("TABLES, SEQUENCES, FUNCTIONS, TYPES or SCHEMAS")?;
         }
         cursor.expect(&[if is_grant { "TO" } else { "FROM" }])?;
         let roles = self.roles(&mut cursor)?;
         let _ = cursor.takes(&["WITH", "GRANT", "OPTION"]);
         granted_by(&mut cursor)?;
+        if is_functions && names_execute(&entries) {
+            for schema in &schemas {
+                for role in &roles {
+                    let change = DefaultExecutor { schema: schema.clone(), role: role.clone(), is_granted: is_grant };
+                    self.snapshot
+                        .default_executors
+                        .retain(|other| (&other.schema, &other.role) != (&change.schema, &change.role));
+                    self.snapshot.default_executors.push(change);
+                }
+            }
+        }
         if !is_tables {
             return Ok(());
         }
@@ -151,6 +166,54 @@ impl Translation {
         Ok(())
     }
 
+    /// `EXECUTE` on functions.
+    fn change_executors(
+        &mut self,
+        entries: &[Entry],
+        functions: &[NamedFunction],
+        roles: &[Arc<str>],
+        is_grant: bool,
+    ) -> Outcome<()> {
+        for function in functions {
+            // What the server brings along may be called by everybody, whatever is said.
+            if *function.name.schema == *"auth" || self.is_trigger_function(function) {
+                continue;
+            }
+            let Some(signature) = self.find_function(function, false)? else { continue };
+            self.change_executor(&signature, entries, roles, is_grant);
+        }
+        Ok(())
+    }
+
+    fn change_all_executors(
+        &mut self,
+        entries: &[Entry],
+        schemas: &[(String, Location)],
+        roles: &[Arc<str>],
+        is_grant: bool,
+    ) -> Outcome<()> {
+        for (schema, at) in schemas {
+            let schema = self.schema(schema, *at)?;
+            let inside: Vec<Signature> =
+                self.snapshot.routines.keys().filter(|signature| signature.name.schema == schema).cloned().collect();
+            inside.iter().for_each(|signature| self.change_executor(signature, entries, roles, is_grant));
+        }
+        Ok(())
+    }
+
+    fn change_executor(&mut self, signature: &Signature, entries: &[Entry], roles: &[Arc<str>], is_grant: bool) {
+        let Some(routine) = self.snapshot.routines.get_mut(signature).filter(|_| names_execute(entries)) else {
+            return;
+        };
+        let executors = &mut Arc::make_mut(routine).executors;
+        for role in roles {
+            executors.retain(|known| known != role);
+            if is_grant {
+                executors.push(role.clone());
+            }
+        }
+    }
+
     fn schema(&self, name: &str, at: Location) -> Outcome<Arc<str>> {
         match self.snapshot.schemas.get_key_value(name) {
             Some((name, _)) => Ok(name.clone()),
@@ -189,6 +252,8 @@ impl Translation {
         let change = if is_grant { add_grant } else { remove_grant };
         let names: Vec<QualifiedName> = match objects {
             Objects::Others => return Ok(()),
+            Objects::Functions(functions) => return self.change_executors(entries, &functions, roles, is_grant),
+            Objects::AllFunctionsIn(schemas) => return self.change_all_executors(entries, &schemas, roles, is_grant),
             Objects::Schemas(schemas) => return self.change_usage(entries, &schemas, roles, is_grant),
             Objects::Relations(relations) => {
                 for (name, at) in &relations {
@@ -278,6 +343,11 @@ impl Translation {
     }
 }
 
+/// Whether the privileges include that to call a function.
+fn names_execute(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| matches!(entry.words.first().map(String::as_str), Some("execute" | "all")))
+}
+
 /// `SELECT (a, b), INSERT` or `role, role`.
 fn entries(cursor: &mut Cursor<'_>) -> Outcome<Vec<Entry>> {
     cursor.list(|cursor| {
@@ -309,12 +379,16 @@ fn objects(cursor: &mut Cursor<'_>, end: &str) -> Outcome<Objects> {
     if cursor.takes(&["SCHEMA"]) {
         return cursor.list(|cursor| cursor.identifier("a schema")).map(Objects::Schemas);
     }
-    const OTHERS: [&[&str]; 14] = [
+    if cursor.takes(&["ALL", "FUNCTIONS", "IN", "SCHEMA"]) || cursor.takes(&["ALL", "ROUTINES", "IN", "SCHEMA"]) {
+        return cursor.list(|cursor| cursor.identifier("a schema")).map(Objects::AllFunctionsIn);
+    }
+    if cursor.takes(&["FUNCTION"]) || cursor.takes(&["ROUTINE"]) {
+        return cursor.list(named_function).map(Objects::Functions);
+    }
+    const OTHERS: [&[&str]; 12] = [
         &["ALL"],
         &["SEQUENCE"],
-        &["FUNCTION"],
         &["PROCEDURE"],
-        &["ROUTINE"],
         &["TYPE"],
         &["DOMAIN"],
         &["LANGUAGE"],

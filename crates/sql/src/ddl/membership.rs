@@ -102,7 +102,7 @@ impl Analyzer<'_> {
             && query_of_one.unions.is_empty()
             && query_of_one.having.is_none()
             && query_of_one.limit.is_none()
-            && query_of_one.offset == 0;
+            && query_of_one.offset.is_none();
         if is_value && let Some(projection) = query_of_one.projections.pop() {
             return Ok(Operand::Known(projection.expression));
         }

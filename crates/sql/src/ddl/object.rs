@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Location;
 
 use super::names;
 use super::problem::{Outcome, Problem};
+use super::routine::named_function;
 use super::select::missing_relation;
 use super::tokens::{Cursor, Piece};
 use super::translation::Translation;
@@ -46,7 +47,6 @@ pub(super) fn drop_absent(piece: &Piece, words: &[&str]) -> Outcome<()> {
     let kind = match words {
         [_, "MATERIALIZED", ..] => "materialized view",
         [_, "EXTENSION", ..] => "extension",
-        [_, "FUNCTION", ..] => "function",
         [_, "TRIGGER", ..] => "trigger",
         [_, "DOMAIN", ..] => "domain",
         _ => "object",
@@ -123,6 +123,19 @@ impl Translation {
                 return Err(Problem::invalid(at, format!("schema \"{name}\" does not exist")));
             };
             *comment = text;
+            return Ok(());
+        }
+        if cursor.takes(&["FUNCTION"]) || cursor.takes(&["ROUTINE"]) {
+            let function = named_function(&mut cursor)?;
+            let text = comment_text(&mut cursor)?;
+            if self.is_trigger_function(&function) {
+                return Ok(());
+            }
+            if let Some(signature) = self.find_function(&function, false)?
+                && let Some(routine) = self.snapshot.routines.get_mut(&signature)
+            {
+                Arc::make_mut(routine).comment = text;
+            }
             return Ok(());
         }
         // Comments on anything else are shown nowhere.

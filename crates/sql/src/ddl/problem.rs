@@ -61,6 +61,18 @@ impl Problem {
         self
     }
 
+    /// Its place, known within a text that begins at `start` of the file, as a place of the file.
+    #[must_use]
+    pub(super) fn moved(mut self, start: Location) -> Self {
+        if self.at.line == 1 {
+            self.at.column = start.column + self.at.column.saturating_sub(1);
+        }
+        if self.at.line > 0 {
+            self.at.line = start.line + self.at.line - 1;
+        }
+        self
+    }
+
     /// With the file's name.
     pub(super) fn located(self, file: &str) -> DdlError {
         DdlError {

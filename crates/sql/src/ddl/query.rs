@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Direction, Expression, From, Projection, Query, SetOperation, Sort, Source, SourceId};
+use catalog::{Direction, Expression, From, Projection, Query, RowCount, SetOperation, Sort, Source, SourceId};
 use datatype::{Datum, Type};
 use sqlparser::ast::{
     self, Expr, Fetch, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderBySort, SetExpr, SetOperator,
@@ -10,7 +10,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
-use super::expression::Analyzer;
+use super::expression::{Analyzer, Context};
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
@@ -56,7 +56,7 @@ pub(super) fn empty_query() -> Query {
         having: None,
         order: Vec::new(),
         limit: None,
-        offset: 0,
+        offset: None,
     }
 }
 
@@ -282,22 +282,32 @@ impl Analyzer<'_> {
         let fetched = match &query.fetch {
             None => None,
             Some(Fetch { with_ties: false, percent: false, quantity }) => Some(match quantity {
-                None => 1,
-                Some(quantity) => count(quantity)?.unwrap_or(0),
+                None => RowCount::Number(1),
+                Some(quantity) => self.row_count(quantity)?.unwrap_or(RowCount::Number(0)),
             }),
             Some(_) => {
                 return Err(Problem::invalid(at, "FETCH ... WITH TIES and PERCENT are not available"));
             }
         };
-        let limited = limit.map(count).transpose()?.flatten();
+        let limited = limit.map(|limit| self.row_count(limit)).transpose()?.flatten();
         body.query.limit = limited.or(fetched);
-        body.query.offset = offset.map(count).transpose()?.flatten().unwrap_or(0);
+        body.query.offset = offset.map(|offset| self.row_count(offset)).transpose()?.flatten();
         Ok(())
+    }
+
+    /// A number of rows; `None` for NULL and ALL. In a routine it may be computed from the arguments.
+    fn row_count(&mut self, expr: &Expr) -> Outcome<Option<RowCount>> {
+        if self.context != Context::Routine || matches!(expr, Expr::Value(value) if is_literal_count(&value.value)) {
+            return Ok(count(expr)?.map(RowCount::Number));
+        }
+        let operand = self.in_clause("LIMIT", |this| this.operand(expr))?;
+        let count = operator::assigned(operand, &Type::BigInteger, "LIMIT", expr)?;
+        Ok(Some(RowCount::Expression(Box::new(count))))
     }
 }
 
 fn has_limit(query: &Query) -> bool {
-    query.limit.is_some() || query.offset > 0 || !query.order.is_empty()
+    query.limit.is_some() || query.offset.is_some() || !query.order.is_empty()
 }
 
 fn operation(op: SetOperator, quantifier: SetQuantifier, at: Location) -> Outcome<(SetOperation, &'static str)> {
@@ -345,6 +355,10 @@ pub(super) fn numbered<'i>(expr: &Expr, items: &'i [Item], clause: &str) -> Outc
         Some(item) => Ok(Some(item)),
         None => Err(Problem::invalid(expr, format!("{clause} position {text} is not in select list"))),
     }
+}
+
+fn is_literal_count(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Number(..))
 }
 
 /// A literal count; `None` for NULL and ALL.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Column, DefaultValue, Expression, Identity, Relation, SourceId};
+use catalog::{Column, DefaultValue, Expression, Identity, InsertionConflict, Relation, SourceId};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, OnConflict,
     OnConflictAction, OnInsert, Query, SetExpr, Spanned, Statement, TableFactor, TableObject, TableWithJoins, Update,
@@ -15,7 +15,7 @@ use super::problem::{Outcome, Problem};
 use super::scope::{Level, ScopeSource};
 use super::tokens::Piece;
 use super::translation::Translation;
-use super::{names, render};
+use super::{inline, names, render};
 use crate::sqlite::expression::{self, RowColumns, for_schema, query_for_schema};
 use crate::sqlite::names::{physical_name, quoted};
 use crate::writer::{Values, Writer};
@@ -27,6 +27,14 @@ impl Translation {
         let Statement::Insert(insert) = piece.parse()? else {
             return Err(Problem::invalid(piece.at, "this is not an INSERT"));
         };
+        if insert.returning.is_some() {
+            return Err(Problem::refused(
+                piece.at,
+                "RETURNING",
+                "its outcome goes nowhere in a migration",
+                "remove it",
+            ));
+        }
         check_insert(&insert, piece.at)?;
         let TableObject::TableName(object) = &insert.table else {
             return Err(Problem::invalid(piece.at, "INSERT needs a table"));
@@ -128,7 +136,7 @@ impl Translation {
         if let Expression::Value { value: datatype::Datum::Null, .. } = &value {
             check_null(table, column, expr.span().start)?;
         }
-        Ok(for_schema(&value))
+        Ok(for_schema(&inline::expanded(&value, &self.snapshot)?))
     }
 
     /// Columns without a value and without a default must allow NULL.
@@ -161,16 +169,7 @@ impl Translation {
         self.check_omitted(table, &columns, object)?;
         let has_unions = !selected.query.unions.is_empty();
         for (column, projection) in columns.iter().zip(&mut selected.query.projections) {
-            match column.default {
-                DefaultValue::Generated(_) => {
-                    return Err(generated_value(column, source.span().start));
-                }
-                DefaultValue::Identity(Identity::Always) if !overrides => {
-                    let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-                    return Err(Problem::invalid(object, message));
-                }
-                _ => {}
-            }
+            check_writable(column, overrides, source.span().start)?;
             let before = std::mem::replace(&mut projection.expression, Expression::constant(true));
             let operand = match before {
                 // A literal of the select list takes the column's type.
@@ -191,25 +190,13 @@ impl Translation {
         }
         let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
         let head = format!("INSERT INTO {} ({})", quoted(&physical_name(&table.name)), render::list(&names));
-        Ok(format!("{head} {}", query_for_schema(&selected.query)))
+        Ok(format!("{head} {}", query_for_schema(&inline::expanded_query(&selected.query, &self.snapshot)?)))
     }
 
     fn on_conflict(&self, table: &Relation, conflict: &OnConflict, object: &ObjectName) -> Outcome<String> {
-        let target = match &conflict.conflict_target {
+        let target = match conflict_target(table, conflict, object)? {
             None => String::new(),
-            Some(ConflictTarget::Columns(columns)) => {
-                let columns = columns.iter().map(|ident| column_of(table, ident)).collect::<Outcome<Vec<_>>>()?;
-                conflict_columns(table, columns.into_iter().map(|column| column.name).collect(), object)?
-            }
-            Some(ConflictTarget::OnConstraint(name)) => {
-                let name = names::parts(name)?.concat();
-                let unique = table.uniques.iter().find(|unique| *unique.name == *name).map(|unique| &unique.columns);
-                let key = (table.primary_key_name.as_deref() == Some(name.as_str())).then_some(&table.primary_key);
-                let Some(columns) = unique.or(key) else {
-                    return Err(Problem::invalid(object, format!("constraint \"{name}\" does not exist")));
-                };
-                conflict_columns(table, columns.clone(), object)?
-            }
+            Some(columns) => format!(" ({})", render::list(&columns)),
         };
         let update = match &conflict.action {
             OnConflictAction::DoNothing => {
@@ -250,7 +237,7 @@ impl Translation {
         }
         let mut analyzer = Analyzer::new(&self.snapshot, Context::Statement, None);
         let value = analyzer.assigned(expr, &column.data_type, &column.name)?;
-        Ok(for_schema(&value))
+        Ok(for_schema(&inline::expanded(&value, &self.snapshot)?))
     }
 
     /// `UPDATE table SET ... WHERE ...`.
@@ -284,7 +271,7 @@ impl Translation {
                 analyzer.no_aggregates = Some("UPDATE");
                 analyzer.assigned(&assignment.value, &column.data_type, &column.name)?
             };
-            sets.push(format!("{} = {}", quoted(&column.name), aliased(&value)));
+            sets.push(format!("{} = {}", quoted(&column.name), self.aliased(&value)?));
         }
         let filter = self.row_filter(row, update.selection.as_ref())?;
         self.push(format!("UPDATE {} AS s0 SET {}{filter}", quoted(&physical_name(&table.name)), sets.join(", ")));
@@ -333,15 +320,15 @@ impl Translation {
         let mut analyzer = Analyzer::new(&self.snapshot, Context::Statement, Some(row));
         analyzer.no_aggregates = Some("WHERE");
         let filter = analyzer.boolean(selection, "WHERE")?;
-        Ok(format!(" WHERE {}", aliased(&filter)))
+        Ok(format!(" WHERE {}", self.aliased(&filter)?))
     }
-}
 
-/// An expression over the row of the statement's own table, which has the alias `s0`.
-fn aliased(value: &Expression) -> String {
-    let mut writer = Writer::new(Values::AsLiterals);
-    expression::write(&mut writer, value, RowColumns::Aliased);
-    writer.finish_text()
+    /// An expression over the row of the statement's own table, which has the alias `s0`.
+    fn aliased(&self, value: &Expression) -> Outcome<String> {
+        let mut writer = Writer::new(Values::AsLiterals);
+        expression::write(&mut writer, &inline::expanded(value, &self.snapshot)?, RowColumns::Aliased);
+        Ok(writer.finish_text())
+    }
 }
 
 /// Takes `OVERRIDING SYSTEM VALUE` out, which the parser does not know.
@@ -368,10 +355,7 @@ fn without_overriding(piece: &Piece) -> Outcome<(Piece, bool)> {
     Ok((Piece { tokens, at: piece.at }, true))
 }
 
-fn check_insert(insert: &Insert, at: Location) -> Outcome<()> {
-    if insert.returning.is_some() {
-        return Err(Problem::refused(at, "RETURNING", "its outcome goes nowhere in a migration", "remove it"));
-    }
+pub(super) fn check_insert(insert: &Insert, at: Location) -> Outcome<()> {
     let is_foreign = insert.or.is_some()
         || insert.ignore
         || insert.overwrite
@@ -388,7 +372,7 @@ fn check_insert(insert: &Insert, at: Location) -> Outcome<()> {
 }
 
 /// The columns of an `INSERT`, all of the table's if there is no list.
-fn insert_columns(table: &Relation, list: &[ObjectName], object: &ObjectName) -> Outcome<Vec<Column>> {
+pub(super) fn insert_columns(table: &Relation, list: &[ObjectName], object: &ObjectName) -> Outcome<Vec<Column>> {
     if list.is_empty() {
         return Ok(table.columns.clone());
     }
@@ -430,12 +414,78 @@ fn generated_columns(columns: &[Column], rows: &[&[Expr]]) -> Outcome<Vec<usize>
     Ok(skipped)
 }
 
+/// A value may be given for the column.
+pub(super) fn check_writable(column: &Column, overrides: bool, at: Location) -> Outcome<()> {
+    match column.default {
+        DefaultValue::Generated(_) => Err(generated_value(column, at)),
+        DefaultValue::Identity(Identity::Always) if !overrides => {
+            let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+            Err(Problem::invalid(at, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The value that `DEFAULT` stands for.
+pub(super) fn default_of(table: &Relation, column: &Column, at: Location) -> Outcome<Expression> {
+    match &column.default {
+        DefaultValue::Expression(expression) => Ok(expression.clone()),
+        DefaultValue::Identity(_) | DefaultValue::Generated(_) => Err(Problem::refused(
+            at,
+            "DEFAULT",
+            format!("the value of \"{}\" is computed when the row is new", column.name),
+            "instead, leave the column out",
+        )),
+        DefaultValue::None => {
+            check_null(table, column, at)?;
+            Ok(Expression::value(datatype::Datum::Null, column.data_type.clone()))
+        }
+    }
+}
+
+/// `ON CONFLICT (columns) DO NOTHING`, or `DO UPDATE SET` that takes the new values as they are.
+pub(super) fn conflict_of(table: &Relation, conflict: &OnConflict, object: &ObjectName) -> Outcome<InsertionConflict> {
+    let target = conflict_target(table, conflict, object)?;
+    let OnConflictAction::DoUpdate(update) = &conflict.action else {
+        return match target {
+            Some(target) => Ok(InsertionConflict { target, merged: Vec::new() }),
+            None => Err(Problem::refused(
+                object,
+                "ON CONFLICT DO NOTHING",
+                "the columns that tell that a row exists have to be named in a function",
+                "instead, ON CONFLICT (columns) DO NOTHING",
+            )),
+        };
+    };
+    let Some(target) = target else {
+        return Err(Problem::invalid(object, "ON CONFLICT DO UPDATE requires inference specification"));
+    };
+    let mut merged = Vec::new();
+    for assignment in &update.assignments {
+        let column = assigned_column(table, assignment)?;
+        let is_excluded = matches!(&assignment.value, Expr::CompoundIdentifier(idents) if matches!(
+            idents.as_slice(),
+            [source, name] if names::identifier(source) == "excluded" && *names::identifier(name) == *column.name
+        ));
+        if !is_excluded || update.selection.is_some() {
+            return Err(Problem::refused(
+                &assignment.value,
+                "ON CONFLICT DO UPDATE SET ...",
+                "a function on the embedded engine takes the new values as they are: SET column = excluded.column",
+                "instead, UPDATE the row that exists, and INSERT ... SELECT ... WHERE NOT EXISTS (...)",
+            ));
+        }
+        merged.push(column.name);
+    }
+    Ok(InsertionConflict { target, merged })
+}
+
 fn generated_value(column: &Column, at: Location) -> Problem {
     Problem::invalid(at, format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
         .instead("the column is generated: leave it out")
 }
 
-fn is_default(expr: &Expr) -> bool {
+pub(super) fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
@@ -467,7 +517,7 @@ fn column_of(table: &Relation, ident: &Ident) -> Outcome<Column> {
 }
 
 /// The column that an assignment sets.
-fn assigned_column(table: &Relation, assignment: &Assignment) -> Outcome<Column> {
+pub(super) fn assigned_column(table: &Relation, assignment: &Assignment) -> Outcome<Column> {
     let AssignmentTarget::ColumnName(name) = &assignment.target else {
         return Err(Problem::invalid(&assignment.value, "set one column at a time"));
     };
@@ -486,12 +536,29 @@ fn assigned_column(table: &Relation, assignment: &Assignment) -> Outcome<Column>
     Ok(column)
 }
 
-fn conflict_columns(table: &Relation, columns: Vec<Arc<str>>, object: &ObjectName) -> Outcome<String> {
+/// The columns that tell that a row exists; `None` where none are named.
+fn conflict_target(table: &Relation, conflict: &OnConflict, object: &ObjectName) -> Outcome<Option<Vec<Arc<str>>>> {
+    let columns = match &conflict.conflict_target {
+        None => return Ok(None),
+        Some(ConflictTarget::Columns(columns)) => {
+            let columns = columns.iter().map(|ident| column_of(table, ident)).collect::<Outcome<Vec<_>>>()?;
+            columns.into_iter().map(|column| column.name).collect()
+        }
+        Some(ConflictTarget::OnConstraint(name)) => {
+            let name = names::parts(name)?.concat();
+            let unique = table.uniques.iter().find(|unique| *unique.name == *name).map(|unique| &unique.columns);
+            let key = (table.primary_key_name.as_deref() == Some(name.as_str())).then_some(&table.primary_key);
+            let Some(columns) = unique.or(key) else {
+                return Err(Problem::invalid(object, format!("constraint \"{name}\" does not exist")));
+            };
+            columns.clone()
+        }
+    };
     if !table.is_unique_over(&columns) {
         return Err(Problem::invalid(
             object,
             "there is no unique or exclusion constraint matching the ON CONFLICT specification",
         ));
     }
-    Ok(format!(" ({})", render::list(&columns)))
+    Ok(Some(columns))
 }

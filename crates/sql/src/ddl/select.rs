@@ -93,7 +93,11 @@ impl Analyzer<'_> {
     }
 
     /// Does `inner` where no aggregate may stand.
-    fn in_clause<T>(&mut self, clause: &'static str, inner: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
+    pub(super) fn in_clause<T>(
+        &mut self,
+        clause: &'static str,
+        inner: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
         let outer = self.no_aggregates.replace(clause);
         let outcome = inner(self);
         self.no_aggregates = outer;
@@ -132,7 +136,7 @@ impl Analyzer<'_> {
         Ok(group)
     }
 
-    fn select_list(&mut self, projection: &[SelectItem]) -> Outcome<Vec<Item>> {
+    pub(super) fn select_list(&mut self, projection: &[SelectItem]) -> Outcome<Vec<Item>> {
         let mut items = Vec::new();
         for item in projection {
             match item {

@@ -258,6 +258,28 @@ impl<'a> Cursor<'a> {
         Ok(items)
     }
 
+    /// Takes what stands in parentheses, if a parenthesis is next.
+    pub(super) fn parenthesized(&mut self) -> Outcome<Option<&'a [TokenWithSpan]>> {
+        if !self.takes_token(&Token::LParen) {
+            return Ok(None);
+        }
+        let tokens = self.tokens;
+        let mut depth = 1_usize;
+        for (length, token) in tokens.iter().enumerate() {
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                let (inside, rest) = tokens.split_at(length);
+                self.tokens = rest.split_first().map_or(&[], |(_, rest)| rest);
+                return Ok(Some(inside));
+            }
+        }
+        Err(self.unexpected(")"))
+    }
+
     /// Passes over one token.
     pub(super) fn skip(&mut self) {
         self.advance();

@@ -49,7 +49,10 @@ impl Translation {
             ["DROP", "ROLE" | "USER", ..] => self.drop_role(piece),
             ["COMMENT", ..] => self.comment(piece),
             ["CREATE", "EXTENSION", ..] => object::create_extension(piece),
-            ["DROP", "EXTENSION" | "FUNCTION" | "TRIGGER" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
+            ["CREATE", "FUNCTION", ..] => self.create_function(piece),
+            ["ALTER", "FUNCTION" | "ROUTINE", ..] => self.alter_function(piece),
+            ["DROP", "FUNCTION" | "ROUTINE", ..] => self.drop_function(piece),
+            ["DROP", "EXTENSION" | "TRIGGER" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
                 object::drop_absent(piece, &words)
             }
             ["ALTER", "TABLE", ..] | ["ALTER", "VIEW", ..] | ["ALTER", "INDEX", ..] if alter::is_owner(piece) => Ok(()),

@@ -71,7 +71,7 @@ pub(super) fn updatable(query: &Query, snapshot: &Snapshot) -> Option<Updatable>
         && query.group_by.is_empty()
         && query.having.is_none()
         && query.limit.is_none()
-        && query.offset == 0
+        && query.offset.is_none()
         && !query.projections.iter().any(|projection| contains_aggregate(&projection.expression));
     let from = query.from.as_ref().filter(|from| is_plain && from.joins.is_empty())?;
     let Source::Relation { id, name } = &from.first else {

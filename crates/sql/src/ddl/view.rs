@@ -10,6 +10,7 @@ use sqlparser::tokenizer::{Location, Token};
 
 use super::dependents;
 use super::expression::{Analyzer, Context};
+use super::inline;
 use super::names;
 use super::problem::{Outcome, Problem};
 use super::query::Selected;
@@ -46,7 +47,7 @@ impl Translation {
             }
             self.push(format!("DROP VIEW {}", quoted(&physical_name(&name))));
         }
-        let body = query_for_schema(&selected.query);
+        let body = query_for_schema(&inline::expanded_query(&selected.query, &self.snapshot)?);
         self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(&name))));
         self.snapshot.relations.insert(name, Arc::new(relation));
         if before.is_some() {

@@ -32,6 +32,8 @@ pub const SCALAR: &[(&str, i32)] = &[
     ("pg_cast_enum", -1),
     ("pg_json_get", -1),
     ("pg_json_text", -1),
+    ("pg_limit", 1),
+    ("pg_offset", 1),
 ];
 
 /// Aggregate functions: name and number of arguments; the first is the type's code.

@@ -20,6 +20,8 @@ pub enum Rendered {
     Update(Box<write::UpdateStatements>),
     /// Of a delete.
     Delete(Box<write::DeleteStatements>),
+    /// Of a function that writes.
+    Call(Box<write::CallStatements>),
 }
 
 /// Renders a plan for SQLite.
@@ -29,5 +31,6 @@ pub fn render(plan: &Plan) -> Rendered {
         Operation::Insert(insert) => Rendered::Insert(Box::new(write::insert(insert))),
         Operation::Update(update) => Rendered::Update(Box::new(write::update(update))),
         Operation::Delete(delete) => Rendered::Delete(Box::new(write::delete(delete))),
+        Operation::Call(call) => Rendered::Call(Box::new(write::call(call))),
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use catalog::{DefaultValue, Expression, Relation, SourceId};
 use datatype::{Datum, Type};
-use plan::{Batch, Conflict, Delete, Insert, KeyColumn, Level, RowCheck, Update};
+use plan::{Batch, Call, CallOutcome, CallStep, Conflict, Delete, Insert, KeyColumn, Level, RowCheck, Update};
 
-use super::expression::{RowColumns, write, write_all};
+use super::expression::{RowColumns, write, write_all, write_query};
 use super::names::physical_name;
 use super::read::{ReadStatement, Rows, level, write_written};
 use crate::statement::{Parameter, Statement};
@@ -102,6 +102,62 @@ pub struct DeleteStatements {
     pub remove: Statement,
     /// What is answered of the rows, read before they go.
     pub returning: Option<Returning>,
+}
+
+/// The statements of a function that writes.
+#[derive(Debug, Clone)]
+pub struct CallStatements {
+    /// The statements that write, in order.
+    pub steps: Vec<StepStatements>,
+    /// What is read after them for the answer.
+    pub read: Option<ReadStatement>,
+}
+
+/// One statement of a function that writes.
+#[derive(Debug, Clone)]
+pub enum StepStatements {
+    /// Adds the rows of a query.
+    Insert {
+        /// Gives the rows, in the columns of the insert's only batch.
+        source: Statement,
+        /// Adds each.
+        insert: InsertStatements,
+    },
+    /// Changes rows.
+    Update(UpdateStatements),
+    /// Removes rows.
+    Delete(DeleteStatements),
+}
+
+impl CallStatements {
+    /// The text of the first statement that writes: its shape, for the log.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match self.steps.first()? {
+            StepStatements::Insert { insert, .. } => insert.batches.first().map(|batch| batch.statement.text()),
+            StepStatements::Update(update) => update.statement.as_ref().map(Statement::text),
+            StepStatements::Delete(delete) => Some(delete.remove.text()),
+        }
+    }
+}
+
+/// Renders the call of a function that writes.
+pub fn call(call: &Call) -> CallStatements {
+    let steps = call.steps.iter().map(|step| match step {
+        CallStep::Insert { source, insert: adds } => {
+            let mut writer = Writer::new(Values::AsParameters);
+            write_query(&mut writer, source, RowColumns::Aliased);
+            StepStatements::Insert { source: writer.finish(), insert: insert(adds) }
+        }
+        CallStep::Update(changes) => StepStatements::Update(update(changes)),
+        CallStep::Delete(removes) => StepStatements::Delete(delete(removes)),
+    });
+    CallStatements {
+        steps: steps.collect(),
+        read: match &call.outcome {
+            CallOutcome::Read(read) => Some(level(read, Rows::Filtered)),
+            CallOutcome::Nothing | CallOutcome::Written => None,
+        },
+    }
 }
 
 /// Renders an insert.
@@ -258,7 +314,8 @@ fn row_check(table: &Relation, check: &RowCheck) -> Statement {
 }
 
 fn returning(answered: &Level) -> Returning {
-    let is_row_by_row = answered.order.is_empty() && !answered.is_aggregated;
+    let is_whole = answered.limit.is_none() && answered.offset == 0;
+    let is_row_by_row = answered.order.is_empty() && !answered.is_aggregated && is_whole;
     let rows = if is_row_by_row { Rows::WrittenOne } else { Rows::Written };
     Returning { read: level(answered, rows), is_row_by_row }
 }

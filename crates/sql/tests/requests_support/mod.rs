@@ -12,6 +12,7 @@ use plan::Plan;
 use rest::{ApiRequest, Incoming};
 use sql::sqlite::Rendered;
 use sql::sqlite::read::ReadStatement;
+use sql::sqlite::write::{DeleteStatements, InsertStatements, StepStatements, UpdateStatements};
 use sql::{Parameter, Statement};
 
 /// The catalog of the corpus's schema.
@@ -74,38 +75,59 @@ pub fn statements(plan: &Plan) -> Vec<(String, Statement)> {
                 found.push(("count".to_owned(), sql::sqlite::read::count(&what.level)));
             }
         }
-        Rendered::Insert(insert) => {
-            for batch in &insert.batches {
-                found.extend(batch.existing.clone().map(|statement| ("existing".to_owned(), statement)));
-                found.extend(batch.proposed.clone().map(|statement| ("proposed".to_owned(), statement)));
-                found.push(("insert".to_owned(), batch.statement.clone()));
+        Rendered::Insert(insert) => insert_statements(*insert, &mut found),
+        Rendered::Update(update) => update_statements(*update, &mut found),
+        Rendered::Delete(delete) => delete_statements(*delete, &mut found),
+        Rendered::Call(call) => {
+            for step in call.steps {
+                match step {
+                    StepStatements::Insert { source, insert } => {
+                        found.push(("source".to_owned(), source));
+                        insert_statements(insert, &mut found);
+                    }
+                    StepStatements::Update(update) => update_statements(update, &mut found),
+                    StepStatements::Delete(delete) => delete_statements(delete, &mut found),
+                }
             }
-            found.extend(insert.check.map(|statement| ("check".to_owned(), statement)));
-            if let Some(merge) = insert.merge {
-                found.extend(merge.visible.map(|statement| ("merge visible".to_owned(), statement)));
-                found.extend(merge.check.map(|statement| ("merge check".to_owned(), statement)));
-            }
-            found.extend(insert.location.map(|location| ("location".to_owned(), location.statement)));
-            if let Some(returning) = insert.returning {
-                collect("returning", &returning.read, &mut found);
-            }
-        }
-        Rendered::Update(update) => {
-            found.extend(update.statement.map(|statement| ("update".to_owned(), statement)));
-            found.extend(update.check.map(|statement| ("check".to_owned(), statement)));
-            if let Some(returning) = update.returning {
-                collect("returning", &returning.read, &mut found);
-            }
-        }
-        Rendered::Delete(delete) => {
-            found.push(("find".to_owned(), delete.find));
-            found.push(("remove".to_owned(), delete.remove));
-            if let Some(returning) = delete.returning {
-                collect("returning", &returning.read, &mut found);
+            if let Some(read) = call.read {
+                collect("read", &read, &mut found);
             }
         }
     }
     found
+}
+
+fn insert_statements(insert: InsertStatements, found: &mut Vec<(String, Statement)>) {
+    for batch in &insert.batches {
+        found.extend(batch.existing.clone().map(|statement| ("existing".to_owned(), statement)));
+        found.extend(batch.proposed.clone().map(|statement| ("proposed".to_owned(), statement)));
+        found.push(("insert".to_owned(), batch.statement.clone()));
+    }
+    found.extend(insert.check.map(|statement| ("check".to_owned(), statement)));
+    if let Some(merge) = insert.merge {
+        found.extend(merge.visible.map(|statement| ("merge visible".to_owned(), statement)));
+        found.extend(merge.check.map(|statement| ("merge check".to_owned(), statement)));
+    }
+    found.extend(insert.location.map(|location| ("location".to_owned(), location.statement)));
+    if let Some(returning) = insert.returning {
+        collect("returning", &returning.read, found);
+    }
+}
+
+fn update_statements(update: UpdateStatements, found: &mut Vec<(String, Statement)>) {
+    found.extend(update.statement.map(|statement| ("update".to_owned(), statement)));
+    found.extend(update.check.map(|statement| ("check".to_owned(), statement)));
+    if let Some(returning) = update.returning {
+        collect("returning", &returning.read, found);
+    }
+}
+
+fn delete_statements(delete: DeleteStatements, found: &mut Vec<(String, Statement)>) {
+    found.push(("find".to_owned(), delete.find));
+    found.push(("remove".to_owned(), delete.remove));
+    if let Some(returning) = delete.returning {
+        collect("returning", &returning.read, found);
+    }
 }
 
 fn collect(name: &str, read: &ReadStatement, found: &mut Vec<(String, Statement)>) {

@@ -109,11 +109,27 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     register_arithmetic(connection)?;
     register_json(connection)?;
     register_casts(connection, identity)?;
+    register_row_counts(connection)?;
     connection.create_aggregate_function("pg_sum", 2, pure(), SumFunction)?;
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
     connection
         .create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
     connection.create_collation("pg_jsonb", |left: &str, right: &str| datatype::json::compare(left, right))
+}
+
+/// `LIMIT` and `OFFSET` of a function's body: NULL is no bound, and a negative number an error.
+fn register_row_counts(connection: &Connection) -> rusqlite::Result<()> {
+    for (name, no_bound, sqlstate, message) in [
+        ("pg_limit", -1, "2201W", "LIMIT must not be negative"),
+        ("pg_offset", 0, "2201X", "OFFSET must not be negative"),
+    ] {
+        connection.create_scalar_function(name, 1, pure(), move |context| match argument(context, 0)? {
+            DatumRef::Null => Ok(no_bound),
+            DatumRef::Integer(rows) if rows >= 0 => Ok(rows),
+            _ => Err(raise(sqlstate, message)),
+        })?;
+    }
+    Ok(())
 }
 
 /// Registers the order of every enumeration's labels.

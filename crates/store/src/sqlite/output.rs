@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use datatype::{Type, Zone};
+use plan::Shape as Wrapping;
 use rest::Format;
 use rusqlite::{CachedStatement, Connection, Row};
 use sql::Parameter;
@@ -21,6 +22,8 @@ pub(super) struct Prepared<'c> {
 pub(super) struct Output<'a> {
     /// The form of the body.
     pub(super) format: Format,
+    /// How rows are put into the body.
+    pub(super) shape: Wrapping,
     /// The zone in which moments are printed.
     pub(super) zone: &'a Zone,
     /// The `_rowid_`s of rows that were just written, as a JSON array.
@@ -30,6 +33,11 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// Whether the body is the first row alone.
+    fn is_single(&self) -> bool {
+        is_single(self.format, self.shape)
+    }
+
     /// Refuses an answer that grows beyond the bound.
     pub(super) fn check(&self, out: &[u8]) -> rusqlite::Result<()> {
         if out.len() <= self.most_bytes {
@@ -107,7 +115,7 @@ impl Prepared<'_> {
         let mut count = before;
         while let Some(row) = rows.next()? {
             // Of a single object only the first row is written; the others are counted, to say how many there are.
-            if !(matches!(output.format, Format::Object { .. }) && count > 0) {
+            if !(output.is_single() && count > 0) {
                 write_row(members, children, row, output, count, out)?;
             }
             count += 1;
@@ -194,6 +202,9 @@ fn write_row(
         Format::Array { strip_nulls } | Format::Object { strip_nulls } => {
             if before > 0 {
                 out.push(b',');
+            }
+            if output.shape.is_value {
+                return members.first().map_or(Ok(()), |member| write_value(member, children, row, output, out));
             }
             if !strip_nulls {
                 return write_object(members, children, row, output, out);
@@ -399,15 +410,44 @@ fn write_csv_cell(cell: &[u8], is_first: bool, out: &mut Vec<u8>) {
 }
 
 /// What stands before the first row.
-pub(super) fn open(format: Format, out: &mut Vec<u8>) {
-    if matches!(format, Format::Array { .. }) {
+pub(super) fn open(format: Format, shape: Wrapping, out: &mut Vec<u8>) {
+    if matches!(format, Format::Array { .. }) && !shape.is_single {
         out.push(b'[');
     }
 }
 
-/// What stands after the last row.
-pub(super) fn close(format: Format, rows: u64, out: &mut Vec<u8>) {
+/// Whether the body is the first row alone: asked for by the client, or all that a function gives.
+fn is_single(format: Format, shape: Wrapping) -> bool {
     match format {
+        Format::Object { .. } => true,
+        Format::Array { .. } => shape.is_single,
+        Format::Csv | Format::OpenApi => false,
+    }
+}
+
+/// An object of nulls: the row of a function that found none.
+pub(super) fn write_nulls(names: &[std::sync::Arc<str>], out: &mut Vec<u8>) {
+    if names.is_empty() {
+        return out.extend_from_slice(b"null");
+    }
+    out.push(b'{');
+    let start = out.len();
+    for name in names {
+        separate(start, out);
+        datatype::json::write_string(name, out);
+        out.extend_from_slice(b":null");
+    }
+    out.push(b'}');
+}
+
+/// What stands after the last row.
+pub(super) fn close(format: Format, shape: Wrapping, rows: u64, out: &mut Vec<u8>) {
+    match format {
+        Format::Array { .. } if shape.is_single => {
+            if rows == 0 {
+                out.extend_from_slice(b"null");
+            }
+        }
         Format::Array { .. } => out.push(b']'),
         // Without a row there is no header either, only the end of its line.
         Format::Csv if rows == 0 => out.push(b'\n'),

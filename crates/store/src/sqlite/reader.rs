@@ -265,8 +265,13 @@ impl Readers {
         out: &mut Vec<u8>,
         sink: &mut dyn Sink,
     ) -> Result<u64, StoreError> {
-        let shown =
-            Output { format: plan.format, zone: &plan.zone, written: "[]", most_bytes: self.settings.most_bytes };
+        let shown = Output {
+            format: plan.format,
+            shape: plan.shape,
+            zone: &plan.zone,
+            written: "[]",
+            most_bytes: self.settings.most_bytes,
+        };
         let wants_body = match &plan.operation {
             plan::Operation::Read(read) => read.wants_body,
             _ => true,
@@ -275,9 +280,9 @@ impl Readers {
         if !wants_body {
             return prepared.count_rows(&shown).map_err(translate);
         }
-        output::open(plan.format, out);
+        output::open(plan.format, plan.shape, out);
         let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
-        output::close(plan.format, rows, out);
+        output::close(plan.format, plan.shape, rows, out);
         Ok(rows)
     }
 
@@ -339,8 +344,23 @@ fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<R
     if job.plan.expectation.exactly_one && rows != 1 {
         return Err(not_single(rows).into());
     }
+    check_guard(job, rows)?;
     let total = total(connection, job, rows)?;
     Ok(Ran { rows, total, inserted: None, location: None, body })
+}
+
+/// `max-affected` on a function that reads: its rows count as affected.
+fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
+    match job.plan.expectation.max_affected {
+        Some(most) if rows > most => Err(too_many_affected(rows)),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of more rows than `max-affected` allows.
+pub(super) fn too_many_affected(rows: u64) -> Failure {
+    Failure::new(Kind::BadRequest, "PGRST124", "Query result exceeds max-affected preference constraint")
+        .with_details(format!("The query affects {rows} rows"))
 }
 
 /// The refusal of anything but one row, where one was asked for.
@@ -383,6 +403,7 @@ fn ask(connection: &Connection, statement: &Statement) -> Result<u64, StoreError
 fn count_page(connection: &Connection, job: &Job) -> Result<(u64, Option<u64>), StoreError> {
     let plan::Operation::Read(read) = &job.plan.operation else { return Ok((0, None)) };
     let rows = ask(connection, &sql::sqlite::read::count_page(&read.level))?;
+    check_guard(job, rows)?;
     Ok((rows, total(connection, job, rows)?))
 }
 

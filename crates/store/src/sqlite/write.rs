@@ -16,7 +16,7 @@ use sql::sqlite::write::{
 use super::failure::{Attempt, AttemptKind, translate, translate_write};
 use super::functions::{Bound, datum, raise};
 use super::output::{self, KeepAll, Output};
-use super::reader::not_single;
+use super::reader::{not_single, too_many_affected};
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
 use crate::error::StoreError;
 
@@ -37,6 +37,7 @@ pub(super) fn run(connection: &Connection, job: &Job, bounds: Bounds) -> Result<
         Sqlite::Insert(insert) => write.insert(insert),
         Sqlite::Update(update) => write.update(update),
         Sqlite::Delete(delete) => write.delete(delete),
+        Sqlite::Call(call) => write.call(call),
         Sqlite::Read(_) => Err(StoreError::Engine("a read was sent to the writer".to_owned())),
     }
 }
@@ -55,16 +56,22 @@ pub(super) fn is_single_statement(job: &Job) -> bool {
 /// Tells what a write did.
 pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
     let Rendered::Sqlite(rendered) = &*job.rendered;
-    let (name, table, text) = match rendered {
-        Sqlite::Insert(insert) => ("INSERT", &insert.table, insert.batches.first().map(|batch| batch.statement.text())),
-        Sqlite::Update(update) => ("UPDATE", &update.table, update.statement.as_ref().map(Statement::text)),
-        Sqlite::Delete(delete) => ("DELETE", &delete.table, Some(delete.remove.text())),
+    let (name, relation, text) = match rendered {
+        Sqlite::Insert(insert) => {
+            ("INSERT", &insert.table.name, insert.batches.first().map(|batch| batch.statement.text()))
+        }
+        Sqlite::Update(update) => ("UPDATE", &update.table.name, update.statement.as_ref().map(Statement::text)),
+        Sqlite::Delete(delete) => ("DELETE", &delete.table.name, Some(delete.remove.text())),
+        Sqlite::Call(call) => match &job.plan.operation {
+            plan::Operation::Call(planned) => ("CALL", &planned.name, call.text()),
+            _ => return,
+        },
         Sqlite::Read(_) => return,
     };
     let error = outcome.as_ref().err().map(|error| Failure::from(error.clone()).code);
     observer.operation(&Operation {
         name,
-        relation: &table.name.name,
+        relation: &relation.name,
         duration,
         statement: text.map_or("", |text| text),
         rows: outcome.as_ref().map_or(0, |ran| ran.rows),
@@ -73,16 +80,16 @@ pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, 
     });
 }
 
-struct Write<'a> {
-    connection: &'a Connection,
-    job: &'a Job,
-    bounds: Bounds,
+pub(super) struct Write<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) job: &'a Job,
+    pub(super) bounds: Bounds,
 }
 
 /// The rows that a write has touched so far.
 #[derive(Default)]
-struct Touched {
-    rows: Vec<i64>,
+pub(super) struct Touched {
+    pub(super) rows: Vec<i64>,
     inserted: u64,
 }
 
@@ -94,17 +101,11 @@ fn as_json(rows: &[i64]) -> String {
 
 impl Write<'_> {
     fn insert(&self, insert: &InsertStatements) -> Result<Ran, StoreError> {
-        let mut touched = Touched::default();
-        let mut seen = BTreeSet::new();
         let planned = match &self.job.plan.operation {
             plan::Operation::Insert(planned) => planned.batches.as_slice(),
             _ => &[],
         };
-        for (batch, rows) in insert.batches.iter().zip(planned) {
-            for row in &rows.rows {
-                self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
-            }
-        }
+        let touched = self.insert_rows(insert, planned.iter().map(|batch| batch.rows.as_slice()))?;
         let rows = touched.rows.len() as u64;
         self.check_expectation(rows)?;
         let body = self.body(insert.returning.as_ref(), &touched.rows)?;
@@ -113,6 +114,22 @@ impl Write<'_> {
             _ => None,
         };
         Ok(Ran { rows, total: Some(rows), inserted: Some(touched.inserted), location, body })
+    }
+
+    /// Adds rows, those of each batch with its statement.
+    pub(super) fn insert_rows<'r>(
+        &self,
+        insert: &InsertStatements,
+        batches: impl Iterator<Item = &'r [Vec<Datum>]>,
+    ) -> Result<Touched, StoreError> {
+        let mut touched = Touched::default();
+        let mut seen = BTreeSet::new();
+        for (batch, rows) in insert.batches.iter().zip(batches) {
+            for row in rows {
+                self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
+            }
+        }
+        Ok(touched)
     }
 
     fn insert_row(
@@ -197,6 +214,15 @@ impl Write<'_> {
     }
 
     fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
+        let rows = self.update_rows(update)?;
+        let count = rows.len() as u64;
+        self.check_expectation(count)?;
+        let body = self.body(update.returning.as_ref(), &rows)?;
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+    }
+
+    /// Changes rows, and gives their `_rowid_`s.
+    pub(super) fn update_rows(&self, update: &UpdateStatements) -> Result<Vec<i64>, StoreError> {
         let rows = match &update.statement {
             None => Vec::new(),
             Some(statement) => self.row_ids(statement).map_err(|error| {
@@ -213,10 +239,7 @@ impl Write<'_> {
         for row in &rows {
             self.check_row(update.check.as_ref(), *row, || row_security(&update.table, ""))?;
         }
-        let count = rows.len() as u64;
-        self.check_expectation(count)?;
-        let body = self.body(update.returning.as_ref(), &rows)?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+        Ok(rows)
     }
 
     fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
@@ -225,7 +248,12 @@ impl Write<'_> {
         self.check_expectation(count)?;
         // Read before they go, together with what hangs on them.
         let body = self.body(delete.returning.as_ref(), &touched.rows)?;
-        let rows = as_json(&touched.rows);
+        self.delete_rows(delete, &touched.rows)?;
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+    }
+
+    pub(super) fn delete_rows(&self, delete: &DeleteStatements, rows: &[i64]) -> Result<(), StoreError> {
+        let rows = as_json(rows);
         self.remove(&delete.remove, &rows).map_err(|error| {
             let attempt = Attempt {
                 table: &delete.table,
@@ -235,8 +263,7 @@ impl Write<'_> {
                 role: &self.job.caller.role,
             };
             translate_write(error, self.connection, &self.job.catalog, &attempt)
-        })?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+        })
     }
 
     fn remove(&self, statement: &Statement, rows: &str) -> rusqlite::Result<()> {
@@ -268,7 +295,7 @@ impl Write<'_> {
     }
 
     /// Runs a statement that gives `_rowid_`s.
-    fn row_ids(&self, statement: &Statement) -> rusqlite::Result<Vec<i64>> {
+    pub(super) fn row_ids(&self, statement: &Statement) -> rusqlite::Result<Vec<i64>> {
         let mut prepared = self.connection.prepare_cached(statement.text())?;
         output::bind(&mut prepared, statement.parameters(), None, "[]", 0)?;
         let mut rows = prepared.raw_query();
@@ -314,18 +341,12 @@ impl Write<'_> {
         Failure::new(kind, "42501", message).into()
     }
 
-    fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
+    pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
         let expectation = self.job.plan.expectation;
         if let Some(most) = expectation.max_affected
             && rows > most
         {
-            return Err(Failure::new(
-                Kind::BadRequest,
-                "PGRST124",
-                "Query result exceeds max-affected preference constraint",
-            )
-            .with_details(format!("The query affects {rows} rows"))
-            .into());
+            return Err(too_many_affected(rows).into());
         }
         if expectation.exactly_one && rows != 1 {
             return Err(not_single(rows).into());
@@ -336,12 +357,18 @@ impl Write<'_> {
     /// What is answered of the rows.
     fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<Body, StoreError> {
         let Some(returning) = returning else { return Ok(Body::Full(Bytes::new())) };
+        let (_, body) = self.answer(returning, rows)?;
+        Ok(Body::Full(body))
+    }
+
+    /// What is answered of the rows, and how many of them.
+    pub(super) fn answer(&self, returning: &Returning, rows: &[i64]) -> Result<(u64, Bytes), StoreError> {
         let written = as_json(rows);
-        let format = self.job.plan.format;
+        let (format, shape) = (self.job.plan.format, self.job.plan.shape);
         let most_bytes = self.bounds.most_bytes;
-        let shown = Output { format, zone: &self.job.plan.zone, written: &written, most_bytes };
+        let shown = Output { format, shape, zone: &self.job.plan.zone, written: &written, most_bytes };
         let mut out = Vec::new();
-        output::open(format, &mut out);
+        output::open(format, shape, &mut out);
         let mut prepared = output::prepare(self.connection, &returning.read).map_err(translate)?;
         let mut count = 0;
         if returning.is_row_by_row {
@@ -351,8 +378,8 @@ impl Write<'_> {
         } else {
             count = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll(&shown)).map_err(translate)?;
         }
-        output::close(format, count, &mut out);
-        Ok(Body::Full(output::body(out)))
+        output::close(format, shape, count, &mut out);
+        Ok((count, output::body(out)))
     }
 
     /// The primary key of a row, as text.
