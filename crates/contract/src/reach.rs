@@ -1,6 +1,7 @@
 //! How far a role's privileges reach.
 
-use catalog::{Catalog, Column, DefaultValue, Identity, Privilege, Relation};
+use catalog::{Catalog, Column, DefaultValue, Identity, Privilege, Relation, Routine};
+use datatype::Type;
 
 /// What a role may do in a catalog; everything, where no role is given.
 pub(crate) struct Reach<'a> {
@@ -23,6 +24,20 @@ impl<'a> Reach<'a> {
             .relations_in(schema)
             .map(|relation| &**relation)
             .filter(|relation| all.iter().any(|privilege| self.may_somewhere(relation, *privilege)))
+            .collect()
+    }
+
+    /// The functions of a schema that it may call over HTTP: by the names of their arguments, or with the body as the
+    /// only one.
+    pub(crate) fn routines(&self, schema: &'a str) -> Vec<&'a Routine> {
+        if self.roles.as_ref().is_some_and(|roles| !self.catalog.may_enter(roles, schema)) {
+            return Vec::new();
+        }
+        self.catalog
+            .routines_in(schema)
+            .map(|routine| &**routine)
+            .filter(|routine| is_callable(routine))
+            .filter(|routine| self.roles.as_ref().is_none_or(|roles| routine.allows(roles)))
             .collect()
     }
 
@@ -56,6 +71,17 @@ impl<'a> Reach<'a> {
         columns.retain(|column| takes_values(self.catalog, relation, column));
         columns
     }
+}
+
+/// Whether a function can be called over HTTP: its arguments have names, or the body is the only one.
+pub(crate) fn is_callable(routine: &Routine) -> bool {
+    let all_named = routine.arguments.iter().all(|argument| argument.name.is_some());
+    all_named || matches!(routine.arguments.as_slice(), [argument] if takes_whole(&argument.data_type))
+}
+
+/// The types that an argument without a name may have, to take the body as it is.
+fn takes_whole(data_type: &Type) -> bool {
+    matches!(data_type, Type::Json | Type::Jsonb | Type::Text | Type::Bytea)
 }
 
 /// Whether a column of a writable relation takes values from outside: it is not computed, and behind a view there

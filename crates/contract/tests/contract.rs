@@ -319,6 +319,81 @@ fn other_schemas() {
     assert!(!both.contains("place_till_fkey"), "an embed cannot leave its schema");
 }
 
+const FUNCTIONS: &str = "
+create table place (id integer primary key, name text not null, note text);
+create function add_up(a integer, b integer default 10) returns integer language sql immutable as $$ select a + b $$;
+create function tell(id integer) returns text language sql stable as $$ select 'one' $$;
+create function tell(id integer, unit text) returns text language sql stable as $$ select 'two' $$;
+create function places() returns setof place language sql stable as $$ select * from place $$;
+create function forget(which integer) returns void language sql volatile as $$ delete from place where id = which $$;
+create function echo(json) returns json language sql immutable as $$ select $1 $$;
+create function nameless(integer, integer) returns integer language sql immutable as $$ select $1 + $2 $$;
+create function hidden() returns text language sql immutable as $$ select 'x' $$;
+revoke execute on function hidden() from public;
+comment on function add_up(integer, integer) is E'Adds.\\nNothing else.';
+";
+
+#[test]
+fn functions_are_paths() {
+    let catalog = catalog(FUNCTIONS);
+    let document = serde_json::to_value(openapi(&catalog, &subject(Some("anon")))).unwrap();
+    assert_eq!(
+        operations(&document),
+        [
+            "GET /",
+            "GET /rpc/add_up",
+            "HEAD /rpc/add_up",
+            "POST /rpc/add_up",
+            "POST /rpc/echo",
+            "POST /rpc/forget",
+            "GET /rpc/places",
+            "HEAD /rpc/places",
+            "POST /rpc/places",
+            "GET /rpc/tell",
+            "HEAD /rpc/tell",
+            "POST /rpc/tell",
+        ]
+    );
+    let add_up = &document["paths"]["/rpc/add_up"];
+    let get = &add_up["get"];
+    assert_eq!((&get["summary"], &get["description"]), (&json!("Adds."), &json!("Nothing else.")));
+    let argument = |place: usize| {
+        let argument = &get["parameters"][place];
+        (argument["name"].clone(), argument["required"].clone(), argument["schema"]["default"].clone())
+    };
+    assert_eq!(argument(0), (json!("a"), json!(true), Value::Null));
+    assert_eq!(argument(1), (json!("b"), json!(false), json!(10)));
+    let body = &add_up["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!((&body["required"], names(&body["properties"])), (&json!(["a"]), vec!["a", "b"]));
+    let gives = |path: &str| {
+        document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"].clone()
+    };
+    assert_eq!(gives("/rpc/add_up")["type"], json!(["integer", "null"]));
+    assert_eq!(names(&gives("/rpc/places")["items"]["properties"]), ["id", "name", "note"]);
+    let forget = &document["paths"]["/rpc/forget"]["post"]["responses"];
+    assert!(forget.get("200").is_none() && forget.get("204").is_some(), "{forget}");
+    // Of two that share a name: what both need is required, and either body fits.
+    let tell = &document["paths"]["/rpc/tell"];
+    let needed = |place: usize| tell["get"]["parameters"][place]["required"].clone();
+    assert_eq!((needed(0), needed(1)), (json!(true), json!(false)));
+    let bodies = &tell["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"];
+    assert_eq!(bodies.as_array().map(Vec::len), Some(2));
+
+    let types = typescript(&catalog, &["public"]).unwrap();
+    for expected in [
+        "      add_up: { Args: { a: number; b?: number }; Returns: number }\n",
+        "      echo: { Args: { \"\": Json }; Returns: Json }\n",
+        "      forget: { Args: { which: number }; Returns: undefined }\n",
+        "      hidden: { Args: never; Returns: string }\n",
+        "      places: { Args: never; Returns: { id: number; name: string; note: string | null }[]; SetofOptions: \
+         { from: \"*\"; to: \"place\"; isOneToOne: false; isSetofReturn: true } }\n",
+        "      tell:\n        | { Args: { id: number }; Returns: string }\n        | { Args: { id: number; unit: string }; Returns: string }\n",
+    ] {
+        assert!(types.contains(expected), "{expected}\nin\n{types}");
+    }
+    assert!(!types.contains("nameless"), "no request can call it");
+}
+
 fn climbing() -> String {
     let sql = fs::read_to_string(format!("{FOLDER}/../../examples/climbing/migrations/0001_init.sql")).unwrap();
     typescript(&catalog(&sql), &["public"]).unwrap()

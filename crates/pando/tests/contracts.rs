@@ -34,6 +34,22 @@ grant select on shop.till, docs to anon;
 grant select ("select", id), insert (id, n), delete on "größe {x}/y" to anon;
 "#;
 
+/// What a program calls on top of the example.
+const FUNCTIONS: &str = "
+create function routes_of(setter_name text) returns setof route language sql stable as
+  $$ select * from route where setter_id in (select id from setter where name = setter_name) $$;
+create function feet(metres numeric, factor numeric default 3.28) returns numeric language sql immutable as
+  $$ select round(metres * factor, 1) $$;
+";
+
+/// The corpus's schema with its functions.
+fn couriers() -> Project {
+    let project = Project::copy_of("tests/conformance");
+    let functions = fs::read_to_string(repository().join("tests/conformance/functions/0003_functions.sql")).unwrap();
+    project.write("migrations/0003_functions.sql", functions);
+    project
+}
+
 /// Exit code, standard output and standard error of the binary in a project.
 fn told(project: &Project, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(BINARY).args(arguments).current_dir(project.path()).env_clear().output().unwrap();
@@ -68,14 +84,15 @@ fn installed(test: &str, path: &str) -> Option<PathBuf> {
 fn documents_are_valid_to_a_published_validator() {
     let Some(python) = installed("documents_are_valid", "tests/clients/python/.venv/bin/python") else { return };
     let odd = Project::of("[api]\nschemas = [\"public\", \"shop\"]\n", ODD);
-    let (gym, couriers) = (Project::copy_of("examples/climbing"), Project::copy_of("tests/conformance"));
+    let (gym, couriers) = (Project::copy_of("examples/climbing"), couriers());
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&Project, &[&str]); 7] = [
+    let cases: [(&Project, &[&str]); 8] = [
         (&gym, &[]),
         (&gym, &["--role", "anon"]),
         (&gym, &["--role", "authenticated"]),
         (&couriers, &[]),
         (&couriers, &["--role", "authenticated"]),
+        (&couriers, &["--schema", "ops", "--role", "anon"]),
         (&odd, &["--role", "anon"]),
         (&odd, &["--schema", "shop"]),
     ];
@@ -247,7 +264,7 @@ fn typed(gym: &Project) -> tempfile::TempDir {
         fs::copy(sources.join(name), folder.path().join(name.file_name().unwrap())).unwrap();
     }
     std::os::unix::fs::symlink(sources.join("node_modules"), folder.path().join("node_modules")).unwrap();
-    let couriers = Project::copy_of("tests/conformance");
+    let couriers = couriers();
     fs::write(folder.path().join("gym.types.ts"), printed(gym, &["types", "ts"])).unwrap();
     fs::write(folder.path().join("couriers.types.ts"), printed(&couriers, &["types", "ts"])).unwrap();
     folder
@@ -260,6 +277,7 @@ fn programs_compile_with_the_types_and_run() {
     let Some(node) = installed(test, &format!("{modules}/.bin/node")) else { return };
     let Some(compiler) = installed(test, &format!("{modules}/typescript/bin/tsc")) else { return };
     let project = Project::copy_of("examples/climbing");
+    project.write("migrations/0002_functions.sql", FUNCTIONS);
     let folder = typed(&project);
     let output = Command::new(&node).arg(compiler).args(["-p", "."]).current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -275,7 +293,7 @@ fn programs_compile_with_the_types_and_run() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let closing = text.lines().last().unwrap_or_default();
-    assert!(closing == "7 passed, 0 failed", "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(closing == "8 passed, 0 failed", "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     eprintln!("{closing}");
 }
 

@@ -1,11 +1,13 @@
-//! The OpenAPI 3.1 document: what a role may do with the relations of a schema, in the PostgREST dialect.
+//! The OpenAPI 3.1 document: what a role may do with the relations and functions of a schema, in the PostgREST
+//! dialect.
 //!
 //! What belongs to the dialect is said once, in [`shared`]; a relation adds its schemas ([`row`]), its filters, and the
-//! operations that the role's grants reach ([`operation`]). The document is plain JSON: it is serialised from small
+//! operations that the role's grants reach ([`operation`]); functions follow ([`routine`]). The document is plain JSON: it is serialised from small
 //! structs, since it has a few shapes only and tens of thousands of each.
 //! Source: the OpenAPI Specification 3.1.1; the notes on keys are PostgREST's.
 
 mod operation;
+mod routine;
 mod row;
 mod shared;
 
@@ -42,7 +44,7 @@ pub struct Subject<'a> {
 }
 
 /// The document. Its order follows the catalog: relations by name, columns as declared.
-pub fn openapi(catalog: &Catalog, subject: &Subject<'_>) -> Document {
+pub fn openapi<'a>(catalog: &'a Catalog, subject: &Subject<'a>) -> Document {
     let reach = Reach::new(catalog, subject.role);
     let relations: Vec<Part> = reach
         .relations(subject.schema)
@@ -50,7 +52,7 @@ pub fn openapi(catalog: &Catalog, subject: &Subject<'_>) -> Document {
         .map(|relation| Part::new(relation, catalog, &reach, subject))
         .filter(|part| !part.operations.is_empty())
         .collect();
-    document(catalog, subject, relations)
+    document(catalog, subject, relations, routine::paths(&reach, subject))
 }
 
 /// Everything that one relation brings.
@@ -130,7 +132,12 @@ struct TextSchema {
     r#type: &'static str,
 }
 
-fn document(catalog: &Catalog, subject: &Subject<'_>, parts: Vec<Part>) -> Document {
+fn document(
+    catalog: &Catalog,
+    subject: &Subject<'_>,
+    parts: Vec<Part>,
+    routines: Vec<(String, Tag, PathItem)>,
+) -> Document {
     let mut document = Document {
         openapi: "3.1.0",
         info: info(catalog, subject),
@@ -158,6 +165,10 @@ fn document(catalog: &Catalog, subject: &Subject<'_>, parts: Vec<Part>) -> Docum
         document.components.schemas.0.extend(part.schemas.0);
         document.components.parameters.0.extend(part.filters.0);
         document.components.responses.0.extend(part.responses.0);
+    }
+    for (path, tag, item) in routines {
+        document.tags.push(tag);
+        document.paths.put(path, item);
     }
     document
 }

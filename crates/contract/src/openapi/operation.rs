@@ -14,17 +14,17 @@ use crate::reach::Reach;
 #[derive(Default, Serialize)]
 pub(super) struct PathItem {
     #[serde(skip_serializing_if = "Option::is_none")]
-    get: Option<Operation>,
+    pub(super) get: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<Operation>,
+    pub(super) head: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    post: Option<Operation>,
+    pub(super) post: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    put: Option<Operation>,
+    pub(super) put: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<Operation>,
+    pub(super) patch: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delete: Option<Operation>,
+    pub(super) delete: Option<Operation>,
 }
 
 impl PathItem {
@@ -33,31 +33,34 @@ impl PathItem {
     }
 }
 
+/// One operation.
 #[derive(Serialize)]
-struct Operation {
-    tags: Vec<String>,
-    summary: String,
+pub(super) struct Operation {
+    pub(super) tags: Vec<String>,
+    pub(super) summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
+    pub(super) description: Option<String>,
     #[serde(rename = "operationId")]
-    operation_id: String,
+    pub(super) operation_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    parameters: Vec<Given>,
+    pub(super) parameters: Vec<Given>,
     #[serde(rename = "requestBody", skip_serializing_if = "Option::is_none")]
-    request_body: Option<Value>,
-    responses: Members<Answered>,
+    pub(super) request_body: Option<Value>,
+    pub(super) responses: Members<Answered>,
 }
 
+/// A parameter of an operation.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Given {
+pub(super) enum Given {
     Shared(Reference),
     Inline(Value),
 }
 
+/// An answer of an operation.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Answered {
+pub(super) enum Answered {
     Shared(Reference),
     Inline(Value),
 }
@@ -157,7 +160,7 @@ fn rows(key: &str) -> Value {
     })
 }
 
-fn refusals(responses: &mut Members<Answered>, statuses: &[&str]) {
+pub(super) fn refusals(responses: &mut Members<Answered>, statuses: &[&str]) {
     for status in statuses.iter().chain(&["default"]) {
         responses.put(*status, Answered::Shared(Reference::new("responses", shared::refusal(status))));
     }
@@ -321,6 +324,6 @@ impl Maker<'_> {
     }
 }
 
-fn dialect(keys: &[&str]) -> Vec<Given> {
+pub(super) fn dialect(keys: &[&str]) -> Vec<Given> {
     keys.iter().map(|key| Given::Shared(Reference::new("parameters", *key))).collect()
 }

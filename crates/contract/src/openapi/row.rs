@@ -62,7 +62,7 @@ pub(super) struct Row {
 
 /// The schema of one column's values.
 #[derive(Serialize)]
-struct Property {
+pub(super) struct Property {
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<Types>,
     format: String,
@@ -138,26 +138,38 @@ impl Row {
 }
 
 fn property(relation: &Relation, column: &Column, catalog: &Catalog) -> Property {
-    let data_type = &column.data_type;
-    let json_type = json_type(data_type);
-    let labels = match data_type {
-        Type::Enum(definition) => {
-            let labels = definition.labels.iter().map(|label| Some(label.to_string()));
-            Some(labels.chain(column.is_nullable.then_some(None)).collect())
-        }
+    let default = match &column.default {
+        DefaultValue::Expression(default) => default_value(&column.data_type, default),
         _ => None,
     };
     Property {
-        r#type: json_type.map(|name| if column.is_nullable { Types::OrNull([name, "null"]) } else { Types::One(name) }),
-        format: format(data_type),
         description: description(relation, column, catalog),
+        read_only: is_computed(catalog, relation, column),
+        ..property_of(&column.data_type, column.is_nullable, default)
+    }
+}
+
+/// The schema of a type's values.
+pub(super) fn property_of(data_type: &Type, is_nullable: bool, default: Option<Box<RawValue>>) -> Property {
+    let labels = match data_type {
+        Type::Enum(definition) => {
+            let labels = definition.labels.iter().map(|label| Some(label.to_string()));
+            Some(labels.chain(is_nullable.then_some(None)).collect())
+        }
+        _ => None,
+    };
+    let types = |name| if is_nullable { Types::OrNull([name, "null"]) } else { Types::One(name) };
+    Property {
+        r#type: json_type(data_type).map(types),
+        format: format(data_type),
+        description: None,
         labels,
         max_length: match data_type {
             Type::Varchar(length) => *length,
             _ => None,
         },
-        default: default(column),
-        read_only: is_computed(catalog, relation, column),
+        default,
+        read_only: false,
     }
 }
 
@@ -181,21 +193,21 @@ fn json_type(data_type: &Type) -> Option<&'static str> {
 }
 
 /// PostgreSQL's name of the type, as PostgREST gives it; an enumeration with its schema.
-pub(super) fn format(data_type: &Type) -> String {
+fn format(data_type: &Type) -> String {
     match data_type {
         Type::Enum(definition) => definition.name.to_string(),
         other => other.to_string(),
     }
 }
 
-/// A default that is a plain value; what is computed anew for every row has no JSON.
-fn default(column: &Column) -> Option<Box<RawValue>> {
-    let DefaultValue::Expression(Expression::Value { value, data_type }) = &column.default else { return None };
-    if data_type.without_modifier() != column.data_type.without_modifier() {
+/// A default that is a plain value; what is computed anew every time has no JSON.
+pub(super) fn default_value(data_type: &Type, default: &Expression) -> Option<Box<RawValue>> {
+    let Expression::Value { value, data_type: found } = default else { return None };
+    if found.without_modifier() != data_type.without_modifier() {
         return None;
     }
     let mut json = Vec::new();
-    datatype::write_json(&column.data_type, value.as_ref(), &Zone::default(), &mut json);
+    datatype::write_json(data_type, value.as_ref(), &Zone::default(), &mut json);
     RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 

@@ -106,6 +106,11 @@ pub(super) fn responses() -> Members<Value> {
     for (key, description, headers) in [
         ("done", "Done, without a body", &["Content-Range", "Preference-Applied"][..]),
         ("created", "The rows were inserted", &["Content-Range", "Location", "Preference-Applied"]),
+        (
+            "page",
+            "A part of the rows, in the form of 200",
+            &["Content-Range", "Content-Location", "Preference-Applied"],
+        ),
         ("head", "The headers alone", &["Content-Range", "Content-Location", "Preference-Applied"]),
     ] {
         responses.put(key, json!({ "description": description, "headers": header_references(headers) }));

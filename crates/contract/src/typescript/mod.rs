@@ -1,6 +1,7 @@
 //! The TypeScript types of schemas, in the shape that supabase-js takes as `createClient<Database>`: what
 //! `supabase gen types typescript` gives for the same schema in PostgreSQL.
 
+mod function;
 mod helpers;
 mod literal;
 
@@ -99,7 +100,7 @@ impl Out<'_> {
         self.line(2, &format!("{}: {{", key(schema)));
         self.relations("Tables", &tables);
         self.relations("Views", &views);
-        self.nothing("Functions");
+        self.functions(schema);
         self.enums(schema);
         self.nothing("CompositeTypes");
         self.line(2, "}");

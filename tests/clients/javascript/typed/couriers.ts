@@ -1,4 +1,4 @@
-// The types that `pando types ts` makes of the corpus's schema: odd names, generated columns, keys of several columns,
+// The types that `pando types ts` makes of the corpus's schema and functions: odd names, generated columns, keys of several columns,
 // one-to-one and many-to-many relationships. Only compiled.
 import { createClient } from '@supabase/supabase-js'
 import type { Database, Enums, Json, Tables, TablesInsert, TablesUpdate } from './couriers.types.ts'
@@ -26,6 +26,25 @@ export async function relationships(): Promise<true[]> {
     { barcode: string | null; customers: { tier: Enums<'customer_tier'> } | null }[] | null
   > = true
   return [oneToOne, manyToMany, hinted, composite, fromView]
+}
+
+export async function functions(): Promise<true[]> {
+  const { data: sum } = await client.rpc('add_up', { a: 1 })
+  const scalar: Same<typeof sum, number | null> = true
+  const { data: hello } = await client.rpc('greet')
+  const without: Same<typeof hello, string | null> = true
+  const { data: depots } = await client.rpc('depots_in', { town: 'x' }).select('code, couriers(name)')
+  const rows: Same<Flat<typeof depots>, { code: string; couriers: { name: string }[] }[] | null> = true
+  const { data: stats } = await client.rpc('parcel_stats', { min_kg: 1 })
+  const table: Same<Flat<typeof stats>, { state: Enums<'parcel_state'>; parcels: number; kg: number }[] | null> = true
+  const { data: nothing } = await client.rpc('nothing_at_all')
+  const none: Same<typeof nothing, undefined | null> = true
+  const { data: one } = await client.rpc('describe', { id: 1 })
+  const { data: two } = await client.rpc('describe', { id: 1, unit: 'm' })
+  const overloads: Same<[typeof one, typeof two], [string | null, string | null]> = true
+  const { data: loud } = await client.rpc('Shout It', { 'Loud Word': 'x' })
+  const quoted: Same<typeof loud, string | null> = true
+  return [scalar, without, rows, table, none, overloads, quoted]
 }
 
 export const lost: TablesInsert<'Lost & Found'> = { 'Item No': 1, Größe: 'L', 'a.b': null, 'depot-id': 2 }

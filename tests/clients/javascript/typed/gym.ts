@@ -1,4 +1,4 @@
-// supabase-js with the types that `pando types ts` makes of examples/climbing. Compiled by `tsc --strict`, where every
+// supabase-js with the types that `pando types ts` makes of examples/climbing and two functions. Compiled by `tsc --strict`, where every
 // `@ts-expect-error` has to be an error, and run against the server, where the rows have to be what the types say.
 // GYM_URL, GYM_KEY (a token of the role anon), GYM_MINA (a climber).
 import { createClient } from '@supabase/supabase-js'
@@ -90,6 +90,19 @@ check('what PostgREST 13 brought is offered', async () => {
   expect(same && Array.isArray(spread[0]!.titles), spread)
 })
 
+check('functions take their arguments and give typed rows', async () => {
+  const routes = ok(await visitor.rpc('routes_of', { setter_name: 'Ana Duarte' }).select('name, grade').limit(2))
+  const same: Same<Flat<typeof routes>, { name: string; grade: Enums<'grade'> }[]> = true
+  expect(same && routes.length === 2, routes)
+  const embedded = ok(await visitor.rpc('routes_of', { setter_name: 'Ana Duarte' }).select('setter(name)').limit(1))
+  const to_one: Same<Flat<typeof embedded>, { setter: { name: string } }[]> = true
+  expect(to_one && embedded[0]!.setter.name === 'Ana Duarte', embedded)
+  const metres: number = ok(await visitor.rpc('feet', { metres: 10 }))
+  expect(metres === 32.8, metres)
+  const whole: number = ok(await visitor.rpc('feet', { metres: 10, factor: 3 }, { get: true }))
+  expect(whole === 30, whole)
+})
+
 // Never called: these only have to be errors.
 export async function refused(): Promise<void> {
   // @ts-expect-error no such table
@@ -106,6 +119,10 @@ export async function refused(): Promise<void> {
   await mina.from('board').insert({ name: 'x' })
   // @ts-expect-error no such function
   await mina.rpc('nothing')
+  // @ts-expect-error no number
+  await mina.rpc('feet', { metres: 'ten' }).single()
+  // @ts-expect-error no such argument
+  await mina.rpc('routes_of', { name: 'Ana Duarte' }).single()
   const { data } = await visitor.from('climbs').select('id, nme')
   // @ts-expect-error no such column
   data![0]!.id.toFixed()
