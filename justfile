@@ -25,7 +25,7 @@ bench *arguments:
 
 # Write generated files anew: recorded SQL, the reference pages, docs/conformance.md. Read the diff.
 bless:
-    cargo test -p sql -- --ignored bless
+    cargo test -p sql -p contract -- --ignored bless
     cargo test -p telemetry -p pando -- --ignored bless
 
 # Format everything

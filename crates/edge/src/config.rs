@@ -14,6 +14,9 @@ pub struct EdgeConfig {
     pub origins: AllowedOrigins,
     /// Whether answers carry `Server-Timing`. It tells durations, never names or values.
     pub server_timing: bool,
+    /// Whether there is a page at `/docs` that shows the API. It is the same for everybody; what it shows is the
+    /// OpenAPI document of whoever looks at it.
+    pub docs: bool,
     /// What is too much.
     pub limits: EdgeLimits,
 }
@@ -21,7 +24,14 @@ pub struct EdgeConfig {
 impl EdgeConfig {
     /// The API on `listen`, without an admin address, for every origin, with the default limits.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, admin: None, origins: AllowedOrigins::Any, server_timing: true, limits: EdgeLimits::default() }
+        Self {
+            listen,
+            admin: None,
+            origins: AllowedOrigins::Any,
+            server_timing: true,
+            docs: false,
+            limits: EdgeLimits::default(),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::answer::{AnswerBody, Flight};
 use crate::cors::Cors;
 use crate::refusal::Refusal;
 use crate::watch::Activity;
-use crate::{EdgeLimits, Handler, body, host, mount, request_id};
+use crate::{EdgeLimits, Handler, body, docs, host, mount, request_id};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -71,6 +71,8 @@ pub(crate) struct Front<H> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cors: Cors,
     pub(crate) server_timing: bool,
+    /// Whether there is a page at `/docs`.
+    pub(crate) docs: bool,
     pub(crate) handler: H,
 }
 
@@ -140,6 +142,11 @@ impl<H: Handler> Front<H> {
         }
         if parts.method == Method::CONNECT {
             return Err(Refusal::method());
+        }
+        if self.docs
+            && let Some(answer) = docs::answer(&parts, &trace)
+        {
+            return answer;
         }
         let path = mount::strip(parts.uri.path())?.to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();

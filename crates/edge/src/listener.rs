@@ -105,6 +105,7 @@ impl Edge {
             shared: shared.clone(),
             cors: self.cors,
             server_timing: self.config.server_timing,
+            docs: self.config.docs,
             handler,
         });
         let (phase, watch) = watch::channel(Phase::Serving);

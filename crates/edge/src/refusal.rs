@@ -51,6 +51,16 @@ impl Refusal {
         Self::new(Kind::MethodNotAllowed, "PANDO405", "CONNECT is for proxies; this is an API")
     }
 
+    pub(crate) fn page() -> Self {
+        let mut refusal = Self::new(Kind::MethodNotAllowed, "PANDO405", "/docs is a page, which can only be read");
+        refusal.failure = refusal.failure.with_hint("A relation of that name is at /rest/v1/docs");
+        refusal
+    }
+
+    pub(crate) fn no_page() -> Self {
+        Self::new(Kind::NotFound, "PANDO404", "The page at /docs has no such file")
+    }
+
     pub(crate) fn not_offered(area: &str) -> Self {
         let mut refusal = Self::new(Kind::NotFound, "PANDO404", format!("{area} is not available in this version"));
         refusal.failure = refusal.failure.with_hint("The REST API is served at /rest/v1 and at /");

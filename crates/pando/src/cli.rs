@@ -120,6 +120,27 @@ Examples:
 The token is signed with auth.jwt_secret, and gets the configured audience and issuer, if there are any.")]
     Token(Token),
 
+    /// Print the OpenAPI document of a schema
+    #[command(after_help = "\
+Examples:
+  pando openapi                            everything in the first schema of api.schemas
+  pando openapi --role anon                what a visitor may do, as GET /rest/v1/ answers one
+  pando openapi --schema ops > ops.json
+
+It is made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+    Openapi {
+        /// The schema; it has to be one of api.schemas [default: the first of them]
+        #[arg(long, value_name = "SCHEMA")]
+        schema: Option<String>,
+        /// Show what this role may do [default: everything]
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+    },
+
+    /// Print types for programs that use the API
+    #[command(subcommand)]
+    Types(Types),
+
     /// Print the version
     Version,
 }
@@ -136,6 +157,23 @@ pub enum Migrate {
     New {
         /// What it is about, in letters, digits and underscores
         name: String,
+    },
+}
+
+/// `pando types …`
+#[derive(Debug, Subcommand)]
+pub enum Types {
+    /// TypeScript, for the typed client of supabase-js
+    #[command(after_help = "\
+Examples:
+  pando types ts > database.types.ts
+  pando types ts --schema public --schema ops > database.types.ts
+
+They are made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+    Ts {
+        /// A schema; may be repeated [default: api.schemas]
+        #[arg(long = "schema", value_name = "SCHEMA")]
+        schemas: Vec<String>,
     },
 }
 

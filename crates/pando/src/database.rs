@@ -107,6 +107,17 @@ pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Appli
     apply(store, steps).await
 }
 
+/// What the migration files declare, all of them, applied or not. Touches no database.
+pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
+    let folder = &prepared.migrations;
+    let mut snapshot = sql::ddl::prelude();
+    for file in read_folder(folder)? {
+        let shown = folder.join(&file.name).display().to_string();
+        snapshot = translate(&file, &shown, &snapshot)?.snapshot;
+    }
+    Ok(snapshot)
+}
+
 async fn apply(store: &dyn Store, steps: Vec<Migration>) -> Result<Vec<Applied>, MigrationError> {
     let clock = SystemClock;
     let mut applied = Vec::new();

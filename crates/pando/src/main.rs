@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, Types};
 use crate::configuration::Sources;
 use crate::outcome::CommandError;
 use crate::terminal::Style;
@@ -71,6 +71,12 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
         Command::Migrate(action) => command::migrate::run(&action, &sources(global, environment), style, out),
         Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),
         Command::Token(token) => command::token::run(&token, &sources(global, environment), out),
+        Command::Openapi { schema, role } => {
+            command::contract::openapi(schema.as_deref(), role.as_deref(), &sources(global, environment), out)
+        }
+        Command::Types(Types::Ts { schemas }) => {
+            command::contract::typescript(&schemas, &sources(global, environment), out)
+        }
         Command::Version => Ok(writeln!(out, "pando {}", env!("CARGO_PKG_VERSION"))?),
     }
 }

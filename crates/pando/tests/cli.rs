@@ -43,9 +43,18 @@ fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
     let (code, help, _) = told(folder.path(), &["--help"]);
     assert_eq!(code, 0);
-    for expected in
-        ["init", "serve", "migrate", "config", "token", "version", "pando init gym && cd gym", "Exit codes:"]
-    {
+    for expected in [
+        "init",
+        "serve",
+        "migrate",
+        "config",
+        "token",
+        "openapi",
+        "types",
+        "version",
+        "pando init gym && cd gym",
+        "Exit codes:",
+    ] {
         assert!(help.contains(expected), "{expected} in\n{help}");
     }
     assert!(!help.contains('\u{1b}'), "no colours where there is no terminal");
@@ -56,6 +65,8 @@ fn help_teaches() {
         (&["migrate", "new", "--help"], "add_walls"),
         (&["config", "--help"], "PANDO_API_MAX_ROWS=100"),
         (&["token", "--help"], "createClient()"),
+        (&["openapi", "--help"], "no database is opened"),
+        (&["types", "ts", "--help"], "database.types.ts"),
     ] {
         let (code, help, _) = told(folder.path(), arguments);
         assert_eq!(code, 0, "{arguments:?}");
@@ -114,7 +125,7 @@ fn config_show_says_where_values_come_from_and_hides_secrets() {
     assert!(line("max_rows = 7").ends_with("# env PANDO_API_MAX_ROWS"), "{shown}");
     assert!(line("format = \"json\"").ends_with("# flag --set log.format"), "{shown}");
     assert!(line("jwt_secret = \"(hidden)\"").contains("# pando.toml:"), "{shown}");
-    assert!(line("openapi = true").ends_with("# default"), "{shown}");
+    assert!(line("openapi_mode = \"follow-privileges\"").ends_with("# default"), "{shown}");
 
     let (code, schema, _) = told(path, &["config", "schema"]);
     assert_eq!(code, 0);

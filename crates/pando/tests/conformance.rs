@@ -27,7 +27,7 @@ const CONFIGURATIONS: [(&str, &[(&str, &str)]); 7] = [
     ("noagg", &[("PANDO_API_AGGREGATES", "false")]),
     ("noanon", &[("PANDO_API_ANONYMOUS_ROLE", "")]),
     ("cors", &[("PANDO_SERVER_CORS_ORIGINS", "http://shop.test, http://desk.test")]),
-    ("plain", &[("PANDO_AUTH_JWT_SECRET", ""), ("PANDO_API_OPENAPI", "false")]),
+    ("plain", &[("PANDO_AUTH_JWT_SECRET", ""), ("PANDO_API_OPENAPI_MODE", "disabled")]),
 ];
 
 const PAGE: &str = "docs/conformance.md";

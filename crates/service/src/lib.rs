@@ -2,9 +2,11 @@
 //!
 //! [`Service::answer`] is the path; read it first.
 
+mod contracts;
 mod describe;
 mod exchange;
 mod path;
 
+pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
 pub use path::{Service, Settings};

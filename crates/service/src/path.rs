@@ -14,6 +14,7 @@ use rest::{ApiRequest, Incoming, Outcome};
 use store::{Job, Ran, Store};
 use telemetry::{Step, Trace};
 
+use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
 
@@ -24,11 +25,14 @@ pub struct Settings {
     pub rest: rest::Settings,
     /// Planning.
     pub plan: plan::Settings,
+    /// What the API says about itself.
+    pub contract: ContractSettings,
 }
 
 /// The corridor with its rooms.
 pub struct Service {
     settings: Settings,
+    contracts: Contracts,
     identity: Arc<Verifier>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -44,7 +48,7 @@ struct Walk {
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, identity, store, clock }
+        Self { settings, contracts: Contracts::default(), identity, store, clock }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
@@ -77,7 +81,8 @@ impl Service {
         self.enter(trace, Step::Parse);
         let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
         walk.summary.route = route(request);
-        if let Some(described) = describe::describe(request, &catalog, &caller, &self.settings)? {
+        let document = || self.contracts.document(&request.schema, &catalog, &caller, &self.settings);
+        if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }
 

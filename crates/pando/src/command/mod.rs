@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod config;
+pub mod contract;
 pub mod init;
 pub mod migrate;
 pub mod serve;

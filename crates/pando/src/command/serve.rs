@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base::{Clock, SystemClock};
+use base::{Clock, QualifiedName, SystemClock};
 use catalog::RoleStanding;
 use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
 use identity::{KeyListener, Verifier};
-use service::Service;
+use service::{ContractSettings, Service, Visibility};
 use store::Store;
 use telemetry::{
     Advice, CatalogLoaded, DatabaseUnavailable, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied,
@@ -18,7 +18,7 @@ use telemetry::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::configuration::{self, Config, ConfigError, Loaded, Prepared, Sources, load};
+use crate::configuration::{self, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources, load};
 use crate::database::{self, Applied, Standing};
 use crate::observer::{DatabaseObserver, gauges, report_keys};
 use crate::outcome::CommandError;
@@ -83,7 +83,7 @@ async fn serve(
     }
     telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
 
-    prepared.warnings.extend(doubts(config, store.as_ref()));
+    prepared.warnings.extend(doubts(config, prepared.docs, store.as_ref()));
     if is_text(config) {
         let summary = Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses() };
         summary.write(store.as_ref(), style, out)?;
@@ -175,7 +175,7 @@ async fn bring_up_to_date(
 }
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
-fn doubts(config: &Config, store: &dyn Store) -> Vec<String> {
+fn doubts(config: &Config, serves_docs: bool, store: &dyn Store) -> Vec<String> {
     let catalog = store.catalog();
     let mut doubts = Vec::new();
     if catalog.snapshot().relations.is_empty() {
@@ -188,6 +188,11 @@ fn doubts(config: &Config, store: &dyn Store) -> Vec<String> {
     for schema in &config.api.schemas {
         if !catalog.snapshot().schemas.contains_key(schema.as_str()) {
             doubts.push(format!("api.schemas: there is no schema {schema}"));
+        }
+        if serves_docs && catalog.relation(&QualifiedName::new(schema.as_str(), "docs")).is_some() {
+            doubts.push(format!(
+                "api.docs: {schema}.docs is served at /rest/v1/docs alone, since /docs is the page; api.docs = \"off\" changes that"
+            ));
         }
     }
     doubts
@@ -303,6 +308,7 @@ fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
         admin: prepared.admin_listen,
         origins: if origins.is_empty() { AllowedOrigins::Any } else { AllowedOrigins::List(origins) },
         server_timing: config.server.server_timing,
+        docs: prepared.docs,
         limits: config.limits.edge(config.server.drain_seconds),
     }
 }
@@ -311,7 +317,7 @@ fn service_settings(config: &Config) -> service::Settings {
     service::Settings {
         rest: rest::Settings {
             schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
-            openapi_enabled: config.api.openapi,
+            openapi_enabled: config.api.openapi_mode != OpenApiMode::Disabled,
             transaction_end: config.api.transaction_end.into(),
             limits: config.limits.rest(),
         },
@@ -319,6 +325,14 @@ fn service_settings(config: &Config) -> service::Settings {
             max_rows: Some(config.api.max_rows).filter(|rows| *rows > 0),
             aggregates: config.api.aggregates,
             limits: config.limits.plan(),
+        },
+        contract: ContractSettings {
+            visibility: match config.api.openapi_mode {
+                OpenApiMode::IgnorePrivileges => Visibility::Everything,
+                OpenApiMode::FollowPrivileges | OpenApiMode::Disabled => Visibility::Privileges,
+            },
+            server: config.api.server().to_owned(),
+            allows_anonymous: !config.api.anonymous_role.is_empty(),
         },
     }
 }
@@ -344,6 +358,9 @@ impl Summary<'_> {
         writeln!(out, "\n{}\n", style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION"))))?;
         let mut line = |title: &str, text: &str| writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")));
         line("API", &style.good(&format!("http://{}/rest/v1", self.addresses.api)))?;
+        if self.prepared.docs {
+            line("docs", &format!("http://{}/docs", self.addresses.api))?;
+        }
         for schema in &api.schemas {
             let (views, tables): (Vec<_>, Vec<_>) =
                 catalog.relations_in(schema).partition(|relation| relation.kind != catalog::RelationKind::Table);

@@ -7,7 +7,7 @@ use identity::{IdentityConfig, KeyListener};
 
 use super::load::{Loaded, Origin};
 use super::problem::{ConfigError, Problem};
-use super::sections::Limits;
+use super::sections::{Api, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 
 /// What the values mean: parsed, checked against one another, and with the files read that they name.
@@ -25,6 +25,8 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// Whether the page at `/docs` is served.
+    pub docs: bool,
     /// What is odd but not wrong.
     pub warnings: Vec<String>,
 }
@@ -59,11 +61,22 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                docs: serves_docs(&config.api, listen),
                 warnings,
             }),
             _ => Err(ConfigError { problems }),
         }
     }
+}
+
+/// Whether the page is served: where it was asked for, or nobody else can see it. It lives on the document.
+fn serves_docs(api: &Api, listen: SocketAddr) -> bool {
+    api.openapi_mode != OpenApiMode::Disabled
+        && match api.docs {
+            Docs::Auto => listen.ip().is_loopback(),
+            Docs::On => true,
+            Docs::Off => false,
+        }
 }
 
 struct Check<'a> {
@@ -127,6 +140,20 @@ impl Check<'_> {
         let mut seen = std::collections::BTreeSet::new();
         if !api.schemas.iter().all(|schema| seen.insert(schema)) {
             self.problem("api.schemas", "names a schema twice");
+        }
+        if api.docs == Docs::On && api.openapi_mode == OpenApiMode::Disabled {
+            self.problem("api.docs", "needs the OpenAPI document, which api.openapi_mode switches off");
+        }
+        let is_address = |uri: &String| {
+            let host = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'?' | b'#');
+            host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && host.bytes().all(is_plain))
+        };
+        if api.openapi_server_proxy_uri.as_ref().is_some_and(|uri| !is_address(uri)) {
+            self.problem(
+                "api.openapi_server_proxy_uri",
+                "has to be an address like https://gym.example.com/rest/v1, without a query",
+            );
         }
     }
 
@@ -244,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_for_this_machine_unless_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        for (listen, api, expected) in [
+            ("127.0.0.1:8000", "", true),
+            ("[::1]:8000", "", true),
+            ("0.0.0.0:8000", "", false),
+            ("192.0.2.1:8000", "", false),
+            ("0.0.0.0:8000", "docs = \"on\"", true),
+            ("127.0.0.1:8000", "docs = \"off\"", false),
+            ("127.0.0.1:8000", "openapi_mode = \"disabled\"", false),
+        ] {
+            let file = format!("[server]\nlisten = \"{listen}\"\n[api]\n{api}");
+            assert_eq!(prepare(folder.path(), &file).unwrap().docs, expected, "{file}");
+        }
+    }
+
+    #[test]
     fn what_types_cannot_say_is_checked() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("short"), "short\n").unwrap();
@@ -258,6 +302,14 @@ mod tests {
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),
             ("[api]\nschemas = [\"a\", \"a\"]", "pando.toml:2:1: api.schemas names a schema twice"),
+            (
+                "[api]\ndocs = \"on\"\nopenapi_mode = \"disabled\"",
+                "pando.toml:2:1: api.docs needs the OpenAPI document",
+            ),
+            (
+                "[api]\nopenapi_server_proxy_uri = \"gym.example.com\"",
+                "pando.toml:2:1: api.openapi_server_proxy_uri has to be an address like",
+            ),
             ("[telemetry]\nsample_ratio = 2", "pando.toml:2:1: telemetry.sample_ratio has to lie between 0 and 1"),
             ("[limits]\nmax_body_bytes = 0", "pando.toml:2:1: limits.max_body_bytes has to be at least 1"),
             (

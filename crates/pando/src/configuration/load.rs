@@ -368,7 +368,7 @@ mod tests {
         assert_eq!(loaded.origin("api.max_rows"), Origin::Flag("--set api.max_rows".to_owned()));
         assert_eq!(loaded.origin("api.schemas"), Origin::Environment("PANDO_API_SCHEMAS".to_owned()));
         assert!(matches!(loaded.origin("server.cors_origins"), Origin::File(_, 6, 1)));
-        assert_eq!(loaded.origin("api.openapi"), Origin::Default);
+        assert_eq!(loaded.origin("api.openapi_mode"), Origin::Default);
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
         assert!(loaded.warnings[0].starts_with("PANDO_PORT: "));
     }

@@ -118,8 +118,13 @@ pub struct Api {
     pub aggregates: bool,
     /// How the transaction of a request ends.
     pub transaction_end: TransactionEnd,
-    /// Whether `GET /` describes the API (OpenAPI).
-    pub openapi: bool,
+    /// What `GET /` tells about the API (an OpenAPI document).
+    pub openapi_mode: OpenApiMode,
+    /// The address under which clients reach the API, for the OpenAPI document, for example
+    /// `https://gym.example.com/rest/v1`. Without it the document says `/rest/v1`.
+    pub openapi_server_proxy_uri: Option<String>,
+    /// Whether `/docs` is a page that shows the API and lets one try it.
+    pub docs: Docs,
 }
 
 impl Default for Api {
@@ -130,8 +135,17 @@ impl Default for Api {
             max_rows: 1_000,
             aggregates: false,
             transaction_end: TransactionEnd::Commit,
-            openapi: true,
+            openapi_mode: OpenApiMode::FollowPrivileges,
+            openapi_server_proxy_uri: None,
+            docs: Docs::Auto,
         }
+    }
+}
+
+impl Api {
+    /// The address of the API as clients reach it, without a slash at its end.
+    pub fn server(&self) -> &str {
+        self.openapi_server_proxy_uri.as_deref().unwrap_or("/rest/v1").trim_end_matches('/')
     }
 }
 
@@ -159,6 +173,30 @@ impl From<TransactionEnd> for rest::TransactionEnd {
             TransactionEnd::RollbackAllowOverride => Self::RollbackAllowOverride,
         }
     }
+}
+
+/// What `GET /` tells about the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenApiMode {
+    /// What the caller's role may do.
+    FollowPrivileges,
+    /// Everything in the schema, whoever asks: also the names of what the caller may not use.
+    IgnorePrivileges,
+    /// Nothing: it is answered 404 (PGRST126).
+    Disabled,
+}
+
+/// Whether there is a page at `/docs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Docs {
+    /// Where `server.listen` is an address that only this machine reaches.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 /// `[auth]`

@@ -1,0 +1,68 @@
+//! `pando openapi` and `pando types`: what is promised to clients, from the migration files alone.
+
+use std::io::Write;
+
+use catalog::{Catalog, RoleStanding};
+use contract::Subject;
+
+use crate::configuration::{Config, Prepared, Sources, load};
+use crate::database;
+use crate::outcome::CommandError;
+
+/// Prints the OpenAPI document of a schema, for a role or for nobody in particular.
+pub fn openapi(
+    schema: Option<&str>,
+    role: Option<&str>,
+    sources: &Sources,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let (config, catalog) = declared(sources)?;
+    let api = &config.api;
+    let default = api.schemas.first().map_or("public", String::as_str);
+    let schema = schema.unwrap_or(default);
+    if !api.schemas.iter().any(|served| served == schema) {
+        let served = api.schemas.join(", ");
+        return Err(CommandError::Failed(format!("the schema {schema:?} is not served; api.schemas has {served}")));
+    }
+    if let Some(role) = role.filter(|role| catalog.role_standing(role) == RoleStanding::Unknown) {
+        let known: Vec<&str> = catalog.snapshot().roles.keys().map(|role| &**role).collect();
+        return Err(CommandError::Failed(format!("there is no role {role:?}; there are {}", known.join(", "))));
+    }
+    let subject = Subject {
+        schema,
+        role,
+        server: api.server(),
+        needs_profile: schema != default,
+        allows_anonymous: !api.anonymous_role.is_empty(),
+        max_rows: Some(api.max_rows).filter(|rows| *rows > 0),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let document = contract::openapi(&catalog, &subject);
+    let text = serde_json::to_string_pretty(&document).map_err(|error| CommandError::Failed(error.to_string()))?;
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
+/// Prints the TypeScript types of schemas; of those that are served, where none is named. A served schema that no
+/// migration has made yet is left out then: `pando serve` warns of it and goes on, too.
+pub fn typescript(schemas: &[String], sources: &Sources, out: &mut dyn Write) -> Result<(), CommandError> {
+    let (config, catalog) = declared(sources)?;
+    let exists = |schema: &&str| catalog.snapshot().schemas.contains_key(*schema);
+    let schemas: Vec<&str> = match schemas {
+        [] => config.api.schemas.iter().map(String::as_str).filter(exists).collect(),
+        named => named.iter().map(String::as_str).collect(),
+    };
+    if schemas.is_empty() {
+        let served = config.api.schemas.join(", ");
+        return Err(CommandError::Failed(format!("no migration makes a schema of api.schemas, which has {served}")));
+    }
+    let types = contract::typescript(&catalog, &schemas).map_err(|error| CommandError::Failed(error.to_string()))?;
+    write!(out, "{types}")?;
+    Ok(())
+}
+
+fn declared(sources: &Sources) -> Result<(Config, Catalog), CommandError> {
+    let loaded = load(sources)?;
+    let prepared = Prepared::new(&loaded, None)?;
+    Ok((loaded.config, Catalog::new(database::declared(&prepared)?)))
+}
