@@ -113,7 +113,7 @@ pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
     let mut snapshot = sql::ddl::prelude();
     for file in read_folder(folder)? {
         let shown = folder.join(&file.name).display().to_string();
-        snapshot = translate(&file, &shown, &snapshot)?.snapshot;
+        snapshot = translate(&file, &shown, &snapshot)?.script.snapshot;
     }
     Ok(snapshot)
 }
