@@ -11,6 +11,7 @@ mod role;
 mod routine;
 mod snapshot;
 mod suggestion;
+mod trigger;
 
 pub use expression::{
     Binary, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, RowCount, SetOperation, Sort,
@@ -30,3 +31,4 @@ pub use routine::{
 };
 pub use snapshot::{Catalog, DefaultExecutor, DefaultGrant, Snapshot};
 pub use suggestion::{nearest, nearest_routine, similar_columns};
+pub use trigger::{Event, Timing, Trigger, TriggerFunction};

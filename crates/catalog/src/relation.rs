@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Query, SourceId};
 use crate::privilege::{Grant, Privilege};
+use crate::trigger::Trigger;
 
 /// A table or a view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Relation {
     pub forces_row_security: bool,
     /// The policies; they count only when `row_security` is on.
     pub policies: Vec<Policy>,
+    /// The triggers.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
 }
 
 /// Table or view.
@@ -276,6 +280,7 @@ impl Relation {
             row_security: false,
             forces_row_security: false,
             policies: Vec::new(),
+            triggers: Vec::new(),
         }
     }
 

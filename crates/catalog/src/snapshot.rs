@@ -13,6 +13,7 @@ use crate::relation::Relation;
 use crate::relationship::{self, Relationship};
 use crate::role::{Role, RoleStanding};
 use crate::routine::{self, Routine};
+use crate::trigger::TriggerFunction;
 
 /// The part of the catalog that is declared, and kept inside the database of the embedded engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Snapshot {
     /// Functions.
     #[serde(default, with = "routine::as_list")]
     pub routines: BTreeMap<Signature, Arc<Routine>>,
+    /// Functions of triggers.
+    #[serde(default)]
+    pub trigger_functions: Vec<Arc<TriggerFunction>>,
     /// Enumerations.
     pub enums: Vec<Arc<EnumType>>,
     /// Roles by name.

@@ -20,11 +20,25 @@ pub(crate) struct Writer {
     text: String,
     parameters: Vec<Parameter>,
     values: Values,
+    /// What the row that a statement of a trigger changes is called: there it can have no alias.
+    row_name: Option<String>,
 }
 
 impl Writer {
     pub(crate) fn new(values: Values) -> Self {
-        Self { text: String::with_capacity(256), parameters: Vec::new(), values }
+        Self { text: String::with_capacity(256), parameters: Vec::new(), values, row_name: None }
+    }
+
+    /// The same, for a statement inside of a trigger that changes rows of a table.
+    pub(crate) fn in_trigger(table: &str) -> Self {
+        Self { row_name: Some(table.to_owned()), ..Self::new(Values::AsLiterals) }
+    }
+
+    /// Appends the name of the row that is changed, if it has one.
+    pub(crate) fn writes_row_name(&mut self) -> bool {
+        let Some(name) = self.row_name.clone() else { return false };
+        self.identifier(&name);
+        true
     }
 
     /// Appends syntax.

@@ -47,11 +47,16 @@ impl Translation {
         let mut name = self.table(&alter.name)?.name.clone();
         for operation in &alter.operations {
             let routines = self.routines_using(&name);
+            let triggers = self.suspend_triggers(&name);
+            let old = name.clone();
             name = self.alter_operation(&alter.name, name, operation)?;
             self.reread_routines(&routines)?;
             for routine in &routines {
                 let views = self.views_calling(routine);
                 self.remake_views(views, alter.name.span().start)?;
+            }
+            for table in triggers {
+                self.make_triggers(if table == old { &name } else { &table })?;
             }
         }
         Ok(())

@@ -89,7 +89,8 @@ impl Translation {
             .into_iter()
             .filter(|(table, _)| !doomed.contains(table))
             .map(|(table, key)| format!("constraint {key} on table {}", table.name));
-        let routines = dependents::routines_over(&self.snapshot, &name);
+        let mut routines = dependents::routines_over(&self.snapshot, &name);
+        routines.extend(self.triggers_touching(&name));
         let dependents: Vec<String> = views.into_iter().chain(policies).chain(keys).chain(routines).collect();
         let kind = self.snapshot.relations.get(&name).map_or("relation", |relation| relation.kind_name());
         dependents_error(&format!("{kind} {}", name.name), &dependents, object)

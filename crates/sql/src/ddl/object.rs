@@ -14,7 +14,7 @@ use super::tokens::{Cursor, Piece};
 use super::translation::Translation;
 
 /// Extensions whose functions are there anyway.
-const EXTENSIONS: [&str; 3] = ["pgcrypto", "uuid-ossp", "plpgsql"];
+const EXTENSIONS: [&str; 4] = ["pgcrypto", "uuid-ossp", "plpgsql", "moddatetime"];
 
 /// `CREATE EXTENSION`: a few are there already.
 pub(super) fn create_extension(piece: &Piece) -> Outcome<()> {
@@ -30,7 +30,6 @@ pub(super) fn create_extension(piece: &Piece) -> Outcome<()> {
         "pg_trgm" | "unaccent" | "fuzzystrmatch" => "instead, filter with ilike or a regular expression",
         "postgis" => "instead, use double precision columns",
         "vector" => "instead, use jsonb",
-        "moddatetime" => "instead, set the column in the program that calls the API",
         "hstore" => "instead, use jsonb",
         _ => "remove it; gen_random_uuid() and uuid_generate_v4() are there without an extension",
     };
@@ -47,7 +46,6 @@ pub(super) fn drop_absent(piece: &Piece, words: &[&str]) -> Outcome<()> {
     let kind = match words {
         [_, "MATERIALIZED", ..] => "materialized view",
         [_, "EXTENSION", ..] => "extension",
-        [_, "TRIGGER", ..] => "trigger",
         [_, "DOMAIN", ..] => "domain",
         _ => "object",
     };

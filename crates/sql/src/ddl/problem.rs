@@ -47,6 +47,14 @@ impl Problem {
         &self.message
     }
 
+    /// The same with another message, about the statement as a whole: its place was in another text.
+    #[must_use]
+    pub(super) fn placed_nowhere(mut self, message: String) -> Self {
+        self.at = NOWHERE;
+        self.message = message;
+        self
+    }
+
     /// Adds what to write instead.
     #[must_use]
     pub(super) fn instead(mut self, alternative: impl Into<String>) -> Self {

@@ -15,7 +15,8 @@ pub(super) enum Verdict {
 /// First words, why not, what instead.
 type Refusal = (&'static [&'static str], &'static str, &'static str);
 
-const CODE: &str = "the embedded engine runs no PL/pgSQL and no functions of your own yet";
+const CODE: &str =
+    "the embedded engine runs functions in LANGUAGE sql, and PL/pgSQL only in triggers of the common kind";
 const CODE_INSTEAD: &str =
     "instead, use a DEFAULT, a GENERATED column, a CHECK or a view, or do it in the program that calls the API";
 const TEMPORARY: &str = "a migration leaves nothing behind in a temporary table";
@@ -23,9 +24,12 @@ const TRANSACTION: &str = "every migration file is one transaction already";
 const OTHER_TOOLS: &str = "it has no meaning on the embedded engine";
 
 const REFUSALS: &[Refusal] = &[
-    (&["CREATE", "TRIGGER"], "triggers are not available on the embedded engine yet", CODE_INSTEAD),
-    (&["CREATE", "CONSTRAINT", "TRIGGER"], "triggers are not available on the embedded engine yet", CODE_INSTEAD),
-    (&["CREATE", "EVENT", "TRIGGER"], "triggers are not available on the embedded engine yet", CODE_INSTEAD),
+    (
+        &["CREATE", "CONSTRAINT", "TRIGGER"],
+        "constraint triggers are not available on the embedded engine",
+        "instead, CREATE TRIGGER ... AFTER",
+    ),
+    (&["CREATE", "EVENT", "TRIGGER"], "event triggers are not available on the embedded engine", CODE_INSTEAD),
     (&["CREATE", "PROCEDURE"], CODE, CODE_INSTEAD),
     (&["CREATE", "AGGREGATE"], CODE, CODE_INSTEAD),
     (&["CREATE", "RULE"], "rules are not available on the embedded engine", CODE_INSTEAD),

@@ -98,7 +98,7 @@ impl Translation {
             Some(_) => return Err(Problem::invalid(at, "write the body as AS $$ ... $$ or RETURN expression")),
             None => return Err(Problem::invalid(at, "no function body specified")),
         };
-        routine.body = Body { snapshot: &self.snapshot, routine: &routine }.statements(&source, start)?;
+        routine.body = Body { snapshot: &self.snapshot, routine: &routine, level: None }.statements(&source, start)?;
         routine.source = source;
         check_current_user(&routine, at)?;
         if let Some(command) = routine.write()
@@ -139,7 +139,8 @@ impl Translation {
         let users = self.views_calling(&signature);
         self.snapshot.routines.insert(signature.clone(), Arc::new(routine));
         self.check_calls_itself(&signature, at)?;
-        self.remake_views(users, at)
+        self.remake_views(users, at)?;
+        self.remake_triggers()
     }
 
     /// The functions that read or write a relation, or return its rows.
@@ -161,7 +162,8 @@ impl Translation {
                     relation.columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect();
             }
             let start = Location { line: 1, column: 1 };
-            let body = Body { snapshot: &self.snapshot, routine: &routine }.statements(&routine.source, start);
+            let body =
+                Body { snapshot: &self.snapshot, routine: &routine, level: None }.statements(&routine.source, start);
             routine.body = body.map_err(|problem| broken(signature, problem.message()))?;
             self.snapshot.routines.insert(signature.clone(), Arc::new(routine));
         }
@@ -326,7 +328,7 @@ impl Translation {
         let _ = cursor.takes(&["RESTRICT"]) || cursor.takes(&["CASCADE"]);
         cursor.end()?;
         for function in named {
-            if self.drop_trigger_function(&function, if_exists)? {
+            if self.drop_trigger_function(&function)? {
                 continue;
             }
             let Some(signature) = self.find_function(&function, if_exists)? else { continue };
@@ -340,7 +342,7 @@ impl Translation {
             }
             self.snapshot.routines.remove(&signature);
         }
-        Ok(())
+        self.remake_triggers()
     }
 
     /// `ALTER FUNCTION name(types) ...`
@@ -379,7 +381,8 @@ impl Translation {
         }
         let views = self.views_calling(&signature);
         self.snapshot.routines.insert(signature, Arc::new(routine));
-        self.remake_views(views, function.at)
+        self.remake_views(views, function.at)?;
+        self.remake_triggers()
     }
 
     fn rename_function(
@@ -621,19 +624,4 @@ fn without_estimates(piece: &Piece) -> Outcome<Piece> {
         }
     }
     Ok(Piece { tokens: kept, at: piece.at })
-}
-
-impl Translation {
-    fn create_trigger_function(&mut self, _: &CreateFunction, _: QualifiedName, _: &str, at: Location) -> Outcome<()> {
-        Err(Problem::refused(at, "RETURNS trigger", "triggers are not available on the embedded engine yet", NO_CODE))
-    }
-
-    fn drop_trigger_function(&mut self, _: &NamedFunction, _: bool) -> Outcome<bool> {
-        Ok(false)
-    }
-
-    /// Whether it is a function for triggers.
-    pub(super) fn is_trigger_function(&self, _: &NamedFunction) -> bool {
-        false
-    }
 }

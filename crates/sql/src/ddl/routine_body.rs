@@ -29,6 +29,8 @@ pub(super) struct Body<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// The function; its body is still empty.
     pub(super) routine: &'a Routine,
+    /// What is in reach instead of the arguments: in a trigger, the rows.
+    pub(super) level: Option<Level>,
 }
 
 impl Body<'_> {
@@ -75,7 +77,13 @@ impl Body<'_> {
 
     /// The arguments, and nothing else, are in reach.
     fn analyzer(&self) -> Analyzer<'_> {
-        Analyzer::new(self.snapshot, Context::Routine, Some(self.arguments()))
+        let level = self.level.clone().unwrap_or_else(|| self.arguments());
+        Analyzer::new(self.snapshot, Context::Routine, Some(level))
+    }
+
+    /// A statement that writes and whose outcome nobody waits for.
+    pub(super) fn written(&self, piece: &Piece) -> Outcome<RoutineStatement> {
+        self.statement(piece, false)
     }
 
     fn arguments(&self) -> Level {

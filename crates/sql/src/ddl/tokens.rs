@@ -1,6 +1,6 @@
 //! The text as tokens, cut into statements, and a cursor over them for the statements that are read by hand.
 
-use sqlparser::ast::Statement;
+use sqlparser::ast::{Expr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -18,6 +18,54 @@ pub(super) struct Piece {
     pub(super) tokens: Vec<TokenWithSpan>,
     /// Where it starts.
     pub(super) at: Location,
+}
+
+/// All tokens of a text but blanks and comments, with their places in it.
+pub(super) fn words(text: &str) -> Outcome<Vec<TokenWithSpan>> {
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+        .tokenize_with_location()
+        .map_err(|error| Problem::refused(error.location, "syntax", error.message, ""))?;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let mut runs = vec![0];
+    for token in &tokens {
+        if token.token == Token::SemiColon {
+            runs = vec![0];
+        } else {
+            count_run(&mut runs, token)?;
+        }
+    }
+    Ok(tokens)
+}
+
+/// An expression from its tokens.
+pub(super) fn expression(tokens: &[TokenWithSpan], at: Location) -> Outcome<Expr> {
+    let end = tokens.last().map_or(at, |token| token.span.end);
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
+    let expression = parser.parse_expr().map_err(|error| syntax_problem(&error, end))?;
+    let next = parser.peek_token_ref();
+    if next.token == Token::EOF {
+        return Ok(expression);
+    }
+    Err(Problem::invalid(next.span, format!("syntax error at or near \"{}\"", next.token)))
+}
+
+/// Tokens as text that reads as the same tokens.
+pub(super) fn text_of(tokens: &[TokenWithSpan]) -> String {
+    let parts: Vec<String> = tokens
+        .iter()
+        .map(|token| match &token.token {
+            Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::UnicodeStringLiteral(text) => {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            Token::Word(word) => match word.quote_style {
+                Some(_) => format!("\"{}\"", word.value.replace('"', "\"\"")),
+                None => word.value.clone(),
+            },
+            other => other.to_string(),
+        })
+        .collect();
+    parts.join(" ")
 }
 
 /// Cuts the text into statements.

@@ -80,10 +80,12 @@ impl Translation {
             ["DROP", "ROLE" | "USER", ..] => self.drop_role(piece),
             ["COMMENT", ..] => self.comment(piece),
             ["CREATE", "EXTENSION", ..] => object::create_extension(piece),
+            ["CREATE", "TRIGGER", ..] => self.create_trigger(piece),
+            ["DROP", "TRIGGER", ..] => self.drop_trigger(piece),
             ["CREATE", "FUNCTION", ..] => self.create_function(piece),
             ["ALTER", "FUNCTION" | "ROUTINE", ..] => self.alter_function(piece),
             ["DROP", "FUNCTION" | "ROUTINE", ..] => self.drop_function(piece),
-            ["DROP", "EXTENSION" | "TRIGGER" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
+            ["DROP", "EXTENSION" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
                 object::drop_absent(piece, &words)
             }
             ["ALTER", "TABLE", ..] | ["ALTER", "VIEW", ..] | ["ALTER", "INDEX", ..] if alter::is_owner(piece) => Ok(()),

@@ -42,7 +42,18 @@ pub fn literal(value: &Datum) -> String {
 
 /// Appends a source's alias.
 pub(crate) fn alias(writer: &mut Writer, source: SourceId) {
-    writer.syntax("s").number(u64::from(source.0));
+    match source {
+        SourceId::NEW => {
+            writer.syntax("NEW");
+        }
+        SourceId::OLD => {
+            writer.syntax("OLD");
+        }
+        SourceId::ROW if writer.writes_row_name() => {}
+        _ => {
+            writer.syntax("s").number(u64::from(source.0));
+        }
+    }
 }
 
 /// Appends an expression.

@@ -34,6 +34,10 @@ pub const SCALAR: &[(&str, i32)] = &[
     ("pg_json_text", -1),
     ("pg_limit", 1),
     ("pg_offset", 1),
+    ("pg_raise", 4),
+    ("pando_quiet", 1),
+    ("pando_quiet_begin", 1),
+    ("pando_quiet_end", 0),
 ];
 
 /// Aggregate functions: name and number of arguments; the first is the type's code.

@@ -110,11 +110,55 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     register_json(connection)?;
     register_casts(connection, identity)?;
     register_row_counts(connection)?;
+    register_triggers(connection, identity)?;
     connection.create_aggregate_function("pg_sum", 2, pure(), SumFunction)?;
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
     connection
         .create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
     connection.create_collation("pg_jsonb", |left: &str, right: &str| datatype::json::compare(left, right))
+}
+
+/// What a trigger raises.
+#[derive(Debug)]
+struct RaisedByTrigger([String; 4]);
+
+impl fmt::Display for RaisedByTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| write!(f, "{MARK}{}", part.replace(MARK, "")))
+    }
+}
+
+impl std::error::Error for RaisedByTrigger {}
+
+/// `RAISE EXCEPTION`, and the note that keeps the assignments of one trigger from running another one of its table.
+fn register_triggers(connection: &Connection, identity: &Arc<Mutex<Identity>>) -> rusqlite::Result<()> {
+    connection.create_scalar_function("pg_raise", 4, volatile(), |context| -> rusqlite::Result<bool> {
+        let mut parts = [const { String::new() }; 4];
+        for (position, part) in parts.iter_mut().enumerate() {
+            if let DatumRef::Text(text) = argument(context, position)? {
+                text.clone_into(part);
+            }
+        }
+        Err(Error::UserFunctionError(Box::new(RaisedByTrigger(parts))))
+    })?;
+    let table = |context: &Context<'_>| match argument(context, 0)? {
+        DatumRef::Text(table) => Ok::<_, Error>(Some(table.to_owned())),
+        _ => Ok(None),
+    };
+    let known = identity.clone();
+    connection.create_scalar_function("pando_quiet", 1, volatile(), move |context| {
+        Ok(known.lock().quiet == table(context)?)
+    })?;
+    let known = identity.clone();
+    connection.create_scalar_function("pando_quiet_begin", 1, volatile(), move |context| {
+        known.lock().quiet = table(context)?;
+        Ok(true)
+    })?;
+    let known = identity.clone();
+    connection.create_scalar_function("pando_quiet_end", 0, volatile(), move |_| {
+        known.lock().quiet = None;
+        Ok(true)
+    })
 }
 
 /// `LIMIT` and `OFFSET` of a function's body: NULL is no bound, and a negative number an error.

@@ -12,17 +12,19 @@ pub(super) struct Identity {
     pub(super) claims: Arc<Claims>,
     pub(super) now: Timestamp,
     pub(super) zone: Zone,
+    /// The table whose row a trigger is just completing: its own triggers stay quiet meanwhile.
+    pub(super) quiet: Option<String>,
 }
 
 impl Identity {
     /// Nobody, at the given moment: what migrations run as.
     pub(super) fn nobody(now: Timestamp) -> Self {
-        Self { role: "postgres".into(), claims: Arc::new(Claims::default()), now, zone: Zone::default() }
+        Self { role: "postgres".into(), claims: Arc::new(Claims::default()), now, zone: Zone::default(), quiet: None }
     }
 
     /// The caller of a request.
     pub(super) fn of(caller: &Caller, now: Timestamp, zone: Zone) -> Self {
-        Self { role: caller.role.clone(), claims: caller.claims.clone(), now, zone }
+        Self { role: caller.role.clone(), claims: caller.claims.clone(), now, zone, quiet: None }
     }
 
     /// `auth.claim(name)`.
