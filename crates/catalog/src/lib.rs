@@ -20,8 +20,8 @@ pub use expression::{
 pub use inline::{InnerSource, Placement};
 pub use privilege::{Grant, Privilege};
 pub use relation::{
-    Check, Column, Command, DefaultValue, ForeignKey, Generated, Identity, Index, IndexTerm, Origin, Policy,
-    ReferentialAction, Relation, RelationKind, Unique, Updatable, View,
+    Check, Column, Command, DefaultValue, Domain, DomainCheck, ForeignKey, Generated, Identity, Index, IndexTerm,
+    Origin, Policy, ReferentialAction, Relation, RelationKind, Unique, Updatable, View,
 };
 pub use relationship::{Cardinality, Junction, Relationship};
 pub use role::{Role, RoleStanding};

@@ -70,6 +70,9 @@ pub struct Column {
     pub default: DefaultValue,
     /// `COMMENT ON COLUMN`.
     pub comment: Option<String>,
+    /// The domain that it was declared with; its type is that of the domain.
+    #[serde(default)]
+    pub domain: Option<QualifiedName>,
 }
 
 /// What a column becomes when it is not given.
@@ -144,6 +147,33 @@ pub struct Check {
     /// The constraint's name, `depots_capacity_check`.
     pub name: Arc<str>,
     /// What must not be false.
+    pub expression: Expression,
+    /// The domain that it comes from.
+    #[serde(default)]
+    pub domain: Option<QualifiedName>,
+}
+
+/// `CREATE DOMAIN`: a type with a default and checks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Domain {
+    /// Its name.
+    pub name: QualifiedName,
+    /// The type behind it.
+    pub data_type: Type,
+    /// Whether NULL is allowed.
+    pub is_nullable: bool,
+    /// What a column of it becomes when it is not given.
+    pub default: Option<Expression>,
+    /// The checks.
+    pub checks: Vec<DomainCheck>,
+}
+
+/// A check of a domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DomainCheck {
+    /// Its name, `email_check`.
+    pub name: Arc<str>,
+    /// What must not be false, over the only column of [`SourceId::ROW`].
     pub expression: Expression,
 }
 

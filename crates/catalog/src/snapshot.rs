@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Function};
 use crate::privilege::Privilege;
-use crate::relation::Relation;
+use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Relationship};
 use crate::role::{Role, RoleStanding};
 use crate::routine::{self, Routine};
@@ -34,6 +34,9 @@ pub struct Snapshot {
     pub trigger_functions: Vec<Arc<TriggerFunction>>,
     /// Enumerations.
     pub enums: Vec<Arc<EnumType>>,
+    /// Domains.
+    #[serde(default)]
+    pub domains: Vec<Arc<Domain>>,
     /// Roles by name.
     pub roles: BTreeMap<Arc<str>, Role>,
     /// `ALTER DEFAULT PRIVILEGES`: what tables and views that are created from now on are granted.

@@ -559,6 +559,7 @@ fn column(name: &Arc<str>, data_type: &Type) -> Column {
         is_nullable: true,
         default: DefaultValue::None,
         comment: None,
+        domain: None,
     }
 }
 

@@ -294,6 +294,8 @@ impl Translation {
         using: Option<&Expr>,
     ) -> Outcome<()> {
         let name = names::identifier(column);
+        let stripped = without_domain(before, &name);
+        let before = &stripped;
         let Some(old) = before.column(&name) else { return Err(missing_column(&name, before, column.span.start)) };
         check_plain_column(old, column)?;
         if matches!(old.default, DefaultValue::Identity(_)) && !to.is_integer() {
@@ -621,6 +623,16 @@ fn without_column(relation: &Relation, name: &str) -> Relation {
     }
     after.grants.retain(|grant| grant.columns.as_ref().is_none_or(|columns| !columns.is_empty()));
     after
+}
+
+/// The table with a column that is of no domain any more: what the domain checked goes.
+fn without_domain(table: &Relation, column: &str) -> Relation {
+    let mut table = table.clone();
+    let Some(found) = table.columns.iter_mut().find(|known| *known.name == *column) else { return table };
+    if let Some(domain) = found.domain.take() {
+        table.checks.retain(|check| check.domain.as_ref() != Some(&domain) || !reads_column(&check.expression, column));
+    }
+    table
 }
 
 /// The column's new type in the expressions that read it.

@@ -261,7 +261,7 @@ impl TableBuilder<'_> {
             _ => None,
         };
         let name = self.name_or(name, middle, "check", Self::is_constraint_name_taken)?;
-        self.table.checks.push(Check { name, expression });
+        self.table.checks.push(Check { name, expression, domain: None });
         Ok(())
     }
 

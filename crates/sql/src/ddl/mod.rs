@@ -7,6 +7,7 @@ mod alter;
 mod constraint;
 mod create_table;
 mod dependents;
+mod domain;
 mod drop;
 mod enumeration;
 mod expression;

@@ -46,7 +46,6 @@ pub(super) fn drop_absent(piece: &Piece, words: &[&str]) -> Outcome<()> {
     let kind = match words {
         [_, "MATERIALIZED", ..] => "materialized view",
         [_, "EXTENSION", ..] => "extension",
-        [_, "DOMAIN", ..] => "domain",
         _ => "object",
     };
     let has_if_exists = words.windows(2).any(|pair| matches!(pair, ["IF", "EXISTS"]));

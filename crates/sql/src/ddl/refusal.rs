@@ -25,6 +25,11 @@ const OTHER_TOOLS: &str = "it has no meaning on the embedded engine";
 
 const REFUSALS: &[Refusal] = &[
     (
+        &["ALTER", "DOMAIN"],
+        "a domain cannot be changed on the embedded engine",
+        "instead, create another one, and ALTER TABLE ... ALTER COLUMN ... TYPE",
+    ),
+    (
         &["CREATE", "CONSTRAINT", "TRIGGER"],
         "constraint triggers are not available on the embedded engine",
         "instead, CREATE TRIGGER ... AFTER",
@@ -54,11 +59,6 @@ const REFUSALS: &[Refusal] = &[
         &["CREATE", "UNLOGGED"],
         "the embedded engine has one way to keep a table",
         "instead, CREATE TABLE without UNLOGGED",
-    ),
-    (
-        &["CREATE", "DOMAIN"],
-        "domains are not available on the embedded engine",
-        "instead, use the type itself and write the CHECK at each column",
     ),
     (
         &["CREATE", "SEQUENCE"],

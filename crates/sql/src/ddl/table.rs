@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Column, DefaultValue, Expression, Generated, Identity, Relation, SourceId};
+use catalog::{Column, DefaultValue, Domain, Expression, Generated, Identity, Relation, SourceId};
 use datatype::Type;
 use sqlparser::ast::{
     ColumnDef, ColumnOption, Expr, GeneratedAs, GeneratedExpressionMode, Ident, SequenceOptions, Spanned,
@@ -12,6 +12,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Location;
 
 use super::constraint::Pending;
+use super::domain;
 use super::expression::{Analyzer, Context, check_collation};
 use super::names;
 use super::problem::{Outcome, Problem};
@@ -54,11 +55,18 @@ impl<'a> TableBuilder<'a> {
         let at = definition.name.span.start;
         let declared = types::declared(&self.translation.snapshot, &definition.data_type, at)?;
         let (data_type, is_serial) = match declared {
+            Declared::Domain(domain) => return self.domain_column(definition, &domain, name),
             Declared::Type(data_type) => (data_type, false),
             Declared::Serial(data_type) => (data_type, true),
         };
-        let mut column =
-            Column { name, data_type, is_nullable: !is_serial, default: DefaultValue::None, comment: None };
+        let mut column = Column {
+            name,
+            data_type,
+            is_nullable: !is_serial,
+            default: DefaultValue::None,
+            comment: None,
+            domain: None,
+        };
         if is_serial {
             column.default = DefaultValue::Identity(Identity::ByDefault);
             self.identity_at = at;
@@ -67,6 +75,23 @@ impl<'a> TableBuilder<'a> {
             self.column_option(&mut column, option.name.as_ref(), &option.option, at)?;
         }
         self.table.columns.push(column);
+        Ok(())
+    }
+
+    /// A column of a domain; a default of its own goes before that of the domain.
+    fn domain_column(&mut self, definition: &'a ColumnDef, domain: &Domain, name: Arc<str>) -> Outcome<()> {
+        let (mut column, checks) = domain::column_of(domain, name);
+        let inherited = std::mem::replace(&mut column.default, DefaultValue::None);
+        let is_nullable = column.is_nullable;
+        for option in &definition.options {
+            self.column_option(&mut column, option.name.as_ref(), &option.option, definition.name.span.start)?;
+        }
+        if column.default == DefaultValue::None {
+            column.default = inherited;
+        }
+        column.is_nullable &= is_nullable;
+        self.table.columns.push(column);
+        self.table.checks.extend(checks);
         Ok(())
     }
 

@@ -80,14 +80,14 @@ impl Translation {
             ["DROP", "ROLE" | "USER", ..] => self.drop_role(piece),
             ["COMMENT", ..] => self.comment(piece),
             ["CREATE", "EXTENSION", ..] => object::create_extension(piece),
+            ["CREATE", "DOMAIN", ..] => self.create_domain(piece),
+            ["DROP", "DOMAIN", ..] => self.drop_domain(piece),
             ["CREATE", "TRIGGER", ..] => self.create_trigger(piece),
             ["DROP", "TRIGGER", ..] => self.drop_trigger(piece),
             ["CREATE", "FUNCTION", ..] => self.create_function(piece),
             ["ALTER", "FUNCTION" | "ROUTINE", ..] => self.alter_function(piece),
             ["DROP", "FUNCTION" | "ROUTINE", ..] => self.drop_function(piece),
-            ["DROP", "EXTENSION" | "PROCEDURE" | "RULE" | "DOMAIN" | "MATERIALIZED", ..] => {
-                object::drop_absent(piece, &words)
-            }
+            ["DROP", "EXTENSION" | "PROCEDURE" | "RULE" | "MATERIALIZED", ..] => object::drop_absent(piece, &words),
             ["ALTER", "TABLE", ..] | ["ALTER", "VIEW", ..] | ["ALTER", "INDEX", ..] if alter::is_owner(piece) => Ok(()),
             ["ALTER", "TYPE" | "SCHEMA", ..] if alter::is_owner(piece) => Ok(()),
             ["CREATE", "VIEW", ..] => self.create_view(piece),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::Snapshot;
+use catalog::{Domain, Snapshot};
 use datatype::{EnumType, Type};
 use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, Spanned, TimezoneInfo};
 use sqlparser::tokenizer::Location;
@@ -16,6 +16,8 @@ pub(super) enum Declared {
     Type(Type),
     /// `serial` and its like: the type of the numbers.
     Serial(Type),
+    /// A domain.
+    Domain(Arc<Domain>),
 }
 
 /// The type of a column's declaration.
@@ -26,7 +28,17 @@ pub(super) fn declared(snapshot: &Snapshot, data_type: &DataType, at: Location) 
     {
         return Ok(Declared::Serial(number));
     }
+    if let Some(domain) = find_domain(snapshot, data_type) {
+        return Ok(Declared::Domain(domain.clone()));
+    }
     resolve(snapshot, data_type, at).map(Declared::Type)
+}
+
+/// The domain that a type names.
+pub(super) fn find_domain<'a>(snapshot: &'a Snapshot, data_type: &DataType) -> Option<&'a Arc<Domain>> {
+    let DataType::Custom(name, modifiers) = data_type else { return None };
+    let name = names::qualified(name).ok().filter(|_| modifiers.is_empty())?;
+    snapshot.domains.iter().find(|domain| domain.name == name)
 }
 
 fn serial(name: &ObjectName) -> Option<Type> {
@@ -97,6 +109,14 @@ fn custom(
         [schema, bare] => (Some(schema.as_str()), bare.as_str()),
         _ => return Err(unavailable(data_type, at)),
     };
+    if find_domain(snapshot, data_type).is_some() {
+        return Err(Problem::refused(
+            at,
+            format!("the domain {bare} here"),
+            "a domain can only be the type of a column on the embedded engine",
+            "instead, write the type behind it",
+        ));
+    }
     if let Some(definition) = find_enum(snapshot, schema, bare) {
         return Ok(Type::Enum(definition.clone()));
     }

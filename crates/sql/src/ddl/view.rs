@@ -98,6 +98,7 @@ impl Translation {
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
                 is_nullable: true,
+                domain: None,
                 default: DefaultValue::None,
                 comment: before
                     .and_then(|before| before.column(&column.name))

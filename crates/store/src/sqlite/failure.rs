@@ -189,6 +189,11 @@ fn not_null_violation(message: &str, attempt: &Attempt<'_>) -> Failure {
 
 fn check_violation(message: &str, attempt: &Attempt<'_>) -> Failure {
     let constraint = message.split_once(": ").map_or("", |(_, name)| name);
+    let check = attempt.table.checks.iter().find(|check| *check.name == *constraint);
+    if let Some(domain) = check.and_then(|check| check.domain.as_ref()) {
+        let message = format!("value for domain {} violates check constraint \"{constraint}\"", domain.name);
+        return Failure::new(Kind::BadRequest, "23514", message);
+    }
     Failure::new(
         Kind::BadRequest,
         "23514",
