@@ -196,3 +196,13 @@ jsonb_build_object('when', s.dt, 'for', interval '1 day', 'id', s.u, 'bytes', s.
 '[1,2,3]'::json -> 1
 '[1,2,3]'::json ->> -1
 '{"a":{"b":[1,{"c":"d"}]}}'::jsonb #>> '{a,b,1,c}'
+'{"1": 5, "a": {"0": 7}}'::jsonb #> '{1}'
+'{"1": 5, "a": {"0": 7}}'::jsonb #>> '{a,0}'
+'{"1": 5}'::jsonb -> '1'
+'{"1": 5}'::jsonb -> 1
+'5'::jsonb -> 0
+'5'::json -> 0
+'5'::jsonb #> '{0}'
+'"x"'::jsonb ->> 0
+s.jb #>> array['b', 'c', '1']
+s.jb #> '{b,c}' -> 1

@@ -130,3 +130,55 @@ array_length(array[1, 2], 1)
 cardinality(array[1])
 xmlelement(name a)
 to_tsvector('a b') @@ to_tsquery('a')
+-- which operator binds first
+'a' || 1 + 2
+1 + 2 || 'a'
+s.jb -> 'b' ->> 'c' || 'x'
+s.jb ->> 'a' = '1'
+s.jb -> 'k' ->> 0 like '1%'
+not s.b = false
+s.i4 = -42 is true
+7 - 2 - 1
+2 * 3 % 4
+-2 ^ 2
+2 ^ 3 ^ 2
+2 * 3 ^ 2
+- s.i4 % 5
+1 - -1
+- 2147483648
+-2147483648::integer
+- 9223372036854775808
+-1::smallint
+-1.5::integer
+s.b and not s.b or s.b
+s.b or s.b and not s.b
+s.t like 'H' || '%'
+s.t ~ 'h' || 'e' or true
+s.i4 between -50 and 0 and true
+s.i4 between 1 and 2 or true
+5 in (5) = true
+s.i4 < 0 = true
+not s.i4 in (1, 2)
+not s.i4 between 1 and 2
+not s.t like 'x'
+not s.b is null
+s.b is not null = true
+s.i4 + 1 > s.i2 * 2
+s.i4::text || 'x'
+s.dt + 1 > s.dt
+s.jb @> '{"a": 1}' and true
+s.jb ? 'a' = true
+not s.jb ? 'a'
+s.jb - 'a' ? 'a'
+s.jb || '{"z": 1}' ? 'z'
+5 & 3 | 8
+5 & 3 = 1
+1 | 2 + 4
+s.ts at time zone 'UTC' > s.tz
+s.ts + interval '1 day' at time zone 'UTC'
+s.ts::date + 1
+s.t collate "C" || 'x' collate "C"
+case when s.b then 1 end + 1
+s.i4 is distinct from s.ni and true
+s.i4 is distinct from 1 + 1
+interval '1 day' * 2 + interval '1 hour'

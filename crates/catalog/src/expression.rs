@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
+use datatype::function::RoutineRef;
 use datatype::{Datum, Type};
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +213,43 @@ pub enum Function {
     BoolAnd,
     /// `bool_or(x)`.
     BoolOr,
+    /// A function or operator that `datatype` defines.
+    Routine(RoutineRef),
+    /// An aggregate whose outcome depends on the order of its rows. Its arguments are followed by the condition of
+    /// `FILTER`, if there is one, and by the terms of its `ORDER BY`.
+    Collect {
+        /// Which.
+        collection: Collection,
+        /// Whether a condition follows the arguments.
+        is_filtered: bool,
+        /// Which way each term goes, and whether NULLs go first.
+        order: Vec<(Direction, bool)>,
+    },
+}
+
+/// The aggregates that put their rows together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Collection {
+    /// `string_agg(text, delimiter)`: NULLs are left out.
+    String,
+    /// `json_agg(x)`
+    Json,
+    /// `jsonb_agg(x)`
+    Jsonb,
+    /// `json_object_agg(key, x)`
+    JsonObject,
+    /// `jsonb_object_agg(key, x)`
+    JsonbObject,
+}
+
+impl Collection {
+    /// How many arguments it has.
+    pub fn arguments(self) -> usize {
+        match self {
+            Self::Json | Self::Jsonb => 1,
+            Self::String | Self::JsonObject | Self::JsonbObject => 2,
+        }
+    }
 }
 
 impl Function {
@@ -219,7 +257,14 @@ impl Function {
     pub fn is_aggregate(&self) -> bool {
         matches!(
             self,
-            Self::Count { .. } | Self::Sum | Self::Avg | Self::Min | Self::Max | Self::BoolAnd | Self::BoolOr
+            Self::Count { .. }
+                | Self::Sum
+                | Self::Avg
+                | Self::Min
+                | Self::Max
+                | Self::BoolAnd
+                | Self::BoolOr
+                | Self::Collect { .. }
         )
     }
 }

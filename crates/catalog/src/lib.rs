@@ -11,6 +11,7 @@ mod snapshot;
 mod suggestion;
 
 pub use expression::{
+    Collection,
     Binary, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, SetOperation, Sort, Source,
     SourceId,
 };

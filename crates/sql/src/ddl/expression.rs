@@ -2,12 +2,16 @@
 
 use catalog::{Binary, Expression, Function, Snapshot};
 use datatype::{Datum, Type};
-use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, DataType, Expr, Spanned, TypedString, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, TrimWhereField, TypedString,
+    UnaryOperator, Value,
+};
 use sqlparser::tokenizer::Location;
 
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
+use super::routine::Given;
 use super::scope::{self, Level};
 use super::select::Cte;
 use super::types;
@@ -165,13 +169,15 @@ impl<'a> Analyzer<'a> {
             Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
             Expr::Subquery(query) => self.scalar(query),
             Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
-                if trim_what.is_some()
-                    || trim_characters.is_some()
-                    || !matches!(trim_where, None | Some(sqlparser::ast::TrimWhereField::Both))
-                {
-                    return Err(self.unsupported(expr, "instead, trim(text) takes blanks from both ends"));
-                }
-                self.named_function(None, "trim", &[inner], expr.span().start)
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    None | Some(TrimWhereField::Both) => "btrim",
+                };
+                let mut arguments: Vec<&Expr> = vec![inner];
+                arguments.extend(trim_what.as_deref());
+                arguments.extend(trim_characters.iter().flatten());
+                self.named_function(None, name, &arguments, expr.span().start)
             }
             Expr::Ceil { expr: inner, .. } => self.named_function(None, "ceil", &[inner], expr.span().start),
             Expr::Floor { expr: inner, .. } => self.named_function(None, "floor", &[inner], expr.span().start),
@@ -182,9 +188,34 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Tuple(_) => Err(self.unsupported(expr, "instead, compare the columns one by one")),
             Expr::Array(_) => Err(self.unsupported(expr, "instead, use IN (...), or a jsonb array")),
-            Expr::Interval(_) => Err(self.unsupported(expr, "instead, compute the moment in the program")),
-            Expr::Extract { .. } => {
-                Err(self.unsupported(expr, "instead, filter by a range of dates, or compute it in the program"))
+            Expr::Interval(interval) => self.interval(expr, interval),
+            Expr::Extract { field, expr: inner, .. } => {
+                let field = Operand::Unknown(Some(unit_name(field)));
+                let moment = self.operand(inner)?;
+                self.keyword_call("extract", vec![field, moment], expr)
+            }
+            Expr::Position { expr: wanted, r#in: text } => {
+                let given = vec![self.operand(text)?, self.operand(wanted)?];
+                self.keyword_call("position", given, expr)
+            }
+            Expr::Substring { expr: text, substring_from, substring_for, .. } => {
+                let one = Operand::Known(operator::number("1", expr)?);
+                let mut given = vec![self.operand(text)?];
+                given.push(match substring_from {
+                    Some(from) => self.operand(from)?,
+                    None => one,
+                });
+                if let Some(length) = substring_for {
+                    given.push(self.operand(length)?);
+                }
+                self.keyword_call("substring", given, expr)
+            }
+            Expr::Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
+                let mut given = Vec::new();
+                for part in [Some(text), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()] {
+                    given.extend(part.map(|part| self.operand(part)).transpose()?);
+                }
+                self.keyword_call("overlay", given, expr)
             }
             _ => Err(self.unsupported(expr, "")),
         }
@@ -288,6 +319,20 @@ impl<'a> Analyzer<'a> {
             BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => {
                 return self.json_get(expr, left, op, right, true);
             }
+            BinaryOperator::PGExp
+            | BinaryOperator::BitwiseAnd
+            | BinaryOperator::BitwiseOr
+            | BinaryOperator::PGBitwiseXor
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+            | BinaryOperator::Question
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::HashMinus
+            | BinaryOperator::PGStartsWith => {
+                let (left, right) = (Given::Operand(self.operand(left)?), self.given(right)?);
+                return self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known);
+            }
             BinaryOperator::Eq => (Binary::Equal, "=", false),
             BinaryOperator::NotEq => (Binary::NotEqual, "<>", false),
             BinaryOperator::Lt => (Binary::Less, "<", false),
@@ -339,7 +384,14 @@ impl<'a> Analyzer<'a> {
     ) -> Outcome<Expression> {
         match operator {
             Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Modulo => {
+                if operator::is_beyond_numbers(&left) || operator::is_beyond_numbers(&right) {
+                    let (left, right) = (Given::Operand(left), Given::Operand(right));
+                    return self.routine_operator(symbol, left, right, at.span().start);
+                }
                 operator::computed(left, operator, symbol, right, at)
+            }
+            Binary::Concatenate if is_joined_by_routine(&left, &right) => {
+                self.routine_operator(symbol, Given::Operand(left), Given::Operand(right), at.span().start)
             }
             Binary::Concatenate => concatenated(left, right, at),
             _ => {
@@ -387,6 +439,9 @@ impl<'a> Analyzer<'a> {
                             data_type,
                         }))
                     }
+                    Operand::Known(expression) if expression.data_type() == Type::Interval => {
+                        self.keyword_call("-", vec![Operand::Known(expression)], expr)
+                    }
                     operand => {
                         Err(Problem::invalid(inner, format!("operator does not exist: - {}", operand.type_name())))
                     }
@@ -394,6 +449,42 @@ impl<'a> Analyzer<'a> {
             }
             _ => Err(self.unsupported(expr, "")),
         }
+    }
+
+    /// A call that has a syntax of its own.
+    fn keyword_call(&self, name: &str, operands: Vec<Operand>, at: &Expr) -> Outcome<Operand> {
+        let types: Vec<String> = operands.iter().map(Operand::type_name).collect();
+        let given = operands.into_iter().map(Given::Operand).collect();
+        let found = self.routine_of(name, given, at.span().start)?;
+        found.map(Operand::Known).ok_or_else(|| {
+            Problem::refused(
+                at,
+                format!("{name}({})", types.join(", ")),
+                "there is no such function with these arguments on the embedded engine",
+                "instead, cast the arguments, or use the functions that docs/reference/expressions.md lists",
+            )
+        })
+    }
+
+    /// `interval '1 day'`, and `interval '7' day`.
+    fn interval(&self, expr: &Expr, interval: &Interval) -> Outcome<Operand> {
+        let plain = interval.leading_precision.is_none()
+            && interval.last_field.is_none()
+            && interval.fractional_seconds_precision.is_none();
+        let text = match &*interval.value {
+            Expr::Value(value) => self.value(&value.value, value.span.start)?,
+            _ => return Err(self.unsupported(expr, "instead, multiply: x * interval '1 day'")),
+        };
+        let Operand::Unknown(Some(text)) = text else {
+            return Err(Problem::invalid(expr, "a string must follow interval"));
+        };
+        let text = match &interval.leading_field {
+            None if plain => text,
+            // The unit of a bare number; of anything else it would cut what is smaller.
+            Some(field) if plain && text.parse::<i64>().is_ok() => format!("{text} {}", unit_name(field)),
+            _ => return Err(self.unsupported(expr, "instead, write the units inside: interval '1 day 2 hours'")),
+        };
+        operator::literal(&text, &Type::Interval, expr).map(Operand::Known)
     }
 
     fn is_null(&mut self, inner: &Expr, negated: bool) -> Outcome<Operand> {
@@ -446,6 +537,13 @@ impl<'a> Analyzer<'a> {
         let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else {
             return Err(wrong);
         };
+        if let (Binary::Match | Binary::IMatch, Expression::Value { value: Datum::Text(regular), .. }) =
+            (operator, &right)
+            && let Err(error) = datatype::pattern::compile(regular, operator == Binary::IMatch)
+            && error.sqlstate == "0A000"
+        {
+            return Err(Problem::refused(pattern, "this regular expression", error.message, "instead, use LIKE, or several expressions"));
+        }
         let test = Expression::compare(operator, left, right);
         Ok(Operand::Known(if negated { test.negated() } else { test }))
     }
@@ -482,34 +580,32 @@ impl<'a> Analyzer<'a> {
         Ok(Operand::Known(Expression::Case { branches, otherwise, data_type }))
     }
 
-    /// `x AT TIME ZONE 'utc'`: sessions are in UTC, so it only changes the type.
+    /// `x AT TIME ZONE zone`.
     pub(super) fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> Outcome<Operand> {
-        let zone_text = match self.operand(zone)? {
-            Operand::Unknown(Some(text)) => text,
-            Operand::Known(Expression::Value { value: Datum::Text(text), .. }) => text,
-            _ => String::new(),
-        };
-        if !matches!(zone_text.to_ascii_lowercase().as_str(), "utc" | "gmt" | "z" | "etc/utc" | "+00" | "+00:00") {
-            return Err(Problem::refused(
-                zone,
-                "AT TIME ZONE",
-                "only 'utc' is available on the embedded engine",
-                "instead, keep timestamptz and convert in the program that calls the API",
-            ));
-        }
-        let expression = match self.operand(timestamp)? {
-            Operand::Unknown(Some(text)) => operator::literal(&text, &Type::TimestampTz, timestamp)?,
-            operand => operand.or_text(),
-        };
-        let data_type = match expression.data_type() {
-            Type::TimestampTz => Type::Timestamp,
-            Type::Timestamp => Type::TimestampTz,
-            other => {
-                let message = format!("function timezone(unknown, {}) does not exist", other.name());
-                return Err(Problem::invalid(timestamp, message));
+        let zone_operand = self.operand(zone)?;
+        let name = match &zone_operand {
+            Operand::Unknown(Some(text)) => Some(text.as_str()),
+            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
+                Some(text.as_str())
             }
+            _ => None,
         };
-        Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
+        let is_utc = name.is_some_and(|name| {
+            matches!(name.to_ascii_lowercase().as_str(), "utc" | "gmt" | "z" | "etc/utc" | "+00" | "+00:00")
+        });
+        let operand = self.operand(timestamp)?;
+        // In UTC only the type changes, and an index can serve.
+        let to = match operand.data_type() {
+            Some(Type::TimestampTz) => Some(Type::Timestamp),
+            Some(Type::Timestamp) => Some(Type::TimestampTz),
+            _ => None,
+        };
+        match (is_utc, to, operand) {
+            (true, Some(data_type), Operand::Known(expression)) => {
+                Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
+            }
+            (_, _, operand) => self.keyword_call("timezone", vec![zone_operand, operand], timestamp),
+        }
     }
 
     /// Whether outcomes that change from call to call may stand here.
@@ -523,6 +619,24 @@ impl<'a> Analyzer<'a> {
             "its outcome changes from call to call, so the engine could not rely on it",
             "instead, use it in a DEFAULT or in a policy",
         ))
+    }
+}
+
+/// `||` of JSON or bytes.
+fn is_joined_by_routine(left: &Operand, right: &Operand) -> bool {
+    let is_of = |wanted: Type| {
+        let fits = |operand: &Operand| operand.data_type().is_none_or(|data_type| data_type == wanted);
+        let is_sure = left.data_type() == Some(wanted.clone()) || right.data_type() == Some(wanted.clone());
+        is_sure && fits(left) && fits(right)
+    };
+    is_of(Type::Jsonb) || is_of(Type::Bytea)
+}
+
+/// The name of a unit in `extract` and in an interval.
+fn unit_name(field: &DateTimeField) -> String {
+    match field {
+        DateTimeField::Custom(name) => name.value.clone(),
+        field => field.to_string().to_ascii_lowercase(),
     }
 }
 

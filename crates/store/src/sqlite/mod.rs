@@ -8,6 +8,7 @@ mod migration;
 mod output;
 mod reader;
 mod rounding;
+mod routines;
 mod write;
 mod writer;
 
