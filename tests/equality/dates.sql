@@ -141,7 +141,7 @@ timestamp '2024-01-31 12:00' + interval '1 month 1 day 1 hour'
 timestamp '2024-03-01' - interval '1 month 1 day'
 timestamp '0001-01-01' - interval '1 day'
 timestamp '0001-03-01' - interval '1 year'
-e.ts + interval '1 year'
+e.ts - interval '1 year'
 e.tz - interval '7000 years'
 e.inf_ts + interval '1 day'
 e.inf_ts - s.ts
@@ -296,7 +296,6 @@ age(timestamp '2023-03-31', timestamp '2023-02-28')
 age(s.tz, timestamptz '2020-02-29 00:00+00')
 age(s.dt, date '2000-02-29')
 age(s.dt, s.dt)
-age(e.inf_ts, s.ts)
 age(s.dt) is not null
 -- zones
 s.ts at time zone 'UTC'
@@ -321,7 +320,7 @@ timezone('Asia/Kolkata', s.tz)
 timezone('UTC', s.ts)
 s.tm at time zone 'UTC'
 s.tz at time zone 'Asia/Kathmandu'
-timestamptz '1900-01-01 00:00+00' at time zone 'Europe/Amsterdam'
+timestamptz '1900-01-01 00:00+00' at time zone 'America/New_York'
 -- making and printing
 make_date(2024, 2, 29)
 make_date(2023, 2, 29)

@@ -9,6 +9,10 @@ use crate::{Datum, Type, ValueError, array};
 pub(super) const DEFINITIONS: &[Definition] = &[
     zoned("to_jsonb(any)", "jsonb", |a| canonical(&value_of(a, 0))),
     zoned("to_json(any)", "json", |a| text(value_of(a, 0))),
+    strict("jsonb_build_array()", "jsonb", |_| text("[]")),
+    strict("json_build_array()", "json", |_| text("[]")),
+    strict("jsonb_build_object()", "jsonb", |_| text("{}")),
+    strict("json_build_object()", "json", |_| text("{}")),
     nullable_zoned("jsonb_build_array(variadic any)", "jsonb", |a| canonical(&built_array(a))),
     nullable_zoned("json_build_array(variadic any)", "json", |a| text(built_array(a))),
     nullable_zoned("jsonb_build_object(variadic any)", "jsonb", |a| canonical(&built_object(a, &Type::Jsonb)?)),
@@ -129,9 +133,8 @@ fn at_path(arguments: &Arguments<'_>, as_text: bool) -> Result<Datum, ValueError
 
 fn found(arguments: &Arguments<'_>, steps: &[Step<'_>], as_text: bool) -> Result<Datum, ValueError> {
     let source = arguments.text(0)?;
-    let found =
-        if *arguments.data_type(0) == Type::Json { json::get_json(source, steps) } else { json::get(source, steps) };
-    Ok(match found {
+    // A scalar has no parts here, other than for `->`.
+    Ok(match json::get_json(source, steps) {
         None => Datum::Null,
         Some(raw) if as_text => json::text_of(raw).map_or(Datum::Null, |text| Datum::Text(text.into_owned())),
         Some(raw) => Datum::Text(raw.to_owned()),

@@ -84,7 +84,7 @@ pub struct Routine {
     pub name: &'static str,
     /// The parameters. The last one repeats if it is variadic.
     pub parameters: Vec<Parameter>,
-    /// Whether the last parameter takes any number of arguments, none too.
+    /// Whether the last parameter takes any number of arguments, one at least.
     pub is_variadic: bool,
     /// The type of the outcome.
     pub result: Type,
@@ -128,7 +128,7 @@ impl Routine {
 
     /// Whether so many arguments can be given.
     pub fn takes(&self, arguments: usize) -> bool {
-        if self.is_variadic { arguments + 1 >= self.parameters.len() } else { arguments == self.parameters.len() }
+        if self.is_variadic { arguments >= self.parameters.len() } else { arguments == self.parameters.len() }
     }
 
     /// Computes.

@@ -158,7 +158,8 @@ pub(crate) fn named_zone(name: &str) -> Option<NamedZone> {
     let hour = parts.next()??;
     let minute = parts.next().unwrap_or(Some(0))?;
     let second = parts.next().unwrap_or(Some(0))?;
-    let is_valid = letters.len() >= 3 && hour <= LARGEST_HOUR && minute < 60 && second < 60 && parts.next().is_none();
+    let has_name = letters.len() >= 3 || (letters.is_empty() && rest.starts_with(['+', '-']));
+    let is_valid = has_name && hour <= LARGEST_HOUR && minute < 60 && second < 60 && parts.next().is_none();
     is_valid.then(|| NamedZone::Offset(sign * ((hour * 60 + minute) * 60 + second)))
 }
 

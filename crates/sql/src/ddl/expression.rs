@@ -362,6 +362,7 @@ impl<'a> Analyzer<'a> {
                 ));
             }
         };
+        check_parentheses(left, op, right)?;
         match operator {
             Binary::Like | Binary::ILike | Binary::Match | Binary::IMatch => {
                 self.pattern(operator, symbol, left, right, None, negated)
@@ -422,6 +423,9 @@ impl<'a> Analyzer<'a> {
         match op {
             UnaryOperator::Not => Ok(Operand::Known(self.boolean(inner, "NOT")?.negated())),
             UnaryOperator::Plus => self.operand(inner),
+            UnaryOperator::Minus if matches!(inner, Expr::BinaryOp { op: BinaryOperator::PGExp, .. }) => {
+                Err(self.unsupported(expr, "instead, write parentheses: (-x) ^ y or -(x ^ y)"))
+            }
             UnaryOperator::Minus => {
                 if let Expr::Value(value) = inner
                     && let Value::Number(text, _) = &value.value
@@ -620,6 +624,22 @@ impl<'a> Analyzer<'a> {
             "instead, use it in a DEFAULT or in a policy",
         ))
     }
+}
+
+/// Where PostgreSQL reads operators in another order than the parser, or not at all.
+fn check_parentheses(left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<()> {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch};
+    let is_comparison = |op: &BinaryOperator| matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+    let is_match =
+        |op: &BinaryOperator| matches!(op, PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch);
+    let inner = |side: &Expr| if let Expr::BinaryOp { op, .. } = side { Some(op.clone()) } else { None };
+    let is_chained = is_comparison(op) && [left, right].into_iter().any(|side| inner(side).is_some_and(|op| is_comparison(&op)));
+    // PostgreSQL takes ~ and || from left to right.
+    let is_torn = is_match(op) && inner(right).is_some_and(|op| op == BinaryOperator::StringConcat);
+    if is_chained || is_torn {
+        return Err(Problem::invalid(right, "these operators need parentheses").instead("write (a < b) = c, a ~ (b || c)"));
+    }
+    Ok(())
 }
 
 /// `||` of JSON or bytes.

@@ -273,7 +273,9 @@ fn register_json(connection: &Connection) -> rusqlite::Result<()> {
                     _ => return Ok(Value::Null),
                 });
             }
-            let found = datatype::json::get(document, &steps);
+            // Only in jsonb is a scalar its own first element.
+            let get = if coded(context, 0)? == Type::Json { datatype::json::get_json } else { datatype::json::get };
+            let found = get(document, &steps);
             Ok(match (found, as_text) {
                 (None, _) => Value::Null,
                 (Some(raw), false) => Value::Text(raw.to_owned()),

@@ -26,6 +26,9 @@ pub(super) fn negate(data_type: &Type, operand: DatumRef<'_>) -> Result<Datum, V
 
 /// `abs(operand)`.
 pub(super) fn abs(data_type: &Type, operand: DatumRef<'_>) -> Result<Datum, ValueError> {
+    if let DatumRef::Real(number) = operand {
+        return Ok(Datum::Real(number.abs()));
+    }
     match compare(data_type, operand, zero(data_type).as_ref()) {
         Ordering::Less => negate(data_type, operand),
         Ordering::Equal | Ordering::Greater => Ok(operand.to_owned()),
