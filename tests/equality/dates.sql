@@ -375,3 +375,19 @@ s.tm > s.ts
 e.inf_ts > s.ts
 e.dt < s.dt
 s.dt = s.t
+to_char(s.ts, 'DDth Mon')
+to_char(timestamp '2024-01-11', 'FMDDth "of" Month')
+to_char(timestamp '2024-01-22', 'FMDDTH')
+to_char(e.dt, 'YYYY BC CC')
+to_char(s.ts, 'yyyy/mm/dd hh:mi a.m.')
+to_char(s.ts, 'FF1 FF2 FF3 FF6 W I IY IYY IDDD')
+to_char(e.inf_ts, 'YYYY')
+to_char(s.ts, '')
+to_char(s.ts, 'no words x \"q\" "YYYY"')
+to_char(s.tz, 'TZ')
+to_char(s.ts, 'RM')
+to_char(s.ts, 'HH12:MI P.M. SSSSS Y,YYY')
+to_char(timestamp '2021-01-03', 'IYYY-IW-ID YYYY-WW-D')
+to_char(s.nts, 'YYYY')
+make_interval(years => 1, secs => 1.5)
+make_interval(months := 2, hours => -3)

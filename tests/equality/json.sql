@@ -206,3 +206,5 @@ jsonb_build_object('when', s.dt, 'for', interval '1 day', 'id', s.u, 'bytes', s.
 '"x"'::jsonb ->> 0
 s.jb #>> array['b', 'c', '1']
 s.jb #> '{b,c}' -> 1
+s.jb['b']['c'][1]
+s.j['a']

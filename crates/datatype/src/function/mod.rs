@@ -6,6 +6,8 @@ mod encoding;
 mod json;
 mod number;
 mod part;
+mod pattern;
+mod template;
 mod temporal;
 mod text;
 
@@ -163,6 +165,8 @@ fn all() -> impl Iterator<Item = &'static Definition> {
         number::DEFINITIONS,
         temporal::DEFINITIONS,
         part::DEFINITIONS,
+        template::DEFINITIONS,
+        pattern::DEFINITIONS,
         json::DEFINITIONS,
     ]
     .into_iter()

@@ -131,12 +131,12 @@ fn real(name: &str, value: &Datum) -> Result<Datum, ValueError> {
 }
 
 /// The day of the week, 0 for Monday.
-fn weekday(days: i64) -> i64 {
+pub(super) fn weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7)
 }
 
 /// The year and number of the week as ISO 8601 counts them: a week belongs to the year of its Thursday.
-fn iso_week(days: i64) -> (i64, i64) {
+pub(super) fn iso_week(days: i64) -> (i64, i64) {
     let thursday = days - weekday(days) + 3;
     let (year, _, _, _) = fields(thursday * MICROSECONDS_PER_DAY);
     (year, (thursday - days_from_civil(year, 1, 1)) / 7 + 1)
@@ -177,7 +177,7 @@ fn of_day(part: Part, days: i64) -> Option<i64> {
 }
 
 /// The Julian day of 1970-01-01.
-const JULIAN_EPOCH: i64 = 2_440_588;
+pub(super) const JULIAN_EPOCH: i64 = 2_440_588;
 
 /// What an infinite date or timestamp gives: infinity for what grows without end, NULL for what comes around.
 fn of_infinity(part: Part, moment: i64) -> Option<Datum> {

@@ -3,7 +3,7 @@
 use catalog::{Binary, Expression, Function, Snapshot};
 use datatype::{Datum, Type};
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, TrimWhereField, TypedString,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, Subscript, TrimWhereField, TypedString,
     UnaryOperator, Value,
 };
 use sqlparser::tokenizer::Location;
@@ -161,6 +161,10 @@ impl<'a> Analyzer<'a> {
             Expr::ILike { negated, any: false, expr: text, pattern, escape_char } => {
                 self.pattern(Binary::ILike, "~~*", text, pattern, escape_char.as_deref(), *negated)
             }
+            Expr::SimilarTo { negated, expr: text, pattern, escape_char } => {
+                self.similar(text, pattern, escape_char.as_deref(), *negated)
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => self.subscripts(expr, root, access_chain),
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => self.any(left, right, false),
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => self.any(left, right, true),
             Expr::Case { operand, conditions, else_result, .. } => {
@@ -531,12 +535,13 @@ impl<'a> Analyzer<'a> {
         escape: Option<&Expr>,
         negated: bool,
     ) -> Outcome<Operand> {
-        if let Some(escape) = escape
-            && !matches!(self.operand(escape)?, Operand::Unknown(Some(character)) if character == "\\")
-        {
-            return Err(self.unsupported(escape, "instead, escape with a backslash, which needs no ESCAPE"));
+        let (left, mut right) = (self.operand(text)?, self.operand(pattern)?);
+        if let Some(escape) = escape {
+            let escape = self.operand(escape)?;
+            if !matches!(&escape, Operand::Unknown(Some(character)) if character == "\\") {
+                right = self.keyword_call("like_escape", vec![right, escape], pattern)?;
+            }
         }
-        let (left, right) = (self.operand(text)?, self.operand(pattern)?);
         let wrong = operator::no_operator(&left, symbol, &right, text);
         let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else {
             return Err(wrong);
@@ -550,6 +555,35 @@ impl<'a> Analyzer<'a> {
         }
         let test = Expression::compare(operator, left, right);
         Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    /// `text SIMILAR TO pattern`: as a regular expression.
+    fn similar(&mut self, text: &Expr, pattern: &Expr, escape: Option<&Expr>, negated: bool) -> Outcome<Operand> {
+        let left = self.operand(text)?;
+        let mut given = vec![self.operand(pattern)?];
+        if let Some(escape) = escape {
+            given.push(self.operand(escape)?);
+        }
+        let right = self.keyword_call("similar_to_escape", given, pattern)?;
+        let left = operator::text(left).map_err(|left| operator::no_operator(&left, "~", &right, text))?;
+        let test = Expression::compare(Binary::Match, left, right.or_text());
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    /// `value['key'][0]` of jsonb.
+    fn subscripts(&mut self, expr: &Expr, root: &Expr, chain: &[AccessExpr]) -> Outcome<Operand> {
+        let Operand::Known(operand) = self.operand(root)? else { return Err(self.unsupported(expr, "")) };
+        if operand.data_type() != Type::Jsonb {
+            return Err(self.unsupported(expr, "instead, use jsonb, whose parts have subscripts"));
+        }
+        let mut path = Vec::new();
+        for access in chain {
+            let AccessExpr::Subscript(Subscript::Index { index }) = access else {
+                return Err(self.unsupported(expr, "instead, use -> and ->>"));
+            };
+            path.extend(self.json_steps(index)?);
+        }
+        Ok(Operand::Known(Expression::JsonGet { operand: Box::new(operand), path, as_text: false }))
     }
 
     fn case(

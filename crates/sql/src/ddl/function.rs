@@ -35,7 +35,7 @@ impl Analyzer<'_> {
                 "instead, sort and number the rows in the program that calls the API",
             ));
         }
-        if name == "make_interval" && has_names(call) {
+        if name == "make_interval" && schema.is_none() {
             return self.make_interval(call, at);
         }
         if let Some(collection) = collection(schema, name) {
@@ -231,7 +231,8 @@ impl Analyzer<'_> {
         for (index, argument) in list.args.iter().enumerate() {
             let (place, expr) = match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (Some(index), expr),
-                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+                | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
                     let name = names::identifier(name);
                     (NAMES.iter().position(|known| *known == name), expr)
                 }
@@ -467,12 +468,6 @@ fn aggregate_type(function: &Function, from: &Type) -> Option<Type> {
         Function::BoolAnd | Function::BoolOr => (*from == Type::Boolean).then_some(Type::Boolean),
         _ => None,
     }
-}
-
-/// Whether an argument has a name: `days => 7`.
-fn has_names(parsed: &Call) -> bool {
-    matches!(&parsed.args, FunctionArguments::List(list)
-        if list.args.iter().any(|argument| matches!(argument, FunctionArg::Named { .. })))
 }
 
 pub(super) fn undefined(name: &str, at: Location) -> Problem {

@@ -54,7 +54,7 @@ impl Analyzer<'_> {
     }
 
     /// The keys and indexes behind a JSON operator.
-    fn json_steps(&mut self, right: &Expr) -> Outcome<Vec<Expression>> {
+    pub(super) fn json_steps(&mut self, right: &Expr) -> Outcome<Vec<Expression>> {
         let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
         match self.operand(right)? {
             Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
