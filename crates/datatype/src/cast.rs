@@ -3,9 +3,9 @@ use crate::calendar::{
     FIRST_MOMENT, INFINITY, LAST_MOMENT, MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, NEGATIVE_INFINITY,
 };
 use crate::float::{parse_float, to_single, write_float};
-use crate::interval::Interval;
 use crate::input::{first_characters, parse_in};
 use crate::integer::checked;
+use crate::interval::Interval;
 use crate::numeric::{Number, parse_number};
 use crate::output::write_text;
 use crate::{Datum, DatumRef, Type, ValueError, Zone, json};

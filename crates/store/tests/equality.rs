@@ -117,10 +117,9 @@ impl Compared {
             (Answer::Refused(_), Answer::Refused(_)) => self.both_refuse += 1,
             (_, Answer::Refused(why)) => self.refused.push((line.file.clone(), line.text.clone(), why)),
             (theirs, ours) if theirs == ours => self.same += 1,
-            (theirs, ours) => self.wrong.push(format!(
-                "{}: {}\n    PostgreSQL {theirs:?}\n    Pando      {ours:?}",
-                line.file, line.text
-            )),
+            (theirs, ours) => self
+                .wrong
+                .push(format!("{}: {}\n    PostgreSQL {theirs:?}\n    Pando      {ours:?}", line.file, line.text)),
         }
     }
 
@@ -260,7 +259,9 @@ async fn ask_pando(schema: &str, lines: &[Line]) -> Vec<Answer> {
         let kind = relation.columns[0].data_type.name().to_owned();
         answers.push(match fixture.ask(&anon(), "GET", &format!("/v{index}?select=value"), "", "").await {
             // Some values cannot be refused before they are there.
-            Err(failure) if failure.code == NOT_SUPPORTED => Answer::Refused(format!("when it is read: {}", failure.message)),
+            Err(failure) if failure.code == NOT_SUPPORTED => {
+                Answer::Refused(format!("when it is read: {}", failure.message))
+            }
             Err(failure) => Answer::Failed(failure.code.to_string()),
             Ok(answer) => Answer::Rows(kind, values(&answer.body)),
         });

@@ -50,10 +50,18 @@ async fn intervals_are_filtered_sorted_and_printed_as_postgresql_does() {
     let fixture = fixture().await;
     assert_eq!(get(&fixture, "/tasks?select=span&id=eq.5").await, r#"[{"span":"25:00:00.5"}]"#);
     assert_eq!(get(&fixture, "/tasks?select=id&span=eq.720:00&order=id").await, r#"[{"id":2},{"id":3}]"#);
-    assert_eq!(get(&fixture, "/tasks?select=id&span=gt.1 day 02:00&order=span.desc,id").await, r#"[{"id":2},{"id":3},{"id":4}]"#);
-    assert_eq!(get(&fixture, "/tasks?select=id&span=in.(\"1 mon\",\"26 hours\")&order=id").await, r#"[{"id":1},{"id":2},{"id":3}]"#);
-    assert_eq!(get(&fixture, "/tasks?select=span.max(),span.min(),span.sum()").await,
-        r#"[{"max":"1 mon","min":"25:00:00.5","sum":"1 mon 31 days 63:00:00.5"}]"#);
+    assert_eq!(
+        get(&fixture, "/tasks?select=id&span=gt.1 day 02:00&order=span.desc,id").await,
+        r#"[{"id":2},{"id":3},{"id":4}]"#
+    );
+    assert_eq!(
+        get(&fixture, "/tasks?select=id&span=in.(\"1 mon\",\"26 hours\")&order=id").await,
+        r#"[{"id":1},{"id":2},{"id":3}]"#
+    );
+    assert_eq!(
+        get(&fixture, "/tasks?select=span.max(),span.min(),span.sum()").await,
+        r#"[{"max":"1 mon","min":"25:00:00.5","sum":"1 mon 31 days 63:00:00.5"}]"#
+    );
     assert_eq!(get(&fixture, "/ends?id=eq.2").await, r#"[{"id":2,"ends_at":"2024-02-29T10:00:00","twice":"2 mons"}]"#);
     let failure = fixture.ask(&anon(), "GET", "/tasks?span=gt.soon", "", "").await.err().expect("fails");
     assert_eq!((&*failure.code, &*failure.message), ("22007", "invalid input syntax for type interval: \"soon\""));

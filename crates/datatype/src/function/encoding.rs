@@ -68,13 +68,13 @@ fn decode(source: &str, encoding: &str) -> Result<Datum, ValueError> {
     match encoding.to_ascii_lowercase().as_str() {
         "hex" => parse_bytea(&format!("\\x{source}")).map(Datum::Bytes),
         "base64" => {
-            let plain: String = source.chars().filter(|character| !matches!(character, ' ' | '\t' | '\n' | '\r')).collect();
-            BASE64
-                .decode(&plain)
-                .map(Datum::Bytes)
-                .map_err(|_| ValueError::new("22023", "invalid base64 end sequence"))
+            let plain: String =
+                source.chars().filter(|character| !matches!(character, ' ' | '\t' | '\n' | '\r')).collect();
+            BASE64.decode(&plain).map(Datum::Bytes).map_err(|_| ValueError::new("22023", "invalid base64 end sequence"))
         }
-        "escape" if source.starts_with("\\x") => Err(ValueError::new("0A000", "decode of an escaped text that begins with \\x")),
+        "escape" if source.starts_with("\\x") => {
+            Err(ValueError::new("0A000", "decode of an escaped text that begins with \\x"))
+        }
         "escape" => parse_bytea(source).map(Datum::Bytes),
         _ => Err(unknown(encoding)),
     }

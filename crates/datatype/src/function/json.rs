@@ -74,7 +74,7 @@ fn built_array(arguments: &Arguments<'_>) -> String {
 }
 
 fn built_object(arguments: &Arguments<'_>, kind: &Type) -> Result<String, ValueError> {
-    if arguments.len() % 2 != 0 {
+    if !arguments.len().is_multiple_of(2) {
         return Err(ValueError::new("22023", "argument list must have even number of elements"));
     }
     let mut members = Vec::new();

@@ -154,9 +154,8 @@ impl Routine {
 }
 
 /// All definitions, by their signature.
-static ROUTINES: LazyLock<BTreeMap<&'static str, Routine>> = LazyLock::new(|| {
-    all().filter_map(Routine::of).map(|routine| (routine.signature, routine)).collect()
-});
+static ROUTINES: LazyLock<BTreeMap<&'static str, Routine>> =
+    LazyLock::new(|| all().filter_map(Routine::of).map(|routine| (routine.signature, routine)).collect());
 
 fn all() -> impl Iterator<Item = &'static Definition> {
     [

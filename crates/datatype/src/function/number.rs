@@ -10,7 +10,13 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     strict("sign(numeric)", "numeric", |a| sign(&number(a, 0)?)),
     strict("sign(double precision)", "double precision", |a| {
         let value = a.real(0)?;
-        real(if value > 0.0 { 1.0 } else if value < 0.0 { -1.0 } else { 0.0 })
+        real(if value > 0.0 {
+            1.0
+        } else if value < 0.0 {
+            -1.0
+        } else {
+            0.0
+        })
     }),
     strict("trunc(numeric)", "numeric", |a| truncated(number(a, 0)?, 0)),
     strict("trunc(numeric,integer)", "numeric", |a| truncated(number(a, 0)?, a.integer(1)?)),
@@ -133,7 +139,10 @@ fn power(base: f64, exponent: f64) -> Result<Datum, ValueError> {
         return Err(ValueError::new("2201F", "zero raised to a negative power is undefined"));
     }
     if base < 0.0 && base.is_finite() && exponent.is_finite() && exponent.fract() != 0.0 {
-        return Err(ValueError::new("2201F", "a negative number raised to a non-integer power yields a complex result"));
+        return Err(ValueError::new(
+            "2201F",
+            "a negative number raised to a non-integer power yields a complex result",
+        ));
     }
     let value = base.powf(exponent);
     let are_finite = base.is_finite() && exponent.is_finite();

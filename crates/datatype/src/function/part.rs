@@ -193,10 +193,7 @@ fn of_infinity(part: Part, moment: i64) -> Option<Datum> {
 
 fn of_date(name: &str, days: i64) -> Result<Datum, ValueError> {
     let part = known(name, &Type::Date)?;
-    let has_time = matches!(
-        part,
-        Part::Microseconds | Part::Milliseconds | Part::Second | Part::Minute | Part::Hour
-    );
+    let has_time = matches!(part, Part::Microseconds | Part::Milliseconds | Part::Second | Part::Minute | Part::Hour);
     if has_time {
         return Err(unsupported(name, &Type::Date));
     }
@@ -332,7 +329,11 @@ fn start_of(unit: Part, local: i64) -> Option<i64> {
     let (year, month, _, _) = fields(local);
     let days = local.div_euclid(MICROSECONDS_PER_DAY);
     let first_of = |length: i64| {
-        let year = if year > 0 { (year + length - 1) / length * length - (length - 1) } else { -((length - 1 - (year - 1)) / length) * length + 1 };
+        let year = if year > 0 {
+            (year + length - 1) / length * length - (length - 1)
+        } else {
+            -((length - 1 - (year - 1)) / length) * length + 1
+        };
         days_from_civil(year, 1, 1)
     };
     Some(match unit {

@@ -50,7 +50,10 @@ fn similar(pattern: &str, escape: Option<char>) -> Result<Datum, ValueError> {
     for character in pattern.chars() {
         if is_escaped {
             if character == '"' && !is_in_bracket {
-                return Err(ValueError::new("0A000", "the parts of a pattern (escape and double quote) are not supported"));
+                return Err(ValueError::new(
+                    "0A000",
+                    "the parts of a pattern (escape and double quote) are not supported",
+                ));
             }
             out.push('\\');
             out.push(character);

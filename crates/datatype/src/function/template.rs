@@ -23,7 +23,17 @@ pub(super) const DEFINITIONS: &[Definition] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -31,13 +41,13 @@ const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
 /// The words of a template, longest first where one begins as another. What is here and not in [`Clock::word`] is
 /// refused.
 const WORDS: &[&str] = &[
-    "SSSSS", "Y,YYY", "MONTH", "Month", "month", "y,yyy", "sssss", "SSSS", "ssss", "YYYY", "yyyy", "IYYY", "iyyy", "IDDD",
-    "iddd", "HH24", "hh24", "HH12", "hh12", "A.D.", "a.d.", "B.C.", "b.c.", "A.M.", "a.m.", "P.M.", "p.m.", "FF1", "FF2",
-    "FF3", "FF4", "FF5", "FF6", "ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "DAY", "Day", "day", "DDD", "ddd", "MON", "Mon",
-    "mon", "YYY", "yyy", "IYY", "iyy", "TZH", "tzh", "TZM", "tzm", "AD", "ad", "BC", "bc", "AM", "am", "PM", "pm", "CC",
-    "cc", "DD", "dd", "DY", "Dy", "dy", "FX", "fx", "HH", "hh", "ID", "id", "IW", "iw", "IY", "iy", "MI", "mi", "MM", "mm",
-    "MS", "ms", "OF", "of", "RM", "rm", "SS", "ss", "TZ", "tz", "US", "us", "WW", "ww", "YY", "yy", "D", "d", "I", "i",
-    "J", "j", "Q", "q", "W", "w", "Y", "y",
+    "SSSSS", "Y,YYY", "MONTH", "Month", "month", "y,yyy", "sssss", "SSSS", "ssss", "YYYY", "yyyy", "IYYY", "iyyy",
+    "IDDD", "iddd", "HH24", "hh24", "HH12", "hh12", "A.D.", "a.d.", "B.C.", "b.c.", "A.M.", "a.m.", "P.M.", "p.m.",
+    "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "DAY", "Day", "day", "DDD",
+    "ddd", "MON", "Mon", "mon", "YYY", "yyy", "IYY", "iyy", "TZH", "tzh", "TZM", "tzm", "AD", "ad", "BC", "bc", "AM",
+    "am", "PM", "pm", "CC", "cc", "DD", "dd", "DY", "Dy", "dy", "FX", "fx", "HH", "hh", "ID", "id", "IW", "iw", "IY",
+    "iy", "MI", "mi", "MM", "mm", "MS", "ms", "OF", "of", "RM", "rm", "SS", "ss", "TZ", "tz", "US", "us", "WW", "ww",
+    "YY", "yy", "D", "d", "I", "i", "J", "j", "Q", "q", "W", "w", "Y", "y",
 ];
 
 fn unsupported(word: &str) -> ValueError {

@@ -177,7 +177,11 @@ fn age(later: i64, earlier: i64) -> Result<Datum, ValueError> {
         years -= 1;
     }
     let narrow = |value: i64| i32::try_from(sign * value).map_err(|_| interval::out_of_range());
-    interval(Interval { months: narrow(years * MONTHS_PER_YEAR + months)?, days: narrow(days)?, microseconds: sign * time })
+    interval(Interval {
+        months: narrow(years * MONTHS_PER_YEAR + months)?,
+        days: narrow(days)?,
+        microseconds: sign * time,
+    })
 }
 
 /// The zone of a name, an abbreviation or an offset in POSIX's form.
@@ -190,7 +194,11 @@ pub(super) fn zone_of(name: &str) -> Result<Zone, ValueError> {
     zone.ok_or_else(|| ValueError::new("22023", format!("time zone \"{name}\" not recognized")))
 }
 
-fn at_zone(name: &str, moment: i64, change: impl Fn(i64, &Zone) -> Result<i64, ValueError>) -> Result<Datum, ValueError> {
+fn at_zone(
+    name: &str,
+    moment: i64,
+    change: impl Fn(i64, &Zone) -> Result<i64, ValueError>,
+) -> Result<Datum, ValueError> {
     let zone = zone_of(name)?;
     if is_infinite(moment) { integer(moment) } else { integer(change(moment, &zone)?) }
 }
@@ -242,7 +250,8 @@ fn made_moment(a: &Arguments<'_>) -> Result<i64, ValueError> {
 }
 
 fn made_interval(a: &Arguments<'_>) -> Result<Interval, ValueError> {
-    let narrow = |value: Option<i64>| value.and_then(|value| i32::try_from(value).ok()).ok_or_else(interval::out_of_range);
+    let narrow =
+        |value: Option<i64>| value.and_then(|value| i32::try_from(value).ok()).ok_or_else(interval::out_of_range);
     let months = a.integer(0)?.checked_mul(MONTHS_PER_YEAR);
     let months = months.and_then(|months| months.checked_add(a.integer(1).ok()?));
     let days = a.integer(2)?.checked_mul(7).and_then(|days| days.checked_add(a.integer(3).ok()?));

@@ -41,14 +41,18 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     strict("rtrim(text,text)", "text", |a| text(trimmed(a.text(0)?, a.text(1)?, false, true))),
     strict("starts_with(text,text)", "boolean", |a| boolean(a.text(0)?.starts_with(a.text(1)?))),
     strict("^@(text,text)", "boolean", |a| boolean(a.text(0)?.starts_with(a.text(1)?))),
-    strict("ascii(text)", "integer", |a| integer(a.text(0)?.chars().next().map_or(0, |first| i64::from(u32::from(first))))),
+    strict("ascii(text)", "integer", |a| {
+        integer(a.text(0)?.chars().next().map_or(0, |first| i64::from(u32::from(first))))
+    }),
     strict("chr(integer)", "text", |a| chr(a.integer(0)?)),
     strict("translate(text,text,text)", "text", |a| text(translate(a.text(0)?, a.text(1)?, a.text(2)?))),
     strict("overlay(text,text,integer)", "text", |a| {
         let length = i64::try_from(a.text(1)?.chars().count()).unwrap_or(i64::MAX);
         overlay(a.text(0)?, a.text(1)?, a.integer(2)?, length)
     }),
-    strict("overlay(text,text,integer,integer)", "text", |a| overlay(a.text(0)?, a.text(1)?, a.integer(2)?, a.integer(3)?)),
+    strict("overlay(text,text,integer,integer)", "text", |a| {
+        overlay(a.text(0)?, a.text(1)?, a.integer(2)?, a.integer(3)?)
+    }),
     strict("quote_literal(text)", "text", |a| text(quoted(a.text(0)?))),
     nullable_zoned("concat(variadic any)", "text", |a| joined(a, "", 0)),
     nullable_zoned("concat_ws(text,variadic any)", "text", |a| match a.value(0) {
@@ -206,7 +210,11 @@ fn overlay(source: &str, new: &str, from: i64, length: i64) -> Result<Datum, Val
 /// As a string literal of SQL.
 fn quoted(source: &str) -> String {
     let doubled = source.replace('\'', "''");
-    if doubled.contains('\\') { format!(" E'{}'", doubled.replace('\\', "\\\\")).trim_start().to_owned() } else { format!("'{doubled}'") }
+    if doubled.contains('\\') {
+        format!(" E'{}'", doubled.replace('\\', "\\\\")).trim_start().to_owned()
+    } else {
+        format!("'{doubled}'")
+    }
 }
 
 /// A value as its output function prints it, as `concat` shows it.

@@ -60,9 +60,8 @@ impl Interval {
         let mut days = whole(days_exact)?;
         let days_of_months = rounded((months_exact - f64::from(months)) * MONTH_IN_DAYS);
         let whole_days_of_months = whole(days_of_months)?;
-        let mut seconds = rounded(
-            (days_exact - f64::from(days) + days_of_months - f64::from(whole_days_of_months)) * DAY_IN_SECONDS,
-        );
+        let mut seconds =
+            rounded((days_exact - f64::from(days) + days_of_months - f64::from(whole_days_of_months)) * DAY_IN_SECONDS);
         if seconds.abs() >= DAY_IN_SECONDS {
             let spilt = whole(seconds / DAY_IN_SECONDS)?;
             days = days.checked_add(spilt).ok_or_else(out_of_range)?;

@@ -203,7 +203,8 @@ fn verbose(text: &str) -> Result<Sum, Trouble> {
             }
             Token::Offset(clock) if clock.contains(':') => {
                 seen.claim_clock()?;
-                let (sign, clock) = if let Some(clock) = clock.strip_prefix('-') { (-1, clock) } else { (1, &clock[1..]) };
+                let (sign, clock) =
+                    if let Some(clock) = clock.strip_prefix('-') { (-1, clock) } else { (1, &clock[1..]) };
                 sum.add(sign * clock_of(clock)?, 0.0, Unit::Time(1))?;
                 pending = Some(DAY);
                 has_any = true;
@@ -285,7 +286,8 @@ fn iso_8601(text: &str) -> Result<Sum, Trouble> {
             }
             continue;
         }
-        let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+')).count();
+        let length =
+            rest.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+')).count();
         let (number, after) = rest.split_at_checked(length).ok_or(Trouble::Format)?;
         let Some(letter) = after.chars().next() else { return alternative(text) };
         if !has_field && is_date && matches!(letter, 'T') {
@@ -374,9 +376,13 @@ mod tests {
             assert_eq!(interval.to_text(), printed, "{text}");
             assert_eq!(parse(printed), Ok(interval), "{printed}");
         }
-        for (text, sqlstate) in
-            [("", "22007"), ("abc", "22007"), ("1 day 1 day", "22007"), ("2147483648 days", "22015"), ("178956971 years", "22008")]
-        {
+        for (text, sqlstate) in [
+            ("", "22007"),
+            ("abc", "22007"),
+            ("1 day 1 day", "22007"),
+            ("2147483648 days", "22015"),
+            ("178956971 years", "22008"),
+        ] {
             assert_eq!(parse(text).map_err(|error| error.sqlstate), Err(sqlstate), "{text}");
         }
     }

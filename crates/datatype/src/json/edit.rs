@@ -55,9 +55,9 @@ fn is_equal(left: &Node<'_>, right: &Node<'_>) -> bool {
 
 fn has_within(left: &Node<'_>, right: &Node<'_>) -> bool {
     match (left, right) {
-        (Node::Object(members), Node::Object(wanted)) => wanted.iter().all(|(key, value)| {
-            members.iter().any(|(candidate, found)| candidate == key && has_within(found, value))
-        }),
+        (Node::Object(members), Node::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, value)| members.iter().any(|(candidate, found)| candidate == key && has_within(found, value))),
         (Node::Array(items), Node::Array(wanted)) => {
             wanted.iter().all(|value| items.iter().any(|item| has_within(item, value)))
         }
@@ -209,7 +209,10 @@ fn change_item<'a>(
 ) -> Result<(), ValueError> {
     let Ok(index) = step.trim_start().parse::<i32>() else {
         let position = level + 1;
-        return Err(ValueError::new("22P02", format!("path element at position {position} is not an integer: \"{step}\"")));
+        return Err(ValueError::new(
+            "22P02",
+            format!("path element at position {position} is not an integer: \"{step}\""),
+        ));
     };
     let place = from_end(i64::from(index), items.len());
     let is_last = level + 1 == path.len();

@@ -46,13 +46,7 @@ impl Analyzer<'_> {
         outcome
     }
 
-    fn collect_inside(
-        &mut self,
-        parsed: &Call,
-        collection: Collection,
-        name: &str,
-        at: Location,
-    ) -> Outcome<Operand> {
+    fn collect_inside(&mut self, parsed: &Call, collection: Collection, name: &str, at: Location) -> Outcome<Operand> {
         let FunctionArguments::List(list) = &parsed.args else { return Err(undefined(name, at)) };
         if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
             return Err(Problem::refused(

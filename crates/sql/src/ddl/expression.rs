@@ -3,8 +3,8 @@
 use catalog::{Binary, Expression, Function, Snapshot};
 use datatype::{Datum, Type};
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, Subscript, TrimWhereField, TypedString,
-    UnaryOperator, Value,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, Subscript,
+    TrimWhereField, TypedString, UnaryOperator, Value,
 };
 use sqlparser::tokenizer::Location;
 
@@ -172,17 +172,6 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
             Expr::Subquery(query) => self.scalar(query),
-            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
-                let name = match trim_where {
-                    Some(TrimWhereField::Leading) => "ltrim",
-                    Some(TrimWhereField::Trailing) => "rtrim",
-                    None | Some(TrimWhereField::Both) => "btrim",
-                };
-                let mut arguments: Vec<&Expr> = vec![inner];
-                arguments.extend(trim_what.as_deref());
-                arguments.extend(trim_characters.iter().flatten());
-                self.named_function(None, name, &arguments, expr.span().start)
-            }
             Expr::Ceil { expr: inner, .. } => self.named_function(None, "ceil", &[inner], expr.span().start),
             Expr::Floor { expr: inner, .. } => self.named_function(None, "floor", &[inner], expr.span().start),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
@@ -192,36 +181,7 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Tuple(_) => Err(self.unsupported(expr, "instead, compare the columns one by one")),
             Expr::Array(_) => Err(self.unsupported(expr, "instead, use IN (...), or a jsonb array")),
-            Expr::Interval(interval) => self.interval(expr, interval),
-            Expr::Extract { field, expr: inner, .. } => {
-                let field = Operand::Unknown(Some(unit_name(field)));
-                let moment = self.operand(inner)?;
-                self.keyword_call("extract", vec![field, moment], expr)
-            }
-            Expr::Position { expr: wanted, r#in: text } => {
-                let given = vec![self.operand(text)?, self.operand(wanted)?];
-                self.keyword_call("position", given, expr)
-            }
-            Expr::Substring { expr: text, substring_from, substring_for, .. } => {
-                let one = Operand::Known(operator::number("1", expr)?);
-                let mut given = vec![self.operand(text)?];
-                given.push(match substring_from {
-                    Some(from) => self.operand(from)?,
-                    None => one,
-                });
-                if let Some(length) = substring_for {
-                    given.push(self.operand(length)?);
-                }
-                self.keyword_call("substring", given, expr)
-            }
-            Expr::Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
-                let mut given = Vec::new();
-                for part in [Some(text), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()] {
-                    given.extend(part.map(|part| self.operand(part)).transpose()?);
-                }
-                self.keyword_call("overlay", given, expr)
-            }
-            _ => Err(self.unsupported(expr, "")),
+            other => self.keyword_syntax(other),
         }
     }
 
@@ -333,10 +293,7 @@ impl<'a> Analyzer<'a> {
             | BinaryOperator::QuestionAnd
             | BinaryOperator::QuestionPipe
             | BinaryOperator::HashMinus
-            | BinaryOperator::PGStartsWith => {
-                let (left, right) = (Given::Operand(self.operand(left)?), self.given(right)?);
-                return self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known);
-            }
+            | BinaryOperator::PGStartsWith => return self.symbol(expr, left, op, right),
             BinaryOperator::Eq => (Binary::Equal, "=", false),
             BinaryOperator::NotEq => (Binary::NotEqual, "<>", false),
             BinaryOperator::Lt => (Binary::Less, "<", false),
@@ -459,6 +416,59 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// The functions that have a syntax of their own.
+    fn keyword_syntax(&mut self, expr: &Expr) -> Outcome<Operand> {
+        match expr {
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    None | Some(TrimWhereField::Both) => "btrim",
+                };
+                let mut arguments: Vec<&Expr> = vec![inner];
+                arguments.extend(trim_what.as_deref());
+                arguments.extend(trim_characters.iter().flatten());
+                self.named_function(None, name, &arguments, expr.span().start)
+            }
+            Expr::Interval(interval) => self.interval(expr, interval),
+            Expr::Extract { field, expr: inner, .. } => {
+                let field = Operand::Unknown(Some(unit_name(field)));
+                let moment = self.operand(inner)?;
+                self.keyword_call("extract", vec![field, moment], expr)
+            }
+            Expr::Position { expr: wanted, r#in: text } => {
+                let given = vec![self.operand(text)?, self.operand(wanted)?];
+                self.keyword_call("position", given, expr)
+            }
+            Expr::Substring { expr: text, substring_from, substring_for, .. } => {
+                let one = Operand::Known(operator::number("1", expr)?);
+                let mut given = vec![self.operand(text)?];
+                given.push(match substring_from {
+                    Some(from) => self.operand(from)?,
+                    None => one,
+                });
+                if let Some(length) = substring_for {
+                    given.push(self.operand(length)?);
+                }
+                self.keyword_call("substring", given, expr)
+            }
+            Expr::Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
+                let mut given = Vec::new();
+                for part in [Some(text), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()] {
+                    given.extend(part.map(|part| self.operand(part)).transpose()?);
+                }
+                self.keyword_call("overlay", given, expr)
+            }
+            _ => Err(self.unsupported(expr, "")),
+        }
+    }
+
+    /// An operator that is a routine.
+    fn symbol(&mut self, expr: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Operand> {
+        let (left, right) = (Given::Operand(self.operand(left)?), self.given(right)?);
+        self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known)
+    }
+
     /// A call that has a syntax of its own.
     fn keyword_call(&self, name: &str, operands: Vec<Operand>, at: &Expr) -> Outcome<Operand> {
         let types: Vec<String> = operands.iter().map(Operand::type_name).collect();
@@ -551,7 +561,12 @@ impl<'a> Analyzer<'a> {
             && let Err(error) = datatype::pattern::compile(regular, operator == Binary::IMatch)
             && error.sqlstate == "0A000"
         {
-            return Err(Problem::refused(pattern, "this regular expression", error.message, "instead, use LIKE, or several expressions"));
+            return Err(Problem::refused(
+                pattern,
+                "this regular expression",
+                error.message,
+                "instead, use LIKE, or several expressions",
+            ));
         }
         let test = Expression::compare(operator, left, right);
         Ok(Operand::Known(if negated { test.negated() } else { test }))
@@ -662,16 +677,21 @@ impl<'a> Analyzer<'a> {
 
 /// Where PostgreSQL reads operators in another order than the parser, or not at all.
 fn check_parentheses(left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<()> {
-    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch};
+    use BinaryOperator::{
+        Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch,
+    };
     let is_comparison = |op: &BinaryOperator| matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
     let is_match =
         |op: &BinaryOperator| matches!(op, PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch);
     let inner = |side: &Expr| if let Expr::BinaryOp { op, .. } = side { Some(op.clone()) } else { None };
-    let is_chained = is_comparison(op) && [left, right].into_iter().any(|side| inner(side).is_some_and(|op| is_comparison(&op)));
+    let is_chained =
+        is_comparison(op) && [left, right].into_iter().any(|side| inner(side).is_some_and(|op| is_comparison(&op)));
     // PostgreSQL takes ~ and || from left to right.
     let is_torn = is_match(op) && inner(right).is_some_and(|op| op == BinaryOperator::StringConcat);
     if is_chained || is_torn {
-        return Err(Problem::invalid(right, "these operators need parentheses").instead("write (a < b) = c, a ~ (b || c)"));
+        return Err(
+            Problem::invalid(right, "these operators need parentheses").instead("write (a < b) = c, a ~ (b || c)")
+        );
     }
     Ok(())
 }

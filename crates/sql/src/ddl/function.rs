@@ -7,8 +7,8 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
-use super::expression::Analyzer;
 use super::collect::collection;
+use super::expression::Analyzer;
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{NOWHERE, Outcome, Problem};

@@ -64,7 +64,9 @@ impl Analyzer<'_> {
             Operand::Known(Expression::Value { value: Datum::Integer(index), data_type }) if data_type.is_integer() => {
                 Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
             }
-            Operand::Known(step) if step.data_type().is_text() || matches!(step.data_type(), Type::SmallInteger | Type::Integer) => {
+            Operand::Known(step)
+                if step.data_type().is_text() || matches!(step.data_type(), Type::SmallInteger | Type::Integer) =>
+            {
                 Ok(vec![step])
             }
             _ => Err(self.unsupported(right, "instead, cast it: the key to text, the index to integer")),

@@ -51,7 +51,13 @@ impl Analyzer<'_> {
     }
 
     /// An operator by its symbol; an operand of an open type is tried with the type of the other first.
-    pub(super) fn routine_operator(&self, symbol: &str, left: Given, right: Given, at: Location) -> Outcome<Expression> {
+    pub(super) fn routine_operator(
+        &self,
+        symbol: &str,
+        left: Given,
+        right: Given,
+        at: Location,
+    ) -> Outcome<Expression> {
         let wrong = |left: &Given, right: &Given| {
             let message = format!("operator does not exist: {} {symbol} {}", left.type_name(), right.type_name());
             Problem::invalid(at, message).instead("add a cast to one side: (...)::type")
@@ -65,7 +71,8 @@ impl Analyzer<'_> {
         let exact = same.and_then(|data_type| {
             overloads(symbol).find(|candidate| {
                 let parameters = &candidate.routine().parameters;
-                parameters.len() == 2 && parameters.iter().all(|parameter| *parameter == Parameter::Typed(data_type.clone()))
+                parameters.len() == 2
+                    && parameters.iter().all(|parameter| *parameter == Parameter::Typed(data_type.clone()))
             })
         });
         let given = vec![left, right];
@@ -112,8 +119,9 @@ impl Analyzer<'_> {
         }
         if routine.uses_zone && matches!(self.context, Context::Generated | Context::Index) {
             let message = format!("functions in {} must be marked IMMUTABLE", self.context.name());
-            return Err(Problem::invalid(at, message)
-                .instead("its outcome depends on the time zone; use AT TIME ZONE 'utc' inside, or another expression"));
+            return Err(Problem::invalid(at, message).instead(
+                "its outcome depends on the time zone; use AT TIME ZONE 'utc' inside, or another expression",
+            ));
         }
         let mut arguments = Vec::new();
         for (index, given) in given.into_iter().enumerate() {
@@ -145,9 +153,7 @@ fn texts(expr: &Expr) -> Option<String> {
     let Expr::Array(Array { elem, named: true }) = expr else { return None };
     let items = elem.iter().map(|item| match item {
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => {
-                Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
-            }
+            Value::SingleQuotedString(text) => Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
             Value::Null => Some("NULL".to_owned()),
             _ => None,
         },
@@ -193,7 +199,9 @@ fn is_applicable(candidate: &RoutineRef, given: &[Given]) -> bool {
         && given.iter().enumerate().all(|(index, argument)| match (argument, routine.parameter(index)) {
             (_, None) => false,
             (Given::Texts(_), Some(parameter)) => *parameter == Parameter::Texts,
-            (Given::Operand(Operand::Unknown(Some(text))), Some(Parameter::Texts)) => text.trim_start().starts_with(['{', '[']),
+            (Given::Operand(Operand::Unknown(Some(text))), Some(Parameter::Texts)) => {
+                text.trim_start().starts_with(['{', '['])
+            }
             (Given::Operand(Operand::Known(_)), Some(Parameter::Texts)) => false,
             (Given::Operand(_), Some(Parameter::Texts)) => true,
             // Of one argument of any type PostgreSQL wants to know the type.

@@ -191,9 +191,10 @@ fn unavailable(data_type: &DataType, at: Location) -> Problem {
         DataType::Char(_) | DataType::Character(_) => {
             ("char(n) pads with blanks", "instead, use varchar(n), or text with a CHECK on its length")
         }
-        DataType::Interval { .. } => {
-            ("fields and precision of intervals are not available on the embedded engine", "instead, write interval alone")
-        }
+        DataType::Interval { .. } => (
+            "fields and precision of intervals are not available on the embedded engine",
+            "instead, write interval alone",
+        ),
         DataType::TsVector | DataType::TsQuery => (
             "full-text search is not available on the embedded engine yet",
             "instead, use text and filter with ilike or a regular expression",

@@ -2,7 +2,8 @@
 //! functions and collations that the store registers (see [`super::functions`]).
 
 use catalog::{
-    Binary, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, SetOperation, Sort, Source, SourceId,
+    Binary, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, SetOperation, Sort, Source,
+    SourceId,
 };
 use datatype::function::{Parameter, Routine};
 use datatype::{Datum, Type};

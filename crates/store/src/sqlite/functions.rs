@@ -114,7 +114,8 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
     connection
         .create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
-    connection.create_collation("pg_interval", |left: &str, right: &str| datatype::interval::compare_text(left, right))?;
+    connection
+        .create_collation("pg_interval", |left: &str, right: &str| datatype::interval::compare_text(left, right))?;
     connection.create_collation("pg_jsonb", |left: &str, right: &str| datatype::json::compare(left, right))
 }
 

@@ -166,7 +166,8 @@ impl Aggregate<Option<Vec<u8>>, Value> for Documents {
     fn finalize(&self, _: &mut Context<'_>, whole: Option<Option<Vec<u8>>>) -> rusqlite::Result<Value> {
         let Some(mut whole) = whole.flatten() else { return Ok(Value::Null) };
         whole.extend_from_slice(if self.has_keys { b" }" } else { b"]" });
-        let text = String::from_utf8(whole).map_err(|_| raise("22021", "invalid byte sequence for encoding \"UTF8\""))?;
+        let text =
+            String::from_utf8(whole).map_err(|_| raise("22021", "invalid byte sequence for encoding \"UTF8\""))?;
         if self.is_canonical {
             return datatype::json::canonical(&text).map(Value::Text).map_err(failed);
         }
