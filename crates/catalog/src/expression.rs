@@ -215,16 +215,20 @@ pub enum Function {
     BoolOr,
     /// A function or operator that `datatype` defines.
     Routine(RoutineRef),
-    /// An aggregate whose outcome depends on the order of its rows. Its arguments are followed by the condition of
-    /// `FILTER`, if there is one, and by the terms of its `ORDER BY`.
-    Collect {
-        /// Which.
-        collection: Collection,
-        /// Whether a condition follows the arguments.
-        is_filtered: bool,
-        /// Which way each term goes, and whether NULLs go first.
-        order: Vec<(Direction, bool)>,
-    },
+    /// An aggregate whose outcome depends on the order of its rows.
+    Collect(Box<Collect>),
+}
+
+/// An aggregate that puts its rows together. Its arguments are followed by the condition of `FILTER`, if there is one,
+/// and by the terms of its `ORDER BY`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Collect {
+    /// Which.
+    pub collection: Collection,
+    /// Whether a condition follows the arguments.
+    pub is_filtered: bool,
+    /// Which way each term goes, and whether NULLs go first.
+    pub order: Vec<(Direction, bool)>,
 }
 
 /// The aggregates that put their rows together.
@@ -264,7 +268,7 @@ impl Function {
                 | Self::Max
                 | Self::BoolAnd
                 | Self::BoolOr
-                | Self::Collect { .. }
+                | Self::Collect(_)
         )
     }
 }

@@ -11,8 +11,8 @@ mod snapshot;
 mod suggestion;
 
 pub use expression::{
-    Binary, Collection, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, SetOperation, Sort,
-    Source, SourceId,
+    Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, Projection, Query,
+    SetOperation, Sort, Source, SourceId,
 };
 pub use privilege::{Grant, Privilege};
 pub use relation::{

@@ -235,7 +235,7 @@ async fn ask_pando(schema: &str, lines: &[Line]) -> Vec<Answer> {
         let view = format!("CREATE VIEW v{index} AS {};\n", line.query());
         match sql::ddl::translate("line.sql", &view, base.snapshot()) {
             Ok(_) => {
-                let _ = write!(views, "{view}GRANT SELECT ON v{index} TO anon;\n");
+                let _ = writeln!(views, "{view}GRANT SELECT ON v{index} TO anon;");
             }
             Err(error) => {
                 let mut why = format!("{}: {}", error.construct, error.message);

@@ -100,7 +100,11 @@ fn sign(number: &Number) -> Result<Datum, ValueError> {
 /// The digits behind a place taken away, without rounding.
 fn truncated(number: Number, scale: i64) -> Result<Datum, ValueError> {
     let Number::Finite(decimal) = number else { return Ok(numeral(&number)) };
-    let scale = scale.clamp(-131_072, 16_383);
+    const LARGEST_PLACE: i64 = 131_071;
+    if scale < -LARGEST_PLACE {
+        return Ok(Datum::Text("0".to_owned()));
+    }
+    let scale = scale.min(16_383);
     let own = i64::try_from(decimal.scale()).unwrap_or(i64::MAX);
     if scale >= own {
         return Ok(numeral(&Number::Finite(decimal.rounded(scale))));
@@ -138,7 +142,7 @@ fn power(base: f64, exponent: f64) -> Result<Datum, ValueError> {
     if base == 0.0 && exponent < 0.0 {
         return Err(ValueError::new("2201F", "zero raised to a negative power is undefined"));
     }
-    if base < 0.0 && base.is_finite() && exponent.is_finite() && exponent.fract() != 0.0 {
+    if base < 0.0 && exponent.is_finite() && exponent.fract() != 0.0 {
         return Err(ValueError::new(
             "2201F",
             "a negative number raised to a non-integer power yields a complex result",

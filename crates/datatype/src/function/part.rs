@@ -32,7 +32,8 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     strict("date_trunc(text,timestamp)", "timestamp", |a| integer(truncated(a, &Type::Timestamp, &Zone::Utc)?)),
     zoned("date_trunc(text,timestamptz)", "timestamptz", |a| integer(truncated(a, &Type::TimestampTz, a.zone)?)),
     strict("date_trunc(text,timestamptz,text)", "timestamptz", |a| {
-        integer(truncated(a, &Type::TimestampTz, &zone_of(a.text(2)?)?)?)
+        let zone = if is_infinite(a.integer(1)?) { Zone::Utc } else { zone_of(a.text(2)?)? };
+        integer(truncated(a, &Type::TimestampTz, &zone)?)
     }),
     strict("date_trunc(text,interval)", "interval", |a| interval(truncated_interval(a.text(0)?, a.interval(1)?)?)),
 ];
@@ -303,10 +304,10 @@ fn of_interval(name: &str, span: Interval) -> Result<Datum, ValueError> {
 
 fn truncated(a: &Arguments<'_>, data_type: &Type, zone: &Zone) -> Result<i64, ValueError> {
     let (name, moment) = (a.text(0)?, a.integer(1)?);
-    let unit = known(name, data_type)?;
     if is_infinite(moment) {
         return Ok(moment);
     }
+    let unit = known(name, data_type)?;
     let local = to_local(moment, zone);
     let cut = |length: i64| Some(local.div_euclid(length) * length);
     let cut = match unit {

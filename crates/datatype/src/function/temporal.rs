@@ -153,7 +153,7 @@ pub(super) fn fields(moment: i64) -> (i64, i64, i64, i64) {
 /// `age`: years, months, days and time from one moment to another, as one would count them.
 fn age(later: i64, earlier: i64) -> Result<Datum, ValueError> {
     if is_infinite(later) || is_infinite(earlier) {
-        return Err(ValueError::new("22008", "timestamp out of range"));
+        return Err(ValueError::new("0A000", "the age of an infinite timestamp is not supported"));
     }
     let is_negative = later < earlier;
     let (from, to) = (fields(later), fields(earlier));
@@ -199,17 +199,16 @@ fn at_zone(
     moment: i64,
     change: impl Fn(i64, &Zone) -> Result<i64, ValueError>,
 ) -> Result<Datum, ValueError> {
-    let zone = zone_of(name)?;
-    if is_infinite(moment) { integer(moment) } else { integer(change(moment, &zone)?) }
+    if is_infinite(moment) { integer(moment) } else { integer(change(moment, &zone_of(name)?)?) }
 }
 
 fn by_offset(offset: Interval, moment: i64, sign: i64) -> Result<Datum, ValueError> {
+    if is_infinite(moment) {
+        return integer(moment);
+    }
     if offset.months != 0 || offset.days != 0 {
         let message = format!("interval time zone \"{}\" must not include months or days", offset.to_text());
         return Err(ValueError::new("22023", message));
-    }
-    if is_infinite(moment) {
-        return integer(moment);
     }
     let seconds = offset.microseconds / MICROSECONDS_PER_SECOND;
     integer(checked(moment.checked_add(sign * seconds * MICROSECONDS_PER_SECOND))?)

@@ -179,7 +179,7 @@ fn chr(code: i64) -> Result<Datum, ValueError> {
         return Err(ValueError::new("54000", "null character not permitted"));
     }
     if code < 0 {
-        return Err(ValueError::new("54000", "character number must be positive"));
+        return Err(ValueError::new("22023", "character number must be positive"));
     }
     match u32::try_from(code).ok().and_then(char::from_u32) {
         Some(character) => text(character),

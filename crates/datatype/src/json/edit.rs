@@ -149,7 +149,13 @@ pub(crate) fn changed(json: &str, path: &[Option<String>], new: &str, change: Ch
         let what = if change == Change::Delete { "cannot delete path in scalar" } else { "cannot set path in scalar" };
         return Err(invalid(what));
     }
-    if !path.is_empty() {
+    let is_empty = match &node {
+        Node::Array(items) => items.is_empty(),
+        Node::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    let creates = !matches!(change, Change::Delete | Change::Set { creates: false });
+    if !path.is_empty() && (creates || !is_empty) {
         change_within(&mut node, path, 0, &|| parse(new), change)?;
     }
     printed(&node)

@@ -142,11 +142,11 @@ fn read(text: &str, is_time_only: bool) -> Result<Decoder, Trouble> {
 /// A zone by its name, or in the form of POSIX without summer time (`utc+3`), whose sign counts to the west.
 pub(crate) fn named_zone(name: &str) -> Option<NamedZone> {
     const LARGEST_HOUR: i64 = 167;
-    if let Some(zone) = Zone::from_name(name) {
-        return Some(NamedZone::Rules(zone));
-    }
     if let Some(Word::Offset { seconds, .. }) = words::find(name) {
         return Some(NamedZone::Offset(seconds));
+    }
+    if let Some(zone) = Zone::from_name(name) {
+        return Some(NamedZone::Rules(zone));
     }
     let length = name.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (letters, rest) = name.split_at_checked(length)?;

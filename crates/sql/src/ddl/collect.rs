@@ -1,6 +1,6 @@
 //! Aggregates that put their rows together: `string_agg`, `json_agg` and their like, with `ORDER BY` inside.
 
-use catalog::{Collection, Direction, Function};
+use catalog::{Collect, Collection, Direction, Function};
 use datatype::Type;
 use sqlparser::ast::{
     DuplicateTreatment, Function as Call, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
@@ -86,7 +86,7 @@ impl Analyzer<'_> {
             Collection::Json | Collection::JsonObject => Type::Json,
             Collection::Jsonb | Collection::JsonbObject => Type::Jsonb,
         };
-        let function = Function::Collect { collection, is_filtered: parsed.filter.is_some(), order };
+        let function = Function::Collect(Box::new(Collect { collection, is_filtered: parsed.filter.is_some(), order }));
         Ok(Operand::Known(call(function, arguments, data_type)))
     }
 }

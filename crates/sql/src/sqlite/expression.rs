@@ -2,8 +2,8 @@
 //! functions and collations that the store registers (see [`super::functions`]).
 
 use catalog::{
-    Binary, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, SetOperation, Sort, Source,
-    SourceId,
+    Binary, Collect, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, SetOperation,
+    Sort, Source, SourceId,
 };
 use datatype::function::{Parameter, Routine};
 use datatype::{Datum, Type};
@@ -337,9 +337,7 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
         Function::BoolAnd => plain(writer, "min("),
         Function::BoolOr => plain(writer, "max("),
         Function::Routine(found) => write_routine(writer, found.routine(), arguments, row),
-        Function::Collect { collection, is_filtered, order } => {
-            write_collection(writer, *collection, *is_filtered, order, arguments, row);
-        }
+        Function::Collect(collect) => write_collection(writer, collect, arguments, row),
     }
 }
 
@@ -361,16 +359,10 @@ fn write_routine(writer: &mut Writer, routine: &Routine, arguments: &[Expression
 }
 
 /// Appends an aggregate that depends on the order of its rows.
-fn write_collection(
-    writer: &mut Writer,
-    collection: Collection,
-    is_filtered: bool,
-    order: &[(Direction, bool)],
-    arguments: &[Expression],
-    row: RowColumns,
-) {
+fn write_collection(writer: &mut Writer, collect: &Collect, arguments: &[Expression], row: RowColumns) {
+    let Collect { collection, is_filtered, order } = collect;
     let (values, rest) = arguments.split_at_checked(collection.arguments()).unwrap_or((arguments, &[]));
-    let (filter, terms) = rest.split_at_checked(usize::from(is_filtered)).unwrap_or((&[], rest));
+    let (filter, terms) = rest.split_at_checked(usize::from(*is_filtered)).unwrap_or((&[], rest));
     writer.syntax(match collection {
         Collection::String => "pg_string_agg(",
         Collection::Json => "pg_json_agg(",
@@ -379,7 +371,7 @@ fn write_collection(
         Collection::JsonbObject => "pg_jsonb_object_agg(",
     });
     writer.list(values, ", ", |writer, value| {
-        if collection != Collection::String {
+        if *collection != Collection::String {
             write_code(writer, &value.data_type());
             writer.syntax(", ");
         }
