@@ -156,7 +156,7 @@ impl Binary {
 pub enum Function {
     /// `now()`, `current_timestamp`: the start of the transaction.
     Now,
-    /// `current_date`, in UTC.
+    /// `current_date`, in the time zone of the request.
     CurrentDate,
     /// `gen_random_uuid()`.
     GenRandomUuid,

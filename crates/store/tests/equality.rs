@@ -30,6 +30,8 @@ const FOLDER: &str = "tests/equality";
 const FEWEST_LINES: usize = 600;
 /// The SQLSTATE of what PostgreSQL, and Pando, does not support.
 const NOT_SUPPORTED: &str = "0A000";
+/// The time zones of the requests.
+const ZONES: [&str; 2] = ["UTC", "America/New_York"];
 /// At most one line in so many may be refused.
 const REFUSED_SHARE: usize = 8;
 
@@ -98,18 +100,27 @@ impl Compared {
         if is_skipped(test, postgres.is_none(), "PostgreSQL", hint) {
             return None;
         }
+        let postgres = postgres.unwrap();
         let schema = fs::read_to_string(repository().join(FOLDER).join("schema.sql")).unwrap();
+        postgres.run(&format!("{schema}\n{JUDGE}"));
         let lines = lines();
-        let theirs = ask_postgres(&postgres.unwrap(), &schema, &lines);
-        let ours = ask_pando(&schema, &lines).await;
+        let pando = Pando::with(&schema, &lines).await;
         let mut found = Self { count: lines.len(), same: 0, both_refuse: 0, refused: Vec::new(), wrong: Vec::new() };
-        for (line, (theirs, ours)) in lines.iter().zip(theirs.into_iter().zip(ours)) {
-            found.compare(line, theirs, ours);
+        for zone in ZONES {
+            let theirs = ask_postgres(&postgres, zone, &lines);
+            let ours = pando.ask(zone).await;
+            for (line, (theirs, ours)) in lines.iter().zip(theirs.into_iter().zip(ours)) {
+                found.compare(line, zone, theirs, ours);
+            }
         }
+        found.same /= ZONES.len();
+        found.both_refuse /= ZONES.len();
+        found.refused.sort();
+        found.refused.dedup();
         Some(found)
     }
 
-    fn compare(&mut self, line: &Line, theirs: Answer, ours: Answer) {
+    fn compare(&mut self, line: &Line, zone: &str, theirs: Answer, ours: Answer) {
         match (theirs, ours) {
             (Answer::Failed(code), Answer::Refused(why)) if code == NOT_SUPPORTED && why.starts_with("when") => {
                 self.same += 1;
@@ -117,9 +128,11 @@ impl Compared {
             (Answer::Refused(_), Answer::Refused(_)) => self.both_refuse += 1,
             (_, Answer::Refused(why)) => self.refused.push((line.file.clone(), line.text.clone(), why)),
             (theirs, ours) if theirs == ours => self.same += 1,
-            (theirs, ours) => self
-                .wrong
-                .push(format!("{}: {}\n    PostgreSQL {theirs:?}\n    Pando      {ours:?}", line.file, line.text)),
+            (theirs, ours) => {
+                let Line { file, text } = line;
+                let answers = format!("    PostgreSQL {theirs:?}\n    Pando      {ours:?}");
+                self.wrong.push(format!("{file}, in {zone}: {text}\n{answers}"));
+            }
         }
     }
 
@@ -182,17 +195,19 @@ fn lines() -> Vec<Line> {
     lines
 }
 
-/// Makes a view of a line, reads it, and tells what came of it in one text.
+/// Makes a view of a line in UTC, reads it in a zone, and tells what came of it in one text.
 const JUDGE: &str = r"
-CREATE FUNCTION judge(query text) RETURNS json LANGUAGE plpgsql AS $judge$
+CREATE FUNCTION judge(query text, zone text) RETURNS json LANGUAGE plpgsql AS $judge$
 DECLARE found text; kind text;
 BEGIN
   DROP VIEW IF EXISTS judged;
+  PERFORM set_config('timezone', 'UTC', false);
   BEGIN
     EXECUTE 'CREATE TEMP VIEW judged AS ' || query;
   EXCEPTION WHEN OTHERS THEN
     RETURN json_build_array('refused', SQLSTATE, SQLERRM);
   END;
+  PERFORM set_config('timezone', zone, false);
   SELECT format_type(atttypid, NULL) INTO kind FROM pg_attribute WHERE attrelid = 'judged'::regclass AND attnum = 1;
   BEGIN
     EXECUTE 'SELECT coalesce(json_agg(value), ''[]'')::text FROM judged' INTO found;
@@ -203,10 +218,10 @@ BEGIN
 END $judge$;
 ";
 
-fn ask_postgres(postgres: &Postgres, schema: &str, lines: &[Line]) -> Vec<Answer> {
-    let mut script = format!("SET client_min_messages = error;\n{schema}\n{JUDGE}\n");
+fn ask_postgres(postgres: &Postgres, zone: &str, lines: &[Line]) -> Vec<Answer> {
+    let mut script = "SET client_min_messages = error;\n".to_owned();
     for line in lines {
-        let _ = writeln!(script, "SELECT judge($line${}$line$);", line.query());
+        let _ = writeln!(script, "SELECT judge($line${}$line$, '{zone}');", line.query());
     }
     let printed = postgres.run(&script);
     let answers: Vec<Answer> = printed.lines().map(postgres_answer).collect();
@@ -226,47 +241,58 @@ fn postgres_answer(printed: &str) -> Answer {
     }
 }
 
-async fn ask_pando(schema: &str, lines: &[Line]) -> Vec<Answer> {
-    let fixture = Fixture::with(schema).await;
-    let base = fixture.store.catalog();
-    let mut views = String::new();
-    let mut refused = BTreeMap::new();
-    for (index, line) in lines.iter().enumerate() {
-        let view = format!("CREATE VIEW v{index} AS {};\n", line.query());
-        match sql::ddl::translate("line.sql", &view, base.snapshot()) {
-            Ok(_) => {
-                let _ = writeln!(views, "{view}GRANT SELECT ON v{index} TO anon;");
-            }
-            Err(error) => {
-                let mut why = format!("{}: {}", error.construct, error.message);
-                if !error.alternative.is_empty() {
-                    let _ = write!(why, "; {}", error.alternative);
+/// Pando with a view for every line that it accepts.
+struct Pando {
+    fixture: Fixture,
+    /// Why a line is refused, where it is.
+    refusals: Vec<Option<String>>,
+}
+
+impl Pando {
+    async fn with(schema: &str, lines: &[Line]) -> Self {
+        let fixture = Fixture::with(schema).await;
+        let base = fixture.store.catalog();
+        let mut views = String::new();
+        let mut refusals = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            let view = format!("CREATE VIEW v{index} AS {};\n", line.query());
+            refusals.push(match sql::ddl::translate("line.sql", &view, base.snapshot()) {
+                Ok(_) => {
+                    let _ = writeln!(views, "{view}GRANT SELECT ON v{index} TO anon;");
+                    None
                 }
-                refused.insert(index, why);
-            }
+                Err(error) if error.alternative.is_empty() => Some(format!("{}: {}", error.construct, error.message)),
+                Err(error) => Some(format!("{}: {}; {}", error.construct, error.message, error.alternative)),
+            });
         }
+        let migration = migration(2, &views, &*fixture.store);
+        fixture.store.apply_migration(migration).await.expect("the views are made");
+        Self { fixture, refusals }
     }
-    let migration = migration(2, &views, &*fixture.store);
-    fixture.store.apply_migration(migration).await.expect("the views are made");
-    let catalog = fixture.store.catalog();
-    let mut answers = Vec::new();
-    for index in 0..lines.len() {
-        if let Some(why) = refused.remove(&index) {
-            answers.push(Answer::Refused(why));
-            continue;
-        }
-        let relation = &catalog.snapshot().relations[&QualifiedName::new("public", format!("v{index}").as_str())];
-        let kind = relation.columns[0].data_type.name().to_owned();
-        answers.push(match fixture.ask(&anon(), "GET", &format!("/v{index}?select=value"), "", "").await {
-            // Some values cannot be refused before they are there.
-            Err(failure) if failure.code == NOT_SUPPORTED => {
-                Answer::Refused(format!("when it is read: {}", failure.message))
+
+    /// Reads all views in a time zone.
+    async fn ask(&self, zone: &str) -> Vec<Answer> {
+        let catalog = self.fixture.store.catalog();
+        let mut answers = Vec::new();
+        for (index, refusal) in self.refusals.iter().enumerate() {
+            if let Some(why) = refusal {
+                answers.push(Answer::Refused(why.clone()));
+                continue;
             }
-            Err(failure) => Answer::Failed(failure.code.to_string()),
-            Ok(answer) => Answer::Rows(kind, values(&answer.body)),
-        });
+            let relation = &catalog.snapshot().relations[&QualifiedName::new("public", format!("v{index}").as_str())];
+            let kind = relation.columns[0].data_type.name().to_owned();
+            let (url, prefer) = (format!("/v{index}?select=value"), format!("timezone={zone}"));
+            answers.push(match self.fixture.ask(&anon(), "GET", &url, "", &prefer).await {
+                // Some values cannot be refused before they are there.
+                Err(failure) if failure.code == NOT_SUPPORTED => {
+                    Answer::Refused(format!("when it is read: {}", failure.message))
+                }
+                Err(failure) => Answer::Failed(failure.code.to_string()),
+                Ok(answer) => Answer::Rows(kind, values(&answer.body)),
+            });
+        }
+        answers
     }
-    answers
 }
 
 /// The texts of the values in `[{"value":...}]`.

@@ -17,6 +17,7 @@ CREATE TABLE tasks (
   due_at timestamptz DEFAULT now() + interval '7 days',
   month text GENERATED ALWAYS AS (to_char(starts_at, 'YYYY-MM')) STORED,
   meta jsonb NOT NULL DEFAULT jsonb_build_object('tags', jsonb_build_array()),
+  local_day date DEFAULT (timestamptz '2024-01-01 02:00+00')::date,
   CHECK (due_at > timestamptz '2020-01-01 00:00+00' + interval '1 mon')
 );
 CREATE INDEX tasks_by_month ON tasks (date_trunc('month', starts_at));
@@ -76,6 +77,9 @@ async fn defaults_checks_and_generated_columns_call_functions() {
         answer.expect("inserts").body,
         r#"[{"slug":"a-new-one","span":"1 day 02:00:00","month":"2024-01","meta":{"tags": []}}]"#
     );
+    let prefer = "return=representation, timezone=America/New_York";
+    let answer = fixture.ask(&anon(), "POST", "/tasks?select=local_day", r#"{"id":8,"title":"x"}"#, prefer).await;
+    assert_eq!(answer.expect("inserts").body, r#"[{"local_day":"2023-12-31"}]"#);
     assert_eq!(get(&fixture, "/tasks?select=id&id=eq.9&due_at=gt.2024-01-01").await, r#"[{"id":9}]"#);
     for body in [
         r#"{"id":10,"title":"  "}"#,

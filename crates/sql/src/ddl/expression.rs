@@ -635,30 +635,8 @@ impl<'a> Analyzer<'a> {
 
     /// `x AT TIME ZONE zone`.
     pub(super) fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> Outcome<Operand> {
-        let zone_operand = self.operand(zone)?;
-        let name = match &zone_operand {
-            Operand::Unknown(Some(text)) => Some(text.as_str()),
-            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
-                Some(text.as_str())
-            }
-            _ => None,
-        };
-        let is_utc = name.is_some_and(|name| {
-            matches!(name.to_ascii_lowercase().as_str(), "utc" | "gmt" | "z" | "etc/utc" | "+00" | "+00:00")
-        });
-        let operand = self.operand(timestamp)?;
-        // In UTC only the type changes, and an index can serve.
-        let to = match operand.data_type() {
-            Some(Type::TimestampTz) => Some(Type::Timestamp),
-            Some(Type::Timestamp) => Some(Type::TimestampTz),
-            _ => None,
-        };
-        match (is_utc, to, operand) {
-            (true, Some(data_type), Operand::Known(expression)) => {
-                Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
-            }
-            (_, _, operand) => self.keyword_call("timezone", vec![zone_operand, operand], timestamp),
-        }
+        let operands = vec![self.operand(zone)?, self.operand(timestamp)?];
+        self.keyword_call("timezone", operands, timestamp)
     }
 
     /// Whether outcomes that change from call to call may stand here.

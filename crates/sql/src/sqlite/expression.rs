@@ -28,6 +28,13 @@ pub fn for_schema(expression: &Expression) -> String {
     writer.finish_text()
 }
 
+/// A default for DDL: it is computed in the time zone of the request, which nothing that is kept may be.
+pub fn for_default(expression: &Expression) -> String {
+    let mut writer = Writer::new(Values::AsLiterals);
+    write(&mut writer, expression, RowColumns::Aliased);
+    writer.finish_text()
+}
+
 /// A view's query for DDL.
 pub fn query_for_schema(query: &Query) -> String {
     let mut writer = Writer::new(Values::AsLiterals);

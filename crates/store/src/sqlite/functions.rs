@@ -152,7 +152,9 @@ fn register_identity(connection: &Connection, identity: &Arc<Mutex<Identity>>) -
     type Give = fn(&Identity) -> Result<Datum, ValueError>;
     let plain: [(&str, Give); 6] = [
         ("pg_now", |identity| Ok(Datum::Integer(identity.now.0))),
-        ("pg_current_date", |identity| Ok(Datum::Integer(identity.now.0.div_euclid(86_400_000_000)))),
+        ("pg_current_date", |identity| {
+            datatype::cast(&Type::TimestampTz, &Type::Date, DatumRef::Integer(identity.now.0), &identity.zone)
+        }),
         ("auth_uid", Identity::uid),
         ("auth_role", |identity| Ok(identity.claim("role"))),
         ("auth_jwt", Identity::jwt),
