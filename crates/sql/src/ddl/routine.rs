@@ -2,8 +2,8 @@
 //! the resolution of functions and operators (chapter "Type Conversion" of its manual).
 
 use catalog::{Expression, Function};
-use datatype::Type;
-use datatype::function::{Parameter, RoutineRef, overloads};
+use datatype::function::{Arguments, Parameter, Routine, RoutineRef, overloads};
+use datatype::{DatumRef, Type, Zone};
 use sqlparser::ast::{Array, Expr, Value};
 use sqlparser::tokenizer::Location;
 
@@ -134,9 +134,35 @@ impl Analyzer<'_> {
                 (Given::Operand(operand), _) => operator::bare(operand.or_text()),
             });
         }
+        if let Some(why) = never_supported(routine, &arguments) {
+            return Err(Problem::refused(
+                at,
+                routine.signature,
+                why,
+                "instead, write another pattern, or compute it in the program that calls the API",
+            ));
+        }
         let data_type = routine.result.clone();
         Ok(Expression::Call { function: Function::Routine(found), arguments, data_type })
     }
+}
+
+/// Why a call with these literals cannot be supported, whatever its first argument is: a pattern or template that is
+/// refused for every row is refused when the schema is read.
+fn never_supported(routine: &Routine, arguments: &[Expression]) -> Option<String> {
+    let sample = match routine.parameters.first()? {
+        Parameter::Typed(Type::Text) => DatumRef::Text(""),
+        Parameter::Typed(Type::Timestamp | Type::TimestampTz) => DatumRef::Integer(0),
+        _ => return None,
+    };
+    let literals = arguments.iter().skip(1).map(|argument| match argument {
+        Expression::Value { value, .. } => Some(value.as_ref()),
+        _ => None,
+    });
+    let values: Vec<DatumRef<'_>> = std::iter::once(Some(sample)).chain(literals).collect::<Option<_>>()?;
+    let types: Vec<Type> = arguments.iter().map(Expression::data_type).collect();
+    let outcome = routine.call(&Arguments { values: &values, types: &types, zone: &Zone::Utc });
+    outcome.err().filter(|error| error.sqlstate == "0A000").map(|error| error.message)
 }
 
 /// The text of an array that stands as a literal.
