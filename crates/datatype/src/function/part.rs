@@ -97,10 +97,28 @@ fn part(name: &str) -> Option<Part> {
 }
 
 fn known(name: &str, data_type: &Type) -> Result<Part, ValueError> {
-    part(name).ok_or_else(|| {
-        let lower = name.to_ascii_lowercase();
-        ValueError::new("22023", format!("unit \"{lower}\" not recognized for type {}", data_type.name()))
-    })
+    part(name).ok_or_else(|| unrecognized(name, data_type))
+}
+
+/// A part that is also a unit, which dates can be cut to: a day of the week is none.
+fn known_unit(name: &str, data_type: &Type) -> Result<Part, ValueError> {
+    let is_unit = |part: &Part| {
+        !matches!(
+            part,
+            Part::WeekdayFromSunday
+                | Part::WeekdayFromMonday
+                | Part::DayOfYear
+                | Part::Epoch
+                | Part::IsoYear
+                | Part::Julian
+        )
+    };
+    part(name).filter(is_unit).ok_or_else(|| unrecognized(name, data_type))
+}
+
+fn unrecognized(name: &str, data_type: &Type) -> ValueError {
+    let lower = name.to_ascii_lowercase();
+    ValueError::new("22023", format!("unit \"{lower}\" not recognized for type {}", data_type.name()))
 }
 
 fn unsupported(name: &str, data_type: &Type) -> ValueError {
@@ -307,7 +325,7 @@ fn truncated(a: &Arguments<'_>, data_type: &Type, zone: &Zone) -> Result<i64, Va
     if is_infinite(moment) {
         return Ok(moment);
     }
-    let unit = known(name, data_type)?;
+    let unit = known_unit(name, data_type)?;
     let local = to_local(moment, zone);
     let cut = |length: i64| Some(local.div_euclid(length) * length);
     let cut = match unit {
@@ -354,7 +372,7 @@ fn start_of(unit: Part, local: i64) -> Option<i64> {
 }
 
 fn truncated_interval(name: &str, span: Interval) -> Result<Interval, ValueError> {
-    let unit = known(name, &Type::Interval)?;
+    let unit = known_unit(name, &Type::Interval)?;
     let cut_months = |length: i32| Interval { months: span.months / length * length, ..Interval::default() };
     let cut_time = |length: i64| Interval { microseconds: span.microseconds / length * length, ..span };
     Ok(match unit {

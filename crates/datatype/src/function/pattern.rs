@@ -61,6 +61,8 @@ fn each_match(
 
 fn replaced(source: &str, expression: &str, replacement: &str, flags: &str) -> Result<Datum, ValueError> {
     let (expression, is_global) = with_flags(expression, flags)?;
+    // Refused for every row, not only for those that match.
+    push_replacement(replacement, "", &mut String::new())?;
     with(&expression, |searcher| {
         let mut out = String::new();
         let mut done = 0;
