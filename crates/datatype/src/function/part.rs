@@ -261,7 +261,8 @@ fn of_clock(part: Part, microseconds: i64) -> Result<Option<Datum>, ValueError> 
 fn of_moment(name: &str, moment: i64, data_type: &Type, zone: Option<&Zone>) -> Result<Datum, ValueError> {
     let part = known(name, data_type)?;
     if is_infinite(moment) {
-        return of_infinity(part, moment).ok_or_else(|| unsupported(name, data_type));
+        let nothing = zone.map(|_| Datum::Null);
+        return of_infinity(part, moment).or(nothing).ok_or_else(|| unsupported(name, data_type));
     }
     let offset = zone.map(|zone| zone.offset_at(moment.div_euclid(MICROSECONDS_PER_SECOND)));
     let local = zone.map_or(moment, |zone| to_local(moment, zone));

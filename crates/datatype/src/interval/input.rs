@@ -203,8 +203,11 @@ fn verbose(text: &str) -> Result<Sum, Trouble> {
             }
             Token::Offset(clock) if clock.contains(':') => {
                 seen.claim_clock()?;
-                let (sign, clock) =
-                    if let Some(clock) = clock.strip_prefix('-') { (-1, clock) } else { (1, &clock[1..]) };
+                let (sign, clock) = if let Some(clock) = clock.strip_prefix('-') {
+                    (-1, clock)
+                } else {
+                    (1, clock.trim_start_matches('+'))
+                };
                 sum.add(sign * clock_of(clock)?, 0.0, Unit::Time(1))?;
                 pending = Some(DAY);
                 has_any = true;
