@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use datatype::function::RoutineRef;
+use datatype::function::BuiltinRef;
 use datatype::{Datum, Type};
 use serde::{Deserialize, Serialize};
 
@@ -214,7 +214,7 @@ pub enum Function {
     /// `bool_or(x)`.
     BoolOr,
     /// A function or operator that `datatype` defines.
-    Routine(RoutineRef),
+    Builtin(BuiltinRef),
     /// An aggregate whose outcome depends on the order of its rows.
     Collect(Box<Collect>),
 }

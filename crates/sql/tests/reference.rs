@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use catalog::Snapshot;
-use datatype::function::{Parameter, Routine, routines};
+use datatype::function::{Builtin, Parameter, builtins};
 
 const HEAD: &str = "# Types and expressions of a schema
 
@@ -108,18 +108,18 @@ fn page() -> String {
         }
         let _ = writeln!(page, "* {name}");
     }
-    let (functions, operators): (Vec<_>, Vec<_>) = routines()
-        .filter(|routine| !routine.is_refused())
-        .partition(|routine| routine.name.starts_with(|first: char| first.is_ascii_alphabetic()));
+    let (functions, operators): (Vec<_>, Vec<_>) = builtins()
+        .filter(|builtin| !builtin.is_refused())
+        .partition(|builtin| builtin.name.starts_with(|first: char| first.is_ascii_alphabetic()));
     list(&mut page, "Operators", &operators);
     list(&mut page, "Functions", &functions);
     page
 }
 
-fn list(page: &mut String, title: &str, routines: &[&Routine]) {
+fn list(page: &mut String, title: &str, builtins: &[&Builtin]) {
     let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for routine in routines {
-        by_name.entry(routine.name).or_default().push(format!("`{}` {}", shown(routine), routine.result.name()));
+    for builtin in builtins {
+        by_name.entry(builtin.name).or_default().push(format!("`{}` {}", shown(builtin), builtin.result.name()));
     }
     let _ = write!(page, "\n## {title}\n\n| name | arguments and outcome |\n|---|---|\n");
     for (name, overloads) in by_name {
@@ -128,8 +128,8 @@ fn list(page: &mut String, title: &str, routines: &[&Routine]) {
 }
 
 /// The parameters in parentheses.
-fn shown(routine: &Routine) -> String {
-    let mut parameters: Vec<String> = routine
+fn shown(builtin: &Builtin) -> String {
+    let mut parameters: Vec<String> = builtin
         .parameters
         .iter()
         .map(|parameter| match parameter {
@@ -138,7 +138,7 @@ fn shown(routine: &Routine) -> String {
             Parameter::Any => "any".to_owned(),
         })
         .collect();
-    if routine.is_variadic {
+    if builtin.is_variadic {
         parameters.push("...".to_owned());
     }
     format!("({})", parameters.join(", "))

@@ -79,7 +79,7 @@ const fn refused(signature: &'static str, result: &'static str) -> Definition {
 }
 
 /// One overload of a function or operator.
-pub struct Routine {
+pub struct Builtin {
     /// `substring(text, integer)`: what it is known by, also in stored catalogs.
     pub signature: &'static str,
     /// `substring`, or the operator's symbol.
@@ -96,7 +96,7 @@ pub struct Routine {
     evaluate: Option<Evaluate>,
 }
 
-impl Routine {
+impl Builtin {
     fn of(definition: &Definition) -> Option<Self> {
         let (name, rest) = definition.signature.split_once('(')?;
         let list = rest.strip_suffix(')')?;
@@ -154,8 +154,8 @@ impl Routine {
 }
 
 /// All definitions, by their signature.
-static ROUTINES: LazyLock<BTreeMap<&'static str, Routine>> =
-    LazyLock::new(|| all().filter_map(Routine::of).map(|routine| (routine.signature, routine)).collect());
+static BUILTINS: LazyLock<BTreeMap<&'static str, Builtin>> =
+    LazyLock::new(|| all().filter_map(Builtin::of).map(|builtin| (builtin.signature, builtin)).collect());
 
 fn all() -> impl Iterator<Item = &'static Definition> {
     [
@@ -172,59 +172,59 @@ fn all() -> impl Iterator<Item = &'static Definition> {
     .flatten()
 }
 
-/// All routines, in the order of their signatures.
-pub fn routines() -> impl Iterator<Item = &'static Routine> {
-    ROUTINES.values()
+/// All builtins, in the order of their signatures.
+pub fn builtins() -> impl Iterator<Item = &'static Builtin> {
+    BUILTINS.values()
 }
 
 /// The overloads of a name.
-pub fn overloads(name: &str) -> impl Iterator<Item = RoutineRef> {
-    ROUTINES.values().filter(move |routine| routine.name == name).map(RoutineRef)
+pub fn overloads(name: &str) -> impl Iterator<Item = BuiltinRef> {
+    BUILTINS.values().filter(move |builtin| builtin.name == name).map(BuiltinRef)
 }
 
-/// A routine in an expression: kept as its signature.
+/// A builtin in an expression: kept as its signature.
 #[derive(Clone, Copy)]
-pub struct RoutineRef(&'static Routine);
+pub struct BuiltinRef(&'static Builtin);
 
-impl RoutineRef {
-    /// The routine of a signature.
+impl BuiltinRef {
+    /// The builtin of a signature.
     pub fn find(signature: &str) -> Option<Self> {
-        ROUTINES.get(signature).map(Self)
+        BUILTINS.get(signature).map(Self)
     }
 
-    /// The routine itself.
-    pub fn routine(&self) -> &'static Routine {
+    /// The builtin itself.
+    pub fn builtin(&self) -> &'static Builtin {
         self.0
     }
 }
 
-impl fmt::Debug for RoutineRef {
+impl fmt::Debug for BuiltinRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.signature)
     }
 }
 
-impl PartialEq for RoutineRef {
+impl PartialEq for BuiltinRef {
     fn eq(&self, other: &Self) -> bool {
         self.0.signature == other.0.signature
     }
 }
 
-impl Eq for RoutineRef {}
+impl Eq for BuiltinRef {}
 
-impl Hash for RoutineRef {
+impl Hash for BuiltinRef {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.signature.hash(state);
     }
 }
 
-impl Serialize for RoutineRef {
+impl Serialize for BuiltinRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.signature)
     }
 }
 
-impl<'de> Deserialize<'de> for RoutineRef {
+impl<'de> Deserialize<'de> for BuiltinRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let signature = String::deserialize(deserializer)?;
         Self::find(&signature)
@@ -240,8 +240,8 @@ mod tests {
     fn every_definition_can_be_read_and_stands_once() {
         let signatures: Vec<&str> = all().map(|definition| definition.signature).collect();
         for definition in all() {
-            assert!(Routine::of(definition).is_some(), "{}", definition.signature);
+            assert!(Builtin::of(definition).is_some(), "{}", definition.signature);
         }
-        assert_eq!(routines().count(), signatures.len(), "two definitions have one signature");
+        assert_eq!(builtins().count(), signatures.len(), "two definitions have one signature");
     }
 }

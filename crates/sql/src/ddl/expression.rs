@@ -8,10 +8,10 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
+use super::builtin::Given;
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
-use super::routine::Given;
 use super::scope::{self, Level};
 use super::select::Cte;
 use super::types;
@@ -463,7 +463,7 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// An operator that is a routine.
+    /// An operator that is a builtin.
     fn symbol(&mut self, expr: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Operand> {
         let (left, right) = (Given::Operand(self.operand(left)?), self.given(right)?);
         self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known)

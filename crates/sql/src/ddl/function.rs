@@ -7,12 +7,12 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
+use super::builtin::Given;
 use super::collect::collection;
 use super::expression::Analyzer;
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{NOWHERE, Outcome, Problem};
-use super::routine::Given;
 
 /// The setting in which PostgREST leaves the claims of the token.
 const CLAIMS: &str = "request.jwt.claims";
@@ -114,7 +114,7 @@ impl Analyzer<'_> {
                 call(Function::NullIf, vec![left, right], data_type)
             }
             ("length", [argument]) if self.operand(argument)?.data_type() == Some(Type::Bytea) => {
-                return self.routine(name, arguments, at);
+                return self.builtin(name, arguments, at);
             }
             ("lower", [argument]) => self.text_function(Function::Lower, name, argument, Type::Text)?,
             ("upper", [argument]) => self.text_function(Function::Upper, name, argument, Type::Text)?,
@@ -152,7 +152,7 @@ impl Analyzer<'_> {
             ("current_setting", [setting] | [setting, _]) => {
                 return self.current_setting(setting, at);
             }
-            _ => return self.routine(name, arguments, at),
+            _ => return self.builtin(name, arguments, at),
         }))
     }
 

@@ -4,10 +4,10 @@ use catalog::{Expression, Function};
 use datatype::{Datum, Type};
 use sqlparser::ast::{BinaryOperator, Expr, Spanned};
 
+use super::builtin::Given;
 use super::expression::Analyzer;
 use super::operator::{self, Operand};
 use super::problem::Outcome;
-use super::routine::Given;
 
 impl Analyzer<'_> {
     /// A step or several into a JSON value.

@@ -4,6 +4,7 @@
 //! outcome of [`translate`] is a whole script or an error, never half of one.
 
 mod alter;
+mod builtin;
 mod collect;
 mod constraint;
 mod create_table;
@@ -28,7 +29,6 @@ mod query;
 mod refusal;
 mod render;
 mod role;
-mod routine;
 mod scope;
 mod seed;
 mod select;

@@ -5,10 +5,10 @@ use catalog::{
     Binary, Collect, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, SetOperation,
     Sort, Source, SourceId,
 };
-use datatype::function::{Parameter, Routine};
+use datatype::function::{Builtin, Parameter};
 use datatype::{Datum, Type};
 
-use super::functions::routine_name;
+use super::functions::builtin_name;
 use super::names;
 use crate::writer::{Values, Writer};
 
@@ -343,20 +343,20 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
         Function::Max => collated(writer, "max("),
         Function::BoolAnd => plain(writer, "min("),
         Function::BoolOr => plain(writer, "max("),
-        Function::Routine(found) => write_routine(writer, found.routine(), arguments, row),
+        Function::Builtin(found) => write_builtin(writer, found.builtin(), arguments, row),
         Function::Collect(collect) => write_collection(writer, collect, arguments, row),
     }
 }
 
-/// Appends the call of a routine; an argument for a parameter of any type goes with its type's code.
-fn write_routine(writer: &mut Writer, routine: &Routine, arguments: &[Expression], row: RowColumns) {
+/// Appends the call of a builtin; an argument for a parameter of any type goes with its type's code.
+fn write_builtin(writer: &mut Writer, builtin: &Builtin, arguments: &[Expression], row: RowColumns) {
     // In the schema nothing depends on the time zone of a request: a check or an index would not hold.
-    writer.identifier(&routine_name(routine, row == RowColumns::Bare)).syntax("(");
+    writer.identifier(&builtin_name(builtin, row == RowColumns::Bare)).syntax("(");
     for (index, argument) in arguments.iter().enumerate() {
         if index > 0 {
             writer.syntax(", ");
         }
-        if routine.parameter(index) == Some(&Parameter::Any) {
+        if builtin.parameter(index) == Some(&Parameter::Any) {
             write_code(writer, &argument.data_type());
             writer.syntax(", ");
         }

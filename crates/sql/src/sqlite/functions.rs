@@ -46,10 +46,10 @@ pub const AGGREGATE: &[(&str, i32)] = &[
     ("pg_jsonb_object_agg", 4),
 ];
 
-/// The name under which a routine of `datatype` is registered: its signature, and for one that depends on the time
+/// The name under which a builtin of `datatype` is registered: its signature, and for one that depends on the time
 /// zone a second one that computes in UTC, for the schema.
-pub fn routine_name(routine: &datatype::function::Routine, in_utc: bool) -> String {
-    if in_utc && routine.uses_zone { format!("{}@utc", routine.signature) } else { routine.signature.to_owned() }
+pub fn builtin_name(builtin: &datatype::function::Builtin, in_utc: bool) -> String {
+    if in_utc && builtin.uses_zone { format!("{}@utc", builtin.signature) } else { builtin.signature.to_owned() }
 }
 
 /// Collations that do not depend on the schema; one per enumeration comes on top.

@@ -84,9 +84,9 @@ pub fn open() -> Connection {
     for name in ["pg_now", "pg_current_date"] {
         connection.create_scalar_function(name, -1, volatile, |_| Ok(0_i64)).expect("a function");
     }
-    for routine in datatype::function::routines() {
-        for (in_utc, flags) in [(true, stable), (false, if routine.uses_zone { volatile } else { stable })] {
-            let name = sql::sqlite::functions::routine_name(routine, in_utc);
+    for builtin in datatype::function::builtins() {
+        for (in_utc, flags) in [(true, stable), (false, if builtin.uses_zone { volatile } else { stable })] {
+            let name = sql::sqlite::functions::builtin_name(builtin, in_utc);
             connection.create_scalar_function(&*name, -1, flags, |_| Ok(None::<i64>)).expect("a function");
         }
     }

@@ -14,7 +14,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Error, ToSql};
 
 use super::identity::Identity;
-use super::{rounding, routines};
+use super::{builtins, rounding};
 
 /// What separates the parts of an error that a function raises; it cannot stand in a message of ours.
 const MARK: char = '\u{1}';
@@ -109,7 +109,7 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     register_arithmetic(connection)?;
     register_json(connection)?;
     register_casts(connection, identity)?;
-    routines::register(connection, identity)?;
+    builtins::register(connection, identity)?;
     connection.create_aggregate_function("pg_sum", 2, pure(), SumFunction)?;
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
     connection
@@ -380,9 +380,9 @@ mod tests {
         for (name, arguments) in sql::sqlite::functions::SCALAR.iter().chain(sql::sqlite::functions::AGGREGATE) {
             assert!(known(name, *arguments), "{name} with {arguments} arguments is not registered");
         }
-        for routine in datatype::function::routines().filter(|routine| !routine.is_refused()) {
+        for builtin in datatype::function::builtins().filter(|builtin| !builtin.is_refused()) {
             for in_utc in [false, true] {
-                let name = sql::sqlite::functions::routine_name(routine, in_utc);
+                let name = sql::sqlite::functions::builtin_name(builtin, in_utc);
                 let text = "SELECT count(*) FROM pragma_function_list WHERE name = ?1";
                 let found: i64 = connection.query_row(text, [&name], |row| row.get(0)).expect("asks");
                 assert!(found > 0, "{name} is not registered");

@@ -1,5 +1,6 @@
 //! The embedded engine: SQLite, one file, in write-ahead mode. Many readers, one writer, group commit.
 
+mod builtins;
 mod connection;
 mod failure;
 mod functions;
@@ -8,7 +9,6 @@ mod migration;
 mod output;
 mod reader;
 mod rounding;
-mod routines;
 mod write;
 mod writer;
 

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use datatype::function::{Arguments, LONGEST_RESULT, Parameter, Routine, routines};
+use datatype::function::{Arguments, Builtin, LONGEST_RESULT, Parameter, builtins};
 use datatype::{DatumRef, Type, Zone};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context};
 use rusqlite::types::Value;
-use sql::sqlite::functions::routine_name;
+use sql::sqlite::functions::builtin_name;
 
 use super::functions::{argument, coded, failed, pure, raise, value, volatile};
 use super::identity::Identity;
 
 /// Registers all of them.
 pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>) -> rusqlite::Result<()> {
-    for routine in routines().filter(|routine| !routine.is_refused()) {
-        register_routine(connection, routine, identity)?;
+    for builtin in builtins().filter(|builtin| !builtin.is_refused()) {
+        register_routine(connection, builtin, identity)?;
     }
     connection.create_aggregate_function("pg_single", 1, pure(), Single)?;
     connection.create_aggregate_function("pg_string_agg", 2, pure(), Strings)?;
@@ -34,36 +34,36 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
 
 fn register_routine(
     connection: &Connection,
-    routine: &'static Routine,
+    builtin: &'static Builtin,
     identity: &Arc<Mutex<Identity>>,
 ) -> rusqlite::Result<()> {
     let width = |parameter: &Parameter| if *parameter == Parameter::Any { 2 } else { 1 };
-    let arguments = match routine.is_variadic {
+    let arguments = match builtin.is_variadic {
         true => -1,
-        false => routine.parameters.iter().map(width).sum(),
+        false => builtin.parameters.iter().map(width).sum(),
     };
-    let in_utc = routine_name(routine, true);
+    let in_utc = builtin_name(builtin, true);
     connection.create_scalar_function(in_utc.as_str(), arguments, pure(), move |context| {
-        call(routine, context, &Zone::Utc)
+        call(builtin, context, &Zone::Utc)
     })?;
-    if !routine.uses_zone {
+    if !builtin.uses_zone {
         return Ok(());
     }
     let identity = identity.clone();
-    let name = routine_name(routine, false);
+    let name = builtin_name(builtin, false);
     connection.create_scalar_function(name.as_str(), arguments, volatile(), move |context| {
         let zone = identity.lock().zone.clone();
-        call(routine, context, &zone)
+        call(builtin, context, &zone)
     })
 }
 
 /// More arguments than most calls have are gathered on the heap all the same: one allocation per call.
-fn call(routine: &Routine, context: &Context<'_>, zone: &Zone) -> rusqlite::Result<Value> {
+fn call(builtin: &Builtin, context: &Context<'_>, zone: &Zone) -> rusqlite::Result<Value> {
     let mut values = Vec::with_capacity(context.len());
     let mut types = Vec::with_capacity(context.len());
     let mut position = 0;
     while position < context.len() {
-        match routine.parameter(values.len()) {
+        match builtin.parameter(values.len()) {
             Some(Parameter::Any) => {
                 types.push(coded(context, position)?);
                 position += 1;
@@ -74,7 +74,7 @@ fn call(routine: &Routine, context: &Context<'_>, zone: &Zone) -> rusqlite::Resu
         values.push(argument(context, position)?);
         position += 1;
     }
-    routine.call(&Arguments { values: &values, types: &types, zone }).map(value).map_err(failed)
+    builtin.call(&Arguments { values: &values, types: &types, zone }).map(value).map_err(failed)
 }
 
 /// `pg_single(x)`: the value of the one row of a scalar subquery.

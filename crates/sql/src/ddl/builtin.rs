@@ -2,7 +2,7 @@
 //! the resolution of functions and operators (chapter "Type Conversion" of its manual).
 
 use catalog::{Expression, Function};
-use datatype::function::{Arguments, Parameter, Routine, RoutineRef, overloads};
+use datatype::function::{Arguments, Builtin, BuiltinRef, Parameter, overloads};
 use datatype::{DatumRef, Type, Zone};
 use sqlparser::ast::{Array, Expr, Value};
 use sqlparser::tokenizer::Location;
@@ -42,7 +42,7 @@ impl Given {
 
 impl Analyzer<'_> {
     /// A call by name; `None` when no overload takes the arguments.
-    pub(super) fn routine(&mut self, name: &str, arguments: &[&Expr], at: Location) -> Outcome<Option<Expression>> {
+    pub(super) fn builtin(&mut self, name: &str, arguments: &[&Expr], at: Location) -> Outcome<Option<Expression>> {
         if overloads(name).next().is_none() {
             return Ok(None);
         }
@@ -70,7 +70,7 @@ impl Analyzer<'_> {
         };
         let exact = same.and_then(|data_type| {
             overloads(symbol).find(|candidate| {
-                let parameters = &candidate.routine().parameters;
+                let parameters = &candidate.builtin().parameters;
                 parameters.len() == 2
                     && parameters.iter().all(|parameter| *parameter == Parameter::Typed(data_type.clone()))
             })
@@ -92,13 +92,13 @@ impl Analyzer<'_> {
 
     /// A call with arguments that were read.
     pub(super) fn routine_of(&self, name: &str, given: Vec<Given>, at: Location) -> Outcome<Option<Expression>> {
-        let candidates: Vec<RoutineRef> =
+        let candidates: Vec<BuiltinRef> =
             overloads(name).filter(|candidate| is_applicable(candidate, &given)).collect();
         if candidates.is_empty() {
             return Ok(None);
         }
         match chosen(candidates, &given) {
-            Some(routine) => self.called(routine, given, at).map(Some),
+            Some(builtin) => self.called(builtin, given, at).map(Some),
             None => {
                 let types: Vec<String> = given.iter().map(Given::type_name).collect();
                 let message = format!("function {name}({}) is not unique", types.join(", "));
@@ -107,17 +107,17 @@ impl Analyzer<'_> {
         }
     }
 
-    fn called(&self, found: RoutineRef, given: Vec<Given>, at: Location) -> Outcome<Expression> {
-        let routine = found.routine();
-        if routine.is_refused() {
+    fn called(&self, found: BuiltinRef, given: Vec<Given>, at: Location) -> Outcome<Expression> {
+        let builtin = found.builtin();
+        if builtin.is_refused() {
             return Err(Problem::refused(
                 at,
-                routine.signature,
+                builtin.signature,
                 "it is not available on the embedded engine, which would not give every digit as PostgreSQL does",
                 "instead, cast the arguments to double precision, or compute it in the program that calls the API",
             ));
         }
-        if routine.uses_zone && matches!(self.context, Context::Generated | Context::Index) {
+        if builtin.uses_zone && matches!(self.context, Context::Generated | Context::Index) {
             let message = format!("functions in {} must be marked IMMUTABLE", self.context.name());
             return Err(Problem::invalid(at, message).instead(
                 "its outcome depends on the time zone; use AT TIME ZONE 'utc' inside, or another expression",
@@ -125,7 +125,7 @@ impl Analyzer<'_> {
         }
         let mut arguments = Vec::new();
         for (index, given) in given.into_iter().enumerate() {
-            arguments.push(match (given, routine.parameter(index)) {
+            arguments.push(match (given, builtin.parameter(index)) {
                 (Given::Operand(operand), Some(Parameter::Typed(data_type))) => {
                     operator::bare(operator::widened(operand, data_type, at)?)
                 }
@@ -134,23 +134,23 @@ impl Analyzer<'_> {
                 (Given::Operand(operand), _) => operator::bare(operand.or_text()),
             });
         }
-        if let Some(why) = never_supported(routine, &arguments) {
+        if let Some(why) = never_supported(builtin, &arguments) {
             return Err(Problem::refused(
                 at,
-                routine.signature,
+                builtin.signature,
                 why,
                 "instead, write another pattern, or compute it in the program that calls the API",
             ));
         }
-        let data_type = routine.result.clone();
-        Ok(Expression::Call { function: Function::Routine(found), arguments, data_type })
+        let data_type = builtin.result.clone();
+        Ok(Expression::Call { function: Function::Builtin(found), arguments, data_type })
     }
 }
 
 /// Why a call with these literals cannot be supported, whatever its first argument is: a pattern or template that is
 /// refused for every row is refused when the schema is read.
-fn never_supported(routine: &Routine, arguments: &[Expression]) -> Option<String> {
-    let sample = match routine.parameters.first()? {
+fn never_supported(builtin: &Builtin, arguments: &[Expression]) -> Option<String> {
+    let sample = match builtin.parameters.first()? {
         Parameter::Typed(Type::Text) => DatumRef::Text(""),
         Parameter::Typed(Type::Timestamp | Type::TimestampTz) => DatumRef::Integer(0),
         _ => return None,
@@ -161,7 +161,7 @@ fn never_supported(routine: &Routine, arguments: &[Expression]) -> Option<String
     });
     let values: Vec<DatumRef<'_>> = std::iter::once(Some(sample)).chain(literals).collect::<Option<_>>()?;
     let types: Vec<Type> = arguments.iter().map(Expression::data_type).collect();
-    let outcome = routine.call(&Arguments { values: &values, types: &types, zone: &Zone::Utc });
+    let outcome = builtin.call(&Arguments { values: &values, types: &types, zone: &Zone::Utc });
     outcome.err().filter(|error| error.sqlstate == "0A000").map(|error| error.message)
 }
 
@@ -219,10 +219,10 @@ fn is_exact(parameter: Option<&Parameter>, data_type: &Type) -> bool {
 }
 
 /// Whether every argument is of its parameter's type or becomes it by an implicit cast.
-fn is_applicable(candidate: &RoutineRef, given: &[Given]) -> bool {
-    let routine = candidate.routine();
-    routine.takes(given.len())
-        && given.iter().enumerate().all(|(index, argument)| match (argument, routine.parameter(index)) {
+fn is_applicable(candidate: &BuiltinRef, given: &[Given]) -> bool {
+    let builtin = candidate.builtin();
+    builtin.takes(given.len())
+        && given.iter().enumerate().all(|(index, argument)| match (argument, builtin.parameter(index)) {
             (_, None) => false,
             (Given::Texts(_), Some(parameter)) => *parameter == Parameter::Texts,
             (Given::Operand(Operand::Unknown(Some(text))), Some(Parameter::Texts)) => {
@@ -231,7 +231,7 @@ fn is_applicable(candidate: &RoutineRef, given: &[Given]) -> bool {
             (Given::Operand(Operand::Known(_)), Some(Parameter::Texts)) => false,
             (Given::Operand(_), Some(Parameter::Texts)) => true,
             // Of one argument of any type PostgreSQL wants to know the type.
-            (given, Some(Parameter::Any)) => routine.is_variadic || !given.is_open(),
+            (given, Some(Parameter::Any)) => builtin.is_variadic || !given.is_open(),
             (Given::Operand(operand), Some(Parameter::Typed(wanted))) => match operand.data_type() {
                 None => true,
                 Some(from) => operator::is_implicit(&from.without_modifier(), wanted),
@@ -240,14 +240,14 @@ fn is_applicable(candidate: &RoutineRef, given: &[Given]) -> bool {
 }
 
 /// The one that fits best.
-fn chosen(candidates: Vec<RoutineRef>, given: &[Given]) -> Option<RoutineRef> {
+fn chosen(candidates: Vec<BuiltinRef>, given: &[Given]) -> Option<BuiltinRef> {
     let types: Vec<Option<Type>> = given.iter().map(Given::data_type).collect();
-    let count = |candidate: &RoutineRef, test: &dyn Fn(Option<&Parameter>, &Type) -> bool| {
+    let count = |candidate: &BuiltinRef, test: &dyn Fn(Option<&Parameter>, &Type) -> bool| {
         types
             .iter()
             .enumerate()
             .filter_map(|(index, data_type)| Some((index, data_type.as_ref()?)))
-            .filter(|(index, data_type)| test(candidate.routine().parameter(*index), data_type))
+            .filter(|(index, data_type)| test(candidate.builtin().parameter(*index), data_type))
             .count()
     };
     let text_as_text = |parameter: Option<&Parameter>, data_type: &Type| {
@@ -270,10 +270,10 @@ fn chosen(candidates: Vec<RoutineRef>, given: &[Given]) -> Option<RoutineRef> {
         && let Some(first) = known.next()
         && known.all(|other| other == first)
     {
-        let same: Vec<RoutineRef> = left
+        let same: Vec<BuiltinRef> = left
             .iter()
             .copied()
-            .filter(|candidate| (0..given.len()).all(|index| is_exact(candidate.routine().parameter(index), first)))
+            .filter(|candidate| (0..given.len()).all(|index| is_exact(candidate.builtin().parameter(index), first)))
             .collect();
         if same.len() == 1 {
             left = same;
@@ -285,14 +285,14 @@ fn chosen(candidates: Vec<RoutineRef>, given: &[Given]) -> Option<RoutineRef> {
     }
 }
 
-fn best(candidates: Vec<RoutineRef>, score: impl Fn(&RoutineRef) -> usize) -> Vec<RoutineRef> {
+fn best(candidates: Vec<BuiltinRef>, score: impl Fn(&BuiltinRef) -> usize) -> Vec<BuiltinRef> {
     let highest = candidates.iter().map(&score).max().unwrap_or(0);
     candidates.into_iter().filter(|candidate| score(candidate) == highest).collect()
 }
 
 /// An open literal is text where a candidate takes text; else it decides only if all candidates are of one kind.
-fn for_open(candidates: Vec<RoutineRef>, index: usize) -> Vec<RoutineRef> {
-    let parameter = |candidate: &RoutineRef| match candidate.routine().parameter(index) {
+fn for_open(candidates: Vec<BuiltinRef>, index: usize) -> Vec<BuiltinRef> {
+    let parameter = |candidate: &BuiltinRef| match candidate.builtin().parameter(index) {
         Some(Parameter::Typed(data_type)) => Some(data_type.clone()),
         _ => None,
     };
@@ -305,12 +305,12 @@ fn for_open(candidates: Vec<RoutineRef>, index: usize) -> Vec<RoutineRef> {
             _ => return candidates,
         }
     };
-    let of_kind: Vec<RoutineRef> = candidates
+    let of_kind: Vec<BuiltinRef> = candidates
         .iter()
         .copied()
         .filter(|candidate| parameter(candidate).is_some_and(|data_type| category(&data_type) == kind))
         .collect();
-    let preferred: Vec<RoutineRef> = of_kind
+    let preferred: Vec<BuiltinRef> = of_kind
         .iter()
         .copied()
         .filter(|candidate| parameter(candidate).is_some_and(|data_type| is_preferred(&data_type)))
