@@ -23,10 +23,11 @@ ci:
 bench *arguments:
     bench/run {{ arguments }}
 
-# Write generated files anew: recorded SQL, the reference pages, docs/conformance.md. Read the diff.
+# Write generated files anew: recorded SQL, reference pages, docs/conformance.md, tests/equality. Read the diff.
 bless:
     cargo test -p sql -p contract -- --ignored bless
     cargo test -p telemetry -p pando -- --ignored bless
+    cargo test -p store --test equality -- --ignored bless
 
 # Format everything
 fmt:

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use base::{QualifiedName, Signature};
+use datatype::function::BuiltinRef;
 use datatype::{Datum, Type};
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +165,7 @@ impl Binary {
 pub enum Function {
     /// `now()`, `current_timestamp`: the start of the transaction.
     Now,
-    /// `current_date`, in UTC.
+    /// `current_date`, in the time zone of the request.
     CurrentDate,
     /// `gen_random_uuid()`.
     GenRandomUuid,
@@ -223,6 +224,47 @@ pub enum Function {
     BoolOr,
     /// A function that the schema declares. The planner and the DDL put its body in the call's place; no engine sees it.
     Routine(Arc<Signature>),
+    /// A function or operator that `datatype` defines.
+    Builtin(BuiltinRef),
+    /// An aggregate whose outcome depends on the order of its rows.
+    Collect(Box<Collect>),
+}
+
+/// An aggregate that puts its rows together. Its arguments are followed by the condition of `FILTER`, if there is one,
+/// and by the terms of its `ORDER BY`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Collect {
+    /// Which.
+    pub collection: Collection,
+    /// Whether a condition follows the arguments.
+    pub is_filtered: bool,
+    /// Which way each term goes, and whether NULLs go first.
+    pub order: Vec<(Direction, bool)>,
+}
+
+/// The aggregates that put their rows together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Collection {
+    /// `string_agg(text, delimiter)`: NULLs are left out.
+    String,
+    /// `json_agg(x)`
+    Json,
+    /// `jsonb_agg(x)`
+    Jsonb,
+    /// `json_object_agg(key, x)`
+    JsonObject,
+    /// `jsonb_object_agg(key, x)`
+    JsonbObject,
+}
+
+impl Collection {
+    /// How many arguments it has.
+    pub fn arguments(self) -> usize {
+        match self {
+            Self::Json | Self::Jsonb => 1,
+            Self::String | Self::JsonObject | Self::JsonbObject => 2,
+        }
+    }
 }
 
 impl Function {
@@ -230,7 +272,14 @@ impl Function {
     pub fn is_aggregate(&self) -> bool {
         matches!(
             self,
-            Self::Count { .. } | Self::Sum | Self::Avg | Self::Min | Self::Max | Self::BoolAnd | Self::BoolOr
+            Self::Count { .. }
+                | Self::Sum
+                | Self::Avg
+                | Self::Min
+                | Self::Max
+                | Self::BoolAnd
+                | Self::BoolOr
+                | Self::Collect(_)
         )
     }
 }

@@ -1,6 +1,7 @@
 use crate::arithmetic::{integer, number, real};
 use crate::float::{overflow, to_single};
 use crate::integer::checked;
+use crate::interval::Interval;
 use crate::numeric::{self, Decimal, Number};
 use crate::{Datum, DatumRef, Type, ValueError};
 
@@ -25,6 +26,7 @@ impl Sum {
             Type::BigInteger | Type::Numeric(_) => Type::Numeric(None),
             Type::Real => Type::Real,
             Type::Double => Type::Double,
+            Type::Interval => Type::Interval,
             _ => return None,
         })
     }
@@ -67,6 +69,7 @@ impl Sum {
                 return Err(ValueError::not_a_number(self.argument.name()));
             }
             Some(Total::Real(total)) => Datum::Real(total),
+            Some(Total::Interval(total)) => Datum::Text(total.to_text()),
         })
     }
 }
@@ -92,6 +95,7 @@ impl Average {
         Some(match argument {
             Type::SmallInteger | Type::Integer | Type::BigInteger | Type::Numeric(_) => Type::Numeric(None),
             Type::Real | Type::Double => Type::Double,
+            Type::Interval => Type::Interval,
             _ => return None,
         })
     }
@@ -127,6 +131,10 @@ impl Average {
             }
             #[expect(clippy::cast_precision_loss, reason = "PostgreSQL counts in floating point as well")]
             Some(Total::Real(total)) => return Ok(Datum::Real(total / self.count as f64)),
+            #[expect(clippy::cast_precision_loss, reason = "PostgreSQL divides intervals in floating point as well")]
+            Some(Total::Interval(total)) => {
+                return Ok(Datum::Text(total.divided_by(self.count as f64)?.to_text()));
+            }
             Some(Total::Integer(total)) => Number::Finite(Decimal::from_integer(total)),
             Some(Total::Small { coefficient, scale }) => Number::Finite(small(coefficient, scale)?),
             Some(Total::Number(total)) => total,
@@ -166,6 +174,7 @@ enum Total {
     /// Any other numeric.
     Number(Number),
     Real(f64),
+    Interval(Interval),
 }
 
 /// Numerics with more bytes than this are added in arbitrary precision.
@@ -185,6 +194,7 @@ impl Total {
                 _ => number(argument, value).map(Self::Number),
             },
             Type::Real | Type::Double => real(argument, value).map(Self::Real),
+            Type::Interval => Interval::of(value).map(Self::Interval),
             _ => Err(ValueError::new("42883", format!("function {function}({}) does not exist", argument.name()))),
         }
     }
@@ -201,6 +211,7 @@ impl Total {
                 }
                 Self::Real(sum)
             }
+            (Self::Interval(total), Self::Interval(term)) => Self::Interval(total.plus(term)?),
             (total, term) => match total.plus_small(&term) {
                 Some(sum) => sum,
                 None => Self::Number(numeric::add(&total.into_number()?, &term.into_number()?)?),
@@ -226,7 +237,7 @@ impl Total {
             Self::Integer(value) => Ok(Number::Finite(Decimal::from_integer(value))),
             Self::Small { coefficient, scale } => small(coefficient, scale).map(Number::Finite),
             Self::Number(number) => Ok(number),
-            Self::Real(_) => Err(ValueError::shape(&Type::Numeric(None))),
+            Self::Real(_) | Self::Interval(_) => Err(ValueError::shape(&Type::Numeric(None))),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::calendar::{
 use crate::float::{parse_float, to_single, write_float};
 use crate::input::{first_characters, parse_in};
 use crate::integer::checked;
+use crate::interval::Interval;
 use crate::numeric::{Number, parse_number};
 use crate::output::write_text;
 use crate::{Datum, DatumRef, Type, ValueError, Zone, json};
@@ -19,6 +20,7 @@ pub fn can_cast(from: &Type, to: &Type) -> bool {
         (Type::Date, Type::Timestamp | Type::TimestampTz) => true,
         (Type::Timestamp, Type::Date | Type::Time | Type::TimestampTz) => true,
         (Type::TimestampTz, Type::Date | Type::Time | Type::Timestamp) => true,
+        (Type::Time, Type::Interval) | (Type::Interval, Type::Time) => true,
         (Type::Json, Type::Jsonb) | (Type::Jsonb, Type::Json) => true,
         (Type::Jsonb, Type::Boolean) => true,
         (Type::Jsonb, to) => to.is_number(),
@@ -48,6 +50,13 @@ pub fn cast(from: &Type, to: &Type, value: DatumRef<'_>, zone: &Zone) -> Result<
         (Type::Jsonb, _) if to.is_number() => from_jsonb(to, value),
         (Type::Boolean, Type::Integer) => Ok(Datum::Integer(i64::from(integer(from, value)? != 0))),
         (Type::Integer, Type::Boolean) => Ok(Datum::Integer(i64::from(integer(from, value)? != 0))),
+        (Type::Time, Type::Interval) => {
+            let time = Interval { microseconds: integer(from, value)?, ..Interval::default() };
+            Ok(Datum::Text(time.to_text()))
+        }
+        (Type::Interval, Type::Time) => {
+            Ok(Datum::Integer(Interval::of(value)?.microseconds.rem_euclid(MICROSECONDS_PER_DAY)))
+        }
         (Type::Json, Type::Jsonb) => match value {
             DatumRef::Text(text) => json::canonical(text).map(Datum::Text),
             _ => Err(ValueError::shape(from)),

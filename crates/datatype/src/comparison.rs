@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use crate::{DatumRef, EnumType, Type, json, numeric};
+use crate::{DatumRef, EnumType, Type, interval, json, numeric};
 
 /// The order of two values of a type, as PostgreSQL's btree keeps them in the C locale. NULL, and what is not
 /// of the type's form, comes last; the order is total.
@@ -20,6 +20,7 @@ pub fn compare(data_type: &Type, left: DatumRef<'_>, right: DatumRef<'_>) -> Ord
 fn compare_texts(data_type: &Type, left: &str, right: &str) -> Ordering {
     match data_type {
         Type::Numeric(_) => numeric::compare_text(left, right),
+        Type::Interval => interval::compare_text(left, right),
         Type::Json | Type::Jsonb => json::compare(left, right),
         Type::Enum(definition) => {
             place(definition, left).cmp(&place(definition, right)).then_with(|| {

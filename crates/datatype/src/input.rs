@@ -3,7 +3,7 @@ use crate::float::parse_float;
 use crate::integer::{parse_boolean, parse_integer};
 use crate::temporal::{parse_date, parse_time, parse_timestamp, parse_timestamp_tz};
 use crate::uuid::parse_uuid;
-use crate::{Datum, EnumType, Type, ValueError, Zone, json, numeric};
+use crate::{Datum, EnumType, Type, ValueError, Zone, interval, json, numeric};
 
 /// Reads a value from text as the type's input function does, modifiers included: `varchar(8)` refuses longer
 /// texts, `numeric(12,2)` rounds. A `timestamptz` without an offset is in UTC.
@@ -35,6 +35,7 @@ pub fn parse_in(data_type: &Type, text: &str, zone: &Zone) -> Result<Datum, Valu
         Type::Time => Datum::Integer(parse_time(text)?),
         Type::Timestamp => Datum::Integer(parse_timestamp(text)?),
         Type::TimestampTz => Datum::Integer(parse_timestamp_tz(text, zone)?),
+        Type::Interval => Datum::Text(interval::parse(text)?.to_text()),
         Type::Json => {
             json::validate(text)?;
             Datum::Text(text.to_owned())

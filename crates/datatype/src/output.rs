@@ -26,7 +26,7 @@ pub fn write_json(data_type: &Type, value: DatumRef<'_>, zone: &Zone, out: &mut 
         }
         (Type::Json | Type::Jsonb, DatumRef::Text(text)) => out.extend_from_slice(text.as_bytes()),
         // These hold nothing that JSON escapes.
-        (Type::Uuid, DatumRef::Text(text)) => {
+        (Type::Uuid | Type::Interval, DatumRef::Text(text)) => {
             write_between_quotes(true, out, |out| out.extend_from_slice(text.as_bytes()));
         }
         (_, DatumRef::Text(text)) => write_string(text, out),

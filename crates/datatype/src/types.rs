@@ -46,6 +46,8 @@ pub enum Type {
     Timestamp,
     /// `timestamp with time zone`: `Integer`, microseconds since 1970 UTC; infinities as for `Date`.
     TimestampTz,
+    /// `interval`: `Text`, as PostgreSQL's style `postgres` prints it.
+    Interval,
     /// `json`: `Text`, as it was given.
     Json,
     /// `jsonb`: `Text`, in PostgreSQL's canonical print (`{"a": 1}`).
@@ -76,6 +78,7 @@ impl Type {
             "time" | "time without time zone" => Self::Time,
             "timestamp" | "timestamp without time zone" => Self::Timestamp,
             "timestamptz" | "timestamp with time zone" => Self::TimestampTz,
+            "interval" => Self::Interval,
             "json" => Self::Json,
             "jsonb" => Self::Jsonb,
             "bytea" => Self::Bytea,
@@ -101,6 +104,7 @@ impl Type {
             Self::Time => "time without time zone",
             Self::Timestamp => "timestamp without time zone",
             Self::TimestampTz => "timestamp with time zone",
+            Self::Interval => "interval",
             Self::Json => "json",
             Self::Jsonb => "jsonb",
             Self::Bytea => "bytea",
@@ -163,6 +167,7 @@ impl Type {
             Self::Json => 15,
             Self::Jsonb => 16,
             Self::Bytea => 17,
+            Self::Interval => 18,
             Self::Enum(_) => return None,
         };
         // Bits 0-7 the kind, bit 8 whether there is a modifier, bits 9-40 precision or length, 41-56 the scale.
@@ -201,6 +206,7 @@ impl Type {
             15 => Self::Json,
             16 => Self::Jsonb,
             17 => Self::Bytea,
+            18 => Self::Interval,
             _ => return None,
         })
     }
@@ -232,6 +238,7 @@ mod tests {
             Type::Varchar(None),
             Type::Jsonb,
             Type::Bytea,
+            Type::Interval,
         ];
         for data_type in types {
             let code = data_type.code().expect("has a code");

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
 use crate::calendar::{SECONDS_PER_DAY, civil_from_days};
 
@@ -32,6 +32,12 @@ impl Zone {
             return Some(Self::Utc);
         }
         DATABASE.get(name).ok().map(Self::Named)
+    }
+
+    /// The zone whose clocks always stand so many seconds east of UTC; `None` beyond a day and two hours.
+    pub(crate) fn fixed(seconds: i64) -> Option<Self> {
+        let offset = Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
+        Some(Self::Named(TimeZone::fixed(offset)))
     }
 
     /// Seconds east of UTC at a moment, given in seconds since 1970 UTC.

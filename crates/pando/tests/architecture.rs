@@ -49,6 +49,8 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("bigdecimal", &["datatype"]),
     ("jiff", &["datatype"]),
     ("regex", &["datatype"]),
+    ("regex-automata", &["datatype"]),
+    ("md-5", &["datatype"]),
 ];
 
 /// The core is pure: none of these.

@@ -15,12 +15,14 @@
 
 mod chance;
 mod http;
+mod postgres;
 mod project;
 mod server;
 mod tools;
 
 pub use chance::Chance;
 pub use http::{Answer, Client, Request};
+pub use postgres::Postgres;
 pub use project::{Project, repository};
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};

@@ -187,6 +187,7 @@ fn json_type(data_type: &Type) -> Option<&'static str> {
         | Type::Time
         | Type::Timestamp
         | Type::TimestampTz
+        | Type::Interval
         | Type::Bytea
         | Type::Enum(_) => "string",
     })

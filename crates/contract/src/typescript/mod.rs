@@ -180,6 +180,8 @@ impl Out<'_> {
             | Type::Timestamp
             | Type::TimestampTz
             | Type::Bytea => "string".to_owned(),
+            // As Supabase's generator has it.
+            Type::Interval => "unknown".to_owned(),
         }
     }
 

@@ -28,7 +28,7 @@ fn compare_top(left: &Node<'_>, right: &Node<'_>) -> Ordering {
     }
 }
 
-fn compare_nodes(left: &Node<'_>, right: &Node<'_>) -> Ordering {
+pub(super) fn compare_nodes(left: &Node<'_>, right: &Node<'_>) -> Ordering {
     match (left, right) {
         (Node::Boolean(left), Node::Boolean(right)) => left.cmp(right),
         (Node::Number(left), Node::Number(right)) => numeric::compare_text(left, right),

@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod edit;
 mod lexer;
 mod path;
 mod string;
@@ -15,6 +16,9 @@ pub use path::{Step, get, get_json, text_of};
 pub use string::write_string;
 pub use strip::strip_nulls;
 
+pub(crate) use edit::{
+    Change, array_length, changed, concatenated, contains, has_key, kind, pretty, without_index, without_key,
+};
 pub(crate) use string::unescape_token;
 
 /// The deepest nesting of `jsonb`; deeper values are refused so that no thread's stack can overflow.

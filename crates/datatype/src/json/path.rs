@@ -9,6 +9,8 @@ pub enum Step<'a> {
     Key(&'a str),
     /// `->n`: the element of an array, from its end if negative; nothing in an object.
     Index(i64),
+    /// A step of `#>`: the member of an object, or the element of an array if it reads as a number.
+    Either(&'a str),
 }
 
 /// The raw text of the value at the end of a path into `jsonb`, found without building a tree. As in PostgreSQL,
@@ -37,6 +39,11 @@ pub fn text_of(raw: &str) -> Option<Cow<'_, str>> {
 fn walk<'a>(text: &'a str, steps: &[Step<'_>], is_scalar_array: bool) -> Option<&'a str> {
     let mut value = trim(text);
     for step in steps {
+        let step = match (step, value.as_bytes().first()?) {
+            (Step::Either(key), b'{') => &Step::Key(key),
+            (Step::Either(key), _) => &Step::Index(key.trim_start().parse().ok()?),
+            (step, _) => step,
+        };
         value = match (step, value.as_bytes().first()?) {
             (Step::Key(key), b'{') => member(value, key)?,
             (Step::Index(index), b'[') => element(value, *index)?,

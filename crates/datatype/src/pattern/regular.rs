@@ -22,11 +22,7 @@ pub struct Pattern {
 /// 2201B `invalid regular expression: ...` in PostgreSQL's words; 0A000 for back references and look-around,
 /// which cannot be matched in linear time.
 pub fn compile(pattern: &str, case_insensitive: bool) -> Result<Pattern, ValueError> {
-    let translated = match translate(pattern, case_insensitive)? {
-        Syntax::Literal { text, ignore_case } => regex_of_literal(&text, ignore_case),
-        Syntax::Expression(expression) => expression,
-    };
-    RegexBuilder::new(&translated)
+    RegexBuilder::new(&translated(pattern, case_insensitive)?.text)
         .size_limit(COMPILED_LIMIT)
         .nest_limit(NESTING_LIMIT.saturating_mul(3))
         .build()
@@ -34,7 +30,30 @@ pub fn compile(pattern: &str, case_insensitive: bool) -> Result<Pattern, ValueEr
         .map_err(|_| invalid("regular expression is too complex"))
 }
 
+/// An expression for the `regex` crate.
+pub(super) struct Translated {
+    pub(super) text: String,
+    /// Whether a quantifier is non-greedy.
+    pub(super) is_lazy: bool,
+    /// Whether PostgreSQL would capture a part of the match.
+    pub(super) has_captures: bool,
+}
+
+pub(super) fn translated(pattern: &str, case_insensitive: bool) -> Result<Translated, ValueError> {
+    Ok(match translate(pattern, case_insensitive)? {
+        Syntax::Literal { text, ignore_case } => {
+            Translated { text: regex_of_literal(&text, ignore_case), is_lazy: false, has_captures: false }
+        }
+        Syntax::Expression(translated) => translated,
+    })
+}
+
 impl Pattern {
+    /// Where the leftmost match from a place on starts.
+    pub(super) fn start_of_match(&self, text: &str, from: usize) -> Option<usize> {
+        self.regex.find_at(text, from).map(|found| found.start())
+    }
+
     /// Whether the expression matches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)

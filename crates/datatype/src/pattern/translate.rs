@@ -2,7 +2,7 @@
 
 use crate::ValueError;
 use crate::pattern::bracket::{ALNUM, DIGIT, SPACE, complement, read_bracket, write_class};
-use crate::pattern::regular::{NESTING_LIMIT, invalid, push_literal};
+use crate::pattern::regular::{NESTING_LIMIT, Translated, invalid, push_literal};
 
 /// The largest number in a bound (`{m,n}`); PostgreSQL's own.
 const LARGEST_BOUND: u32 = 255;
@@ -12,7 +12,7 @@ pub(super) enum Syntax {
     /// `***=`: no expression at all.
     Literal { text: String, ignore_case: bool },
     /// An expression for the `regex` crate.
-    Expression(String),
+    Expression(Translated),
 }
 
 /// The switches of an expression: `(?in)`.
@@ -52,9 +52,11 @@ pub(super) fn translate(pattern: &str, ignore_case: bool) -> Result<Syntax, Valu
     if options.is_literal {
         return Ok(Syntax::Literal { text: rest.to_owned(), ignore_case: options.ignore_case });
     }
-    let mut translator = Translator { rest, options, out: "(?s)".to_owned(), depth: 0 };
+    let mut translator =
+        Translator { rest, options, out: "(?s)".to_owned(), depth: 0, is_lazy: false, has_captures: false };
     translator.expression()?;
-    Ok(Syntax::Expression(translator.out))
+    let Translator { out: text, is_lazy, has_captures, .. } = translator;
+    Ok(Syntax::Expression(Translated { text, is_lazy, has_captures }))
 }
 
 impl Options {
@@ -104,6 +106,8 @@ struct Translator<'a> {
     options: Options,
     out: String,
     depth: u32,
+    is_lazy: bool,
+    has_captures: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -198,7 +202,9 @@ impl<'a> Translator<'a> {
         if self.depth > NESTING_LIMIT {
             return Err(invalid("regular expression is too complex"));
         }
-        if self.take("?:") || !self.rest.starts_with('?') {
+        let is_plain = self.take("?:");
+        if is_plain || !self.rest.starts_with('?') {
+            self.has_captures |= !is_plain;
             self.out.push_str("(?:");
             return Ok(());
         }
@@ -214,7 +220,7 @@ impl<'a> Translator<'a> {
     fn repeat(&mut self, item: Item, item_start: usize, quantifier: &str) -> Result<(), ValueError> {
         require_atom(item)?;
         // The shortest match is a match too: laziness does not matter for whether there is one.
-        self.take("?");
+        self.is_lazy |= self.take("?");
         self.out.insert_str(item_start, "(?:");
         self.out.push(')');
         self.out.push_str(quantifier);

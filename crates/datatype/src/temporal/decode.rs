@@ -36,7 +36,7 @@ pub(super) struct Moment {
 
 /// A zone in the text.
 #[derive(Debug, Clone)]
-pub(super) enum NamedZone {
+pub(crate) enum NamedZone {
     /// So many seconds east of UTC.
     Offset(i64),
     /// A zone with rules.
@@ -140,8 +140,11 @@ fn read(text: &str, is_time_only: bool) -> Result<Decoder, Trouble> {
 }
 
 /// A zone by its name, or in the form of POSIX without summer time (`utc+3`), whose sign counts to the west.
-fn named_zone(name: &str) -> Option<NamedZone> {
+pub(crate) fn named_zone(name: &str) -> Option<NamedZone> {
     const LARGEST_HOUR: i64 = 167;
+    if let Some(Word::Offset { seconds, .. }) = words::find(name) {
+        return Some(NamedZone::Offset(seconds));
+    }
     if let Some(zone) = Zone::from_name(name) {
         return Some(NamedZone::Rules(zone));
     }
@@ -155,7 +158,8 @@ fn named_zone(name: &str) -> Option<NamedZone> {
     let hour = parts.next()??;
     let minute = parts.next().unwrap_or(Some(0))?;
     let second = parts.next().unwrap_or(Some(0))?;
-    let is_valid = letters.len() >= 3 && hour <= LARGEST_HOUR && minute < 60 && second < 60 && parts.next().is_none();
+    let has_name = letters.len() >= 3 || (letters.is_empty() && rest.starts_with(['+', '-']));
+    let is_valid = has_name && hour <= LARGEST_HOUR && minute < 60 && second < 60 && parts.next().is_none();
     is_valid.then(|| NamedZone::Offset(sign * ((hour * 60 + minute) * 60 + second)))
 }
 

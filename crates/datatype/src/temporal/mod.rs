@@ -8,5 +8,8 @@ mod output;
 mod tokens;
 mod words;
 
+pub(crate) use decode::{NamedZone, named_zone};
 pub(crate) use input::{has_impossible_month_or_day, parse_date, parse_time, parse_timestamp, parse_timestamp_tz};
+pub(crate) use numbers::{Fields, Trouble};
 pub(crate) use output::{Style, write_date, write_time, write_timestamp, write_timestamp_tz};
+pub(crate) use tokens::{Token, cut};

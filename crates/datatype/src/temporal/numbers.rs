@@ -4,27 +4,27 @@ use crate::calendar::MICROSECONDS_PER_SECOND;
 use crate::temporal::words::{self, Word};
 
 /// Sets of parts, as bits.
-pub(super) type Parts = u32;
-pub(super) const YEAR: Parts = 1;
-pub(super) const MONTH: Parts = 2;
-pub(super) const DAY: Parts = 4;
+pub(crate) type Parts = u32;
+pub(crate) const YEAR: Parts = 1;
+pub(crate) const MONTH: Parts = 2;
+pub(crate) const DAY: Parts = 4;
 /// A complete date.
-pub(super) const DATE: Parts = YEAR | MONTH | DAY;
+pub(crate) const DATE: Parts = YEAR | MONTH | DAY;
 /// Month and day were given as the day of the year.
-pub(super) const DAY_OF_YEAR: Parts = 8;
-pub(super) const TIME: Parts = 16;
-pub(super) const ZONE: Parts = 32;
+pub(crate) const DAY_OF_YEAR: Parts = 8;
+pub(crate) const TIME: Parts = 16;
+pub(crate) const ZONE: Parts = 32;
 /// The word `dst`.
-pub(super) const SUMMER: Parts = 64;
-pub(super) const HALF_DAY: Parts = 128;
-pub(super) const ERA: Parts = 256;
-pub(super) const WEEKDAY: Parts = 512;
+pub(crate) const SUMMER: Parts = 64;
+pub(crate) const HALF_DAY: Parts = 128;
+pub(crate) const ERA: Parts = 256;
+pub(crate) const WEEKDAY: Parts = 512;
 /// `epoch` and the infinities. They replace whatever else is said.
-pub(super) const RESERVED: Parts = 1024;
+pub(crate) const RESERVED: Parts = 1024;
 
 /// Why a text is no date or time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// It has another form: 22007.
     Format,
     /// A part is outside of its range: 22008.
@@ -41,24 +41,24 @@ pub(super) enum Trouble {
 
 /// The parts as they are found.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fields {
-    pub(super) year: i64,
-    pub(super) month: i64,
-    pub(super) day: i64,
-    pub(super) day_of_year: i64,
-    pub(super) hour: i64,
-    pub(super) minute: i64,
-    pub(super) second: i64,
-    pub(super) microsecond: i64,
+pub(crate) struct Fields {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    pub(crate) day_of_year: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+    pub(crate) microsecond: i64,
     /// The year had one or two digits.
-    pub(super) has_short_year: bool,
+    pub(crate) has_short_year: bool,
     /// The month was a word.
-    pub(super) has_text_month: bool,
+    pub(crate) has_text_month: bool,
 }
 
 impl Fields {
     /// A date in one token: `2024-01-31`, `1/31/2024`, `8-jan-1999`. Gives the parts it holds.
-    pub(super) fn read_date(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
+    pub(crate) fn read_date(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
         let mut numbers = Vec::new();
         let mut known = known;
         let mut found = 0;
@@ -88,7 +88,7 @@ impl Fields {
     }
 
     /// A single number: which part it is follows from the parts that are known.
-    pub(super) fn read_number(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
+    pub(crate) fn read_number(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
         let digits = text.split('.').next().unwrap_or(text);
         let has_point = digits.len() < text.len();
         let value = whole(digits)?;
@@ -136,7 +136,7 @@ impl Fields {
     }
 
     /// Digits run together: `20240131`, `240131`, `040506`, `0405`, `040506.789`.
-    pub(super) fn read_run(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
+    pub(crate) fn read_run(&mut self, text: &str, known: Parts) -> Result<Parts, Trouble> {
         let digits = text.split('.').next().unwrap_or(text);
         let has_point = digits.len() < text.len();
         if has_point {
@@ -171,7 +171,7 @@ impl Fields {
     }
 
     /// `10:20`, `10:20:30`, `10:20:30.5`, and `20:30.5` without hours.
-    pub(super) fn read_time(&mut self, text: &str) -> Result<(), Trouble> {
+    pub(crate) fn read_time(&mut self, text: &str) -> Result<(), Trouble> {
         let mut parts = text.split(':');
         let (first, second, third) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
         if parts.next().is_some() {
@@ -199,13 +199,13 @@ impl Fields {
     }
 
     /// The time of the day in microseconds; up to 24:00:00 and, for run together digits, beyond.
-    pub(super) fn microseconds_of_day(&self) -> i64 {
+    pub(crate) fn microseconds_of_day(&self) -> i64 {
         ((self.hour * 60 + self.minute) * 60 + self.second) * MICROSECONDS_PER_SECOND + self.microsecond
     }
 }
 
 /// Adds parts to the known ones; twice the same is 22007.
-pub(super) fn claim(known: &mut Parts, parts: Parts) -> Result<(), Trouble> {
+pub(crate) fn claim(known: &mut Parts, parts: Parts) -> Result<(), Trouble> {
     if *known & parts != 0 {
         return Err(Trouble::Format);
     }
@@ -214,7 +214,7 @@ pub(super) fn claim(known: &mut Parts, parts: Parts) -> Result<(), Trouble> {
 }
 
 /// `+02`, `-0530`, `+05:30`, `-00:19:32`: seconds east of UTC.
-pub(super) fn offset(text: &str) -> Result<i64, Trouble> {
+pub(crate) fn offset(text: &str) -> Result<i64, Trouble> {
     const LARGEST_HOUR: i64 = 15;
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),

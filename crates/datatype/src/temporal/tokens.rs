@@ -7,7 +7,7 @@ const MAXIMUM_LENGTH: usize = 150;
 
 /// A piece of a date or time, cut by its form alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// Digits, perhaps with one decimal point: `20240101`, `2024`, `040506.789`.
     Number(String),
     /// Parts joined by `-`, `/` or `.`; also the name of a zone with such a character.
@@ -21,7 +21,7 @@ pub(super) enum Token {
 }
 
 /// Cuts a text into tokens; `None` when it has characters that no date or time has.
-pub(super) fn cut(text: &str) -> Option<Vec<Token>> {
+pub(crate) fn cut(text: &str) -> Option<Vec<Token>> {
     if text.len() > MAXIMUM_LENGTH {
         return None;
     }

@@ -2,9 +2,13 @@
 
 use catalog::{Binary, Expression, Function, Snapshot};
 use datatype::{Datum, Type};
-use sqlparser::ast::{BinaryOperator, CaseWhen, CastKind, DataType, Expr, Spanned, TypedString, UnaryOperator, Value};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Interval, Spanned, Subscript,
+    TrimWhereField, TypedString, UnaryOperator, Value,
+};
 use sqlparser::tokenizer::Location;
 
+use super::builtin::Given;
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
@@ -163,6 +167,10 @@ impl<'a> Analyzer<'a> {
             Expr::ILike { negated, any: false, expr: text, pattern, escape_char } => {
                 self.pattern(Binary::ILike, "~~*", text, pattern, escape_char.as_deref(), *negated)
             }
+            Expr::SimilarTo { negated, expr: text, pattern, escape_char } => {
+                self.similar(text, pattern, escape_char.as_deref(), *negated)
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => self.subscripts(expr, root, access_chain),
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => self.any(left, right, false),
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => self.any(left, right, true),
             Expr::Case { operand, conditions, else_result, .. } => {
@@ -170,15 +178,6 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
             Expr::Subquery(query) => self.scalar(query),
-            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
-                if trim_what.is_some()
-                    || trim_characters.is_some()
-                    || !matches!(trim_where, None | Some(sqlparser::ast::TrimWhereField::Both))
-                {
-                    return Err(self.unsupported(expr, "instead, trim(text) takes blanks from both ends"));
-                }
-                self.named_function(None, "trim", &[inner], expr.span().start)
-            }
             Expr::Ceil { expr: inner, .. } => self.named_function(None, "ceil", &[inner], expr.span().start),
             Expr::Floor { expr: inner, .. } => self.named_function(None, "floor", &[inner], expr.span().start),
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
@@ -188,11 +187,7 @@ impl<'a> Analyzer<'a> {
             }
             Expr::Tuple(_) => Err(self.unsupported(expr, "instead, compare the columns one by one")),
             Expr::Array(_) => Err(self.unsupported(expr, "instead, use IN (...), or a jsonb array")),
-            Expr::Interval(_) => Err(self.unsupported(expr, "instead, compute the moment in the program")),
-            Expr::Extract { .. } => {
-                Err(self.unsupported(expr, "instead, filter by a range of dates, or compute it in the program"))
-            }
-            _ => Err(self.unsupported(expr, "")),
+            other => self.keyword_syntax(other),
         }
     }
 
@@ -294,6 +289,17 @@ impl<'a> Analyzer<'a> {
             BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => {
                 return self.json_get(expr, left, op, right, true);
             }
+            BinaryOperator::PGExp
+            | BinaryOperator::BitwiseAnd
+            | BinaryOperator::BitwiseOr
+            | BinaryOperator::PGBitwiseXor
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+            | BinaryOperator::Question
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::HashMinus
+            | BinaryOperator::PGStartsWith => return self.symbol(expr, left, op, right),
             BinaryOperator::Eq => (Binary::Equal, "=", false),
             BinaryOperator::NotEq => (Binary::NotEqual, "<>", false),
             BinaryOperator::Lt => (Binary::Less, "<", false),
@@ -323,6 +329,7 @@ impl<'a> Analyzer<'a> {
                 ));
             }
         };
+        check_parentheses(left, op, right)?;
         match operator {
             Binary::Like | Binary::ILike | Binary::Match | Binary::IMatch => {
                 self.pattern(operator, symbol, left, right, None, negated)
@@ -345,7 +352,14 @@ impl<'a> Analyzer<'a> {
     ) -> Outcome<Expression> {
         match operator {
             Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Modulo => {
+                if operator::is_beyond_numbers(&left) || operator::is_beyond_numbers(&right) {
+                    let (left, right) = (Given::Operand(left), Given::Operand(right));
+                    return self.routine_operator(symbol, left, right, at.span().start);
+                }
                 operator::computed(left, operator, symbol, right, at)
+            }
+            Binary::Concatenate if is_joined_by_routine(&left, &right) => {
+                self.routine_operator(symbol, Given::Operand(left), Given::Operand(right), at.span().start)
             }
             Binary::Concatenate => concatenated(left, right, at),
             _ => {
@@ -376,6 +390,9 @@ impl<'a> Analyzer<'a> {
         match op {
             UnaryOperator::Not => Ok(Operand::Known(self.boolean(inner, "NOT")?.negated())),
             UnaryOperator::Plus => self.operand(inner),
+            UnaryOperator::Minus if matches!(inner, Expr::BinaryOp { op: BinaryOperator::PGExp, .. }) => {
+                Err(self.unsupported(expr, "instead, write parentheses: (-x) ^ y or -(x ^ y)"))
+            }
             UnaryOperator::Minus => {
                 if let Expr::Value(value) = inner
                     && let Value::Number(text, _) = &value.value
@@ -393,6 +410,9 @@ impl<'a> Analyzer<'a> {
                             data_type,
                         }))
                     }
+                    Operand::Known(expression) if expression.data_type() == Type::Interval => {
+                        self.keyword_call("-", vec![Operand::Known(expression)], expr)
+                    }
                     operand => {
                         Err(Problem::invalid(inner, format!("operator does not exist: - {}", operand.type_name())))
                     }
@@ -400,6 +420,95 @@ impl<'a> Analyzer<'a> {
             }
             _ => Err(self.unsupported(expr, "")),
         }
+    }
+
+    /// The functions that have a syntax of their own.
+    fn keyword_syntax(&mut self, expr: &Expr) -> Outcome<Operand> {
+        match expr {
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    None | Some(TrimWhereField::Both) => "btrim",
+                };
+                let mut arguments: Vec<&Expr> = vec![inner];
+                arguments.extend(trim_what.as_deref());
+                arguments.extend(trim_characters.iter().flatten());
+                self.named_function(None, name, &arguments, expr.span().start)
+            }
+            Expr::Interval(interval) => self.interval(expr, interval),
+            Expr::Extract { field, expr: inner, .. } => {
+                let field = Operand::Unknown(Some(unit_name(field)));
+                let moment = self.operand(inner)?;
+                self.keyword_call("extract", vec![field, moment], expr)
+            }
+            Expr::Position { expr: wanted, r#in: text } => {
+                let given = vec![self.operand(text)?, self.operand(wanted)?];
+                self.keyword_call("position", given, expr)
+            }
+            Expr::Substring { expr: text, substring_from, substring_for, .. } => {
+                let one = Operand::Known(operator::number("1", expr)?);
+                let mut given = vec![self.operand(text)?];
+                given.push(match substring_from {
+                    Some(from) => self.operand(from)?,
+                    None => one,
+                });
+                if let Some(length) = substring_for {
+                    given.push(self.operand(length)?);
+                }
+                self.keyword_call("substring", given, expr)
+            }
+            Expr::Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
+                let mut given = Vec::new();
+                for part in [Some(text), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()] {
+                    given.extend(part.map(|part| self.operand(part)).transpose()?);
+                }
+                self.keyword_call("overlay", given, expr)
+            }
+            _ => Err(self.unsupported(expr, "")),
+        }
+    }
+
+    /// An operator that is a builtin.
+    fn symbol(&mut self, expr: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Operand> {
+        let (left, right) = (Given::Operand(self.operand(left)?), self.given(right)?);
+        self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known)
+    }
+
+    /// A call that has a syntax of its own.
+    fn keyword_call(&self, name: &str, operands: Vec<Operand>, at: &Expr) -> Outcome<Operand> {
+        let types: Vec<String> = operands.iter().map(Operand::type_name).collect();
+        let given = operands.into_iter().map(Given::Operand).collect();
+        let found = self.routine_of(name, given, at.span().start)?;
+        found.map(Operand::Known).ok_or_else(|| {
+            Problem::refused(
+                at,
+                format!("{name}({})", types.join(", ")),
+                "there is no such function with these arguments on the embedded engine",
+                "instead, cast the arguments, or use the functions that docs/reference/expressions.md lists",
+            )
+        })
+    }
+
+    /// `interval '1 day'`, and `interval '7' day`.
+    fn interval(&self, expr: &Expr, interval: &Interval) -> Outcome<Operand> {
+        let plain = interval.leading_precision.is_none()
+            && interval.last_field.is_none()
+            && interval.fractional_seconds_precision.is_none();
+        let text = match &*interval.value {
+            Expr::Value(value) => self.value(&value.value, value.span.start)?,
+            _ => return Err(self.unsupported(expr, "instead, multiply: x * interval '1 day'")),
+        };
+        let Operand::Unknown(Some(text)) = text else {
+            return Err(Problem::invalid(expr, "a string must follow interval"));
+        };
+        let text = match &interval.leading_field {
+            None if plain => text,
+            // The unit of a bare number; of anything else it would cut what is smaller.
+            Some(field) if plain && text.parse::<i64>().is_ok() => format!("{text} {}", unit_name(field)),
+            _ => return Err(self.unsupported(expr, "instead, write the units inside: interval '1 day 2 hours'")),
+        };
+        operator::literal(&text, &Type::Interval, expr).map(Operand::Known)
     }
 
     fn is_null(&mut self, inner: &Expr, negated: bool) -> Outcome<Operand> {
@@ -442,18 +551,60 @@ impl<'a> Analyzer<'a> {
         escape: Option<&Expr>,
         negated: bool,
     ) -> Outcome<Operand> {
-        if let Some(escape) = escape
-            && !matches!(self.operand(escape)?, Operand::Unknown(Some(character)) if character == "\\")
-        {
-            return Err(self.unsupported(escape, "instead, escape with a backslash, which needs no ESCAPE"));
+        let (left, mut right) = (self.operand(text)?, self.operand(pattern)?);
+        if let Some(escape) = escape {
+            let escape = self.operand(escape)?;
+            if !matches!(&escape, Operand::Unknown(Some(character)) if character == "\\") {
+                right = self.keyword_call("like_escape", vec![right, escape], pattern)?;
+            }
         }
-        let (left, right) = (self.operand(text)?, self.operand(pattern)?);
         let wrong = operator::no_operator(&left, symbol, &right, text);
         let (Ok(left), Ok(right)) = (operator::text(left), operator::text(right)) else {
             return Err(wrong);
         };
+        if let (Binary::Match | Binary::IMatch, Expression::Value { value: Datum::Text(regular), .. }) =
+            (operator, &right)
+            && let Err(error) = datatype::pattern::compile(regular, operator == Binary::IMatch)
+            && error.sqlstate == "0A000"
+        {
+            return Err(Problem::refused(
+                pattern,
+                "this regular expression",
+                error.message,
+                "instead, use LIKE, or several expressions",
+            ));
+        }
         let test = Expression::compare(operator, left, right);
         Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    /// `text SIMILAR TO pattern`: as a regular expression.
+    fn similar(&mut self, text: &Expr, pattern: &Expr, escape: Option<&Expr>, negated: bool) -> Outcome<Operand> {
+        let left = self.operand(text)?;
+        let mut given = vec![self.operand(pattern)?];
+        if let Some(escape) = escape {
+            given.push(self.operand(escape)?);
+        }
+        let right = self.keyword_call("similar_to_escape", given, pattern)?;
+        let left = operator::text(left).map_err(|left| operator::no_operator(&left, "~", &right, text))?;
+        let test = Expression::compare(Binary::Match, left, right.or_text());
+        Ok(Operand::Known(if negated { test.negated() } else { test }))
+    }
+
+    /// `value['key'][0]` of jsonb.
+    fn subscripts(&mut self, expr: &Expr, root: &Expr, chain: &[AccessExpr]) -> Outcome<Operand> {
+        let Operand::Known(operand) = self.operand(root)? else { return Err(self.unsupported(expr, "")) };
+        if operand.data_type() != Type::Jsonb {
+            return Err(self.unsupported(expr, "instead, use jsonb, whose parts have subscripts"));
+        }
+        let mut path = Vec::new();
+        for access in chain {
+            let AccessExpr::Subscript(Subscript::Index { index }) = access else {
+                return Err(self.unsupported(expr, "instead, use -> and ->>"));
+            };
+            path.extend(self.json_steps(index)?);
+        }
+        Ok(Operand::Known(Expression::JsonGet { operand: Box::new(operand), path, as_text: false }))
     }
 
     fn case(
@@ -488,34 +639,10 @@ impl<'a> Analyzer<'a> {
         Ok(Operand::Known(Expression::Case { branches, otherwise, data_type }))
     }
 
-    /// `x AT TIME ZONE 'utc'`: sessions are in UTC, so it only changes the type.
+    /// `x AT TIME ZONE zone`.
     pub(super) fn at_time_zone(&mut self, timestamp: &Expr, zone: &Expr) -> Outcome<Operand> {
-        let zone_text = match self.operand(zone)? {
-            Operand::Unknown(Some(text)) => text,
-            Operand::Known(Expression::Value { value: Datum::Text(text), .. }) => text,
-            _ => String::new(),
-        };
-        if !matches!(zone_text.to_ascii_lowercase().as_str(), "utc" | "gmt" | "z" | "etc/utc" | "+00" | "+00:00") {
-            return Err(Problem::refused(
-                zone,
-                "AT TIME ZONE",
-                "only 'utc' is available on the embedded engine",
-                "instead, keep timestamptz and convert in the program that calls the API",
-            ));
-        }
-        let expression = match self.operand(timestamp)? {
-            Operand::Unknown(Some(text)) => operator::literal(&text, &Type::TimestampTz, timestamp)?,
-            operand => operand.or_text(),
-        };
-        let data_type = match expression.data_type() {
-            Type::TimestampTz => Type::Timestamp,
-            Type::Timestamp => Type::TimestampTz,
-            other => {
-                let message = format!("function timezone(unknown, {}) does not exist", other.name());
-                return Err(Problem::invalid(timestamp, message));
-            }
-        };
-        Ok(Operand::Known(Expression::Cast { operand: Box::new(expression), data_type }))
+        let operands = vec![self.operand(zone)?, self.operand(timestamp)?];
+        self.keyword_call("timezone", operands, timestamp)
     }
 
     /// Whether outcomes that change from call to call may stand here.
@@ -529,6 +656,45 @@ impl<'a> Analyzer<'a> {
             "its outcome changes from call to call, so the engine could not rely on it",
             "instead, use it in a DEFAULT or in a policy",
         ))
+    }
+}
+
+/// Where PostgreSQL reads operators in another order than the parser, or not at all.
+fn check_parentheses(left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<()> {
+    use BinaryOperator::{
+        Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch,
+    };
+    let is_comparison = |op: &BinaryOperator| matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+    let is_match =
+        |op: &BinaryOperator| matches!(op, PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch);
+    let inner = |side: &Expr| if let Expr::BinaryOp { op, .. } = side { Some(op.clone()) } else { None };
+    let is_chained =
+        is_comparison(op) && [left, right].into_iter().any(|side| inner(side).is_some_and(|op| is_comparison(&op)));
+    // PostgreSQL takes ~ and || from left to right.
+    let is_torn = is_match(op) && inner(right).is_some_and(|op| op == BinaryOperator::StringConcat);
+    if is_chained || is_torn {
+        return Err(
+            Problem::invalid(right, "these operators need parentheses").instead("write (a < b) = c, a ~ (b || c)")
+        );
+    }
+    Ok(())
+}
+
+/// `||` of JSON or bytes.
+fn is_joined_by_routine(left: &Operand, right: &Operand) -> bool {
+    let is_of = |wanted: Type| {
+        let fits = |operand: &Operand| operand.data_type().is_none_or(|data_type| data_type == wanted);
+        let is_sure = left.data_type() == Some(wanted.clone()) || right.data_type() == Some(wanted.clone());
+        is_sure && fits(left) && fits(right)
+    };
+    is_of(Type::Jsonb) || is_of(Type::Bytea)
+}
+
+/// The name of a unit in `extract` and in an interval.
+fn unit_name(field: &DateTimeField) -> String {
+    match field {
+        DateTimeField::Custom(name) => name.value.clone(),
+        field => field.to_string().to_ascii_lowercase(),
     }
 }
 

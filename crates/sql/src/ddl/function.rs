@@ -7,7 +7,9 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Location;
 
-use super::expression::{Analyzer, concatenated, printed};
+use super::builtin::Given;
+use super::collect::collection;
+use super::expression::Analyzer;
 use super::names;
 use super::operator::{self, Operand};
 use super::problem::{NOWHERE, Outcome, Problem};
@@ -32,6 +34,12 @@ impl Analyzer<'_> {
                 "window functions are not available on the embedded engine yet",
                 "instead, sort and number the rows in the program that calls the API",
             ));
+        }
+        if name == "make_interval" && schema.is_none() {
+            return self.make_interval(call, at);
+        }
+        if let Some(collection) = collection(schema, name) {
+            return self.collect(call, collection, name, at);
         }
         let (arguments, is_distinct) = arguments(call, at)?;
         if let Some(function) = aggregate(schema, name) {
@@ -109,6 +117,9 @@ impl Analyzer<'_> {
                 let data_type = left.data_type();
                 call(Function::NullIf, vec![left, right], data_type)
             }
+            ("length", [argument]) if self.operand(argument)?.data_type() == Some(Type::Bytea) => {
+                return self.builtin(name, arguments, at);
+            }
             ("lower", [argument]) => self.text_function(Function::Lower, name, argument, Type::Text)?,
             ("upper", [argument]) => self.text_function(Function::Upper, name, argument, Type::Text)?,
             ("trim" | "btrim", [argument]) => self.text_function(Function::Trim, name, argument, Type::Text)?,
@@ -140,13 +151,27 @@ impl Analyzer<'_> {
                 let (left, right) = (self.operand(left)?, self.operand(right)?);
                 operator::computed(left, Binary::Modulo, "%", right, at)?
             }
-            ("concat", [first, rest @ ..]) => self.concat(first, rest)?,
             ("timezone", [zone, timestamp]) => self.at_time_zone(timestamp, zone)?.or_text(),
+            ("age", [timestamp]) => self.age(timestamp, at)?,
             ("current_setting", [setting] | [setting, _]) => {
                 return self.current_setting(setting, at);
             }
-            _ => return Ok(None),
+            _ => return self.builtin(name, arguments, at),
         }))
+    }
+
+    /// `age(x)`: from midnight of today.
+    fn age(&mut self, timestamp: &Expr, at: Location) -> Outcome<Expression> {
+        self.check_immutable("age", at)?;
+        let operand = self.operand(timestamp)?;
+        let data_type = match operand.data_type() {
+            Some(Type::Timestamp) => Type::Timestamp,
+            _ => Type::TimestampTz,
+        };
+        let today = Box::new(call(Function::CurrentDate, Vec::new(), Type::Date));
+        let today = Operand::Known(Expression::Cast { operand: today, data_type });
+        let found = self.routine_of("age", vec![Given::Operand(today), Given::Operand(operand)], at)?;
+        found.ok_or_else(|| undefined("age", at))
     }
 
     /// `coalesce` and its like: arguments and outcome of one type.
@@ -201,23 +226,27 @@ impl Analyzer<'_> {
         Ok(call(function, vec![argument], data_type))
     }
 
-    /// `concat(a, b)`: NULL counts as nothing.
-    fn concat(&mut self, first: &Expr, rest: &[&Expr]) -> Outcome<Expression> {
-        let mut whole = self.concat_part(first)?;
-        for expr in rest {
-            let part = self.concat_part(expr)?;
-            whole = concatenated(Operand::Known(whole), Operand::Known(part), expr)?;
+    /// `make_interval(days => 7)`: what is not named is 0.
+    fn make_interval(&mut self, parsed: &Call, at: Location) -> Outcome<Operand> {
+        const NAMES: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+        let FunctionArguments::List(list) = &parsed.args else { return Err(undefined("make_interval", at)) };
+        let zero = operator::number("0", at)?;
+        let mut given = vec![Given::Operand(Operand::Known(zero)); NAMES.len()];
+        for (index, argument) in list.args.iter().enumerate() {
+            let (place, expr) = match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (Some(index), expr),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+                | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                    let name = names::identifier(name);
+                    (NAMES.iter().position(|known| *known == name), expr)
+                }
+                _ => return Err(undefined("make_interval", at)),
+            };
+            let value = Given::Operand(self.operand(expr)?);
+            let slot = place.and_then(|place| given.get_mut(place)).ok_or_else(|| undefined("make_interval", at))?;
+            *slot = value;
         }
-        Ok(whole)
-    }
-
-    fn concat_part(&mut self, expr: &Expr) -> Outcome<Expression> {
-        let operand = self.operand(expr)?;
-        if operand.data_type() == Some(Type::Boolean) {
-            return Err(self.unsupported(expr, "instead, cast it to text inside concat()"));
-        }
-        let empty = Expression::value(Datum::Text(String::new()), Type::Text);
-        Ok(call(Function::Coalesce, vec![printed(operand), empty], Type::Text))
+        self.routine_of("make_interval", given, at)?.map(Operand::Known).ok_or_else(|| undefined("make_interval", at))
     }
 
     /// The claims that PostgREST leaves in a setting, as one value or one by one.
@@ -338,7 +367,7 @@ impl Analyzer<'_> {
     }
 }
 
-fn call(function: Function, arguments: Vec<Expression>, data_type: Type) -> Expression {
+pub(super) fn call(function: Function, arguments: Vec<Expression>, data_type: Type) -> Expression {
     Expression::Call { function, arguments, data_type }
 }
 
@@ -426,11 +455,12 @@ fn aggregate_type(function: &Function, from: &Type) -> Option<Type> {
         Function::Sum => match from {
             Type::SmallInteger | Type::Integer => Some(Type::BigInteger),
             Type::BigInteger | Type::Numeric(_) => Some(Type::Numeric(None)),
-            Type::Real | Type::Double => Some(from.clone()),
+            Type::Real | Type::Double | Type::Interval => Some(from.clone()),
             _ => None,
         },
         Function::Avg => match from {
             Type::Real | Type::Double => Some(Type::Double),
+            Type::Interval => Some(Type::Interval),
             from if from.is_number() => Some(Type::Numeric(None)),
             _ => None,
         },
@@ -444,13 +474,11 @@ fn aggregate_type(function: &Function, from: &Type) -> Option<Type> {
     }
 }
 
-fn undefined(name: &str, at: Location) -> Problem {
+pub(super) fn undefined(name: &str, at: Location) -> Problem {
     Problem::refused(
         at,
         format!("{name}()"),
         "there is no such function with these arguments on the embedded engine",
-        "the functions are: now, current_date, gen_random_uuid, auth.uid, auth.role, auth.jwt, auth.claim, coalesce, \
-         nullif, greatest, least, lower, upper, length, trim, concat, abs, round, floor, ceil, mod, and the aggregates \
-         count, sum, avg, min, max, bool_and, bool_or",
+        "docs/reference/expressions.md lists the functions; compute anything else in the program that calls the API",
     )
 }

@@ -2,11 +2,12 @@
 
 use catalog::{Expression, Function};
 use datatype::{Datum, Type};
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, Spanned};
 
+use super::builtin::Given;
 use super::expression::Analyzer;
 use super::operator::{self, Operand};
-use super::problem::{Outcome, Problem};
+use super::problem::Outcome;
 
 impl Analyzer<'_> {
     /// A step or several into a JSON value.
@@ -25,8 +26,12 @@ impl Analyzer<'_> {
                 return Err(operator::no_operator(&other, &op.to_string(), &right, expr));
             }
         };
-        let is_path = matches!(op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow);
-        let steps = self.json_steps(right, is_path)?;
+        if matches!(op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow) {
+            let right = self.given(right)?;
+            let left = Given::Operand(Operand::Known(operand));
+            return self.routine_operator(&op.to_string(), left, right, expr.span().start).map(Operand::Known);
+        }
+        let steps = self.json_steps(right)?;
         // The claim of a token by its name has a function of its own.
         if as_text
             && matches!(operand, Expression::Call { function: Function::AuthJwt, .. })
@@ -49,24 +54,9 @@ impl Analyzer<'_> {
     }
 
     /// The keys and indexes behind a JSON operator.
-    fn json_steps(&mut self, right: &Expr, is_path: bool) -> Outcome<Vec<Expression>> {
+    pub(super) fn json_steps(&mut self, right: &Expr) -> Outcome<Vec<Expression>> {
         let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
         match self.operand(right)? {
-            Operand::Unknown(Some(text)) if is_path => {
-                let steps =
-                    datatype::array::parse_literal(&text).map_err(|error| Problem::invalid(right, error.message))?;
-                Ok(steps
-                    .into_iter()
-                    .map(|step| {
-                        let step = step.unwrap_or_default();
-                        // In a path, what looks like an index is one where it meets an array.
-                        match step.parse::<i64>() {
-                            Ok(index) => Expression::value(Datum::Integer(index), Type::BigInteger),
-                            Err(_) => key(step),
-                        }
-                    })
-                    .collect())
-            }
             Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
             Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
                 Ok(vec![key(text)])
@@ -74,7 +64,12 @@ impl Analyzer<'_> {
             Operand::Known(Expression::Value { value: Datum::Integer(index), data_type }) if data_type.is_integer() => {
                 Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
             }
-            _ => Err(self.unsupported(right, "instead, write the key as 'text' or the index as a number")),
+            Operand::Known(step)
+                if step.data_type().is_text() || matches!(step.data_type(), Type::SmallInteger | Type::Integer) =>
+            {
+                Ok(vec![step])
+            }
+            _ => Err(self.unsupported(right, "instead, cast it: the key to text, the index to integer")),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! outcome of [`translate`] is a whole script or an error, never half of one.
 
 mod alter;
+mod builtin;
+mod collect;
 mod constraint;
 mod create_table;
 mod dependents;

@@ -55,14 +55,17 @@ pub(super) fn literal(text: &str, data_type: &Type, at: impl Place) -> Outcome<E
 
 /// A number as it was written: integer, bigint or numeric, whichever is the first to hold it.
 pub(super) fn number(text: &str, at: impl Place) -> Outcome<Expression> {
-    let digits = text.replace('_', "");
+    if text.contains('_') {
+        return Err(Problem::invalid(at, "trailing junk after numeric literal").instead("write the digits without _"));
+    }
+    let digits = text;
     let whole = digits.parse::<i64>().ok();
     let data_type = match whole {
         Some(value) if i32::try_from(value).is_ok() => Type::Integer,
         Some(_) => Type::BigInteger,
         None => Type::Numeric(None),
     };
-    literal(&digits, &data_type, at)
+    literal(digits, &data_type, at)
 }
 
 /// The text of a value of a type of number.
@@ -263,17 +266,6 @@ pub(super) fn computed(
     right: Operand,
     at: impl Place + Copy,
 ) -> Outcome<Expression> {
-    let is_temporal = |operand: &Operand| {
-        operand.data_type().is_some_and(|data_type| date_rank(&data_type).is_some() || data_type == Type::Time)
-    };
-    if is_temporal(&left) || is_temporal(&right) {
-        return Err(Problem::refused(
-            at,
-            "arithmetic with dates and times",
-            "intervals are not available on the embedded engine yet",
-            "instead, compute the moment in the program that calls the API",
-        ));
-    }
     let is_number = |operand: &Operand| operand.data_type().is_none_or(|data_type| data_type.is_number());
     let both_open = left.data_type().is_none() && right.data_type().is_none();
     if both_open || !is_number(&left) || !is_number(&right) {
@@ -358,13 +350,30 @@ fn constant(expression: &Expression, from: &Type, to: &Type, at: &impl Place) ->
     literal(&text, to, at.location()).map(Some)
 }
 
+/// Whether PostgreSQL turns a value of one type into another without being asked, in the arguments of a function.
+pub(super) fn is_implicit(from: &Type, to: &Type) -> bool {
+    let narrower = |rank: fn(&Type) -> Option<u8>| matches!((rank(from), rank(to)), (Some(a), Some(b)) if a < b);
+    is_same_base(from, to)
+        || narrower(number_rank)
+        || narrower(date_rank)
+        || (*from == Type::Time && *to == Type::Interval)
+}
+
+/// Whether `+ - * / %` on the operand is not about numbers alone.
+pub(super) fn is_beyond_numbers(operand: &Operand) -> bool {
+    operand.data_type().is_some_and(|data_type| {
+        date_rank(&data_type).is_some() || matches!(data_type, Type::Time | Type::Interval | Type::Json | Type::Jsonb)
+    })
+}
+
 fn is_assignable(from: &Type, to: &Type) -> bool {
     is_same_base(from, to)
         || to.is_text()
         || (from.is_number() && to.is_number())
         || (from.is_json() && to.is_json())
         || (date_rank(from).is_some() && date_rank(to).is_some())
-        || (matches!(from, Type::Timestamp | Type::TimestampTz) && *to == Type::Time)
+        || (matches!(from, Type::Timestamp | Type::TimestampTz | Type::Interval) && *to == Type::Time)
+        || (*from == Type::Time && *to == Type::Interval)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use catalog::{Column, DefaultValue, Expression, ForeignKey, ReferentialAction, Relation};
 use datatype::Type;
 
-use crate::sqlite::expression::for_schema;
+use crate::sqlite::expression::{for_default, for_schema};
 use crate::sqlite::names::{physical_name, quoted, storage};
 
 /// `CREATE TABLE`. Constraints have their names; the type of PostgreSQL stays visible as a comment.
@@ -66,7 +66,7 @@ pub(super) fn column_definition(column: &Column, is_key: bool) -> String {
     }
     match &column.default {
         DefaultValue::None | DefaultValue::Identity(_) => {}
-        DefaultValue::Expression(expression) => line.push_str(&format!(" DEFAULT {}", parenthesized(expression))),
+        DefaultValue::Expression(expression) => line.push_str(&format!(" DEFAULT ({})", for_default(expression))),
         DefaultValue::Generated(generated) => {
             // Without GENERATED ALWAYS: SQLite would take the two words, and the comment before them, into the type.
             line.push_str(&format!(" AS {} STORED", parenthesized(&generated.expression)));

@@ -87,6 +87,7 @@ pub(super) fn resolve(snapshot: &Snapshot, data_type: &DataType, at: Location) -
                 TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => Type::TimestampTz,
             }
         }
+        DataType::Interval { fields: None, precision: None } => Type::Interval,
         DataType::JSON => Type::Json,
         DataType::JSONB => Type::Jsonb,
         DataType::Bytea => Type::Bytea,
@@ -210,9 +211,10 @@ fn unavailable(data_type: &DataType, at: Location) -> Problem {
         DataType::Char(_) | DataType::Character(_) => {
             ("char(n) pads with blanks", "instead, use varchar(n), or text with a CHECK on its length")
         }
-        DataType::Interval { .. } => {
-            ("interval is not available on the embedded engine yet", "instead, keep a number of seconds in a bigint")
-        }
+        DataType::Interval { .. } => (
+            "fields and precision of intervals are not available on the embedded engine",
+            "instead, write interval alone",
+        ),
         DataType::TsVector | DataType::TsQuery => (
             "full-text search is not available on the embedded engine yet",
             "instead, use text and filter with ilike or a regular expression",

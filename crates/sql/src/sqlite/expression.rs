@@ -2,11 +2,13 @@
 //! functions and collations that the store registers (see [`super::functions`]).
 
 use catalog::{
-    Binary, Direction, Expression, From, Function, JoinKind, Projection, Query, RowCount, SetOperation, Sort, Source,
-    SourceId,
+    Binary, Collect, Collection, Direction, Expression, From, Function, JoinKind, Projection, Query, RowCount,
+    SetOperation, Sort, Source, SourceId,
 };
+use datatype::function::{Builtin, Parameter};
 use datatype::{Datum, Type};
 
+use super::functions::builtin_name;
 use super::names;
 use crate::writer::{Values, Writer};
 
@@ -23,6 +25,13 @@ pub(crate) enum RowColumns {
 pub fn for_schema(expression: &Expression) -> String {
     let mut writer = Writer::new(Values::AsLiterals);
     write(&mut writer, expression, RowColumns::Bare);
+    writer.finish_text()
+}
+
+/// A default for DDL: it is computed in the time zone of the request, which nothing that is kept may be.
+pub fn for_default(expression: &Expression) -> String {
+    let mut writer = Writer::new(Values::AsLiterals);
+    write(&mut writer, expression, RowColumns::Aliased);
     writer.finish_text()
 }
 
@@ -101,10 +110,17 @@ pub(crate) fn write(writer: &mut Writer, expression: &Expression, row: RowColumn
             write_query(writer, query, row);
             writer.syntax(")");
         }
-        Expression::Scalar(query) => {
+        Expression::Scalar(query) if is_single(query) => {
             writer.syntax("(");
             write_query(writer, query, row);
             writer.syntax(")");
+        }
+        // SQLite would take the first row of several.
+        Expression::Scalar(query) => {
+            let name = query.projections.first().map_or("value", |projection| &*projection.name);
+            writer.syntax("(SELECT pg_single(").identifier(name).syntax(") FROM (");
+            write_query(writer, query, row);
+            writer.syntax("))");
         }
         Expression::Case { branches, otherwise, .. } => {
             writer.syntax("CASE");
@@ -340,7 +356,74 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
         Function::BoolOr => plain(writer, "max("),
         // Its body stands in its place by now. If it ever did not, SQLite would refuse the name; no value is made up.
         Function::Routine(_) => plain(writer, "pando_unexpanded_routine("),
+        Function::Builtin(found) => write_builtin(writer, found.builtin(), arguments, row),
+        Function::Collect(collect) => write_collection(writer, collect, arguments, row),
     }
+}
+
+/// Appends the call of a builtin; an argument for a parameter of any type goes with its type's code.
+fn write_builtin(writer: &mut Writer, builtin: &Builtin, arguments: &[Expression], row: RowColumns) {
+    // In the schema nothing depends on the time zone of a request: a check or an index would not hold.
+    writer.identifier(&builtin_name(builtin, row == RowColumns::Bare)).syntax("(");
+    for (index, argument) in arguments.iter().enumerate() {
+        if index > 0 {
+            writer.syntax(", ");
+        }
+        if builtin.parameter(index) == Some(&Parameter::Any) {
+            write_code(writer, &argument.data_type());
+            writer.syntax(", ");
+        }
+        write(writer, argument, row);
+    }
+    writer.syntax(")");
+}
+
+/// Appends an aggregate that depends on the order of its rows.
+fn write_collection(writer: &mut Writer, collect: &Collect, arguments: &[Expression], row: RowColumns) {
+    let Collect { collection, is_filtered, order } = collect;
+    let (values, rest) = arguments.split_at_checked(collection.arguments()).unwrap_or((arguments, &[]));
+    let (filter, terms) = rest.split_at_checked(usize::from(*is_filtered)).unwrap_or((&[], rest));
+    writer.syntax(match collection {
+        Collection::String => "pg_string_agg(",
+        Collection::Json => "pg_json_agg(",
+        Collection::Jsonb => "pg_jsonb_agg(",
+        Collection::JsonObject => "pg_json_object_agg(",
+        Collection::JsonbObject => "pg_jsonb_object_agg(",
+    });
+    writer.list(values, ", ", |writer, value| {
+        if *collection != Collection::String {
+            write_code(writer, &value.data_type());
+            writer.syntax(", ");
+        }
+        write(writer, value, row);
+    });
+    let sorts: Vec<Sort> = terms
+        .iter()
+        .zip(order)
+        .map(|(term, (direction, nulls_first))| Sort {
+            expression: term.clone(),
+            direction: *direction,
+            nulls_first: *nulls_first,
+        })
+        .collect();
+    write_order(writer, &sorts, row);
+    writer.syntax(")");
+    if let Some(filter) = filter.first() {
+        writer.syntax(" FILTER (WHERE ");
+        write(writer, filter, row);
+        writer.syntax(")");
+    }
+}
+
+/// Whether a query gives one row at most, whatever the rows are.
+fn is_single(query: &Query) -> bool {
+    let is_whole = query.group_by.is_empty() && query.unions.is_empty();
+    let mut has_aggregate = false;
+    for projection in &query.projections {
+        // A subquery's own aggregates would be found as well: then the projection is not the call itself.
+        has_aggregate |= matches!(&projection.expression, Expression::Call { function, .. } if function.is_aggregate());
+    }
+    matches!(query.limit, Some(RowCount::Number(0 | 1))) || (is_whole && (query.from.is_none() || has_aggregate))
 }
 
 /// Appends a query.
@@ -349,8 +432,14 @@ pub(crate) fn write_query(writer: &mut Writer, query: &Query, row: RowColumns) {
     if query.projections.is_empty() {
         writer.syntax("1");
     }
+    // What is compared with other rows is compared as its type is.
+    let is_compared = query.is_distinct || !query.unions.is_empty();
     writer.list(&query.projections, ", ", |writer, Projection { name, expression }| {
-        write(writer, expression, row);
+        if is_compared {
+            write_collated(writer, expression, row);
+        } else {
+            write(writer, expression, row);
+        }
         writer.syntax(" AS ").identifier(name);
     });
     if let Some(from) = &query.from {

@@ -41,7 +41,22 @@ pub const SCALAR: &[(&str, i32)] = &[
 ];
 
 /// Aggregate functions: name and number of arguments; the first is the type's code.
-pub const AGGREGATE: &[(&str, i32)] = &[("pg_sum", 2), ("pg_avg", 2)];
+pub const AGGREGATE: &[(&str, i32)] = &[
+    ("pg_sum", 2),
+    ("pg_avg", 2),
+    ("pg_single", 1),
+    ("pg_string_agg", 2),
+    ("pg_json_agg", 2),
+    ("pg_jsonb_agg", 2),
+    ("pg_json_object_agg", 4),
+    ("pg_jsonb_object_agg", 4),
+];
+
+/// The name under which a builtin of `datatype` is registered: its signature, and for one that depends on the time
+/// zone a second one that computes in UTC, for the schema.
+pub fn builtin_name(builtin: &datatype::function::Builtin, in_utc: bool) -> String {
+    if in_utc && builtin.uses_zone { format!("{}@utc", builtin.signature) } else { builtin.signature.to_owned() }
+}
 
 /// Collations that do not depend on the schema; one per enumeration comes on top.
-pub const COLLATIONS: &[&str] = &["pg_numeric", "pg_jsonb"];
+pub const COLLATIONS: &[&str] = &["pg_numeric", "pg_jsonb", "pg_interval"];

@@ -40,9 +40,14 @@ pub fn storage(data_type: &Type) -> Storage {
         | Type::TimestampTz => "INTEGER",
         Type::Real | Type::Double => "REAL",
         Type::Bytea => "BLOB",
-        Type::Numeric(_) | Type::Text | Type::Varchar(_) | Type::Uuid | Type::Json | Type::Jsonb | Type::Enum(_) => {
-            "TEXT"
-        }
+        Type::Numeric(_)
+        | Type::Text
+        | Type::Varchar(_)
+        | Type::Uuid
+        | Type::Interval
+        | Type::Json
+        | Type::Jsonb
+        | Type::Enum(_) => "TEXT",
     };
     Storage { class, collation: collation(data_type) }
 }
@@ -52,6 +57,7 @@ pub fn collation(data_type: &Type) -> Option<String> {
     match data_type {
         Type::Numeric(_) => Some("pg_numeric".to_owned()),
         Type::Jsonb => Some("pg_jsonb".to_owned()),
+        Type::Interval => Some("pg_interval".to_owned()),
         Type::Enum(definition) => Some(enum_collation(definition)),
         _ => None,
     }

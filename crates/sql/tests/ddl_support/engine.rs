@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use catalog::Snapshot;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Result};
 use sql::sqlite::names::{enum_collation, physical_name, quoted};
 
@@ -47,6 +48,24 @@ impl Aggregate<(), Option<i64>> for Nothing {
     }
 }
 
+/// The value of the one row, which seeds depend on.
+struct Single;
+
+impl Aggregate<Value, Value> for Single {
+    fn init(&self, _: &mut Context<'_>) -> Result<Value> {
+        Ok(Value::Null)
+    }
+
+    fn step(&self, context: &mut Context<'_>, found: &mut Value) -> Result<()> {
+        *found = context.get(0)?;
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, found: Option<Value>) -> Result<Value> {
+        Ok(found.unwrap_or(Value::Null))
+    }
+}
+
 /// A database in memory, foreign keys enforced.
 pub fn open() -> Connection {
     let connection = Connection::open_in_memory().expect("SQLite");
@@ -57,9 +76,7 @@ pub fn open() -> Connection {
         connection.create_scalar_function(*name, -1, stable, |_| Ok(None::<i64>)).expect("a function");
     }
     for (name, flags) in [("pg_cast_utc", stable), ("pg_cast", volatile)] {
-        connection
-            .create_scalar_function(name, -1, flags, |context| context.get::<rusqlite::types::Value>(0))
-            .expect("a function");
+        connection.create_scalar_function(name, -1, flags, |context| context.get::<Value>(0)).expect("a function");
     }
     for name in VOLATILE {
         connection.create_scalar_function(*name, -1, volatile, |_| Ok("x")).expect("a function");
@@ -67,11 +84,18 @@ pub fn open() -> Connection {
     for name in ["pg_now", "pg_current_date"] {
         connection.create_scalar_function(name, -1, volatile, |_| Ok(0_i64)).expect("a function");
     }
-    for name in ["pg_sum", "pg_avg"] {
-        connection.create_aggregate_function(name, -1, stable, Nothing).expect("an aggregate");
+    for builtin in datatype::function::builtins() {
+        for (in_utc, flags) in [(true, stable), (false, if builtin.uses_zone { volatile } else { stable })] {
+            let name = sql::sqlite::functions::builtin_name(builtin, in_utc);
+            connection.create_scalar_function(&*name, -1, flags, |_| Ok(None::<i64>)).expect("a function");
+        }
     }
-    for name in ["pg_numeric", "pg_jsonb"] {
-        connection.create_collation(name, |left: &str, right: &str| left.cmp(right)).expect("a collation");
+    for (name, _) in sql::sqlite::functions::AGGREGATE {
+        connection.create_aggregate_function(*name, -1, stable, Nothing).expect("an aggregate");
+    }
+    connection.create_aggregate_function("pg_single", 1, stable, Single).expect("an aggregate");
+    for name in sql::sqlite::functions::COLLATIONS {
+        connection.create_collation(*name, |left: &str, right: &str| left.cmp(right)).expect("a collation");
     }
     connection
 }

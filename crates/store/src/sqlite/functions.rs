@@ -14,7 +14,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Error, ToSql};
 
 use super::identity::Identity;
-use super::rounding;
+use super::{builtins, rounding};
 
 /// What separates the parts of an error that a function raises; it cannot stand in a message of ours.
 const MARK: char = '\u{1}';
@@ -76,11 +76,11 @@ pub(super) fn raise(sqlstate: &'static str, message: impl Into<String>) -> Error
     failed(ValueError { sqlstate, message: message.into(), details: None })
 }
 
-fn failed(error: ValueError) -> Error {
+pub(super) fn failed(error: ValueError) -> Error {
     Error::UserFunctionError(Box::new(Raised(error)))
 }
 
-fn value(datum: Datum) -> Value {
+pub(super) fn value(datum: Datum) -> Value {
     match datum {
         Datum::Null => Value::Null,
         Datum::Integer(value) => Value::Integer(value),
@@ -90,12 +90,12 @@ fn value(datum: Datum) -> Value {
     }
 }
 
-fn argument<'c>(context: &'c Context<'_>, position: usize) -> rusqlite::Result<DatumRef<'c>> {
+pub(super) fn argument<'c>(context: &'c Context<'_>, position: usize) -> rusqlite::Result<DatumRef<'c>> {
     if position < context.len() { datum(context.get_raw(position)) } else { Ok(DatumRef::Null) }
 }
 
 /// The type whose code stands at a position.
-fn coded(context: &Context<'_>, position: usize) -> rusqlite::Result<Type> {
+pub(super) fn coded(context: &Context<'_>, position: usize) -> rusqlite::Result<Type> {
     match argument(context, position)? {
         DatumRef::Integer(code) => Type::from_code(code).ok_or_else(|| raise("XX000", "unknown type code")),
         _ => Err(raise("XX000", "missing type code")),
@@ -111,10 +111,13 @@ pub(super) fn register(connection: &Connection, identity: &Arc<Mutex<Identity>>)
     register_casts(connection, identity)?;
     register_row_counts(connection)?;
     register_triggers(connection, identity)?;
+    builtins::register(connection, identity)?;
     connection.create_aggregate_function("pg_sum", 2, pure(), SumFunction)?;
     connection.create_aggregate_function("pg_avg", 2, pure(), AverageFunction)?;
     connection
         .create_collation("pg_numeric", |left: &str, right: &str| datatype::numeric::compare_text(left, right))?;
+    connection
+        .create_collation("pg_interval", |left: &str, right: &str| datatype::interval::compare_text(left, right))?;
     connection.create_collation("pg_jsonb", |left: &str, right: &str| datatype::json::compare(left, right))
 }
 
@@ -196,12 +199,12 @@ pub(super) fn register_enums(connection: &Connection, catalog: &Catalog) -> rusq
 }
 
 /// Safe to call from the schema (checks, generated columns, views), and the same for the same arguments.
-fn pure() -> FunctionFlags {
+pub(super) fn pure() -> FunctionFlags {
     FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS
 }
 
 /// Safe to call from the schema, but it depends on the request.
-fn volatile() -> FunctionFlags {
+pub(super) fn volatile() -> FunctionFlags {
     FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS
 }
 
@@ -209,7 +212,9 @@ fn register_identity(connection: &Connection, identity: &Arc<Mutex<Identity>>) -
     type Give = fn(&Identity) -> Result<Datum, ValueError>;
     let plain: [(&str, Give); 6] = [
         ("pg_now", |identity| Ok(Datum::Integer(identity.now.0))),
-        ("pg_current_date", |identity| Ok(Datum::Integer(identity.now.0.div_euclid(86_400_000_000)))),
+        ("pg_current_date", |identity| {
+            datatype::cast(&Type::TimestampTz, &Type::Date, DatumRef::Integer(identity.now.0), &identity.zone)
+        }),
         ("auth_uid", Identity::uid),
         ("auth_role", |identity| Ok(identity.claim("role"))),
         ("auth_jwt", Identity::jwt),
@@ -331,7 +336,9 @@ fn register_json(connection: &Connection) -> rusqlite::Result<()> {
                     _ => return Ok(Value::Null),
                 });
             }
-            let found = datatype::json::get(document, &steps);
+            // Only in jsonb is a scalar its own first element.
+            let get = if coded(context, 0)? == Type::Json { datatype::json::get_json } else { datatype::json::get };
+            let found = get(document, &steps);
             Ok(match (found, as_text) {
                 (None, _) => Value::Null,
                 (Some(raw), false) => Value::Text(raw.to_owned()),
@@ -432,6 +439,14 @@ mod tests {
         };
         for (name, arguments) in sql::sqlite::functions::SCALAR.iter().chain(sql::sqlite::functions::AGGREGATE) {
             assert!(known(name, *arguments), "{name} with {arguments} arguments is not registered");
+        }
+        for builtin in datatype::function::builtins().filter(|builtin| !builtin.is_refused()) {
+            for in_utc in [false, true] {
+                let name = sql::sqlite::functions::builtin_name(builtin, in_utc);
+                let text = "SELECT count(*) FROM pragma_function_list WHERE name = ?1";
+                let found: i64 = connection.query_row(text, [&name], |row| row.get(0)).expect("asks");
+                assert!(found > 0, "{name} is not registered");
+            }
         }
         for name in sql::sqlite::functions::COLLATIONS {
             let text = format!("SELECT 'a' = 'b' COLLATE {name}");

@@ -1,5 +1,6 @@
 //! The embedded engine: SQLite, one file, in write-ahead mode. Many readers, one writer, group commit.
 
+mod builtins;
 mod call;
 mod connection;
 mod failure;

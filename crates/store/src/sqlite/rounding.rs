@@ -17,11 +17,18 @@ fn zero(data_type: &Type) -> Datum {
 
 /// `-operand`.
 pub(super) fn negate(data_type: &Type, operand: DatumRef<'_>) -> Result<Datum, ValueError> {
+    // Zero has a sign as well.
+    if let DatumRef::Real(number) = operand {
+        return Ok(Datum::Real(-number));
+    }
     arithmetic(Arithmetic::Subtract, data_type, zero(data_type).as_ref(), operand)
 }
 
 /// `abs(operand)`.
 pub(super) fn abs(data_type: &Type, operand: DatumRef<'_>) -> Result<Datum, ValueError> {
+    if let DatumRef::Real(number) = operand {
+        return Ok(Datum::Real(number.abs()));
+    }
     match compare(data_type, operand, zero(data_type).as_ref()) {
         Ordering::Less => negate(data_type, operand),
         Ordering::Equal | Ordering::Greater => Ok(operand.to_owned()),
@@ -32,6 +39,7 @@ pub(super) fn abs(data_type: &Type, operand: DatumRef<'_>) -> Result<Datum, Valu
 pub(super) fn round(data_type: &Type, operand: DatumRef<'_>, digits: i64) -> Result<Datum, ValueError> {
     match (data_type, operand) {
         (Type::Real | Type::Double, DatumRef::Real(number)) => Ok(Datum::Real(number.round_ties_even())),
+        (Type::Numeric(_), DatumRef::Text(text)) if text.ends_with("Infinity") => Ok(operand.to_owned()),
         (Type::Numeric(_), operand) => {
             let scale = i16::try_from(digits.clamp(-1_000, 1_000)).unwrap_or(0);
             let rounded = Type::Numeric(Some((LARGEST_PRECISION, scale)));
