@@ -30,7 +30,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
-const DEVELOPMENT: &[&str] = &["testkit"];
+const DEVELOPMENT: &[&str] = &["testkit", "properties"];
 
 /// The keeper of each foreign crate that touches the world outside.
 const KEEPERS: &[(&str, &[&str])] = &[

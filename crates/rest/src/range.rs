@@ -39,7 +39,8 @@ pub(crate) fn top_level(header: Option<&str>, query: Option<RowRange>) -> Result
     }
     let query = query.unwrap_or_default();
     let offset = header.first.max(query.offset);
-    let header_end = header.last.map(|last| last.saturating_add(1));
+    // No count of rows is beyond bigint.
+    let header_end = header.last.map(|last| last.saturating_add(1).min(i64::MAX.unsigned_abs()));
     let query_end = query.limit.map(|limit| query.offset.saturating_add(limit));
     let end = match (header_end, query_end) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -71,6 +72,7 @@ mod tests {
             (Some("0-9"), range(Some(3), 0), range(Some(3), 0)),
             (Some("1-9"), range(Some(3), 2), range(Some(3), 2)),
             (Some("0-2"), range(Some(0), 7), range(Some(0), 0)),
+            (Some("0-99999999999999999999"), None, range(Some(i64::MAX.unsigned_abs()), 0)),
         ] {
             assert_eq!(top_level(header, query).unwrap(), expected, "{header:?} {query:?}");
         }
