@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use store::StoreError;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::outcome::CommandError;
 
@@ -54,26 +55,42 @@ pub fn bytes(count: u64) -> String {
     BinaryBytes(count).to_string()
 }
 
-/// Runs work on a thread of its own, and ends without it when SIGINT or SIGTERM comes: then what the caller holds is
-/// cleaned up as after any other failure, and the thread goes with the process.
-pub fn unless_stopped<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, CommandError> {
-    let failed = |error: std::io::Error| CommandError::Failed(format!("the runtime cannot start: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let outcome = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+/// Ends long work when SIGINT or SIGTERM comes.
+pub struct Stoppable {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stoppable {
+    /// Listens from now on: make it before anything that has to be cleaned up.
+    pub fn new() -> Result<Self, CommandError> {
+        let failed = |error: std::io::Error| CommandError::Failed(format!("signals cannot be received: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let listen = |kind| runtime.block_on(async { signal(kind) }).map_err(failed);
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { runtime, interrupt, terminate })
+    }
+
+    /// Runs work on a thread of its own. At a signal it ends without it: then what the caller holds is cleaned up as after
+    /// any other failure, and the thread goes with the process.
+    pub fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let Self { runtime, mut interrupt, mut terminate } = self;
         let stopped = || Err(CommandError::Failed("stopped by a signal; nothing was changed".to_owned()));
-        tokio::select! {
-            done = tokio::task::spawn_blocking(work) => match done {
-                Ok(outcome) => outcome.map_err(CommandError::Database),
-                Err(_) => Err(CommandError::Failed("the work ended before its time; please report this".to_owned())),
-            },
-            _signal = interrupt.recv() => stopped(),
-            _signal = terminate.recv() => stopped(),
-        }
-    });
-    runtime.shutdown_background();
-    outcome
+        let outcome = runtime.block_on(async {
+            tokio::select! {
+                done = tokio::task::spawn_blocking(work) => match done {
+                    Ok(outcome) => outcome.map_err(CommandError::Database),
+                    Err(_) => Err(CommandError::Failed("the work ended before its time; please report this".to_owned())),
+                },
+                _signal = interrupt.recv() => stopped(),
+                _signal = terminate.recv() => stopped(),
+            }
+        });
+        runtime.shutdown_background();
+        outcome
+    }
 }

@@ -12,7 +12,7 @@ use tempfile::TempPath;
 
 use crate::configuration::{Prepared, Sources, load};
 use crate::outcome::CommandError;
-use crate::progress::{Progress, bytes, unless_stopped};
+use crate::progress::{Progress, Stoppable, bytes};
 use crate::terminal::Style;
 
 /// What a copy's name ends with until it is whole.
@@ -79,16 +79,22 @@ fn tell(
 
 /// Copies the database to a name beside `near` and looks the copy through.
 fn make(database: &Path, near: &Path) -> Result<Copy, CommandError> {
+    let stoppable = Stoppable::new()?;
     let path = partial(near)?;
-    let examined = copy_and_check(database, &path, Check::Quick)?;
+    let examined = copy_and_check(database, &path, Check::Quick, stoppable)?;
     Ok(Copy { path, examined })
 }
 
 /// Copies a database of Pando's over an empty file and looks the copy through.
-pub fn copy_and_check(source: &Path, target: &Path, check: Check) -> Result<Examined, CommandError> {
+pub fn copy_and_check(
+    source: &Path,
+    target: &Path,
+    check: Check,
+    stoppable: Stoppable,
+) -> Result<Examined, CommandError> {
     let (source, target) = (source.to_owned(), target.to_owned());
     let (copying, checking) = (Progress::of_bytes("copying"), Progress::of_time("looking the copy through"));
-    unless_stopped(move || {
+    stoppable.run(move || {
         let now = SystemClock.monotonic();
         let copied = keeping::copy(&source, &target, now, &mut |done, total| copying.set(done, total));
         copying.end();

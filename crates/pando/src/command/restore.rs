@@ -14,7 +14,7 @@ use super::backup::{belongs_to, copy_and_check, folder_of, partial};
 use crate::configuration::{Prepared, Sources, load};
 use crate::migrations::{pending, read_folder};
 use crate::outcome::CommandError;
-use crate::progress::bytes;
+use crate::progress::{Stoppable, bytes};
 use crate::terminal::Style;
 
 /// What stands between a database's name and the time when it was replaced.
@@ -37,8 +37,9 @@ pub fn run(file: &Path, yes: bool, sources: &Sources, style: Style, out: &mut dy
     if exists && !yes && !confirmed(database)? {
         return Err(CommandError::Failed("nothing was changed".to_owned()));
     }
+    let stoppable = Stoppable::new()?;
     let copy = partial(database)?;
-    let examined = copy_and_check(file, &copy, Check::Full).map_err(|error| not_this_one(file, error))?;
+    let examined = copy_and_check(file, &copy, Check::Full, stoppable).map_err(|error| not_this_one(file, error))?;
     let like = if exists { database } else { &folder };
     own_as(like, &copy, exists).map_err(|error| failed(&copy, error))?;
     let kept = kept_name(database);

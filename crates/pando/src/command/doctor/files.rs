@@ -11,7 +11,7 @@ use super::Findings;
 use crate::command::backup::{PARTIAL, folder_of};
 use crate::command::restore::BEFORE;
 use crate::outcome::CommandError;
-use crate::progress::{Progress, bytes, unless_stopped};
+use crate::progress::{Progress, Stoppable, bytes};
 
 /// From here on the log of writes is longer than the server leaves it by itself.
 const LONG_LOG: u64 = 256 * 1024 * 1024;
@@ -132,7 +132,7 @@ fn leftovers(database: &Path, folder: &Path, findings: &mut Findings) {
 fn content(database: &Path, findings: &mut Findings) -> Result<Option<Examined>, CommandError> {
     let path = database.to_owned();
     let progress = Progress::of_time("looking every page, index and foreign key through");
-    let examined = unless_stopped(move || {
+    let examined = Stoppable::new()?.run(move || {
         let examined = keeping::examine(&path, Check::Full, SystemClock.monotonic());
         progress.end();
         Ok(examined)
