@@ -93,8 +93,9 @@ pub fn copy_and_check(
     stoppable: Stoppable,
 ) -> Result<Examined, CommandError> {
     let (source, target) = (source.to_owned(), target.to_owned());
+    let companions = keeping::COMPANIONS.map(|suffix| keeping::beside(&target, suffix));
     let (copying, checking) = (Progress::of_bytes("copying"), Progress::of_time("looking the copy through"));
-    stoppable.run(move || {
+    let outcome = stoppable.run(move || {
         let now = SystemClock.monotonic();
         let copied = keeping::copy(&source, &target, now, &mut |done, total| copying.set(done, total));
         copying.end();
@@ -105,7 +106,12 @@ pub fn copy_and_check(
         });
         checking.end();
         examined
-    })
+    });
+    if outcome.is_err() {
+        // Who is stopped in the middle may have left them; the copy itself goes with its guard.
+        companions.iter().for_each(|companion| drop(fs::remove_file(companion)));
+    }
+    outcome
 }
 
 /// The same error, of another file.
