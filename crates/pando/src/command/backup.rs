@@ -1,7 +1,7 @@
 //! `pando backup`
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -24,12 +24,17 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
     let database = Prepared::new(&loaded, None)?.database;
     let started = SystemClock.monotonic();
     if file == Path::new("-") {
+        if io::stdout().is_terminal() {
+            return Err(CommandError::Failed(
+                "standard output is a terminal; name a file, or a program to take it".to_owned(),
+            ));
+        }
         let copy = make(&database, &database)?;
         // Opened only now: nothing else has the copy open any more.
         io::copy(&mut File::open(&copy.path)?, out)?;
         out.flush()?;
         // Standard output is the backup.
-        return Ok(copy.tell(started, Path::new("standard output"), style, &mut io::stderr())?);
+        return Ok(tell(&copy.examined, started, Path::new("a copy on standard output"), style, &mut io::stderr())?);
     }
     check_target(file, force, &database)?;
     let copy = make(&database, file)?;
@@ -51,12 +56,6 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
 struct Copy {
     path: TempPath,
     examined: Examined,
-}
-
-impl Copy {
-    fn tell(&self, started: std::time::Instant, name: &Path, style: Style, out: &mut dyn Write) -> io::Result<()> {
-        tell(&self.examined, started, name, style, out)
-    }
 }
 
 fn tell(

@@ -42,6 +42,8 @@ pub fn run(file: &Path, yes: bool, sources: &Sources, style: Style, out: &mut dy
     let examined = copy_and_check(file, &copy, Check::Full, stoppable).map_err(|error| not_this_one(file, error))?;
     let like = if exists { database } else { &folder };
     own_as(like, &copy, exists).map_err(|error| failed(&copy, error))?;
+    let locked = keeping::beside(database, ".lock");
+    own_as(like, &locked, false).map_err(|error| failed(&locked, error))?;
     let kept = kept_name(database);
     match keeping::replace(&lock, database, &copy, &kept).map_err(CommandError::Database)? {
         Kept::Nothing => {}
@@ -77,10 +79,11 @@ fn not_this_one(file: &Path, error: CommandError) -> CommandError {
     }
 }
 
-/// Gives the copy the owner of what it replaces, and its rights; in a new place those of this user alone.
-fn own_as(like: &Path, copy: &Path, exists: bool) -> io::Result<()> {
+/// Gives a file the owner of another one, so that what root restores is still the server's; and its rights, if they are
+/// wanted.
+fn own_as(like: &Path, copy: &Path, rights: bool) -> io::Result<()> {
     let (wanted, has) = (fs::metadata(like)?, fs::metadata(copy)?);
-    if exists {
+    if rights {
         fs::set_permissions(copy, wanted.permissions())?;
     }
     if (wanted.uid(), wanted.gid()) != (has.uid(), has.gid()) && rustix::process::geteuid().is_root() {

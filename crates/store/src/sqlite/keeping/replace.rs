@@ -28,7 +28,7 @@ pub enum Kept {
 ///
 /// # Errors
 /// [`StoreError::Unusable`] when another process reads the database, or the folder refuses. The database is then as it
-/// was.
+/// was; one that is too damaged to take its log in may have that beside `kept` alone.
 pub fn replace(_lock: &Lock, database: &Path, copy: &Path, kept: &Path) -> Result<Kept, StoreError> {
     let failed = |what: &'static str| {
         move |error: io::Error| StoreError::Unusable {
