@@ -208,7 +208,7 @@ fn a_backup_is_one_private_file_that_replaces_nothing_unasked() {
     let run = |arguments: &[&str]| project.run(BINARY, arguments);
     let (code, told, error) = run(&["backup", "one.backup"]);
     assert_eq!(code, 0, "{error}");
-    assert!(told.contains("made one.backup") && told.contains("1 migrations applied"), "{told}");
+    assert!(told.contains("made one.backup") && told.contains("migrations applied: 1"), "{told}");
     let one = project.path().join("one.backup");
     assert_eq!(fs::metadata(&one).unwrap().permissions().mode() & 0o777, 0o600);
     let before = files(project.path());

@@ -69,7 +69,7 @@ fn tell(
     let migrations = examined.applied.iter().filter(|migration| migration.version > 0).count();
     writeln!(
         out,
-        "{} {}: {}, {migrations} migrations applied, looked through, in {took} ms",
+        "{} {}: {}, migrations applied: {migrations}, looked through, in {took} ms",
         style.good("made"),
         name.display(),
         bytes(examined.bytes)
@@ -93,11 +93,12 @@ pub fn copy_and_check(
 ) -> Result<Examined, CommandError> {
     let (source, target) = (source.to_owned(), target.to_owned());
     let companions = keeping::COMPANIONS.map(|suffix| keeping::beside(&target, suffix));
-    let (copying, checking) = (Progress::of_bytes("copying"), Progress::of_time("looking the copy through"));
+    let copying = Progress::of_bytes("copying");
     let outcome = stoppable.run(move || {
         let now = SystemClock.monotonic();
         let copied = keeping::copy(&source, &target, now, &mut |done, total| copying.set(done, total));
         copying.end();
+        let checking = Progress::of_time("looking the copy through");
         // What is wrong with the copy is wrong with its source.
         let examined = copied.and_then(|_| {
             let examined = keeping::examine(&target, check, now).map_err(|error| about(&source, error))?;
