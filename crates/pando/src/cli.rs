@@ -76,6 +76,13 @@ Examples:
   pando serve --listen 0.0.0.0:8000      be reached from other machines
   PANDO_LOG_FORMAT=json pando serve      log JSON even on a terminal
 
+  pando serve --watch                    apply migrations as they are written, for development
+
+--watch looks at the folder of migrations a few times a second. A new file is applied while requests go on;
+one that is refused is shown with its line, and the older schema is served on, also at the start. A file that
+was applied is never applied again: one that was edited is reported. The seed runs once, after the first
+migrations. pando.toml is not read again; a change of it is reported, and counts after a restart.
+
 Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds)
 and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again.")]
     Serve {
@@ -85,6 +92,9 @@ and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again."
         /// The address of metrics and probes, empty for none; the same as --set server.admin_listen=ADDRESS
         #[arg(long, value_name = "ADDRESS")]
         admin_listen: Option<String>,
+        /// Apply migrations as they are written; for development
+        #[arg(long)]
+        watch: bool,
     },
 
     /// Change the schema: apply migrations, see what is applied, make a new one
@@ -96,6 +106,56 @@ PostgreSQL's SQL. Files are applied in the order of their numbers, each in one t
 Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
     )]
     Migrate(Migrate),
+
+    /// Copy the database into a file, while it is served or not
+    #[command(after_help = "\
+Examples:
+  pando backup gym.backup                          copy the database of this project
+  pando backup --force /backups/gym.backup         take the place of an older backup
+  pando backup - | zstd > gym.backup.zst           write it to standard output
+
+The copy is of one moment: every write acknowledged before the command began is in it, and no write is half
+in it. Requests go on meanwhile. FILE gets its name only when the copy is on the disk and was looked through;
+only this user may read it. It holds all data and the applied migrations, not pando.toml and its secrets.")]
+    Backup {
+        /// Where to; - for standard output
+        file: PathBuf,
+        /// Take the place of a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+
+    /// Put a backup in the place of the database
+    #[command(after_help = "\
+Examples:
+  pando restore gym.backup          asks before it replaces a database
+  pando restore --yes gym.backup    does not ask
+
+The server has to be stopped. The backup is copied and looked through before anything is changed: its
+structure, its indexes and its foreign keys. The database that was there is kept beside the new one as
+NAME.before-restore-TIME. Migrations newer than the backup are applied by the next `pando serve`.")]
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Replace a database that is there without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Look the data folder and the configuration over, and say what to do
+    #[command(after_help = "\
+Examples:
+  pando doctor                            also while `pando serve` runs
+  pando doctor --json | jq .findings      for scripts
+
+It changes nothing. Looked at: configuration, rights, who has the database open, every page, index and
+foreign key, migrations against their files, the log of writes, files left behind, free room, the clock.
+The exit code is 1 if something is wrong; warnings alone are 0.")]
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 
     /// Look at the configuration
     #[command(
@@ -140,6 +200,17 @@ It is made from the migration files, applied or not; no database is opened, and 
     /// Print types for programs that use the API
     #[command(subcommand)]
     Types(Types),
+
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "\
+Examples:
+  pando completions bash > ~/.local/share/bash-completion/completions/pando
+  pando completions zsh > \"${fpath[1]}/_pando\"
+  pando completions fish > ~/.config/fish/completions/pando.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 
     /// Print the version
     Version,

@@ -41,6 +41,7 @@ pub async fn open(
         stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
+        check_at_start: database.check_at_start.into(),
         path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
@@ -85,6 +86,17 @@ pub struct Applied {
 ///
 /// Everything is translated before anything is applied: a file that cannot be applied stops all of them.
 pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Applied>, MigrationError> {
+    let mut applied = Vec::new();
+    migrate_step_by_step(store, prepared, &mut |step| applied.push(step)).await?;
+    Ok(applied)
+}
+
+/// The same, and tells of each step when it is done: those before one that fails stay.
+pub async fn migrate_step_by_step(
+    store: &dyn Store,
+    prepared: &Prepared,
+    tell: &mut (dyn FnMut(Applied) + Send),
+) -> Result<(), MigrationError> {
     let folder = &prepared.migrations;
     let standing = Standing::read(store, folder).await?;
     let waiting = standing.pending(folder)?;
@@ -104,31 +116,38 @@ pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Appli
         let shown = prepared.seed.as_deref().unwrap_or(Path::new("seed")).display().to_string();
         steps.push(translate(&seed, &shown, &snapshot)?);
     }
-    apply(store, steps).await
+    apply(store, steps, tell).await
 }
 
 /// What the migration files declare, all of them, applied or not. Touches no database.
 pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
-    let folder = &prepared.migrations;
+    translated(&prepared.migrations, &read_folder(&prepared.migrations)?)
+}
+
+/// What files of a folder declare, in their order.
+pub fn translated(folder: &Path, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
     let mut snapshot = sql::ddl::prelude();
-    for file in read_folder(folder)? {
+    for file in files {
         let shown = folder.join(&file.name).display().to_string();
-        snapshot = translate(&file, &shown, &snapshot)?.script.snapshot;
+        snapshot = translate(file, &shown, &snapshot)?.script.snapshot;
     }
     Ok(snapshot)
 }
 
-async fn apply(store: &dyn Store, steps: Vec<Migration>) -> Result<Vec<Applied>, MigrationError> {
+async fn apply(
+    store: &dyn Store,
+    steps: Vec<Migration>,
+    tell: &mut (dyn FnMut(Applied) + Send),
+) -> Result<(), MigrationError> {
     let clock = SystemClock;
-    let mut applied = Vec::new();
     for migration in steps {
         let started = clock.monotonic();
         let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
         store.apply_migration(migration).await.map_err(MigrationError::Failed)?;
         let duration = clock.monotonic().saturating_duration_since(started);
-        applied.push(Applied { name, is_seed, duration });
+        tell(Applied { name, is_seed, duration });
     }
-    Ok(applied)
+    Ok(())
 }
 
 fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Migration, MigrationError> {

@@ -2,7 +2,7 @@
 //! every other one.
 //!
 //! `cli.rs` is what can be typed, `command/` has one file for each command, `configuration/` reads `pando.toml`,
-//! the environment and flags, `migrations.rs` decides what may be applied, `database.rs` applies it; `command/serve.rs` puts the house together.
+//! the environment and flags, `migrations.rs` decides what may be applied, `database.rs` applies it, `progress.rs` shows long work; `command/serve.rs` puts the house together.
 
 mod cli;
 mod command;
@@ -11,12 +11,13 @@ mod database;
 mod migrations;
 mod observer;
 mod outcome;
+mod progress;
 mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, Global, Types};
 use crate::configuration::Sources;
@@ -57,7 +58,7 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
     let Cli { global, command } = cli;
     match command {
         Command::Init { directory } => command::init::run(&directory, style, out),
-        Command::Serve { listen, admin_listen } => {
+        Command::Serve { listen, admin_listen, watch } => {
             let mut sources = sources(global, environment);
             let flags =
                 [("server.listen", "--listen", listen), ("server.admin_listen", "--admin-listen", admin_listen)];
@@ -66,9 +67,14 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
                     sources.flags.push((name.to_owned(), value, flag.to_owned()));
                 }
             }
-            command::serve::run(&sources, style, out)
+            command::serve::run(&sources, watch, style, out)
         }
         Command::Migrate(action) => command::migrate::run(&action, &sources(global, environment), style, out),
+        Command::Backup { file, force } => {
+            command::backup::run(&file, force, &sources(global, environment), style, out)
+        }
+        Command::Restore { file, yes } => command::restore::run(&file, yes, &sources(global, environment), style, out),
+        Command::Doctor { json } => command::doctor::run(json, &sources(global, environment), style, out),
         Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),
         Command::Token(token) => command::token::run(&token, &sources(global, environment), out),
         Command::Openapi { schema, role } => {
@@ -77,8 +83,16 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
         Command::Types(Types::Ts { schemas }) => {
             command::contract::typescript(&schemas, &sources(global, environment), out)
         }
+        Command::Completions { shell } => Ok(out.write_all(&completions(shell))?),
         Command::Version => Ok(writeln!(out, "pando {}", env!("CARGO_PKG_VERSION"))?),
     }
+}
+
+/// Made in memory: the maker of scripts panics where a pipe is closed.
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pando", &mut script);
+    script
 }
 
 fn sources(global: Global, environment: Vec<(String, String)>) -> Sources {

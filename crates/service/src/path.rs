@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base::{Caller, Clock, Failure, Kind, Timestamp};
 use bytes::Bytes;
@@ -11,12 +12,19 @@ use http::HeaderMap;
 use identity::Verifier;
 use plan::Plan;
 use rest::{ApiRequest, Incoming, Outcome};
-use store::{Job, Ran, Store};
+use store::{Job, Ran, Store, StoreError};
 use telemetry::{Step, Trace};
 
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+
+/// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
+/// while it is being put in place.
+const MOST_PLANS: u32 = 10;
+
+/// How long is waited before the second plan; each further time twice as long, half a second in all.
+const PLAN_AGAIN: Duration = Duration::from_millis(1);
 
 /// What the operator decides about answers.
 #[derive(Debug, Clone)]
@@ -86,12 +94,39 @@ impl Service {
             return Ok((described.head, Body::Full(described.body)));
         }
 
+        let mut asked = Asked { catalog, caller, now };
+        for again in 0.. {
+            let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
+            match attempt {
+                Err(Refused::SchemaChanged) if again < MOST_PLANS => {
+                    tokio::time::sleep(PLAN_AGAIN * 2_u32.pow(again).min(64)).await;
+                    asked.catalog = self.store.catalog();
+                    assumable(&asked.caller.role, &asked.catalog)?;
+                }
+                Err(Refused::SchemaChanged) => return Err(StoreError::SchemaChanged.into()),
+                Err(Refused::For(failure)) => return Err(*failure),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        Err(StoreError::SchemaChanged.into())
+    }
+
+    /// The second half of the path, which a migration that comes in between makes necessary again.
+    async fn execute(
+        &self,
+        request: &ApiRequest,
+        asked: &Asked,
+        summary: &mut Summary,
+        trace: &mut Trace,
+    ) -> Result<(rest::Head, Body), Refused> {
+        let Asked { catalog, caller, now } = asked.clone();
+
         self.enter(trace, Step::Plan);
         let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
-        walk.summary.relation = relation(request);
+        summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
-        plan::admit(&plan.footprint, &catalog, &caller)?;
+        plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan);
@@ -102,10 +137,10 @@ impl Service {
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
         let ran = self.store.run(Job { plan, rendered, catalog, caller, now, commits, trace_id }).await?;
-        walk.summary.rows = Some(ran.rows);
+        summary.rows = Some(ran.rows);
 
         self.enter(trace, Step::Shape);
-        shape(request, ran, resolves, is_void)
+        Ok(shape(request, ran, resolves, is_void)?)
     }
 
     fn enter(&self, trace: &mut Trace, step: Step) {
@@ -115,25 +150,60 @@ impl Service {
     /// Who asks, and whether the database lets requests run as that role.
     async fn identify(&self, headers: &HeaderMap, catalog: &Catalog, walk: &mut Walk) -> Result<Caller, Failure> {
         let caller = self.identity.identify(headers).await?;
-        let role = &caller.role;
-        match catalog.role_standing(role) {
-            RoleStanding::Assumable => {}
-            RoleStanding::Unknown => {
-                let message = format!("role \"{role}\" does not exist");
-                return Err(Failure::new(Kind::Unauthenticated, "22023", message));
-            }
-            RoleStanding::NotGranted => {
-                let message = format!("permission denied to set role \"{role}\"");
-                return Err(Failure::new(Kind::Forbidden, "42501", message));
-            }
-        }
-        walk.summary.role = Some(role.to_string());
+        assumable(&caller.role, catalog)?;
+        walk.summary.role = Some(caller.role.to_string());
         Ok(caller)
     }
 
     fn plan(&self, request: &ApiRequest, catalog: &Catalog, caller: &Caller, now: Timestamp) -> Result<Plan, Failure> {
         let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
         Ok(plan::plan(request, context)?)
+    }
+}
+
+/// What stands fast before a request is planned.
+#[derive(Clone)]
+struct Asked {
+    catalog: Arc<Catalog>,
+    caller: Caller,
+    now: Timestamp,
+}
+
+/// Why a plan led to nothing.
+enum Refused {
+    /// It was made on a catalog that no longer counts.
+    SchemaChanged,
+    /// For good.
+    For(Box<Failure>),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::For(Box::new(failure))
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::SchemaChanged => Self::SchemaChanged,
+            other => Self::For(Box::new(other.into())),
+        }
+    }
+}
+
+/// Whether the database lets requests run as the role.
+fn assumable(role: &str, catalog: &Catalog) -> Result<(), Failure> {
+    match catalog.role_standing(role) {
+        RoleStanding::Assumable => Ok(()),
+        RoleStanding::Unknown => {
+            let message = format!("role \"{role}\" does not exist");
+            Err(Failure::new(Kind::Unauthenticated, "22023", message))
+        }
+        RoleStanding::NotGranted => {
+            let message = format!("permission denied to set role \"{role}\"");
+            Err(Failure::new(Kind::Forbidden, "42501", message))
+        }
     }
 }
 

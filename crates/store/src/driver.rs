@@ -19,7 +19,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An engine that keeps the data.
 pub trait Store: Send + Sync + 'static {
-    /// What exists. Requests that hold an older snapshot finish on it.
+    /// What exists.
     fn catalog(&self) -> Arc<Catalog>;
 
     /// Puts a plan into the engine's words. Pure: nothing is touched.
@@ -31,6 +31,8 @@ pub trait Store: Send + Sync + 'static {
     /// - A read never waits for a write.
     /// - A write that was answered survives the loss of power; one that failed left nothing behind.
     /// - A write with `commits` off answers as if it had happened, and leaves nothing behind.
+    /// - A plan made on an older catalog than the one that its rows would come from is refused as
+    ///   [`StoreError::SchemaChanged`]; a streamed body that has begun is finished as it began.
     /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
 
@@ -46,6 +48,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the engine answers.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Whether the whole file was looked through for damage when it was opened.
+    fn was_checked(&self) -> bool;
+
+    /// Looks the whole file through for damage, beside the requests, for as long as it takes or until the store is
+    /// closed. The log of writes grows meanwhile, since the pages of that moment are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when it is damaged.
+    fn check_whole(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Finishes what is queued and closes the files. Jobs that come later are refused as [`StoreError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// Too much waits already, or the file is locked by another process.
     #[error("the database is busy: {0}")]
     Busy(&'static str),
+    /// The job was planned on a catalog that a migration has replaced; nothing was done. Plan it anew.
+    #[error("the database is busy: the schema has just changed")]
+    SchemaChanged,
     /// The statement took longer than allowed.
     #[error("canceling statement due to statement timeout")]
     Timeout,
@@ -52,10 +55,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(failure) => *failure,
-            StoreError::Busy(why) => Self::new(Kind::Unavailable, "PANDO503", "The database is busy")
-                .with_details(why)
-                .with_hint("Try again after the number of seconds in Retry-After.")
-                .with_retry_after(1),
+            StoreError::Busy(why) => busy(why),
+            StoreError::SchemaChanged => busy("the schema has just changed"),
             StoreError::Timeout => Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
                 "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",
             ),
@@ -67,4 +68,11 @@ impl From<StoreError> for Failure {
             }
         }
     }
+}
+
+fn busy(why: &'static str) -> Failure {
+    Failure::new(Kind::Unavailable, "PANDO503", "The database is busy")
+        .with_details(why)
+        .with_hint("Try again after the number of seconds in Retry-After.")
+        .with_retry_after(1)
 }

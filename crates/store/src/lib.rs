@@ -12,7 +12,8 @@ pub use driver::{
     AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, Observer, Operation, Piece, Ran, Rendered, Store,
 };
 pub use error::StoreError;
-pub use sqlite::Settings as SqliteSettings;
+pub use sqlite::keeping;
+pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 
 /// What to open.
 #[derive(Debug, Clone)]

@@ -145,6 +145,8 @@ metrics! {
         "Statements that took longer than the threshold for slow ones.";
     RELATIONS = "pando_catalog_relations", Gauge, None, &[], &[],
         "Tables and views in the catalog.";
+    DAMAGED = "pando_database_damaged", Gauge, None, &[], &[],
+        "1 when looking the file through found damage, otherwise 0.";
     READY = "pando_ready", Gauge, None, &[], &[],
         "1 when `/ready` answers 200, otherwise 0.";
     LOG_DROPPED = "pando_log_lines_dropped", Counter, None, &[], &[],

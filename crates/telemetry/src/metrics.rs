@@ -210,6 +210,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     slow_queries: Counter,
     relations: Gauge,
+    damaged: Gauge,
     ready: Gauge,
     log_dropped: Counter,
     spans: SpanCounters,
@@ -257,6 +258,7 @@ impl Metrics {
         let commit_duration = register(target, metric::COMMIT_DURATION, histogram(metric::COMMIT_DURATION));
         let slow_queries = register(target, metric::SLOW_QUERIES, Counter::default());
         let relations = register(target, metric::RELATIONS, Gauge::default());
+        let damaged = register(target, metric::DAMAGED, Gauge::default());
         let ready = register(target, metric::READY, Gauge::default());
         let log_dropped = register(target, metric::LOG_DROPPED, Counter::default());
         let spans: Family<OutcomeLabel, Counter> = register(target, metric::SPANS, Family::default());
@@ -292,6 +294,7 @@ impl Metrics {
             commit_duration,
             slow_queries,
             relations,
+            damaged,
             ready,
             log_dropped,
             spans: SpanCounters {
@@ -427,6 +430,10 @@ impl Metrics {
 
     pub(crate) fn set_ready(&self, is_ready: bool) {
         self.ready.set(i64::from(is_ready));
+    }
+
+    pub(crate) fn set_damaged(&self, is_damaged: bool) {
+        self.damaged.set(is_damaged.into());
     }
 
     pub(crate) fn set_relations(&self, relations: u64) {

@@ -42,7 +42,9 @@ fn happenings(page: &mut String) -> std::fmt::Result {
         writeln!(page, "### `{}`\n", definition.action)?;
         writeln!(page, "{} ({level})\n", definition.message)?;
         writeln!(page, "{}\n", definition.about)?;
-        writeln!(page, "Fields: {}\n", names.join(", "))?;
+        if !names.is_empty() {
+            writeln!(page, "Fields: {}\n", names.join(", "))?;
+        }
     }
     Ok(())
 }

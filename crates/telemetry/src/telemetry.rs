@@ -213,6 +213,8 @@ mod tests {
         telemetry.report(&TracesNotExported { spans: 3, error: "refused".to_owned() });
         telemetry.report(&MigrationApplied { file: "0001_init.sql", duration });
         telemetry.report(&SeedApplied { file: "seed.sql", duration });
+        telemetry.report(&MigrationRefused { error: "migrations/0002_x.sql:1:1: no such type" });
+        telemetry.report(&ConfigurationChanged);
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&KeysLoaded { keys: 1 });
         telemetry.report(&KeysUnavailable { error: "timed out" });
@@ -237,6 +239,8 @@ mod tests {
         });
         telemetry.report(&WritesCommitted { batch: 7, duration });
         telemetry.report(&DatabaseUnavailable { error: "the disk is full" });
+        telemetry.report(&DatabaseChecked { duration, error: None });
+        telemetry.report(&DatabaseChecked { duration, error: Some("the file is damaged") });
     }
 
     #[test]
@@ -361,6 +365,7 @@ mod tests {
             "pando_slow_queries_total 1",
             "pando_request_panics_total 1",
             "pando_catalog_relations 4",
+            "pando_database_damaged 1",
             "pando_ready 0",
             "trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"",
         ] {

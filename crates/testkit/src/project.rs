@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -66,6 +66,17 @@ impl Project {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder can be made");
         fs::write(path, content).expect("a file can be written");
+    }
+
+    /// Runs `pando` in its folder, with an empty environment, and waits for its end. Gives the exit code, standard output
+    /// and standard error.
+    pub fn run(&self, binary: &str, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(binary);
+        command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        let output = command.output().expect("the binary runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().expect("it ends by itself");
+        (code, text(&output.stdout), text(&output.stderr))
     }
 
     /// A token that `pando token` mints with the project's secret: arguments like `--role`, `--sub`, `--claim`.

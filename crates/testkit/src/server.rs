@@ -53,6 +53,13 @@ impl Launch {
         self
     }
 
+    /// Adds a flag of `pando serve`, for example `--watch`.
+    #[must_use]
+    pub fn flag(mut self, flag: &str) -> Self {
+        self.arguments.push(flag.to_owned());
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub fn start(&self, project: &Project) -> Server {
         let mut process = self.command(project).spawn().expect("the binary starts");

@@ -1,8 +1,12 @@
 //! One file for each command.
 
+pub mod backup;
 pub mod config;
 pub mod contract;
+pub mod doctor;
 pub mod init;
 pub mod migrate;
+pub mod restore;
 pub mod serve;
 pub mod token;
+mod watch;

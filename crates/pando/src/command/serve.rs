@@ -10,16 +10,18 @@ use catalog::RoleStanding;
 use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
 use identity::{KeyListener, Verifier};
 use service::{ContractSettings, Service, Visibility};
-use store::Store;
+use store::{Store, StoreError};
 use telemetry::{
-    Advice, CatalogLoaded, DatabaseUnavailable, KeysLoaded, KeysUnavailable, LogConfig, LogFormat, MigrationApplied,
-    ReadinessChanged, SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
+    Advice, CatalogLoaded, DatabaseChecked, DatabaseUnavailable, KeysLoaded, KeysUnavailable, LogConfig, LogFormat,
+    MigrationApplied, ReadinessChanged, SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::configuration::{self, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources, load};
+use super::watch::{self, Watch};
+use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources, load};
 use crate::database::{self, Applied, Standing};
+use crate::migrations::MigrationError;
 use crate::observer::{DatabaseObserver, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
@@ -34,7 +36,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const NOT_READY: &str = "the database does not answer";
 
 /// Applies migrations and serves until a signal ends it.
-pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
     let told = Arc::new(OnceLock::new());
     let listener = {
@@ -48,7 +50,7 @@ pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), C
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
     let telemetry = Arc::new(start_telemetry(&loaded.config, style)?);
     let _first = told.set(telemetry.clone());
-    let outcome = runtime.block_on(serve(&loaded, prepared, &telemetry, style, out));
+    let outcome = runtime.block_on(serve(&loaded, prepared, watch, &telemetry, style, out));
     // What still runs had its time; blocking tasks are not waited for longer than this.
     runtime.shutdown_timeout(Duration::from_secs(1));
     telemetry.shutdown(LAST_WORDS);
@@ -58,6 +60,7 @@ pub fn run(sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), C
 async fn serve(
     loaded: &Loaded,
     mut prepared: Prepared,
+    watch: bool,
     telemetry: &Arc<Telemetry>,
     style: Style,
     out: &mut dyn Write,
@@ -71,7 +74,20 @@ async fn serve(
     let edge = Edge::bind(edge_config(config, &prepared)).await?;
     let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
     let store = database::open(config, &prepared, observer).await?;
-    let applied = bring_up_to_date(config, &prepared, store.as_ref(), telemetry, clock.as_ref()).await?;
+    let seen = watch::look(&prepared.migrations);
+    let migrates = config.database.migrate_on_start || watch;
+    let applied = match bring_up_to_date(migrates, &prepared, store.as_ref(), telemetry).await {
+        // In development the file will be corrected; until then what was applied is served.
+        Err(MigrationError::Failed(error @ (StoreError::Engine(_) | StoreError::Closed))) => {
+            return Err(MigrationError::Failed(error).into());
+        }
+        Err(error) if watch => {
+            watch::refuse(telemetry, &error);
+            Vec::new()
+        }
+        outcome => outcome?,
+    };
+    tell_schema(telemetry, store.as_ref(), clock.as_ref());
     let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
         .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
     let verifier = Arc::new(verifier);
@@ -85,7 +101,8 @@ async fn serve(
 
     prepared.warnings.extend(doubts(config, prepared.docs, store.as_ref()));
     if is_text(config) {
-        let summary = Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses() };
+        let summary =
+            Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses(), watches: watch };
         summary.write(store.as_ref(), style, out)?;
     } else {
         // Standard output carries JSON alone.
@@ -101,10 +118,19 @@ async fn serve(
             if is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
         }
     };
-    let background = [
+    let mut background = vec![
         tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready)),
         tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
     ];
+    if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
+        background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
+    }
+    if watch {
+        let configuration = loaded.file.clone();
+        let prepared = Arc::new(prepared);
+        let watch = Watch { prepared, configuration, seen, store: store.clone(), telemetry: telemetry.clone() };
+        background.push(tokio::spawn(watch.run()));
+    }
     let (drain, stop) = signals.end.watch();
     let served = edge.run(House(service), readiness, telemetry.clone(), async { drop(drain.await) });
     let drained = tokio::select! {
@@ -131,47 +157,60 @@ impl edge::Handler for House {
 
 /// Applies what is pending, or makes sure that nothing is.
 async fn bring_up_to_date(
-    config: &Config,
+    migrates: bool,
     prepared: &Prepared,
     store: &dyn Store,
     telemetry: &Telemetry,
-    clock: &dyn Clock,
-) -> Result<Vec<Applied>, CommandError> {
-    let applied = if config.database.migrate_on_start {
-        database::migrate(store, prepared).await?
-    } else {
-        let standing = Standing::read(store, &prepared.migrations).await?;
-        if !standing.pending(&prepared.migrations)?.is_empty() {
-            telemetry.report(&Advice {
-                setting: "database.migrate_on_start",
-                sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
-            });
-        }
-        Vec::new()
-    };
-    for step in &applied {
-        if step.is_seed {
-            telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
-        } else {
-            telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
-        }
+) -> Result<Vec<Applied>, MigrationError> {
+    if migrates {
+        let mut applied = Vec::new();
+        let mut tell = |step: Applied| {
+            tell_applied(telemetry, &step);
+            applied.push(step);
+        };
+        database::migrate_step_by_step(store, prepared, &mut tell).await?;
+        return Ok(applied);
     }
-    let started = clock.monotonic();
-    let catalog = store.catalog();
-    let relations = &catalog.snapshot().relations;
-    if relations.is_empty() {
+    let standing = Standing::read(store, &prepared.migrations).await?;
+    if !standing.pending(&prepared.migrations)?.is_empty() {
+        telemetry.report(&Advice {
+            setting: "database.migrate_on_start",
+            sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
+        });
+    }
+    Ok(Vec::new())
+}
+
+/// Tells of a step that is done.
+pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
+    if step.is_seed {
+        telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
+    } else {
+        telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
+    }
+}
+
+fn tell_schema(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
+    if store.catalog().snapshot().relations.is_empty() {
         telemetry.report(&Advice {
             setting: "database.migrations",
             sentence: "The database has no tables; put a migration into the folder, or make a project with `pando init`",
         });
     }
+    tell_catalog(telemetry, store, clock);
+}
+
+/// Tells of a catalog that counts from now on.
+pub fn tell_catalog(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
+    let started = clock.monotonic();
+    let catalog = store.catalog();
+    let relations = &catalog.snapshot().relations;
     let relationships = relations.keys().map(|name| catalog.relationships_from(name).len() as u64).sum();
     telemetry.report(&CatalogLoaded {
         relations: relations.len() as u64,
         relationships,
         duration: clock.monotonic().saturating_duration_since(started),
     });
-    Ok(applied)
 }
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
@@ -205,9 +244,9 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
         tokio::time::sleep(PROBE).await;
         // Busy is not broken: who waits for the database gets an answer of its own.
         let broken = match store.check().await {
-            Err(
-                error @ (store::StoreError::Engine(_) | store::StoreError::Unusable { .. } | store::StoreError::Closed),
-            ) => Some(error.to_string()),
+            Err(error @ (StoreError::Engine(_) | StoreError::Unusable { .. } | StoreError::Closed)) => {
+                Some(error.to_string())
+            }
             _ => None,
         };
         let answers = broken.is_none();
@@ -218,6 +257,19 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
             telemetry.report(&ReadinessChanged { reason: (!answers).then_some(NOT_READY) });
         }
     }
+}
+
+/// Looks a file through that was too large for that at the start.
+async fn check_whole(store: Arc<dyn Store>, telemetry: Arc<Telemetry>) {
+    let started = SystemClock.monotonic();
+    let error = match store.check_whole().await {
+        Ok(()) => None,
+        // It was given up because the server stops.
+        Err(StoreError::Closed) => return,
+        Err(error) => Some(error.to_string()),
+    };
+    let duration = SystemClock.monotonic().saturating_duration_since(started);
+    telemetry.report(&DatabaseChecked { duration, error: error.as_deref() });
 }
 
 /// Reads the keys again at every SIGHUP.
@@ -349,6 +401,7 @@ struct Summary<'a> {
     prepared: &'a Prepared,
     applied: &'a [Applied],
     addresses: Addresses,
+    watches: bool,
 }
 
 impl Summary<'_> {
@@ -383,6 +436,9 @@ impl Summary<'_> {
             line("applied", &names.join(", "))?;
         }
         line("dialect", "https://docs.postgrest.org/en/stable/references/api.html")?;
+        if self.watches {
+            line("watch", &self.prepared.migrations.display().to_string())?;
+        }
         line("stop", "Ctrl-C")?;
         for warning in &self.prepared.warnings {
             writeln!(out, "\n  {} {warning}", style.warning("warning:"))?;

@@ -12,6 +12,6 @@ mod show;
 pub use effect::Prepared;
 pub use load::{Loaded, Sources, load};
 pub use problem::ConfigError;
-pub use sections::{Config, LogFormat, OpenApiMode};
+pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

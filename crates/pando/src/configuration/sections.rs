@@ -85,6 +85,36 @@ pub struct Database {
     /// How many milliseconds a request may wait for its turn, or for another process that locks the file, before it
     /// is answered 503.
     pub wait_ms: u32,
+    /// How closely the file is looked at for damage before it is served. A damaged one is refused (exit code 5);
+    /// `pando doctor` says more, `pando restore` brings a backup back.
+    pub check_at_start: CheckAtStart,
+}
+
+/// How closely the file is looked at before it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckAtStart {
+    /// Up to 32 MiB as `quick`. A larger file is served at once, and looked through beside the requests: damage is
+    /// logged as `database-checked` and shown as `pando_database_damaged`.
+    Auto,
+    /// The structure of every page (SQLite's `quick_check`): some seconds a gigabyte.
+    Quick,
+    /// Every entry of every index, every constraint and every foreign key as well (`integrity_check`): several times
+    /// as long.
+    Full,
+    /// Only the file's head, Pando's own tables and the catalog, which are looked at in any case.
+    Off,
+}
+
+impl From<CheckAtStart> for store::CheckAtStart {
+    fn from(check: CheckAtStart) -> Self {
+        match check {
+            CheckAtStart::Auto => Self::Auto,
+            CheckAtStart::Quick => Self::Quick,
+            CheckAtStart::Full => Self::Full,
+            CheckAtStart::Off => Self::Off,
+        }
+    }
 }
 
 impl Default for Database {
@@ -98,6 +128,7 @@ impl Default for Database {
             slow_readers: 4,
             write_queue: 1_024,
             wait_ms: 5_000,
+            check_at_start: CheckAtStart::Auto,
         }
     }
 }

@@ -67,6 +67,8 @@ impl Deadline {
 pub(super) enum Purpose {
     /// Reading only.
     Read,
+    /// Reading a file that is named by a URI and that nobody writes.
+    Look,
     /// Reading and writing.
     Write,
 }
@@ -83,6 +85,7 @@ impl Connection {
         let access = match purpose {
             // SQLite needs write access to take part in the write-ahead log; `query_only` below is what forbids writes.
             Purpose::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Purpose::Look => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
             Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
         let raw = Raw::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -105,7 +108,7 @@ impl Connection {
         let connection = Self { raw, identity, deadline, known: catalog.clone() };
         functions::register_enums(&connection.raw, catalog)?;
         match purpose {
-            Purpose::Read => connection.raw.pragma_update(None, "query_only", "on")?,
+            Purpose::Read | Purpose::Look => connection.raw.pragma_update(None, "query_only", "on")?,
             Purpose::Write => connection.prepare_for_writing()?,
         }
         Ok(connection)

@@ -7,23 +7,29 @@ use catalog::Snapshot;
 use rusqlite::{Connection, OptionalExtension};
 use sql::ddl::{Script, Step};
 
-use super::connection::MEMORY_MAP;
+use super::current::Current;
 use super::failure::translate;
 use super::functions::raise;
 use crate::driver::{AppliedMigration, Migration};
 use crate::error::StoreError;
 
 /// `PRAGMA application_id` of a file of Pando's: "PNDO".
-const APPLICATION_ID: i32 = 0x504e_444f;
+pub(super) const APPLICATION_ID: i32 = 0x504e_444f;
 
 /// The version of the layout of what Pando keeps about itself.
-const LAYOUT: i32 = 1;
+pub(super) const LAYOUT: i32 = 1;
 
-/// Up to this size a file is checked whole when it is opened; a larger one takes too long.
-const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// One of Pando's.
+    Own,
+    /// Nothing is in it yet.
+    Empty,
+}
 
-/// Makes sure that the file is one of Pando's, or new; and makes the tables for bookkeeping.
-pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Looks whether the file is one of Pando's, or new. Changes nothing.
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<Nature, StoreError> {
     let unusable = |problem: String, advice| StoreError::Unusable { path: path.to_owned(), problem, advice };
     let identity: i32 =
         connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(|error| damaged(path, &error))?;
@@ -36,16 +42,21 @@ pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreErr
             "point database.url at a new file and bring the data in with a migration",
         ));
     }
-    if identity == APPLICATION_ID {
-        let layout: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(translate)?;
-        if layout > LAYOUT {
-            return Err(unusable(
-                format!("it was written by a newer Pando (layout {layout}, this one knows {LAYOUT})"),
-                "start the newer version",
-            ));
-        }
-        return Ok(());
+    if identity != APPLICATION_ID {
+        return Ok(Nature::Empty);
     }
+    let layout: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(translate)?;
+    if layout > LAYOUT {
+        return Err(unusable(
+            format!("it was written by a newer Pando (layout {layout}, this one knows {LAYOUT})"),
+            "start the newer version",
+        ));
+    }
+    Ok(Nature::Own)
+}
+
+/// Makes the tables for bookkeeping, and with them the file one of Pando's.
+pub(super) fn found(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let made = connection.execute_batch(
         "BEGIN IMMEDIATE;
          PRAGMA application_id = 1347306575;
@@ -59,26 +70,8 @@ pub(super) fn adopt(connection: &Connection, path: &Path) -> Result<(), StoreErr
     made.map_err(|error| damaged(path, &error))
 }
 
-/// Looks the file's structure through. Needs a connection that knows the schema's functions and collations.
-pub(super) fn check_health(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    if length > CHECKED_WHOLE {
-        return Ok(());
-    }
-    // Read through the small page cache instead of the map: every page is looked at once, and none has to stay.
-    connection.pragma_update(None, "mmap_size", 0).map_err(translate)?;
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| damaged(path, &error))?;
-    connection.pragma_update(None, "mmap_size", MEMORY_MAP).map_err(translate)?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(StoreError::Unusable {
-        path: path.to_owned(),
-        problem: format!("the file is damaged: {verdict}"),
-        advice: "restore it from a backup; it was left as it is",
-    })
-}
+/// What to do about damage.
+pub(super) const RESTORE: &str = "restore it from a backup with `pando restore FILE`; it was left as it is";
 
 /// The refusal of a file that cannot be read or written.
 pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -88,9 +81,7 @@ pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
             "this is not a SQLite database".to_owned(),
             "point database.url at another file; this one was left as it is",
         ),
-        Some(ErrorCode::DatabaseCorrupt) => {
-            (format!("the file is damaged: {error}"), "restore it from a backup; it was left as it is")
-        }
+        Some(ErrorCode::DatabaseCorrupt) => (format!("the file is damaged: {error}"), RESTORE),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             ("another process holds the file's lock".to_owned(), "end that process, or wait for it")
         }
@@ -100,6 +91,7 @@ pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             ("the file cannot be opened".to_owned(), "check that its folder exists and that this user may use it")
         }
+        Some(ErrorCode::DiskFull) => ("the disk is full".to_owned(), "make room on it, or use another one"),
         _ => (error.to_string(), "see the log"),
     };
     StoreError::Unusable { path: path.to_owned(), problem, advice }
@@ -130,7 +122,14 @@ pub(super) fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, 
 }
 
 /// Applies a migration in one transaction.
-pub(super) fn apply(connection: &Connection, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+///
+/// `current` learns of the version just before the commit.
+pub(super) fn apply(
+    connection: &Connection,
+    migration: &Migration,
+    now: Timestamp,
+    current: &Current,
+) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| StoreError::Migration {
         name: migration.name.clone(),
         problem: match translate(error) {
@@ -139,19 +138,27 @@ pub(super) fn apply(connection: &Connection, migration: &Migration, now: Timesta
         },
     };
     if !migration.script.rebuilds {
-        return in_transaction(connection, migration, now).map_err(failed);
+        return in_transaction(connection, migration, now, current).map_err(failed);
     }
     // A table that is built anew is dropped, which would take the rows along that refer to it. Inside of a transaction
     // SQLite ignores this setting.
     connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(failed)?;
-    let outcome = in_transaction(connection, migration, now).map_err(failed);
+    let outcome = in_transaction(connection, migration, now, current).map_err(failed);
     let restored = connection.execute_batch("PRAGMA foreign_keys = ON").map_err(failed);
     outcome.and(restored)
 }
 
-fn in_transaction(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
+fn in_transaction(
+    connection: &Connection,
+    migration: &Migration,
+    now: Timestamp,
+    current: &Current,
+) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let outcome = run(connection, migration, now);
+    if outcome.is_ok() {
+        current.announce(migration.version);
+    }
     let ended = connection.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
     if ended.is_err() && outcome.is_ok() {
         drop(connection.execute_batch("ROLLBACK"));

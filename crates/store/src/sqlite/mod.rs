@@ -3,9 +3,11 @@
 mod builtins;
 mod call;
 mod connection;
+mod current;
 mod failure;
 mod functions;
 mod identity;
+pub mod keeping;
 mod migration;
 mod output;
 mod reader;
@@ -13,19 +15,23 @@ mod rounding;
 mod write;
 mod writer;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use base::Clock;
 use catalog::Catalog;
 use plan::Plan;
+use rusqlite::InterruptHandle;
 use sql::sqlite::Rendered as Sqlite;
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
+use connection::{Connection, Purpose};
+use current::Current;
+use keeping::{Check, Lock};
+use migration::Nature;
 use reader::{ReaderSettings, Readers};
 use writer::{Writer, WriterSettings};
 
@@ -51,6 +57,40 @@ pub struct Settings {
     pub max_buffered_bytes: usize,
     /// The most rows that one update or delete may change.
     pub max_affected_rows: usize,
+    /// How closely the file is looked at before it is served.
+    pub check_at_start: CheckAtStart,
+}
+
+/// How closely a file is looked at before it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckAtStart {
+    /// The structure of every page, where the file is small enough for that to be quick; else only its head.
+    #[default]
+    Auto,
+    /// The structure of every page.
+    Quick,
+    /// Every entry of every index, every constraint and every foreign key as well.
+    Full,
+    /// Only its head, Pando's own tables and the catalog.
+    Off,
+}
+
+/// How long a check beside the requests waits for the file.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Up to this size a file is looked through when it is opened; that takes some tens of milliseconds.
+const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
+
+impl CheckAtStart {
+    fn of(self, path: &Path) -> Check {
+        let is_large = || std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > CHECKED_WHOLE);
+        match self {
+            Self::Auto if is_large() => Check::Head,
+            Self::Auto | Self::Quick => Check::Quick,
+            Self::Full => Check::Full,
+            Self::Off => Check::Head,
+        }
+    }
 }
 
 impl Settings {
@@ -66,15 +106,21 @@ impl Settings {
             stream_timeout: Duration::from_secs(600),
             max_buffered_bytes: 32 * 1024 * 1024,
             max_affected_rows: 1_000_000,
+            check_at_start: CheckAtStart::Auto,
         }
     }
 }
 
 struct SqliteStore {
-    catalog: Arc<ArcSwap<Catalog>>,
+    path: PathBuf,
+    origin: Instant,
+    current: Arc<Current>,
     readers: Arc<Readers>,
     writer: Arc<Writer>,
-    lock: parking_lot::Mutex<Option<File>>,
+    lock: parking_lot::Mutex<Option<Lock>>,
+    was_checked: bool,
+    /// Ends a check of the whole file that runs beside the requests.
+    checking: Arc<parking_lot::Mutex<Option<InterruptHandle>>>,
 }
 
 /// Opens the file, creating it when there is none.
@@ -84,15 +130,20 @@ pub(crate) fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let origin = clock.monotonic();
+    // Before anything is made beside it or changed in it.
+    if settings.path.exists() {
+        recognise(&settings)?;
+    }
+    let lock = Lock::take(&settings.path)?;
     adopt(&settings)?;
-    let lock = lock(&settings.path)?;
     let empty = Arc::new(Catalog::default());
     let mut connection = writer::connect(&settings.path, settings.wait, &empty, origin)?;
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
     connection.follow(&catalog).map_err(failure::translate)?;
-    migration::check_health(connection.raw(), &settings.path)?;
-    let catalog = Arc::new(ArcSwap::new(catalog));
+    let check = settings.check_at_start.of(&settings.path);
+    refuse_damage(connection.raw(), check, &settings.path)?;
+    let current = Arc::new(Current::new(catalog));
     let reading = ReaderSettings {
         path: settings.path.clone(),
         most_idle: settings.idle_readers,
@@ -103,51 +154,65 @@ pub(crate) fn open(
         most_bytes: settings.max_buffered_bytes,
         origin,
     };
-    let readers = Readers::new(reading, clock.clone(), observer.clone());
+    let readers = Readers::new(reading, current.clone(), clock.clone(), observer.clone());
     let writing = WriterSettings {
-        path: settings.path,
+        path: settings.path.clone(),
         queue: settings.write_queue,
         wait: settings.wait,
         statement_timeout: settings.statement_timeout,
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
     };
-    let writer = Writer::start(connection, writing, catalog.clone(), clock, observer)?;
+    let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
     Ok(Arc::new(SqliteStore {
-        catalog,
+        path: settings.path,
+        origin,
+        current,
         readers: Arc::new(readers),
         writer: Arc::new(writer),
         lock: parking_lot::Mutex::new(Some(lock)),
+        was_checked: check != Check::Head,
+        checking: Arc::default(),
     }))
 }
 
-/// Holds a lock beside the file for as long as it is served. Another process would not learn of a migration, and so of
-/// a policy, that this one applies; and neither would see the other's group commits coming.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let unusable = |problem: String, advice| StoreError::Unusable { path: path.to_owned(), problem, advice };
-    let file = File::create(PathBuf::from(name))
-        .map_err(|error| unusable(format!("its lock cannot be made: {error}"), "let this user write the folder"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(unusable(
-            "another Pando process has it open".to_owned(),
-            "stop that one first; `pando serve` applies pending migrations when it starts",
-        )),
-    }
-}
-
-/// Looks at the file before anything is made beside it or changed in it, and makes it one of Pando's if it is new.
-fn adopt(settings: &Settings) -> Result<(), StoreError> {
+fn plain(settings: &Settings) -> Result<rusqlite::Connection, StoreError> {
     let path = &settings.path;
     let plain = rusqlite::Connection::open(path).map_err(|error| migration::damaged(path, &error))?;
     plain.busy_timeout(settings.wait).map_err(|error| migration::damaged(path, &error))?;
-    migration::adopt(&plain, path)
+    Ok(plain)
+}
+
+fn recognise(settings: &Settings) -> Result<Nature, StoreError> {
+    migration::recognise(&plain(settings)?, &settings.path)
+}
+
+/// Makes the file one of Pando's if it is new. Only its owner may read a new file.
+fn adopt(settings: &Settings) -> Result<(), StoreError> {
+    let path = &settings.path;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // One that is there is taken as it is; what else goes wrong SQLite says better.
+        let _there_already = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    }
+    let plain = plain(settings)?;
+    match migration::recognise(&plain, path)? {
+        Nature::Own => Ok(()),
+        Nature::Empty => migration::found(&plain, path),
+    }
+}
+
+fn refuse_damage(connection: &rusqlite::Connection, check: Check, path: &Path) -> Result<(), StoreError> {
+    let (damage, keys) = keeping::look_through(connection, check, path)?;
+    match damage.first().or_else(|| keys.first()) {
+        None => Ok(()),
+        Some(problem) => Err(keeping::damaged(path, problem)),
+    }
 }
 
 impl Store for SqliteStore {
     fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.load_full()
+        self.current.catalog()
     }
 
     fn render(&self, plan: &Plan) -> Arc<Rendered> {
@@ -191,8 +256,31 @@ impl Store for SqliteStore {
         })
     }
 
+    fn was_checked(&self) -> bool {
+        self.was_checked
+    }
+
+    fn check_whole(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let (path, origin, catalog) = (self.path.clone(), self.origin, self.catalog());
+        let checking = self.checking.clone();
+        let check = move || {
+            let failed = |error: rusqlite::Error| migration::damaged(&path, &error);
+            let connection = Connection::open(&path, Purpose::Read, WAIT, &catalog, origin).map_err(failed)?;
+            *checking.lock() = Some(connection.raw().get_interrupt_handle());
+            let outcome = refuse_damage(connection.raw(), Check::Quick, &path);
+            match checking.lock().take() {
+                Some(_not_interrupted) => outcome,
+                None => Err(StoreError::Closed),
+            }
+        };
+        Box::pin(async move { tokio::task::spawn_blocking(check).await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            if let Some(handle) = self.checking.lock().take() {
+                handle.interrupt();
+            }
             self.readers.close();
             let writer = self.writer.clone();
             // Joins threads, which would hold up the runtime.

@@ -20,6 +20,7 @@ use sql::sqlite::read::ReadStatement;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::connection::{Connection, Purpose};
+use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
@@ -67,6 +68,7 @@ pub(super) struct ReaderSettings {
 /// The readers of a file.
 pub(super) struct Readers {
     settings: ReaderSettings,
+    current: Arc<Current>,
     idle: Mutex<Vec<Connection>>,
     used: AtomicU64,
     waiting: AtomicU64,
@@ -114,8 +116,14 @@ enum GivenUp {
 }
 
 impl Readers {
-    pub(super) fn new(settings: ReaderSettings, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(
+        settings: ReaderSettings,
+        current: Arc<Current>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         Self {
+            current,
             slow: Arc::new(Semaphore::new(settings.slow)),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             settings,
@@ -181,10 +189,11 @@ impl Readers {
             let rows = self.write_page(&connection, &job.plan, read, &mut out, &mut UpTo)?;
             finish(&connection, job, rows, Body::Full(Bytes::from(out)))
         });
-        outcome.map_err(|error| match error {
-            StoreError::Timeout => GivenUp::TooLong,
-            other => GivenUp::Failed(other),
-        })
+        match outcome {
+            Err(StoreError::Timeout) => Err(GivenUp::TooLong),
+            _ if !self.current.is(&job.catalog, connection.raw()) => Err(GivenUp::Failed(StoreError::SchemaChanged)),
+            outcome => outcome.map_err(GivenUp::Failed),
+        }
     }
 
     /// Runs a read on a thread of its own.
@@ -227,6 +236,7 @@ impl Readers {
             head: Some(head),
             pieces: None,
             connection: &connection,
+            current: &self.current,
             job,
             clock: &*self.clock,
             slow: &self.slow,
@@ -244,6 +254,11 @@ impl Readers {
             stream.send(Bytes::from(out)).map_err(translate).map(|()| None)
         });
         let (head, pieces) = (stream.head.take(), stream.pieces.take());
+        // Once the head is told, the moment is fixed and the body is finished as it began.
+        let outcome = match head {
+            Some(_) if !self.current.is(&job.catalog, connection.raw()) => Err(StoreError::SchemaChanged),
+            _ => outcome,
+        };
         drop(connection);
         let rows = outcome.as_ref().map(|ran| ran.as_ref().map_or(0, |ran| ran.rows));
         self.observe(job, read, started, rows);
@@ -425,6 +440,7 @@ struct Streamed<'a> {
     head: Option<oneshot::Sender<Result<Ran, StoreError>>>,
     pieces: Option<mpsc::Sender<Result<Bytes, StoreError>>>,
     connection: &'a Connection,
+    current: &'a Current,
     job: &'a Job,
     clock: &'a dyn Clock,
     slow: &'a Arc<Semaphore>,
@@ -441,7 +457,12 @@ impl Streamed<'_> {
     /// that the body is read from.
     fn tell(&mut self) -> rusqlite::Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        let counted = count_page(self.connection, self.job);
+        // Here the moment is fixed: rows have been read, and more will be.
+        let counted = if self.current.is(&self.job.catalog, self.connection.raw()) {
+            count_page(self.connection, self.job)
+        } else {
+            Err(StoreError::SchemaChanged)
+        };
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let ran = counted.map(|(rows, total)| Ran {
             rows,

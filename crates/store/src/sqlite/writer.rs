@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use base::{Clock, Timestamp};
 use catalog::Catalog;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, Purpose};
+use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::{migration, write};
@@ -61,7 +61,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         settings: WriterSettings,
-        catalog: Arc<ArcSwap<Catalog>>,
+        current: Arc<Current>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, StoreError> {
@@ -70,7 +70,7 @@ impl Writer {
         let wait = settings.wait;
         let room = Room {
             connection,
-            catalog,
+            current,
             clock,
             observer,
             queued: queued.clone(),
@@ -152,7 +152,7 @@ fn full(error: mpsc::error::TrySendError<Task>) -> StoreError {
 /// The writer's thread.
 struct Room {
     connection: Connection,
-    catalog: Arc<ArcSwap<Catalog>>,
+    current: Arc<Current>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     queued: Arc<AtomicU64>,
@@ -192,12 +192,13 @@ impl Room {
         self.connection.follow(&next).map_err(translate)?;
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);
-        if let Err(error) = migration::apply(self.connection.raw(), &migration, now) {
+        if let Err(error) = migration::apply(self.connection.raw(), &migration, now, &self.current) {
+            self.current.retract();
             // The order of enumerations goes back to what the file still has.
-            self.connection.follow(&self.catalog.load_full()).map_err(translate)?;
+            self.connection.follow(&self.current.catalog()).map_err(translate)?;
             return Err(error);
         }
-        self.catalog.store(next);
+        self.current.replace(next);
         self.checkpointer.after_commit(self.connection.raw());
         Ok(())
     }
@@ -311,8 +312,8 @@ impl Room {
 
     /// Runs one write behind a savepoint; of one that fails, or is not to be kept, nothing remains.
     fn write(&self, job: &Job) -> Result<Ran, StoreError> {
-        if !Arc::ptr_eq(&job.catalog, &self.catalog.load_full()) {
-            return Err(StoreError::Busy("the schema has just changed"));
+        if !Arc::ptr_eq(&job.catalog, &self.current.catalog()) {
+            return Err(StoreError::SchemaChanged);
         }
         let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
         let has_savepoint = !job.commits || !write::is_single_statement(job);

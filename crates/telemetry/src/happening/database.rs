@@ -130,3 +130,36 @@ impl Happening for DatabaseUnavailable<'_> {
         line.word(ERROR, self.error);
     }
 }
+
+/// The whole file was looked through for damage, beside the requests.
+#[derive(Debug)]
+pub struct DatabaseChecked<'a> {
+    /// How long it took.
+    pub duration: Duration,
+    /// What is damaged; `None` when nothing is.
+    pub error: Option<&'a str>,
+}
+
+impl Happening for DatabaseChecked<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "database-checked",
+        message: "The database was looked through for damage",
+        about: "After the start on a large file (`database.check_at_start`). An error when it is damaged.",
+        level: Level::Info,
+        fields: &[OUTCOME, DURATION, ERROR],
+    };
+
+    fn level(&self) -> Level {
+        if self.error.is_some() { Level::Error } else { Level::Info }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(OUTCOME, if self.error.is_some() { "failure" } else { "success" });
+        line.duration(DURATION, self.duration);
+        line.maybe_word(ERROR, self.error);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.set_damaged(self.error.is_some());
+    }
+}

@@ -79,6 +79,22 @@ impl Happening for Advice {
     }
 }
 
+/// The configuration file was changed while `pando serve --watch` runs.
+#[derive(Debug)]
+pub struct ConfigurationChanged;
+
+impl Happening for ConfigurationChanged {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "configuration-changed",
+        message: "pando.toml was changed; it counts after a restart",
+        about: "Under `pando serve --watch`, which follows migrations alone.",
+        level: Level::Warn,
+        fields: &[],
+    };
+
+    fn fields(&self, _line: &mut Line<'_>) {}
+}
+
 /// The server became ready for requests, or is so no longer.
 #[derive(Debug)]
 pub struct ReadinessChanged {

@@ -7,11 +7,13 @@ mod lifecycle;
 mod request;
 mod schema;
 
-pub use database::{DatabaseOperation, DatabaseUnavailable, SlowQuery, WritesCommitted};
+pub use database::{DatabaseChecked, DatabaseOperation, DatabaseUnavailable, SlowQuery, WritesCommitted};
 pub use identity::{KeysLoaded, KeysUnavailable};
-pub use lifecycle::{Advice, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported};
+pub use lifecycle::{
+    Advice, ConfigurationChanged, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
+};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
-pub use schema::{CatalogLoaded, MigrationApplied, SeedApplied};
+pub use schema::{CatalogLoaded, MigrationApplied, MigrationRefused, SeedApplied};
 
 use crate::spans::SpanSink;
 use crate::{Field, Level, Line, Metrics};
@@ -56,12 +58,14 @@ pub const HAPPENINGS: &[&Definition] = &[
     Started::DEFINITION,
     Listening::DEFINITION,
     Advice::DEFINITION,
+    ConfigurationChanged::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,
     TracesNotExported::DEFINITION,
     MigrationApplied::DEFINITION,
     SeedApplied::DEFINITION,
+    MigrationRefused::DEFINITION,
     CatalogLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
@@ -74,4 +78,5 @@ pub const HAPPENINGS: &[&Definition] = &[
     SlowQuery::DEFINITION,
     WritesCommitted::DEFINITION,
     DatabaseUnavailable::DEFINITION,
+    DatabaseChecked::DEFINITION,
 ];

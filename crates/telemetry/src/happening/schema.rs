@@ -54,6 +54,27 @@ impl Happening for SeedApplied<'_> {
     }
 }
 
+/// Migration files were changed under `pando serve --watch` and cannot be applied.
+#[derive(Debug)]
+pub struct MigrationRefused<'a> {
+    /// What is wrong, where, and what to do.
+    pub error: &'a str,
+}
+
+impl Happening for MigrationRefused<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "migration-refused",
+        message: "The migrations cannot be applied; the schema stays as it is",
+        about: "Under `pando serve --watch`, when a new file is refused or fails, or an applied one was changed.",
+        level: Level::Warn,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
+}
+
 /// A catalog took the place of the one before.
 #[derive(Debug)]
 pub struct CatalogLoaded {

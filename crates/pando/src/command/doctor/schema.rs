@@ -1,0 +1,43 @@
+//! The migrations: their files against what the database has.
+
+use std::path::Path;
+
+use store::keeping::Examined;
+
+use super::Findings;
+use crate::database::translated;
+use crate::migrations::{MigrationError, pending, read_folder};
+
+/// Compares files and database, and reads what is pending.
+pub fn look(folder: &Path, examined: Option<&Examined>, findings: &mut Findings) {
+    let files = match read_folder(folder) {
+        Ok(files) => files,
+        Err(error) => return findings.error("migrations", error.to_string(), "correct the folder"),
+    };
+    if let Err(error) = translated(folder, &files) {
+        let text = error.to_string();
+        findings.error("migrations", text, "correct it; `pando serve` refuses to start on it where it is pending");
+    }
+    let Some(examined) = examined else { return };
+    let mut applied = examined.applied.clone();
+    applied.retain(|migration| migration.version > 0);
+    match pending(&files, &applied, folder) {
+        Ok([]) => {
+            let text = format!("{} applied, none pending; {} tables and views", applied.len(), examined.relations);
+            findings.ok("migrations", text);
+        }
+        Ok(waiting) => {
+            let names: Vec<&str> = waiting.iter().map(|file| file.name.as_str()).collect();
+            let text = format!("pending: {}", names.join(", "));
+            findings.note("migrations", text, "`pando serve` or `pando migrate up` applies them");
+        }
+        Err(
+            error @ (MigrationError::Changed { .. }
+            | MigrationError::Missing { .. }
+            | MigrationError::OutOfOrder { .. }),
+        ) => {
+            findings.error("migrations", error.to_string(), "`pando serve` refuses to start until this is put right");
+        }
+        Err(error) => findings.error("migrations", error.to_string(), "correct the folder"),
+    }
+}
