@@ -8,7 +8,10 @@ use std::fmt::Display;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rest::{ApiRequest, Condition, FieldName, Incoming, Limits, PlacedCondition, SelectItem, Settings, TransactionEnd};
+use rest::{
+    ApiRequest, Condition, EmbedPath, FieldName, Incoming, Limits, PlacedCondition, SelectItem, Settings,
+    TransactionEnd,
+};
 
 /// A property: panics where it does not hold.
 pub type Property = fn(&[u8]);
@@ -128,8 +131,8 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Whether what was read has a spelling of its own. Three things have none; all are refused once names are looked up, or
-/// mean something else in print alone: a column called `*`, a cast to the empty name, and a tree of an embed called `not`.
+/// Whether what was read has a spelling of its own. A few things have none; all are refused once names are looked up, or
+/// mean something else in print alone: a column or an embed called `*`, a cast to the empty name, an embed called `not`.
 fn is_printable(request: &ApiRequest) -> bool {
     fn has_star(condition: &Condition) -> bool {
         match condition {
@@ -137,18 +140,25 @@ fn is_printable(request: &ApiRequest) -> bool {
             Condition::Logic { children, .. } => children.iter().any(has_star),
         }
     }
-    fn has_blank_cast(item: &SelectItem) -> bool {
+    fn is_spelled(item: &SelectItem) -> bool {
         match item {
-            SelectItem::Field { cast, aggregate_cast, .. } => {
-                [cast, aggregate_cast].into_iter().flatten().any(String::is_empty)
+            SelectItem::Field { field, alias, cast, aggregate, aggregate_cast } => {
+                let is_star = field.as_ref().is_some_and(|field| field.column == "*");
+                let is_bare = alias.is_none() && cast.is_none() && aggregate.is_none();
+                let is_whole = field.as_ref().is_none_or(|field| field.path.is_empty());
+                let has_blank = [cast, aggregate_cast].into_iter().flatten().any(String::is_empty);
+                (!is_star || (is_bare && is_whole)) && !has_blank
             }
-            SelectItem::Embed(embed) => embed.select.iter().any(has_blank_cast),
+            SelectItem::Embed(embed) => embed.select.iter().all(is_spelled),
         }
     }
-    let is_of_not = |placed: &PlacedCondition| placed.path.last().is_some_and(|step| step == "not");
-    !request.conditions.iter().any(|placed| is_of_not(placed) || has_star(&placed.condition))
+    let conditions = request.conditions.iter().map(|placed| &placed.path);
+    let levels = conditions.chain(request.order.iter().map(|(path, _)| path)).chain(request.ranges.keys());
+    let is_plain = |path: &EmbedPath| path.iter().all(|step| step != "not" && step != "*");
+    levels.into_iter().all(is_plain)
+        && !request.conditions.iter().any(|placed| has_star(&placed.condition))
         && !request.order.iter().any(|(_, terms)| terms.iter().any(|term| term.field.column == "*"))
-        && !request.select.iter().any(has_blank_cast)
+        && request.select.iter().all(is_spelled)
 }
 
 fn conditions_are_read_as_printed(request: &ApiRequest) {
