@@ -313,9 +313,61 @@ check('geojson is not available', async () => {
   assert.equal((await api.from('zones').select().geojson()).error.code, 'PGRST107')
 })
 
-check('functions, by POST and GET', async () => {
-  refused(await api.rpc('add_up', { a: 1 }), 'PGRST202', 404)
-  refused(await api.rpc('add_up', { a: 1 }, { get: true }), 'PGRST202', 404)
+// Functions ----------------------------------------------------------------------------------------------------------
+
+check('a function, by POST and GET, with a default', async () => {
+  assert.equal(ok(await api.rpc('add_up', { a: 1 })), 11)
+  assert.equal(ok(await api.rpc('add_up', { a: 1, b: 2 }, { get: true })), 3)
+  assert.equal(ok(await api.rpc('echo_text', { word: 'a "b", é 🦅' })), 'a "b", é 🦅')
+})
+
+check('rows of a function take filters, select, order, embeds and ranges', async () => {
+  const depots = api.rpc('depots_in', { town: 'Amsterdam' })
+  assert.deepEqual(ok(await depots.gt('id', 5).select('id, code, couriers(name)')), [{ id: 10, code: 'FLY', couriers: [] }])
+  const parcels = await api.rpc('all_parcels', {}, { count: 'exact' }).select('id').order('id').range(2, 3)
+  assert.deepEqual([parcels.data, parcels.count, parcels.status], [[{ id: 3 }, { id: 4 }], 60, 206])
+})
+
+check('one row of a function, and none', async () => {
+  assert.equal(ok(await api.rpc('one_depot', { which: 'HUB' })).name, 'Central Hub')
+  assert.equal(ok(await api.rpc('one_depot', { which: 'nope' })).name, null)
+  assert.equal(ok(await api.rpc('depots_in', { town: 'Utrecht' }).single()).code, 'HUB')
+  refused(await api.rpc('depots_in', { town: 'Amsterdam' }).single(), 'PGRST116', 406)
+  assert.equal(ok(await api.rpc('depots_in', { town: 'Atlantis' }).maybeSingle()), null)
+})
+
+check('only the head of a function', async () => {
+  const answer = await api.rpc('all_parcels', undefined, { head: true, count: 'exact' })
+  assert.deepEqual([answer.data, answer.count, answer.status], [null, 60, 200])
+})
+
+check('a function that writes', async () => {
+  const [ticket] = ok(await service.rpc('book_ticket', { words: 'by a function', level: 3 }).select('id, body, prio'))
+  assert.deepEqual([ticket.body, ticket.prio], ['by a function', 3])
+  refused(await service.rpc('book_ticket', { words: 'x' }, { get: true }), '25006', 405)
+  ok(await service.from('tickets').delete().eq('id', ticket.id))
+})
+
+check('a function that gives nothing', async () => {
+  const answer = await service.rpc('nothing_at_all')
+  assert.deepEqual([answer.error, answer.data, answer.status], [null, null, 204])
+})
+
+check('who may call a function', async () => {
+  refused(await api.rpc('staff_only'), '42501', 401)
+  assert.equal(ok(await user1.rpc('staff_only')), 'staff')
+})
+
+check('with its owner\'s rights a function sees what its caller does not', async () => {
+  assert.equal(ok(await user1.rpc('secret_count')), 5)
+  assert.ok(ok(await user1.from('memos').select('id')).length < 5)
+})
+
+check('functions that are not there', async () => {
+  const error = refused(await api.rpc('add_up', { a: 1, zz: 2 }), 'PGRST202', 404)
+  assert.equal(error.hint, 'Perhaps you meant to call the function public.add_up(a, b)')
+  refused(await api.rpc('vague', { x: 1 }), 'PGRST203', 300)
+  refused(await api.rpc('divide', { a: 1, b: 0 }), '22012', 400)
 })
 
 check('schemas', async () => {

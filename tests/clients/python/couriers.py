@@ -304,8 +304,34 @@ def unknown_things():
     refused(api.from_("zones").select("colour"), "42703")
     refused(api.from_("zones").select("customers(name)"), "PGRST200")
     refused(api.from_("zones").insert([{"code": "Q", "colour": "red"}]), "PGRST204")
-    refused(api.rpc("add_up", {"a": 1}), "PGRST202")
-    refused(api.rpc("add_up", {"a": "1"}, get=True), "PGRST202")
+
+
+@check
+def functions_by_post_and_get():
+    assert api.rpc("add_up", {"a": 1}).execute().data == 11
+    assert api.rpc("add_up", {"a": "1", "b": "2"}, get=True).execute().data == 3
+    refused(api.rpc("add_down", {"a": 1}), "PGRST202")
+
+
+@check
+def rows_of_functions():
+    depots = api.rpc("depots_in", {"town": "Amsterdam"}).select("code").order("code").execute()
+    assert depots.data == [{"code": "AMS"}, {"code": "FLY"}]
+    assert api.rpc("all_parcels", {}, count=CountMethod.exact, head=True).execute().count == 60
+
+
+@check
+def functions_that_write():
+    service = signed_in(os.environ["COURIERS_SERVICE"])
+    ticket = service.rpc("book_ticket", {"words": "from Python"}).execute().data[0]
+    assert ticket["body"] == "from Python"
+    service.from_("tickets").delete().eq("id", ticket["id"]).execute()
+
+
+@check
+def functions_have_their_callers():
+    refused(api.rpc("staff_only", {}), "42501")
+    assert signed_in(os.environ["COURIERS_USER1"]).rpc("staff_only", {}).execute().data == "staff"
 
 
 @check
