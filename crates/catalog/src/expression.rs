@@ -284,8 +284,8 @@ impl Function {
     }
 }
 
-/// A query: the body of a view, or a subquery of a policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A query: the body of a view or a function, or a subquery of a policy. The default one gives one row without columns.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Query {
     /// `WITH` is not offered; set operations join whole queries: the first is this one.
     pub unions: Vec<(SetOperation, Query)>,

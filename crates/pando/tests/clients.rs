@@ -104,7 +104,7 @@ impl Couriers {
     fn start() -> Self {
         let project = Project::copy_of("tests/conformance");
         let functions = repository().join("tests/conformance/functions/0003_functions.sql");
-        project.write("migrations/0003_functions.sql", &std::fs::read_to_string(functions).unwrap());
+        project.write("migrations/0003_functions.sql", std::fs::read_to_string(functions).unwrap());
         let server = Launch::new(BINARY).set("api.transaction_end", "commit-allow-override").start(&project);
         Self { project, server }
     }

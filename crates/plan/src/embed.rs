@@ -111,16 +111,10 @@ impl Planner<'_> {
         let mut filter = equalities(&reached.keys);
         filter.extend(reached.filter);
         Ok(Expression::Exists(Box::new(Query {
-            unions: Vec::new(),
-            is_distinct: false,
-            projections: Vec::new(),
             from: Some(reached.from),
             filter: Some(Expression::And(filter)),
-            group_by: Vec::new(),
-            having: None,
-            order: Vec::new(),
-            limit: None,
             offset: Some(self.range(&reached.scope).offset).filter(|rows| *rows > 0).map(RowCount::Number),
+            ..Query::default()
         })))
     }
 

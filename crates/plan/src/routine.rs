@@ -15,11 +15,12 @@ use rest::{Action, Cell, Handling, RawKind, SelectItem};
 
 use crate::error::PlanError;
 use crate::model::{
-    Call, CallOutcome, CallStep, Conflict, Delete, Insert, Level, Member, Merge, Operation, OutputField, Read,
-    RowCheck, Shape, Update,
+    Call, CallOutcome, CallStep, Conflict, Delete, Insert, Level, Member, Merge, Operation, OutputField, Read, Shape,
+    Update,
 };
 use crate::planner::{Derived, Planner, Scope};
 use crate::security::Half;
+use crate::write::row_check;
 
 /// How messages call the rows of a function.
 const QUALIFIER: &str = "pgrst_call";
@@ -166,7 +167,7 @@ impl Planner<'_> {
             From { first: rows, joins: Vec::new() }
         } else {
             // One outcome there always is: without a row it is NULL.
-            let one = Source::Query { id: self.new_source(), query: Box::new(one_row()) };
+            let one = Source::Query { id: self.new_source(), query: Box::new(Query::default()) };
             let join = Join { kind: JoinKind::Left, source: rows, on: Some(Expression::constant(true)) };
             From { first: one, joins: vec![join] }
         };
@@ -520,21 +521,6 @@ fn bounded(mut query: Query, routine: &Routine, arguments: &[Expression]) -> Que
     query
 }
 
-fn one_row() -> Query {
-    Query {
-        unions: Vec::new(),
-        is_distinct: false,
-        projections: Vec::new(),
-        from: None,
-        filter: None,
-        group_by: Vec::new(),
-        having: None,
-        order: Vec::new(),
-        limit: None,
-        offset: None,
-    }
-}
-
 /// The level of a function that gives nothing: it is run for its errors.
 fn nothing(from: From, filter: Vec<Expression>, scope: Scope) -> Level {
     let name = Arc::from(scope.qualifier);
@@ -561,8 +547,4 @@ fn column(name: &Arc<str>, data_type: &Type) -> Column {
         comment: None,
         domain: None,
     }
-}
-
-fn row_check(conditions: Vec<Expression>) -> Option<RowCheck> {
-    (!conditions.is_empty()).then_some(RowCheck { condition: Expression::And(conditions) })
 }

@@ -397,7 +397,8 @@ impl Planner<'_> {
     }
 }
 
-fn row_check(conditions: Vec<Expression>) -> Option<RowCheck> {
+/// The conditions as one check; none when there are none.
+pub(crate) fn row_check(conditions: Vec<Expression>) -> Option<RowCheck> {
     (!conditions.is_empty()).then_some(RowCheck { condition: Expression::And(conditions) })
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{
-    Check, Column, DefaultValue, Expression, Generated, Projection, Query, Relation, RelationKind, Snapshot,
-};
+use catalog::{Check, Column, DefaultValue, Expression, Generated, Query, Relation, RelationKind, Snapshot};
 use datatype::{EnumType, Type};
 use sqlparser::ast::{
     AlterType, AlterTypeAddValue, AlterTypeAddValuePosition, AlterTypeOperation, ObjectName,
@@ -155,7 +153,7 @@ fn replace_in_expression(expression: &mut Expression, after: &Arc<EnumType>) {
 }
 
 fn replace_in_query(query: &mut Query, after: &Arc<EnumType>) {
-    let nothing = Query { projections: Vec::<Projection>::new(), ..super::query::empty_query() };
+    let nothing = Query::default();
     let before = std::mem::replace(query, nothing);
     *query = before.rewrite(&mut |part| retyped(part, after), &mut |query| query);
 }

@@ -44,22 +44,6 @@ pub(super) struct Body {
     pub(super) items: Vec<Item>,
 }
 
-/// A query of nothing.
-pub(super) fn empty_query() -> Query {
-    Query {
-        unions: Vec::new(),
-        is_distinct: false,
-        projections: Vec::new(),
-        from: None,
-        filter: None,
-        group_by: Vec::new(),
-        having: None,
-        order: Vec::new(),
-        limit: None,
-        offset: None,
-    }
-}
-
 impl Body {
     /// Settles the types: those given, else the columns' own.
     fn finish(self, types: Option<&[Type]>, at: Location) -> Outcome<Selected> {
@@ -211,7 +195,7 @@ impl Analyzer<'_> {
                 operand: Operand::Known(Expression::column(id, column.name.clone(), column.data_type.clone())),
             })
             .collect();
-        let mut query = empty_query();
+        let mut query = Query::default();
         let source = Source::Query { id, query: Box::new(selected.query) };
         query.from = Some(From { first: source, joins: Vec::new() });
         if let Some(order) = order {

@@ -16,7 +16,7 @@ use sqlparser::tokenizer::Location;
 use super::expression::{Analyzer, Context};
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
-use super::query::{Selected, empty_query};
+use super::query::Selected;
 use super::scope::{Level, ScopeColumn, ScopeSource};
 use super::tokens::{self, Piece};
 use super::{names, seed, select};
@@ -140,7 +140,7 @@ impl Body<'_> {
         let mut selected = match &insert.source {
             None => {
                 columns.clear();
-                Selected { query: empty_query(), columns: Vec::new() }
+                Selected { query: Query::default(), columns: Vec::new() }
             }
             Some(source) => match &*source.body {
                 SetExpr::Values(values) if source.with.is_none() && source.order_by.is_none() => {
@@ -197,7 +197,7 @@ impl Body<'_> {
             (0..columns.len()).map(|place| rows.iter().all(|row| is_default_in(place, row))).collect();
         let mut queries = Vec::with_capacity(rows.len());
         for row in rows {
-            let mut query = empty_query();
+            let mut query = Query::default();
             for ((column, expr), is_left_out) in columns.iter().zip(*row).zip(&left_out) {
                 if *is_left_out {
                     continue;
@@ -336,7 +336,7 @@ impl Body<'_> {
         analyzer.levels.push(row.unwrap_or_else(|| Level::of(ScopeSource::of_relation(table, SourceId::ROW, None))));
         analyzer.no_aggregates = Some("RETURNING");
         let items = analyzer.select_list(items)?;
-        let mut query = empty_query();
+        let mut query = Query::default();
         let mut columns = Vec::new();
         for item in items {
             let expression = item.operand.or_text();
@@ -416,7 +416,7 @@ fn brought(selected: Selected, convert: &dyn Fn(Operand, usize) -> Outcome<Expre
     }
     // An id that no source inside has: those are counted from 1 and bounded.
     let id = SourceId(WRAPPING);
-    let mut outer = empty_query();
+    let mut outer = Query::default();
     let mut is_changed = false;
     for (place, column) in columns.iter().enumerate() {
         let before = Expression::column(id, column.name.clone(), column.data_type.clone());

@@ -15,7 +15,7 @@ use super::names;
 use super::operator::{self, Operand};
 use super::output_name::output_name;
 use super::problem::{Outcome, Problem};
-use super::query::{Body, Item, Selected, empty_query, numbered};
+use super::query::{Body, Item, Selected, numbered};
 use super::scope::{Found, Level, ScopeColumn, ScopeSource};
 
 /// A `WITH` query: read anew wherever it is named.
@@ -62,8 +62,7 @@ impl Analyzer<'_> {
         from: Option<From>,
         ids: &BTreeSet<SourceId>,
     ) -> Outcome<Body> {
-        let mut query = empty_query();
-        query.from = from;
+        let mut query = catalog::Query { from, ..catalog::Query::default() };
         if let Some(filter) = &select.selection {
             query.filter = Some(self.in_clause("WHERE", |this| this.boolean(filter, "WHERE"))?);
         }
