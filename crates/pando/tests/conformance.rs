@@ -63,7 +63,7 @@ fn functions_are_answered_as_recorded() {
     project.write("migrations/0003_functions.sql", &ddl);
     let server = Launch::new(env!("CARGO_BIN_EXE_pando")).start(&project);
     let ids = function_cases(&ddl);
-    assert!(ids.len() >= 120, "only {} cases call functions that are here", ids.len());
+    assert!(ids.len() >= 130, "only {} cases call functions that are here", ids.len());
     let mut command = Command::new(python);
     command.arg(corpus().join("run.py")).args(["--url", &server.url(), "--errors", "full", "--show", "50"]);
     for id in &ids {

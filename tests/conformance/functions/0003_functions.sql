@@ -47,3 +47,9 @@ grant select, insert, update, delete on ops.incidents to anon, authenticated, se
 insert into ops.incidents (id,title, severity) values (1,'a', 1),(2,'b',2),(3,'Ghost in hall 3 👻', 5);
 create function ops.loudest() returns setof ops.incidents language sql stable as $$ select * from ops.incidents order by severity desc, id limit 1 $$;
 create function ops.greet() returns text language sql immutable as $$ select 'ops here' $$;
+create function wrap_json(j json) returns json language sql immutable as $$ select json_build_object('got', j) $$;
+create function split_name(full_name text, out first text, out rest text) language sql immutable as
+  $$ select split_part(full_name, ' ', 1), nullif(substr(full_name, length(split_part(full_name, ' ', 1)) + 2), '') $$;
+create function pick(j jsonb, path text) returns jsonb language sql immutable as $$ select j -> path $$;
+create function defaults_only(a text default 'x', b integer default 2, c boolean default true) returns jsonb language sql immutable as
+  $$ select jsonb_build_object('a', a, 'b', b, 'c', c) $$;
