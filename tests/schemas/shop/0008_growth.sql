@@ -5,8 +5,9 @@ alter type stock.movement_kind add value 'return';
 alter table catalogue.brands add column country_code char(2) references public.countries (code);
 alter table catalogue.products
   add column rating numeric(3, 2),
-  add column review_count integer not null default 0,
-  add column search_text text generated always as (lower(title || ' ' || coalesce(description, ''))) stored;
+  add column review_count integer not null default 0;
+alter table catalogue.categories
+  add column search_text text generated always as (lower(name || ' ' || coalesce(slug, ''))) stored;
 alter table crm.customers add column marketing_name text;
 update crm.customers set marketing_name = initcap(full_name);
 alter table crm.customers alter column marketing_name set not null;

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod check;
 pub mod config;
 pub mod contract;
 pub mod init;

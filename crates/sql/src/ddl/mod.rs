@@ -29,6 +29,7 @@ mod policy;
 mod prelude;
 mod problem;
 mod query;
+mod reading;
 mod rebuild;
 mod refusal;
 mod render;
@@ -38,6 +39,7 @@ mod routine_body;
 mod routine_call;
 mod scope;
 mod seed;
+mod sequence;
 mod select;
 mod table;
 mod tokens;
@@ -51,6 +53,7 @@ mod view;
 use catalog::Snapshot;
 
 pub use prelude::prelude;
+pub use reading::{Effect, Reading, StatementReading, read};
 
 use self::translation::Translation;
 
