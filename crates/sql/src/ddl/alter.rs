@@ -277,7 +277,8 @@ impl Translation {
         let mut after = (*before).clone();
         let is_index = before.indexes.iter().any(|known| known.name == index.name);
         let names = after.indexes.iter_mut().map(|known| &mut known.name);
-        let names = names.chain(after.uniques.iter_mut().map(|known| &mut known.name)).chain(&mut after.primary_key_name);
+        let names =
+            names.chain(after.uniques.iter_mut().map(|known| &mut known.name)).chain(&mut after.primary_key_name);
         names.filter(|name| **name == index.name).for_each(|name| *name = new.name.clone());
         if !is_index {
             let change = |this: &mut Self| {

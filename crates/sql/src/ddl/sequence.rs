@@ -222,7 +222,8 @@ impl Translation {
         let name = names::identifier(column);
         let argument = arguments(function).and_then(|arguments| arguments.first().and_then(|first| text(first)));
         let sequence = argument.as_deref().and_then(parsed_name);
-        let found = sequence.and_then(|sequence| Some((sequence.clone(), self.sequences.known.get(&sequence)?.clone())));
+        let found =
+            sequence.and_then(|sequence| Some((sequence.clone(), self.sequences.known.get(&sequence)?.clone())));
         let Some((sequence, known)) = found else {
             return Err(Problem::refused(at, "nextval()", ALONE, ALONE_INSTEAD));
         };

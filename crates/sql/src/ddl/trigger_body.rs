@@ -585,7 +585,8 @@ impl Run<'_, '_> {
                     "instead, compare the columns that matter",
                 ));
             }
-            let (word, glue) = if is_distinct { ("IS DISTINCT FROM", " OR ") } else { ("IS NOT DISTINCT FROM", " AND ") };
+            let (word, glue) =
+                if is_distinct { ("IS DISTINCT FROM", " OR ") } else { ("IS NOT DISTINCT FROM", " AND ") };
             let columns = self.row.table.columns.iter().map(|column| quoted(&column.name));
             let parts: Vec<String> = columns.map(|column| format!("OLD.{column} {word} NEW.{column}")).collect();
             words.extend(tokens::words(&format!("({})", parts.join(glue)))?);
