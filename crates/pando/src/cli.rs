@@ -223,6 +223,19 @@ pub enum Migrate {
     Up,
     /// List the migrations: which are applied, which are pending
     Status,
+    /// Tell what each statement of the files becomes on the engine, without a database
+    #[command(after_help = "\
+Examples:
+  pando migrate check            one line for each statement; what is refused, and what to write instead
+  pando migrate check --json     the same for programs
+
+All files are read, applied or not. It ends with 4 when something is refused: not only the first such
+statement is told, but later ones may follow from it.")]
+    Check {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Make an empty migration file with the next number
     #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]
     New {

@@ -76,6 +76,14 @@ pub enum MigrationError {
     /// A file cannot be applied on this engine; file, line and column are in the message.
     #[error("{0}")]
     Refused(sql::ddl::DdlError),
+    /// Statements cannot be done on this engine; they were told one by one.
+    #[error("{count} of {total} statements cannot be done on the embedded engine; they stand above")]
+    RefusedStatements {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// The database refused it.
     #[error("{0}")]
     Failed(store::StoreError),

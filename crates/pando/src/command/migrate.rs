@@ -7,6 +7,7 @@ use std::sync::Arc;
 use store::Store;
 
 use crate::cli::Migrate;
+use crate::command::check;
 use crate::configuration::{Loaded, Prepared, Sources, load};
 use crate::database::{self, Standing};
 use crate::migrations;
@@ -22,6 +23,9 @@ pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Writ
         let path = migrations::create(&prepared.migrations, name)?;
         writeln!(out, "{} {}", style.good("made"), path.display())?;
         return Ok(());
+    }
+    if let Migrate::Check { json } = action {
+        return check::run(&prepared, *json, style, out);
     }
     // Asking for the state of a database that is not there does not make one.
     if matches!(action, Migrate::Status) && !prepared.database.exists() {
@@ -45,7 +49,7 @@ async fn with_database(
     let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
     let outcome = match action {
         Migrate::Status => status(store.as_ref(), prepared, style, out).await,
-        Migrate::Up | Migrate::New { .. } => up(store.as_ref(), prepared, style, out).await,
+        Migrate::Up | Migrate::New { .. } | Migrate::Check { .. } => up(store.as_ref(), prepared, style, out).await,
     };
     store.close().await;
     outcome

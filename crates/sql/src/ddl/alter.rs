@@ -46,20 +46,33 @@ impl Translation {
         }
         let mut name = self.table(&alter.name)?.name.clone();
         for operation in &alter.operations {
-            let routines = self.routines_using(&name);
-            let triggers = self.suspend_triggers(&name);
-            let old = name.clone();
-            name = self.alter_operation(&alter.name, name, operation)?;
-            self.reread_routines(&routines)?;
-            for routine in &routines {
-                let views = self.views_calling(routine);
-                self.remake_views(views, alter.name.span().start)?;
-            }
-            for table in triggers {
-                self.make_triggers(if table == old { &name } else { &table })?;
-            }
+            let at = alter.name.span().start;
+            let change = |this: &mut Self| this.alter_operation(&alter.name, name.clone(), operation);
+            name = self.changing(&name.clone(), at, change)?;
         }
         Ok(())
+    }
+
+    /// Changes a table, around which triggers are taken away and made anew, and functions read anew. `change` gives
+    /// the table's name afterwards.
+    pub(super) fn changing(
+        &mut self,
+        old: &QualifiedName,
+        at: Location,
+        change: impl FnOnce(&mut Self) -> Outcome<QualifiedName>,
+    ) -> Outcome<QualifiedName> {
+        let routines = self.routines_using(old);
+        let triggers = self.suspend_triggers(old);
+        let new = change(self)?;
+        self.reread_routines(&routines)?;
+        for routine in &routines {
+            let views = self.views_calling(routine);
+            self.remake_views(views, at)?;
+        }
+        for table in triggers {
+            self.make_triggers(if table == *old { &new } else { &table })?;
+        }
+        Ok(new)
     }
 
     /// Does one operation; gives the table's name afterwards.
@@ -160,11 +173,16 @@ impl Translation {
         let before = self.relation_mut(table)?.clone();
         let mut builder = TableBuilder::new(self, before.clone());
         builder.constraint(constraint)?;
-        let (after, _) = builder.finish(at)?;
+        let (mut after, _) = builder.finish(at)?;
         if !matches!(constraint, TableConstraint::Unique(_)) {
+            let next = self.counts_from_now_on(&mut after);
             let mut rebuild = Rebuild::new(&before, after);
             rebuild.guard_new_constraints();
-            return self.rebuild(rebuild);
+            self.rebuild(rebuild)?;
+            if let Some(next) = next.filter(|next| *next > 1) {
+                self.push_next_number(table, next);
+            }
+            return Ok(());
         }
         for unique in after.uniques.iter().skip(before.uniques.len()) {
             self.push_guard(guard_unique(&before, &unique.name, &unique.columns));
@@ -227,6 +245,56 @@ impl Translation {
         self.rebuild(Rebuild::new(&before, after))
     }
 
+    /// `ALTER INDEX name RENAME TO name`
+    pub(super) fn alter_index(&mut self, piece: &Piece) -> Outcome<()> {
+        let mut cursor = piece.cursor();
+        cursor.expect(&["ALTER", "INDEX"])?;
+        let if_exists = cursor.takes(&["IF", "EXISTS"]);
+        let (parts, at) = cursor.name("an index")?;
+        let index = names::from_parts(&parts).ok_or_else(|| Problem::invalid(at, "a name has at most two parts"))?;
+        cursor.expect(&["RENAME", "TO"]).map_err(|_| {
+            Problem::refused(
+                at,
+                "this form of ALTER INDEX",
+                "it is not available on the embedded engine",
+                "remove it, or DROP INDEX and CREATE INDEX",
+            )
+        })?;
+        let (new_name, new_at) = cursor.identifier("a name")?;
+        cursor.end()?;
+        let has = |table: &&Arc<Relation>| {
+            table.name.schema == index.schema
+                && (table.indexes.iter().any(|known| known.name == index.name)
+                    || table.uniques.iter().any(|known| known.name == index.name)
+                    || table.primary_key_name.as_ref() == Some(&index.name))
+        };
+        let Some(before) = self.snapshot.relations.values().find(has).cloned() else {
+            let message = format!("relation \"{}\" does not exist", index.name);
+            return if if_exists { Ok(()) } else { Err(Problem::invalid(at, message)) };
+        };
+        let new = QualifiedName::new(index.schema.clone(), new_name.as_str());
+        self.check_new_name(&new, new_at)?;
+        let mut after = (*before).clone();
+        let is_index = before.indexes.iter().any(|known| known.name == index.name);
+        let names = after.indexes.iter_mut().map(|known| &mut known.name);
+        let names =
+            names.chain(after.uniques.iter_mut().map(|known| &mut known.name)).chain(&mut after.primary_key_name);
+        names.filter(|name| **name == index.name).for_each(|name| *name = new.name.clone());
+        if !is_index {
+            let change = |this: &mut Self| {
+                this.rebuild(Rebuild::new(&before, after))?;
+                Ok(before.name.clone())
+            };
+            return self.changing(&before.name, at, change).map(|_| ());
+        }
+        self.push(format!("DROP INDEX {}", quoted(&physical_name(&index))));
+        if let Some(known) = after.indexes.iter().find(|known| known.name == new.name) {
+            self.push(super::index::statement(known, &after));
+        }
+        self.snapshot.relations.insert(before.name.clone(), Arc::new(after));
+        Ok(())
+    }
+
     fn alter_column(
         &mut self,
         object: &ObjectName,
@@ -256,6 +324,9 @@ impl Translation {
             }
             AlterColumnOperation::SetDefault { value } => {
                 check_plain_column(changed, column)?;
+                if self.set_sequence_default(table, column, value)? {
+                    return Ok(());
+                }
                 let mut analyzer = Analyzer::new(&self.snapshot, Context::Default, None);
                 changed.default = DefaultValue::Expression(analyzer.assigned(value, &changed.data_type, &name)?);
             }
@@ -341,13 +412,6 @@ impl Translation {
         self.rebuild(rebuild)
     }
 
-    fn policy_readers(&self, table: &QualifiedName) -> Vec<String> {
-        dependents::policies_over(&self.snapshot, table)
-            .into_iter()
-            .map(|(table, policy)| format!("policy {policy} on table {}", table.name))
-            .collect()
-    }
-
     fn drop_column(
         &mut self,
         object: &ObjectName,
@@ -390,7 +454,11 @@ impl Translation {
         let views = dependents::views_over(&self.snapshot, table)
             .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, column)));
         users.extend(views.map(|view| format!("view {}", view.name.name)));
-        users.extend(self.policy_readers(table));
+        users.extend(
+            dependents::policies_reading(&self.snapshot, table, column)
+                .into_iter()
+                .map(|(table, policy)| format!("policy {policy} on table {}", table.name)),
+        );
         users
     }
 

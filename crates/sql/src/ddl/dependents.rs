@@ -74,6 +74,30 @@ pub(super) fn policies_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<(Q
     found
 }
 
+/// The policies whose subqueries read a column of `name`: table and policy.
+pub(super) fn policies_reading(
+    snapshot: &Snapshot,
+    name: &QualifiedName,
+    column: &str,
+) -> Vec<(QualifiedName, Arc<str>)> {
+    let mut found = policies_over(snapshot, name);
+    found.retain(|(table, policy)| {
+        let policies = snapshot.relations.get(table).map(|relation| relation.policies.as_slice()).unwrap_or_default();
+        let parts = policies.iter().filter(|known| known.name == *policy);
+        parts.flat_map(|policy| policy.using.iter().chain(&policy.check)).any(|part| {
+            let sources = part.inner_sources();
+            let mut is_read = false;
+            part.visit(&mut |part| {
+                is_read |= matches!(part, Expression::Column { source, name: read, .. }
+                    if &**read == column
+                        && sources.iter().any(|(id, relation)| id == source && relation.as_ref() == Some(name)));
+            });
+            is_read
+        })
+    });
+    found
+}
+
 /// The functions whose bodies read or write `name`, or that return its rows.
 pub(super) fn routines_over(snapshot: &Snapshot, name: &QualifiedName) -> Vec<String> {
     let users = snapshot.routines.values().filter(|routine| uses(routine, name));

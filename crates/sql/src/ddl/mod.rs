@@ -29,6 +29,7 @@ mod policy;
 mod prelude;
 mod problem;
 mod query;
+mod reading;
 mod rebuild;
 mod refusal;
 mod render;
@@ -39,6 +40,7 @@ mod routine_call;
 mod scope;
 mod seed;
 mod select;
+mod sequence;
 mod table;
 mod tokens;
 mod translation;
@@ -51,6 +53,7 @@ mod view;
 use catalog::Snapshot;
 
 pub use prelude::prelude;
+pub use reading::{Effect, Reading, StatementReading, read};
 
 use self::translation::Translation;
 

@@ -33,6 +33,8 @@ pub(super) enum Statement {
 pub(super) enum Returned {
     New,
     Old,
+    /// `COALESCE(NEW, OLD)`: the row that there is.
+    NewOrOld,
     Null,
 }
 
@@ -178,6 +180,8 @@ impl<'t> Reader<'t> {
             Returned::Old
         } else if self.takes("NULL") {
             Returned::Null
+        } else if self.takes_new_or_old() {
+            Returned::NewOrOld
         } else {
             return Err(self.refused(
                 "RETURN",
@@ -187,6 +191,24 @@ impl<'t> Reader<'t> {
         };
         self.semicolon()?;
         Ok(Statement::Return { what, at })
+    }
+
+    fn takes_new_or_old(&mut self) -> bool {
+        let is_word = |token: &TokenWithSpan, wanted: &str| match &token.token {
+            Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(wanted),
+            _ => false,
+        };
+        let [coalesce, open, new, comma, old, close, rest @ ..] = self.tokens else { return false };
+        let is_next = is_word(coalesce, "COALESCE")
+            && open.token == Token::LParen
+            && is_word(new, "NEW")
+            && comma.token == Token::Comma
+            && is_word(old, "OLD")
+            && close.token == Token::RParen;
+        if is_next {
+            self.tokens = rest;
+        }
+        is_next
     }
 
     fn condition(&mut self, at: Location, depth: usize) -> Outcome<Statement> {

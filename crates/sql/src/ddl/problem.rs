@@ -42,6 +42,11 @@ impl Problem {
         }
     }
 
+    /// Whether something that is named does not exist, at least not yet.
+    pub(super) fn is_missing(&self) -> bool {
+        self.message.contains("does not exist") || self.message.contains("there is no such function")
+    }
+
     /// What is wrong, without its place.
     pub(super) fn message(&self) -> &str {
         &self.message

@@ -123,7 +123,7 @@ impl Translation {
             self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(view))));
         }
         self.refresh_views();
-        self.note_rebuild();
+        self.note_rebuild(before.name);
         Ok(())
     }
 

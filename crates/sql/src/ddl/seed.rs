@@ -259,8 +259,10 @@ impl Translation {
         }
         let (table, row) = self.changed_table(&update.table, at)?;
         let mut sets = Vec::new();
+        let mut changed = Vec::new();
         for assignment in &update.assignments {
             let column = assigned_column(&table, assignment)?;
+            changed.push(column.name.clone());
             let value = if is_default(&assignment.value) {
                 match &column.default {
                     DefaultValue::Expression(expression) => expression.clone(),
@@ -274,7 +276,7 @@ impl Translation {
             sets.push(format!("{} = {}", quoted(&column.name), self.aliased(&value)?));
         }
         let filter = self.row_filter(row, update.selection.as_ref())?;
-        self.note_changed_rows(&table.name, at);
+        self.note_changed_rows(&table.name, Some(&changed), at);
         self.push(format!("UPDATE {} AS s0 SET {}{filter}", quoted(&physical_name(&table.name)), sets.join(", ")));
         Ok(())
     }
@@ -297,7 +299,7 @@ impl Translation {
         };
         let (table, row) = self.changed_table(table, delete.span().start)?;
         let filter = self.row_filter(row, delete.selection.as_ref())?;
-        self.note_changed_rows(&table.name, delete.span().start);
+        self.note_changed_rows(&table.name, None, delete.span().start);
         self.push(format!("DELETE FROM {} AS s0{filter}", quoted(&physical_name(&table.name))));
         Ok(())
     }

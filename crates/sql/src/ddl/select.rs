@@ -189,13 +189,14 @@ impl Analyzer<'_> {
         let mut level = Level::default();
         let mut whole: Option<From> = None;
         for item in from {
-            let (source, scope) = self.factor(&item.relation)?;
-            add_source(&mut level, scope, &item.relation)?;
+            let (first, joins) = in_order(item);
+            let (source, scope) = self.factor(first)?;
+            add_source(&mut level, scope, first)?;
             match &mut whole {
                 None => whole = Some(From { first: source, joins: Vec::new() }),
                 Some(whole) => whole.joins.push(Join { kind: JoinKind::Cross, source, on: None }),
             }
-            for join in &item.joins {
+            for join in joins {
                 let (source, scope) = self.factor(&join.relation)?;
                 let (kind, constraint) = join_kind(join)?;
                 let right = scope.id;
@@ -530,4 +531,15 @@ fn check_wildcard(options: &WildcardAdditionalOptions, item: &SelectItem) -> Out
         && options.opt_rename.is_none()
         && options.opt_alias.is_none();
     if is_plain { Ok(()) } else { Err(Problem::invalid(item, "PostgreSQL's * has no options")) }
+}
+
+/// The first source and the joins behind it: `((a JOIN b) JOIN c)` is `a JOIN b JOIN c`.
+fn in_order(item: &TableWithJoins) -> (&TableFactor, Vec<&ast::Join>) {
+    let mut first = &item.relation;
+    let mut joins: Vec<&ast::Join> = item.joins.iter().collect();
+    while let TableFactor::NestedJoin { table_with_joins, alias: None } = first {
+        joins.splice(0..0, &table_with_joins.joins);
+        first = &table_with_joins.relation;
+    }
+    (first, joins)
 }

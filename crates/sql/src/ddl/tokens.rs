@@ -13,7 +13,7 @@ use super::problem::{NOWHERE, Outcome, Problem};
 const LONGEST_RUN: usize = 3000;
 
 /// One statement: its tokens without blanks, comments and the semicolon. Never empty.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) tokens: Vec<TokenWithSpan>,
     /// Where it starts.
@@ -205,6 +205,11 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// A cursor at the first of these tokens.
+    pub(super) fn over(tokens: &'a [TokenWithSpan]) -> Self {
+        Self { tokens }
+    }
+
     /// The place of the next token.
     pub(super) fn at(&self) -> Location {
         self.tokens.first().map_or(NOWHERE, |token| token.span.start)
@@ -326,6 +331,18 @@ impl<'a> Cursor<'a> {
             }
         }
         Err(self.unexpected(")"))
+    }
+
+    /// Whether that piece of punctuation is next.
+    pub(super) fn sees_token(&self, token: &Token) -> bool {
+        self.tokens.first().is_some_and(|next| next.token == *token)
+    }
+
+    /// Takes a number's digits.
+    pub(super) fn number(&mut self) -> Option<String> {
+        let Some(TokenWithSpan { token: Token::Number(digits, _), .. }) = self.tokens.first() else { return None };
+        self.advance();
+        Some(digits.clone())
     }
 
     /// Passes over one token.

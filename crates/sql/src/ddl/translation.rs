@@ -10,6 +10,7 @@ use sqlparser::tokenizer::Location;
 use super::alter;
 use super::problem::{Outcome, Problem};
 use super::refusal::{self, Verdict};
+use super::sequence::Sequences;
 use super::tokens::Piece;
 use super::{Script, Step, names, object, select};
 use crate::sqlite::names::physical_name;
@@ -18,21 +19,92 @@ use crate::sqlite::names::physical_name;
 pub(super) struct Translation {
     pub(super) snapshot: Snapshot,
     steps: Vec<Step>,
-    /// Whether a table was built anew.
-    rebuilds: bool,
+    /// The tables that were built anew.
+    rebuilt: Vec<QualifiedName>,
     /// A statement that changes rows which others follow by foreign key, if there is one.
     cascading: Option<(String, Location)>,
+    /// Sequences, and columns that are to count.
+    pub(super) sequences: Sequences,
+    /// Whether bodies of functions may name what does not exist yet: `SET check_function_bodies = false`.
+    defers_bodies: bool,
+    /// Functions whose bodies wait for the tables that they name.
+    deferred: Vec<Piece>,
+}
+
+/// A moment to go back to.
+pub(super) struct Mark {
+    snapshot: Snapshot,
+    steps: usize,
+    rebuilt: usize,
+    cascading: Option<(String, Location)>,
+    sequences: Sequences,
+    deferred: Vec<Piece>,
+}
+
+impl Mark {
+    /// What existed then.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
 }
 
 impl Translation {
     pub(super) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, steps: Vec::new(), rebuilds: false, cascading: None }
+        Self {
+            snapshot,
+            steps: Vec::new(),
+            rebuilt: Vec::new(),
+            cascading: None,
+            sequences: Sequences::default(),
+            defers_bodies: false,
+            deferred: Vec::new(),
+        }
+    }
+
+    /// This moment.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            snapshot: self.snapshot.clone(),
+            steps: self.steps.len(),
+            rebuilt: self.rebuilt.len(),
+            cascading: self.cascading.clone(),
+            sequences: self.sequences.clone(),
+            deferred: self.deferred.clone(),
+        }
+    }
+
+    /// Undoes what was done since.
+    pub(super) fn go_back(&mut self, mark: Mark) {
+        self.snapshot = mark.snapshot;
+        self.steps.truncate(mark.steps);
+        self.rebuilt.truncate(mark.rebuilt);
+        self.cascading = mark.cascading;
+        self.sequences = mark.sequences;
+        self.deferred = mark.deferred;
+    }
+
+    /// The tables that were built anew since, each once.
+    pub(super) fn rebuilt_since(&self, mark: &Mark) -> Vec<QualifiedName> {
+        let mut tables = self.rebuilt.get(mark.rebuilt..).unwrap_or_default().to_vec();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// Whether SQLite has to run something for what was done since.
+    pub(super) fn has_steps_since(&self, mark: &Mark) -> bool {
+        self.steps.len() > mark.steps
     }
 
     /// The whole script.
-    pub(super) fn finish(self) -> Outcome<Script> {
+    pub(super) fn finish(mut self) -> Outcome<Script> {
+        // Whatever is still missing now, its own problem says best.
+        for piece in std::mem::take(&mut self.deferred) {
+            self.apply_now(&piece)?;
+        }
+        self.sequences.check_finished()?;
         // While tables are built anew, foreign keys are off, and nothing cascades.
-        if let (true, Some((table, at))) = (self.rebuilds, &self.cascading) {
+        if let (false, Some((table, at))) = (self.rebuilt.is_empty(), &self.cascading) {
             return Err(Problem::refused(
                 *at,
                 format!("rows of \"{table}\" that others follow"),
@@ -40,20 +112,26 @@ impl Translation {
                 "instead, put the ALTER TABLE into a migration file of its own",
             ));
         }
-        Ok(Script { statements: self.steps, snapshot: self.snapshot, rebuilds: self.rebuilds })
+        Ok(Script { statements: self.steps, snapshot: self.snapshot, rebuilds: !self.rebuilt.is_empty() })
     }
 
     /// A table was built anew.
-    pub(super) fn note_rebuild(&mut self) {
-        self.rebuilds = true;
+    pub(super) fn note_rebuild(&mut self, table: QualifiedName) {
+        self.rebuilt.push(table);
     }
 
-    /// Rows of a table are changed or removed; others may follow them.
-    pub(super) fn note_changed_rows(&mut self, table: &QualifiedName, at: Location) {
+    /// Rows of a table are removed, or these columns of them changed; others may follow them.
+    pub(super) fn note_changed_rows(&mut self, table: &QualifiedName, changed: Option<&[Arc<str>]>, at: Location) {
         let follows = |key: &ForeignKey| {
             use ReferentialAction::{Cascade, SetDefault, SetNull};
             let acts = |action| matches!(action, Cascade | SetNull | SetDefault);
-            key.references == *table && (acts(key.on_delete) || acts(key.on_update))
+            key.references == *table
+                && match changed {
+                    None => acts(key.on_delete),
+                    Some(columns) => {
+                        acts(key.on_update) && columns.iter().any(|column| key.referenced_columns.contains(column))
+                    }
+                }
         };
         if self.snapshot.relations.values().any(|relation| relation.foreign_keys.iter().any(follows)) {
             self.cascading = Some((table.name.to_string(), at));
@@ -63,7 +141,53 @@ impl Translation {
     /// Applies one statement.
     pub(super) fn apply(&mut self, piece: &Piece) -> Outcome<()> {
         let words = piece.leading_words();
+        let begins = |with: [&str; 2]| words.iter().zip(with).filter(|(word, with)| word == with).count() == 2;
+        if words.first().is_some_and(|word| word == "SET") {
+            self.note_setting(piece);
+        }
+        if begins(["CREATE", "FUNCTION"]) && self.defers_bodies {
+            let mark = self.mark();
+            let outcome = self.apply_now(piece);
+            if outcome.as_ref().is_err_and(Problem::is_missing) {
+                self.go_back(mark);
+                self.deferred.push(piece.clone());
+                return Ok(());
+            }
+            return outcome;
+        }
+        self.apply_now(piece)?;
+        if begins(["CREATE", "TABLE"]) || begins(["CREATE", "VIEW"]) || begins(["CREATE", "FUNCTION"]) {
+            self.apply_deferred();
+        }
+        Ok(())
+    }
+
+    fn apply_now(&mut self, piece: &Piece) -> Outcome<()> {
+        let words = piece.leading_words();
         self.dispatch(piece, &words).map_err(|problem| problem.within(piece.at, &label(&words)))
+    }
+
+    /// Reads functions anew that could not be read before; those that still cannot go on waiting.
+    fn apply_deferred(&mut self) {
+        for piece in std::mem::take(&mut self.deferred) {
+            let mark = self.mark();
+            if self.apply_now(&piece).is_err() {
+                self.go_back(mark);
+                self.deferred.push(piece);
+            }
+        }
+    }
+
+    /// `SET check_function_bodies = false`
+    fn note_setting(&mut self, piece: &Piece) {
+        let mut cursor = piece.cursor();
+        let is_meant = cursor.takes(&["SET", "check_function_bodies"]) && {
+            let _ = cursor.takes_token(&sqlparser::tokenizer::Token::Eq) || cursor.takes(&["TO"]);
+            true
+        };
+        if is_meant {
+            self.defers_bodies = cursor.takes(&["FALSE"]) || cursor.takes(&["OFF"]);
+        }
     }
 
     fn dispatch(&mut self, piece: &Piece, words: &[String]) -> Outcome<()> {
@@ -80,6 +204,11 @@ impl Translation {
             ["DROP", "ROLE" | "USER", ..] => self.drop_role(piece),
             ["COMMENT", ..] => self.comment(piece),
             ["CREATE", "EXTENSION", ..] => object::create_extension(piece),
+            ["SELECT", ..] => self.select_for_effect(piece),
+            ["CREATE", "SEQUENCE", ..] => self.create_sequence(piece),
+            ["ALTER", "SEQUENCE", ..] => self.alter_sequence(piece),
+            ["ALTER", "INDEX", ..] if !alter::is_owner(piece) => self.alter_index(piece),
+            ["ALTER", "FUNCTION" | "ROUTINE", ..] if alter::is_owner(piece) => Ok(()),
             ["CREATE", "DOMAIN", ..] => self.create_domain(piece),
             ["DROP", "DOMAIN", ..] => self.drop_domain(piece),
             ["CREATE", "TRIGGER", ..] => self.create_trigger(piece),
@@ -89,7 +218,8 @@ impl Translation {
             ["DROP", "FUNCTION" | "ROUTINE", ..] => self.drop_function(piece),
             ["DROP", "EXTENSION" | "PROCEDURE" | "RULE" | "MATERIALIZED", ..] => object::drop_absent(piece, &words),
             ["ALTER", "TABLE", ..] | ["ALTER", "VIEW", ..] | ["ALTER", "INDEX", ..] if alter::is_owner(piece) => Ok(()),
-            ["ALTER", "TYPE" | "SCHEMA", ..] if alter::is_owner(piece) => Ok(()),
+            ["ALTER", "TYPE" | "SCHEMA" | "DOMAIN", ..] if alter::is_owner(piece) => Ok(()),
+            ["ALTER", "TABLE", ..] if self.add_identity(piece)? => Ok(()),
             ["CREATE", "VIEW", ..] => self.create_view(piece),
             ["INSERT", ..] => self.insert(piece),
             _ => {

@@ -230,7 +230,7 @@ impl Run<'_, '_> {
 
     fn check_return(&self, what: Returned, at: Location) -> Outcome<()> {
         let wanted = if self.row.event == Event::Delete { Returned::Old } else { Returned::New };
-        if self.trigger.timing == Timing::After || what == wanted {
+        if self.trigger.timing == Timing::After || what == wanted || what == Returned::NewOrOld {
             return Ok(());
         }
         let (shown, instead) = match wanted {
@@ -436,7 +436,8 @@ impl Run<'_, '_> {
 
     /// An expression of the function over the row as it was sent.
     fn operand(&mut self, tokens: &[TokenWithSpan], at: Location) -> Outcome<Operand> {
-        let parsed = tokens::expression(&self.with_constants(tokens), at)?;
+        let words = self.with_whole_rows(self.with_constants(tokens), at)?;
+        let parsed = tokens::expression(&words, at)?;
         let mut analyzer = Analyzer::new(self.row.snapshot, Context::Statement, Some(self.level()));
         match analyzer.operand(&parsed)? {
             Operand::Known(expression) => self.finished(expression, at).map(Operand::Known),
@@ -564,6 +565,70 @@ impl Run<'_, '_> {
         };
         tokens.iter().map(change).collect()
     }
+
+    /// `OLD.* IS DISTINCT FROM NEW.*`, also without the stars, column by column.
+    fn with_whole_rows(&self, tokens: Vec<TokenWithSpan>, at: Location) -> Outcome<Vec<TokenWithSpan>> {
+        let mut words = Vec::with_capacity(tokens.len());
+        let mut rest = tokens.as_slice();
+        while let Some((first, behind)) = rest.split_first() {
+            let Some((is_distinct, after)) = compared_rows(rest) else {
+                words.push(first.clone());
+                rest = behind;
+                continue;
+            };
+            let is_generated = |column: &Column| matches!(column.default, DefaultValue::Generated(_));
+            if self.trigger.timing == Timing::Before && self.row.table.columns.iter().any(is_generated) {
+                return Err(Problem::refused(
+                    at,
+                    "whole rows compared",
+                    "the table has a generated column, which is not computed yet in a BEFORE trigger",
+                    "instead, compare the columns that matter",
+                ));
+            }
+            let (word, glue) =
+                if is_distinct { ("IS DISTINCT FROM", " OR ") } else { ("IS NOT DISTINCT FROM", " AND ") };
+            let columns = self.row.table.columns.iter().map(|column| quoted(&column.name));
+            let parts: Vec<String> = columns.map(|column| format!("OLD.{column} {word} NEW.{column}")).collect();
+            words.extend(tokens::words(&format!("({})", parts.join(glue)))?);
+            rest = after;
+        }
+        Ok(words)
+    }
+}
+
+/// Whether `OLD` and `NEW` are compared as whole rows here: for being distinct or not, and what stands behind it.
+fn compared_rows(tokens: &[TokenWithSpan]) -> Option<(bool, &[TokenWithSpan])> {
+    let words = |tokens: &[TokenWithSpan], wanted: &[&str]| {
+        tokens.len() >= wanted.len()
+            && tokens.iter().zip(wanted).all(|(token, wanted)| match &token.token {
+                Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(wanted),
+                _ => false,
+            })
+    };
+    let row = |tokens| -> Option<(bool, &[TokenWithSpan])> {
+        let (first, rest): (&TokenWithSpan, &[TokenWithSpan]) = <[TokenWithSpan]>::split_first(tokens)?;
+        let is_old = words(std::slice::from_ref(first), &["OLD"]);
+        if !is_old && !words(std::slice::from_ref(first), &["NEW"]) {
+            return None;
+        }
+        match rest {
+            [period, star, rest @ ..] if period.token == Token::Period && star.token == Token::Mul => {
+                Some((is_old, rest))
+            }
+            [period, ..] if period.token == Token::Period => None,
+            rest => Some((is_old, rest)),
+        }
+    };
+    let (is_old, rest) = row(tokens)?;
+    let (is_distinct, rest) = if words(rest, &["IS", "DISTINCT", "FROM"]) {
+        (true, rest.get(3..)?)
+    } else if words(rest, &["IS", "NOT", "DISTINCT", "FROM"]) {
+        (false, rest.get(4..)?)
+    } else {
+        return None;
+    };
+    let (is_other_old, rest) = row(rest)?;
+    (is_old != is_other_old).then_some((is_distinct, rest))
 }
 
 fn is_of(source: &Source, table: &QualifiedName) -> bool {
