@@ -126,6 +126,12 @@ pub enum Expression {
     },
 }
 
+/// How many parts an expression may have once bodies of functions stand in the places of their calls.
+pub const MOST_PARTS: usize = 5_000;
+
+/// How deep an expression may be then: planning and rendering recurse, on stacks of 2 MiB.
+pub const MOST_LEVELS: usize = 120;
+
 /// Operators with two operands. Comparisons give boolean, arithmetic the operands' type, `Concatenate` text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are SQL's")]
@@ -481,41 +487,62 @@ impl Expression {
         Self::Not(Box::new(self))
     }
 
+    /// Whether it is neither too large nor too deep to be carried through planning and rendering, which recurse.
+    pub fn is_bounded(&self) -> bool {
+        let mut parts = 0;
+        self.measure(0, &mut parts)
+    }
+
+    fn measure(&self, level: usize, parts: &mut usize) -> bool {
+        *parts += 1;
+        if level > MOST_LEVELS || *parts > MOST_PARTS {
+            return false;
+        }
+        let mut is_bounded = true;
+        self.children(&mut |child| is_bounded = is_bounded && child.measure(level + 1, parts));
+        is_bounded
+    }
+
     /// Calls `visit` on this expression and all below it, subqueries included, outermost first.
     pub fn visit(&self, visit: &mut dyn FnMut(&Expression)) {
         visit(self);
+        self.children(&mut |child| child.visit(visit));
+    }
+
+    /// Calls `visit` on what stands right below, in subqueries as well.
+    fn children(&self, visit: &mut dyn FnMut(&Expression)) {
         match self {
             Self::Column { .. } | Self::Value { .. } => {}
             Self::Call { arguments, .. } | Self::And(arguments) | Self::Or(arguments) => {
-                arguments.iter().for_each(|argument| argument.visit(visit));
+                arguments.iter().for_each(visit);
             }
             Self::Binary { left, right, .. } => {
-                left.visit(visit);
-                right.visit(visit);
+                visit(left);
+                visit(right);
             }
-            Self::Not(operand) | Self::IsNull(operand) => operand.visit(visit),
-            Self::IsBoolean { operand, .. } | Self::Cast { operand, .. } => operand.visit(visit),
+            Self::Not(operand) | Self::IsNull(operand) => visit(operand),
+            Self::IsBoolean { operand, .. } | Self::Cast { operand, .. } => visit(operand),
             Self::In { operand, list } => {
-                operand.visit(visit);
-                list.iter().for_each(|item| item.visit(visit));
+                visit(operand);
+                list.iter().for_each(visit);
             }
             Self::InQuery { operand, query } => {
-                operand.visit(visit);
-                query.visit(visit);
+                visit(operand);
+                query.expressions(visit);
             }
-            Self::Exists(query) | Self::Scalar(query) => query.visit(visit),
+            Self::Exists(query) | Self::Scalar(query) => query.expressions(visit),
             Self::Case { branches, otherwise, .. } => {
                 for (condition, outcome) in branches {
-                    condition.visit(visit);
-                    outcome.visit(visit);
+                    visit(condition);
+                    visit(outcome);
                 }
                 if let Some(otherwise) = otherwise {
-                    otherwise.visit(visit);
+                    visit(otherwise);
                 }
             }
             Self::JsonGet { operand, path, .. } => {
-                operand.visit(visit);
-                path.iter().for_each(|step| step.visit(visit));
+                visit(operand);
+                path.iter().for_each(visit);
             }
         }
     }
@@ -581,22 +608,27 @@ impl Expression {
 }
 
 impl Query {
-    /// Calls `visit` on every expression of the query.
+    /// Calls `visit` on every expression of the query and all below it.
     pub fn visit(&self, visit: &mut dyn FnMut(&Expression)) {
-        self.projections.iter().for_each(|projection| projection.expression.visit(visit));
+        self.expressions(&mut |expression| expression.visit(visit));
+    }
+
+    /// Calls `visit` on every expression of the query, those of the queries in `FROM` and of set operations included.
+    fn expressions(&self, visit: &mut dyn FnMut(&Expression)) {
+        self.projections.iter().for_each(|projection| visit(&projection.expression));
         if let Some(from) = &self.from {
             from.sources().for_each(|source| {
                 if let Source::Query { query, .. } = source {
-                    query.visit(visit);
+                    query.expressions(visit);
                 }
             });
-            from.joins.iter().filter_map(|join| join.on.as_ref()).for_each(|on| on.visit(visit));
+            from.joins.iter().filter_map(|join| join.on.as_ref()).for_each(|on| visit(on));
         }
-        self.filter.iter().chain(&self.group_by).chain(&self.having).for_each(|part| part.visit(visit));
-        self.order.iter().for_each(|sort| sort.expression.visit(visit));
-        self.unions.iter().for_each(|(_, query)| query.visit(visit));
+        self.filter.iter().chain(&self.group_by).chain(&self.having).for_each(|part| visit(part));
+        self.order.iter().for_each(|sort| visit(&sort.expression));
+        self.unions.iter().for_each(|(_, query)| query.expressions(visit));
         let counts = self.limit.iter().chain(&self.offset);
-        counts.filter_map(RowCount::expression).for_each(|count| count.visit(visit));
+        counts.filter_map(RowCount::expression).for_each(|count| visit(count));
     }
 
     /// See [`Expression::rewrite`].

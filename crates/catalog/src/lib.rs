@@ -14,8 +14,8 @@ mod suggestion;
 mod trigger;
 
 pub use expression::{
-    Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, Projection, Query, RowCount,
-    SetOperation, Sort, Source, SourceId,
+    Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, MOST_LEVELS, MOST_PARTS,
+    Projection, Query, RowCount, SetOperation, Sort, Source, SourceId,
 };
 pub use inline::{InnerSource, Placement};
 pub use privilege::{Grant, Privilege};

@@ -7,7 +7,7 @@ use base::{QualifiedName, Signature};
 use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
-use crate::expression::{Expression, Function};
+use crate::expression::{Expression, Function, Query};
 use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Relationship};
@@ -99,33 +99,63 @@ mod as_list {
 pub struct Catalog {
     snapshot: Snapshot,
     relationships: BTreeMap<QualifiedName, Vec<Relationship>>,
-    /// Of each view that calls functions of the schema's own: which.
+    /// See [`view_calls`].
     view_calls: BTreeMap<QualifiedName, Vec<Signature>>,
 }
 
-fn view_calls(relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> BTreeMap<QualifiedName, Vec<Signature>> {
-    let mut all = BTreeMap::new();
-    for relation in relations.values() {
-        let mut calls = Vec::new();
-        if let Some(view) = relation.view() {
-            view.query.visit(&mut |part| {
-                if let Expression::Call { function: Function::Routine(signature), .. } = part {
-                    calls.push((**signature).clone());
-                }
-            });
-        }
-        if !calls.is_empty() {
-            all.insert(relation.name.clone(), calls);
+/// Of each view: the functions that run with the rights of whoever reads it, those of views below and those that such
+/// functions call included.
+fn view_calls(snapshot: &Snapshot) -> BTreeMap<QualifiedName, Vec<Signature>> {
+    let views = snapshot.relations.values().filter(|relation| relation.is_view());
+    let calls = views.map(|view| (view.name.clone(), calls_below(snapshot, &view.name)));
+    calls.filter(|(_, calls)| !calls.is_empty()).collect()
+}
+
+fn calls_below(snapshot: &Snapshot, view: &QualifiedName) -> Vec<Signature> {
+    let mut calls: Vec<Signature> = Vec::new();
+    let mut open = vec![view.clone()];
+    let mut next = 0;
+    while let Some(name) = open.get(next).cloned() {
+        next += 1;
+        let Some(query) = snapshot.relations.get(&name).and_then(|relation| relation.view()).map(|view| &view.query)
+        else {
+            continue;
+        };
+        add_below(snapshot, query, &mut calls, &mut open);
+    }
+    calls
+}
+
+fn add_below(snapshot: &Snapshot, query: &Query, calls: &mut Vec<Signature>, open: &mut Vec<QualifiedName>) {
+    for name in query.all_sources().into_iter().filter_map(|(_, name)| name) {
+        if !open.contains(&name) {
+            open.push(name);
         }
     }
-    all
+    let mut found = Vec::new();
+    query.visit(&mut |part| {
+        if let Expression::Call { function: Function::Routine(signature), .. } = part {
+            found.push((**signature).clone());
+        }
+    });
+    for signature in found {
+        if calls.contains(&signature) {
+            continue;
+        }
+        calls.push(signature.clone());
+        let Some(routine) = snapshot.routines.get(&signature) else { continue };
+        // With its owner's rights a function may call whatever that one may.
+        if let (false, Some(body)) = (routine.is_security_definer, routine.query()) {
+            add_below(snapshot, body, calls, open);
+        }
+    }
 }
 
 impl Catalog {
     /// Derives relationships and takes the snapshot in.
     pub fn new(snapshot: Snapshot) -> Self {
         let relationships = relationship::derive(&snapshot.relations);
-        let view_calls = view_calls(&snapshot.relations);
+        let view_calls = view_calls(&snapshot);
         Self { snapshot, relationships, view_calls }
     }
 

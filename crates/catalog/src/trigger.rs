@@ -34,12 +34,31 @@ pub struct Trigger {
     pub function: QualifiedName,
     /// The function's arguments, as texts.
     pub arguments: Vec<String>,
+    /// Whether it may raise an exception.
+    #[serde(default)]
+    pub raises: bool,
     /// The columns of a new row that it sets.
     pub assigns: Vec<Arc<str>>,
     /// The tables whose rows it changes.
     pub writes: Vec<QualifiedName>,
     /// The relations that it reads and writes.
     pub touches: Vec<QualifiedName>,
+}
+
+impl Trigger {
+    /// Why an insert that deals with rows that exist cannot be done: PostgreSQL runs a `BEFORE INSERT` trigger for such a row
+    /// too, the embedded engine does not. `merged` are the columns that the row that exists takes. `None` where it does
+    /// not matter.
+    pub fn hinders_upsert(&self, merged: &[Arc<str>]) -> Option<String> {
+        if self.timing != Timing::Before || !self.events.contains(&Event::Insert) {
+            return None;
+        }
+        if self.raises {
+            return Some(format!("the trigger \"{}\" may raise an exception for new rows", self.name));
+        }
+        let assigned = self.assigns.iter().find(|column| merged.contains(column))?;
+        Some(format!("the trigger \"{}\" sets the column \"{assigned}\" in new rows", self.name))
+    }
 }
 
 /// Before or after the row is written.

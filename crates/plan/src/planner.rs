@@ -229,7 +229,12 @@ impl<'a> Planner<'a> {
             return;
         }
         self.footprint.read(&scope.relation.name, column);
-        if let Some(calls) = self.context.catalog.calls_of_view(&scope.relation.name) {
+        self.note_view(&scope.relation.name);
+    }
+
+    /// Whoever reads a view calls its functions.
+    pub(crate) fn note_view(&mut self, name: &QualifiedName) {
+        if let Some(calls) = self.context.catalog.calls_of_view(name) {
             self.footprint.calls.extend(calls.iter().cloned());
         }
     }

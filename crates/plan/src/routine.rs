@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::planner::{Derived, Planner, Scope};
 use crate::security::Half;
-use crate::write::row_check;
+use crate::write::{check_upsert, row_check};
 
 /// How messages call the rows of a function.
 const QUALIFIER: &str = "pgrst_call";
@@ -343,6 +343,9 @@ impl Planner<'_> {
         returning: Option<Level>,
     ) -> Result<CallStep, PlanError> {
         let table = self.known(&insertion.table)?;
+        if let Some(conflict) = &insertion.conflict {
+            check_upsert(&table, &conflict.merged)?;
+        }
         let source = self.placed_query(routine, &insertion.source, arguments)?;
         let reads = returning.is_some();
         let mut check = Vec::new();

@@ -111,6 +111,7 @@ impl Planner<'_> {
         for (id, name) in &inner {
             let relation = self.known(name)?;
             self.footprint.read(name, None);
+            self.note_view(name);
             if let Some(condition) = self.policy(&relation, Command::Select, Half::Using, *id)? {
                 policies.insert(*id, condition);
             }
@@ -190,7 +191,11 @@ impl Planner<'_> {
             self.exempt.extend(numbers);
         }
         let body = body.ok_or_else(|| PlanError::NoSuchFunction(signature.to_string()))?;
-        self.expand(&body, as_owner)
+        if !body.is_bounded() {
+            return Err(too_large());
+        }
+        let expanded = self.expand(&body, as_owner)?;
+        if expanded.is_bounded() { Ok(expanded) } else { Err(too_large()) }
     }
 
     /// Columns that a policy's subqueries read need the caller's own privileges, as on PostgreSQL.
@@ -236,6 +241,16 @@ impl Planner<'_> {
             Function::Now => Expression::value(Datum::Integer(self.context.now.0), Type::TimestampTz),
             _ => return Ok(None),
         }))
+    }
+}
+
+/// The bodies of functions, put into one another, are more than can be carried.
+fn too_large() -> PlanError {
+    let limit = Limit::new("parts of an expression", catalog::MOST_PARTS as u64);
+    PlanError::TooLarge {
+        what: "parts of functions inside of one another, or levels of them",
+        found: limit.value + 1,
+        limit,
     }
 }
 

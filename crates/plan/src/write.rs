@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::{Command, DefaultValue, Event, Expression, From, Identity, Relation, Source, SourceId};
+use catalog::{Command, DefaultValue, Expression, From, Identity, Relation, Source, SourceId};
 use datatype::{Datum, from_json, parse_in};
 use rest::{Action, Cell, Comparison, Condition, Missing, Operation as FilterOperation, Representation, Resolution};
 
@@ -275,7 +275,8 @@ impl Planner<'_> {
             });
         }
         let merges = resolution == Resolution::MergeDuplicates && !columns.is_empty();
-        self.check_assigned(&destination.table, destination, columns, merges)?;
+        let merged: Vec<Arc<str>> = columns.iter().map(|column| destination.physical(column).clone()).collect();
+        check_upsert(&destination.table, if merges { &merged } else { &[] })?;
         let merge = merges.then(|| Merge {
             columns: columns.iter().map(|column| destination.physical(column).clone()).collect(),
             visible: None,
@@ -286,27 +287,6 @@ impl Planner<'_> {
             columns.iter().for_each(|column| updates.insert(column.clone()));
         }
         Ok(Some(Conflict { target, merge }))
-    }
-
-    /// PostgreSQL takes what a `BEFORE INSERT` trigger set for a row that exists; the embedded engine runs no such trigger
-    /// for it.
-    fn check_assigned(
-        &self,
-        table: &Relation,
-        destination: &Destination,
-        columns: &[Arc<str>],
-        merges: bool,
-    ) -> Result<(), PlanError> {
-        let on_insert = table.triggers.iter().filter(|trigger| trigger.events.contains(&Event::Insert));
-        let is_given = |assigned: &Arc<str>| columns.iter().any(|column| destination.physical(column) == assigned);
-        let assigned = on_insert.flat_map(|trigger| &trigger.assigns).find(|assigned| is_given(assigned));
-        match assigned.filter(|_| merges) {
-            None => Ok(()),
-            Some(column) => Err(PlanError::NotSupported {
-                what: format!("An upsert that gives the column \"{column}\", which a trigger sets in new rows,"),
-                instead: "Leave the column out of the body.".to_owned(),
-            }),
-        }
     }
 
     /// Row security for new rows. Where the request reads columns, new rows must be visible too.
@@ -394,6 +374,17 @@ impl Planner<'_> {
             return Err(PlanError::PutFilters);
         }
         Ok(Put { key })
+    }
+}
+
+/// No trigger would have to run for a row that exists already.
+pub(crate) fn check_upsert(table: &Relation, merged: &[Arc<str>]) -> Result<(), PlanError> {
+    match table.triggers.iter().find_map(|trigger| trigger.hinders_upsert(merged)) {
+        None => Ok(()),
+        Some(why) => Err(PlanError::NotSupported {
+            what: format!("An upsert where {why}"),
+            instead: "Insert rows that are new, and update those that exist.".to_owned(),
+        }),
     }
 }
 

@@ -58,6 +58,20 @@ revoke execute on function secret from public;
 grant execute on function secret to service_role;
 create view with_secret as select secret() as s;
 grant select on with_secret to authenticated, service_role;
+create view over_secret as select s from with_secret;
+create function around_secret() returns text language sql stable as $$ select secret() $$;
+create view with_around as select around_secret() as s;
+create function through_view() returns text language sql stable as $$ select s from over_secret $$;
+create table kept (id int primary key, n int);
+create function kept_through_view() returns text language sql as
+  $$ update kept set n = 0 where id = 1 returning (select s from with_secret) $$;
+insert into kept values (1, 1);
+create table guarded (s text primary key);
+insert into guarded values ('x');
+alter table guarded enable row level security;
+create policy by_view on guarded for select using (exists (select 1 from with_secret w where w.s = guarded.s));
+grant select on over_secret, with_around, kept, guarded to authenticated, service_role;
+grant update on kept to authenticated, service_role;
 create function uses_secret() returns text language sql stable as $$ select secret() $$;
 create function owner_uses_secret() returns text language sql stable security definer as $$ select secret() $$;
 ";
@@ -186,9 +200,49 @@ async fn functions_in_views_follow_their_definition() {
 async fn who_may_not_call_a_function_may_not_by_detours() {
     let fixture = fixture().await;
     let denied = "42501 permission denied for function secret";
-    for url in ["/rpc/secret", "/with_secret", "/rpc/uses_secret"] {
+    let urls = [
+        "/rpc/secret",
+        "/with_secret",
+        "/over_secret",
+        "/with_around",
+        "/rpc/uses_secret",
+        "/rpc/through_view",
+        "/guarded",
+    ];
+    for url in urls {
         assert_eq!(call(&fixture, &user(ALICE), "GET", url, "").await, denied, "{url}");
         assert!(call(&fixture, &service(), "GET", url, "").await.contains("\"x\""), "{url}");
     }
+    assert_eq!(call(&fixture, &user(ALICE), "POST", "/rpc/kept_through_view", "{}").await, denied);
     assert_eq!(call(&fixture, &user(ALICE), "GET", "/rpc/owner_uses_secret", "").await, "\"x\"");
+}
+
+/// Bodies inside of one another may neither grow nor deepen without bound: the stack and the time of a request are.
+#[test]
+fn functions_inside_of_one_another_are_bounded() {
+    let translate = |text: &str| sql::ddl::translate("m.sql", text, &sql::ddl::prelude());
+    let int = "returns int language sql immutable as";
+    let doubled = format!("create function d(a int) {int} $$ select a + a $$;");
+    let nested = |times: usize| format!("{}a{}", "d(".repeat(times), ")".repeat(times));
+    assert!(translate(&format!("{doubled} create function f(a int) {int} $$ select {} $$;", nested(6))).is_ok());
+    assert!(translate(&format!("{doubled} create function f(a int) {int} $$ select {} $$;", nested(26))).is_err());
+    let chain = |length: usize| {
+        let mut text = format!("create table t (id int, n int); create function f0(a int) {int} $$ select a $$;");
+        for number in 1..=length {
+            text += &format!(
+                "create function f{number}(a int) returns int language sql stable security definer as
+                 $$ select f{}(n) + a from t where id = a $$;",
+                number - 1
+            );
+        }
+        text
+    };
+    assert!(translate(&chain(15)).is_ok());
+    assert!(translate(&chain(200)).is_err());
+    let assigned = "new.n := new.n + new.n;".repeat(26);
+    let trigger = format!(
+        "create table t (id int, n int); create function f() returns trigger language plpgsql as $$ begin {assigned} return new; end $$;
+         create trigger f before insert on t for each row execute function f();"
+    );
+    assert!(translate(&trigger).is_err());
 }

@@ -29,6 +29,9 @@ struct Inliner<'a> {
 
 impl Inliner<'_> {
     fn expand(&mut self, part: Expression) -> Expression {
+        if self.inlined > MOST_INLINED {
+            return part;
+        }
         let Expression::Call { function: Function::Routine(signature), arguments, data_type } = part else {
             return part;
         };
@@ -42,6 +45,10 @@ impl Inliner<'_> {
                 })
             });
         match body {
+            Some(body) if !body.is_bounded() => {
+                self.inlined = MOST_INLINED + 1;
+                body
+            }
             Some(body) => self.expression(body),
             None => Expression::Call { function: Function::Routine(signature), arguments, data_type },
         }
@@ -59,6 +66,9 @@ impl Inliner<'_> {
 pub(super) fn expanded(expression: &Expression, snapshot: &Snapshot) -> Outcome<Expression> {
     let mut inliner = Inliner { snapshot, next: FIRST_INLINED, inlined: 0 };
     let expanded = inliner.expression(expression.clone());
+    if inliner.inlined > 0 && inliner.inlined <= MOST_INLINED {
+        check_size(&expanded, super::problem::NOWHERE)?;
+    }
     if inliner.inlined > MOST_INLINED {
         return Err(too_many());
     }
@@ -80,9 +90,32 @@ fn too_many() -> Problem {
     Problem::refused(
         super::problem::NOWHERE,
         "an expression of extreme size",
-        format!("it calls functions more than {MOST_INLINED} times, those inside of functions included"),
+        format!(
+            "it calls functions more than {MOST_INLINED} times, those inside of functions included, or their bodies have more than \
+             {MOST_PARTS} parts together"
+        ),
         "instead, split it",
     )
+}
+
+/// The most parts that an expression may have once bodies stand in the places of calls, and how deep it may be: each body
+/// may use an argument many times, and call others.
+const MOST_PARTS: usize = catalog::MOST_PARTS;
+
+/// An expression is neither too large nor too deep to be carried.
+pub(super) fn check_size(expression: &Expression, at: Location) -> Outcome<()> {
+    if expression.is_bounded() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        at,
+        "an expression of extreme size",
+        format!(
+            "with the bodies of functions in their places it has more than {MOST_PARTS} parts, or is more than {} levels deep",
+            catalog::MOST_LEVELS
+        ),
+        "instead, split it, or keep a value that is used often in a column",
+    ))
 }
 
 /// The functions that a routine calls.

@@ -176,7 +176,7 @@ impl Translation {
     }
 
     /// The views that read a relation, directly or through others.
-    fn all_views_over(&self, name: &QualifiedName) -> Vec<QualifiedName> {
+    pub(super) fn all_views_over(&self, name: &QualifiedName) -> Vec<QualifiedName> {
         let mut found: Vec<QualifiedName> = Vec::new();
         let mut open = vec![name.clone()];
         while let Some(current) = open.pop() {

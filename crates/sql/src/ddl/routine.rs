@@ -17,7 +17,7 @@ use super::problem::{Outcome, Problem};
 use super::routine_body::Body;
 use super::tokens::{Cursor, Piece};
 use super::translation::Translation;
-use super::{dependents, names, types};
+use super::{dependents, inline, names, trigger_body, types};
 
 /// The most arguments, as on PostgreSQL (`FUNC_MAX_ARGS`).
 const MOST_ARGUMENTS: usize = 100;
@@ -101,6 +101,7 @@ impl Translation {
         routine.body = Body { snapshot: &self.snapshot, routine: &routine, level: None }.statements(&source, start)?;
         routine.source = source;
         check_current_user(&routine, at)?;
+        check_strict(&routine, at)?;
         if let Some(command) = routine.write()
             && routine.volatility != Volatility::Volatile
         {
@@ -139,6 +140,7 @@ impl Translation {
         let users = self.views_calling(&signature);
         self.snapshot.routines.insert(signature.clone(), Arc::new(routine));
         self.check_calls_itself(&signature, at)?;
+        self.check_sizes(at)?;
         self.remake_views(users, at)?;
         self.remake_triggers()
     }
@@ -190,7 +192,7 @@ impl Translation {
         while let Some(current) = open.get(next).cloned() {
             next += 1;
             let Some(routine) = self.snapshot.routines.get(&current) else { continue };
-            for called in super::inline::calls_of(routine) {
+            for called in inline::calls_of(routine) {
                 if called == *signature {
                     return Err(Problem::refused(
                         at,
@@ -202,6 +204,17 @@ impl Translation {
                 if !open.contains(&called) {
                     open.push(called);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// No function becomes too large with the bodies of those that it calls: the new one, or one that calls it.
+    fn check_sizes(&self, at: Location) -> Outcome<()> {
+        for routine in self.snapshot.routines.values() {
+            if let Some(query) = routine.query() {
+                inline::expanded_query(query, &self.snapshot)
+                    .map_err(|problem| problem.within(at, "CREATE FUNCTION"))?;
             }
         }
         Ok(())
@@ -230,7 +243,16 @@ impl Translation {
                 None => None,
                 Some(expr) => {
                     let mut analyzer = Analyzer::new(&self.snapshot, Context::Default, None);
-                    Some(analyzer.assigned(expr, &data_type, "the argument")?)
+                    let default = analyzer.assigned(expr, &data_type, "the argument")?;
+                    if trigger_body::is_volatile(&default) {
+                        return Err(Problem::refused(
+                            at,
+                            "a default that is new every time",
+                            "the embedded engine would compute it wherever the argument is used",
+                            "instead, compute it in the body",
+                        ));
+                    }
+                    Some(default)
                 }
             };
             let name = argument.name.as_ref().map(|name| Arc::from(names::identifier(name)));
@@ -498,6 +520,22 @@ fn alter_option(cursor: &mut Cursor<'_>, routine: &mut Routine) -> Outcome<()> {
         return Err(cursor.unexpected("an option of ALTER FUNCTION that is available on the embedded engine"));
     }
     Ok(())
+}
+
+/// Whether a strict function runs is known only where its arguments are.
+fn check_strict(routine: &Routine, at: Location) -> Outcome<()> {
+    let is_computed = |argument: &Argument| {
+        argument.default.as_ref().is_some_and(|default| !matches!(default, Expression::Value { .. }))
+    };
+    if !routine.is_strict || !routine.arguments.iter().any(is_computed) {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        at,
+        "a computed default of a STRICT function",
+        "whether it is NULL is not known before the function runs on the embedded engine",
+        "instead, a constant default, or leave STRICT out",
+    ))
 }
 
 /// With its owner's rights a function runs as its owner, who has no name here.

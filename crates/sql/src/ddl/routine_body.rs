@@ -19,7 +19,7 @@ use super::problem::{Outcome, Problem};
 use super::query::Selected;
 use super::scope::{Level, ScopeColumn, ScopeSource};
 use super::tokens::{self, Piece};
-use super::{names, seed, select};
+use super::{dependents, names, seed, select};
 
 /// The most statements in one body.
 const MOST_STATEMENTS: usize = 50;
@@ -171,7 +171,7 @@ impl Body<'_> {
             Some(OnInsert::OnConflict(conflict)) => Some(seed::conflict_of(&table, conflict, object)?),
             Some(_) => return Err(Problem::invalid(object, "ON DUPLICATE KEY is not PostgreSQL")),
         };
-        let returning = self.returning(&table, None, insert.returning.as_deref(), at, is_last)?;
+        let returning = self.returning(&table, None, insert.returning.as_deref(), at, is_last, "INSERT")?;
         let columns = columns.into_iter().map(|column| column.name).collect();
         Ok(Insertion { table: table.name.clone(), columns, source: selected.query, conflict, returning })
     }
@@ -257,7 +257,7 @@ impl Body<'_> {
             assignments.push((column.name, value));
         }
         let filter = self.filter(&row, update.selection.as_ref())?;
-        let returning = self.returning(&table, Some(row), update.returning.as_deref(), at, is_last)?;
+        let returning = self.returning(&table, Some(row), update.returning.as_deref(), at, is_last, "UPDATE")?;
         Ok(Modification { table: table.name.clone(), assignments, filter, returning })
     }
 
@@ -273,7 +273,7 @@ impl Body<'_> {
         };
         let (table, row) = self.changed_table(table, at)?;
         let filter = self.filter(&row, delete.selection.as_ref())?;
-        let returning = self.returning(&table, Some(row), delete.returning.as_deref(), at, is_last)?;
+        let returning = self.returning(&table, Some(row), delete.returning.as_deref(), at, is_last, "DELETE")?;
         Ok(Deletion { table: table.name.clone(), filter, returning })
     }
 
@@ -319,6 +319,7 @@ impl Body<'_> {
         items: Option<&[SelectItem]>,
         at: Location,
         is_last: bool,
+        command: &str,
     ) -> Outcome<Vec<Projection>> {
         if !is_last {
             return Ok(Vec::new());
@@ -332,6 +333,7 @@ impl Body<'_> {
                 }
             };
         };
+        let row_is_changed = command != "DELETE";
         let mut analyzer = self.analyzer();
         analyzer.levels.push(row.unwrap_or_else(|| Level::of(ScopeSource::of_relation(table, SourceId::ROW, None))));
         analyzer.no_aggregates = Some("RETURNING");
@@ -340,6 +342,14 @@ impl Body<'_> {
         let mut columns = Vec::new();
         for item in items {
             let expression = item.operand.or_text();
+            if row_is_changed && dependents::relations_in(&expression).contains(&table.name) {
+                return Err(Problem::refused(
+                    at,
+                    "RETURNING with a query over the same table",
+                    "it would see the statement's own change on the embedded engine",
+                    "instead, a SELECT of its own behind the statement",
+                ));
+            }
             columns.push(super::query::SelectedColumn { name: item.name.clone(), data_type: expression.data_type() });
             query.projections.push(Projection { name: item.name, expression });
         }
@@ -437,7 +447,7 @@ const WRAPPING: u32 = 900_000;
 /// A literal of the select list takes the type that is wanted.
 fn untyped(expression: Expression) -> Operand {
     match expression {
-        Expression::Value { value: Datum::Null, .. } => Operand::Unknown(None),
+        Expression::Value { value: Datum::Null, data_type: Type::Text } => Operand::Unknown(None),
         other => Operand::Known(other),
     }
 }

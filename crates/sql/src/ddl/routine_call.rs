@@ -9,9 +9,9 @@ use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Location;
 
 use super::expression::{Analyzer, Context};
-use super::inline;
 use super::operator::{self, Operand};
 use super::problem::{Outcome, Problem};
+use super::{inline, trigger_body};
 
 impl Analyzer<'_> {
     /// A call of a function of the schema's own; `None` if there is none of that name.
@@ -44,7 +44,18 @@ impl Analyzer<'_> {
         let mut operands = operands.into_iter();
         for argument in &routine.arguments {
             given.push(match (operands.next(), &argument.default) {
-                (Some(operand), _) => operator::widened(operand, &argument.data_type, at)?,
+                (Some(operand), _) => {
+                    let given = operator::widened(operand, &argument.data_type, at)?;
+                    if trigger_body::is_volatile(&given) {
+                        return Err(Problem::refused(
+                            at,
+                            "an argument that is new every time",
+                            "the embedded engine would compute it wherever the function uses it",
+                            "instead, compute it in the function, or keep it in a column",
+                        ));
+                    }
+                    given
+                }
                 (None, Some(default)) => default.clone(),
                 (None, None) => return Err(no_such(name, &[], at)),
             });

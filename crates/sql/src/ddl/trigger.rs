@@ -110,7 +110,8 @@ impl Translation {
         triggers.push(trigger);
         // PostgreSQL runs them in the order of their timing and their names.
         triggers.sort_by(|left, right| (left.timing, &left.name).cmp(&(right.timing, &right.name)));
-        self.make_triggers(&table)?;
+        // Triggers of other tables may insert here.
+        self.remake_triggers()?;
         self.check_cycles(&table, at)
     }
 
@@ -170,6 +171,7 @@ impl Translation {
             events,
             columns,
             condition,
+            raises: false,
             function,
             arguments: arguments.collect(),
             assigns: Vec::new(),
@@ -205,13 +207,17 @@ impl Translation {
 
     /// Takes the triggers of a table, and those that touch it, out of SQLite, before the table changes. Gives whose they are.
     pub(super) fn suspend_triggers(&mut self, table: &QualifiedName) -> Vec<QualifiedName> {
+        // A trigger may reach the table through a view, which goes and comes with it.
+        let mut reached = self.all_views_over(table);
+        reached.push(table.clone());
         let involved: Vec<QualifiedName> = self
             .snapshot
             .relations
             .values()
             .filter(|relation| !relation.triggers.is_empty())
             .filter(|relation| {
-                relation.name == *table || relation.triggers.iter().any(|trigger| trigger.touches.contains(table))
+                relation.name == *table
+                    || relation.triggers.iter().any(|trigger| trigger.touches.iter().any(|name| reached.contains(name)))
             })
             .map(|relation| relation.name.clone())
             .collect();
@@ -226,6 +232,7 @@ impl Translation {
         let mut triggers = relation.triggers.clone();
         for trigger in &mut triggers {
             trigger.assigns.clear();
+            trigger.raises = false;
             trigger.writes.clear();
             trigger.touches.clear();
         }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use base::QualifiedName;
 use catalog::{
-    Binary, Column, DefaultValue, Event, Expression, Function, JoinKind, Query, Relation, Returns, Routine,
-    RoutineResult, RoutineStatement, Snapshot, Source, SourceId, Timing, Trigger, TriggerFunction, Volatility,
+    Binary, Column, DefaultValue, Event, Expression, From, Function, JoinKind, Projection, Query, Relation, Returns,
+    Routine, RoutineResult, RoutineStatement, RowCount, Snapshot, Source, SourceId, Timing, Trigger, TriggerFunction,
+    Volatility,
 };
 use datatype::{Datum, Type};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
@@ -257,6 +258,9 @@ impl Run<'_, '_> {
         let operand = self.operand(value, at)?;
         let value = operator::assigned(operand, &found.data_type, column, at)?;
         let before = self.new_value(found);
+        if conjunction(guard).is_some() {
+            inline::check_size(&before, at)?;
+        }
         let value = match conjunction(guard) {
             None => value,
             Some(guard) => Expression::Case {
@@ -306,6 +310,7 @@ impl Run<'_, '_> {
     }
 
     fn raise(&mut self, raise: &Raise, guard: &Guard) -> Outcome<()> {
+        self.trigger.raises = true;
         let message = self.message(raise)?;
         let mut parts = vec![literal(&Datum::Text(raise.code.clone()))];
         parts.push(self.text(&message));
@@ -381,6 +386,9 @@ impl Run<'_, '_> {
                 write_query(&mut writer, &source, RowColumns::Aliased);
                 let filter = self.filter_text(guard);
                 let filter = if filter.is_empty() { " WHERE true".to_owned() } else { filter };
+                if let Some(conflict) = &insertion.conflict {
+                    check_upsert(self.row.snapshot, &table, &conflict.merged, piece.at)?;
+                }
                 let conflict = insertion.conflict.map(|conflict| conflict_text(&conflict)).unwrap_or_default();
                 let columns = render::list(&insertion.columns);
                 let rows = writer.finish_text();
@@ -455,6 +463,8 @@ impl Run<'_, '_> {
     /// The expression with what was assigned to `NEW` in its place, and functions of the schema's own expanded.
     fn finished(&mut self, expression: Expression, at: Location) -> Outcome<Expression> {
         let (event, new, table) = (self.row.event, &self.row.new, self.row.table);
+        let is_after = self.trigger.timing == Timing::After;
+        let mut is_reused = false;
         let expression = expression.rewrite(
             &mut |part| match part {
                 Expression::Column { source: SourceId::NEW, data_type, .. } if event == Event::Delete => {
@@ -464,14 +474,28 @@ impl Run<'_, '_> {
                     Expression::value(Datum::Null, data_type)
                 }
                 Expression::Column { source: SourceId::NEW, name, data_type } => match new.get(&name) {
-                    Some(value) => value.clone(),
+                    // By then the row has it; the expression might give something else.
+                    Some(_) if is_after => of_written_row(table, name, data_type),
+                    Some(value) => {
+                        is_reused |= is_volatile(value);
+                        value.clone()
+                    }
                     None => Expression::Column { source: SourceId::NEW, name, data_type },
                 },
                 other => other,
             },
             &mut |query| query,
         );
+        if is_reused {
+            return Err(Problem::refused(
+                at,
+                "a value that is new every time",
+                "the embedded engine would compute it again where it is read again",
+                "instead, set each column by itself, or give the columns a DEFAULT",
+            ));
+        }
         let mut expression = inline::expanded(&expression, self.row.snapshot)?;
+        inline::check_size(&expression, at)?;
         let read = dependents::relations_in(&expression);
         for relation in &read {
             self.touch(relation, at)?;
@@ -631,6 +655,32 @@ fn compared_rows(tokens: &[TokenWithSpan]) -> Option<(bool, &[TokenWithSpan])> {
     (is_old != is_other_old).then_some((is_distinct, rest))
 }
 
+/// A column of the row as it is written, what the triggers set included.
+fn of_written_row(table: &Relation, name: Arc<str>, data_type: Type) -> Expression {
+    let id = SourceId(WRITTEN);
+    let row_id = |source| Expression::column(source, "_rowid_", Type::BigInteger);
+    let query = Query {
+        projections: vec![Projection { name: name.clone(), expression: Expression::column(id, name, data_type) }],
+        from: Some(From { first: Source::Relation { id, name: table.name.clone() }, joins: Vec::new() }),
+        filter: Some(Expression::compare(Binary::Equal, row_id(id), row_id(SourceId::NEW))),
+        limit: Some(RowCount::Number(1)),
+        ..Query::default()
+    };
+    Expression::Scalar(Box::new(query))
+}
+
+/// The source id of the row that was written: above those of any statement.
+const WRITTEN: u32 = 900_001;
+
+/// Whether an expression gives something else every time.
+pub(super) fn is_volatile(expression: &Expression) -> bool {
+    let mut is_found = false;
+    expression.visit(&mut |part| {
+        is_found |= matches!(part, Expression::Call { function: Function::GenRandomUuid, .. });
+    });
+    is_found
+}
+
 fn is_of(source: &Source, table: &QualifiedName) -> bool {
     matches!(source, Source::Relation { name, .. } if name == table)
 }
@@ -655,6 +705,25 @@ fn as_text(operand: Operand) -> Expression {
         return expression;
     }
     Expression::Cast { operand: Box::new(expression), data_type: Type::Text }
+}
+
+/// No trigger would have to run for a row that exists already.
+pub(super) fn check_upsert(
+    snapshot: &Snapshot,
+    table: &QualifiedName,
+    merged: &[Arc<str>],
+    at: Location,
+) -> Outcome<()> {
+    let triggers = snapshot.relations.get(table).map_or(&[][..], |relation| relation.triggers.as_slice());
+    match triggers.iter().find_map(|trigger| trigger.hinders_upsert(merged)) {
+        None => Ok(()),
+        Some(why) => Err(Problem::refused(
+            at,
+            "ON CONFLICT",
+            format!("{why}, which the embedded engine would not run for a row that exists"),
+            "instead, INSERT ... SELECT ... WHERE NOT EXISTS (...), and UPDATE",
+        )),
+    }
 }
 
 fn conflict_text(conflict: &catalog::InsertionConflict) -> String {
