@@ -622,13 +622,13 @@ impl Query {
                     query.expressions(visit);
                 }
             });
-            from.joins.iter().filter_map(|join| join.on.as_ref()).for_each(|on| visit(on));
+            from.joins.iter().filter_map(|join| join.on.as_ref()).for_each(&mut *visit);
         }
-        self.filter.iter().chain(&self.group_by).chain(&self.having).for_each(|part| visit(part));
+        self.filter.iter().chain(&self.group_by).chain(&self.having).for_each(&mut *visit);
         self.order.iter().for_each(|sort| visit(&sort.expression));
         self.unions.iter().for_each(|(_, query)| query.expressions(visit));
         let counts = self.limit.iter().chain(&self.offset);
-        counts.filter_map(RowCount::expression).for_each(|count| visit(count));
+        counts.filter_map(RowCount::expression).for_each(visit);
     }
 
     /// See [`Expression::rewrite`].
