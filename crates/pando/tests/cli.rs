@@ -272,11 +272,14 @@ fn migrate_check_tells_of_every_statement() {
     }
     assert!(error.contains("2 of "), "{error}");
 
+    assert!(shown.contains("seed.sql:"), "{shown}");
+
     let (code, json, _) = told(folder.path(), &["migrate", "check", "--json"]);
     assert_eq!(code, 4);
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["counts"]["refused"], 2);
-    let last = report["statements"].as_array().unwrap().last().unwrap();
+    let statements = report["statements"].as_array().unwrap();
+    let last = statements.iter().find(|statement| statement["construct"] == "drop table nothing").unwrap();
     assert_eq!((&last["line"], &last["column"]), (&6.into(), &3.into()));
     assert_eq!(last["sqlite"]["effect"], "refused");
     assert_eq!(last["sqlite"]["reason"], "relation \"nothing\" does not exist");

@@ -376,7 +376,14 @@ impl Translation {
         let stripped = without_domain(before, &name);
         let before = &stripped;
         let Some(old) = before.column(&name) else { return Err(missing_column(&name, before, column.span.start)) };
-        check_plain_column(old, column)?;
+        if matches!(old.default, DefaultValue::Generated(_)) {
+            return Err(Problem::refused(
+                column.span,
+                "the type of a GENERATED column",
+                "it cannot be changed on the embedded engine",
+                "instead, DROP COLUMN and ADD COLUMN with the expression in the new type",
+            ));
+        }
         if matches!(old.default, DefaultValue::Identity(_)) && !to.is_integer() {
             return Err(Problem::invalid(column.span, "identity column type must be smallint, integer, or bigint"));
         }
