@@ -70,7 +70,7 @@ pub fn from_json(data_type: &Type, raw: &str) -> Result<Datum, ValueError> {
 }
 
 /// The text if it has at most so many characters, not counting blanks at its end that are too many.
-fn limited(text: &str, length: u32) -> Result<&str, ValueError> {
+pub(crate) fn limited(text: &str, length: u32) -> Result<&str, ValueError> {
     let Some(kept) = first_characters(text, length) else {
         return Ok(text);
     };

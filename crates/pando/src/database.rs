@@ -155,7 +155,8 @@ fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Mig
     Ok(Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script })
 }
 
-fn read_seed(prepared: &Prepared) -> Result<Option<MigrationFile>, MigrationError> {
+/// The seed, if the configuration names one that is there.
+pub fn read_seed(prepared: &Prepared) -> Result<Option<MigrationFile>, MigrationError> {
     let Some(path) = prepared.seed.as_deref().filter(|path| path.exists()) else {
         return Ok(None);
     };

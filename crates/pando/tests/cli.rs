@@ -250,3 +250,46 @@ fn a_project_is_served_and_drained() {
         assert_eq!(served.process.wait().unwrap().code(), Some(0));
     }
 }
+
+#[test]
+fn migrate_check_tells_of_every_statement() {
+    let folder = project();
+    let (code, told_, _) = told(folder.path(), &["migrate", "check"]);
+    assert_eq!(code, 0, "{told_}");
+    assert!(told_.contains("postgresql: as written; sqlite: translated"), "{told_}");
+    assert!(told_.contains(" 0 refused\n"), "{told_}");
+    assert!(!folder.path().join("data").exists(), "no database is opened or made");
+
+    let text = "create table notes (id int primary key, body text, words text[]);\n\
+                create table more (id int primary key, body text);\n\
+                alter table more owner to postgres;\n\
+                comment on table more is 'x';\n\
+                alter table more alter column body set not null;\n  drop table nothing;\n";
+    fs::write(folder.path().join("migrations/0002_more.sql"), text).unwrap();
+    let (code, shown, error) = told(folder.path(), &["migrate", "check"]);
+    assert_eq!(code, 4);
+    for expected in [
+        "0002_more.sql:1: create table notes\n    postgresql: as written; sqlite: refused: 1:",
+        "text[]: arrays are not available on the embedded engine yet; instead, use jsonb",
+        "0002_more.sql:3: alter table more owner to postgres\n    postgresql: as written; sqlite: ignored",
+        "sqlite: catalog only",
+        "sqlite: rebuilds table public.more (copies its rows)",
+        "0002_more.sql:6: drop table nothing\n",
+        "2 refused\n",
+    ] {
+        assert!(shown.contains(expected), "{expected} in\n{shown}");
+    }
+    assert!(error.contains("2 of "), "{error}");
+
+    assert!(shown.contains("seed.sql:"), "{shown}");
+
+    let (code, json, _) = told(folder.path(), &["migrate", "check", "--json"]);
+    assert_eq!(code, 4);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["counts"]["refused"], 2);
+    let statements = report["statements"].as_array().unwrap();
+    let last = statements.iter().find(|statement| statement["construct"] == "drop table nothing").unwrap();
+    assert_eq!((&last["line"], &last["column"]), (&6.into(), &3.into()));
+    assert_eq!(last["sqlite"]["effect"], "refused");
+    assert_eq!(last["sqlite"]["reason"], "relation \"nothing\" does not exist");
+}

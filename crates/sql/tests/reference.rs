@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use catalog::Snapshot;
-use datatype::function::{Builtin, Parameter, builtins};
+use datatype::function::{Builtin, Parameter, VARCHAR_LIMIT, builtins};
 
 const HEAD: &str = "# Types and expressions of a schema
 
@@ -109,7 +109,7 @@ fn page() -> String {
         let _ = writeln!(page, "* {name}");
     }
     let (functions, operators): (Vec<_>, Vec<_>) = builtins()
-        .filter(|builtin| !builtin.is_refused())
+        .filter(|builtin| !builtin.is_refused() && builtin.signature != VARCHAR_LIMIT)
         .partition(|builtin| builtin.name.starts_with(|first: char| first.is_ascii_alphabetic()));
     list(&mut page, "Operators", &operators);
     list(&mut page, "Functions", &functions);

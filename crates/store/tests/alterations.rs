@@ -170,3 +170,87 @@ async fn a_dropped_column_takes_its_own_constraints_along() {
     let (_, outcome) = altered("alter table things alter column note type int using note::int; alter table things alter column note type text;").await;
     outcome.expect("twice in one migration");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_named_owner_is_renamed() {
+    // Not to be taken for OWNER TO, which means nothing here.
+    let text = "alter table owners rename column name to owner; alter table owners rename owner to title;
+      alter table parts add column extra int default 3, owner to postgres;
+      alter table parts owner to postgres; alter index things_owner rename to things_by_owner;";
+    let fixture = fine(text).await;
+    assert_eq!(get(&fixture, "/owners?select=title&order=id").await, r#"[{"title":"a"},{"title":"b"}]"#);
+    assert_eq!(get(&fixture, "/parts?select=extra&id=eq.1").await, r#"[{"extra":3}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_too_long_is_not_cut_off() {
+    for text in [
+        "alter table things alter column made type varchar(5);",
+        "alter table owners alter column name type varchar(3); insert into owners (id, name) select 9, 'abc' || name from owners where id = 1;",
+        "alter table owners add column code varchar(2); update owners set code = name || name || name;",
+    ] {
+        let (fixture, outcome) = altered(text).await;
+        let error = outcome.expect_err(text).to_string();
+        assert!(error.contains("value too long for type character varying("), "{text}: {error}");
+        check_whole(&fixture).await;
+    }
+    let fixture = fine("alter table owners alter column name type varchar(3) using (name || 'bcd')::varchar(3);").await;
+    assert_eq!(get(&fixture, "/owners?select=name&id=eq.1").await, r#"[{"name":"abc"}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_change_rows_and_build_tables_anew() {
+    // Nobody follows the column that is set.
+    let fixture = fine("alter table owners add column title text; update owners set title = upper(name); alter table owners alter column title set not null;").await;
+    assert_eq!(get(&fixture, "/owners?select=title&order=id").await, r#"[{"title":"A"},{"title":"B"}]"#);
+    let before = Fixture::with(SCHEMA).await;
+    let text = "alter table owners alter column name drop not null; delete from owners where id = 1;";
+    let error = sql::ddl::translate("m.sql", text, before.store.catalog().snapshot()).expect_err("others follow");
+    assert!(error.to_string().contains("ON DELETE and ON UPDATE have no effect"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_numbers_its_columns() {
+    let text = "
+      SET check_function_bodies = false;
+      SELECT pg_catalog.set_config('search_path', '', false);
+      CREATE FUNCTION public.count_pages() RETURNS bigint LANGUAGE sql STABLE AS $$ select count(*) from public.pages $$;
+      ALTER FUNCTION public.count_pages() OWNER TO postgres;
+      CREATE TABLE public.pages (id integer NOT NULL, title text);
+      ALTER TABLE public.pages OWNER TO postgres;
+      CREATE SEQUENCE public.pages_id_seq AS integer START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;
+      ALTER SEQUENCE public.pages_id_seq OWNED BY public.pages.id;
+      CREATE TABLE public.lines (id bigint NOT NULL, page integer);
+      ALTER TABLE public.lines ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+        SEQUENCE NAME public.lines_numbers START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1
+      );
+      ALTER TABLE ONLY public.pages ALTER COLUMN id SET DEFAULT nextval('public.pages_id_seq'::regclass);
+      INSERT INTO public.pages (id, title) VALUES (1, 'one'), (2, 'two');
+      SELECT pg_catalog.setval('public.pages_id_seq', 40, true);
+      SELECT pg_catalog.setval('public.lines_numbers', 7, false);
+      ALTER TABLE ONLY public.pages ADD CONSTRAINT pages_pkey PRIMARY KEY (id);
+      ALTER TABLE ONLY public.lines ADD CONSTRAINT lines_pkey PRIMARY KEY (id);
+      ALTER TABLE ONLY public.lines ADD CONSTRAINT lines_page_fkey FOREIGN KEY (page) REFERENCES public.pages(id);
+      GRANT ALL ON public.pages, public.lines TO service_role;
+      CREATE VIEW public.counted AS SELECT p.id, l.id AS line FROM (public.pages p LEFT JOIN public.lines l ON ((l.page = p.id)));
+    ";
+    let fixture = fine(text).await;
+    let caller = service();
+    let added = |table: &'static str| fixture.ask(&caller, "POST", table, "{}", "return=representation");
+    assert_eq!(added("/pages?select=id").await.expect("a page").body, r#"[{"id":41}]"#);
+    assert_eq!(added("/lines?select=id").await.expect("a line").body, r#"[{"id":7}]"#);
+    assert_eq!(get(&fixture, "/rpc/count_pages").await, "3");
+    for (text, message) in [
+        ("create sequence alone;", "sequences by themselves are not available"),
+        (
+            "create table t (id int not null, n int); alter table t alter id add generated always as identity;",
+            "make it the PRIMARY KEY in the same migration",
+        ),
+        ("select setval('nothing_seq', 3);", "no identity column has it"),
+        ("select 1;", "the outcome of a query goes nowhere"),
+        ("select set_config('search_path', 'other', false);", "write the schema before each name"),
+    ] {
+        let error = sql::ddl::translate("m.sql", text, &sql::ddl::prelude()).expect_err(text).to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+}

@@ -3,6 +3,11 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
+/// How many steps more than usual a test of random steps is to do: `PANDO_TEST_STEPS`.
+pub fn more_steps() -> u64 {
+    std::env::var("PANDO_TEST_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(0)
+}
+
 /// A small generator (SplitMix64) whose seed is printed, so that a failed run can be repeated.
 #[derive(Debug, Clone)]
 pub struct Chance {

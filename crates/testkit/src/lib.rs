@@ -20,7 +20,7 @@ mod project;
 mod server;
 mod tools;
 
-pub use chance::Chance;
+pub use chance::{Chance, more_steps};
 pub use http::{Answer, Client, Request};
 pub use postgres::Postgres;
 pub use project::{Project, repository};

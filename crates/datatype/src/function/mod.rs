@@ -25,6 +25,10 @@ use crate::{Datum, Type, ValueError};
 /// 54000, so that no expression takes the memory of the server. PostgreSQL's own limit is 1 GB.
 pub const LONGEST_RESULT: usize = 16 << 20;
 
+/// What a value meets on its way into a column of type `varchar(n)`: more characters than that are an error, other than
+/// under a cast, which cuts them off. Not for schemas to call.
+pub const VARCHAR_LIMIT: &str = "varchar limit(text,integer)";
+
 /// How a definition computes.
 type Evaluate = fn(&Arguments<'_>) -> Result<Datum, ValueError>;
 

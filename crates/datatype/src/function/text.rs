@@ -4,10 +4,14 @@ use std::borrow::Cow;
 
 use super::arguments::{Arguments, boolean, check_length, count, integer, text, too_long};
 use super::{Definition, nullable_zoned, strict};
+use crate::input::limited;
 use crate::output::write_output;
 use crate::{Datum, DatumRef, ValueError};
 
 pub(super) const DEFINITIONS: &[Definition] = &[
+    strict(super::VARCHAR_LIMIT, "text", |a| {
+        text(limited(a.text(0)?, u32::try_from(a.integer(1)?).unwrap_or(u32::MAX))?)
+    }),
     strict("initcap(text)", "text", |a| text(initcap(a.text(0)?))),
     strict("octet_length(text)", "integer", |a| count(a.text(0)?.len())),
     strict("octet_length(bytea)", "integer", |a| count(a.bytes(0)?.len())),

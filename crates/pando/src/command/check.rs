@@ -6,6 +6,7 @@ use serde::Serialize;
 use sql::ddl::{Effect, StatementReading};
 
 use crate::configuration::Prepared;
+use crate::database::read_seed;
 use crate::migrations::{MigrationError, read_folder};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
@@ -84,9 +85,15 @@ impl Report {
         let folder = &prepared.migrations;
         let mut snapshot = sql::ddl::prelude();
         let mut report = Self { statements: Vec::new(), counts: Counts::default() };
-        for file in read_folder(folder)? {
-            let shown = folder.join(&file.name).display().to_string();
-            let reading = sql::ddl::read(&shown, &file.text, &snapshot);
+        let mut files: Vec<(String, String)> = read_folder(folder)?
+            .into_iter()
+            .map(|file| (folder.join(&file.name).display().to_string(), file.text))
+            .collect();
+        if let (Some(path), Some(seed)) = (&prepared.seed, read_seed(prepared)?) {
+            files.push((path.display().to_string(), seed.text));
+        }
+        for (shown, text) in files {
+            let reading = sql::ddl::read(&shown, &text, &snapshot);
             snapshot = reading.snapshot;
             reading.statements.into_iter().for_each(|statement| report.add(&shown, statement));
         }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Expr, Ident, ObjectName, RenameTableNameKind,
     Spanned, TableConstraint,
 };
-use sqlparser::tokenizer::{Location, Token};
+use sqlparser::tokenizer::Location;
 
 use super::drop::dependents_error;
 use super::expression::{Analyzer, Context};
@@ -25,16 +25,20 @@ use super::{dependents, names, render, types};
 use crate::sqlite::expression::for_schema;
 use crate::sqlite::names::{physical_name, quoted};
 
-/// Whether the statement ends in `OWNER TO somebody`: nothing has an owner here.
+/// Whether the statement is `ALTER kind name OWNER TO somebody` and nothing else: nothing has an owner here.
 pub(super) fn is_owner(piece: &Piece) -> bool {
-    let mut last = piece.tokens.iter().rev().skip(1);
-    let is = |token: Option<&sqlparser::tokenizer::TokenWithSpan>, wanted: &str| {
-        token.is_some_and(|token| match &token.token {
-            Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(wanted),
-            _ => false,
-        })
-    };
-    is(last.next(), "TO") && is(last.next(), "OWNER")
+    let mut cursor = piece.cursor();
+    if !cursor.takes(&["ALTER"]) {
+        return false;
+    }
+    let kinds = ["TABLE", "VIEW", "INDEX", "TYPE", "SCHEMA", "DOMAIN", "FUNCTION", "ROUTINE"];
+    if !kinds.iter().any(|kind| cursor.takes(&[kind])) {
+        return false;
+    }
+    let _ = cursor.takes(&["IF", "EXISTS"]);
+    let _ = cursor.takes(&["ONLY"]);
+    let is_named = cursor.name("a name").is_ok() && cursor.parenthesized().is_ok();
+    is_named && cursor.takes(&["OWNER", "TO"]) && cursor.identifier("a role").is_ok() && cursor.is_at_end()
 }
 
 impl Translation {
@@ -224,7 +228,9 @@ impl Translation {
     fn rename_constraint(&mut self, table: &QualifiedName, old: &Ident, new: &Ident) -> Outcome<()> {
         let (old_name, new_name) = (names::identifier(old), names::identifier(new));
         let before = self.relation_mut(table)?.clone();
-        if self.is_constraint(&table.schema, &new_name) || self.is_name_in_use(&table.schema, &new_name) {
+        let is_key = before.uniques.iter().any(|unique| *unique.name == *old_name)
+            || before.primary_key_name.as_deref() == Some(old_name.as_str());
+        if has_constraint(&before, &new_name) || (is_key && self.is_name_in_use(&table.schema, &new_name)) {
             let message = format!("constraint \"{new_name}\" for relation \"{}\" already exists", table.name);
             return Err(Problem::invalid(new.span, message));
         }
@@ -324,6 +330,7 @@ impl Translation {
             }
             AlterColumnOperation::SetDefault { value } => {
                 check_plain_column(changed, column)?;
+                check_not_identity_column(changed, column)?;
                 if self.set_sequence_default(table, column, value)? {
                     return Ok(());
                 }
@@ -332,6 +339,7 @@ impl Translation {
             }
             AlterColumnOperation::DropDefault => {
                 check_plain_column(changed, column)?;
+                check_not_identity_column(changed, column)?;
                 changed.default = DefaultValue::None;
             }
             AlterColumnOperation::SetDataType { data_type, using, .. } => {
@@ -368,7 +376,14 @@ impl Translation {
         let stripped = without_domain(before, &name);
         let before = &stripped;
         let Some(old) = before.column(&name) else { return Err(missing_column(&name, before, column.span.start)) };
-        check_plain_column(old, column)?;
+        if matches!(old.default, DefaultValue::Generated(_)) {
+            return Err(Problem::refused(
+                column.span,
+                "the type of a GENERATED column",
+                "it cannot be changed on the embedded engine",
+                "instead, DROP COLUMN and ADD COLUMN with the expression in the new type",
+            ));
+        }
         if matches!(old.default, DefaultValue::Identity(_)) && !to.is_integer() {
             return Err(Problem::invalid(column.span, "identity column type must be smallint, integer, or bigint"));
         }
@@ -475,8 +490,11 @@ impl Translation {
         found
     }
 
-    /// Foreign keys of other tables must still find a key in `after`.
+    /// No key that foreign keys point at may be missing in `after`. One of several over the same columns neither: which
+    /// of them a foreign key was made for is not known.
     fn check_keys_to(&self, what: &str, after: &Relation, object: &ObjectName) -> Outcome<()> {
+        let now = self.snapshot.relations.get(&after.name);
+        let before = |columns: &[Arc<str>]| now.map_or(1, |now| keys_over_columns(now, columns)).max(1);
         let orphans: Vec<String> = self
             .snapshot
             .relations
@@ -484,7 +502,10 @@ impl Translation {
             .filter(|other| other.name != after.name)
             .flat_map(|other| other.foreign_keys.iter().map(move |key| (&other.name, key)))
             .chain(after.foreign_keys.iter().map(|key| (&after.name, key)))
-            .filter(|(_, key)| key.references == after.name && !after.is_unique_over(&key.referenced_columns))
+            .filter(|(_, key)| {
+                key.references == after.name
+                    && keys_over_columns(after, &key.referenced_columns) < before(&key.referenced_columns)
+            })
             .map(|(other, key)| format!("constraint {} on table {}", key.name, other.name))
             .collect();
         dependents_error(what, &orphans, object)
@@ -623,6 +644,22 @@ fn check_not_identity_column(column: &Column, at: &Ident) -> Outcome<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// How many keys there are over just these columns.
+fn keys_over_columns(table: &Relation, columns: &[Arc<str>]) -> usize {
+    let is_over = |key: &[Arc<str>]| {
+        !key.is_empty() && key.len() == columns.len() && columns.iter().all(|column| key.contains(column))
+    };
+    let uniques = table.uniques.iter().filter(|unique| is_over(&unique.columns)).count();
+    uniques + usize::from(is_over(&table.primary_key))
+}
+
+fn has_constraint(table: &Relation, name: &str) -> bool {
+    table.checks.iter().any(|check| *check.name == *name)
+        || table.foreign_keys.iter().any(|key| *key.name == *name)
+        || table.uniques.iter().any(|unique| *unique.name == *name)
+        || table.primary_key_name.as_deref() == Some(name)
 }
 
 /// The column is neither generated nor counts by itself, so that it may have a default.

@@ -191,6 +191,11 @@ impl TableBuilder<'_> {
                     let message = format!("constraint \"{name}\" for relation \"{table}\" already exists");
                     return Err(Problem::invalid(ident.span, message));
                 }
+                // A key has an index, which is a relation.
+                let schema = &self.table.name.schema;
+                if matches!(label, "pkey" | "key") && self.translation.is_name_in_use(schema, &name) {
+                    return Err(Problem::invalid(ident.span, format!("relation \"{name}\" already exists")));
+                }
                 Ok(Arc::from(name))
             }
         }

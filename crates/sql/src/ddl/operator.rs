@@ -1,6 +1,7 @@
 //! Types: what literals become, which operands go together, what a column takes.
 
-use catalog::{Binary, Expression};
+use catalog::{Binary, Expression, Function};
+use datatype::function::{BuiltinRef, VARCHAR_LIMIT};
 use datatype::{Datum, Type};
 
 use super::problem::{Outcome, Place, Problem};
@@ -325,11 +326,31 @@ pub(super) fn assigned(operand: Operand, to: &Type, column: &str, at: impl Place
         if from.is_text() && matches!(to, Type::Text | Type::Varchar(None)) {
             return Ok(expression);
         }
-        return Ok(Expression::Cast { operand: Box::new(expression), data_type: to.clone() });
+        return Ok(match to {
+            Type::Varchar(Some(length)) => limited(expression, *length),
+            to => Expression::Cast { operand: Box::new(expression), data_type: to.clone() },
+        });
     }
     let (to, from) = (to.name(), from.name());
     Err(Problem::invalid(at, format!("column \"{column}\" is of type {to} but expression is of type {from}"))
         .instead("rewrite or cast the expression"))
+}
+
+/// A value on its way into a column of type `varchar(n)`.
+fn limited(value: Expression, length: u32) -> Expression {
+    let from = value.data_type();
+    let to = Type::Varchar(Some(length));
+    let fits = matches!(from, Type::Varchar(Some(longest)) if longest <= length);
+    let text =
+        if from.is_text() { value } else { Expression::Cast { operand: Box::new(value), data_type: Type::Text } };
+    match BuiltinRef::find(VARCHAR_LIMIT) {
+        Some(limit) if !fits => Expression::Call {
+            function: Function::Builtin(limit),
+            arguments: vec![text, Expression::value(Datum::Integer(i64::from(length)), Type::Integer)],
+            data_type: to,
+        },
+        _ => Expression::Cast { operand: Box::new(text), data_type: to },
+    }
 }
 
 /// A literal in the type of its column, its limits checked.

@@ -90,6 +90,9 @@ pub fn open() -> Connection {
             connection.create_scalar_function(&*name, -1, flags, |_| Ok(None::<i64>)).expect("a function");
         }
     }
+    // Its value is written into columns that are NOT NULL.
+    let limit = datatype::function::VARCHAR_LIMIT;
+    connection.create_scalar_function(limit, -1, stable, |context| context.get::<Value>(0)).expect("a function");
     for (name, _) in sql::sqlite::functions::AGGREGATE {
         connection.create_aggregate_function(*name, -1, stable, Nothing).expect("an aggregate");
     }
