@@ -30,6 +30,21 @@ grant authenticated to clerk;
 grant select on rooms, members, items, notes to anon;
 grant insert on items to anon;
 grant select, insert, update, delete on rooms, members, items, notes to authenticated, service_role;
+
+create function seen() returns setof items language sql stable as $$ select * from items $$;
+create function seen_by_owner() returns bigint language sql stable security definer as $$ select count(*) from items $$;
+create function add(i int, o uuid, r int) returns setof items language sql as
+  $$ insert into items (id, owner, room) values (i, o, r) returning * $$;
+create function add_quietly(i int, o uuid) returns bigint language sql as
+  $$ insert into items (id, owner, n) values (i, o, 3); select 1::bigint $$;
+create function put(i int, o uuid) returns setof int language sql as
+  $$ insert into items (id, owner, n) values (i, o, 50) on conflict (id) do update set owner = excluded.owner, n = excluded.n returning id $$;
+create function set_n(low int) returns setof items language sql as
+  $$ update items set n = 70 where id >= low returning * $$;
+create function set_all() returns bigint language sql as $$ update items set n = 70; select 1::bigint $$;
+create function take(o uuid) returns setof int language sql as $$ update items set owner = o where room = 2 returning id $$;
+create function remove(most int) returns setof items language sql as $$ delete from items where n < most returning * $$;
+create function remove_all() returns bigint language sql as $$ delete from items; select 1::bigint $$;
 ";
 
 /// The rows of `items`: every owner, room and state.
@@ -144,6 +159,38 @@ fn asked() -> Vec<Asked> {
         "/notes?select=id,items(id)&order=id",
     );
     read(&rows("select * from members order by room, member"), "/members?order=room,member");
+
+    let mut call = |sql: &str, name: &str, body: Value| {
+        let is_value = sql.starts_with("value ");
+        let called = sql.trim_start_matches("value ");
+        let (sql, url) = match is_value {
+            true => (format!("select to_json(x) from {called} x"), format!("/rpc/{name}")),
+            false if called.contains("put(") || called.contains("take(") => (
+                format!("select coalesce(json_agg(x order by x), '[]') from {called} x"),
+                format!("/rpc/{name}?order=pgrst_scalar"),
+            ),
+            false => (
+                format!("select coalesce(json_agg(x order by id), '[]') from {called} x"),
+                format!("/rpc/{name}?order=id"),
+            ),
+        };
+        all.push(Asked { sql, method: "POST", url, body: body.to_string(), prefer: "", is_counted: false });
+    };
+    call("seen()", "seen", json!({}));
+    call("value seen_by_owner()", "seen_by_owner", json!({}));
+    for owner in [ALICE, BOB] {
+        call(&format!("add(20, '{owner}', 1)"), "add", json!({ "i": 20, "o": owner, "r": 1 }));
+        call(&format!("add(4, '{owner}', 2)"), "add", json!({ "i": 4, "o": owner, "r": 2 }));
+        call(&format!("value add_quietly(20, '{owner}')"), "add_quietly", json!({ "i": 20, "o": owner }));
+        call(&format!("put(2, '{owner}')"), "put", json!({ "i": 2, "o": owner }));
+        call(&format!("put(21, '{owner}')"), "put", json!({ "i": 21, "o": owner }));
+        call(&format!("take('{owner}')"), "take", json!({ "o": owner }));
+    }
+    call("set_n(1)", "set_n", json!({ "low": 1 }));
+    call("set_n(7)", "set_n", json!({ "low": 7 }));
+    call("value set_all()", "set_all", json!({}));
+    call("remove(5)", "remove", json!({ "most": 5 }));
+    call("value remove_all()", "remove_all", json!({}));
 
     let written = |statement: &str, full: bool| match full {
         true => format!("with x as ({statement} returning *) select coalesce(json_agg(x order by id), '[]') from x"),
