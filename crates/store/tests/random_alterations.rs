@@ -44,6 +44,8 @@ const REFUSED_BY_PANDO: &[(&str, &str)] = &[
     (" type ", "because other objects depend on it: constraint"),
     (" type ", "because other objects depend on it: index"),
     (" type ", "GENERATED column"),
+    // PostgreSQL strips the conversions of earlier changes off a default.
+    (" type ", "the default for column"),
     // Which of several keys a foreign key was made for is not known.
     ("drop constraint", "because other objects depend on it: constraint"),
     ("drop index", "because other objects depend on it: constraint"),

@@ -467,7 +467,7 @@ impl Translation {
             users.extend(policies_of(relation, column));
         }
         let views = dependents::views_over(&self.snapshot, table)
-            .filter(|view| view.view().is_some_and(|view| dependents::names_column(&view.query, column)));
+            .filter(|view| view.view().is_some_and(|view| dependents::query_reads_column(&view.query, table, column)));
         users.extend(views.map(|view| format!("view {}", view.name.name)));
         users.extend(
             dependents::policies_reading(&self.snapshot, table, column)

@@ -53,11 +53,20 @@ pub(super) fn views_over<'a>(
         .filter(move |relation| relation.view().is_some_and(|view| relations_of(&view.query).contains(name)))
 }
 
-/// Whether a column of that name, of whichever source, is read.
-pub(super) fn names_column(query: &Query, column: &str) -> bool {
-    let mut is_named = false;
-    query.visit(&mut |part| is_named |= matches!(part, Expression::Column { name, .. } if &**name == column));
-    is_named
+/// Whether an expression's subqueries read a column of the relation.
+fn reads_column(expression: &Expression, relation: &QualifiedName, column: &str) -> bool {
+    let sources = expression.inner_sources();
+    let is_of = |id| sources.iter().any(|(source, name)| *source == id && name.as_ref() == Some(relation));
+    let mut is_read = false;
+    expression.visit(&mut |part| {
+        is_read |= matches!(part, Expression::Column { source, name, .. } if &**name == column && is_of(*source));
+    });
+    is_read
+}
+
+/// Whether a query reads a column of the relation.
+pub(super) fn query_reads_column(query: &Query, relation: &QualifiedName, column: &str) -> bool {
+    reads_column(&Expression::Exists(Box::new(query.clone())), relation, column)
 }
 
 /// The policies whose subqueries read `name`: table and policy.
@@ -84,16 +93,7 @@ pub(super) fn policies_reading(
     found.retain(|(table, policy)| {
         let policies = snapshot.relations.get(table).map(|relation| relation.policies.as_slice()).unwrap_or_default();
         let parts = policies.iter().filter(|known| known.name == *policy);
-        parts.flat_map(|policy| policy.using.iter().chain(&policy.check)).any(|part| {
-            let sources = part.inner_sources();
-            let mut is_read = false;
-            part.visit(&mut |part| {
-                is_read |= matches!(part, Expression::Column { source, name: read, .. }
-                    if &**read == column
-                        && sources.iter().any(|(id, relation)| id == source && relation.as_ref() == Some(name)));
-            });
-            is_read
-        })
+        parts.flat_map(|policy| policy.using.iter().chain(&policy.check)).any(|part| reads_column(part, name, column))
     });
     found
 }
