@@ -11,12 +11,25 @@ use serde::{Deserialize, Serialize};
 
 /// Stands for one occurrence of a relation or subquery in an expression tree. Unique inside one tree; the row that
 /// a policy, check, default or generated column is about is always [`SourceId::ROW`].
+///
+/// Numbers are handed out by ranges, so that trees of different makers can be put together: what is read from a
+/// statement or a request counts up from 1 and stays below [`SourceId::WRAPPING`] (a statement is bounded); the
+/// bodies of functions, once in place of a call, count up from [`SourceId::FIRST_INLINED`]; the rest are names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceId(pub u32);
 
 impl SourceId {
     /// The row that the expression is about.
     pub const ROW: Self = Self(0);
+
+    /// A query put around another one to convert its columns.
+    pub const WRAPPING: Self = Self(900_000);
+
+    /// The row as it was written, read again in a trigger.
+    pub const WRITTEN: Self = Self(900_001);
+
+    /// The first of those that come with the body of a function that stands in the place of its call.
+    pub const FIRST_INLINED: Self = Self(1_000_000);
 
     /// The arguments of the routine whose body the expression is part of; see [`crate::Argument::key`].
     pub const ARGUMENTS: Self = Self(u32::MAX);
@@ -501,6 +514,15 @@ impl Expression {
         let mut is_bounded = true;
         self.children(&mut |child| is_bounded = is_bounded && child.measure(level + 1, parts));
         is_bounded
+    }
+
+    /// Whether it reads a column of the row that it is about, see [`SourceId::ROW`].
+    pub fn reads_row_column(&self, column: &str) -> bool {
+        let mut is_read = false;
+        self.visit(&mut |part| {
+            is_read |= matches!(part, Self::Column { source: SourceId::ROW, name, .. } if **name == *column);
+        });
+        is_read
     }
 
     /// Calls `visit` on this expression and all below it, subqueries included, outermost first.

@@ -74,8 +74,7 @@ impl<'a> Placement<'a> {
         expression.clone().rewrite(&mut change, &mut change_query)
     }
 
-    /// A query of the body.
-    pub fn query(&mut self, query: &Query) -> Query {
+    fn query(&mut self, query: &Query) -> Query {
         let renumbered = self.numbers(query.all_sources());
         let (mut change, mut change_query) = (column_change(&self.arguments, &renumbered), source_change(&renumbered));
         query.clone().rewrite(&mut change, &mut change_query)

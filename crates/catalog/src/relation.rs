@@ -7,7 +7,7 @@ use base::QualifiedName;
 use datatype::Type;
 use serde::{Deserialize, Serialize};
 
-use crate::expression::{Expression, Query, SourceId};
+use crate::expression::{Expression, Query};
 use crate::privilege::{Grant, Privilege};
 use crate::trigger::Trigger;
 
@@ -206,7 +206,7 @@ pub struct IndexTerm {
 impl Index {
     /// Whether a column takes part in it.
     pub fn reads(&self, column: &str) -> bool {
-        self.parts().any(|part| reads_column(part, column))
+        self.parts().any(|part| part.reads_row_column(column))
     }
 
     /// Whether a column takes part in it otherwise than by itself: in an expression, or in the predicate.
@@ -217,20 +217,12 @@ impl Index {
             .map(|term| &term.expression)
             .filter(|part| !is_plain(part))
             .chain(&self.predicate)
-            .any(|part| reads_column(part, column))
+            .any(|part| part.reads_row_column(column))
     }
 
     fn parts(&self) -> impl Iterator<Item = &Expression> {
         self.terms.iter().map(|term| &term.expression).chain(&self.predicate)
     }
-}
-
-fn reads_column(expression: &Expression, column: &str) -> bool {
-    let mut is_read = false;
-    expression.visit(&mut |part| {
-        is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name, .. } if **name == *column);
-    });
-    is_read
 }
 
 /// A row security policy.

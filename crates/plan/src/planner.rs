@@ -6,9 +6,7 @@ use std::sync::Arc;
 use base::{Caller, Footprint, QualifiedName, Timestamp};
 use catalog::{Catalog, Expression, Relation, SourceId, nearest};
 use datatype::Zone;
-use rest::{
-    Action, ApiRequest, Condition, EmbedPath, Format, Handling, Operation as FilterOperation, RowRange, Target,
-};
+use rest::{Action, ApiRequest, Condition, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
 
 use crate::error::PlanError;
 use crate::model::{Expectation, Operation, Plan, Read, Shape};
@@ -53,17 +51,13 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
 }
 
 fn expectation(request: &ApiRequest) -> Expectation {
-    let is_strict = request.preferences.handling == Some(Handling::Strict);
     let is_routine = matches!(request.target, Target::Routine(_));
     let guards = is_routine || matches!(request.action, Action::Update | Action::Delete);
     Expectation {
         exactly_one: matches!(request.format, Format::Object { .. }),
-        max_affected: request.preferences.max_affected.filter(|_| is_strict && guards),
+        max_affected: request.preferences.guard().filter(|_| guards),
     }
 }
-
-/// Sources that come with the bodies of functions are numbered from here: far above those of any schema or request.
-const FIRST_INLINED: u32 = 1_000_000;
 
 /// One level's relation while it is planned.
 #[derive(Debug, Clone)]
@@ -132,7 +126,7 @@ impl<'a> Planner<'a> {
             zone,
             policies_open: Vec::new(),
             exempt: BTreeSet::new(),
-            next_inlined: FIRST_INLINED,
+            next_inlined: SourceId::FIRST_INLINED.0,
             inlined_calls: 0,
             next_source: SourceId::ROW.0 + 1,
         })

@@ -11,7 +11,7 @@ use catalog::{
     nearest, nearest_routine,
 };
 use datatype::{Datum, Type, from_json, parse_in};
-use rest::{Action, Cell, Handling, RawKind, SelectItem};
+use rest::{Action, Cell, RawKind, SelectItem};
 
 use crate::error::PlanError;
 use crate::model::{
@@ -148,8 +148,7 @@ impl Planner<'_> {
 
     /// `max-affected` needs rows to count.
     fn check_guard(&self, routine: &Routine) -> Result<(), PlanError> {
-        let preferences = &self.request.preferences;
-        let is_guarded = preferences.handling == Some(Handling::Strict) && preferences.max_affected.is_some();
+        let is_guarded = self.request.preferences.guard().is_some();
         if is_guarded && !routine.returns.is_set { Err(PlanError::GuardWithoutSet) } else { Ok(()) }
     }
 
@@ -230,11 +229,9 @@ impl Planner<'_> {
 
     /// A query of the body with the arguments in it, and row security for who it runs as.
     fn placed_query(&mut self, routine: &Routine, query: &Query, arguments: &[Expression]) -> Result<Query, PlanError> {
-        let placed = self.place(routine, arguments, |placement| placement.query(query));
-        let placed = self.expand(&Expression::Exists(Box::new(placed)), routine.is_security_definer)?;
-        match self.instantiate(&placed, SourceId::ROW)? {
+        match self.placed_expression(routine, &Expression::Exists(Box::new(query.clone())), arguments)? {
             Expression::Exists(query) => Ok(*query),
-            _ => Err(PlanError::NotText),
+            _ => Err(PlanError::NoSuchFunction(routine.signature.to_string())),
         }
     }
 
@@ -256,18 +253,8 @@ impl Planner<'_> {
         arguments: &[Expression],
         put: impl FnOnce(&mut Placement<'_>) -> T,
     ) -> T {
-        let mut numbers = Vec::new();
-        let next = &mut self.next_inlined;
-        let mut fresh = || {
-            *next += 1;
-            numbers.push(SourceId(*next));
-            SourceId(*next)
-        };
-        let placed = put(&mut Placement::new(routine, arguments, &mut fresh));
-        if routine.is_security_definer {
-            self.exempt.extend(numbers);
-        }
-        placed
+        let is_exempt = routine.is_security_definer;
+        self.with_fresh_sources(is_exempt, |fresh| put(&mut Placement::new(routine, arguments, fresh)))
     }
 
     /// A function that writes.

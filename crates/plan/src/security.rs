@@ -180,22 +180,31 @@ impl Planner<'_> {
             self.footprint.calls.insert(signature.clone());
         }
         let as_owner = as_owner || routine.is_security_definer;
-        let mut numbers = Vec::new();
-        let next = &mut self.next_inlined;
-        let body = routine.inlined_value(arguments, &mut || {
-            *next += 1;
-            numbers.push(SourceId(*next));
-            SourceId(*next)
-        });
-        if as_owner {
-            self.exempt.extend(numbers);
-        }
+        let body = self.with_fresh_sources(as_owner, |fresh| routine.inlined_value(arguments, fresh));
         let body = body.ok_or_else(|| PlanError::NoSuchFunction(signature.to_string()))?;
         if !body.is_bounded() {
             return Err(too_large());
         }
         let expanded = self.expand(&body, as_owner)?;
         if expanded.is_bounded() { Ok(expanded) } else { Err(too_large()) }
+    }
+
+    /// Calls `put` with a source of numbers for what a body reads; with `is_exempt`, row security does not hold there.
+    pub(crate) fn with_fresh_sources<T>(
+        &mut self,
+        is_exempt: bool,
+        put: impl FnOnce(&mut dyn FnMut() -> SourceId) -> T,
+    ) -> T {
+        let first = self.next_inlined;
+        let next = &mut self.next_inlined;
+        let outcome = put(&mut || {
+            *next += 1;
+            SourceId(*next)
+        });
+        if is_exempt {
+            self.exempt.extend((first..self.next_inlined).map(|number| SourceId(number + 1)));
+        }
+        outcome
     }
 
     /// Columns that a policy's subqueries read need the caller's own privileges, as on PostgreSQL.

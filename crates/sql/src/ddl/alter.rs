@@ -677,31 +677,22 @@ fn missing_column(name: &str, relation: &Relation, at: Location) -> Problem {
     Problem::invalid(at, message)
 }
 
-/// Whether an expression over the table's row reads a column.
-fn reads_column(expression: &Expression, name: &str) -> bool {
-    let mut is_read = false;
-    expression.visit(&mut |part| {
-        is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name: read, .. } if &**read == name);
-    });
-    is_read
-}
-
 fn generated_over(relation: &Relation, name: &str) -> Vec<String> {
     let computed = relation.columns.iter().filter(|column| match &column.default {
-        DefaultValue::Generated(Generated { expression }) => reads_column(expression, name),
+        DefaultValue::Generated(Generated { expression }) => expression.reads_row_column(name),
         _ => false,
     });
     computed.map(|column| format!("column {}", column.name)).collect()
 }
 
 fn policies_of(relation: &Relation, name: &str) -> Vec<String> {
-    let reads = |policy: &&Policy| policy.using.iter().chain(&policy.check).any(|part| reads_column(part, name));
+    let reads = |policy: &&Policy| policy.using.iter().chain(&policy.check).any(|part| part.reads_row_column(name));
     relation.policies.iter().filter(reads).map(|policy| format!("policy {}", policy.name)).collect()
 }
 
 /// The checks, expression indexes and partial indexes over a column.
 fn expressions_over(relation: &Relation, name: &str) -> Vec<String> {
-    let checks = relation.checks.iter().filter(|check| reads_column(&check.expression, name));
+    let checks = relation.checks.iter().filter(|check| check.expression.reads_row_column(name));
     let mut found: Vec<String> = checks.map(|check| format!("constraint {}", check.name)).collect();
     let indexes = relation.indexes.iter().filter(|index| index.reads_in_expression(name));
     found.extend(indexes.map(|index| format!("index {}", index.name)));
@@ -719,7 +710,7 @@ fn without_column(relation: &Relation, name: &str) -> Relation {
     }
     after.uniques.retain(|unique| !has(&unique.columns));
     after.foreign_keys.retain(|key| !has(&key.columns));
-    after.checks.retain(|check| !reads_column(&check.expression, name));
+    after.checks.retain(|check| !check.expression.reads_row_column(name));
     after.indexes.retain(|index| !has(&index.columns) && !index.reads(name));
     for grant in &mut after.grants {
         if let Some(columns) = &mut grant.columns {
@@ -735,7 +726,9 @@ fn without_domain(table: &Relation, column: &str) -> Relation {
     let mut table = table.clone();
     let Some(found) = table.columns.iter_mut().find(|known| *known.name == *column) else { return table };
     if let Some(domain) = found.domain.take() {
-        table.checks.retain(|check| check.domain.as_ref() != Some(&domain) || !reads_column(&check.expression, column));
+        table
+            .checks
+            .retain(|check| check.domain.as_ref() != Some(&domain) || !check.expression.reads_row_column(column));
     }
     table
 }

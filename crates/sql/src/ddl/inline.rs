@@ -14,9 +14,6 @@ use super::translation::Translation;
 use crate::sqlite::expression::query_for_schema;
 use crate::sqlite::names::{physical_name, quoted};
 
-/// Sources of inlined bodies are numbered from here: above those of any statement, which are bounded.
-const FIRST_INLINED: u32 = 1_000_000;
-
 /// The most calls that are put in place in one expression: bodies may call others, and so multiply.
 const MOST_INLINED: u32 = 1_000;
 
@@ -25,33 +22,30 @@ struct Inliner<'a> {
     snapshot: &'a Snapshot,
     next: u32,
     inlined: u32,
+    is_too_large: bool,
 }
 
 impl Inliner<'_> {
     fn expand(&mut self, part: Expression) -> Expression {
-        if self.inlined > MOST_INLINED {
+        if self.is_too_large {
             return part;
         }
         let Expression::Call { function: Function::Routine(signature), arguments, data_type } = part else {
             return part;
         };
         self.inlined += 1;
-        let body =
-            self.snapshot.routines.get(&signature).filter(|_| self.inlined <= MOST_INLINED).and_then(|routine| {
-                let next = &mut self.next;
-                routine.inlined_value(&arguments, &mut || {
-                    *next += 1;
-                    SourceId(*next)
-                })
-            });
-        match body {
-            Some(body) if !body.is_bounded() => {
-                self.inlined = MOST_INLINED + 1;
-                body
-            }
-            Some(body) => self.expression(body),
-            None => Expression::Call { function: Function::Routine(signature), arguments, data_type },
-        }
+        let body = self.snapshot.routines.get(&signature).and_then(|routine| {
+            let next = &mut self.next;
+            routine.inlined_value(&arguments, &mut || {
+                *next += 1;
+                SourceId(*next)
+            })
+        });
+        let Some(body) = body else {
+            return Expression::Call { function: Function::Routine(signature), arguments, data_type };
+        };
+        self.is_too_large |= self.inlined > MOST_INLINED || !body.is_bounded();
+        if self.is_too_large { body } else { self.expression(body) }
     }
 
     fn expression(&mut self, expression: Expression) -> Expression {
@@ -64,13 +58,13 @@ impl Inliner<'_> {
 
 /// The expression without calls of functions of the schema's own.
 pub(super) fn expanded(expression: &Expression, snapshot: &Snapshot) -> Outcome<Expression> {
-    let mut inliner = Inliner { snapshot, next: FIRST_INLINED, inlined: 0 };
+    let mut inliner = Inliner { snapshot, next: SourceId::FIRST_INLINED.0, inlined: 0, is_too_large: false };
     let expanded = inliner.expression(expression.clone());
-    if inliner.inlined > 0 && inliner.inlined <= MOST_INLINED {
-        check_size(&expanded, super::problem::NOWHERE)?;
-    }
-    if inliner.inlined > MOST_INLINED {
+    if inliner.is_too_large {
         return Err(too_many());
+    }
+    if inliner.inlined > 0 {
+        check_size(&expanded, super::problem::NOWHERE)?;
     }
     Ok(expanded)
 }
@@ -92,15 +86,12 @@ fn too_many() -> Problem {
         "an expression of extreme size",
         format!(
             "it calls functions more than {MOST_INLINED} times, those inside of functions included, or their bodies have more than \
-             {MOST_PARTS} parts together"
+             {} parts together",
+            catalog::MOST_PARTS
         ),
         "instead, split it",
     )
 }
-
-/// The most parts that an expression may have once bodies stand in the places of calls, and how deep it may be: each body
-/// may use an argument many times, and call others.
-const MOST_PARTS: usize = catalog::MOST_PARTS;
 
 /// An expression is neither too large nor too deep to be carried.
 pub(super) fn check_size(expression: &Expression, at: Location) -> Outcome<()> {
@@ -111,7 +102,8 @@ pub(super) fn check_size(expression: &Expression, at: Location) -> Outcome<()> {
         at,
         "an expression of extreme size",
         format!(
-            "with the bodies of functions in their places it has more than {MOST_PARTS} parts, or is more than {} levels deep",
+            "with the bodies of functions in their places it has more than {} parts, or is more than {} levels deep",
+            catalog::MOST_PARTS,
             catalog::MOST_LEVELS
         ),
         "instead, split it, or keep a value that is used often in a column",
@@ -161,7 +153,7 @@ pub(super) fn relations_of(routine: &Routine) -> BTreeSet<QualifiedName> {
 }
 
 impl Translation {
-    /// The views that call a function, directly or through others, each after those that it reads.
+    /// The views that call a function, directly or through other functions.
     pub(super) fn views_calling(&self, signature: &Signature) -> Vec<QualifiedName> {
         let mut callers: BTreeSet<Signature> = BTreeSet::from([signature.clone()]);
         loop {
@@ -203,10 +195,16 @@ impl Translation {
                     ));
                 }
             }
-            let body = query_for_schema(&expanded_query(&view.query, &self.snapshot)?);
             self.push(format!("DROP VIEW {}", quoted(&physical_name(&name))));
-            self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(&name))));
+            self.push_view(&name, &view.query)?;
         }
+        Ok(())
+    }
+
+    /// Makes a view in SQLite.
+    pub(super) fn push_view(&mut self, name: &QualifiedName, query: &Query) -> Outcome<()> {
+        let body = query_for_schema(&expanded_query(query, &self.snapshot)?);
+        self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(name))));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use catalog::{DefaultValue, Expression, Relation, Source, SourceId};
 use super::problem::Outcome;
 use super::translation::Translation;
 use super::{Step, dependents, index, inline, render};
-use crate::sqlite::expression::{for_schema, literal, query_for_schema};
+use crate::sqlite::expression::{for_schema, literal};
 use crate::sqlite::names::{physical_name, quoted};
 
 /// The name of the new table until it takes the old one's. No migration may use names that begin so.
@@ -115,12 +115,10 @@ impl Translation {
         self.snapshot.relations.insert(after.name.clone(), Arc::new(after));
         self.reread_routines(&routines)?;
         for view in &views {
-            let Some(query) = self.snapshot.relations.get(view).and_then(|view| view.view()).map(|view| &view.query)
-            else {
-                continue;
-            };
-            let body = query_for_schema(&inline::expanded_query(query, &self.snapshot)?);
-            self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(view))));
+            let Some(relation) = self.snapshot.relations.get(view).cloned() else { continue };
+            if let Some(definition) = relation.view() {
+                self.push_view(view, &definition.query)?;
+            }
         }
         self.refresh_views();
         self.note_rebuild(before.name);

@@ -424,8 +424,7 @@ fn brought(selected: Selected, convert: &dyn Fn(Operand, usize) -> Outcome<Expre
         }
         return Ok(Selected { query, columns });
     }
-    // An id that no source inside has: those are counted from 1 and bounded.
-    let id = SourceId(WRAPPING);
+    let id = SourceId::WRAPPING;
     let mut outer = Query::default();
     let mut is_changed = false;
     for (place, column) in columns.iter().enumerate() {
@@ -440,9 +439,6 @@ fn brought(selected: Selected, convert: &dyn Fn(Operand, usize) -> Outcome<Expre
     outer.from = Some(From { first: Source::Query { id, query: Box::new(query) }, joins: Vec::new() });
     Ok(Selected { query: outer, columns })
 }
-
-/// The source id of a query that is wrapped to convert its columns.
-const WRAPPING: u32 = 900_000;
 
 /// A literal of the select list takes the type that is wanted.
 fn untyped(expression: Expression) -> Operand {

@@ -257,17 +257,17 @@ impl Run<'_, '_> {
         self.check_assignable(found, at)?;
         let operand = self.operand(value, at)?;
         let value = operator::assigned(operand, &found.data_type, column, at)?;
-        let before = self.new_value(found);
-        if conjunction(guard).is_some() {
-            inline::check_size(&before, at)?;
-        }
         let value = match conjunction(guard) {
             None => value,
-            Some(guard) => Expression::Case {
-                branches: vec![(guard, value)],
-                otherwise: Some(Box::new(before)),
-                data_type: found.data_type.clone(),
-            },
+            Some(guard) => {
+                let before = self.new_value(found);
+                inline::check_size(&before, at)?;
+                Expression::Case {
+                    branches: vec![(guard, value)],
+                    otherwise: Some(Box::new(before)),
+                    data_type: found.data_type.clone(),
+                }
+            }
         };
         self.row.new.insert(found.name.clone(), value);
         if !self.trigger.assigns.contains(&found.name) {
@@ -299,7 +299,7 @@ impl Run<'_, '_> {
                 "instead, give the column a DEFAULT that the trigger replaces",
             );
         }
-        let is_checked = table.checks.iter().find(|check| reads(&check.expression, name));
+        let is_checked = table.checks.iter().find(|check| check.expression.reads_row_column(name));
         if let Some(check) = is_checked {
             return refused(
                 format!("the constraint {} is looked at before the trigger on the embedded engine", check.name),
@@ -657,7 +657,7 @@ fn compared_rows(tokens: &[TokenWithSpan]) -> Option<(bool, &[TokenWithSpan])> {
 
 /// A column of the row as it is written, what the triggers set included.
 fn of_written_row(table: &Relation, name: Arc<str>, data_type: Type) -> Expression {
-    let id = SourceId(WRITTEN);
+    let id = SourceId::WRITTEN;
     let row_id = |source| Expression::column(source, "_rowid_", Type::BigInteger);
     let query = Query {
         projections: vec![Projection { name: name.clone(), expression: Expression::column(id, name, data_type) }],
@@ -668,9 +668,6 @@ fn of_written_row(table: &Relation, name: Arc<str>, data_type: Type) -> Expressi
     };
     Expression::Scalar(Box::new(query))
 }
-
-/// The source id of the row that was written: above those of any statement.
-const WRITTEN: u32 = 900_001;
 
 /// Whether an expression gives something else every time.
 pub(super) fn is_volatile(expression: &Expression) -> bool {
@@ -683,14 +680,6 @@ pub(super) fn is_volatile(expression: &Expression) -> bool {
 
 fn is_of(source: &Source, table: &QualifiedName) -> bool {
     matches!(source, Source::Relation { name, .. } if name == table)
-}
-
-fn reads(expression: &Expression, column: &str) -> bool {
-    let mut is_read = false;
-    expression.visit(&mut |part| {
-        is_read |= matches!(part, Expression::Column { source: SourceId::ROW, name, .. } if **name == *column)
-    });
-    is_read
 }
 
 fn text(expression: &Expression, row: &str) -> String {

@@ -10,14 +10,12 @@ use sqlparser::tokenizer::{Location, Token};
 
 use super::dependents;
 use super::expression::{Analyzer, Context};
-use super::inline;
 use super::names;
 use super::problem::{Outcome, Problem};
 use super::query::Selected;
 use super::tokens::Piece;
 use super::translation::Translation;
 use super::updatable;
-use crate::sqlite::expression::query_for_schema;
 use crate::sqlite::names::{physical_name, quoted};
 
 impl Translation {
@@ -47,8 +45,7 @@ impl Translation {
             }
             self.push(format!("DROP VIEW {}", quoted(&physical_name(&name))));
         }
-        let body = query_for_schema(&inline::expanded_query(&selected.query, &self.snapshot)?);
-        self.push(format!("CREATE VIEW {} AS {body}", quoted(&physical_name(&name))));
+        self.push_view(&name, &selected.query)?;
         self.snapshot.relations.insert(name, Arc::new(relation));
         if before.is_some() {
             self.refresh_views();
