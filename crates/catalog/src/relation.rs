@@ -45,6 +45,9 @@ pub struct Relation {
     /// The triggers.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// What its `BEFORE INSERT` triggers set in a new row, over the row as it was sent.
+    #[serde(default)]
+    pub set_by_triggers: Vec<(Arc<str>, Expression)>,
 }
 
 /// Table or view.
@@ -303,6 +306,7 @@ impl Relation {
             forces_row_security: false,
             policies: Vec::new(),
             triggers: Vec::new(),
+            set_by_triggers: Vec::new(),
         }
     }
 

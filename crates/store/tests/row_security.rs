@@ -265,3 +265,49 @@ async fn constraints_are_no_oracle() {
     let refused = fixture.ask(&user(ALICE), "POST", "/memo_comments", &missing, "").await.err().expect("refused");
     assert_eq!(refused.code, "42501");
 }
+
+/// A trigger says whose a new row is: row security asks of the row as the trigger leaves it, whether it is new, meets one
+/// that exists, or fails on a constraint.
+#[tokio::test(flavor = "multi_thread")]
+async fn row_security_asks_of_what_a_trigger_sets() {
+    let fixture = Fixture::with(&format!(
+        "create table parcels (code text primary key, note text, weight integer check (weight > 0), owner_id uuid, tag text,
+           shout text generated always as (upper(tag)) stored);
+         create function claim() returns trigger language plpgsql as $$
+         begin
+           new.owner_id := auth.uid();
+           if new.tag is null then
+             new.tag := 'from ' || new.code;
+           end if;
+           return new;
+         end $$;
+         create trigger claim before insert on parcels for each row execute function claim();
+         alter table parcels enable row level security;
+         create policy own on parcels for all to authenticated
+           using (owner_id = auth.uid()) with check (owner_id = auth.uid() and tag like 'from%' and shout like 'FROM%');
+         grant select, insert, update on parcels to authenticated;
+         insert into parcels (code, note) values ('b', 'of bob');
+         update parcels set owner_id = '{BOB}';"
+    ))
+    .await;
+    let post = async |body: &str, prefer: &str| match fixture.ask(&user(ALICE), "POST", "/parcels", body, prefer).await
+    {
+        Ok(answer) => answer.body,
+        Err(failure) => failure.code.into(),
+    };
+    const SEEN: &str = "return=representation";
+    assert_eq!(post(r#"{"code":"a","note":"one"}"#, "").await, "");
+    assert_eq!(post(r#"{"code":"a","note":"again"}"#, "").await, "23505");
+    assert_eq!(post(r#"{"code":"c","weight":0}"#, "").await, "23514");
+    assert_eq!(post(r#"{"code":"c","weight":0,"tag":"other"}"#, "").await, "42501");
+    assert_eq!(post(r#"{"code":"b","tag":"other"}"#, "").await, "42501");
+    assert_eq!(post(r#"{"code":"b"}"#, "").await, "23505");
+    let ignored = format!("resolution=ignore-duplicates,{SEEN}");
+    assert_eq!(post(r#"{"code":"a","note":"ignored"}"#, &ignored).await, "[]");
+    let merged = format!("resolution=merge-duplicates,{SEEN}");
+    let expected = format!(
+        r#"[{{"code":"a","note":"merged","weight":null,"owner_id":"{ALICE}","tag":"from a","shout":"FROM A"}}]"#
+    );
+    assert_eq!(post(r#"{"code":"a","note":"merged"}"#, &merged).await, expected);
+    assert_eq!(post(r#"{"code":"b","note":"stolen"}"#, &merged).await, "42501");
+}

@@ -236,12 +236,17 @@ impl Translation {
             trigger.writes.clear();
             trigger.touches.clear();
         }
+        let mut set_by_triggers = Vec::new();
         for event in Event::ALL {
-            if let Some(text) = trigger_body::translate(&self.snapshot, &relation, event, &mut triggers)? {
-                self.push(text);
+            let translated = trigger_body::translate(&self.snapshot, &relation, event, &mut triggers)?;
+            translated.statement.into_iter().for_each(|statement| self.push(statement));
+            if event == Event::Insert {
+                set_by_triggers.extend(translated.sets);
             }
         }
-        self.relation_mut(table)?.triggers = triggers;
+        let relation = self.relation_mut(table)?;
+        relation.triggers = triggers;
+        relation.set_by_triggers = set_by_triggers;
         Ok(())
     }
 

@@ -39,13 +39,21 @@ pub(super) fn physical_trigger(table: &QualifiedName, event: Event) -> String {
     format!("_pando_{}_{}", event.name().to_ascii_lowercase(), physical_name(table))
 }
 
-/// SQLite's trigger for an event; `None` if nothing runs on it. Notes in `triggers` what each of them does.
+/// The triggers of a table on an event, as SQLite's one trigger.
+pub(super) struct Translated {
+    /// What makes it; `None` if nothing runs.
+    pub(super) statement: Option<String>,
+    /// What is set in the row that is written, over the row as it was sent.
+    pub(super) sets: BTreeMap<Arc<str>, Expression>,
+}
+
+/// Translates the triggers on an event. Notes in `triggers` what each of them does.
 pub(super) fn translate(
     snapshot: &Snapshot,
     table: &Relation,
     event: Event,
     triggers: &mut [Trigger],
-) -> Outcome<Option<String>> {
+) -> Outcome<Translated> {
     let mut row = Row { snapshot, table, event, new: BTreeMap::new(), statements: Vec::new() };
     let count = triggers.iter().filter(|trigger| trigger.events.contains(&event)).count();
     let mut columns = Vec::new();
@@ -73,19 +81,31 @@ pub(super) fn translate(
     if !is_set {
         row.set_new();
     }
-    if row.statements.is_empty() {
-        return Ok(None);
-    }
     let physical = physical_name(&table.name);
     let of = if columns.is_empty() { String::new() } else { format!(" OF {}", render::list(&columns)) };
-    Ok(Some(format!(
+    let statement = format!(
         "CREATE TRIGGER {} AFTER {}{of} ON {} WHEN pando_quiet({}) = 0 BEGIN\n  {};\nEND",
         quoted(&physical_trigger(&table.name, event)),
         event.name(),
         quoted(&physical),
         literal(&Datum::Text(physical.clone())),
         row.statements.join(";\n  ")
-    )))
+    );
+    let sets = row.new.into_iter().map(|(column, value)| (column, over_sent_row(value))).collect();
+    Ok(Translated { statement: (!row.statements.is_empty()).then_some(statement), sets })
+}
+
+/// What is said of `NEW`, said of the row that an expression is about.
+fn over_sent_row(value: Expression) -> Expression {
+    value.rewrite(
+        &mut |part| match part {
+            Expression::Column { source: SourceId::NEW, name, data_type } => {
+                Expression::column(SourceId::ROW, name, data_type)
+            }
+            other => other,
+        },
+        &mut |query| query,
+    )
 }
 
 /// A row on its way through the triggers of an event.
@@ -137,7 +157,6 @@ impl Row<'_> {
         } else {
             self.statements.push(update);
         }
-        // From here on SQLite's NEW is still the row as it was sent: the expressions stay.
     }
 }
 

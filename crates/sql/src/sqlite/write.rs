@@ -1,9 +1,10 @@
 //! Writes. A row is written by one statement that tells its `_rowid_`; row security and what is answered are then
 //! asked of exactly those rows, inside the same transaction.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalog::{DefaultValue, Expression, Relation, SourceId};
+use catalog::{Column, DefaultValue, Expression, Relation, SourceId};
 use datatype::{Datum, Type};
 use plan::{Batch, Call, CallOutcome, CallStep, Conflict, Delete, Insert, KeyColumn, Level, RowCheck, Update};
 
@@ -257,21 +258,11 @@ fn existing_row(table: &Relation, batch: &Batch, conflict: &Conflict) -> Option<
     Some(writer.finish())
 }
 
-/// Asks row security of the row as it was sent: its cells, the defaults of what it leaves out, and what is generated from
-/// both. `None` when the condition needs a number that only the insert itself can draw.
+/// Asks row security of the row as it would be written: its cells, the defaults of what it leaves out, what triggers set, and
+/// what is generated from all of it. `None` when the condition needs a number that only the insert itself can draw.
 fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Option<Statement> {
-    let is_given = |name: &Arc<str>| batch.columns.contains(name);
-    let draws = |name: &Arc<str>| {
-        let column = table.column(name);
-        column.is_some_and(|column| matches!(column.default, DefaultValue::Identity(_))) && !is_given(name)
-    };
-    let mut is_drawn = false;
-    check.condition.visit(&mut |part| {
-        if let Expression::Column { source: SourceId::ROW, name, .. } = part {
-            is_drawn |= draws(name);
-        }
-    });
-    if is_drawn {
+    let drawn = drawn_columns(table, batch);
+    if reads_any(&check.condition, &drawn) {
         return None;
     }
     let mut writer = Writer::new(Values::AsParameters);
@@ -285,9 +276,30 @@ fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Option<Sta
             writer.syntax(" AS ").identifier(&column.name);
         }
     }
-    writer.syntax(" FROM (SELECT ");
-    let stored = table.columns.iter().filter(|column| !matches!(column.default, DefaultValue::Generated(_)));
-    writer.list(stored, ", ", |writer, column| {
+    writer.syntax(" FROM ");
+    let is_set = !table.set_by_triggers.is_empty();
+    if is_set {
+        writer.syntax("(SELECT ");
+        writer.list(stored_columns(table), ", ", |writer, column| {
+            match table.set_by_triggers.iter().find(|(name, _)| *name == column.name) {
+                Some((_, value)) => write(writer, value, RowColumns::Aliased),
+                None => {
+                    writer.syntax("s0.").identifier(&column.name);
+                }
+            }
+            writer.syntax(" AS ").identifier(&column.name);
+        });
+        writer.syntax(" FROM ");
+    }
+    write_sent(&mut writer, table, batch);
+    writer.syntax(if is_set { ") AS s0) AS s0" } else { ") AS s0" });
+    Some(writer.finish())
+}
+
+/// `(SELECT ? AS a, ... ) AS s0`: the row as it was sent, with the defaults of what it leaves out.
+fn write_sent(writer: &mut Writer, table: &Relation, batch: &Batch) {
+    writer.syntax("(SELECT ");
+    writer.list(stored_columns(table), ", ", |writer, column| {
         match (batch.columns.iter().position(|given| *given == column.name), &column.default) {
             (Some(cell), _) => {
                 writer.parameter(Parameter::Cell(cell));
@@ -299,8 +311,39 @@ fn proposed_row(table: &Relation, batch: &Batch, check: &RowCheck) -> Option<Sta
         }
         writer.syntax(" AS ").identifier(&column.name);
     });
-    writer.syntax(") AS s0) AS s0");
-    Some(writer.finish())
+    writer.syntax(") AS s0");
+}
+
+fn stored_columns(table: &Relation) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| !matches!(column.default, DefaultValue::Generated(_)))
+}
+
+/// The columns whose value needs a number that only the insert itself draws: directly, by a trigger, or generated.
+fn drawn_columns(table: &Relation, batch: &Batch) -> BTreeSet<Arc<str>> {
+    let counts = |column: &&Column| matches!(column.default, DefaultValue::Identity(_));
+    let is_left_out = |column: &&Column| !batch.columns.contains(&column.name);
+    let sent: BTreeSet<Arc<str>> =
+        table.columns.iter().filter(counts).filter(is_left_out).map(|column| column.name.clone()).collect();
+    let mut drawn = sent.clone();
+    for (name, value) in &table.set_by_triggers {
+        if reads_any(value, &sent) {
+            drawn.insert(name.clone());
+        } else {
+            drawn.remove(name);
+        }
+    }
+    for column in &table.columns {
+        if let DefaultValue::Generated(generated) = &column.default
+            && reads_any(&generated.expression, &drawn)
+        {
+            drawn.insert(column.name.clone());
+        }
+    }
+    drawn
+}
+
+fn reads_any(expression: &Expression, columns: &BTreeSet<Arc<str>>) -> bool {
+    columns.iter().any(|column| expression.reads_row_column(column))
 }
 
 /// Of a `_rowid_`: whether its row fulfils a condition.
