@@ -9,6 +9,8 @@ use datatype::function::BuiltinRef;
 use datatype::{Datum, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::native::{NativeCall, NativeFunction};
+
 /// Stands for one occurrence of a relation or subquery in an expression tree. Unique inside one tree; the row that
 /// a policy, check, default or generated column is about is always [`SourceId::ROW`].
 ///
@@ -247,6 +249,8 @@ pub enum Function {
     Builtin(BuiltinRef),
     /// An aggregate whose outcome depends on the order of its rows.
     Collect(Box<Collect>),
+    /// Something that only a PostgreSQL server has.
+    Native(NativeFunction),
 }
 
 /// An aggregate that puts its rows together. Its arguments are followed by the condition of `FILTER`, if there is one,
@@ -402,6 +406,13 @@ pub enum Source {
         id: SourceId,
         /// The query.
         query: Box<Query>,
+    },
+    /// The rows of a function, on a PostgreSQL server.
+    Call {
+        /// Its place in the tree.
+        id: SourceId,
+        /// The call.
+        call: Box<NativeCall>,
     },
 }
 
@@ -717,7 +728,7 @@ impl Source {
     /// Its place in the tree.
     pub fn id(&self) -> SourceId {
         match self {
-            Self::Relation { id, .. } | Self::Query { id, .. } => *id,
+            Self::Relation { id, .. } | Self::Query { id, .. } | Self::Call { id, .. } => *id,
         }
     }
 
@@ -727,7 +738,7 @@ impl Source {
         change_query: &mut dyn FnMut(Query) -> Query,
     ) -> Self {
         match self {
-            Self::Relation { .. } => self,
+            Self::Relation { .. } | Self::Call { .. } => self,
             Self::Query { id, query } => Self::Query { id, query: Box::new(query.rewrite(change, change_query)) },
         }
     }

@@ -47,6 +47,7 @@ fn add_sources(query: &Query, found: &mut Vec<InnerSource>) {
                 found.push((*id, None));
                 add_sources(query, found);
             }
+            Source::Call { id, .. } => found.push((*id, None)),
         }
     }
     for (_, other) in &query.unions {
@@ -106,7 +107,7 @@ fn source_change(renumbered: &BTreeMap<SourceId, SourceId>) -> impl FnMut(Query)
         if let Some(from) = &mut query.from {
             let joined = from.joins.iter_mut().map(|join| &mut join.source);
             for source in std::iter::once(&mut from.first).chain(joined) {
-                let (Source::Relation { id, .. } | Source::Query { id, .. }) = source;
+                let (Source::Relation { id, .. } | Source::Query { id, .. } | Source::Call { id, .. }) = source;
                 *id = renumbered.get(id).copied().unwrap_or(*id);
             }
         }

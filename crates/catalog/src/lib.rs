@@ -4,6 +4,7 @@
 
 mod expression;
 mod inline;
+mod native;
 mod privilege;
 mod relation;
 mod relationship;
@@ -18,6 +19,10 @@ pub use expression::{
     Projection, Query, RowCount, SetOperation, Sort, Source, SourceId,
 };
 pub use inline::{InnerSource, Placement};
+pub use native::{
+    ComputedColumn, Engine, NativeArgument, NativeArguments, NativeCall, NativeColumn, NativeFunction, NativeOperator,
+    NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery,
+};
 pub use privilege::{Grant, Privilege};
 pub use relation::{
     Check, Column, Command, DefaultValue, Domain, DomainCheck, ForeignKey, Generated, Identity, Index, IndexTerm,
@@ -29,6 +34,6 @@ pub use routine::{
     Argument, Deletion, Insertion, InsertionConflict, Modification, Returns, Routine, RoutineResult, RoutineStatement,
     Volatility,
 };
-pub use snapshot::{Catalog, DefaultExecutor, DefaultGrant, Snapshot};
+pub use snapshot::{Catalog, ComputedRelationship, DefaultExecutor, DefaultGrant, Snapshot};
 pub use suggestion::{nearest, nearest_routine, similar_columns};
 pub use trigger::{Event, Timing, Trigger, TriggerFunction};

@@ -8,6 +8,7 @@ use datatype::Type;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Query};
+use crate::native::{NativeColumn, NativeRelation};
 use crate::privilege::{Grant, Privilege};
 use crate::trigger::Trigger;
 
@@ -48,6 +49,9 @@ pub struct Relation {
     /// What its `BEFORE INSERT` triggers set in a new row, over the row as it was sent.
     #[serde(default)]
     pub set_by_triggers: Vec<(Arc<str>, Expression)>,
+    /// What a PostgreSQL server says of it.
+    #[serde(default)]
+    pub native: Option<NativeRelation>,
 }
 
 /// Table or view.
@@ -76,6 +80,9 @@ pub struct Column {
     /// The domain that it was declared with; its type is that of the domain.
     #[serde(default)]
     pub domain: Option<QualifiedName>,
+    /// What a PostgreSQL server says of it.
+    #[serde(default)]
+    pub native: Option<NativeColumn>,
 }
 
 /// What a column becomes when it is not given.
@@ -307,6 +314,7 @@ impl Relation {
             policies: Vec::new(),
             triggers: Vec::new(),
             set_by_triggers: Vec::new(),
+            native: None,
         }
     }
 
@@ -335,7 +343,10 @@ impl Relation {
 
     /// Whether rows can be inserted, changed and removed through it.
     pub fn is_writable(&self) -> bool {
-        self.view().is_none_or(|view| view.updatable.is_some())
+        match &self.native {
+            Some(native) => native.is_insertable || native.is_updatable || native.is_deletable,
+            None => self.view().is_none_or(|view| view.updatable.is_some()),
+        }
     }
 
     /// Whether one of `roles` may do `privilege` on `column`; on all of it when `column` is `None`.

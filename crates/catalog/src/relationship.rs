@@ -47,6 +47,13 @@ pub enum Cardinality {
         /// Whether `to` holds the foreign key.
         is_parent: bool,
     },
+    /// Whatever a function makes of a row, on a PostgreSQL server.
+    Computed {
+        /// The function, which takes the row.
+        function: QualifiedName,
+        /// Whether it gives one row at most.
+        is_to_one: bool,
+    },
     /// Many to many, through a join table whose primary key holds both foreign keys.
     ManyToMany(Junction),
 }
@@ -69,7 +76,11 @@ pub struct Junction {
 impl Relationship {
     /// Whether it leads to at most one row.
     pub fn is_to_one(&self) -> bool {
-        matches!(self.cardinality, Cardinality::ManyToOne { .. } | Cardinality::OneToOne { .. })
+        match &self.cardinality {
+            Cardinality::ManyToOne { .. } | Cardinality::OneToOne { .. } => true,
+            Cardinality::OneToMany { .. } | Cardinality::ManyToMany(_) => false,
+            Cardinality::Computed { is_to_one, .. } => *is_to_one,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use datatype::Type;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Projection, Query};
+use crate::native::NativeRoutine;
 
 /// A function of the schema's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Routine {
     pub comment: Option<String>,
     /// Who may call it (`EXECUTE`); `public` is everybody.
     pub executors: Vec<Arc<str>>,
+    /// What a PostgreSQL server says of it; it runs the body itself.
+    #[serde(default)]
+    pub native: Option<NativeRoutine>,
 }
 
 /// An input argument.

@@ -8,9 +8,10 @@ use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Function, Query};
+use crate::native::Engine;
 use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
-use crate::relationship::{self, Relationship};
+use crate::relationship::{self, Cardinality, Relationship};
 use crate::role::{Role, RoleStanding};
 use crate::routine::{self, Routine};
 use crate::trigger::TriggerFunction;
@@ -18,6 +19,9 @@ use crate::trigger::TriggerFunction;
 /// The part of the catalog that is declared, and kept inside the database of the embedded engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// Which engine's rules it follows.
+    #[serde(default)]
+    pub engine: Engine,
     /// The schemas with their comments.
     pub schemas: BTreeMap<Arc<str>, Option<String>>,
     /// Who has `USAGE` on a schema; `public` is everybody. A schema without an entry is closed.
@@ -26,6 +30,9 @@ pub struct Snapshot {
     /// Tables and views.
     #[serde(with = "as_list")]
     pub relations: BTreeMap<QualifiedName, Arc<Relation>>,
+    /// Relationships that functions compute, on a PostgreSQL server.
+    #[serde(default)]
+    pub computed_relationships: Vec<ComputedRelationship>,
     /// Functions.
     #[serde(default, with = "routine::as_list")]
     pub routines: BTreeMap<Signature, Arc<Routine>>,
@@ -45,6 +52,19 @@ pub struct Snapshot {
     /// `ALTER DEFAULT PRIVILEGES ... ON FUNCTIONS`, in the order in which they were said.
     #[serde(default)]
     pub default_executors: Vec<DefaultExecutor>,
+}
+
+/// A function that takes a row of a relation and gives rows of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComputedRelationship {
+    /// The function, whose name is the relationship's.
+    pub function: QualifiedName,
+    /// Whose row it takes.
+    pub from: QualifiedName,
+    /// Whose rows it gives.
+    pub to: QualifiedName,
+    /// Whether it gives one row at most.
+    pub is_to_one: bool,
 }
 
 /// Whether a role may call the functions that are created later.
@@ -154,9 +174,21 @@ fn add_below(snapshot: &Snapshot, query: &Query, calls: &mut Vec<Signature>, ope
 impl Catalog {
     /// Derives relationships and takes the snapshot in.
     pub fn new(snapshot: Snapshot) -> Self {
-        let relationships = relationship::derive(&snapshot.relations);
+        let mut relationships = relationship::derive(&snapshot.relations);
+        for computed in &snapshot.computed_relationships {
+            let ComputedRelationship { function, from, to, is_to_one } = computed.clone();
+            let is_self = from == to;
+            let cardinality = Cardinality::Computed { function, is_to_one };
+            let found = Relationship { from: from.clone(), to, cardinality, is_self };
+            relationships.entry(from).or_default().push(found);
+        }
         let view_calls = view_calls(&snapshot);
         Self { snapshot, relationships, view_calls }
+    }
+
+    /// Whether a PostgreSQL server types values, enforces rights and runs functions by itself.
+    pub fn is_native(&self) -> bool {
+        self.snapshot.engine == Engine::Postgres
     }
 
     /// The declared part.

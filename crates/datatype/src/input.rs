@@ -43,6 +43,8 @@ pub fn parse_in(data_type: &Type, text: &str, zone: &Zone) -> Result<Datum, Valu
         Type::Jsonb => Datum::Text(json::canonical(text)?),
         Type::Bytea => Datum::Bytes(parse_bytea(text)?),
         Type::Enum(definition) => Datum::Text(parse_label(definition, text)?.to_owned()),
+        // The server reads it.
+        Type::Native(_) => Datum::Text(text.to_owned()),
     })
 }
 

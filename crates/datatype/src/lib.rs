@@ -34,7 +34,7 @@ pub use datum::{Datum, DatumRef};
 pub use error::ValueError;
 pub use input::{from_json, parse, parse_in};
 pub use output::{write_json, write_output, write_text};
-pub use types::{EnumType, Type};
+pub use types::{EnumType, NativeKind, NativeType, Type};
 pub use zone::Zone;
 
 #[cfg(test)]

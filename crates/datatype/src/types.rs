@@ -13,6 +13,30 @@ pub struct EnumType {
     pub labels: Vec<Arc<str>>,
 }
 
+/// A type that only a PostgreSQL server knows: how it is compared, read and printed is the server's own affair.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NativeType {
+    /// Its name.
+    pub name: QualifiedName,
+    /// As `format_type` prints it, which is how it may stand in a statement: `text[]`, `public.citext`.
+    pub shown: Arc<str>,
+    /// Of what kind it is.
+    pub kind: NativeKind,
+}
+
+/// The kinds of native type, as far as they are treated differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NativeKind {
+    /// An array of elements of a type.
+    Array(Type),
+    /// A row type.
+    Composite,
+    /// `tsvector`, which full text is searched in as it is.
+    TextSearch,
+    /// Anything else.
+    Other,
+}
+
 /// The data types of PostgreSQL that Pando stores, compares and prints on every engine.
 ///
 /// The value of a type is a [`crate::Datum`]; which variant belongs to which type is said at each one.
@@ -56,6 +80,8 @@ pub enum Type {
     Bytea,
     /// An enumeration: `Text`, the label.
     Enum(Arc<EnumType>),
+    /// Any other type: `Text`, as PostgreSQL prints it. Only a PostgreSQL server has values of it.
+    Native(Arc<NativeType>),
 }
 
 impl Type {
@@ -86,6 +112,14 @@ impl Type {
         })
     }
 
+    /// Whether a JSON path can go into it on a PostgreSQL server, where arrays and rows become JSON for that.
+    pub fn is_structured(&self) -> bool {
+        match self {
+            Self::Native(native) => matches!(native.kind, NativeKind::Array(_) | NativeKind::Composite),
+            _ => false,
+        }
+    }
+
     /// PostgreSQL's full name without modifiers, as its messages print it: `character varying`.
     /// Enumerations give their bare name.
     pub fn name(&self) -> &str {
@@ -109,6 +143,7 @@ impl Type {
             Self::Jsonb => "jsonb",
             Self::Bytea => "bytea",
             Self::Enum(definition) => &definition.name.name,
+            Self::Native(definition) => &definition.shown,
         }
     }
 
@@ -168,7 +203,7 @@ impl Type {
             Self::Jsonb => 16,
             Self::Bytea => 17,
             Self::Interval => 18,
-            Self::Enum(_) => return None,
+            Self::Enum(_) | Self::Native(_) => return None,
         };
         // Bits 0-7 the kind, bit 8 whether there is a modifier, bits 9-40 precision or length, 41-56 the scale.
         let modifier: i64 = match self {

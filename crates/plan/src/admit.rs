@@ -10,6 +10,10 @@ use crate::error::PlanError;
 /// # Errors
 /// [`PlanError::PermissionDenied`] naming the first relation that is out of reach.
 pub fn admit(footprint: &Footprint, catalog: &Catalog, caller: &Caller) -> Result<(), PlanError> {
+    if catalog.is_native() {
+        // The engine enforces them, with what was granted by the moment that the statement runs.
+        return Ok(());
+    }
     let roles = catalog.roles_of(&caller.role);
     for (name, touch) in &footprint.touches {
         let Some(relation) = catalog.relation(name) else {
@@ -60,6 +64,17 @@ fn may_use(relation: &Relation, roles: &[&str], privilege: Privilege, columns: &
 /// The methods that a relation takes, for `OPTIONS`.
 pub fn allowed_methods(relation: &Relation) -> Vec<&'static str> {
     let mut methods = vec!["OPTIONS", "GET", "HEAD"];
+    if let Some(native) = &relation.native {
+        let can_put = native.is_insertable && native.is_updatable && !relation.primary_key.is_empty();
+        let may = [
+            ("POST", native.is_insertable),
+            ("PUT", can_put),
+            ("PATCH", native.is_updatable),
+            ("DELETE", native.is_deletable),
+        ];
+        methods.extend(may.into_iter().filter(|(_, is_allowed)| *is_allowed).map(|(method, _)| method));
+        return methods;
+    }
     if relation.is_writable() {
         methods.push("POST");
         if !relation.primary_key.is_empty() {

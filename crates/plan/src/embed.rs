@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Cardinality, Expression, From, Join, JoinKind, Query, Relationship, RowCount, Source, nearest};
+use catalog::{
+    Cardinality, Expression, From, Function, Join, JoinKind, NativeArguments, NativeCall, NativeFunction, Query,
+    Relationship, RowCount, Source, SourceId, nearest,
+};
+use datatype::Type;
 use rest::Embed;
 
 use crate::error::PlanError;
@@ -38,6 +42,10 @@ impl Planner<'_> {
         let all = self.context.catalog.relationships_from(origin);
         let mut found: Vec<&Relationship> =
             all.iter().filter(|relationship| self.is_meant(relationship, embed)).collect();
+        // One that a function computes stands in the place of those that keys tell of.
+        if found.iter().any(|relationship| computed_by(relationship).is_some()) {
+            found.retain(|relationship| computed_by(relationship).is_some());
+        }
         // A table that refers to itself has both directions under one name: the name means the children.
         if found.len() > 1 && found.iter().all(|relationship| relationship.is_self) {
             found.retain(|relationship| !is_child_side(relationship));
@@ -52,6 +60,9 @@ impl Planner<'_> {
     /// PostgREST's rules for what the name and the hint of an embed can mean.
     fn is_meant(&self, relationship: &Relationship, embed: &Embed) -> bool {
         let target = embed.relation.as_str();
+        if let Some(function) = computed_by(relationship) {
+            return function.schema == self.request.schema && *function.name == *target && embed.hint.is_none();
+        }
         // Whatever the name means, it never leads out of the schema that the request is for.
         if relationship.to.schema != self.request.schema {
             return false;
@@ -143,6 +154,12 @@ impl Planner<'_> {
                 });
                 self.key_pairs(around, &between, &junction.from_columns)?
             }
+            Cardinality::Computed { function, .. } => {
+                let arguments = NativeArguments::Row(around.source);
+                let call = NativeCall { name: function.clone(), arguments, value_name: None };
+                from.first = Source::Call { id: scope.source, call: Box::new(call) };
+                Vec::new()
+            }
         };
         let mut filter = self.conditions(&scope, &embed.select)?;
         filter.extend(self.visible(&scope)?);
@@ -231,8 +248,12 @@ pub(crate) fn equalities(keys: &[(Expression, Expression)]) -> Vec<Expression> {
         .collect()
 }
 
-/// An expression of a joined row that is null exactly when there is no row: one of the columns it was joined by.
-pub(crate) fn presence(keys: &[(Expression, Expression)]) -> Expression {
+/// Whether there is a joined row: whether one of the columns it was joined by is not null.
+pub(crate) fn presence(keys: &[(Expression, Expression)], source: SourceId) -> Expression {
+    if keys.is_empty() {
+        let function = Function::Native(NativeFunction::HasRow(source));
+        return Expression::Call { function, arguments: Vec::new(), data_type: Type::Boolean };
+    }
     let key = keys.first().map_or_else(|| Expression::constant(true), |(_, inner)| inner.clone());
     // The key's value does not matter, only whether it is there.
     Expression::IsNull(Box::new(key)).negated()
@@ -251,7 +272,15 @@ fn direct_columns(relationship: &Relationship) -> Option<&(Arc<str>, Arc<str>)> 
             [only] => Some(only),
             _ => None,
         },
-        Cardinality::ManyToMany(_) => None,
+        Cardinality::ManyToMany(_) | Cardinality::Computed { .. } => None,
+    }
+}
+
+/// The function that computes the relationship.
+fn computed_by(relationship: &Relationship) -> Option<&QualifiedName> {
+    match &relationship.cardinality {
+        Cardinality::Computed { function, .. } => Some(function),
+        _ => None,
     }
 }
 
@@ -270,7 +299,7 @@ fn constraint(relationship: &Relationship) -> Option<&str> {
         Cardinality::ManyToOne { constraint, .. }
         | Cardinality::OneToMany { constraint, .. }
         | Cardinality::OneToOne { constraint, .. } => Some(constraint),
-        Cardinality::ManyToMany(_) => None,
+        Cardinality::ManyToMany(_) | Cardinality::Computed { .. } => None,
     }
 }
 
@@ -321,6 +350,10 @@ fn candidate(relationship: &Relationship) -> (&'static str, String, String) {
                 ),
                 junction.relation.name.to_string(),
             )
+        }
+        Cardinality::Computed { function, is_to_one } => {
+            let cardinality = if *is_to_one { "many-to-one" } else { "one-to-many" };
+            (cardinality, format!("{}({from})", function.name), function.name.to_string())
         }
     }
 }

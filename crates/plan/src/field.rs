@@ -8,13 +8,14 @@ use rest::{Aggregate, FieldName, PathStep, PathTarget};
 
 use crate::error::PlanError;
 use crate::model::{Member, OutputField};
+use crate::native::native_aggregate;
 use crate::planner::{Planner, Scope};
 
 impl Planner<'_> {
     /// A column or a path into it.
     pub(crate) fn field(&mut self, scope: &Scope, field: &FieldName) -> Result<Expression, PlanError> {
         let column = self.column(scope, &field.column)?;
-        json_path(column, &field.path)
+        json_path(self.as_json(column, &field.path), &field.path)
     }
 
     /// The members that one selected field gives: several for `*`.
@@ -49,6 +50,7 @@ impl Planner<'_> {
             }
         };
         let mut expression = match (aggregate, operand) {
+            (Some(aggregate), operand) if self.is_native() => native_aggregate(aggregate, operand),
             (Some(aggregate), operand) => aggregated(aggregate, operand)?,
             (None, Some(operand)) => operand,
             (None, None) => aggregated(Aggregate::Count, None)?,
@@ -96,7 +98,7 @@ fn default_name(field: &FieldName) -> &str {
 fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanError> {
     let Some(last) = path.last() else { return Ok(column) };
     let data_type = column.data_type();
-    if !data_type.is_json() {
+    if !data_type.is_json() && !matches!(data_type, Type::Native(_)) {
         let operator = if path.first().is_some_and(|step| step.as_text) { "->>" } else { "->" };
         return Err(PlanError::UnknownOperator { left: data_type.name().to_owned(), operator });
     }
@@ -111,7 +113,7 @@ fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanEr
 }
 
 /// An aggregate over an operand, typed as PostgreSQL types it.
-fn aggregated(aggregate: Aggregate, operand: Option<Expression>) -> Result<Expression, PlanError> {
+pub(crate) fn aggregated(aggregate: Aggregate, operand: Option<Expression>) -> Result<Expression, PlanError> {
     let argument = operand.as_ref().map(Expression::data_type);
     let unknown = || PlanError::UnknownAggregate {
         function: aggregate.name(),

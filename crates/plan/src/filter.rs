@@ -75,6 +75,9 @@ impl Planner<'_> {
     }
 
     fn operation(&mut self, operand: Expression, operation: &Operation) -> Result<Expression, PlanError> {
+        if self.is_native() {
+            return self.native_operation(operand, operation);
+        }
         let data_type = operand.data_type();
         match operation {
             Operation::Compare { comparison, quantifier: None, value } => {
@@ -140,7 +143,7 @@ impl Planner<'_> {
 }
 
 /// `is`: three values for booleans, NULL for everything.
-fn is(operand: Expression, value: IsValue) -> Result<Expression, PlanError> {
+pub(crate) fn is(operand: Expression, value: IsValue) -> Result<Expression, PlanError> {
     let (wanted, truth) = match value {
         IsValue::Null => return Ok(Expression::IsNull(Box::new(operand))),
         IsValue::NotNull => return Ok(Expression::IsNull(Box::new(operand)).negated()),
@@ -158,20 +161,41 @@ fn is(operand: Expression, value: IsValue) -> Result<Expression, PlanError> {
     })
 }
 
-/// The operator that a comparison means for a type.
+/// The operator that a comparison means.
+pub(crate) fn operator_of(comparison: Comparison) -> Binary {
+    match comparison {
+        Comparison::Equal => Binary::Equal,
+        Comparison::NotEqual => Binary::NotEqual,
+        Comparison::Greater => Binary::Greater,
+        Comparison::GreaterOrEqual => Binary::GreaterOrEqual,
+        Comparison::Less => Binary::Less,
+        Comparison::LessOrEqual => Binary::LessOrEqual,
+        Comparison::Like => Binary::Like,
+        Comparison::ILike => Binary::ILike,
+        Comparison::Match => Binary::Match,
+        Comparison::IMatch => Binary::IMatch,
+    }
+}
+
+/// How messages spell it.
+fn spelling(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "<>",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Like => "~~",
+        Comparison::ILike => "~~*",
+        Comparison::Match => "~",
+        Comparison::IMatch => "~*",
+    }
+}
+
+/// The operator that a comparison means, if a type has it.
 fn operator(comparison: Comparison, data_type: &Type) -> Result<Binary, PlanError> {
-    let (operator, spelling) = match comparison {
-        Comparison::Equal => (Binary::Equal, "="),
-        Comparison::NotEqual => (Binary::NotEqual, "<>"),
-        Comparison::Greater => (Binary::Greater, ">"),
-        Comparison::GreaterOrEqual => (Binary::GreaterOrEqual, ">="),
-        Comparison::Less => (Binary::Less, "<"),
-        Comparison::LessOrEqual => (Binary::LessOrEqual, "<="),
-        Comparison::Like => (Binary::Like, "~~"),
-        Comparison::ILike => (Binary::ILike, "~~*"),
-        Comparison::Match => (Binary::Match, "~"),
-        Comparison::IMatch => (Binary::IMatch, "~*"),
-    };
+    let (operator, spelling) = (operator_of(comparison), spelling(comparison));
     if is_pattern(comparison) {
         if !data_type.is_text() {
             return Err(PlanError::UnknownOperator { left: data_type.name().to_owned(), operator: spelling });
@@ -187,7 +211,7 @@ fn is_pattern(comparison: Comparison) -> bool {
 }
 
 /// The type that the value of a comparison has: patterns are text.
-fn operand_type(comparison: Comparison, data_type: &Type) -> Type {
+pub(crate) fn operand_type(comparison: Comparison, data_type: &Type) -> Type {
     if is_pattern(comparison) { Type::Text } else { data_type.clone() }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod field;
 mod filter;
 mod model;
+mod native;
 mod order;
 mod planner;
 mod read;
@@ -23,8 +24,9 @@ mod write;
 pub use admit::{admit, allowed_methods};
 pub use error::PlanError;
 pub use model::{
-    Batch, Call, CallOutcome, CallStep, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge,
-    Operation, OutputField, Plan, Put, Read, RowCheck, Shape, Update,
+    Access, Batch, Call, CallOutcome, CallStep, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge,
+    NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, OutputField, Plan, Put, Read, RowCheck,
+    Shape, Update,
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};

@@ -23,6 +23,8 @@ pub struct Plan {
     pub expectation: Expectation,
     /// How the rows are put into the body.
     pub shape: Shape,
+    /// Whether anything may be changed.
+    pub access: Access,
 }
 
 /// How rows are put into the body. Tables give rows in an array; functions may give less.
@@ -49,6 +51,80 @@ pub enum Operation {
     Delete(Delete),
     /// Runs a function that writes.
     Call(Call),
+    /// Writes rows on a PostgreSQL server.
+    Write(NativeWrite),
+}
+
+/// Whether a plan may change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// The transaction is read-only.
+    #[default]
+    ReadOnly,
+    /// Rows may be written, by the statement itself or by a function that it calls.
+    ReadWrite,
+}
+
+/// A write that a PostgreSQL server types, checks and carries through views.
+#[derive(Debug, Clone)]
+pub struct NativeWrite {
+    /// The relation.
+    pub relation: Arc<Relation>,
+    /// What is done.
+    pub kind: NativeWriteKind,
+    /// What is answered of the rows.
+    pub returning: Option<Level>,
+    /// The primary key, if the answer tells where the row is.
+    pub location: Option<Vec<KeyColumn>>,
+}
+
+/// What a native write does.
+#[derive(Debug, Clone)]
+pub enum NativeWriteKind {
+    /// Adds rows, or changes those that exist.
+    Insert(NativeInsert),
+    /// Changes rows.
+    Update {
+        /// The columns that are set.
+        columns: Vec<Arc<str>>,
+        /// Their values: an array of one JSON object.
+        document: String,
+        /// Whether columns that the object lacks take their defaults instead of NULL.
+        applies_defaults: bool,
+        /// Which rows, over the row as [`catalog::SourceId::ROW`]; all of them hold.
+        filter: Vec<Expression>,
+    },
+    /// Removes rows.
+    Delete {
+        /// Which rows.
+        filter: Vec<Expression>,
+    },
+}
+
+/// An insert, upsert or put on a PostgreSQL server.
+#[derive(Debug, Clone)]
+pub struct NativeInsert {
+    /// The columns that are given.
+    pub columns: Vec<Arc<str>>,
+    /// Their values: an array of JSON objects.
+    pub document: String,
+    /// How many objects there are.
+    pub rows: u64,
+    /// Whether columns that an object lacks take their defaults instead of NULL.
+    pub applies_defaults: bool,
+    /// What happens when a row exists already.
+    pub conflict: Option<NativeConflict>,
+    /// Of a `PUT`: what must hold of the row that is sent.
+    pub put: Vec<Expression>,
+}
+
+/// How a native insert deals with rows that exist.
+#[derive(Debug, Clone)]
+pub struct NativeConflict {
+    /// The columns that tell that a row exists.
+    pub target: Vec<Arc<str>>,
+    /// The columns that take the new values; none leaves the row as it is.
+    pub merged: Vec<Arc<str>>,
 }
 
 /// A call of a function that writes: its statements in order, in one transaction.
@@ -302,6 +378,7 @@ impl Operation {
             Self::Insert(insert) => Some(&insert.table.name),
             Self::Update(update) => Some(&update.table.name),
             Self::Delete(delete) => Some(&delete.table.name),
+            Self::Write(write) => Some(&write.relation.name),
             Self::Call(_) => None,
         }
     }

@@ -44,7 +44,11 @@ impl Planner<'_> {
         let direction = if term.is_descending { Direction::Descending } else { Direction::Ascending };
         // Where no NULL can be, the engine's own place for them lets an index give the order.
         let engine_default = direction == Direction::Ascending;
-        let nulls_first = if is_nullable { term.nulls_first.unwrap_or(term.is_descending) } else { engine_default };
+        let nulls_first = if is_nullable || self.is_native() {
+            term.nulls_first.unwrap_or(term.is_descending)
+        } else {
+            engine_default
+        };
         Ok(Sort { expression, direction, nulls_first })
     }
 

@@ -9,7 +9,7 @@ use datatype::Zone;
 use rest::{Action, ApiRequest, Condition, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
 
 use crate::error::PlanError;
-use crate::model::{Expectation, Operation, Plan, Read, Shape};
+use crate::model::{Access, Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
 
 /// What planning depends on besides the request.
@@ -36,7 +36,7 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
     let (operation, shape) = match &request.target {
         Target::Routine(name) => {
             planner.check_paths()?;
-            planner.call(name)?
+            if planner.is_native() { planner.native_call(name)? } else { planner.call(name)? }
         }
         Target::Relation(_) | Target::Root => (planner.on_relation()?, Shape::default()),
     };
@@ -47,6 +47,7 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         zone: planner.zone,
         expectation: expectation(request),
         shape,
+        access: planner.access,
     })
 }
 
@@ -110,6 +111,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) next_inlined: u32,
     /// How many calls of functions were put in place.
     pub(crate) inlined_calls: u64,
+    /// Whether anything may be changed.
+    pub(crate) access: Access,
     next_source: u32,
 }
 
@@ -128,6 +131,7 @@ impl<'a> Planner<'a> {
             exempt: BTreeSet::new(),
             next_inlined: SourceId::FIRST_INLINED.0,
             inlined_calls: 0,
+            access: Access::ReadOnly,
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -137,6 +141,11 @@ impl<'a> Planner<'a> {
         let source = SourceId(self.next_source);
         self.next_source += 1;
         source
+    }
+
+    /// Whether the engine itself types values, enforces rights and runs functions.
+    pub(crate) fn is_native(&self) -> bool {
+        self.context.catalog.is_native()
     }
 
     /// The relation that the path names.
@@ -177,6 +186,10 @@ impl<'a> Planner<'a> {
         let relation = self.target()?;
         self.check_paths()?;
         Ok(match self.request.action {
+            _ if self.is_native() && self.request.action.writes() => {
+                self.access = Access::ReadWrite;
+                Operation::Write(self.native_write(&relation)?)
+            }
             Action::Insert | Action::Put => self.insert(&relation)?,
             Action::Update => self.update(&relation)?,
             Action::Delete => self.delete(&relation)?,
@@ -235,7 +248,7 @@ impl<'a> Planner<'a> {
 
     /// A column of a scope, read.
     pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
-        let column = scope.relation.column(name).ok_or_else(|| unknown_column(scope, name))?;
+        let Some(column) = scope.relation.column(name) else { return self.computed_column(scope, name) };
         self.note_read(scope, Some(&column.name));
         if let Some(Derived::Written(columns)) = &scope.derived {
             return columns.get(&column.name).cloned().ok_or_else(|| unknown_column(scope, name));

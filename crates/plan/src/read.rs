@@ -164,7 +164,9 @@ impl Planner<'_> {
         Ok(match (embed.is_spread, embed.select.is_empty()) {
             (true, _) => members,
             (false, true) => Vec::new(),
-            (false, false) => vec![Member::One { name, presence: presence(&reached.keys), members }],
+            (false, false) => {
+                vec![Member::One { name, presence: presence(&reached.keys, reached.scope.source), members }]
+            }
         })
     }
 

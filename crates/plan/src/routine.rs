@@ -26,7 +26,7 @@ use crate::write::{check_upsert, row_check};
 const QUALIFIER: &str = "pgrst_call";
 
 /// What the only column of a function that gives values is called.
-const VALUE: &str = "pgrst_scalar";
+pub(crate) const VALUE: &str = "pgrst_scalar";
 
 impl Planner<'_> {
     /// The call of a function.
@@ -53,7 +53,7 @@ impl Planner<'_> {
     }
 
     /// The function that fits the name and the names of the arguments; else one that takes the whole body.
-    fn resolve(&self, name: &str) -> Result<Arc<Routine>, PlanError> {
+    pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Routine>, PlanError> {
         let qualified = QualifiedName::new(self.request.schema.clone(), name);
         let named: Vec<&Arc<Routine>> = self.context.catalog.routines_named(&qualified).collect();
         let given = &self.request.payload.columns;
@@ -147,7 +147,7 @@ impl Planner<'_> {
     }
 
     /// `max-affected` needs rows to count.
-    fn check_guard(&self, routine: &Routine) -> Result<(), PlanError> {
+    pub(crate) fn check_guard(&self, routine: &Routine) -> Result<(), PlanError> {
         let is_guarded = self.request.preferences.guard().is_some();
         if is_guarded && !routine.returns.is_set { Err(PlanError::GuardWithoutSet) } else { Ok(()) }
     }
@@ -174,7 +174,7 @@ impl Planner<'_> {
     }
 
     /// The level of what a function gives: the request's filters, order and range hold for it as for a table.
-    fn result_level(&mut self, routine: &Routine, scope: Scope, from: From) -> Result<Level, PlanError> {
+    pub(crate) fn result_level(&mut self, routine: &Routine, scope: Scope, from: From) -> Result<Level, PlanError> {
         let request = self.request;
         let value = [SelectItem::Field {
             field: Some(rest::FieldName { column: VALUE.to_owned(), path: Vec::new() }),
@@ -198,7 +198,7 @@ impl Planner<'_> {
 
     /// The rows of a function as a relation: those of the table it was declared with, whose relationships then hold,
     /// or columns of its own.
-    fn result_scope(&mut self, routine: &Routine, derived: Derived) -> Scope {
+    pub(crate) fn result_scope(&mut self, routine: &Routine, derived: Derived) -> Scope {
         let declared = match &routine.returns.result {
             RoutineResult::Row { relation: Some(name), .. } => self.context.catalog.relation(name).cloned(),
             _ => None,
@@ -484,7 +484,7 @@ fn candidate(routine: &Routine) -> String {
     format!("{}({})", routine.signature.name, arguments.join(", "))
 }
 
-fn shape(returns: &Returns) -> Shape {
+pub(crate) fn shape(returns: &Returns) -> Shape {
     Shape {
         is_single: !returns.is_set,
         is_value: matches!(returns.result, RoutineResult::Value(_)),
@@ -536,5 +536,6 @@ fn column(name: &Arc<str>, data_type: &Type) -> Column {
         default: DefaultValue::None,
         comment: None,
         domain: None,
+        native: None,
     }
 }

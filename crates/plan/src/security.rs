@@ -42,7 +42,7 @@ impl Planner<'_> {
         source: SourceId,
     ) -> Result<Option<Expression>, PlanError> {
         let role = self.context.caller.role.clone();
-        if !relation.row_security || self.context.catalog.bypasses_row_security(&role) {
+        if self.is_native() || !relation.row_security || self.context.catalog.bypasses_row_security(&role) {
             return Ok(None);
         }
         if self.policies_open.contains(&relation.name) {
@@ -272,7 +272,7 @@ fn secure_query(
     let Some(from) = &mut query.from else { return query };
     let mut conditions: Vec<Expression> = query.filter.take().into_iter().collect();
     let secure = |source: &mut Source| {
-        let (Source::Relation { id, .. } | Source::Query { id, .. }) = source;
+        let (Source::Relation { id, .. } | Source::Query { id, .. } | Source::Call { id, .. }) = source;
         if let Some(fresh) = renumbered.get(id) {
             *id = *fresh;
         }

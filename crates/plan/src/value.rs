@@ -4,6 +4,7 @@ use catalog::Expression;
 use datatype::{Datum, Type, Zone, parse_in};
 
 use crate::error::PlanError;
+use crate::native::as_written;
 use crate::planner::Planner;
 
 impl Planner<'_> {
@@ -11,6 +12,9 @@ impl Planner<'_> {
     pub(crate) fn typed(&self, text: &str, data_type: &Type) -> Result<Expression, PlanError> {
         // The modifier is the column's, not the comparison's: `varchar(3)` may be compared with longer text.
         let data_type = data_type.without_modifier();
+        if self.is_native() {
+            return Ok(as_written(text, data_type));
+        }
         let value = match self.moment(text, &data_type) {
             Some(moment) => moment,
             None => parse_in(&data_type, text, &self.zone)?,
@@ -52,6 +56,9 @@ impl Planner<'_> {
 
     /// `expression::name`.
     pub(crate) fn cast(&self, expression: Expression, name: &str) -> Result<Expression, PlanError> {
+        if self.is_native() {
+            return Ok(Expression::Cast { operand: Box::new(expression), data_type: self.native_type(name) });
+        }
         let to = self.named_type(name)?;
         let from = expression.data_type();
         if from == to {

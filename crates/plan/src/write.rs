@@ -14,13 +14,18 @@ use crate::planner::{Planner, Scope};
 use crate::security::Half;
 
 /// Where a write goes: the table, and what the relation's columns are called there.
-struct Destination {
+pub(crate) struct Destination {
     table: Arc<Relation>,
     renames: Option<Arc<BTreeMap<Arc<str>, Arc<str>>>>,
     filter: Option<Expression>,
 }
 
 impl Destination {
+    /// The relation itself.
+    pub(crate) fn itself(relation: &Arc<Relation>) -> Self {
+        Self { table: relation.clone(), renames: None, filter: None }
+    }
+
     fn physical<'c>(&'c self, column: &'c Arc<str>) -> &'c Arc<str> {
         self.renames.as_ref().and_then(|renames| renames.get(column)).unwrap_or(column)
     }
@@ -119,7 +124,7 @@ impl Planner<'_> {
     }
 
     /// The scope of the rows that are written.
-    fn written_scope(&self, relation: &Arc<Relation>, destination: &Destination) -> Scope {
+    pub(crate) fn written_scope(&self, relation: &Arc<Relation>, destination: &Destination) -> Scope {
         Scope { renames: destination.renames.clone(), ..self.top(relation) }
     }
 
@@ -319,7 +324,7 @@ impl Planner<'_> {
     }
 
     /// What a write answers: the rows, or where the row is.
-    fn returning(
+    pub(crate) fn returning(
         &mut self,
         relation: &Arc<Relation>,
         destination: &Destination,
@@ -355,7 +360,7 @@ impl Planner<'_> {
     }
 
     /// The key that a `PUT` addresses: exactly the primary key, compared with `eq`.
-    fn put_key(&self, relation: &Relation) -> Result<Put, PlanError> {
+    pub(crate) fn put_key(&self, relation: &Relation) -> Result<Put, PlanError> {
         let mut key = BTreeMap::new();
         for placed in &self.request.conditions {
             let Condition::Filter(filter) = &placed.condition else { return Err(PlanError::PutFilters) };

@@ -66,6 +66,13 @@ pub enum Action {
     Options,
 }
 
+impl Action {
+    /// Whether rows are written.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Insert | Self::Put | Self::Update | Self::Delete)
+    }
+}
+
 /// What the path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {

@@ -129,7 +129,7 @@ impl Service {
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
 
         self.enter(trace, Step::Render);
-        let rendered = self.store.render(&plan);
+        let rendered = self.store.render(&plan)?;
 
         self.enter(trace, Step::Run);
         let is_void = plan.shape.is_void;

@@ -2,8 +2,11 @@
 //! [`Statement`].
 
 pub mod ddl;
+mod key;
+pub mod postgres;
 pub mod sqlite;
 mod statement;
 mod writer;
 
+pub use key::Key;
 pub use statement::{Parameter, Statement};

@@ -10,6 +10,8 @@ use crate::statement::{Parameter, Statement};
 pub(crate) enum Values {
     /// Into parameters: every statement that serves a request.
     AsParameters,
+    /// Into parameters with numbers (`$1`), as PostgreSQL has them.
+    AsNumbered,
     /// Into the text, as literals: DDL, which takes no parameters. Its values come from the schema's author.
     AsLiterals,
 }
@@ -20,13 +22,15 @@ pub(crate) struct Writer {
     text: String,
     parameters: Vec<Parameter>,
     values: Values,
+    /// The places of parameters that may stand in several places of the text.
+    shared: Vec<usize>,
     /// What the row that a statement of a trigger changes is called: there it can have no alias.
     row_name: Option<String>,
 }
 
 impl Writer {
     pub(crate) fn new(values: Values) -> Self {
-        Self { text: String::with_capacity(256), parameters: Vec::new(), values, row_name: None }
+        Self { text: String::with_capacity(256), parameters: Vec::new(), values, shared: Vec::new(), row_name: None }
     }
 
     /// The same, for a statement inside of a trigger that changes rows of a table.
@@ -73,15 +77,44 @@ impl Writer {
     /// Appends a value: a parameter, or in DDL a literal.
     pub(crate) fn value(&mut self, value: &Datum) -> &mut Self {
         match self.values {
-            Values::AsParameters => self.parameter(Parameter::Value(value.clone())),
+            Values::AsParameters | Values::AsNumbered => self.parameter(Parameter::Value(value.clone())),
             Values::AsLiterals => self.literal(value),
         }
     }
 
     /// Appends a parameter.
     pub(crate) fn parameter(&mut self, parameter: Parameter) -> &mut Self {
-        self.text.push('?');
         self.parameters.push(parameter);
+        if self.values == Values::AsNumbered {
+            self.text.push('$');
+            self.number(self.parameters.len() as u64);
+        } else {
+            self.text.push('?');
+        }
+        self
+    }
+
+    /// Appends a text that must be the same parameter wherever it stands, so that equal expressions are equal to the engine.
+    pub(crate) fn shared_text(&mut self, text: &str) -> &mut Self {
+        let known = self.shared.iter().copied().find(
+            |place| matches!(self.parameters.get(*place), Some(Parameter::Value(Datum::Text(known))) if known == text),
+        );
+        let Some(place) = known else {
+            self.shared.push(self.parameters.len());
+            return self.parameter(Parameter::Value(Datum::Text(text.to_owned())));
+        };
+        self.text.push('$');
+        self.number(place as u64 + 1)
+    }
+
+    /// Appends a number of rows, as a parameter.
+    pub(crate) fn row_count(&mut self, rows: u64) -> &mut Self {
+        self.parameter(Parameter::Value(Datum::Integer(i64::try_from(rows).unwrap_or(i64::MAX))))
+    }
+
+    /// Appends SQL that the engine itself printed: the name of a type, a default. Never anything of a request.
+    pub(crate) fn printed_by_engine(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
         self
     }
 

@@ -23,7 +23,10 @@ pub trait Store: Send + Sync + 'static {
     fn catalog(&self) -> Arc<Catalog>;
 
     /// Puts a plan into the engine's words. Pure: nothing is touched.
-    fn render(&self, plan: &Plan) -> Arc<Rendered>;
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] for a plan that was made from the catalog of another engine.
+    fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError>;
 
     /// Runs a rendered plan in one transaction.
     ///
@@ -68,6 +71,8 @@ pub trait Store: Send + Sync + 'static {
 pub enum Rendered {
     /// For the embedded engine.
     Sqlite(sql::sqlite::Rendered),
+    /// For a PostgreSQL server.
+    Postgres(sql::postgres::Rendered),
 }
 
 /// A rendered plan on its way to the engine.

@@ -45,6 +45,13 @@ pub enum StoreError {
     Engine(String),
 }
 
+impl StoreError {
+    /// A plan came to an engine that it was not made for.
+    pub(crate) fn other_engine() -> Self {
+        Self::Engine("the plan was made for another engine".to_owned())
+    }
+}
+
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         Self::Refused(Box::new(failure))

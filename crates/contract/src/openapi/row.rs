@@ -190,6 +190,11 @@ fn json_type(data_type: &Type) -> Option<&'static str> {
         | Type::Interval
         | Type::Bytea
         | Type::Enum(_) => "string",
+        Type::Native(native) => match &native.kind {
+            datatype::NativeKind::Array(_) => "array",
+            datatype::NativeKind::Composite => "object",
+            datatype::NativeKind::TextSearch | datatype::NativeKind::Other => "string",
+        },
     })
 }
 

@@ -180,6 +180,13 @@ impl Out<'_> {
             | Type::Timestamp
             | Type::TimestampTz
             | Type::Bytea => "string".to_owned(),
+            Type::Native(native) => match &native.kind {
+                datatype::NativeKind::Array(element) => format!("{}[]", self.type_name(element)),
+                // As Supabase's generator has it.
+                datatype::NativeKind::Composite | datatype::NativeKind::TextSearch | datatype::NativeKind::Other => {
+                    "unknown".to_owned()
+                }
+            },
             // As Supabase's generator has it.
             Type::Interval => "unknown".to_owned(),
         }
@@ -274,7 +281,10 @@ impl<'a> Lead<'a> {
             Cardinality::ManyToOne { constraint, columns } => (constraint, columns, false),
             Cardinality::OneToOne { constraint, columns, is_parent: false } => (constraint, columns, true),
             // The other ends are inferred by the client's types.
-            Cardinality::OneToOne { .. } | Cardinality::OneToMany { .. } | Cardinality::ManyToMany(_) => return None,
+            Cardinality::OneToOne { .. }
+            | Cardinality::OneToMany { .. }
+            | Cardinality::ManyToMany(_)
+            | Cardinality::Computed { .. } => return None,
         };
         let (columns, referenced) = pairs.iter().cloned().unzip();
         Some(Self { constraint, to, columns, referenced, is_one_to_one })

@@ -37,6 +37,7 @@ fn add_sources(query: &Query, found: &mut BTreeSet<QualifiedName>) {
                 found.insert(name.clone());
             }
             Source::Query { query, .. } => add_sources(query, found),
+            Source::Call { .. } => {}
         }
     }
     query.unions.iter().for_each(|(_, query)| add_sources(query, found));

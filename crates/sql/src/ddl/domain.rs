@@ -126,6 +126,7 @@ pub(super) fn column_of(domain: &Domain, name: Arc<str>) -> (Column, Vec<Check>)
         default: domain.default.clone().map_or(DefaultValue::None, DefaultValue::Expression),
         comment: None,
         domain: Some(domain.name.clone()),
+        native: None,
     };
     (column, checks)
 }

@@ -90,6 +90,7 @@ impl Translation {
             source: String::new(),
             comment: None,
             executors: vec![Arc::from("public")],
+            native: None,
         };
         let (source, start) = match &create.function_body {
             Some(CreateFunctionBody::AsBeforeOptions { body, link_symbol: None }) => body_text(body)?,

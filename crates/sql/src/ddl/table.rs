@@ -66,6 +66,7 @@ impl<'a> TableBuilder<'a> {
             default: DefaultValue::None,
             comment: None,
             domain: None,
+            native: None,
         };
         if is_serial {
             column.default = DefaultValue::Identity(Identity::ByDefault);

@@ -840,5 +840,6 @@ fn nothing(name: &QualifiedName) -> Routine {
         source: String::new(),
         comment: None,
         executors: Vec::new(),
+        native: None,
     }
 }

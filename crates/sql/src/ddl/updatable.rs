@@ -36,6 +36,7 @@ fn origin(query: &Query, id: SourceId, name: &str, snapshot: &Snapshot) -> Optio
             }
         }
         Source::Query { query, .. } => origins(query, snapshot).remove(name),
+        Source::Call { .. } => None,
     }
 }
 
@@ -159,7 +160,7 @@ fn highest(expression: &Expression) -> u32 {
 
 fn highest_source(query: &Query) -> u32 {
     let own = query.from.iter().flat_map(|from| from.sources()).map(|source| match source {
-        Source::Relation { id, .. } => id.0,
+        Source::Relation { id, .. } | Source::Call { id, .. } => id.0,
         Source::Query { id, query } => id.0.max(highest_source(query)),
     });
     own.chain(query.unions.iter().map(|(_, query)| highest_source(query))).max().unwrap_or(0)
@@ -183,7 +184,9 @@ fn shifted(expression: Expression, by: u32) -> Expression {
                     std::iter::once(&mut from.first).chain(from.joins.iter_mut().map(|join| &mut join.source));
                 for source in sources {
                     match source {
-                        Source::Relation { id, .. } | Source::Query { id, .. } => *id = moved(*id),
+                        Source::Relation { id, .. } | Source::Query { id, .. } | Source::Call { id, .. } => {
+                            *id = moved(*id)
+                        }
                     }
                 }
             }

@@ -96,6 +96,7 @@ impl Translation {
                 data_type: column.data_type.clone(),
                 is_nullable: true,
                 domain: None,
+                native: None,
                 default: DefaultValue::None,
                 comment: before
                     .and_then(|before| before.column(&column.name))

@@ -356,6 +356,8 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
         Function::BoolOr => plain(writer, "max("),
         // Its body stands in its place by now. If it ever did not, SQLite would refuse the name; no value is made up.
         Function::Routine(_) => plain(writer, "pando_unexpanded_routine("),
+        // Only a PostgreSQL server's catalog leads to these.
+        Function::Native(_) => plain(writer, "pando_native_function("),
         Function::Builtin(found) => write_builtin(writer, found.builtin(), arguments, row),
         Function::Collect(collect) => write_collection(writer, collect, arguments, row),
     }
@@ -517,6 +519,9 @@ fn write_source(writer: &mut Writer, source: &Source, row: RowColumns) {
     match source {
         Source::Relation { name, .. } => {
             writer.identifier(&names::physical_name(name));
+        }
+        Source::Call { .. } => {
+            writer.syntax("pando_native_call");
         }
         Source::Query { query, .. } => {
             writer.syntax("(");

@@ -24,13 +24,14 @@ pub enum Rendered {
     Call(Box<write::CallStatements>),
 }
 
-/// Renders a plan for SQLite.
-pub fn render(plan: &Plan) -> Rendered {
-    match &plan.operation {
+/// Renders a plan for SQLite; `None` for an operation that only a PostgreSQL server is planned for.
+pub fn render(plan: &Plan) -> Option<Rendered> {
+    Some(match &plan.operation {
         Operation::Read(read) => Rendered::Read(Box::new(read::read(read))),
         Operation::Insert(insert) => Rendered::Insert(Box::new(write::insert(insert))),
         Operation::Update(update) => Rendered::Update(Box::new(write::update(update))),
         Operation::Delete(delete) => Rendered::Delete(Box::new(write::delete(delete))),
         Operation::Call(call) => Rendered::Call(Box::new(write::call(call))),
-    }
+        Operation::Write(_) => return None,
+    })
 }

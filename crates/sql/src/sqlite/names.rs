@@ -47,7 +47,8 @@ pub fn storage(data_type: &Type) -> Storage {
         | Type::Interval
         | Type::Json
         | Type::Jsonb
-        | Type::Enum(_) => "TEXT",
+        | Type::Enum(_)
+        | Type::Native(_) => "TEXT",
     };
     Storage { class, collation: collation(data_type) }
 }

@@ -2,13 +2,12 @@
 //! around it with that row's key. In the same process that is cheaper than building JSON in SQL (measured), and a
 //! limit per parent costs nothing extra.
 
-use std::sync::Arc;
-
 use catalog::{Expression, From, JoinKind, SourceId};
 use datatype::{Datum, Type};
 use plan::{Level, Member, Read};
 
 use super::expression::{RowColumns, alias, write, write_all, write_collated, write_from, write_order};
+use crate::key::Key;
 use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
 
@@ -58,25 +57,6 @@ pub enum Shape {
         /// Which child.
         child: usize,
     },
-}
-
-/// A member's name, and the same ready to be written: `"name":`.
-#[derive(Debug, Clone)]
-pub struct Key {
-    /// The name.
-    pub name: Arc<str>,
-    /// The name as JSON with its colon.
-    pub json: Vec<u8>,
-}
-
-impl Key {
-    /// Prepares a name.
-    pub fn new(name: &Arc<str>) -> Self {
-        let mut json = Vec::with_capacity(name.len() + 3);
-        datatype::json::write_string(name, &mut json);
-        json.push(b':');
-        Self { name: name.clone(), json }
-    }
 }
 
 /// Which rows of the top level are read.

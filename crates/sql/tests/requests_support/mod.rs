@@ -68,7 +68,7 @@ pub fn plan(catalog: &Catalog, role: &str, request: &ApiRequest) -> Result<Plan,
 /// Every statement of a plan, with what it is for.
 pub fn statements(plan: &Plan) -> Vec<(String, Statement)> {
     let mut found = Vec::new();
-    match sql::sqlite::render(plan) {
+    match sql::sqlite::render(plan).expect("is planned for the embedded engine") {
         Rendered::Read(read) => {
             collect("read", &read, &mut found);
             if let plan::Operation::Read(what) = &plan.operation {

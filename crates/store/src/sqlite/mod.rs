@@ -215,8 +215,9 @@ impl Store for SqliteStore {
         self.current.catalog()
     }
 
-    fn render(&self, plan: &Plan) -> Arc<Rendered> {
-        Arc::new(Rendered::Sqlite(sql::sqlite::render(plan)))
+    fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {
+        let rendered = sql::sqlite::render(plan).ok_or_else(StoreError::other_engine)?;
+        Ok(Arc::new(Rendered::Sqlite(rendered)))
     }
 
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
@@ -224,6 +225,7 @@ impl Store for SqliteStore {
             match &*job.rendered {
                 Rendered::Sqlite(Sqlite::Read(_)) => self.readers.run(&job).await,
                 Rendered::Sqlite(_) => self.writer.write(job).await,
+                Rendered::Postgres(_) => Err(StoreError::other_engine()),
             }
         })
     }

@@ -306,7 +306,7 @@ impl Readers {
         let relation = match &job.plan.operation {
             plan::Operation::Read(read) => match &read.level.from.first {
                 catalog::Source::Relation { name, .. } => &*name.name,
-                catalog::Source::Query { .. } => "",
+                catalog::Source::Query { .. } | catalog::Source::Call { .. } => "",
             },
             _ => "",
         };
@@ -327,6 +327,7 @@ impl Readers {
 fn statement(job: &Job) -> Result<&ReadStatement, StoreError> {
     match &*job.rendered {
         Rendered::Sqlite(Sqlite::Read(read)) => Ok(read),
+        Rendered::Postgres(_) => Err(StoreError::other_engine()),
         Rendered::Sqlite(_) => Err(StoreError::Engine("a write was sent to the readers".to_owned())),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Bounds {
 
 /// Runs a write.
 pub(super) fn run(connection: &Connection, job: &Job, bounds: Bounds) -> Result<Ran, StoreError> {
-    let Rendered::Sqlite(rendered) = &*job.rendered;
+    let Rendered::Sqlite(rendered) = &*job.rendered else { return Err(StoreError::other_engine()) };
     let write = Write { connection, job, bounds };
     match rendered {
         Sqlite::Insert(insert) => write.insert(insert),
@@ -55,7 +55,7 @@ pub(super) fn is_single_statement(job: &Job) -> bool {
 
 /// Tells what a write did.
 pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
-    let Rendered::Sqlite(rendered) = &*job.rendered;
+    let Rendered::Sqlite(rendered) = &*job.rendered else { return };
     let (name, relation, text) = match rendered {
         Sqlite::Insert(insert) => {
             ("INSERT", &insert.table.name, insert.batches.first().map(|batch| batch.statement.text()))

@@ -1,0 +1,177 @@
+//! What a PostgreSQL server has beside what both engines have. There the server itself types values, enforces grants and
+//! policies, and carries writes through views; a plan only names things and says what is asked.
+
+use std::sync::Arc;
+
+use base::QualifiedName;
+use datatype::Type;
+use serde::{Deserialize, Serialize};
+
+use crate::expression::{Binary, Expression, SourceId};
+
+/// Which engine's rules a catalog follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Engine {
+    /// The embedded one: Pando types values, enforces grants and policies, and runs the bodies of functions.
+    #[default]
+    Embedded,
+    /// A PostgreSQL server, which does all of that itself.
+    Postgres,
+}
+
+/// What a PostgreSQL server says of a relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeRelation {
+    /// What it is.
+    pub kind: NativeRelationKind,
+    /// Whether rows can be inserted, directly or by a rule or trigger (`pg_relation_is_updatable`).
+    pub is_insertable: bool,
+    /// Whether rows can be changed.
+    pub is_updatable: bool,
+    /// Whether rows can be removed.
+    pub is_deletable: bool,
+    /// The functions that take a row of it and give a value: they are read like columns.
+    pub computed: Vec<ComputedColumn>,
+}
+
+/// A function over a row that is read like a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComputedColumn {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it gives.
+    pub data_type: Type,
+}
+
+/// The kinds of relation that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum NativeRelationKind {
+    Table,
+    PartitionedTable,
+    ForeignTable,
+    View,
+    MaterializedView,
+}
+
+/// What a PostgreSQL server says of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeColumn {
+    /// Its type as `format_type` prints it: SQL text of the server's own.
+    pub type_name: Arc<str>,
+    /// Its default as `pg_get_expr` prints it, `nextval('...')` of an identity included: SQL text of the server's own.
+    pub default: Option<Arc<str>>,
+}
+
+/// What a PostgreSQL server says of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeRoutine {
+    /// The types of its input arguments as `format_type` prints them, in order.
+    pub argument_types: Vec<Arc<str>>,
+    /// Whether its last argument takes any number of values.
+    pub is_variadic: bool,
+    /// The media type that its outcome is, for a domain that is named after one.
+    pub media_type: Option<Arc<str>>,
+}
+
+/// Operators and functions that only a PostgreSQL server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NativeFunction {
+    /// An operator between two operands.
+    Operator(NativeOperator),
+    /// `left operator ANY (array)`, or `ALL`: the second operand is an array.
+    Quantified {
+        /// The comparison.
+        operator: Binary,
+        /// `ALL`
+        is_all: bool,
+    },
+    /// `vector @@ query(configuration, text)`: the operands are what is searched, the query, and the configuration if
+    /// there is one.
+    Search {
+        /// How the query is read.
+        query: SearchQuery,
+        /// Whether what is searched is a document that is yet to become a `tsvector`.
+        is_document: bool,
+    },
+    /// `IS UNKNOWN`
+    IsUnknown,
+    /// Whether an outer join found a row of a source; no operands.
+    HasRow(SourceId),
+    /// `to_jsonb(value)`
+    ToJsonb,
+}
+
+/// How a full text query is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's: to_tsquery, plainto_tsquery, ...")]
+pub enum SearchQuery {
+    ToTsquery,
+    Plain,
+    Phrase,
+    WebSearch,
+}
+
+/// The operators of arrays, ranges and documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NativeOperator {
+    /// `@>`
+    Contains,
+    /// `<@`
+    ContainedBy,
+    /// `&&`
+    Overlaps,
+    /// `<<`
+    StrictlyLeft,
+    /// `>>`
+    StrictlyRight,
+    /// `&<`
+    NotRightOf,
+    /// `&>`
+    NotLeftOf,
+    /// `-|-`
+    Adjacent,
+}
+
+/// The call of a function in `FROM`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NativeCall {
+    /// The function.
+    pub name: QualifiedName,
+    /// What it is given.
+    pub arguments: NativeArguments,
+    /// Of a function that gives values: what its only column is called.
+    pub value_name: Option<Arc<str>>,
+}
+
+/// What a function in `FROM` is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum NativeArguments {
+    /// Members of a JSON object, by their names.
+    Named {
+        /// The object.
+        document: Expression,
+        /// The members that are given.
+        arguments: Vec<NativeArgument>,
+    },
+    /// A single value for its only argument.
+    Whole {
+        /// The value.
+        value: Expression,
+        /// The argument's type.
+        type_name: Arc<str>,
+    },
+    /// A row: the function computes a relationship.
+    Row(SourceId),
+}
+
+/// A member of the object that a function is called with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeArgument {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub type_name: Arc<str>,
+    /// Whether it is an array of all values of a variadic argument.
+    pub is_variadic: bool,
+}

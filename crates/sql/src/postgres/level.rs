@@ -1,0 +1,281 @@
+//! Levels: one `SELECT` with all that is embedded in it.
+
+use catalog::{Expression, From, JoinKind, SourceId};
+use datatype::Type;
+use plan::{Level, Member, Read};
+use rest::Format;
+
+use super::Rendered;
+use super::expression::{alias, write, write_conditions, write_from, write_order};
+use crate::key::Key;
+use crate::statement::Statement;
+use crate::writer::{Values, Writer};
+
+/// What the rows of a statement become.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    /// The members of each row.
+    pub members: Vec<Shape>,
+}
+
+/// One member of a row's output, over the fields of the row or record it stands in.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// A single value.
+    Value {
+        /// Its name.
+        key: Key,
+        /// Which field.
+        field: usize,
+        /// Its type as the catalog has it, for types that the server made up itself.
+        data_type: Type,
+    },
+    /// A joined row: an object, or null when the field `presence` is not true.
+    One {
+        /// Its name.
+        key: Key,
+        /// The field that tells whether there is a row.
+        presence: usize,
+        /// The object's members.
+        members: Vec<Shape>,
+    },
+    /// An array of records: an array of objects, or the first one.
+    Rows {
+        /// Its name.
+        key: Key,
+        /// Which field.
+        field: usize,
+        /// The members of each object, over the fields of its record.
+        members: Vec<Shape>,
+        /// Whether an object is wanted.
+        is_to_one: bool,
+    },
+    /// An array of records, each of its members as an array of this row.
+    SpreadRows {
+        /// Which field.
+        field: usize,
+        /// The members, over the fields of the records.
+        members: Vec<Shape>,
+    },
+}
+
+/// How values stand in the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    /// As they are, for the driver to print; types that it does not know as JSON.
+    AsJson,
+    /// As they are; types that the driver does not know as their text.
+    AsText,
+}
+
+impl Printed {
+    fn of(format: Format) -> Self {
+        if matches!(format, Format::Csv) { Self::AsText } else { Self::AsJson }
+    }
+}
+
+/// What a row is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// What the level names.
+    Filtered,
+    /// The rows that the statement before it wrote.
+    Written,
+}
+
+/// The columns of a row or record while they are collected: the same expression stands there once.
+struct Fields<'l> {
+    items: Vec<Field<'l>>,
+    printed: Printed,
+}
+
+enum Field<'l> {
+    Value(Expression),
+    Rows { level: &'l Level, fields: Fields<'l>, is_to_one: bool },
+}
+
+impl<'l> Fields<'l> {
+    fn new(printed: Printed) -> Self {
+        Self { items: Vec::new(), printed }
+    }
+
+    fn value(&mut self, expression: &Expression) -> usize {
+        let is_same = |item: &Field<'_>| matches!(item, Field::Value(known) if known == expression);
+        if let Some(found) = self.items.iter().position(is_same) {
+            return found;
+        }
+        self.items.push(Field::Value(expression.clone()));
+        self.items.len() - 1
+    }
+
+    fn rows(&mut self, level: &'l Level, is_to_one: bool) -> (usize, Vec<Shape>) {
+        // What is embedded is JSON even where the row around it is CSV.
+        let mut fields = Fields::new(Printed::AsJson);
+        let members = shapes(&level.members, &mut fields);
+        self.items.push(Field::Rows { level, fields, is_to_one });
+        (self.items.len() - 1, members)
+    }
+}
+
+fn shapes<'l>(members: &'l [Member], fields: &mut Fields<'l>) -> Vec<Shape> {
+    members
+        .iter()
+        .map(|member| match member {
+            Member::Value(value) => Shape::Value {
+                key: Key::new(&value.name),
+                field: fields.value(&value.expression),
+                data_type: value.expression.data_type(),
+            },
+            Member::One { name, presence, members } => {
+                Shape::One { key: Key::new(name), presence: fields.value(presence), members: shapes(members, fields) }
+            }
+            Member::Rows { name, level, is_to_one } => {
+                let (field, members) = fields.rows(level, *is_to_one);
+                Shape::Rows { key: Key::new(name), field, members, is_to_one: *is_to_one }
+            }
+            Member::SpreadRows { level } => {
+                let (field, members) = fields.rows(level, false);
+                Shape::SpreadRows { field, members }
+            }
+        })
+        .collect()
+}
+
+/// Renders a read.
+pub(super) fn read(read: &Read, format: Format) -> Rendered {
+    let mut writer = Writer::new(Values::AsNumbered);
+    let level = &read.level;
+    if !read.wants_body {
+        return Rendered {
+            main: count_page(level),
+            body: Body::default(),
+            count: read.counts.then(|| count(level)),
+            count_page: None,
+            counts_inserted: false,
+        };
+    }
+    let members = write_level(&mut writer, level, Rows::Filtered, format);
+    Rendered {
+        main: writer.finish(),
+        body: Body { members },
+        count: read.counts.then(|| count(level)),
+        count_page: Some(count_page(level)),
+        counts_inserted: false,
+    }
+}
+
+/// Appends the `SELECT` of a level at the top.
+pub(super) fn write_level(writer: &mut Writer, level: &Level, rows: Rows, format: Format) -> Vec<Shape> {
+    let mut fields = Fields::new(Printed::of(format));
+    let members = shapes(&level.members, &mut fields);
+    writer.syntax("SELECT ");
+    write_fields(writer, &fields);
+    write_rest(writer, level, rows, &[]);
+    members
+}
+
+fn write_fields(writer: &mut Writer, fields: &Fields<'_>) {
+    writer.list(&fields.items, ", ", |writer, item| match item {
+        Field::Value(expression) => write_printed(writer, expression, fields.printed),
+        Field::Rows { level, fields, is_to_one } => write_embedded(writer, level, fields, *is_to_one),
+    });
+}
+
+/// `ARRAY(SELECT ROW(...) FROM ...)`
+fn write_embedded(writer: &mut Writer, level: &Level, fields: &Fields<'_>, is_to_one: bool) {
+    writer.syntax("ARRAY(SELECT ROW(");
+    write_fields(writer, fields);
+    writer.syntax(")");
+    let keys: Vec<(&Expression, &Expression)> = level.keys.iter().map(|(outer, inner)| (inner, outer)).collect();
+    write_rest(writer, level, Rows::Filtered, &keys);
+    if is_to_one && level.limit.is_none() {
+        writer.syntax(" LIMIT 1");
+    }
+    writer.syntax(")");
+}
+
+/// Everything behind the select list.
+fn write_rest(writer: &mut Writer, level: &Level, rows: Rows, keys: &[(&Expression, &Expression)]) {
+    match rows {
+        Rows::Filtered => write_from(writer, &level.from),
+        Rows::Written => {
+            // The rows that were written stand where the relation stood.
+            writer.syntax(" FROM pando_written AS ");
+            alias(writer, SourceId::ROW);
+            super::expression::write_joins(writer, &level.from.joins);
+        }
+    }
+    write_conditions(writer, &level.filter, keys);
+    write_groups(writer, level);
+    write_order(writer, &level.order);
+    write_range(writer, level);
+}
+
+fn write_groups(writer: &mut Writer, level: &Level) {
+    if level.group_by.is_empty() {
+        return;
+    }
+    writer.syntax(" GROUP BY ");
+    writer.list(&level.group_by, ", ", |writer, part| write(writer, part));
+}
+
+fn write_range(writer: &mut Writer, level: &Level) {
+    if let Some(limit) = level.limit {
+        writer.syntax(" LIMIT ").row_count(limit);
+    }
+    if level.offset > 0 {
+        writer.syntax(" OFFSET ").row_count(level.offset);
+    }
+}
+
+/// A value of the select list.
+fn write_printed(writer: &mut Writer, expression: &Expression, printed: Printed) {
+    match (expression.data_type(), printed) {
+        (Type::Native(_), Printed::AsJson) => {
+            writer.syntax("to_json(");
+            write(writer, expression);
+            writer.syntax(")");
+        }
+        (Type::Native(_), Printed::AsText) => {
+            writer.syntax("CAST(");
+            write(writer, expression);
+            writer.syntax(" AS text)");
+        }
+        _ => write(writer, expression),
+    }
+}
+
+/// Counts all rows that a level's filter lets through.
+fn count(level: &Level) -> Statement {
+    let mut writer = Writer::new(Values::AsNumbered);
+    if level.is_aggregated {
+        writer.syntax("SELECT count(*) FROM (SELECT ");
+        writer.syntax(if level.group_by.is_empty() { "count(*)" } else { "1" });
+        write_from(&mut writer, &level.from);
+        write_conditions(&mut writer, &level.filter, &[]);
+        write_groups(&mut writer, level);
+        writer.syntax(") AS counted");
+    } else {
+        writer.syntax("SELECT count(*)");
+        // A left join adds no row and removes none, unless what it leads to is a function.
+        let is_needed =
+            |join: &&catalog::Join| join.kind != JoinKind::Left || matches!(join.source, catalog::Source::Call { .. });
+        let joins = level.from.joins.iter().filter(is_needed).cloned().collect();
+        write_from(&mut writer, &From { first: level.from.first.clone(), joins });
+        write_conditions(&mut writer, &level.filter, &[]);
+    }
+    writer.finish()
+}
+
+/// Counts the rows of a level's page: never more are looked at than the page needs.
+fn count_page(level: &Level) -> Statement {
+    let mut writer = Writer::new(Values::AsNumbered);
+    writer.syntax("SELECT count(*) FROM (SELECT ");
+    writer.syntax(if level.is_aggregated && level.group_by.is_empty() { "count(*)" } else { "1" });
+    write_from(&mut writer, &level.from);
+    write_conditions(&mut writer, &level.filter, &[]);
+    write_groups(&mut writer, level);
+    write_range(&mut writer, level);
+    writer.syntax(") AS counted");
+    writer.finish()
+}

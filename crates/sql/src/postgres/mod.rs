@@ -1,0 +1,37 @@
+//! PostgreSQL's dialect. Every read is one statement, whatever is embedded: rows of a to-many embed are an array of
+//! records in their parent's row, which the driver takes apart. Values go as parameters without a type, so that the server
+//! reads them as it reads a literal.
+
+mod expression;
+mod level;
+mod write;
+
+use plan::{Operation, Plan};
+
+use crate::statement::Statement;
+
+pub use level::{Body, Shape};
+
+/// The statements of a plan.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The statement that does what is asked.
+    pub main: Statement,
+    /// What its rows become; empty where it gives none.
+    pub body: Body,
+    /// Counts all rows that fit.
+    pub count: Option<Statement>,
+    /// Counts the rows of the page, for an answer that is streamed.
+    pub count_page: Option<Statement>,
+    /// Of an upsert: whether `pgrst.inserted` tells how many rows are new.
+    pub counts_inserted: bool,
+}
+
+/// Renders a plan for PostgreSQL; `None` for an operation that only the embedded engine is planned for.
+pub fn render(plan: &Plan) -> Option<Rendered> {
+    match &plan.operation {
+        Operation::Read(read) => Some(level::read(read, plan.format)),
+        Operation::Write(write) => Some(write::write(write, plan.format)),
+        Operation::Insert(_) | Operation::Update(_) | Operation::Delete(_) | Operation::Call(_) => None,
+    }
+}

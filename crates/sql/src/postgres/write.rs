@@ -1,0 +1,251 @@
+//! Writes. The body goes as one JSON document that the server takes apart and types, as PostgREST does it; what is answered
+//! is read from the rows that the statement gives back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use catalog::{Column, Expression, Relation, SourceId};
+use datatype::Datum;
+use plan::{KeyColumn, Level, Member, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind};
+use rest::Format;
+
+use super::Rendered;
+use super::expression::{alias, write as write_expression, write_conditions, write_name};
+use super::level::{Body, Rows, Shape, write_level};
+use crate::key::Key;
+use crate::statement::Parameter;
+use crate::writer::{Values, Writer};
+
+/// How many rows of an upsert are new is counted in this setting: one up for each row, one down for each that existed.
+const COUNT_UP: &str = "set_config('pgrst.inserted', \
+     (coalesce(nullif(current_setting('pgrst.inserted', true), '')::bigint, 0) + 1)::text, true) <> '0'";
+const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
+     (coalesce(nullif(current_setting('pgrst.inserted', true), '')::bigint, 0) - 1)::text, true) <> '-1'";
+
+/// Renders a write.
+pub(super) fn write(write: &NativeWrite, format: Format) -> Rendered {
+    let mut writer = Writer::new(Values::AsNumbered);
+    let returned = returned_columns(write);
+    let answers = write.returning.is_some() || write.location.is_some();
+    if answers {
+        writer.syntax("WITH pando_written AS (");
+    }
+    let counts_inserted = match &write.kind {
+        NativeWriteKind::Insert(insert) => write_insert(&mut writer, &write.relation, insert),
+        NativeWriteKind::Update { columns, document, applies_defaults, filter } => {
+            write_update(&mut writer, &write.relation, columns, document, *applies_defaults, filter);
+            false
+        }
+        NativeWriteKind::Delete { filter } => {
+            writer.syntax("DELETE FROM ");
+            write_target(&mut writer, &write.relation);
+            write_conditions(&mut writer, filter, &[]);
+            false
+        }
+    };
+    let mut members = Vec::new();
+    if answers {
+        write_returning(&mut writer, &returned);
+        writer.syntax(") ");
+        members = match (&write.returning, &write.location) {
+            (Some(level), _) => write_level(&mut writer, level, Rows::Written, format),
+            (None, location) => write_location(&mut writer, location.as_deref().unwrap_or_default()),
+        };
+    }
+    Rendered { main: writer.finish(), body: Body { members }, count: None, count_page: None, counts_inserted }
+}
+
+/// `"public"."zones" AS s0`
+fn write_target(writer: &mut Writer, relation: &Relation) {
+    write_name(writer, &relation.name);
+    writer.syntax(" AS ");
+    alias(writer, SourceId::ROW);
+}
+
+/// `RETURNING s0."code", ...`; rows alone where no column is wanted.
+fn write_returning(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
+    writer.syntax(" RETURNING ");
+    if columns.is_empty() {
+        writer.syntax("1");
+    }
+    writer.list(columns, ", ", |writer, column| {
+        alias(writer, SourceId::ROW);
+        writer.syntax(".").identifier(column);
+    });
+}
+
+fn write_location(writer: &mut Writer, columns: &[KeyColumn]) -> Vec<Shape> {
+    writer.syntax("SELECT ");
+    writer.list(columns, ", ", |writer, column| {
+        writer.syntax("CAST(");
+        alias(writer, SourceId::ROW);
+        writer.syntax(".").identifier(&column.physical).syntax(" AS text)");
+    });
+    writer.syntax(" FROM pando_written AS ");
+    alias(writer, SourceId::ROW);
+    let shape = |(field, column): (usize, &KeyColumn)| Shape::Value {
+        key: Key::new(&column.name),
+        field,
+        data_type: datatype::Type::Text,
+    };
+    columns.iter().enumerate().map(shape).collect()
+}
+
+/// The columns of the written rows that the answer is made of. Only these are given back: the caller may read no others.
+fn returned_columns(write: &NativeWrite) -> BTreeSet<Arc<str>> {
+    let mut found = BTreeSet::new();
+    let mut note = |expression: &Expression| {
+        expression.visit(&mut |part| {
+            if let Expression::Column { source: SourceId::ROW, name, .. } = part {
+                found.insert(name.clone());
+            }
+        });
+    };
+    if let Some(level) = &write.returning {
+        visit_level(level, &mut note);
+    }
+    found.extend(write.location.iter().flatten().map(|column| column.physical.clone()));
+    found
+}
+
+fn visit_level(level: &Level, visit: &mut dyn FnMut(&Expression)) {
+    level.from.joins.iter().filter_map(|join| join.on.as_ref()).for_each(&mut *visit);
+    level.filter.iter().chain(&level.group_by).for_each(&mut *visit);
+    level.order.iter().for_each(|sort| visit(&sort.expression));
+    level.keys.iter().for_each(|(outer, _)| visit(outer));
+    visit_members(&level.members, visit);
+}
+
+fn visit_members(members: &[Member], visit: &mut dyn FnMut(&Expression)) {
+    for member in members {
+        match member {
+            Member::Value(value) => visit(&value.expression),
+            Member::One { presence, members, .. } => {
+                visit(presence);
+                visit_members(members, visit);
+            }
+            Member::Rows { level, .. } | Member::SpreadRows { level } => visit_level(level, visit),
+        }
+    }
+}
+
+/// Gives whether the setting counts the new rows.
+fn write_insert(writer: &mut Writer, relation: &Relation, insert: &NativeInsert) -> bool {
+    writer.syntax("INSERT INTO ");
+    write_target(writer, relation);
+    if insert.columns.is_empty() {
+        // As many rows of defaults as there are objects.
+        writer.syntax(" SELECT FROM generate_series(1, ").row_count(insert.rows).syntax(") AS body");
+        return write_conflict(writer, insert.conflict.as_ref());
+    }
+    let columns = columns(relation, &insert.columns);
+    writer.syntax("(");
+    writer.list(&columns, ", ", |writer, column| {
+        writer.identifier(&column.name);
+    });
+    writer.syntax(") SELECT ");
+    write_body_columns(writer, &columns);
+    writer.syntax(" FROM ");
+    write_body(writer, &columns, &insert.document, insert.applies_defaults);
+    let is_upsert = insert.conflict.is_some();
+    if is_upsert || !insert.put.is_empty() {
+        writer.syntax(" WHERE ");
+        if is_upsert {
+            writer.syntax(COUNT_UP);
+        }
+        for condition in &insert.put {
+            writer.syntax(if is_upsert { " AND " } else { "" });
+            write_expression(writer, condition);
+        }
+    }
+    write_conflict(writer, insert.conflict.as_ref())
+}
+
+fn write_conflict(writer: &mut Writer, conflict: Option<&NativeConflict>) -> bool {
+    let Some(conflict) = conflict else { return false };
+    writer.syntax(" ON CONFLICT (");
+    writer.list(&conflict.target, ", ", |writer, column| {
+        writer.identifier(column);
+    });
+    if conflict.merged.is_empty() {
+        writer.syntax(") DO NOTHING");
+        return false;
+    }
+    writer.syntax(") DO UPDATE SET ");
+    writer.list(&conflict.merged, ", ", |writer, column| {
+        writer.identifier(column).syntax(" = EXCLUDED.").identifier(column);
+    });
+    writer.syntax(" WHERE ").syntax(COUNT_DOWN);
+    true
+}
+
+fn write_update(
+    writer: &mut Writer,
+    relation: &Relation,
+    names: &[Arc<str>],
+    document: &str,
+    applies_defaults: bool,
+    filter: &[Expression],
+) {
+    let columns = columns(relation, names);
+    let Some(first) = relation.columns.first().filter(|_| columns.is_empty()) else {
+        writer.syntax("UPDATE ");
+        write_target(writer, relation);
+        writer.syntax(" SET ");
+        writer.list(&columns, ", ", |writer, column| {
+            writer.identifier(&column.name).syntax(" = body.").identifier(&column.name);
+        });
+        writer.syntax(" FROM (SELECT ");
+        write_body_columns(writer, &columns);
+        writer.syntax(" FROM ");
+        write_body(writer, &columns, document, applies_defaults);
+        writer.syntax(" LIMIT 1) AS body");
+        return write_conditions(writer, filter, &[]);
+    };
+    // Nothing is set: nothing is changed and no row is answered.
+    writer.syntax("UPDATE ");
+    write_target(writer, relation);
+    writer.syntax(" SET ").identifier(&first.name).syntax(" = ");
+    alias(writer, SourceId::ROW);
+    writer.syntax(".").identifier(&first.name).syntax(" WHERE false");
+}
+
+fn columns<'r>(relation: &'r Relation, names: &[Arc<str>]) -> Vec<&'r Column> {
+    names.iter().filter_map(|name| relation.column(name)).collect()
+}
+
+/// The body's columns, from what stands in the place of the written row.
+fn write_body_columns(writer: &mut Writer, columns: &[&Column]) {
+    writer.list(columns, ", ", |writer, column| {
+        alias(writer, SourceId::ROW);
+        writer.syntax(".").identifier(&column.name);
+    });
+}
+
+/// The body as rows. With defaults, an object of them is laid under each row; then what the row has stands over it.
+fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_defaults: bool) {
+    let defaults: Vec<(&Column, &Arc<str>)> = columns
+        .iter()
+        .filter_map(|column| Some((*column, column.native.as_ref()?.default.as_ref()?)))
+        .filter(|_| applies_defaults)
+        .collect();
+    if defaults.is_empty() {
+        writer.syntax("json_to_recordset(").parameter(Parameter::Value(Datum::Text(document.to_owned())));
+        writer.syntax("::json)");
+    } else {
+        writer.syntax("jsonb_to_recordset((SELECT jsonb_agg(jsonb_build_object(");
+        writer.list(defaults, ", ", |writer, (column, default)| {
+            writer.value(&Datum::Text(column.name.to_string())).syntax("::text, ").printed_by_engine(default);
+        });
+        writer.syntax(") || element) FROM jsonb_array_elements(");
+        writer.parameter(Parameter::Value(Datum::Text(document.to_owned()))).syntax("::jsonb) AS element))");
+    }
+    writer.syntax(" AS ");
+    alias(writer, SourceId::ROW);
+    writer.syntax("(");
+    writer.list(columns, ", ", |writer, column| {
+        let type_name = column.native.as_ref().map_or("text", |native| &native.type_name);
+        writer.identifier(&column.name).syntax(" ").printed_by_engine(type_name);
+    });
+    writer.syntax(")");
+}
