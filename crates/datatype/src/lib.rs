@@ -1,11 +1,12 @@
 //! What a value is: PostgreSQL's data types, their text and JSON forms, comparison, casts and arithmetic,
-//! the same on every engine. Pure: no engine, no clock, no wire.
+//! the same on every engine, and their form on PostgreSQL's wire ([`binary`]). Pure: no engine, no clock, no socket.
 //!
 //! Every function is total: whatever the input, it answers or gives a [`ValueError`]; it never panics.
 
 mod aggregate;
 mod arithmetic;
 pub mod array;
+pub mod binary;
 mod bytea;
 mod calendar;
 mod cast;

@@ -4,6 +4,7 @@ mod arithmetic;
 mod input;
 
 use std::cmp::Ordering;
+use std::io::Write as _;
 
 use crate::calendar::{MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND};
 use crate::{DatumRef, Type, ValueError};
@@ -44,8 +45,15 @@ impl Interval {
 
     /// As PostgreSQL prints it: `1 year 2 mons -3 days +04:05:06.7`.
     pub(crate) fn to_text(self) -> String {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Prints it as [`Self::to_text`] does, without allocating.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        let start = out.len();
         let months = i64::from(self.months);
-        let mut text = String::new();
         let mut was_negative = false;
         for (value, unit) in
             [(months / MONTHS_PER_YEAR, "year"), (months % MONTHS_PER_YEAR, "mon"), (i64::from(self.days), "day")]
@@ -53,39 +61,45 @@ impl Interval {
             if value == 0 {
                 continue;
             }
-            if !text.is_empty() {
-                text.push(' ');
+            if out.len() > start {
+                out.push(b' ');
             }
             if was_negative && value > 0 {
-                text.push('+');
+                out.push(b'+');
             }
-            text += &format!("{value} {unit}");
+            out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(unit.as_bytes());
             if value != 1 {
-                text.push('s');
+                out.push(b's');
             }
             was_negative = value < 0;
         }
-        if text.is_empty() || self.microseconds != 0 {
-            self.push_clock(was_negative, &mut text);
+        let is_empty = out.len() == start;
+        if is_empty || self.microseconds != 0 {
+            if !is_empty {
+                out.push(b' ');
+            }
+            self.write_clock(was_negative, out);
         }
-        text
     }
 
-    fn push_clock(self, was_negative: bool, text: &mut String) {
-        if !text.is_empty() {
-            text.push(' ');
-        }
+    fn write_clock(self, was_negative: bool, out: &mut Vec<u8>) {
         if self.microseconds < 0 {
-            text.push('-');
+            out.push(b'-');
         } else if was_negative {
-            text.push('+');
+            out.push(b'+');
         }
         let all = self.microseconds.unsigned_abs();
         let second = MICROSECONDS_PER_SECOND.unsigned_abs();
         let (seconds, fraction) = (all / second, all % second);
-        *text += &format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        // Writing into a vector does not fail.
+        let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         if fraction != 0 {
-            *text += format!(".{fraction:06}").trim_end_matches('0');
+            let _ = write!(out, ".{fraction:06}");
+            while out.last() == Some(&b'0') {
+                out.pop();
+            }
         }
     }
 

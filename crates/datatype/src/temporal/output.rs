@@ -30,19 +30,54 @@ pub(crate) fn write_time(microseconds: i64, out: &mut Vec<u8>) {
 
 /// Prints a timestamp without time zone.
 pub(crate) fn write_timestamp(microseconds: i64, style: Style, out: &mut Vec<u8>) {
-    if !write_infinity(microseconds, out) && write_moment(microseconds, style, out) {
-        out.extend_from_slice(b" BC");
+    if !write_infinity(microseconds, out) {
+        write_moment(Moment::since_1970(microseconds), style, out);
     }
 }
 
 /// Prints a timestamp with time zone as the zone's clocks show it, with their offset.
 pub(crate) fn write_timestamp_tz(microseconds: i64, zone: &Zone, style: Style, out: &mut Vec<u8>) {
-    if write_infinity(microseconds, out) {
-        return;
+    if !write_infinity(microseconds, out) {
+        write_moment_in(Moment::since_1970(microseconds), zone, style, out);
     }
-    let offset = zone.offset_at(microseconds.div_euclid(MICROSECONDS_PER_SECOND));
-    let local = microseconds.saturating_add(offset * MICROSECONDS_PER_SECOND);
-    let is_before_christ = write_moment(local, style, out);
+}
+
+/// A day and the time on it. It reaches further than 64 bits of microseconds since 1970 do, as PostgreSQL's timestamps,
+/// which count from 2000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Days since 1970.
+    pub(crate) days: i64,
+    /// Microseconds since midnight, less than a day.
+    pub(crate) clock: i64,
+}
+
+impl Moment {
+    fn since_1970(microseconds: i64) -> Self {
+        Self {
+            days: microseconds.div_euclid(MICROSECONDS_PER_DAY),
+            clock: microseconds.rem_euclid(MICROSECONDS_PER_DAY),
+        }
+    }
+
+    /// So many seconds later, at most some days.
+    fn later(self, seconds: i64) -> Self {
+        let clock = self.clock + seconds * MICROSECONDS_PER_SECOND;
+        Self { days: self.days + clock.div_euclid(MICROSECONDS_PER_DAY), clock: clock.rem_euclid(MICROSECONDS_PER_DAY) }
+    }
+}
+
+/// Prints a finite timestamp without time zone.
+pub(crate) fn write_moment(moment: Moment, style: Style, out: &mut Vec<u8>) {
+    if write_day_and_clock(moment, style, out) {
+        out.extend_from_slice(b" BC");
+    }
+}
+
+/// Prints a finite timestamp with time zone; the moment is one of UTC.
+pub(crate) fn write_moment_in(moment: Moment, zone: &Zone, style: Style, out: &mut Vec<u8>) {
+    let offset = zone.offset_at(moment.days * SECONDS_PER_DAY + moment.clock / MICROSECONDS_PER_SECOND);
+    let is_before_christ = write_day_and_clock(moment.later(offset), style, out);
     write_offset(offset, style, out);
     if is_before_christ {
         out.extend_from_slice(b" BC");
@@ -59,10 +94,10 @@ fn write_infinity(value: i64, out: &mut Vec<u8>) -> bool {
 }
 
 /// Whether the year is before Christ, which is said at the end.
-fn write_moment(microseconds: i64, style: Style, out: &mut Vec<u8>) -> bool {
-    let is_before_christ = write_day(microseconds.div_euclid(MICROSECONDS_PER_DAY), out);
+fn write_day_and_clock(moment: Moment, style: Style, out: &mut Vec<u8>) -> bool {
+    let is_before_christ = write_day(moment.days, out);
     out.push(if style == Style::Json { b'T' } else { b' ' });
-    write_clock(microseconds.rem_euclid(MICROSECONDS_PER_DAY), out);
+    write_clock(moment.clock, out);
     is_before_christ
 }
 
@@ -110,7 +145,7 @@ fn write_fraction(microseconds: i64, out: &mut Vec<u8>) {
 }
 
 /// `+00`, `+05:30`, `-00:19:32`; JSON always has minutes.
-fn write_offset(seconds: i64, style: Style, out: &mut Vec<u8>) {
+pub(crate) fn write_offset(seconds: i64, style: Style, out: &mut Vec<u8>) {
     let sign = if seconds < 0 { b'-' } else { b'+' };
     let seconds = seconds.abs().min(SECONDS_PER_DAY);
     let [tens, ones] = two(seconds / 3600);
