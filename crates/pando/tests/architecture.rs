@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The floors, from the ground up. A crate leans on lower floors only, or on the neighbours named in [`NEIGHBOURS`].
 const FLOORS: &[(&str, &[&str])] = &[
     ("the ground", &["base"]),
-    ("the meters and the values", &["telemetry", "datatype"]),
+    ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store"]),
     ("the rooms", &["identity", "service"]),
@@ -37,6 +37,9 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("hyper", &["edge"]),
     ("hyper-util", &["edge"]),
     ("rusqlite", &["store"]),
+    ("wire", &["store"]),
+    ("postgres-protocol", &["wire"]),
+    ("tokio-rustls", &["wire"]),
     ("swagger-ui-redist", &["edge"]),
     ("sqlparser", &["sql"]),
     ("ring", &["identity"]),
