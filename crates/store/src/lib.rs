@@ -2,6 +2,7 @@
 
 mod driver;
 mod error;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;

@@ -1,0 +1,3 @@
+//! A PostgreSQL server.
+
+mod introspect;
