@@ -90,8 +90,34 @@ pub struct Job {
     pub now: Timestamp,
     /// Whether a write is kept.
     pub commits: bool,
+    /// What was asked, as functions and policies may see it.
+    pub request: Arc<RequestFacts>,
     /// The trace that the request belongs to, for the log.
     pub trace_id: Option<[u8; 16]>,
+}
+
+/// A request as functions and policies on a PostgreSQL server may see it (`request.method`, `request.headers`, ...).
+#[derive(Debug, Clone, Default)]
+pub struct RequestFacts {
+    /// The method.
+    pub method: http::Method,
+    /// The path below the mount, `/rpc/whoami`.
+    pub path: String,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The schema that it is for.
+    pub schema: String,
+    /// The time zone that it asked for.
+    pub time_zone: Option<String>,
+}
+
+/// What a function or trigger says about the answer: `response.headers` and `response.status`, as it set them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// A JSON array of objects, each a header.
+    pub headers: Option<String>,
+    /// A number.
+    pub status: Option<String>,
 }
 
 /// What running gave.
@@ -105,6 +131,8 @@ pub struct Ran {
     pub inserted: Option<u64>,
     /// Of an insert: the primary key of its single row, where it was asked for.
     pub location: Option<Vec<(String, Option<String>)>>,
+    /// What a function or trigger says about the answer.
+    pub reply: Reply,
     /// The body in the plan's format; empty where none was asked for.
     pub body: Body,
 }

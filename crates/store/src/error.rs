@@ -22,6 +22,9 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the database is closed")]
     Closed,
+    /// The server cannot be reached, or the connection to it was lost.
+    #[error("the database does not answer: {0}")]
+    Unreachable(String),
     /// The file cannot be used.
     #[error("{path}: {problem}; {advice}", path = path.display())]
     Unusable {
@@ -67,6 +70,11 @@ impl From<StoreError> for Failure {
             StoreError::Timeout => Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
                 "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",
             ),
+            StoreError::Unreachable(why) => {
+                Self::new(Kind::Unavailable, "PGRST001", "Database client error. Retrying the connection.")
+                    .with_inside(why)
+                    .with_retry_after(1)
+            }
             StoreError::Closed => {
                 Self::new(Kind::Unavailable, "PANDO503", "The server is shutting down").with_retry_after(1)
             }

@@ -1,7 +1,9 @@
 //! Where: the drivers behind one promise. The only way in is [`open`]; which engine answers, nobody above knows.
 
+mod body;
 mod driver;
 mod error;
+mod guard;
 mod postgres;
 mod sqlite;
 
@@ -10,9 +12,11 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, Observer, Operation, Piece, Ran, Rendered, Store,
+    AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, Observer, Operation, Piece, Ran, Rendered, Reply,
+    RequestFacts, Store,
 };
 pub use error::StoreError;
+pub use postgres::Settings as PostgresSettings;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 
@@ -21,6 +25,8 @@ pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 pub enum Config {
     /// The embedded engine: a single file.
     Sqlite(SqliteSettings),
+    /// A PostgreSQL server.
+    Postgres(PostgresSettings),
 }
 
 /// Opens the engine, creating the file of the embedded one when there is none.
@@ -33,6 +39,7 @@ pub async fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     match config {
+        Config::Postgres(settings) => postgres::open(settings, clock, observer).await,
         Config::Sqlite(settings) => Ok(sqlite::open(settings, clock, observer)?),
     }
 }

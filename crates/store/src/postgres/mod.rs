@@ -1,3 +1,156 @@
-//! A PostgreSQL server.
+//! A PostgreSQL server. It types values, enforces grants and row security and runs functions by itself; here its catalog is
+//! read, requests are sent to it in one flight each, and its binary rows become the body.
 
+mod failure;
 mod introspect;
+mod output;
+mod pool;
+mod run;
+mod session;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base::Clock;
+use catalog::Catalog;
+use plan::Plan;
+use wire::Target;
+
+use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
+use crate::error::StoreError;
+use pool::Pool;
+
+/// How a PostgreSQL server is used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it is: a URI or a keyword/value string, as libpq takes them.
+    pub url: String,
+    /// The environment variables that libpq knows (`PGHOST`, `PGPASSWORD`, ...), as the process has them.
+    pub environment: BTreeMap<String, String>,
+    /// The most connections.
+    pub connections: usize,
+    /// How long a request waits for a connection.
+    pub wait: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// The most bytes of an answer that are held in memory at once.
+    pub max_buffered_bytes: usize,
+    /// Schemas that are searched besides the one of the request (PostgREST's `db-extra-search-path`).
+    pub extra_search_path: Vec<String>,
+    /// Settings that every transaction gets (PostgREST's `app.settings.*`).
+    pub application: Vec<(String, String)>,
+}
+
+pub(crate) struct PostgresStore {
+    settings: Settings,
+    pool: Arc<Pool>,
+    catalog: ArcSwap<Catalog>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Connects and reads the catalog.
+pub(crate) async fn open(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let target = Target::parse(&settings.url, &|name| settings.environment.get(name).cloned())
+        .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+    let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
+    let wire = wire::Settings { parameters, ..wire::Settings::default() };
+    let pool = Pool::new(target, wire, settings.connections, settings.wait);
+    let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
+    store.reload().await?;
+    Ok(Arc::new(store))
+}
+
+impl PostgresStore {
+    /// Reads the catalog anew and puts it in its place.
+    async fn reload(&self) -> Result<(), StoreError> {
+        let mut lease = self.pool.take(false).await?;
+        let read = introspect::snapshot(lease.connection()?).await;
+        let snapshot = read.map_err(|error| failure::of_connection(&error))?;
+        self.catalog.store(Arc::new(Catalog::new(snapshot)));
+        Ok(())
+    }
+
+    /// The schemas that names without one are looked for in, quoted.
+    fn search_path(&self, schema: &str) -> String {
+        let mut path = String::new();
+        let extra = self.settings.extra_search_path.iter().map(String::as_str);
+        for name in std::iter::once(schema).chain(extra.filter(|name| *name != schema)) {
+            path.push_str(if path.is_empty() { "\"" } else { ", \"" });
+            path.push_str(&name.replace('"', "\"\""));
+            path.push('"');
+        }
+        path
+    }
+
+    /// `SELECT set_config($1, $2, true), ...` for so many settings.
+    #[allow(clippy::unused_self, reason = "to be kept ready here")]
+    fn setup_text(&self, count: usize) -> String {
+        let mut text = String::from("SELECT ");
+        for place in 0..count {
+            let comma = if place > 0 { ", " } else { "" };
+            let _infallible = write!(text, "{comma}set_config(${}, ${}, true)", 2 * place + 1, 2 * place + 2);
+        }
+        text
+    }
+}
+
+impl Store for PostgresStore {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {
+        let rendered = sql::postgres::render(plan).ok_or_else(StoreError::other_engine)?;
+        Ok(Arc::new(Rendered::Postgres(rendered)))
+    }
+
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
+        Box::pin(async move {
+            match &*job.rendered {
+                Rendered::Postgres(rendered) => self.run_job(&job, rendered).await,
+                Rendered::Sqlite(_) => Err(StoreError::other_engine()),
+            }
+        })
+    }
+
+    fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn apply_migration(&self, _migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::other_engine()) })
+    }
+
+    fn gauges(&self) -> Gauges {
+        let (connections_used, connections_idle, reads_waiting) = self.pool.counts();
+        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: 0 }
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            let mut lease = self.pool.take(false).await?;
+            let asked = lease.connection()?.query("SELECT 1", &[]).await;
+            asked.map(drop).map_err(|error| failure::of_connection(&error))
+        })
+    }
+
+    fn was_checked(&self) -> bool {
+        true
+    }
+
+    fn check_whole(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}

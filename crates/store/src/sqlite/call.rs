@@ -9,7 +9,8 @@ use super::failure::translate;
 use super::functions::{datum, raise};
 use super::output::{self, KeepAll, Output};
 use super::write::Write;
-use crate::driver::{Body, Ran};
+use crate::body;
+use crate::driver::{Body, Ran, Reply};
 use crate::error::StoreError;
 
 impl Write<'_> {
@@ -35,7 +36,7 @@ impl Write<'_> {
         self.check_expectation(rows)?;
         let body = if shape.is_void { Bytes::new() } else { body };
         let total = planned.counts.then_some(rows);
-        Ok(Ran { rows, total, inserted: None, location: None, body: Body::Full(body) })
+        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body: Body::Full(body) })
     }
 
     fn step(&self, step: &StepStatements) -> Result<Option<(u64, Bytes)>, StoreError> {
@@ -93,9 +94,9 @@ impl Write<'_> {
             Output { format, shape, zone: &self.job.plan.zone, written: "[]", most_bytes: self.bounds.most_bytes };
         let mut prepared = output::prepare(self.connection, read).map_err(translate)?;
         let mut out = Vec::new();
-        output::open(format, shape, &mut out);
+        body::open(format, shape, &mut out);
         let rows = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll(&shown)).map_err(translate)?;
-        output::close(format, shape, rows, &mut out);
+        body::close(format, shape, rows, &mut out);
         Ok((rows, output::body(out)))
     }
 
@@ -108,8 +109,8 @@ impl Write<'_> {
     fn no_rows(&self) -> Bytes {
         let (format, shape) = (self.job.plan.format, self.job.plan.shape);
         let mut out = Vec::new();
-        output::open(format, shape, &mut out);
-        output::close(format, shape, 0, &mut out);
+        body::open(format, shape, &mut out);
+        body::close(format, shape, 0, &mut out);
         Bytes::from(out)
     }
 }

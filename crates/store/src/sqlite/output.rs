@@ -9,6 +9,7 @@ use sql::Parameter;
 use sql::sqlite::read::{ReadStatement, Shape};
 
 use super::functions::{Bound, datum, raise};
+use crate::body::{canonical, is_single, separate, write_csv_cell};
 
 /// A statement made ready together with those of its embeds.
 pub(super) struct Prepared<'c> {
@@ -254,12 +255,6 @@ fn write_object(
     Ok(())
 }
 
-fn separate(start: usize, out: &mut Vec<u8>) {
-    if out.len() > start {
-        out.push(b',');
-    }
-}
-
 fn write_key(member: &Shape, out: &mut Vec<u8>) {
     match member {
         Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
@@ -382,49 +377,6 @@ fn write_plain(data_type: &Type, value: datatype::DatumRef<'_>, output: &Output<
     }
 }
 
-/// Embedded JSON stands in CSV as `jsonb` prints.
-fn canonical(json: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&json);
-    datatype::json::canonical(&text).map_or(json.clone(), String::into_bytes)
-}
-
-/// A cell as PostgreSQL's row output quotes it, which is what PostgREST sends.
-fn write_csv_cell(cell: &[u8], is_first: bool, out: &mut Vec<u8>) {
-    if !is_first {
-        out.push(b',');
-    }
-    let is_special =
-        |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || byte.is_ascii_whitespace() || *byte == 0x0b;
-    if !cell.is_empty() && !cell.iter().any(is_special) {
-        out.extend_from_slice(cell);
-        return;
-    }
-    out.push(b'"');
-    for byte in cell {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(*byte);
-        }
-        out.push(*byte);
-    }
-    out.push(b'"');
-}
-
-/// What stands before the first row.
-pub(super) fn open(format: Format, shape: Wrapping, out: &mut Vec<u8>) {
-    if matches!(format, Format::Array { .. }) && !shape.is_single {
-        out.push(b'[');
-    }
-}
-
-/// Whether the body is the first row alone: asked for by the client, or all that a function gives.
-fn is_single(format: Format, shape: Wrapping) -> bool {
-    match format {
-        Format::Object { .. } => true,
-        Format::Array { .. } => shape.is_single,
-        Format::Csv | Format::OpenApi => false,
-    }
-}
-
 /// An object of nulls: the row of a function that found none.
 pub(super) fn write_nulls(names: &[std::sync::Arc<str>], out: &mut Vec<u8>) {
     if names.is_empty() {
@@ -438,21 +390,6 @@ pub(super) fn write_nulls(names: &[std::sync::Arc<str>], out: &mut Vec<u8>) {
         out.extend_from_slice(b":null");
     }
     out.push(b'}');
-}
-
-/// What stands after the last row.
-pub(super) fn close(format: Format, shape: Wrapping, rows: u64, out: &mut Vec<u8>) {
-    match format {
-        Format::Array { .. } if shape.is_single => {
-            if rows == 0 {
-                out.extend_from_slice(b"null");
-            }
-        }
-        Format::Array { .. } => out.push(b']'),
-        // Without a row there is no header either, only the end of its line.
-        Format::Csv if rows == 0 => out.push(b'\n'),
-        Format::Csv | Format::Object { .. } | Format::OpenApi => {}
-    }
 }
 
 /// The finished body.

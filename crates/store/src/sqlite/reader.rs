@@ -24,8 +24,10 @@ use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
-use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
+use crate::body;
+use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
+use crate::guard::{not_single, too_many_affected};
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
 const INLINE_BUDGET: Duration = Duration::from_millis(8);
@@ -295,9 +297,9 @@ impl Readers {
         if !wants_body {
             return prepared.count_rows(&shown).map_err(translate);
         }
-        output::open(plan.format, plan.shape, out);
+        body::open(plan.format, plan.shape, out);
         let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
-        output::close(plan.format, plan.shape, rows, out);
+        body::close(plan.format, plan.shape, rows, out);
         Ok(rows)
     }
 
@@ -362,7 +364,7 @@ fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<R
     }
     check_guard(job, rows)?;
     let total = total(connection, job, rows)?;
-    Ok(Ran { rows, total, inserted: None, location: None, body })
+    Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body })
 }
 
 /// `max-affected` on a function that reads: its rows count as affected.
@@ -371,18 +373,6 @@ fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
         Some(most) if rows > most => Err(too_many_affected(rows)),
         _ => Ok(()),
     }
-}
-
-/// The refusal of more rows than `max-affected` allows.
-pub(super) fn too_many_affected(rows: u64) -> Failure {
-    Failure::new(Kind::BadRequest, "PGRST124", "Query result exceeds max-affected preference constraint")
-        .with_details(format!("The query affects {rows} rows"))
-}
-
-/// The refusal of anything but one row, where one was asked for.
-pub(super) fn not_single(rows: u64) -> Failure {
-    Failure::new(Kind::NotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object")
-        .with_details(format!("The result contains {rows} rows"))
 }
 
 /// All rows that fit, where they are to be counted.
@@ -470,6 +460,7 @@ impl Streamed<'_> {
             total,
             inserted: None,
             location: None,
+            reply: Reply::default(),
             body: Body::Stream(receiver),
         });
         let is_told = ran.is_ok();

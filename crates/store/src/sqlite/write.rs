@@ -16,9 +16,10 @@ use sql::sqlite::write::{
 use super::failure::{Attempt, AttemptKind, translate, translate_write};
 use super::functions::{Bound, datum, raise};
 use super::output::{self, KeepAll, Output};
-use super::reader::{not_single, too_many_affected};
-use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
+use crate::body;
+use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
+use crate::guard::{not_single, too_many_affected};
 
 /// How much a write may take.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +114,7 @@ impl Write<'_> {
             (Some(location), [row]) => Some(self.location(location, *row)?),
             _ => None,
         };
-        Ok(Ran { rows, total: Some(rows), inserted: Some(touched.inserted), location, body })
+        Ok(Ran { rows, total: Some(rows), inserted: Some(touched.inserted), location, reply: Reply::default(), body })
     }
 
     /// Adds rows, those of each batch with its statement.
@@ -218,7 +219,7 @@ impl Write<'_> {
         let count = rows.len() as u64;
         self.check_expectation(count)?;
         let body = self.body(update.returning.as_ref(), &rows)?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, reply: Reply::default(), body })
     }
 
     /// Changes rows, and gives their `_rowid_`s.
@@ -249,7 +250,7 @@ impl Write<'_> {
         // Read before they go, together with what hangs on them.
         let body = self.body(delete.returning.as_ref(), &touched.rows)?;
         self.delete_rows(delete, &touched.rows)?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, body })
+        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, reply: Reply::default(), body })
     }
 
     pub(super) fn delete_rows(&self, delete: &DeleteStatements, rows: &[i64]) -> Result<(), StoreError> {
@@ -368,7 +369,7 @@ impl Write<'_> {
         let most_bytes = self.bounds.most_bytes;
         let shown = Output { format, shape, zone: &self.job.plan.zone, written: &written, most_bytes };
         let mut out = Vec::new();
-        output::open(format, shape, &mut out);
+        body::open(format, shape, &mut out);
         let mut prepared = output::prepare(self.connection, &returning.read).map_err(translate)?;
         let mut count = 0;
         if returning.is_row_by_row {
@@ -378,7 +379,7 @@ impl Write<'_> {
         } else {
             count = prepared.write_rows(&shown, 0, 0, &mut out, &mut KeepAll(&shown)).map_err(translate)?;
         }
-        output::close(format, shape, count, &mut out);
+        body::close(format, shape, count, &mut out);
         Ok((count, output::body(out)))
     }
 

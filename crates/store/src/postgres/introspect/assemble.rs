@@ -248,15 +248,16 @@ impl Tables {
 
     /// Which columns of tables the views show, through other views as well.
     fn add_origins(&mut self, rules: &[TextRow]) {
-        let found: HashMap<u32, Vec<rule::RuleColumn>> = rules
-            .iter()
-            .filter_map(|row| Some((number(row.get(0)), rule::columns(row.get(1)?))))
-            .collect();
+        let found: HashMap<u32, Vec<rule::RuleColumn>> =
+            rules.iter().filter_map(|row| Some((number(row.get(0)), rule::columns(row.get(1)?)))).collect();
         let mut shown: Vec<(u32, BTreeMap<Arc<str>, Origin>)> = Vec::new();
         for (view, columns) in &found {
             let Some(table) = self.by_oid.get(view) else { continue };
             let origins = columns.iter().filter_map(|column| {
-                Some((table.columns.get(&column.place)?.clone(), self.origin(&found, column.relation, column.column, 0)?))
+                Some((
+                    table.columns.get(&column.place)?.clone(),
+                    self.origin(&found, column.relation, column.column, 0)?,
+                ))
             });
             shown.push((*view, origins.collect()));
         }
@@ -295,7 +296,9 @@ impl Tables {
                 continue;
             }
             seen.push(&origin.relation);
-            let Some(table) = self.by_oid.values().find(|table| table.relation.name == origin.relation) else { continue };
+            let Some(table) = self.by_oid.values().find(|table| table.relation.name == origin.relation) else {
+                continue;
+            };
             let shown = |column: &Arc<str>| {
                 origins.iter().find(|(_, found)| found.relation == origin.relation && found.column == *column)
             };
@@ -393,7 +396,11 @@ fn constant(text: &str, data_type: &Type) -> Option<Expression> {
         Some(quoted) => {
             let (value, cast) = quoted.rsplit_once('\'')?;
             let is_whole = cast.is_empty() || (cast.starts_with("::") && !cast.contains('('));
-            value.replace("''", "'").chars().next().map_or(Some(String::new()), |_| is_whole.then(|| value.replace("''", "'")))?
+            value
+                .replace("''", "'")
+                .chars()
+                .next()
+                .map_or(Some(String::new()), |_| is_whole.then(|| value.replace("''", "'")))?
         }
         None if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) => text.to_owned(),
         None if matches!(text, "true" | "false") => text.to_owned(),
@@ -479,7 +486,11 @@ impl<'r> RoutineRow<'r> {
             native: Some(NativeRoutine {
                 argument_types: self.input_types.clone(),
                 is_variadic: is_true(self.row.get(9)),
-                media_type: types.domains.get(&number(self.row.get(10))).map(|name| name.name.clone()).filter(|name| name.contains('/')),
+                media_type: types
+                    .domains
+                    .get(&number(self.row.get(10)))
+                    .map(|name| name.name.clone())
+                    .filter(|name| name.contains('/')),
             }),
         };
         snapshot.routines.insert(routine.signature.clone(), Arc::new(routine));
@@ -544,7 +555,10 @@ impl<'r> RoutineRow<'r> {
                 columns: columns.map(|column| (column.name.clone(), column.data_type.clone())).collect(),
                 relation: Some(table.relation.name.clone()),
             }
-        } else if outputs.len() > 1 || (result == RECORD && !outputs.is_empty()) || self.modes.iter().any(|mode| mode == "t") {
+        } else if outputs.len() > 1
+            || (result == RECORD && !outputs.is_empty())
+            || self.modes.iter().any(|mode| mode == "t")
+        {
             RoutineResult::Row { columns: outputs, relation: None }
         } else {
             RoutineResult::Value(types.get(result, -1).unwrap_or_else(|| unknown(&Arc::from("text"))))

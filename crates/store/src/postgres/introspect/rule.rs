@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn whatever_comes_ends() {
-        for action in ["", "(", "({QUERY", ")))", "({QUERY :targetList (", "({QUERY :targetList ({TARGETENTRY :resno", "<>"] {
+        for action in
+            ["", "(", "({QUERY", ")))", "({QUERY :targetList (", "({QUERY :targetList ({TARGETENTRY :resno", "<>"]
+        {
             assert_eq!(columns(action), []);
         }
         let deep = "({QUERY :targetList ".to_owned() + &"(".repeat(100_000);

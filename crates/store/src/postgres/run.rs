@@ -1,0 +1,399 @@
+//! Running a plan: who asks, the statement and what is told beside it travel in one flight.
+
+use std::time::Instant;
+
+use base::{Failure, Kind};
+use bytes::Bytes;
+use datatype::Zone;
+use sql::Parameter;
+use sql::postgres::Rendered;
+use wire::{Connection, Event, Flight, Format, Query, ServerError, Step, TransactionStatus};
+
+use super::output::{Output, Unwritable};
+use super::pool::Lease;
+use super::{PostgresStore, failure, session};
+use crate::body;
+use crate::driver::{Body, Job, Operation, Ran, Reply};
+use crate::error::StoreError;
+use crate::guard::{not_single, too_many_affected};
+
+const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const BEGIN: &str = "BEGIN";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+/// What would only be found at the commit is to be found now.
+const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
+/// What functions and triggers say about the answer, and how many rows of an upsert are new.
+const TOLD: &str = "SELECT current_setting('response.headers', true), current_setting('response.status', true), \
+     current_setting('pgrst.inserted', true)";
+
+/// How the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// By itself, with the flight.
+    Itself,
+    /// It only read in one moment, and is over with the flight.
+    OneMoment,
+    /// Kept or not, once its outcome is known.
+    Decided,
+    /// Never kept.
+    RolledBack,
+}
+
+/// Why a try led to nothing.
+enum Missed {
+    /// Prepared statements no longer fit: they have to be prepared anew.
+    Stale,
+    /// The connection was lost.
+    Lost(StoreError),
+    /// For good.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Missed {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<wire::Error> for Missed {
+    fn from(error: wire::Error) -> Self {
+        match failure::of_connection(&error) {
+            lost @ StoreError::Unreachable(_) => Self::Lost(lost),
+            other => Self::Failed(other),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Default)]
+struct Outcome {
+    body: Vec<u8>,
+    rows: u64,
+    affected: Option<u64>,
+    total: Option<u64>,
+    location: Option<Vec<Option<String>>>,
+    told: [Option<String>; 3],
+    error: Option<(bool, Box<ServerError>)>,
+    unwritable: Option<Unwritable>,
+}
+
+impl PostgresStore {
+    /// Runs a job.
+    pub(super) async fn run_job(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
+        let started = self.clock.monotonic();
+        let outcome = self.try_to_run(job, rendered).await;
+        self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));
+        outcome
+    }
+
+    async fn try_to_run(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
+        let reads = job.plan.access == plan::Access::ReadOnly;
+        let mut lease = self.pool.take(false).await?;
+        let mut is_again = false;
+        loop {
+            match self.attempt(&mut lease, job, rendered).await {
+                Ok(ran) => return Ok(ran),
+                Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
+                Err(Missed::Stale) => return Err(StoreError::Engine("a statement was stale twice".to_owned())),
+                // A write may have been done before the connection was lost.
+                Err(Missed::Lost(_)) if reads && !is_again => {
+                    lease.discard();
+                    drop(lease);
+                    lease = self.pool.take(true).await?;
+                }
+                Err(Missed::Lost(error)) => {
+                    lease.discard();
+                    return Err(error);
+                }
+            }
+            is_again = true;
+        }
+    }
+
+    async fn attempt(&self, lease: &mut Lease, job: &Job, rendered: &Rendered) -> Result<Ran, Missed> {
+        let connection = lease.connection()?;
+        let ending = ending(job, rendered);
+        let zone = match (&job.request.time_zone, connection.parameter("TimeZone")) {
+            (None, Some(name)) => Zone::from_name(name).unwrap_or_default(),
+            _ => job.plan.zone.clone(),
+        };
+        let output = Output {
+            format: job.plan.format,
+            shape: job.plan.shape,
+            zone: &zone,
+            members: &rendered.body.members,
+            most_bytes: self.settings.max_buffered_bytes,
+        };
+        let steps = self.send(connection, job, rendered, ending).await?;
+        let mut outcome = collect(connection, &steps, &output, job).await?;
+        if let Some((is_main, error)) = outcome.error.take() {
+            if connection.transaction_status() != TransactionStatus::Idle {
+                connection.batch(ROLLBACK).await?;
+            }
+            if is_stale(&error) {
+                return Err(Missed::Stale);
+            }
+            return Err(Missed::Failed(if is_main {
+                failure::translate(&error, &job.caller)
+            } else {
+                failure::translate(&error, &job.caller)
+            }));
+        }
+        let checked = outcome_of(outcome, job, &output);
+        if ending == Ending::Decided {
+            let commits = checked.is_ok() && job.commits;
+            if let Err(wire::Error::Server(error)) = connection.batch(if commits { COMMIT } else { ROLLBACK }).await {
+                return Err(Missed::Failed(failure::translate(&error, &job.caller)));
+            }
+        }
+        checked.map_err(Missed::Failed)
+    }
+
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        job: &Job,
+        rendered: &Rendered,
+        ending: Ending,
+    ) -> Result<Steps, Missed> {
+        let settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        let setup = self.setup_text(settings.len());
+        let parameters: Vec<Option<&[u8]>> =
+            settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
+        let role: &str = &job.caller.role;
+        let mut flight = connection.flight();
+        match ending {
+            Ending::Itself => {}
+            Ending::OneMoment => drop(flight.execute(&Query::new("", ONE_MOMENT))?),
+            Ending::Decided | Ending::RolledBack => drop(flight.execute(&Query::new("", BEGIN))?),
+        }
+        flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
+        let main = execute(&mut flight, role, &rendered.main)?;
+        let count = match &rendered.count {
+            Some(count) => Some(execute(&mut flight, role, count)?),
+            None => None,
+        };
+        let told = match tells(job, rendered) {
+            true => Some(flight.execute(&Query::new("", TOLD))?),
+            false => None,
+        };
+        match ending {
+            Ending::OneMoment => drop(flight.execute(&Query::new("", COMMIT))?),
+            Ending::RolledBack => {
+                flight.execute(&Query::new("", CHECK_DEFERRED))?;
+                flight.execute(&Query::new("", ROLLBACK))?;
+            }
+            Ending::Itself | Ending::Decided => {}
+        }
+        flight.sync();
+        flight.send().await?;
+        Ok(Steps { main, count, told })
+    }
+
+    fn observe(&self, job: &Job, rendered: &Rendered, started: Instant, rows: Result<u64, &StoreError>) {
+        let (name, relation) = match &job.plan.operation {
+            plan::Operation::Write(write) => {
+                let name = match write.kind {
+                    plan::NativeWriteKind::Insert(_) => "INSERT",
+                    plan::NativeWriteKind::Update { .. } => "UPDATE",
+                    plan::NativeWriteKind::Delete { .. } => "DELETE",
+                };
+                (name, &*write.relation.name.name)
+            }
+            plan::Operation::Read(read) => match &read.level.from.first {
+                catalog::Source::Relation { name, .. } => ("SELECT", &*name.name),
+                catalog::Source::Call { call, .. } => ("CALL", &*call.name.name),
+                catalog::Source::Query { .. } => ("SELECT", ""),
+            },
+            _ => ("SELECT", ""),
+        };
+        let error = rows.err().map(|error| Failure::from(error.clone()).code);
+        self.observer.operation(&Operation {
+            name,
+            relation,
+            duration: self.clock.monotonic().saturating_duration_since(started),
+            statement: rendered.main.text(),
+            rows: rows.unwrap_or(0),
+            error: error.as_deref(),
+            trace_id: job.trace_id,
+        });
+    }
+}
+
+/// The steps of a flight whose answers matter.
+struct Steps {
+    main: Step,
+    count: Option<Step>,
+    told: Option<Step>,
+}
+
+fn execute(flight: &mut Flight<'_>, role: &str, statement: &sql::Statement) -> Result<Step, Missed> {
+    let texts: Vec<Option<Vec<u8>>> = statement.parameters().iter().map(text_of).collect();
+    let parameters: Vec<Option<&[u8]>> = texts.iter().map(Option::as_deref).collect();
+    let query = Query { parameters: &parameters, format: Format::Binary, ..Query::new(role, statement.text()) };
+    Ok(flight.execute(&query)?)
+}
+
+/// A parameter as the server's input functions read it.
+fn text_of(parameter: &Parameter) -> Option<Vec<u8>> {
+    use datatype::Datum;
+    match parameter {
+        Parameter::Value(Datum::Text(text)) => Some(text.clone().into_bytes()),
+        Parameter::Value(Datum::Integer(number)) => Some(number.to_string().into_bytes()),
+        Parameter::Value(Datum::Real(number)) => Some(number.to_string().into_bytes()),
+        Parameter::Value(Datum::Bytes(bytes)) => {
+            let mut text = Vec::new();
+            datatype::write_output(
+                &datatype::Type::Bytea,
+                datatype::DatumRef::Bytes(bytes),
+                &Zone::default(),
+                &mut text,
+            );
+            Some(text)
+        }
+        // The others are the embedded engine's.
+        _ => None,
+    }
+}
+
+fn ending(job: &Job, rendered: &Rendered) -> Ending {
+    if job.plan.access == plan::Access::ReadOnly {
+        return if rendered.count.is_some() { Ending::OneMoment } else { Ending::Itself };
+    }
+    let expectation = job.plan.expectation;
+    let is_put = matches!(&job.plan.operation, plan::Operation::Write(write)
+        if matches!(&write.kind, plan::NativeWriteKind::Insert(insert) if !insert.put.is_empty()));
+    if expectation.exactly_one || expectation.max_affected.is_some() || is_put {
+        return Ending::Decided;
+    }
+    match (job.commits, rendered.count.is_some()) {
+        (false, _) => Ending::RolledBack,
+        (true, true) => Ending::Decided,
+        (true, false) => Ending::Itself,
+    }
+}
+
+/// Whether something may say more about the answer than its rows: a function, or a trigger.
+fn tells(job: &Job, rendered: &Rendered) -> bool {
+    let calls = !job.plan.footprint.calls.is_empty();
+    calls || rendered.counts_inserted || job.plan.access == plan::Access::ReadWrite
+}
+
+/// "cached plan must not change result type", and a statement that the server does not know any more.
+fn is_stale(error: &ServerError) -> bool {
+    (error.code == "0A000" && error.routine.as_deref() == Some("RevalidateCachedQuery")) || error.code == "26000"
+}
+
+async fn collect(
+    connection: &mut Connection,
+    steps: &Steps,
+    output: &Output<'_>,
+    job: &Job,
+) -> Result<Outcome, Missed> {
+    let mut outcome = Outcome::default();
+    let answers = !output.members.is_empty();
+    let is_location = matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none());
+    body::open(output.format, output.shape, &mut outcome.body);
+    loop {
+        match connection.next().await? {
+            Event::Row(row) if row.step() == steps.main => {
+                if is_location {
+                    let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
+                    outcome.location = Some(texts.collect());
+                } else if answers && outcome.unwritable.is_none() {
+                    let written = output
+                        .write_row(&row, outcome.rows, &mut outcome.body)
+                        .and_then(|()| output.check(&outcome.body));
+                    if let Err(unwritable) = written {
+                        outcome.unwritable = Some(unwritable);
+                    }
+                } else if !answers {
+                    outcome.affected = row.get(0).and_then(number);
+                }
+                outcome.rows += 1;
+            }
+            Event::Row(row) if Some(row.step()) == steps.count => outcome.total = row.get(0).and_then(number),
+            Event::Row(row) if Some(row.step()) == steps.told => {
+                for (place, told) in outcome.told.iter_mut().enumerate() {
+                    let text = row.get(place).map(|text| String::from_utf8_lossy(text).into_owned());
+                    *told = text.filter(|text| !text.is_empty());
+                }
+            }
+            Event::Row(_) => {}
+            Event::Complete { step, tag } if step == steps.main && !answers && outcome.affected.is_none() => {
+                outcome.affected = Event::affected(tag);
+            }
+            Event::Complete { .. } | Event::Suspended { .. } => {}
+            Event::Failed { step, error } => {
+                if outcome.error.is_none() {
+                    outcome.error = Some((step == Some(steps.main), error));
+                }
+            }
+            Event::Ready(_) => break,
+        }
+    }
+    Ok(outcome)
+}
+
+/// A `bigint` on the wire.
+fn number(bytes: &[u8]) -> Option<u64> {
+    let bytes: [u8; 8] = bytes.try_into().ok()?;
+    u64::try_from(i64::from_be_bytes(bytes)).ok()
+}
+
+/// What the outcome means, and whether it is what was expected.
+fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, StoreError> {
+    if let Some(unwritable) = outcome.unwritable {
+        return Err(unwritable.into_error(output.most_bytes));
+    }
+    let write = match &job.plan.operation {
+        plan::Operation::Write(write) => Some(write),
+        _ => None,
+    };
+    let answers = !output.members.is_empty();
+    let rows = if answers { outcome.rows } else { outcome.affected.unwrap_or(0) };
+    let insert = write.and_then(|write| match &write.kind {
+        plan::NativeWriteKind::Insert(insert) => Some(insert),
+        _ => None,
+    });
+    if insert.is_some_and(|insert| !insert.put.is_empty()) && rows != 1 {
+        return Err(plan_mismatch().into());
+    }
+    let expectation = job.plan.expectation;
+    if expectation.exactly_one && rows != 1 && (answers || write.is_none()) {
+        return Err(not_single(rows).into());
+    }
+    if let Some(most) = expectation.max_affected
+        && rows > most
+    {
+        return Err(too_many_affected(rows).into());
+    }
+    let [headers, status, inserted] = outcome.told;
+    let has_body = match write {
+        Some(write) => write.returning.is_some(),
+        None => answers && !job.plan.shape.is_void,
+    };
+    let mut body = outcome.body;
+    if has_body {
+        body::close(output.format, output.shape, outcome.rows, &mut body);
+    } else {
+        body.clear();
+    }
+    let location = write.and_then(|write| write.location.as_ref()).zip(outcome.location).filter(|_| rows == 1);
+    Ok(Ran {
+        rows,
+        total: if write.is_some() { Some(rows) } else { outcome.total },
+        inserted: insert.map(|_| inserted.and_then(|count| count.parse().ok()).unwrap_or(rows)),
+        location: location
+            .map(|(columns, values)| columns.iter().map(|column| column.name.to_string()).zip(values).collect()),
+        reply: Reply { headers, status },
+        body: Body::Full(Bytes::from(body)),
+    })
+}
+
+/// A `PUT` whose body is about another row than its URL.
+fn plan_mismatch() -> Failure {
+    Failure::new(Kind::BadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
+}
