@@ -40,6 +40,13 @@ impl Decoder {
         self.is_array
     }
 
+    /// Whether the print depends on the time zone: `timestamptz` and arrays of it. The rules of the zones are those of the
+    /// database that is compiled in. A server with an older or newer one, or with one that keeps other histories from
+    /// before 1970, prints some moments of some zones otherwise; in UTC all agree.
+    pub fn depends_on_zone(self) -> bool {
+        self.scalar == Scalar::TimestampTz
+    }
+
     /// Writes what `to_json` prints for the value: numbers bare (NaN and the infinities as strings), `json` and `jsonb`
     /// as they are, timestamps in ISO 8601 with their offset in the zone, arrays as arrays.
     ///
@@ -251,6 +258,12 @@ mod tests {
         for oid in [790, 142, 3614, 3904, 22, 2205, 16_384] {
             assert_eq!(Decoder::of(oid), None);
         }
+    }
+
+    #[test]
+    fn zones_matter_to_moments_alone() {
+        let of = |oid| Decoder::of(oid).unwrap().depends_on_zone();
+        assert!(of(1184) && of(1185) && !of(1114) && !of(1266) && !of(25));
     }
 
     #[test]
