@@ -51,7 +51,7 @@ fn postgres(test: &str) -> Option<Postgres> {
 fn values_print_as_postgresql_prints_them() {
     let test = "values_print_as_postgresql_prints_them";
     let Some(postgres) = postgres(test) else { return };
-    let mut values = written_down();
+    let mut values = written_down(version(&postgres));
     assert!(values.len() >= FEWEST_VALUES, "only {} values", values.len());
     values.extend(random::values(&mut Chance::announced(test), RANDOM + more_steps()));
     let types = Types::of(&postgres, &values);
@@ -64,14 +64,21 @@ fn values_print_as_postgresql_prints_them() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The sections of the file: type and expression.
-fn written_down() -> Vec<(String, String)> {
-    let mut section = "";
+/// The server's major version.
+fn version(postgres: &Postgres) -> u32 {
+    let printed = postgres.run("SHOW server_version_num;");
+    printed.trim().parse::<u32>().expect("a number") / 10_000
+}
+
+/// The sections of the file that a server of the version understands: type and expression.
+fn written_down(version: u32) -> Vec<(String, String)> {
+    let mut section = ("", 0);
     let mut values = Vec::new();
     for line in VALUES.lines().filter(|line| !line.is_empty() && !line.starts_with("--")) {
-        match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            Some(name) => section = name,
-            None => values.push((section.to_owned(), line.to_owned())),
+        if let Some(head) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = head.split_once(" since ").map_or((head, 0), |(name, since)| (name, since.parse().unwrap()));
+        } else if section.1 <= version {
+            values.push((section.0.to_owned(), line.to_owned()));
         }
     }
     values

@@ -40,6 +40,13 @@ impl Decoder {
         self.is_array
     }
 
+    /// Whether the print depends on the time zone: `timestamptz` and arrays of it. The rules of the zones are those of the
+    /// database that is compiled in. A server with an older or newer one, or with one that keeps other histories from
+    /// before 1970, prints some moments of some zones otherwise; in UTC all agree.
+    pub fn depends_on_zone(self) -> bool {
+        self.scalar == Scalar::TimestampTz
+    }
+
     /// Writes what `to_json` prints for the value: numbers bare (NaN and the infinities as strings), `json` and `jsonb`
     /// as they are, timestamps in ISO 8601 with their offset in the zone, arrays as arrays.
     ///
@@ -152,4 +159,141 @@ fn element_of_array(oid: u32) -> Option<u32> {
         3807 => 3802,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes in hexadecimal.
+    fn bytes(text: &str) -> Vec<u8> {
+        let (pairs, _) = text.as_bytes().as_chunks::<2>();
+        pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    type Form = fn(&Decoder, &[u8], &Zone, &mut Vec<u8>) -> Result<(), Malformed>;
+
+    fn printed(form: Form, oid: u32, hex: &str) -> Result<String, Malformed> {
+        let zone = Zone::from_name("Asia/Kathmandu").unwrap();
+        let mut out = Vec::new();
+        form(&Decoder::of(oid).unwrap(), &bytes(hex), &zone, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// As PostgreSQL 15 printed them, and 18 what differs since.
+    #[test]
+    fn three_forms() {
+        for (oid, hex, json, text, output) in [
+            (16, "01", "true", "true", "t"),
+            (16, "00", "false", "false", "f"),
+            (18, "22", "\"\\\"\"", "\"", "\""),
+            (18, "00", "\"\"", "", ""),
+            (18, "e9", "\"\\\\351\"", "\\351", "\\351"),
+            (21, "8000", "-32768", "-32768", "-32768"),
+            (26, "ffffffff", "\"4294967295\"", "4294967295", "4294967295"),
+            (701, "7ff8000000000000", "\"NaN\"", "NaN", "NaN"),
+            (1042, "616220", "\"ab \"", "ab", "ab "),
+            (869, "0220000401020304", "\"1.2.3.4\"", "1.2.3.4/32", "1.2.3.4"),
+            (
+                1184,
+                "0000000000000000",
+                "\"2000-01-01T05:45:00+05:45\"",
+                "2000-01-01 05:45:00+05:45",
+                "2000-01-01 05:45:00+05:45",
+            ),
+            (1186, "7fffffffffffffff7fffffff7fffffff", "\"infinity\"", "infinity", "infinity"),
+            (1186, "80000000000000008000000080000000", "\"-infinity\"", "-infinity", "-infinity"),
+            (2278, "", "\"\"", "", ""),
+            (3802, "017b7d", "{}", "{}", "{}"),
+            (1000, "00000001000000000000001000000001000000000000000101", "[true]", "[0:0]={t}", "[0:0]={t}"),
+        ] {
+            let ours =
+                [Decoder::write_json, Decoder::write_text, Decoder::write_output].map(|form| printed(form, oid, hex));
+            assert_eq!(ours.each_ref().map(|text| text.as_deref()), [Ok(json), Ok(text), Ok(output)], "{oid} {hex}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for (oid, hex) in [
+            (16, ""),
+            (16, "0101"),
+            (23, "000000"),
+            (25, "ff"),
+            (114, "22ff22"),
+            (1082, "7ffffffe"),
+            (1083, "000000141dd76001"),
+            (1114, "7ffffffffffffffe"),
+            (1114, "8000000000000001"),
+            (1266, "00000000000000000000e100"),
+            (2278, "00"),
+            (2950, "00"),
+            (3802, "027b7d"),
+            (3802, ""),
+            (1007, "000000010000000000000017000000010000000100000002ffff"),
+        ] {
+            assert!(printed(Decoder::write_json, oid, hex).is_err(), "{oid} {hex}");
+        }
+        let error = printed(Decoder::write_json, 23, "00").unwrap_err();
+        assert_eq!(error.to_string(), "a binary value of type int4 is malformed: it has a wrong length");
+    }
+
+    #[test]
+    fn errors_leave_nothing_behind() {
+        // {1, and an element that is no integer}
+        let array = bytes("00000001000000000000001700000002000000010000000400000001000000020000");
+        let mut out = b"before".to_vec();
+        for form in [Decoder::write_json, Decoder::write_text, Decoder::write_output] {
+            assert!(form(&Decoder::of(1007).unwrap(), &array, &Zone::Utc, &mut out).is_err());
+            assert_eq!(out, b"before");
+        }
+    }
+
+    #[test]
+    fn arrays_of_decoders() {
+        let moods = Decoder::array_of(Decoder::text()).unwrap();
+        assert_eq!(Some(moods), Decoder::of(1009));
+        assert_eq!(Decoder::array_of(moods), None);
+        // money, xml, tsvector, int4range, int2vector, regclass, and a type of the schema
+        for oid in [790, 142, 3614, 3904, 22, 2205, 16_384] {
+            assert_eq!(Decoder::of(oid), None);
+        }
+    }
+
+    #[test]
+    fn zones_matter_to_moments_alone() {
+        let of = |oid| Decoder::of(oid).unwrap().depends_on_zone();
+        assert!(of(1184) && of(1185) && !of(1114) && !of(1266) && !of(25));
+    }
+
+    #[test]
+    fn common_values_are_printed_without_allocating() {
+        let mut out = Vec::with_capacity(4096);
+        let zone = Zone::from_name("Asia/Kathmandu").unwrap();
+        for (oid, hex) in [
+            (16, "01"),
+            (23, "00003039"),
+            (20, "7fffffffffffffff"),
+            (25, "6120226e616d6522c3a9"),
+            (701, "404a0b9f559b3d08"),
+            (1082, "00002250"),
+            (1114, "0002c0a1d8f3b540"),
+            (1184, "0002c0a1d8f3b540"),
+            (1186, "000000000000000100000001ffffffff"),
+            (1700, "0003000100000002000c0d801e78"),
+            (2950, "a0eebc999c0b4ef8bb6d6bb9bd380a11"),
+            (3802, "017b7d"),
+            (869, "038000100000000000000000000000000000ffff"),
+            (1007, "000000010000000000000017000000020000000100000004000000010000000400000002"),
+        ] {
+            let (decoder, value) = (Decoder::of(oid).unwrap(), bytes(hex));
+            for form in [Decoder::write_json, Decoder::write_text, Decoder::write_output] {
+                out.clear();
+                let count =
+                    |out: &mut Vec<u8>| allocation_counter::measure(|| form(&decoder, &value, &zone, out).unwrap());
+                assert_eq!(count(&mut out).count_total, 0, "{oid}");
+                assert!(!out.is_empty());
+            }
+        }
+    }
 }

@@ -6,7 +6,8 @@
 //! the largest and smallest `interval` are infinite since 17, and `"char"` has octal escapes since 16.
 //!
 //! The bytes come from outside. Whatever they are, the answer is a print or [`Malformed`]: never a panic, never more
-//! work or memory than the bytes (and, for `numeric`, its declared number of digits) explain.
+//! work or memory than the bytes (and, for `numeric`, its declared number of digits) explain. What was printed is always
+//! UTF-8, and JSON where the server sent JSON: values of `json` and `jsonb` are not read again.
 
 mod array;
 mod bits;
