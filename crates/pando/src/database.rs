@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock};
 use catalog::Snapshot;
-use store::{AppliedMigration, Migration, Observer, SqliteSettings, Store};
+use store::{AppliedMigration, Migration, Observer, PostgresSettings, SqliteSettings, Store};
 
-use crate::configuration::{Config, Prepared};
+use crate::configuration::{Config, DatabaseAddress, Prepared};
 use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
 use crate::outcome::CommandError;
 
@@ -21,7 +21,10 @@ pub async fn open(
     prepared: &Prepared,
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, CommandError> {
-    let path = &prepared.database;
+    let path = match &prepared.database {
+        DatabaseAddress::File(path) => path,
+        DatabaseAddress::Server(url) => return open_server(url, config, prepared, observer).await,
+    };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| {
             CommandError::Database(store::StoreError::Unusable {
@@ -45,6 +48,25 @@ pub async fn open(
         path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
+}
+
+async fn open_server(
+    url: &str,
+    config: &Config,
+    prepared: &Prepared,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, CommandError> {
+    let settings = PostgresSettings {
+        url: url.to_owned(),
+        environment: prepared.libpq.clone(),
+        connections: config.database.connections as usize,
+        wait: Duration::from_millis(u64::from(config.database.wait_ms)),
+        statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
+        max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
+        extra_search_path: config.database.extra_search_path.clone(),
+        application: Vec::new(),
+    };
+    store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
 }
 
 /// What the schema is, compared to the files.

@@ -371,6 +371,15 @@ pub struct Delete {
 }
 
 impl Operation {
+    /// Whether an insert looks for rows that exist.
+    pub fn resolves_duplicates(&self) -> bool {
+        match self {
+            Self::Insert(insert) => insert.conflict.is_some(),
+            Self::Write(NativeWrite { kind: NativeWriteKind::Insert(insert), .. }) => insert.conflict.is_some(),
+            _ => false,
+        }
+    }
+
     /// The table that is written, if one is.
     pub fn written_table(&self) -> Option<&QualifiedName> {
         match self {

@@ -22,6 +22,7 @@ mod reply;
 mod request;
 mod settings;
 mod status;
+mod told;
 
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};

@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use crate::preferences::{Count, Representation, Resolution};
 use crate::request::{Action, ApiRequest, Format, Target};
 use crate::status::status;
+use crate::told;
 
 /// What running a request gave, in numbers; the body is written elsewhere, in the negotiated form.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +28,10 @@ pub struct Outcome {
     pub is_void: bool,
     /// Whether the resolution preference was used (the table has a key to find duplicates by).
     pub resolution_applied: bool,
+    /// Headers that a function or trigger set: the text of `response.headers`.
+    pub set_headers: Option<String>,
+    /// The status that it set: the text of `response.status`.
+    pub set_status: Option<String>,
 }
 
 /// An answer without its body.
@@ -70,7 +75,7 @@ pub fn has_body(request: &ApiRequest) -> bool {
 /// Status and headers of a request that succeeded.
 ///
 /// # Errors
-/// `PGRST103` (416) for a read whose offset lies beyond the rows that were counted; give it to [`refuse`]
+/// `PGRST111` and `PGRST112` for what a function says about the answer and cannot be understood; `PGRST103` (416) for a read whose offset lies beyond the rows that were counted; give it to [`refuse`]
 /// together with the request.
 pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     // Room for these and for those of the front door: the map grows at once instead of step by step.
@@ -112,6 +117,10 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
         put(&mut headers, PREFERENCE_APPLIED, &applied);
     }
     headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+    if let Some(set) = &outcome.set_headers {
+        told::set_headers(set, &mut headers)?;
+    }
+    let status = outcome.set_status.as_deref().map_or(Ok(status), told::status)?;
     Ok(Head { status, headers })
 }
 

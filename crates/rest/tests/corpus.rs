@@ -155,6 +155,8 @@ mod tests {
             location,
             is_void: false,
             resolution_applied: text("preference-applied").is_some_and(|text| text.contains("resolution")),
+            set_headers: None,
+            set_status: None,
         }
     }
 

@@ -21,7 +21,8 @@ pub const PARTIAL: &str = ".partial";
 /// Copies the database into `file`, which gets its name only when it is whole; to standard output, if it is `-`.
 pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
-    let database = Prepared::new(&loaded, None)?.database;
+    let address = Prepared::new(&loaded, None)?.database;
+    let database = address.file("use pg_dump or your provider's backups")?.to_path_buf();
     let started = SystemClock.monotonic();
     if file == Path::new("-") {
         if io::stdout().is_terminal() {

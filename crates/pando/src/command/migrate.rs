@@ -8,7 +8,7 @@ use store::Store;
 
 use crate::cli::Migrate;
 use crate::command::check;
-use crate::configuration::{Loaded, Prepared, Sources, load};
+use crate::configuration::{DatabaseAddress, Loaded, Prepared, Sources, load};
 use crate::database::{self, Standing};
 use crate::migrations;
 use crate::observer::Silent;
@@ -28,7 +28,8 @@ pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Writ
         return check::run(&prepared, *json, style, out);
     }
     // Asking for the state of a database that is not there does not make one.
-    if matches!(action, Migrate::Status) && !prepared.database.exists() {
+    let is_missing = matches!(&prepared.database, DatabaseAddress::File(file) if !file.exists());
+    if matches!(action, Migrate::Status) && is_missing {
         let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, applied: Vec::new() };
         return list(&standing, &prepared.migrations, style, out);
     }
@@ -62,7 +63,7 @@ async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn 
         writeln!(out, "{} {} in {milliseconds} ms", style.good("applied"), step.name)?;
     }
     if applied.is_empty() {
-        writeln!(out, "nothing to do: {} is up to date", prepared.database.display())?;
+        writeln!(out, "nothing to do: {} is up to date", prepared.database)?;
     }
     Ok(())
 }

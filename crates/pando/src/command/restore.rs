@@ -24,7 +24,7 @@ pub const BEFORE: &str = ".before-restore-";
 pub fn run(file: &Path, yes: bool, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
     let prepared = Prepared::new(&loaded, None)?;
-    let database = &prepared.database;
+    let database = &prepared.database.file("use pg_restore or your provider's backups")?.to_path_buf();
     let failed = |path: &Path, error: io::Error| CommandError::Failed(format!("{}: {error}", path.display()));
     if belongs_to(file, database) {
         let text = format!("{}: this is the database itself, or belongs to it; name a backup", file.display());

@@ -430,7 +430,7 @@ impl Summary<'_> {
         if let Some(admin) = self.addresses.admin {
             line("admin", &format!("http://{admin}/metrics, /live, /ready"))?;
         }
-        line("data", &self.prepared.database.display().to_string())?;
+        line("data", &self.prepared.database.to_string())?;
         if !self.applied.is_empty() {
             let names: Vec<&str> = self.applied.iter().map(|step| step.name.as_str()).collect();
             line("applied", &names.join(", "))?;

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::Secret;
@@ -9,6 +11,7 @@ use super::load::{Loaded, Origin};
 use super::problem::{ConfigError, Problem};
 use super::sections::{Api, Docs, Limits, OpenApiMode};
 use super::setting::settings;
+use crate::outcome::CommandError;
 
 /// What the values mean: parsed, checked against one another, and with the files read that they name.
 #[derive(Debug)]
@@ -17,8 +20,10 @@ pub struct Prepared {
     pub listen: SocketAddr,
     /// `server.admin_listen`, unless it is off.
     pub admin_listen: Option<SocketAddr>,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// Where the data is.
+    pub database: DatabaseAddress,
+    /// The environment as PostgreSQL's own programs use it.
+    pub libpq: BTreeMap<String, String>,
     /// The folder of migrations.
     pub migrations: PathBuf,
     /// The file of first rows, unless it is off.
@@ -29,6 +34,45 @@ pub struct Prepared {
     pub docs: bool,
     /// What is odd but not wrong.
     pub warnings: Vec<String>,
+}
+
+/// Where the data is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseAddress {
+    /// In a file of the embedded engine.
+    File(PathBuf),
+    /// On a PostgreSQL server: its URL, which may hold a password.
+    Server(String),
+}
+
+impl DatabaseAddress {
+    /// The file of the embedded engine.
+    ///
+    /// # Errors
+    /// What to use instead where there is none.
+    pub fn file(&self, instead: &str) -> Result<&Path, CommandError> {
+        match self {
+            Self::File(path) => Ok(path),
+            Self::Server(_) => Err(CommandError::Failed(format!(
+                "database.url names a PostgreSQL server, and this command is for the file of the embedded engine; {instead}"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Server(_) => f.write_str("PostgreSQL"),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Prepared {
@@ -56,6 +100,7 @@ impl Prepared {
                 listen,
                 admin_listen,
                 database,
+                libpq: loaded.libpq.clone(),
                 migrations: loaded.path(&config.database.migrations),
                 seed: Some(&config.database.seed)
                     .filter(|seed| !seed.as_os_str().is_empty())
@@ -110,7 +155,7 @@ impl Check<'_> {
         address
     }
 
-    fn database(&mut self) -> Option<PathBuf> {
+    fn database(&mut self) -> Option<DatabaseAddress> {
         let url = self.loaded.config.database.url.as_str();
         if let Some(file) = url.strip_prefix("sqlite:") {
             let file = file.strip_prefix("//").unwrap_or(file);
@@ -118,17 +163,16 @@ impl Check<'_> {
                 self.problem("database.url", "has to name a file: sqlite:data/pando.sqlite");
                 return None;
             }
-            return Some(self.loaded.path(file.as_ref()));
+            return Some(DatabaseAddress::File(self.loaded.path(file.as_ref())));
         }
         // The URL may hold a password, so it is not repeated.
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            self.problem(
-                "database.url",
-                "names PostgreSQL, which arrives with a later version; this one serves SQLite: sqlite:data/pando.sqlite",
-            );
-        } else {
-            self.problem("database.url", "has to begin with sqlite: and name a file: sqlite:data/pando.sqlite");
+            return Some(DatabaseAddress::Server(url.to_owned()));
         }
+        self.problem(
+            "database.url",
+            "has to begin with sqlite: and name a file (sqlite:data/pando.sqlite), or with postgres: and name a server",
+        );
         None
     }
 
@@ -262,12 +306,12 @@ mod tests {
         let prepared = prepare(folder.path(), file).unwrap();
         assert_eq!(prepared.listen.to_string(), "127.0.0.1:9");
         assert_eq!(prepared.admin_listen, None);
-        assert_eq!(prepared.database, folder.path().join("data/pando.sqlite"));
+        assert_eq!(prepared.database, DatabaseAddress::File(folder.path().join("data/pando.sqlite")));
         assert_eq!(prepared.migrations, folder.path().join("migrations"));
         assert_eq!(prepared.seed, None);
         assert!(prepared.warnings.iter().any(|warning| warning.contains("PGRST300")));
         let prepared = prepare(folder.path(), "[database]\nurl = \"sqlite:///var/lib/x.db\"").unwrap();
-        assert_eq!(prepared.database, Path::new("/var/lib/x.db"));
+        assert_eq!(prepared.database, DatabaseAddress::File("/var/lib/x.db".into()));
     }
 
     #[test]
@@ -294,10 +338,6 @@ mod tests {
         let cases = [
             ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
             ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
-            (
-                "[database]\nurl = \"postgres://u:p@h/d\"",
-                "pando.toml:2:1: database.url names PostgreSQL, which arrives",
-            ),
             ("[database]\nurl = \"sqlite:\"", "pando.toml:2:1: database.url has to name a file"),
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),

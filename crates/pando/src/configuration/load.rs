@@ -58,6 +58,8 @@ pub struct Loaded {
     pub origins: BTreeMap<String, Origin>,
     /// What is odd but not wrong.
     pub warnings: Vec<String>,
+    /// The environment as PostgreSQL's own programs use it: `PGPASSWORD`, `PGSSLMODE`, ..., and `HOME`.
+    pub libpq: BTreeMap<String, String>,
 }
 
 impl Loaded {
@@ -89,7 +91,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let config = serde_json::from_value(Value::Object(merge.values))
         .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
     let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
-    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings })
+    let is_libpq = |name: &str| name.starts_with("PG") || name == "HOME";
+    let libpq = sources.environment.iter().filter(|(name, _)| is_libpq(name)).cloned().collect();
+    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings, libpq })
 }
 
 fn find_file(asked: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {

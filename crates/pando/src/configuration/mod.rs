@@ -9,7 +9,7 @@ mod sections;
 mod setting;
 mod show;
 
-pub use effect::Prepared;
+pub use effect::{DatabaseAddress, Prepared};
 pub use load::{Loaded, Sources, load};
 pub use problem::ConfigError;
 pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};

@@ -76,6 +76,11 @@ pub struct Database {
     /// Whether `pando serve` applies pending migrations before it answers. Switch it off where `pando migrate up`
     /// is a step of its own.
     pub migrate_on_start: bool,
+    /// On a PostgreSQL server: the most connections.
+    pub connections: u32,
+    /// On a PostgreSQL server: schemas that names without one are looked for in, besides that of the request (PostgREST's
+    /// `db-extra-search-path`).
+    pub extra_search_path: Vec<String>,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -124,6 +129,8 @@ impl Default for Database {
             migrations: PathBuf::from("migrations"),
             seed: PathBuf::from("seed.sql"),
             migrate_on_start: true,
+            connections: 16,
+            extra_search_path: vec!["public".to_owned()],
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Clock, Failure, Kind};
+use base::{Clock, Failure};
 use bytes::Bytes;
 use catalog::Catalog;
 use parking_lot::Mutex;

@@ -44,7 +44,11 @@ pub(super) const RELATIONS: &str = "
 pub(super) const COLUMNS: &str = "
     SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod),
            a.attnotnull, a.attidentity, a.attgenerated,
-           CASE WHEN a.attidentity <> '' THEN format('nextval(%L)', pg_get_serial_sequence(c.oid::regclass::text, a.attname))
+           CASE WHEN a.attidentity <> '' THEN
+             (SELECT format('nextval(%L)', format('%I.%I', sn.nspname, s.relname))
+                FROM pg_depend i JOIN pg_class s ON s.oid = i.objid JOIN pg_namespace sn ON sn.oid = s.relnamespace
+               WHERE i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i'
+                 AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum AND s.relkind = 'S')
                 ELSE pg_get_expr(f.adbin, f.adrelid) END,
            d.description,
            CASE WHEN a.attacl IS NOT NULL THEN
