@@ -45,6 +45,15 @@ pub enum Details {
     Json(Value),
 }
 
+/// Status and headers of an error that a function of the schema answers with (`RAISE SQLSTATE 'PGRST'`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CustomAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers: name and value.
+    pub headers: Vec<(String, String)>,
+}
+
 /// An error on its way to the client: PostgREST's four members, plus what only the log may see.
 ///
 /// Every crate has its own error enum and turns it into a `Failure` at its border.
@@ -64,6 +73,8 @@ pub struct Failure {
     pub retry_after_seconds: Option<u32>,
     /// The number of rows that exist, for a range that cannot be satisfied (`Content-Range: */n`).
     pub total_rows: Option<u64>,
+    /// What a function of the schema says about the answer itself, status and headers.
+    pub custom: Option<Box<CustomAnswer>>,
     /// What happened inside. Logged, never sent.
     pub inside: Option<String>,
 }
@@ -79,6 +90,7 @@ impl Failure {
             hint: None,
             retry_after_seconds: None,
             total_rows: None,
+            custom: None,
             inside: None,
         }
     }

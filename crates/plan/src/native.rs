@@ -290,10 +290,44 @@ impl Planner<'_> {
             let is_variadic = native.is_some_and(|native| native.is_variadic) && place + 1 == routine.arguments.len();
             given.push(NativeArgument { name: name.clone(), type_name: type_name(place), is_variadic });
         }
-        let mut out = Vec::new();
-        write_object(payload.columns.iter().zip(cells), &mut out);
-        let document = Datum::Text(String::from_utf8_lossy(&out).into_owned());
+        let document = Datum::Text(self.arguments_document(routine, &given));
         Ok(NativeArguments::Named { document: Expression::value(document, Type::Json), arguments: given })
+    }
+}
+
+impl Planner<'_> {
+    /// The arguments as a JSON object. Texts of the query string become what their argument wants: JSON stays JSON, and what
+    /// stands there several times is the array of a variadic argument.
+    fn arguments_document(&self, routine: &Routine, given: &[NativeArgument]) -> String {
+        let payload = &self.request.payload;
+        let cells = payload.rows.first().map_or(&[][..], Vec::as_slice);
+        let mut out = vec![b'{'];
+        for (index, argument) in given.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            datatype::json::write_string(&argument.name, &mut out);
+            out.push(b':');
+            let named = payload.columns.iter().zip(cells).filter(|(name, _)| **name == argument.name);
+            let cells: Vec<&Cell> = named.map(|(_, cell)| cell).collect();
+            let is_json = routine.arguments.iter().any(|known| {
+                known.name.as_ref() == Some(&argument.name) && known.data_type.is_json()
+            });
+            if argument.is_variadic && cells.iter().all(|cell| matches!(cell, Cell::Text(_))) {
+                out.push(b'[');
+                for (index, cell) in cells.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    write_cell(cell, false, &mut out);
+                }
+                out.push(b']');
+            } else {
+                write_cell(cells.last().copied().unwrap_or(&Cell::Null), is_json, &mut out);
+            }
+        }
+        out.push(b'}');
+        String::from_utf8_lossy(&out).into_owned()
     }
 }
 
@@ -362,11 +396,17 @@ fn write_object<'a>(cells: impl Iterator<Item = (&'a Arc<str>, &'a Cell)>, out: 
         }
         datatype::json::write_string(name, out);
         out.push(b':');
-        match cell {
-            Cell::Missing | Cell::Null => out.extend_from_slice(b"null"),
-            Cell::Json(raw) => out.extend_from_slice(raw),
-            Cell::Text(text) => datatype::json::write_string(text, out),
-        }
+        write_cell(cell, false, out);
     }
     out.push(b'}');
+}
+
+/// A cell as JSON; with `is_json`, a text that is JSON stays what it is.
+fn write_cell(cell: &Cell, is_json: bool, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Missing | Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Json(raw) => out.extend_from_slice(raw),
+        Cell::Text(text) if is_json && datatype::json::validate(text).is_ok() => out.extend_from_slice(text.as_bytes()),
+        Cell::Text(text) => datatype::json::write_string(text, out),
+    }
 }

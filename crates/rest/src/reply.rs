@@ -168,6 +168,11 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
     if status == StatusCode::UNAUTHORIZED {
         put(&mut headers, WWW_AUTHENTICATE, &challenge(failure));
     }
+    for (name, value) in failure.custom.iter().flat_map(|custom| &custom.headers) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
     if let Some(seconds) = failure.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

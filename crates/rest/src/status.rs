@@ -5,6 +5,9 @@ use http::StatusCode;
 
 /// The status of a failure: by its PostgREST code, by its SQLSTATE as PostgREST documents it, or by its kind.
 pub fn status(failure: &Failure) -> StatusCode {
+    if let Some(custom) = failure.custom.as_ref().and_then(|custom| StatusCode::from_u16(custom.status).ok()) {
+        return custom;
+    }
     let by_code = match failure.kind {
         // Who asks decides these two, not what was violated: 42501 is 401 for the anonymous role and 403 for others.
         Kind::Unauthenticated | Kind::Forbidden => None,

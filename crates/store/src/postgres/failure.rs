@@ -1,6 +1,9 @@
 //! Errors of the server as answers: its own code, words, detail and hint; which status that is, `rest` knows.
 
-use base::{Caller, Failure, Kind};
+use std::collections::BTreeMap;
+
+use base::{Caller, CustomAnswer, Failure, Kind};
+use serde::Deserialize;
 use wire::ServerError;
 
 use crate::error::StoreError;
@@ -10,11 +13,59 @@ pub(super) fn translate(error: &ServerError, caller: &Caller) -> StoreError {
     if error.code == "57014" && error.message.contains("statement timeout") {
         return StoreError::Timeout;
     }
+    if error.code == "PGRST" {
+        return custom(error).into();
+    }
     let mut failure =
         Failure::new(kind(&error.code, &error.message, caller), error.code.clone(), error.message.clone());
     failure.details = error.detail.clone().map(base::Details::Text);
     failure.hint.clone_from(&error.hint);
+    if error.code == "PT503" {
+        failure.retry_after_seconds = Some(1);
+    }
     failure.into()
+}
+
+/// `RAISE SQLSTATE 'PGRST'`: the message is the body of the answer, the detail its status and headers, both in JSON.
+fn custom(error: &ServerError) -> Failure {
+    #[derive(Deserialize)]
+    struct Message {
+        code: String,
+        message: String,
+        details: Option<String>,
+        hint: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Detail {
+        status: u16,
+        headers: BTreeMap<String, String>,
+    }
+    let Ok(message) = serde_json::from_str::<Message>(&error.message) else {
+        return not_json("MESSAGE", &error.message, MESSAGE_HINT);
+    };
+    let Some(detail) = &error.detail else {
+        return not_json("DETAIL", "", DETAIL_HINT).with_details("DETAIL is missing in the RAISE statement");
+    };
+    let Ok(detail) = serde_json::from_str::<Detail>(detail) else {
+        return not_json("DETAIL", detail, DETAIL_HINT);
+    };
+    let mut failure = Failure::new(Kind::BadRequest, message.code, message.message);
+    failure.details = message.details.map(base::Details::Text);
+    failure.hint = message.hint;
+    let headers = detail.headers.into_iter().collect();
+    failure.custom = Some(Box::new(CustomAnswer { status: detail.status, headers }));
+    failure
+}
+
+const MESSAGE_HINT: &str =
+    "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.";
+const DETAIL_HINT: &str =
+    "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
+
+fn not_json(part: &str, found: &str, hint: &str) -> Failure {
+    Failure::new(Kind::Internal, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+        .with_details(format!("Invalid JSON value for {part}: '{found}'"))
+        .with_hint(hint)
 }
 
 /// The sort; the status of most codes is decided from the code itself.

@@ -362,7 +362,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         return Err(plan_mismatch().into());
     }
     let expectation = job.plan.expectation;
-    if expectation.exactly_one && rows != 1 && (answers || write.is_none()) {
+    if expectation.exactly_one && rows != 1 {
         return Err(not_single(rows).into());
     }
     if let Some(most) = expectation.max_affected

@@ -24,7 +24,8 @@ const DELETE: u32 = 16;
 
 /// Puts a snapshot together.
 pub(super) fn snapshot(found: &Found) -> Snapshot {
-    let types = Types::read(&found.types);
+    let mut types = Types::read(&found.types);
+    types.add_members(&found.attributes);
     let mut tables = Tables::read(found, &types);
     tables.add_columns(&found.columns, &types);
     tables.add_constraints(&found.constraints);
@@ -72,6 +73,8 @@ fn number(text: Option<&str>) -> u32 {
 struct Types {
     by_oid: HashMap<u32, Type>,
     enums: Vec<Arc<EnumType>>,
+    /// Of a row type that is no relation's: its members.
+    members: HashMap<u32, Vec<(Arc<str>, Type)>>,
     /// Of a domain: its name.
     domains: HashMap<u32, QualifiedName>,
 }
@@ -89,6 +92,16 @@ impl Types {
             }
         }
         types
+    }
+
+    fn add_members(&mut self, rows: &[TextRow]) {
+        for row in rows {
+            let Some(name) = row.get(1).map(Arc::<str>::from) else { continue };
+            let modifier = row.get(3).and_then(|text| text.parse().ok()).unwrap_or(-1);
+            let shown: Arc<str> = Arc::from(row.get(4).unwrap_or("text"));
+            let data_type = self.get(number(row.get(2)), modifier).unwrap_or_else(|| unknown(&shown));
+            self.members.entry(number(row.get(0))).or_default().push((name, data_type));
+        }
     }
 
     /// A type: a domain is what it is a domain over.
@@ -534,7 +547,6 @@ impl<'r> RoutineRow<'r> {
 
     fn returns(&self, types: &Types, tables: &Tables) -> Returns {
         const VOID: u32 = 2278;
-        const RECORD: u32 = 2249;
         let is_set = is_true(self.row.get(11));
         let result = number(self.row.get(10));
         let outputs: Vec<(Arc<str>, Type)> = (0..self.all.len())
@@ -555,11 +567,10 @@ impl<'r> RoutineRow<'r> {
                 columns: columns.map(|column| (column.name.clone(), column.data_type.clone())).collect(),
                 relation: Some(table.relation.name.clone()),
             }
-        } else if outputs.len() > 1
-            || (result == RECORD && !outputs.is_empty())
-            || self.modes.iter().any(|mode| mode == "t")
-        {
+        } else if !outputs.is_empty() {
             RoutineResult::Row { columns: outputs, relation: None }
+        } else if let Some(members) = types.members.get(&result) {
+            RoutineResult::Row { columns: members.clone(), relation: None }
         } else {
             RoutineResult::Value(types.get(result, -1).unwrap_or_else(|| unknown(&Arc::from("text"))))
         };

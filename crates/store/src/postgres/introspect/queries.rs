@@ -62,6 +62,13 @@ pub(super) const COLUMNS: &str = "
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY a.attrelid, a.attnum";
 
+/// The members of row types that are no relation's: type, name, type of the member, its modifier, its printed name.
+pub(super) const ATTRIBUTES: &str = "
+    SELECT c.reltype, a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod)
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     ORDER BY c.reltype, a.attnum";
+
 /// Primary keys, unique constraints and foreign keys: relation, name, kind, columns, referenced relation and columns, and what a
 /// foreign key does.
 pub(super) const CONSTRAINTS: &str = "
