@@ -66,7 +66,9 @@ async fn open_server(
         extra_search_path: config.database.extra_search_path.clone(),
         application: Vec::new(),
     };
-    store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
+    store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
+        .await
+        .map_err(CommandError::Database)
 }
 
 /// What the schema is, compared to the files.

@@ -24,9 +24,9 @@ mod write;
 pub use admit::{admit, allowed_methods};
 pub use error::PlanError;
 pub use model::{
-    Access, Batch, Call, CallOutcome, CallStep, Conflict, Delete, Expectation, Insert, KeyColumn, Level, Member, Merge,
-    NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, OutputField, Plan, Put, Read, RowCheck,
-    Shape, Update,
+    Access, Batch, Call, CallOutcome, CallStep, Conflict, Counting, Delete, Expectation, Insert, KeyColumn, Level,
+    Member, Merge, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, OutputField, Plan, Put, Read,
+    RowCheck, Shape, Update,
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};

@@ -194,10 +194,24 @@ pub struct Expectation {
 pub struct Read {
     /// The top level.
     pub level: Level,
-    /// Whether all fitting rows are counted beyond the page.
-    pub counts: bool,
+    /// Whether, and how exactly, all fitting rows are counted beyond the page.
+    pub counts: Option<Counting>,
     /// Whether the rows themselves are wanted (not for `HEAD`).
     pub wants_body: bool,
+}
+
+/// How exactly rows are counted. The embedded engine counts exactly whatever is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// All of them.
+    Exact,
+    /// The engine's estimate.
+    Planned,
+    /// Exactly up to so many, the larger of count and estimate beyond; without a bound, always.
+    Estimated {
+        /// The bound: the most rows that a read gives.
+        up_to: Option<u64>,
+    },
 }
 
 /// The rows of one relation, the members of each, and what is embedded below.

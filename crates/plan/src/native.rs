@@ -256,7 +256,7 @@ impl Planner<'_> {
         self.access = if writes { Access::ReadWrite } else { Access::ReadOnly };
         self.footprint.cost.rows = level.limit;
         let wants_body = !self.request.is_head && !shape.is_void;
-        let counts = self.request.preferences.count.is_some() && !shape.is_single;
+        let counts = self.counting().filter(|_| !shape.is_single);
         Ok((Operation::Read(Read { level, counts, wants_body }), shape))
     }
 
@@ -310,9 +310,10 @@ impl Planner<'_> {
             out.push(b':');
             let named = payload.columns.iter().zip(cells).filter(|(name, _)| **name == argument.name);
             let cells: Vec<&Cell> = named.map(|(_, cell)| cell).collect();
-            let is_json = routine.arguments.iter().any(|known| {
-                known.name.as_ref() == Some(&argument.name) && known.data_type.is_json()
-            });
+            let is_json = routine
+                .arguments
+                .iter()
+                .any(|known| known.name.as_ref() == Some(&argument.name) && known.data_type.is_json());
             if argument.is_variadic && cells.iter().all(|cell| matches!(cell, Cell::Text(_))) {
                 out.push(b'[');
                 for (index, cell) in cells.iter().enumerate() {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use base::{Caller, Footprint, QualifiedName, Timestamp};
 use catalog::{Catalog, Expression, Relation, SourceId, nearest};
 use datatype::Zone;
-use rest::{Action, ApiRequest, Condition, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
+use rest::{Action, ApiRequest, Condition, Count, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
 
 use crate::error::PlanError;
-use crate::model::{Access, Expectation, Operation, Plan, Read, Shape};
+use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
 
 /// What planning depends on besides the request.
@@ -202,7 +202,16 @@ impl<'a> Planner<'a> {
         let level = self.level(&scope, &self.request.select, self.context.settings.max_rows)?;
         self.footprint.cost.rows = level.limit;
         self.footprint.cost.is_point = self.is_point(relation);
-        Ok(Read { level, counts: self.request.preferences.count.is_some(), wants_body: !self.request.is_head })
+        Ok(Read { level, counts: self.counting(), wants_body: !self.request.is_head })
+    }
+
+    /// How exactly the request wants rows counted.
+    pub(crate) fn counting(&self) -> Option<Counting> {
+        Some(match self.request.preferences.count? {
+            Count::Exact => Counting::Exact,
+            Count::Planned => Counting::Planned,
+            Count::Estimated => Counting::Estimated { up_to: self.context.settings.max_rows },
+        })
     }
 
     /// Whether the top level's filters fix a unique key.

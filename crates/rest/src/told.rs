@@ -41,14 +41,13 @@ pub(crate) fn set_headers(text: &str, headers: &mut HeaderMap) -> Result<(), Fai
 /// `PGRST112` where it is none.
 pub(crate) fn status(text: &str) -> Result<StatusCode, Failure> {
     let number: Option<u16> = text.parse().ok();
-    number.and_then(|number| StatusCode::from_u16(number).ok()).ok_or_else(|| {
-        Failure::new(Kind::Internal, "PGRST112", "response.status guc must be a valid status code")
-    })
+    number
+        .and_then(|number| StatusCode::from_u16(number).ok())
+        .ok_or_else(|| Failure::new(Kind::Internal, "PGRST112", "response.status guc must be a valid status code"))
 }
 
 fn not_headers() -> Failure {
-    let message =
-        "response.headers guc must be a JSON array composed of objects with a single key and a string value";
+    let message = "response.headers guc must be a JSON array composed of objects with a single key and a string value";
     Failure::new(Kind::Internal, "PGRST111", message)
 }
 
@@ -60,7 +59,8 @@ mod tests {
     fn headers_replace_and_add_up() {
         let mut headers = HeaderMap::new();
         headers.insert("x-pot", HeaderValue::from_static("before"));
-        set_headers(r#"[{"X-Pot": "short"}, {"X-Pot": "stout"}, {"Cache-Control": "no-store"}]"#, &mut headers).unwrap();
+        set_headers(r#"[{"X-Pot": "short"}, {"X-Pot": "stout"}, {"Cache-Control": "no-store"}]"#, &mut headers)
+            .unwrap();
         let pots: Vec<_> = headers.get_all("x-pot").iter().collect();
         assert_eq!(pots, ["short", "stout"]);
         assert_eq!(headers["cache-control"], "no-store");
@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn what_is_no_header_is_refused() {
-        for text in ["", "{}", "[1]", r#"[{"a":"b","c":"d"}]"#, r#"[{"a":1}]"#, r#"[{"a b":"c"}]"#, "[{\"a\":\"b\\r\\nc\"}]"] {
+        for text in
+            ["", "{}", "[1]", r#"[{"a":"b","c":"d"}]"#, r#"[{"a":1}]"#, r#"[{"a b":"c"}]"#, "[{\"a\":\"b\\r\\nc\"}]"]
+        {
             assert_eq!(set_headers(text, &mut HeaderMap::new()).unwrap_err().code, "PGRST111", "{text}");
         }
         for text in ["soon", "99", "1000", "-1", ""] {

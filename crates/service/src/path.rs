@@ -141,7 +141,8 @@ impl Service {
         let resolves = plan.operation.resolves_duplicates();
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
-        let ran = self.store.run(Job { plan, rendered, catalog, caller, now, commits, request: facts, trace_id }).await?;
+        let ran =
+            self.store.run(Job { plan, rendered, catalog, caller, now, commits, request: facts, trace_id }).await?;
         summary.rows = Some(ran.rows);
 
         self.enter(trace, Step::Shape);

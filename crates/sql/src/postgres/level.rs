@@ -2,7 +2,7 @@
 
 use catalog::{Expression, From, JoinKind, SourceId};
 use datatype::Type;
-use plan::{Level, Member, Read};
+use plan::{Counting, Level, Member, Read};
 use rest::Format;
 
 use super::Rendered;
@@ -149,7 +149,8 @@ pub(super) fn read(read: &Read, format: Format) -> Rendered {
         return Rendered {
             main: count_page(level),
             body: Body::default(),
-            count: read.counts.then(|| count(level)),
+            count: counted(read),
+            estimate: estimated(read),
             count_page: None,
             counts_inserted: false,
         };
@@ -158,7 +159,8 @@ pub(super) fn read(read: &Read, format: Format) -> Rendered {
     Rendered {
         main: writer.finish(),
         body: Body { members },
-        count: read.counts.then(|| count(level)),
+        count: counted(read),
+        estimate: estimated(read),
         count_page: Some(count_page(level)),
         counts_inserted: false,
     }
@@ -245,26 +247,59 @@ fn write_printed(writer: &mut Writer, expression: &Expression, printed: Printed)
     }
 }
 
-/// Counts all rows that a level's filter lets through.
-fn count(level: &Level) -> Statement {
+/// Counts all rows that a level's filter lets through, or no more than are asked for.
+fn counted(read: &Read) -> Option<Statement> {
+    let bound = match read.counts? {
+        Counting::Planned => return None,
+        Counting::Exact => None,
+        // One more tells that there are more.
+        Counting::Estimated { up_to } => up_to.map(|rows| rows.saturating_add(1)),
+    };
     let mut writer = Writer::new(Values::AsNumbered);
-    if level.is_aggregated {
+    if read.level.is_aggregated || bound.is_some() {
         writer.syntax("SELECT count(*) FROM (SELECT ");
-        writer.syntax(if level.group_by.is_empty() { "count(*)" } else { "1" });
-        write_from(&mut writer, &level.from);
-        write_conditions(&mut writer, &level.filter, &[]);
-        write_groups(&mut writer, level);
+        write_fitting(&mut writer, &read.level);
+        if let Some(bound) = bound {
+            writer.syntax(" LIMIT ").row_count(bound);
+        }
         writer.syntax(") AS counted");
     } else {
         writer.syntax("SELECT count(*)");
-        // A left join adds no row and removes none, unless what it leads to is a function.
-        let is_needed =
-            |join: &&catalog::Join| join.kind != JoinKind::Left || matches!(join.source, catalog::Source::Call { .. });
-        let joins = level.from.joins.iter().filter(is_needed).cloned().collect();
-        write_from(&mut writer, &From { first: level.from.first.clone(), joins });
-        write_conditions(&mut writer, &level.filter, &[]);
+        write_fitting_rows(&mut writer, &read.level);
     }
-    writer.finish()
+    Some(writer.finish())
+}
+
+/// Asks for the server's estimate of the rows that a level's filter lets through.
+fn estimated(read: &Read) -> Option<Statement> {
+    if read.counts? == Counting::Exact {
+        return None;
+    }
+    let mut writer = Writer::new(Values::AsNumbered);
+    writer.syntax("EXPLAIN (FORMAT JSON) SELECT ");
+    write_fitting(&mut writer, &read.level);
+    Some(writer.finish())
+}
+
+/// `1 FROM ... WHERE ...`: one row for each that fits.
+fn write_fitting(writer: &mut Writer, level: &Level) {
+    writer.syntax(if level.is_aggregated && level.group_by.is_empty() { "count(*)" } else { "1" });
+    if level.is_aggregated {
+        write_from(writer, &level.from);
+        write_conditions(writer, &level.filter, &[]);
+        write_groups(writer, level);
+    } else {
+        write_fitting_rows(writer, level);
+    }
+}
+
+fn write_fitting_rows(writer: &mut Writer, level: &Level) {
+    // A left join adds no row and removes none, unless what it leads to is a function.
+    let is_needed =
+        |join: &&catalog::Join| join.kind != JoinKind::Left || matches!(join.source, catalog::Source::Call { .. });
+    let joins = level.from.joins.iter().filter(is_needed).cloned().collect();
+    write_from(writer, &From { first: level.from.first.clone(), joins });
+    write_conditions(writer, &level.filter, &[]);
 }
 
 /// Counts the rows of a level's page: never more are looked at than the page needs.

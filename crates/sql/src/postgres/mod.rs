@@ -19,8 +19,10 @@ pub struct Rendered {
     pub main: Statement,
     /// What its rows become; empty where it gives none.
     pub body: Body,
-    /// Counts all rows that fit.
+    /// Counts all rows that fit, or as many as are to be counted.
     pub count: Option<Statement>,
+    /// Asks for the server's estimate of them: a plan in JSON.
+    pub estimate: Option<Statement>,
     /// Counts the rows of the page, for an answer that is streamed.
     pub count_page: Option<Statement>,
     /// Of an upsert: whether `pgrst.inserted` tells how many rows are new.

@@ -52,7 +52,14 @@ pub(super) fn write(write: &NativeWrite, format: Format) -> Rendered {
             (None, location) => write_location(&mut writer, location.as_deref().unwrap_or_default()),
         };
     }
-    Rendered { main: writer.finish(), body: Body { members }, count: None, count_page: None, counts_inserted }
+    Rendered {
+        main: writer.finish(),
+        body: Body { members },
+        count: None,
+        estimate: None,
+        count_page: None,
+        counts_inserted,
+    }
 }
 
 /// `"public"."zones" AS s0`

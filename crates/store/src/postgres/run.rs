@@ -72,6 +72,7 @@ struct Outcome {
     rows: u64,
     affected: Option<u64>,
     total: Option<u64>,
+    estimate: Option<u64>,
     location: Option<Vec<Option<String>>>,
     told: [Option<String>; 3],
     error: Option<(bool, Box<ServerError>)>,
@@ -175,6 +176,10 @@ impl PostgresStore {
             Some(count) => Some(execute(&mut flight, role, count)?),
             None => None,
         };
+        let estimate = match &rendered.estimate {
+            Some(estimate) => Some(execute(&mut flight, role, estimate)?),
+            None => None,
+        };
         let told = match tells(job, rendered) {
             true => Some(flight.execute(&Query::new("", TOLD))?),
             false => None,
@@ -189,7 +194,7 @@ impl PostgresStore {
         }
         flight.sync();
         flight.send().await?;
-        Ok(Steps { main, count, told })
+        Ok(Steps { main, count, estimate, told })
     }
 
     fn observe(&self, job: &Job, rendered: &Rendered, started: Instant, rows: Result<u64, &StoreError>) {
@@ -226,6 +231,7 @@ impl PostgresStore {
 struct Steps {
     main: Step,
     count: Option<Step>,
+    estimate: Option<Step>,
     told: Option<Step>,
 }
 
@@ -260,7 +266,11 @@ fn text_of(parameter: &Parameter) -> Option<Vec<u8>> {
 
 fn ending(job: &Job, rendered: &Rendered) -> Ending {
     if job.plan.access == plan::Access::ReadOnly {
-        return if rendered.count.is_some() { Ending::OneMoment } else { Ending::Itself };
+        return if rendered.count.is_some() || rendered.estimate.is_some() {
+            Ending::OneMoment
+        } else {
+            Ending::Itself
+        };
     }
     let expectation = job.plan.expectation;
     let is_put = matches!(&job.plan.operation, plan::Operation::Write(write)
@@ -315,6 +325,9 @@ async fn collect(
                 outcome.rows += 1;
             }
             Event::Row(row) if Some(row.step()) == steps.count => outcome.total = row.get(0).and_then(number),
+            Event::Row(row) if Some(row.step()) == steps.estimate => {
+                outcome.estimate = row.get(0).and_then(planned_rows);
+            }
             Event::Row(row) if Some(row.step()) == steps.told => {
                 for (place, told) in outcome.told.iter_mut().enumerate() {
                     let text = row.get(place).map(|text| String::from_utf8_lossy(text).into_owned());
@@ -335,6 +348,25 @@ async fn collect(
         }
     }
     Ok(outcome)
+}
+
+/// The rows that a plan in JSON expects.
+fn planned_rows(json: &[u8]) -> Option<u64> {
+    let plan: serde_json::Value = serde_json::from_slice(json).ok()?;
+    plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_u64()
+}
+
+/// All rows that fit, as exactly as was asked for.
+fn total(job: &Job, outcome: &Outcome) -> Option<u64> {
+    let plan::Operation::Read(read) = &job.plan.operation else { return None };
+    match read.counts? {
+        plan::Counting::Exact => outcome.total,
+        plan::Counting::Planned => outcome.estimate,
+        plan::Counting::Estimated { up_to } => match (outcome.total, up_to) {
+            (Some(total), Some(bound)) if total <= bound => Some(total),
+            (total, _) => total.max(outcome.estimate),
+        },
+    }
 }
 
 /// A `bigint` on the wire.
@@ -370,6 +402,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
     {
         return Err(too_many_affected(rows).into());
     }
+    let total = total(job, &outcome);
     let [headers, status, inserted] = outcome.told;
     let has_body = match write {
         Some(write) => write.returning.is_some(),
@@ -384,7 +417,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
     let location = write.and_then(|write| write.location.as_ref()).zip(outcome.location).filter(|_| rows == 1);
     Ok(Ran {
         rows,
-        total: if write.is_some() { Some(rows) } else { outcome.total },
+        total: if write.is_some() { Some(rows) } else { total },
         inserted: insert.map(|_| inserted.and_then(|count| count.parse().ok()).unwrap_or(rows)),
         location: location
             .map(|(columns, values)| columns.iter().map(|column| column.name.to_string()).zip(values).collect()),

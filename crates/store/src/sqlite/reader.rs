@@ -342,7 +342,7 @@ fn in_snapshot<T>(
     run: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let plan::Operation::Read(what) = &job.plan.operation else { return run() };
-    if read.children.is_empty() && !what.counts {
+    if read.children.is_empty() && what.counts.is_none() {
         return run();
     }
     execute(connection, "BEGIN")?;
@@ -378,7 +378,7 @@ fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
 /// All rows that fit, where they are to be counted.
 fn total(connection: &Connection, job: &Job, rows: u64) -> Result<Option<u64>, StoreError> {
     let plan::Operation::Read(read) = &job.plan.operation else { return Ok(None) };
-    if !read.counts {
+    if read.counts.is_none() {
         return Ok(None);
     }
     // A page that is not full, and not empty beyond the end, ends at the last row.

@@ -123,7 +123,16 @@ pub fn job(store: &dyn Store, caller: &Caller, request: &ApiRequest, commits: bo
     let context = plan::Context { catalog: &catalog, caller, now, settings: &settings };
     let plan = Arc::new(plan::plan(request, context)?);
     plan::admit(&plan.footprint, &catalog, caller)?;
-    Ok(Job { rendered: store.render(&plan)?, plan, catalog, caller: caller.clone(), now, commits, request: Arc::default(), trace_id: None })
+    Ok(Job {
+        rendered: store.render(&plan)?,
+        plan,
+        catalog,
+        caller: caller.clone(),
+        now,
+        commits,
+        request: Arc::default(),
+        trace_id: None,
+    })
 }
 
 /// Reads a body to its end.
