@@ -336,10 +336,7 @@ impl Connection {
             if let Some(notification) = self.notifications.pop_front() {
                 return Ok(notification);
             }
-            self.check()?;
-            if !self.is_usable() {
-                return Err(Error::Query("a flight is under way: read it to its end, or drain it, before waiting"));
-            }
+            self.check_idle()?;
             if let Err(error) = self.read_idle().await {
                 return Err(self.fail(error));
             }
@@ -364,6 +361,15 @@ impl Connection {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.condition == Condition::Whole { Ok(()) } else { Err(Error::Broken) }
+    }
+
+    /// Refuses to mix with a flight whose answers were not all read.
+    pub(crate) fn check_idle(&self) -> Result<(), Error> {
+        self.check()?;
+        if !self.is_usable() {
+            return Err(Error::Query("a flight is under way: read it to its end, or drain the connection, first"));
+        }
+        Ok(())
     }
 
     fn fail(&mut self, error: Error) -> Error {
