@@ -496,13 +496,17 @@ async fn an_abandoned_flight_is_drained(postgres: &Postgres) {
     assert!(tries <= 30);
     assert!(connection.is_usable());
     // The same with a future that is dropped while it waits, and without a Sync.
+    let mut holder = connect(postgres).await;
+    holder.batch("SELECT pg_advisory_lock(1)").await.unwrap();
     let mut flight = connection.flight();
-    flight.execute(&text("SELECT pg_sleep(0.2)")).unwrap();
+    flight.execute(&text("SELECT pg_advisory_xact_lock(1)")).unwrap();
     flight.execute(&many).unwrap();
     flight.flush();
     flight.send().await.unwrap();
     assert!(timeout(Duration::from_millis(10), connection.next()).await.is_err());
     assert!(!connection.is_usable());
+    assert!(timeout(Duration::from_millis(10), connection.drain(PLENTY)).await.is_err());
+    holder.batch("SELECT pg_advisory_unlock(1)").await.unwrap();
     assert_eq!(connection.drain(PLENTY).await.unwrap(), TransactionStatus::Idle);
     assert!(connection.is_usable());
     assert_eq!(value(&mut connection, "SELECT 'again'").await, "again");
@@ -517,13 +521,15 @@ async fn an_abandoned_flight_is_drained(postgres: &Postgres) {
 
 async fn a_dropped_send_breaks_the_connection(postgres: &Postgres) {
     let mut connection = connect(postgres).await;
+    let mut holder = connect(postgres).await;
+    holder.batch("SELECT pg_advisory_lock(2)").await.unwrap();
     let mut flight = connection.flight();
-    flight.execute(&text("SELECT pg_sleep(0.5)")).unwrap();
+    flight.execute(&text("SELECT pg_advisory_xact_lock(2)")).unwrap();
     let long = "x".repeat(32 << 20);
     let parameters = [Some(long.as_bytes())];
     flight.execute(&Query { parameters: &parameters, ..text("SELECT length($1)") }).unwrap();
     flight.sync();
-    // The server sleeps and does not read, so that not all of it can be sent.
+    // The server waits for the lock and does not read, so that not all of it can be sent.
     assert!(timeout(Duration::from_millis(20), flight.send()).await.is_err());
     assert!(!connection.is_usable());
     assert!(matches!(connection.drain(PLENTY).await, Err(Error::Broken)));
