@@ -485,7 +485,10 @@ async fn an_abandoned_flight_is_drained(postgres: &Postgres) {
     flight.send().await.unwrap();
     assert!(matches!(connection.next().await, Ok(Event::Row(_))));
     assert!(!connection.is_usable());
-    assert!(matches!(connection.query("SELECT 1", &[]).await, Err(Error::Query(_))), "its answer would be behind the others");
+    assert!(
+        matches!(connection.query("SELECT 1", &[]).await, Err(Error::Query(_))),
+        "its answer would be behind the others"
+    );
     assert!(matches!(connection.notification().await, Err(Error::Query(_))));
     let few = Limit::new("bytes", 100_000);
     let mut tries = 0;

@@ -1,5 +1,11 @@
 //! Opening connections to real servers: TLS in every mode, every way to log in, several hosts.
-#![allow(clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -85,7 +91,8 @@ const ACCESS: &[&str] = &[
     "host all trusted 127.0.0.1/32 trust",
 ];
 
-const ROLES: &str = "CREATE ROLE certified LOGIN; CREATE ROLE tls_only LOGIN; CREATE ROLE plain_only LOGIN; CREATE ROLE trusted LOGIN;
+const ROLES: &str =
+    "CREATE ROLE certified LOGIN; CREATE ROLE tls_only LOGIN; CREATE ROLE plain_only LOGIN; CREATE ROLE trusted LOGIN;
     CREATE ROLE scrammed LOGIN PASSWORD 'right word'; CREATE ROLE clear LOGIN PASSWORD 'right word';
     SET password_encryption = md5; CREATE ROLE hashed LOGIN PASSWORD 'right word';";
 
@@ -166,11 +173,18 @@ async fn every_mode_against_a_server_with_tls() {
             // Another authority: whoever has a file of authorities means it, in every mode.
             ("user=trusted sslmode=require sslrootcert=~/other.crt", End::Handshake, "no authority that is trusted"),
             ("user=trusted sslmode=verify-ca sslrootcert=~/other.crt", End::Handshake, "no authority that is trusted"),
-            ("user=trusted sslmode=verify-full sslrootcert=~/other.crt", End::Handshake, "no authority that is trusted"),
+            (
+                "user=trusted sslmode=verify-full sslrootcert=~/other.crt",
+                End::Handshake,
+                "no authority that is trusted",
+            ),
             ("user=trusted sslmode=prefer sslrootcert=~/other.crt", End::Plain, ""),
-            ("user=tls_only sslmode=prefer sslrootcert=~/other.crt", End::Refused("28000"), "no authority that is trusted"),
+            (
+                "user=tls_only sslmode=prefer sslrootcert=~/other.crt",
+                End::Refused("28000"),
+                "no authority that is trusted",
+            ),
             ("user=tls_only sslmode=allow sslrootcert=~/other.crt", End::Handshake, "no authority that is trusted"),
-            ("user=trusted sslmode=verify-full sslrootcert=system", End::Handshake, "no authority that is trusted"),
             // Files.
             ("user=trusted sslmode=verify-ca", End::File, "sslrootcert"),
             ("user=trusted sslmode=verify-full", End::File, "sslrootcert"),
@@ -182,6 +196,9 @@ async fn every_mode_against_a_server_with_tls() {
         ],
     )
     .await;
+    // No authority of the machine's has signed it; a machine may have none at all.
+    let system = format!("{} host=localhost user=trusted sslrootcert=system", server.prefix);
+    assert!(matches!(end_of(&system).await.0, End::Handshake | End::File));
     // The certificate is for localhost.
     check_in(
         &server,
@@ -257,7 +274,11 @@ async fn every_mode_against_a_server_without_tls() {
     .await;
     // A unix socket needs no TLS.
     let socket = format!("host={} port={} user=postgres", postgres.socket_folder().display(), postgres.port());
-    check(&socket, &[("sslmode=verify-full", End::Plain, ""), ("host=/nowhere", End::Unreachable, "/nowhere/.s.PGSQL")]).await;
+    check(
+        &socket,
+        &[("sslmode=verify-full", End::Plain, ""), ("host=/nowhere", End::Unreachable, "/nowhere/.s.PGSQL")],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -301,7 +322,10 @@ async fn every_way_to_log_in() {
     let step = flight.execute(&Query::new("", "SELECT pg_sleep(600)")).unwrap();
     flight.sync();
     flight.send().await.unwrap();
-    let asleep = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event = 'PgSleep'", connection.process_id());
+    let asleep = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event = 'PgSleep'",
+        connection.process_id()
+    );
     while server.postgres.run(&asleep).trim() != "1" {}
     connection.canceller().cancel().await.unwrap();
     assert_eq!(until_ready(&mut connection).await[0], Seen::Failed(Some(step), "57014".to_owned()));
@@ -355,7 +379,8 @@ async fn hosts_are_tried_in_order() {
     let error = open(&format!("{text} target_session_attrs=read-write")).await.unwrap_err();
     assert!(matches!(last(&error), Problem::Session(_)));
     // A host that refuses the login ends it: the others would be asked for no reason.
-    let error = open(&format!("host=127.0.0.1,127.0.0.1 port={p},{s} user=nobody_here sslmode=disable")).await.unwrap_err();
+    let error =
+        open(&format!("host=127.0.0.1,127.0.0.1 port={p},{s} user=nobody_here sslmode=disable")).await.unwrap_err();
     assert_eq!((error.attempts.len(), error.server().unwrap().code.as_str()), (1, "28000"));
     // At random, both come.
     let mut seen = Vec::new();
@@ -368,10 +393,10 @@ async fn hosts_are_tried_in_order() {
     // Somebody who accepts and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().map(|address| (silent, address.port())).unwrap();
-    let text = format!("host=127.0.0.1,127.0.0.1 port={},{p} user=postgres connect_timeout=1", silent.1);
-    assert_eq!(value(&mut open(&text).await.unwrap(), "SHOW port").await, p.to_string());
-    let error = open(&format!("host=127.0.0.1 port={} user=postgres connect_timeout=1", silent.1)).await.unwrap_err();
-    assert!(matches!(last(&error), Problem::Timeout(_)));
+    let text = format!("host=127.0.0.1,127.0.0.1 port={0} user=postgres connect_timeout=1", silent.1);
+    let error = open(&text).await.unwrap_err();
+    let timeouts = error.attempts.iter().filter(|attempt| matches!(attempt.problem, Problem::Timeout(_)));
+    assert_eq!(timeouts.count(), 2, "{error}");
     let error = open("host=no-such-host.invalid user=postgres").await.unwrap_err();
     assert!(matches!(last(&error), Problem::LookUp(_)), "{error}");
 }
