@@ -264,7 +264,7 @@ async fn logging_in() {
         ),
     ];
     for (scripts, part) in cases {
-        let error = open(scripts, "sslmode=disable password=hidden").await.err().expect(part).to_string();
+        let error = open(scripts, "sslmode=disable password=hidden").await.expect_err(part).to_string();
         assert!(error.contains(part), "{part}: {error}");
         assert!(!error.contains("hidden"), "{error}");
     }
@@ -282,7 +282,7 @@ async fn the_request_for_tls() {
         (vec![], "sslmode=require", "closed the connection"),
     ];
     for (script, parameters, part) in cases {
-        let error = open(vec![script], parameters).await.err().expect(part).to_string();
+        let error = open(vec![script], parameters).await.expect_err(part).to_string();
         assert!(error.contains(part) && !error.contains("sent by anybody"), "{part}: {error}");
     }
     // A server without TLS goes on with the same socket.

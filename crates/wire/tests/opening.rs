@@ -413,7 +413,7 @@ async fn a_server_that_goes_and_comes_again() {
         Err(Error::Closed | Error::Server(_)) => {}
         other => panic!("{other:?}"),
     }
-    assert!(matches!(connection.query("SELECT 1", &[]).await, Err(_)) && !connection.is_usable());
+    assert!(connection.query("SELECT 1", &[]).await.is_err() && !connection.is_usable());
     assert!(matches!(listening.notification().await, Err(Error::Closed | Error::Server(_))));
     assert!(matches!(last(&open(&text).await.unwrap_err()), Problem::Unreachable(_)));
     postgres.start_again();

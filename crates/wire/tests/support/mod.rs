@@ -1,5 +1,5 @@
 //! What the tests of this folder share.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::indexing_slicing, reason = "each test file uses a part of it, and fails by panicking")]
 
 use std::path::{Path, PathBuf};
 
