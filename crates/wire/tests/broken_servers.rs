@@ -11,13 +11,15 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use base::Limit;
 use support::{Authority, server_error, target};
 use testkit::Chance;
-use wire::{ConnectError, Connection, Error, Problem, Settings};
+use wire::{ChannelBinding, ConnectError, Connection, Error, Problem, Settings};
 
 /// A message: its type, its length, its body.
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
@@ -289,8 +291,23 @@ async fn the_request_for_tls() {
     assert!(open(vec![b"N".to_vec(), greeting()], "sslmode=prefer").await.is_ok());
 }
 
-/// A server that begins with TLS at once, as PostgreSQL 17 may.
-fn direct(authority: &Authority, protocols: Vec<Vec<u8>>) -> u16 {
+#[tokio::test]
+async fn a_server_that_cannot_now_is_passed_over() {
+    for (code, is_passed_over) in [("57P03", true), ("53300", false)] {
+        let refusing = play(vec![message(b'E', format!("SFATAL\0C{code}\0Mno\0\0").as_bytes())]);
+        let willing = play(vec![greeting()]);
+        let text = format!("host=127.0.0.1,127.0.0.1 port={refusing},{willing} user=u sslmode=disable");
+        assert_eq!(Connection::open(&target(&text), &Settings::default()).await.is_ok(), is_passed_over, "{code}");
+    }
+}
+
+/// A server that begins with TLS at once, as PostgreSQL 17 may. It plays one script per connection, as [`play`] does. Gives
+/// the port, and what it read.
+fn play_encrypted(
+    authority: &Authority,
+    protocols: Vec<Vec<u8>>,
+    scripts: Vec<Vec<Vec<u8>>>,
+) -> (u16, Receiver<Vec<u8>>) {
     use rustls::pki_types::pem::PemObject as _;
     let (certificate, key) = authority.issue(&["localhost"]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -299,18 +316,37 @@ fn direct(authority: &Authority, protocols: Vec<Vec<u8>>) -> u16 {
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     config.alpn_protocols = protocols;
+    let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
-        let (mut socket, _): (TcpStream, _) = listener.accept().unwrap();
-        let mut session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-        let mut stream = rustls::Stream::new(&mut session, &mut socket);
-        let mut bytes = vec![0; 1 << 16];
-        if stream.read(&mut bytes).unwrap_or(0) > 0 && stream.write_all(&greeting()).is_ok() {
-            while stream.read(&mut bytes).is_ok_and(|length| length > 0) {}
+        let mut first = None;
+        for scripts in scripts {
+            let (mut socket, _): (TcpStream, _) = listener.accept().unwrap();
+            let mut session = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::Stream::new(&mut session, &mut socket);
+            for script in scripts {
+                let mut bytes = vec![0; 1 << 16];
+                let length = stream.read(&mut bytes).unwrap_or(0);
+                bytes.truncate(length);
+                if sender.send(bytes).is_err() || length == 0 || stream.write_all(&script).is_err() {
+                    break;
+                }
+            }
+            // The first stays open; the others are closed once they are played.
+            first.get_or_insert(socket);
         }
     });
-    port
+    (port, receiver)
+}
+
+fn encrypted_target(port: u16, root: &Path) -> wire::Target {
+    let root = root.display();
+    target(&format!(
+        "host=localhost hostaddr=127.0.0.1 port={port} user=u password=hidden sslmode=verify-full sslnegotiation=direct \
+         sslrootcert={root}"
+    ))
 }
 
 #[tokio::test]
@@ -320,17 +356,47 @@ async fn tls_may_come_first() {
     let root = support::write(folder.path(), "root.crt", &authority.pem());
     for (protocols, is_taken) in [(vec![b"postgresql".to_vec()], true), (vec![], false), (vec![b"h2".to_vec()], false)]
     {
-        let port = direct(&authority, protocols);
-        let text = format!(
-            "host=localhost hostaddr=127.0.0.1 port={port} user=u sslmode=verify-full sslnegotiation=direct sslrootcert={}",
-            root.display()
-        );
-        match Connection::open(&target(&text), &Settings::default()).await {
-            Ok(connection) => assert!(is_taken && connection.is_encrypted()),
+        let (port, read) = play_encrypted(&authority, protocols, vec![vec![greeting()], vec![vec![]]]);
+        match Connection::open(&encrypted_target(port, &root), &Settings::default()).await {
+            Ok(connection) => {
+                assert!(is_taken && connection.is_encrypted());
+                assert!(read.recv().unwrap().windows(4).any(|bytes| bytes == b"user"));
+                // What cancels goes over TLS as well: the length, the request's code, the process and its key.
+                connection.canceller().cancel().await.unwrap();
+                assert_eq!(read.recv().unwrap(), [0, 0, 0, 16, 4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2]);
+            }
             Err(error) => {
                 let is_tls = matches!(error.attempts[0].problem, Problem::Tls(_));
                 assert!(!is_taken && is_tls, "{error}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn scram_tells_whether_it_could_bind() {
+    let authority = Authority::new("ours");
+    let folder = tempfile::tempdir().unwrap();
+    let root = support::write(folder.path(), "root.crt", &authority.pem());
+    // What the server offers, what is asked for, and how the client's first message begins (RFC 5802 section 7).
+    for (offer, parameter, expected) in [
+        (&b"SCRAM-SHA-256\0\0"[..], ChannelBinding::Prefer, Some("y,,")),
+        (b"SCRAM-SHA-256\0\0", ChannelBinding::Disable, Some("n,,")),
+        (b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", ChannelBinding::Prefer, Some("p=tls-server-end-point,,")),
+        (b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", ChannelBinding::Disable, Some("n,,")),
+        (b"SCRAM-SHA-256\0\0", ChannelBinding::Require, None),
+    ] {
+        let offer = message(b'R', &[&[0, 0, 0, 10], offer].concat());
+        let scripts = vec![vec![offer, message(b'R', &[0, 0, 0, 11])]];
+        let (port, read) = play_encrypted(&authority, vec![b"postgresql".to_vec()], scripts);
+        let target = wire::Target { channel_binding: parameter, ..encrypted_target(port, &root) };
+        let error = Connection::open(&target, &Settings::default()).await.unwrap_err();
+        assert!(matches!(error.attempts[0].problem, Problem::Authentication(_)), "{error}");
+        read.recv().unwrap();
+        let first = String::from_utf8_lossy(&read.recv().unwrap_or_default()).into_owned();
+        match expected {
+            Some(expected) => assert!(first.contains(&format!("{expected}n=,r=")), "{first:?}"),
+            None => assert_eq!(first, ""),
         }
     }
 }

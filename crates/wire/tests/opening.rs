@@ -289,7 +289,11 @@ async fn every_way_to_log_in() {
         ("user=scrammed password='right word' sslmode=disable", End::Plain, ""),
         ("user=scrammed password='right word' channel_binding=disable", End::Tls, ""),
         ("user=scrammed password='right word' channel_binding=require", End::Tls, ""),
-        ("user=scrammed password='right word' channel_binding=require sslmode=disable", End::Authentication, "TLS"),
+        (
+            "user=scrammed password='right word' channel_binding=require sslmode=disable",
+            End::Authentication,
+            "cannot be had",
+        ),
         ("user=scrammed password='wrong word'", End::Refused("28P01"), "password authentication failed"),
         ("user=scrammed password='wrong word' channel_binding=require sslmode=require", End::Refused("28P01"), ""),
         ("user=scrammed", End::NoPassword, "PGPASSWORD"),

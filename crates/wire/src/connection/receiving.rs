@@ -179,13 +179,11 @@ impl Connection {
         Ok(Happening::Failed { step, error })
     }
 
-    /// The answer will not come: what the server has of a statement is closed later.
+    /// The answer will not come. Whether the server has the statement then is not always known, so it is closed with the
+    /// next flight: closing one that it does not have is no error.
     pub(super) fn abandon(&mut self, awaited: Awaited) {
         match awaited {
-            Awaited::Parse { statement: Some(statement), .. } => {
-                self.statements.withdraw(statement);
-            }
-            // It was parsed, and what it gives is not known.
+            // Unless it is closed already, having made room for another.
             Awaited::Describe { statement: Some(statement), .. } if self.statements.has(statement) => {
                 self.statements.retire(statement);
             }
