@@ -410,7 +410,9 @@ async fn a_server_that_goes_and_comes_again() {
     let Some(mut postgres) = started("a_server_that_goes_and_comes_again", Cluster::new().tcp()) else { return };
     let text = format!("host=127.0.0.1 port={} user=postgres", postgres.port());
     let mut connection = open(&text).await.unwrap();
-    let mut listening = open(&text).await.unwrap();
+    // Opening may happen on any thread of a runtime.
+    let elsewhere = text.clone();
+    let mut listening = tokio::spawn(async move { open(&elsewhere).await }).await.unwrap().unwrap();
     postgres.stop();
     // An immediate shutdown may say why before it cuts the connection, or not.
     match connection.query("SELECT 1", &[]).await {
