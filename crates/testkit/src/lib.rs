@@ -22,7 +22,7 @@ mod tools;
 
 pub use chance::{Chance, more_steps};
 pub use http::{Answer, Client, Request};
-pub use postgres::Postgres;
+pub use postgres::{Cluster, Postgres};
 pub use project::{Project, repository};
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,12 +18,18 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// The user that owns the cluster where root runs the tests: PostgreSQL refuses to run as root.
 const NOBODY: &str = "nobody";
 
+/// How often another port is taken, when somebody else was faster.
+const PORT_ATTEMPTS: u32 = 8;
+
 /// A running PostgreSQL, on a socket in its own folder: UTF-8, the C locale, UTC. It is stopped when this goes.
 #[derive(Debug)]
 pub struct Postgres {
     process: Child,
     folder: TempDir,
-    psql: PathBuf,
+    programs: Programs,
+    owner: Owner,
+    cluster: Cluster,
+    port: u16,
 }
 
 /// The programs of an installed version.
@@ -31,16 +38,66 @@ struct Programs {
     folder: PathBuf,
 }
 
-impl Postgres {
-    /// Starts one; `None` where PostgreSQL is not installed.
-    pub fn start() -> Option<Self> {
+/// How a PostgreSQL is to be set up and started.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    listens: bool,
+    is_standby: bool,
+    settings: Vec<(String, String)>,
+    access: Vec<String>,
+    files: Vec<(String, String)>,
+}
+
+impl Cluster {
+    /// As [`Postgres::start`] has it: a unix socket only, and everybody is trusted.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens on 127.0.0.1 as well, on a free port.
+    #[must_use]
+    pub fn tcp(mut self) -> Self {
+        self.listens = true;
+        self
+    }
+
+    /// Starts as a hot standby that follows nobody: it can only be read.
+    #[must_use]
+    pub fn standby(mut self) -> Self {
+        self.is_standby = true;
+        self
+    }
+
+    /// A setting of the server: `ssl` and `on`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A line of `pg_hba.conf`. With the first one, nobody is trusted any more but `postgres` on the unix socket.
+    #[must_use]
+    pub fn access(mut self, line: &str) -> Self {
+        self.access.push(line.to_owned());
+        self
+    }
+
+    /// A file in the data folder that the server alone may read: `server.key`.
+    #[must_use]
+    pub fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
+    /// Sets it up and starts it; `None` where PostgreSQL is not installed.
+    pub fn start(self) -> Option<Postgres> {
         let programs = Programs::find()?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder can be made");
         let owner = Owner::of_clusters();
-        owner.give(folder.path());
-        owner.give(&data);
+        owner.give(folder.path(), 0o700);
+        owner.give(&data, 0o700);
         let made = owner
             .command(&programs.folder.join("initdb"))
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
@@ -48,28 +105,119 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let process = owner
-            .command(&programs.folder.join("postgres"))
+        self.write_files(&data, owner);
+        for _ in 0..PORT_ATTEMPTS {
+            let port = if self.listens { free_port() } else { 5432 };
+            let mut process = self.launch(&programs, owner, folder.path(), port);
+            if self.is_ready(&mut process, &programs, folder.path(), port) {
+                return Some(Postgres { process, folder, programs, owner, cluster: self, port });
+            }
+        }
+        panic!("PostgreSQL ends as soon as it is started: {}", self.log(folder.path()));
+    }
+
+    fn write_files(&self, data: &Path, owner: Owner) {
+        for (name, content) in &self.files {
+            let path = data.join(name);
+            fs::write(&path, content).expect("a file can be written");
+            owner.give(&path, 0o600);
+        }
+        if !self.access.is_empty() {
+            let lines = format!("local all postgres trust\n{}\n", self.access.join("\n"));
+            fs::write(data.join("pg_hba.conf"), lines).expect("the access rules can be written");
+        }
+        if self.is_standby {
+            fs::write(data.join("standby.signal"), "").expect("the standby's file can be written");
+        }
+    }
+
+    fn launch(&self, programs: &Programs, owner: Owner, folder: &Path, port: u16) -> Child {
+        let addresses = if self.listens { "127.0.0.1" } else { "" };
+        let log = fs::File::create(folder.join("log")).expect("the log can be written");
+        let mut command = owner.command(&programs.folder.join("postgres"));
+        command
             .arg("-D")
-            .arg(&data)
+            .arg(folder.join("data"))
             .arg("-k")
-            .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "timezone=UTC", "-c", "fsync=off", "-c", "jit=off"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("postgres starts");
-        let psql = programs.folder.join("psql");
-        let mut postgres = Self { process, folder, psql };
-        postgres.wait_until_ready();
-        Some(postgres)
+            .arg(folder)
+            .args(["-c", &format!("listen_addresses={addresses}"), "-c", &format!("port={port}")])
+            .args(["-c", "timezone=UTC", "-c", "fsync=off", "-c", "jit=off"]);
+        for (name, value) in &self.settings {
+            command.args(["-c", &format!("{name}={value}")]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts")
+    }
+
+    /// Waits until it answers; `false` when it ended instead.
+    fn is_ready(&self, process: &mut Child, programs: &Programs, folder: &Path, port: u16) -> bool {
+        let start = Instant::now();
+        loop {
+            let asked = programs.session(folder, port).args(["-c", "SELECT 1"]).output().expect("psql runs");
+            if asked.status.success() {
+                return true;
+            }
+            if process.try_wait().expect("postgres can be watched").is_some() {
+                return false;
+            }
+            let error = String::from_utf8_lossy(&asked.stderr);
+            assert!(start.elapsed() < PATIENCE, "PostgreSQL does not answer: {error} {}", self.log(folder));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn log(&self, folder: &Path) -> String {
+        fs::read_to_string(folder.join("log")).unwrap_or_default()
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+impl Postgres {
+    /// Starts one; `None` where PostgreSQL is not installed.
+    pub fn start() -> Option<Self> {
+        Cluster::new().start()
+    }
+
+    /// The port: of TCP, if it listens there, and in the name of the unix socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the server has logged since its start.
+    pub fn log(&self) -> String {
+        self.cluster.log(self.folder.path())
+    }
+
+    /// Ends it at once (an immediate shutdown): sessions are cut off.
+    pub fn stop(&mut self) {
+        // Once it has ended, its number may be somebody else's.
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
+        let _sent = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
+        let _ended = self.process.wait();
+    }
+
+    /// Starts it again after [`Postgres::stop`], on the same port.
+    pub fn start_again(&mut self) {
+        self.process = self.cluster.launch(&self.programs, self.owner, self.folder.path(), self.port);
+        let is_ready = self.cluster.is_ready(&mut self.process, &self.programs, self.folder.path(), self.port);
+        assert!(is_ready, "PostgreSQL does not start again: {}", self.log());
     }
 
     /// Runs a script in one session and gives what it prints, one row a line, columns between `|`. Panics if a
     /// statement fails.
     pub fn run(&self, script: &str) -> String {
-        let mut session = self.session().spawn().expect("psql runs");
+        let mut session = self.programs.session(self.folder.path(), self.port).spawn().expect("psql runs");
         let mut input = session.stdin.take().expect("the input is piped");
         let script = script.to_owned();
         // Beside the reading, since both pipes are short.
@@ -80,40 +228,12 @@ impl Postgres {
         written.expect("psql reads its input");
         String::from_utf8(output.stdout).expect("psql prints UTF-8")
     }
-
-    fn session(&self) -> Command {
-        let mut command = Command::new(&self.psql);
-        command
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])
-            .arg(self.folder.path())
-            .env_clear()
-            .env("PGCLIENTENCODING", "UTF8")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn wait_until_ready(&mut self) {
-        let start = Instant::now();
-        loop {
-            let asked = self.session().args(["-c", "SELECT 1"]).output().expect("psql runs");
-            if asked.status.success() {
-                return;
-            }
-            let ended = self.process.try_wait().expect("postgres can be watched");
-            let error = String::from_utf8_lossy(&asked.stderr);
-            assert!(ended.is_none() && start.elapsed() < PATIENCE, "PostgreSQL does not answer: {error}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
 }
 
 impl Drop for Postgres {
     /// SIGQUIT: it ends at once and takes its own processes with it.
     fn drop(&mut self) {
-        let _sent = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
-        let _ended = self.process.wait();
+        self.stop();
     }
 }
 
@@ -126,6 +246,21 @@ impl Programs {
         let path = std::env::var_os("PATH").unwrap_or_default();
         folders.splice(0..0, std::env::split_paths(&path));
         folders.into_iter().rev().find(|folder| folder.join("initdb").is_file()).map(|folder| Self { folder })
+    }
+
+    /// psql on the unix socket, as the superuser.
+    fn session(&self, socket: &Path, port: u16) -> Command {
+        let mut command = Command::new(self.folder.join("psql"));
+        command
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])
+            .arg(socket)
+            .args(["-p", &port.to_string()])
+            .env_clear()
+            .env("PGCLIENTENCODING", "UTF8")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
     }
 }
 
@@ -151,11 +286,11 @@ impl Owner {
         Self::Nobody { user: number(2), group: number(3) }
     }
 
-    fn give(self, folder: &Path) {
+    fn give(self, path: &Path, mode: u32) {
         if let Self::Nobody { user, group } = self {
-            chown(folder, Some(user), Some(group)).expect("root can give a folder away");
+            chown(path, Some(user), Some(group)).expect("root can give a file away");
         }
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("permissions can be set");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions can be set");
     }
 
     fn command(self, program: &Path) -> Command {

@@ -45,6 +45,7 @@ impl Connection {
     /// [`Error::Server`] with the statement's error, after which the connection can be used on; [`Error::TooMuch`], after
     /// which it has to be drained; and those of the connection.
     pub async fn query(&mut self, text: &str, parameters: &[&str]) -> Result<Vec<TextRow>, Error> {
+        self.check_idle()?;
         let parameters: Vec<Option<&[u8]>> = parameters.iter().map(|value| Some(value.as_bytes())).collect();
         let query = Query { space: None, text, types: &[], parameters: &parameters, format: Format::Text, max_rows: 0 };
         let mut flight = self.flight();
@@ -60,6 +61,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::query`]. After the first error the rest of the text is not executed.
     pub async fn batch(&mut self, text: &str) -> Result<(), Error> {
+        self.check_idle()?;
         let mut flight = self.flight();
         flight.simple(text)?;
         flight.send().await?;

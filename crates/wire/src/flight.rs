@@ -74,6 +74,9 @@ fn check_text(text: &str) -> Result<(), Error> {
 
 /// Statements that are sent together. Up to each Sync they are one transaction, unless one is open anyway: the first error
 /// undoes all of them and the rest is skipped. What is not sent is discarded.
+///
+/// What is to hold for such a transaction alone is set with `set_config(name, value, true)`: `SET LOCAL` does the same, but
+/// PostgreSQL warns about it outside of `BEGIN` (25P01), every time and in its log.
 #[derive(Debug)]
 #[must_use = "a flight does nothing until it is sent"]
 pub struct Flight<'c> {

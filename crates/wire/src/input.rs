@@ -34,6 +34,8 @@ pub(crate) struct Input {
     buffer: BytesMut,
     /// Where the first message that was not taken yet begins.
     start: usize,
+    /// The most that the buffer could hold since it was made; `capacity` leaves out what lies before the messages.
+    capacity: usize,
     /// How much came since the connection was opened.
     received: u64,
     limit: Limit,
@@ -42,7 +44,7 @@ pub(crate) struct Input {
 impl Input {
     /// An empty buffer for messages of at most this length.
     pub fn new(limit: Limit) -> Self {
-        Self { buffer: BytesMut::with_capacity(BUFFER_BYTES), start: 0, received: 0, limit }
+        Self { buffer: BytesMut::with_capacity(BUFFER_BYTES), start: 0, capacity: BUFFER_BYTES, received: 0, limit }
     }
 
     /// Changes the bound for a message.
@@ -124,13 +126,13 @@ impl Input {
         self.buffer.advance(self.start.min(self.buffer.len()));
         self.start = 0;
         self.buffer.reserve(LEAST_READ_BYTES);
+        self.capacity = self.capacity.max(self.buffer.capacity());
     }
 
     /// Gives a large buffer back. Only when nothing of it is in use.
     pub fn shrink(&mut self) {
-        if self.waiting() == 0 && self.buffer.capacity() > KEPT_BYTES {
-            self.buffer = BytesMut::with_capacity(BUFFER_BYTES);
-            self.start = 0;
+        if self.waiting() == 0 && self.capacity > KEPT_BYTES {
+            *self = Self { received: self.received, ..Self::new(self.limit) };
         }
     }
 }

@@ -266,7 +266,11 @@ impl Login<'_> {
         let (mut process_id, mut secret_key) = (0, 0);
         loop {
             match self.message().await? {
-                Message::ParameterStatus(body) => set_parameter(&mut parameters, &body)?,
+                Message::ParameterStatus(body) => {
+                    let malformed = |_| Error::malformed("ParameterStatus");
+                    let (name, value) = (body.name().map_err(malformed)?, body.value().map_err(malformed)?);
+                    set_parameter(&mut parameters, name, value)?;
+                }
                 Message::BackendKeyData(body) => {
                     process_id = body.process_id();
                     secret_key = body.secret_key();

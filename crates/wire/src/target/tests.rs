@@ -163,6 +163,8 @@ fn the_environment_fills_what_the_string_leaves_out() {
 
     let bad = Target::parse("host=h", &environment("USER=u\nPGSSLMODE=never"));
     assert!(bad.unwrap_err().to_string().contains("sslmode"));
+    let unsupported = Target::parse("host=h", &environment("USER=u\nPGREQUIREAUTH=scram-sha-256"));
+    assert!(unsupported.unwrap_err().to_string().contains("PGREQUIREAUTH is not supported"));
 }
 
 #[test]
