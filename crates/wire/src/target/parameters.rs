@@ -61,8 +61,6 @@ const UNSUPPORTED: &[&str] = &[
     "ssl_min_protocol_version",
 ];
 
-<<<<<<< HEAD
-=======
 /// Variables of the environment that would change whom libpq connects to or what it accepts, for parameters that are not
 /// supported. To go on without them could be less safe than what was asked for.
 const UNSUPPORTED_VARIABLES: &[&str] = &[
@@ -77,7 +75,6 @@ const UNSUPPORTED_VARIABLES: &[&str] = &[
     "PGSSLMINPROTOCOLVERSION",
 ];
 
->>>>>>> wire
 /// What is wrong with a connection string or its environment. No text of it holds a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
@@ -134,17 +131,10 @@ pub enum TargetError {
         /// The parameter.
         name: String,
     },
-<<<<<<< HEAD
-    /// A parameter of libpq that this client does not support.
-    #[error("the connection parameter {name} is not supported here: remove it")]
-    Unsupported {
-        /// The parameter.
-=======
     /// A parameter of libpq, or a variable for one, that this client does not support.
     #[error("the connection parameter {name} is not supported here: remove it")]
     Unsupported {
         /// The parameter or variable.
->>>>>>> wire
         name: &'static str,
     },
     /// A value out of what the parameter takes.
@@ -205,13 +195,10 @@ impl Parameters {
 
     /// Fills what is missing from the environment. An empty variable counts as none.
     pub fn complete(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> Result<(), TargetError> {
-<<<<<<< HEAD
-=======
         let is_set = |name: &&&str| environment(name).is_some_and(|value| !value.is_empty());
         if let Some(name) = UNSUPPORTED_VARIABLES.iter().find(is_set) {
             return Err(TargetError::Unsupported { name });
         }
->>>>>>> wire
         for (name, variable) in KNOWN {
             let Some(variable) = variable else { continue };
             if self.values.contains_key(name) {
