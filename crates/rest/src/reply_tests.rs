@@ -47,7 +47,15 @@ fn statuses_and_ranges() {
         ("PUT /zones?code=eq.A", "return=representation", "{}", 1, None, Some(0), 200, ""),
         ("PUT /zones?code=eq.A", "", "{}", 1, None, Some(1), 204, ""),
     ] {
-        let outcome = Outcome { rows, total, inserted, location: None, is_void: false, resolution_applied: true };
+        let outcome = Outcome {
+            rows,
+            total,
+            inserted,
+            location: None,
+            is_void: false,
+            resolution_applied: true,
+            ..Outcome::default()
+        };
         let head = head(&request(line, prefer, body), &outcome).unwrap();
         assert_eq!(
             (head.status.as_u16(), text(&head.headers, "content-range")),

@@ -11,7 +11,7 @@ pub(crate) enum Values {
     /// Into parameters: every statement that serves a request.
     AsParameters,
     /// Into parameters with numbers (`$1`), as PostgreSQL has them.
-    AsNumbered,
+    Numbered,
     /// Into the text, as literals: DDL, which takes no parameters. Its values come from the schema's author.
     AsLiterals,
 }
@@ -77,7 +77,7 @@ impl Writer {
     /// Appends a value: a parameter, or in DDL a literal.
     pub(crate) fn value(&mut self, value: &Datum) -> &mut Self {
         match self.values {
-            Values::AsParameters | Values::AsNumbered => self.parameter(Parameter::Value(value.clone())),
+            Values::AsParameters | Values::Numbered => self.parameter(Parameter::Value(value.clone())),
             Values::AsLiterals => self.literal(value),
         }
     }
@@ -85,7 +85,7 @@ impl Writer {
     /// Appends a parameter.
     pub(crate) fn parameter(&mut self, parameter: Parameter) -> &mut Self {
         self.parameters.push(parameter);
-        if self.values == Values::AsNumbered {
+        if self.values == Values::Numbered {
             self.text.push('$');
             self.number(self.parameters.len() as u64);
         } else {

@@ -143,7 +143,7 @@ fn shapes<'l>(members: &'l [Member], fields: &mut Fields<'l>) -> Vec<Shape> {
 
 /// Renders a read.
 pub(super) fn read(read: &Read, format: Format) -> Rendered {
-    let mut writer = Writer::new(Values::AsNumbered);
+    let mut writer = Writer::new(Values::Numbered);
     let level = &read.level;
     if !read.wants_body {
         return Rendered {
@@ -218,7 +218,7 @@ fn write_groups(writer: &mut Writer, level: &Level) {
         return;
     }
     writer.syntax(" GROUP BY ");
-    writer.list(&level.group_by, ", ", |writer, part| write(writer, part));
+    writer.list(&level.group_by, ", ", write);
 }
 
 fn write_range(writer: &mut Writer, level: &Level) {
@@ -255,7 +255,7 @@ fn counted(read: &Read) -> Option<Statement> {
         // One more tells that there are more.
         Counting::Estimated { up_to } => up_to.map(|rows| rows.saturating_add(1)),
     };
-    let mut writer = Writer::new(Values::AsNumbered);
+    let mut writer = Writer::new(Values::Numbered);
     if read.level.is_aggregated || bound.is_some() {
         writer.syntax("SELECT count(*) FROM (SELECT ");
         write_fitting(&mut writer, &read.level);
@@ -275,7 +275,7 @@ fn estimated(read: &Read) -> Option<Statement> {
     if read.counts? == Counting::Exact {
         return None;
     }
-    let mut writer = Writer::new(Values::AsNumbered);
+    let mut writer = Writer::new(Values::Numbered);
     writer.syntax("EXPLAIN (FORMAT JSON) SELECT ");
     write_fitting(&mut writer, &read.level);
     Some(writer.finish())
@@ -304,7 +304,7 @@ fn write_fitting_rows(writer: &mut Writer, level: &Level) {
 
 /// Counts the rows of a level's page: never more are looked at than the page needs.
 fn count_page(level: &Level) -> Statement {
-    let mut writer = Writer::new(Values::AsNumbered);
+    let mut writer = Writer::new(Values::Numbered);
     writer.syntax("SELECT count(*) FROM (SELECT ");
     writer.syntax(if level.is_aggregated && level.group_by.is_empty() { "count(*)" } else { "1" });
     write_from(&mut writer, &level.from);

@@ -24,7 +24,7 @@ const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
 
 /// Renders a write.
 pub(super) fn write(write: &NativeWrite, format: Format) -> Rendered {
-    let mut writer = Writer::new(Values::AsNumbered);
+    let mut writer = Writer::new(Values::Numbered);
     let returned = returned_columns(write);
     let answers = write.returning.is_some() || write.location.is_some();
     if answers {

@@ -75,7 +75,7 @@ struct Outcome {
     estimate: Option<u64>,
     location: Option<Vec<Option<String>>>,
     told: [Option<String>; 3],
-    error: Option<(bool, Box<ServerError>)>,
+    error: Option<Box<ServerError>>,
     unwritable: Option<Unwritable>,
 }
 
@@ -129,18 +129,14 @@ impl PostgresStore {
         };
         let steps = self.send(connection, job, rendered, ending).await?;
         let mut outcome = collect(connection, &steps, &output, job).await?;
-        if let Some((is_main, error)) = outcome.error.take() {
+        if let Some(error) = outcome.error.take() {
             if connection.transaction_status() != TransactionStatus::Idle {
                 connection.batch(ROLLBACK).await?;
             }
             if is_stale(&error) {
                 return Err(Missed::Stale);
             }
-            return Err(Missed::Failed(if is_main {
-                failure::translate(&error, &job.caller)
-            } else {
-                failure::translate(&error, &job.caller)
-            }));
+            return Err(Missed::Failed(failure::translate(&error, &job.caller)));
         }
         let checked = outcome_of(outcome, job, &output);
         if ending == Ending::Decided {
@@ -339,9 +335,9 @@ async fn collect(
                 outcome.affected = Event::affected(tag);
             }
             Event::Complete { .. } | Event::Suspended { .. } => {}
-            Event::Failed { step, error } => {
+            Event::Failed { error, .. } => {
                 if outcome.error.is_none() {
-                    outcome.error = Some((step == Some(steps.main), error));
+                    outcome.error = Some(error);
                 }
             }
             Event::Ready(_) => break,
