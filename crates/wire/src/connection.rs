@@ -156,6 +156,8 @@ pub struct Connection {
     pub(crate) segment: u64,
     pub(crate) steps: Vec<StepState>,
     pub(crate) next_step: u64,
+    /// The first step that was not sent yet.
+    first_unsent_step: u64,
     pub(crate) statements: Statements,
     fields: Vec<Field>,
     no_columns: Arc<[Column]>,
@@ -197,6 +199,7 @@ impl Connection {
             segment: 0,
             steps: Vec::new(),
             next_step: 0,
+            first_unsent_step: 0,
             statements: Statements::new(settings.prepared_statements),
             fields: Vec::new(),
             no_columns: Arc::from([]),

@@ -28,6 +28,8 @@ impl Connection {
                 _ => {}
             }
         }
+        self.steps.retain(|state| state.step.0 < self.first_unsent_step);
+        self.first_unsent_step = self.next_step;
         // Portals end with their transaction; steps of an earlier flight are of the past.
         if self.is_usable() {
             let lives = self.status == TransactionStatus::Open;
@@ -41,6 +43,7 @@ impl Connection {
         self.condition = Condition::Sending;
         let length = self.output.len();
         self.await_staged();
+        self.first_unsent_step = self.next_step;
         let sent = poll_fn(|context| self.poll_send(context)).await;
         self.output.clear();
         if length > KEPT_OUTPUT_BYTES {

@@ -60,6 +60,10 @@ pub async fn portals_live_as_long_as_their_transaction(postgres: &Postgres) {
     let expected = [one(steps[0], "2"), one(steps[0], "3"), Seen::Complete(steps[0], "SELECT 2".to_owned()), open];
     assert_eq!(until_ready(&mut connection).await, expected);
     assert_eq!(value(&mut connection, "SELECT count(*) FROM pg_cursors WHERE name LIKE 'pando%'").await, "1");
+    let mut flight = connection.flight();
+    let unsent = flight.execute(&query).unwrap();
+    drop(flight);
+    assert!(connection.flight().resume(unsent, 0).is_err(), "it was never sent");
     connection.batch("COMMIT").await.unwrap();
     assert_eq!(connection.transaction_status(), TransactionStatus::Idle);
     assert!(connection.flight().resume(steps[0], 0).is_err());
