@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use crate::error::Problem;
+use crate::parameters::Keepalives;
 use crate::startup::secure;
 use crate::stream::{Address, Stream};
-use crate::target::Keepalives;
 use crate::tls::Handshake;
 
 /// What a server may answer to a cancellation, which is nothing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use base::Limit;
 
 use crate::ServerError;
-use crate::target::SessionAttributes;
+use crate::parameters::SessionAttributes;
 
 /// What went wrong on an open connection. Except for [`Error::Server`], [`Error::Query`] and [`Error::NothingAwaited`]
 /// the connection is broken after it.

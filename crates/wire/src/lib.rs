@@ -24,6 +24,7 @@ mod error;
 mod flight;
 mod input;
 mod open;
+mod parameters;
 mod password_file;
 mod row;
 mod server_error;
@@ -31,7 +32,6 @@ mod settings;
 mod startup;
 mod statements;
 mod stream;
-mod target;
 mod tls;
 
 pub use cancel::Canceller;
@@ -39,10 +39,10 @@ pub use connection::{Connection, Event, Notification, Step, TransactionStatus};
 pub use convenience::TextRow;
 pub use error::{Attempt, ConnectError, Error, Problem};
 pub use flight::{Flight, Format, Query};
-pub use row::{Column, Row};
-pub use server_error::ServerError;
-pub use settings::Settings;
-pub use target::{
+pub use parameters::{
     ChannelBinding, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PORT, Host, Identity, Keepalives, Place, Roots, SessionAttributes,
     Target, TargetError, Tls, TlsMode,
 };
+pub use row::{Column, Row};
+pub use server_error::ServerError;
+pub use settings::Settings;

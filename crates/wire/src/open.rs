@@ -12,9 +12,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::error::{Attempt, ConnectError, Problem};
+use crate::parameters::{Host, Place, SessionAttributes, Target, TlsMode};
 use crate::startup::{Session, log_in, secure};
 use crate::stream::{Address, Stream};
-use crate::target::{Host, Place, SessionAttributes, Target, TlsMode};
 use crate::tls::{self, Handshake};
 use crate::{Canceller, Connection, Error, Settings};
 

@@ -15,9 +15,9 @@ use tokio::task::spawn_blocking;
 use crate::connection::set_parameter;
 use crate::error::Problem;
 use crate::input::Input;
+use crate::parameters::{ChannelBinding, Target};
 use crate::password_file::{self, Wanted};
 use crate::stream::Stream;
-use crate::target::{ChannelBinding, Target};
 use crate::tls::Handshake;
 use crate::{Error, ServerError, Settings, channel};
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use crate::target::Keepalives;
+use crate::parameters::Keepalives;
 
 /// Where a socket leads.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::target::{Identity, Roots, Tls, TlsMode};
+use crate::parameters::{Identity, Roots, Tls, TlsMode};
 
 /// PostgreSQL's name among the protocols over TLS (PostgreSQL 17; older ones do not look at it).
 const PROTOCOL: &[u8] = b"postgresql";

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::parameters::{Parameters, TargetError};
+use super::given::{Parameters, TargetError};
 
 /// Reads `keyword = value …`. A value in quotes may hold spaces; `\` keeps the character after it.
 pub(super) fn parse(text: &str) -> Result<Parameters, TargetError> {

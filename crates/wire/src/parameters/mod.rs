@@ -4,8 +4,8 @@
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html>). A parameter that is not supported is refused by name:
 //! none is ignored.
 
+mod given;
 mod keyword;
-mod parameters;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use base::Secret;
 
-pub use parameters::TargetError;
+pub use given::TargetError;
 
 /// The port that PostgreSQL listens on if nothing else is said.
 pub const DEFAULT_PORT: u16 = 5432;

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::parameters::{Parameters, TargetError};
+use super::given::{Parameters, TargetError};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::Secret;
 
-use super::parameters::{Parameters, TargetError};
+use super::given::{Parameters, TargetError};
 use super::{
     ChannelBinding, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PORT, Host, Identity, Keepalives, Place, Roots, SessionAttributes,
     Target, Tls, TlsMode,
