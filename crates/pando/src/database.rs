@@ -62,6 +62,7 @@ async fn open_server(
         connections: config.database.connections as usize,
         wait: Duration::from_millis(u64::from(config.database.wait_ms)),
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
+        stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
         application: Vec::new(),

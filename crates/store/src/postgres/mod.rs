@@ -7,6 +7,7 @@ mod output;
 mod pool;
 mod run;
 mod session;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub wait: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
+    /// How long a streamed answer may take, whatever the client does.
+    pub stream_timeout: Duration,
     /// The most bytes of an answer that are held in memory at once.
     pub max_buffered_bytes: usize,
     /// Schemas that are searched besides the one of the request (PostgREST's `db-extra-search-path`).

@@ -11,13 +11,14 @@ use wire::{Connection, Event, Flight, Format, Query, ServerError, Step, Transact
 
 use super::output::{Output, Unwritable};
 use super::pool::Lease;
+use super::stream::{INLINE_BYTES, PAGE_ROWS};
 use super::{PostgresStore, failure, session};
 use crate::body;
 use crate::driver::{Body, Job, Operation, Ran, Reply};
 use crate::error::StoreError;
 use crate::guard::{not_single, too_many_affected};
 
-const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -41,7 +42,9 @@ enum Ending {
 }
 
 /// Why a try led to nothing.
-enum Missed {
+pub(super) enum Missed {
+    /// There is more than is answered at once: it is to be streamed.
+    Large,
     /// Prepared statements no longer fit: they have to be prepared anew.
     Stale,
     /// The connection was lost.
@@ -96,6 +99,15 @@ impl PostgresStore {
             match self.attempt(&mut lease, job, rendered).await {
                 Ok(ran) => return Ok(ran),
                 Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Large) => {
+                    if !lease.connection()?.is_usable() {
+                        // What is left of the answer is not worth reading.
+                        lease.discard();
+                        drop(lease);
+                        lease = self.pool.take(false).await?;
+                    }
+                    return self.stream(lease, job, rendered).await;
+                }
                 Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
                 Err(Missed::Stale) => return Err(StoreError::Engine("a statement was stale twice".to_owned())),
                 // A write may have been done before the connection was lost.
@@ -116,10 +128,7 @@ impl PostgresStore {
     async fn attempt(&self, lease: &mut Lease, job: &Job, rendered: &Rendered) -> Result<Ran, Missed> {
         let connection = lease.connection()?;
         let ending = ending(job, rendered);
-        let zone = match (&job.request.time_zone, connection.parameter("TimeZone")) {
-            (None, Some(name)) => Zone::from_name(name).unwrap_or_default(),
-            _ => job.plan.zone.clone(),
-        };
+        let zone = zone(connection, job);
         let output = Output {
             format: job.plan.format,
             shape: job.plan.shape,
@@ -167,13 +176,13 @@ impl PostgresStore {
             Ending::Decided | Ending::RolledBack => drop(flight.execute(&Query::new("", BEGIN))?),
         }
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
-        let main = execute(&mut flight, role, &rendered.main)?;
+        let main = execute(&mut flight, role, &rendered.main, page_rows(job, rendered))?;
         let count = match &rendered.count {
-            Some(count) => Some(execute(&mut flight, role, count)?),
+            Some(count) => Some(execute(&mut flight, role, count, 0)?),
             None => None,
         };
         let estimate = match &rendered.estimate {
-            Some(estimate) => Some(execute(&mut flight, role, estimate)?),
+            Some(estimate) => Some(execute(&mut flight, role, estimate, 0)?),
             None => None,
         };
         let told = match tells(job, rendered) {
@@ -190,7 +199,8 @@ impl PostgresStore {
         }
         flight.sync();
         flight.send().await?;
-        Ok(Steps { main, count, estimate, told })
+        let can_stream = page_rows(job, rendered) > 0;
+        Ok(Steps { main, count, estimate, told, can_stream })
     }
 
     fn observe(&self, job: &Job, rendered: &Rendered, started: Instant, rows: Result<u64, &StoreError>) {
@@ -223,18 +233,43 @@ impl PostgresStore {
     }
 }
 
+/// The zone that moments are printed in: the one asked for, else the session's.
+pub(super) fn zone(connection: &Connection, job: &Job) -> Zone {
+    match (&job.request.time_zone, connection.parameter("TimeZone")) {
+        (None, Some(name)) => Zone::from_name(name).unwrap_or_default(),
+        _ => job.plan.zone.clone(),
+    }
+}
+
+/// After how many rows a read is found to be long; 0 where it is answered whole: one row is wanted, or it may write.
+fn page_rows(job: &Job, rendered: &Rendered) -> u32 {
+    let plan::Operation::Read(read) = &job.plan.operation else { return 0 };
+    let is_short = read.level.limit.is_some_and(|limit| limit <= u64::from(PAGE_ROWS));
+    let is_whole = matches!(job.plan.format, rest::Format::Object { .. }) || job.plan.shape.is_single;
+    let writes = job.plan.access == plan::Access::ReadWrite;
+    if is_short || is_whole || writes || rendered.count_page.is_none() { 0 } else { PAGE_ROWS }
+}
+
 /// The steps of a flight whose answers matter.
 struct Steps {
     main: Step,
     count: Option<Step>,
     estimate: Option<Step>,
     told: Option<Step>,
+    /// Whether the read can be begun anew as a stream.
+    can_stream: bool,
 }
 
-fn execute(flight: &mut Flight<'_>, role: &str, statement: &sql::Statement) -> Result<Step, Missed> {
+pub(super) fn execute(
+    flight: &mut Flight<'_>,
+    role: &str,
+    statement: &sql::Statement,
+    max_rows: u32,
+) -> Result<Step, Missed> {
     let texts: Vec<Option<Vec<u8>>> = statement.parameters().iter().map(text_of).collect();
     let parameters: Vec<Option<&[u8]>> = texts.iter().map(Option::as_deref).collect();
-    let query = Query { parameters: &parameters, format: Format::Binary, ..Query::new(role, statement.text()) };
+    let query =
+        Query { parameters: &parameters, format: Format::Binary, max_rows, ..Query::new(role, statement.text()) };
     Ok(flight.execute(&query)?)
 }
 
@@ -301,6 +336,8 @@ async fn collect(
     let mut outcome = Outcome::default();
     let answers = !output.members.is_empty();
     let is_location = matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none());
+    let can_stream = steps.can_stream;
+    let mut is_large = false;
     body::open(output.format, output.shape, &mut outcome.body);
     loop {
         match connection.next().await? {
@@ -334,7 +371,8 @@ async fn collect(
             Event::Complete { step, tag } if step == steps.main && !answers && outcome.affected.is_none() => {
                 outcome.affected = Event::affected(tag);
             }
-            Event::Complete { .. } | Event::Suspended { .. } => {}
+            Event::Suspended { .. } => is_large = true,
+            Event::Complete { .. } => {}
             Event::Failed { error, .. } => {
                 if outcome.error.is_none() {
                     outcome.error = Some(error);
@@ -342,31 +380,34 @@ async fn collect(
             }
             Event::Ready(_) => break,
         }
+        if can_stream && outcome.body.len() > INLINE_BYTES {
+            return Err(Missed::Large);
+        }
     }
-    Ok(outcome)
+    if is_large && outcome.error.is_none() { Err(Missed::Large) } else { Ok(outcome) }
 }
 
 /// The rows that a plan in JSON expects.
-fn planned_rows(json: &[u8]) -> Option<u64> {
+pub(super) fn planned_rows(json: &[u8]) -> Option<u64> {
     let plan: serde_json::Value = serde_json::from_slice(json).ok()?;
     plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_u64()
 }
 
 /// All rows that fit, as exactly as was asked for.
-fn total(job: &Job, outcome: &Outcome) -> Option<u64> {
+pub(super) fn total_of(job: &Job, counted: Option<u64>, estimate: Option<u64>) -> Option<u64> {
     let plan::Operation::Read(read) = &job.plan.operation else { return None };
     match read.counts? {
-        plan::Counting::Exact => outcome.total,
-        plan::Counting::Planned => outcome.estimate,
-        plan::Counting::Estimated { up_to } => match (outcome.total, up_to) {
+        plan::Counting::Exact => counted,
+        plan::Counting::Planned => estimate,
+        plan::Counting::Estimated { up_to } => match (counted, up_to) {
             (Some(total), Some(bound)) if total <= bound => Some(total),
-            (total, _) => total.max(outcome.estimate),
+            (total, _) => total.max(estimate),
         },
     }
 }
 
 /// A `bigint` on the wire.
-fn number(bytes: &[u8]) -> Option<u64> {
+pub(super) fn number(bytes: &[u8]) -> Option<u64> {
     let bytes: [u8; 8] = bytes.try_into().ok()?;
     u64::try_from(i64::from_be_bytes(bytes)).ok()
 }
@@ -398,7 +439,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
     {
         return Err(too_many_affected(rows).into());
     }
-    let total = total(job, &outcome);
+    let total = total_of(job, outcome.total, outcome.estimate);
     let [headers, status, inserted] = outcome.told;
     let has_body = match write {
         Some(write) => write.returning.is_some(),
