@@ -5,16 +5,22 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
+    clippy::disallowed_methods,
+    reason = "a panic is how a test fails, and a test may wait"
 )]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository, tool};
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What differs from `tests/conformance/pando.toml` in each configuration of the corpus (`corpus/configs.json`).
 const CONFIGURATIONS: [(&str, &[(&str, &str)]); 7] = [
@@ -137,4 +143,113 @@ fn a_prepared_plan_opens_no_function_to_another_role() {
         assert_eq!(ask(None), 401);
     }
     assert_eq!(ask(Some(&token)), 200);
+}
+
+/// Without a server requests are told to come again; with it they are answered, by the same process.
+#[test]
+fn a_server_that_goes_and_comes_back() {
+    let Some(mut postgres) = database("a_server_that_goes_and_comes_back") else { return };
+    let project = Project::copy_of("tests/conformance");
+    let server = launch(&postgres, &[]).start(&project);
+    assert_eq!(server.get("/zones?limit=1").status, 200);
+    postgres.stop();
+    for _ in 0..5 {
+        let refused = server.get("/zones?limit=1");
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
+        assert!(refused.text().contains("PGRST001"), "{}", refused.text());
+    }
+    let write = Request::new("POST", "/zones").header("Content-Type", "application/json");
+    assert_eq!(server.client().send(&write.body(r#"{"code":"Q","title":"q"}"#)).status, 503);
+    postgres.start_again();
+    let start = Instant::now();
+    while server.get("/zones?limit=1").status != 200 {
+        assert!(start.elapsed() < PATIENCE, "the server is there again and not asked");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let write = Request::new("POST", "/zones").header("Content-Type", "application/json");
+    assert_eq!(server.client().send(&write.body(r#"{"code":"Q","title":"q"}"#)).status, 201);
+}
+
+/// A list that is far larger than what may be held in memory, in order and counted.
+#[test]
+fn a_long_list_takes_little_memory() {
+    const ROWS: u64 = 120_000;
+    let Some(postgres) = database("a_long_list_takes_little_memory") else { return };
+    postgres.run(&format!(
+        "create table long_list as select id, repeat(md5(id::text), 30) as words from generate_series(1, {ROWS}) id;
+         grant select on long_list to anon;"
+    ));
+    let project = Project::copy_of("tests/conformance");
+    let server = launch(&postgres, &[]).start(&project);
+    assert_eq!(server.get("/zones?limit=1").status, 200);
+    let before = most_memory(server.process_id());
+    let answer = server.get("/long_list");
+    let grown = most_memory(server.process_id()) - before;
+    assert_eq!(answer.header("content-range"), Some(&*format!("0-{}/*", ROWS - 1)));
+    let text = answer.text();
+    assert!(text.len() > 100 << 20, "only {} bytes", text.len());
+    assert!(grown < 48 << 10, "{grown} KiB more were needed for {} bytes", text.len());
+    let ids: u64 = text.split("{\"id\":").skip(1).filter_map(|row| row.split(',').next()?.parse::<u64>().ok()).sum();
+    assert_eq!(ids, ROWS * (ROWS + 1) / 2);
+}
+
+/// The most memory that a process has had, in KiB.
+fn most_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn transactions_that_collide_are_done_again() {
+    let Some(postgres) = database("transactions_that_collide_are_done_again") else { return };
+    postgres.run(
+        "create sequence tries; grant usage on sequence tries to anon;
+         create function shy(wanted integer) returns integer language plpgsql as $$
+         begin
+           if nextval('tries') < wanted then raise exception 'not yet' using errcode = '40001'; end if;
+           return 1;
+         end $$;",
+    );
+    let project = Project::copy_of("tests/conformance");
+    let server = launch(&postgres, &[]).start(&project);
+    let ask = |wanted: u32| {
+        let request = Request::new("POST", "/rpc/shy").header("Content-Type", "application/json");
+        server.client().send(&request.body(format!("{{\"wanted\":{wanted}}}")))
+    };
+    let answer = ask(4);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "1"));
+    let refused = ask(1_000);
+    assert!(refused.status >= 400 && refused.text().contains("40001"), "{}", refused.text());
+    assert_eq!(postgres.run("select last_value from tries"), "8\n", "four tries, and four more");
+}
+
+#[test]
+fn waiting_is_bounded() {
+    let Some(postgres) = database("waiting_is_bounded") else { return };
+    postgres.run("create function nap(seconds integer) returns void language sql as $$ select pg_sleep(seconds) $$;");
+    let project = Project::copy_of("tests/conformance");
+    let settings = [
+        ("PANDO_DATABASE_CONNECTIONS", "1"),
+        ("PANDO_DATABASE_WAIT_MS", "100"),
+        ("PANDO_LIMITS_STATEMENT_TIMEOUT_SECONDS", "2"),
+    ];
+    let server = launch(&postgres, &settings).start(&project);
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| server.get("/rpc/nap?seconds=60"));
+        let start = Instant::now();
+        // As soon as the only connection is taken, others are refused after their wait.
+        let refused = loop {
+            let answer = server.get("/zones?limit=1");
+            if answer.status != 200 {
+                break answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "nobody was refused");
+        };
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
+        let slow = slow.join().unwrap();
+        assert_eq!(slow.status, 500, "{}", slow.text());
+        assert!(slow.text().contains("57014"), "{}", slow.text());
+    });
+    assert_eq!(server.get("/zones?limit=1").status, 200);
 }

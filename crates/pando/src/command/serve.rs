@@ -68,7 +68,7 @@ async fn serve(
     let config = &loaded.config;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let signals = Signals::listen()?;
-    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: "sqlite" });
+    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: prepared.database.engine() });
 
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(config, &prepared)).await?;

@@ -46,6 +46,14 @@ pub enum DatabaseAddress {
 }
 
 impl DatabaseAddress {
+    /// The engine, for the log.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::File(_) => "sqlite",
+            Self::Server(_) => "postgresql",
+        }
+    }
+
     /// The file of the embedded engine.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub(crate) async fn open(
         .map_err(|error| StoreError::Unreachable(error.to_string()))?;
     let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
     let wire = wire::Settings { parameters, ..wire::Settings::default() };
-    let pool = Pool::new(target, wire, settings.connections, settings.wait);
+    let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
     let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
     store.reload().await?;
     Ok(Arc::new(store))

@@ -1,10 +1,12 @@
 //! The pool: at most so many connections, handed out one request at a time. Waiting is bounded.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use base::Limit;
+use base::{Clock, Limit};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::{Connection, Target, TransactionStatus};
@@ -21,9 +23,42 @@ pub(super) struct Pool {
     settings: wire::Settings,
     places: Arc<Semaphore>,
     wait: Duration,
+    clock: Arc<dyn Clock>,
     idle: Mutex<Vec<Connection>>,
+    refusal: Mutex<Refusal>,
     used: AtomicU64,
     waiting: AtomicU64,
+}
+
+/// How long nobody tries to connect after the server was not reached: a server that comes back must not meet everybody at
+/// once.
+#[derive(Default)]
+struct Refusal {
+    /// How often in a row it was not reached.
+    times: u32,
+    until: Option<Instant>,
+}
+
+/// The first wait after the server was not reached, doubled with each further time.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+impl Refusal {
+    fn note(&mut self, now: Instant) {
+        let wait = FIRST_WAIT.saturating_mul(1 << self.times.min(10)).min(LONGEST_WAIT);
+        self.times = self.times.saturating_add(1);
+        // Between half of it and all of it.
+        let share = 128 + u32::from(random_byte() / 2);
+        self.until = now.checked_add(wait * share / 256);
+    }
+}
+
+fn random_byte() -> u8 {
+    let mut byte = [0];
+    // Without chance everybody waits alike, which is no failure.
+    let _without = getrandom::fill(&mut byte);
+    byte[0]
 }
 
 /// A connection that is given back when this goes: kept if it is whole and idle, closed otherwise.
@@ -34,13 +69,21 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    pub(super) fn new(target: Target, settings: wire::Settings, most: usize, wait: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        target: Target,
+        settings: wire::Settings,
+        most: usize,
+        wait: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             target,
             settings,
             places: Arc::new(Semaphore::new(most)),
             wait,
+            clock,
             idle: Mutex::new(Vec::new()),
+            refusal: Mutex::new(Refusal::default()),
             used: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
         })
@@ -54,15 +97,42 @@ impl Pool {
         let place = place
             .map_err(|_| StoreError::Busy("all connections to PostgreSQL are in use"))?
             .map_err(|_| StoreError::Closed)?;
-        let idle = if is_fresh { None } else { self.idle.lock().pop() };
-        let connection = match idle {
+        let connection = match self.idle_one(is_fresh) {
             Some(connection) => connection,
-            None => Connection::open(&self.target, &self.settings)
-                .await
-                .map_err(|error| StoreError::Unreachable(error.to_string()))?,
+            None => self.connect().await?,
         };
         self.used.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { connection: Some(connection), pool: self.clone(), _place: place })
+    }
+
+    /// An idle connection that the server has not ended meanwhile. The one used last is the warmest.
+    fn idle_one(&self, is_fresh: bool) -> Option<Connection> {
+        if is_fresh {
+            return None;
+        }
+        loop {
+            let mut connection = self.idle.lock().pop()?;
+            if is_alive(&mut connection) {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, StoreError> {
+        let now = self.clock.monotonic();
+        if self.refusal.lock().until.is_some_and(|until| now < until) {
+            return Err(StoreError::Unreachable("it was not reached a moment ago; it is tried again soon".to_owned()));
+        }
+        match Connection::open(&self.target, &self.settings).await {
+            Ok(connection) => {
+                *self.refusal.lock() = Refusal::default();
+                Ok(connection)
+            }
+            Err(error) => {
+                self.refusal.lock().note(self.clock.monotonic());
+                Err(StoreError::Unreachable(error.to_string()))
+            }
+        }
     }
 
     /// Connections at work, idle ones, and requests that wait for one.
@@ -85,6 +155,16 @@ impl Pool {
         if !self.places.is_closed() {
             self.idle.lock().push(connection);
         }
+    }
+}
+
+/// Whether the server has neither closed an idle connection nor said that it will: what has come is looked at, nothing is
+/// waited for.
+fn is_alive(connection: &mut Connection) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(connection.notification()).poll(&mut context) {
+        Poll::Pending | Poll::Ready(Ok(_)) => true,
+        Poll::Ready(Err(_)) => false,
     }
 }
 

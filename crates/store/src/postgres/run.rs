@@ -28,6 +28,9 @@ const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 const TOLD: &str = "SELECT current_setting('response.headers', true), current_setting('response.status', true), \
      current_setting('pgrst.inserted', true)";
 
+/// How often a transaction that met another one is done again.
+const MOST_COLLISIONS: u32 = 3;
+
 /// How the transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -47,6 +50,8 @@ pub(super) enum Missed {
     Large,
     /// Prepared statements no longer fit: they have to be prepared anew.
     Stale,
+    /// It met another transaction, and nothing of it remains.
+    Collided(StoreError),
     /// The connection was lost.
     Lost(StoreError),
     /// For good.
@@ -95,6 +100,7 @@ impl PostgresStore {
         let reads = job.plan.access == plan::Access::ReadOnly;
         let mut lease = self.pool.take(false).await?;
         let mut is_again = false;
+        let mut collisions = 0;
         loop {
             match self.attempt(&mut lease, job, rendered).await {
                 Ok(ran) => return Ok(ran),
@@ -110,6 +116,11 @@ impl PostgresStore {
                 }
                 Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
                 Err(Missed::Stale) => return Err(StoreError::Engine("a statement was stale twice".to_owned())),
+                Err(Missed::Collided(_)) if collisions < MOST_COLLISIONS => {
+                    collisions += 1;
+                    continue;
+                }
+                Err(Missed::Collided(error)) => return Err(error),
                 // A write may have been done before the connection was lost.
                 Err(Missed::Lost(_)) if reads && !is_again => {
                     lease.discard();
@@ -145,13 +156,15 @@ impl PostgresStore {
             if is_stale(&error) {
                 return Err(Missed::Stale);
             }
-            return Err(Missed::Failed(failure::translate(&error, &job.caller)));
+            return Err(refused(&error, job));
         }
         let checked = outcome_of(outcome, job, &output);
         if ending == Ending::Decided {
             let commits = checked.is_ok() && job.commits;
-            if let Err(wire::Error::Server(error)) = connection.batch(if commits { COMMIT } else { ROLLBACK }).await {
-                return Err(Missed::Failed(failure::translate(&error, &job.caller)));
+            match connection.batch(if commits { COMMIT } else { ROLLBACK }).await {
+                Ok(()) => {}
+                Err(wire::Error::Server(error)) => return Err(refused(&error, job)),
+                Err(error) => return Err(error.into()),
             }
         }
         checked.map_err(Missed::Failed)
@@ -320,6 +333,19 @@ fn ending(job: &Job, rendered: &Rendered) -> Ending {
 fn tells(job: &Job, rendered: &Rendered) -> bool {
     let calls = !job.plan.footprint.calls.is_empty();
     calls || rendered.counts_inserted || job.plan.access == plan::Access::ReadWrite
+}
+
+fn refused(error: &ServerError, job: &Job) -> Missed {
+    if error.is_fatal() {
+        return Missed::Lost(StoreError::Unreachable(error.to_string()));
+    }
+    let translated = failure::translate(error, &job.caller);
+    if is_collision(error) { Missed::Collided(translated) } else { Missed::Failed(translated) }
+}
+
+/// A serialization failure or a deadlock: done again, the transaction finds the other one's outcome.
+fn is_collision(error: &ServerError) -> bool {
+    matches!(error.code.as_str(), "40001" | "40P01")
 }
 
 /// "cached plan must not change result type", and a statement that the server does not know any more.

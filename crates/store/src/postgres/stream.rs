@@ -58,7 +58,7 @@ impl PostgresStore {
         let begun = self.begin(&mut lease, job, rendered).await;
         let (zone, rows, total) = match begun {
             Ok(begun) => begun,
-            Err(Missed::Failed(error)) => return Err(error),
+            Err(Missed::Failed(error) | Missed::Collided(error)) => return Err(error),
             Err(Missed::Lost(error)) => {
                 lease.discard();
                 return Err(error);
@@ -229,7 +229,7 @@ impl Streamed {
 
 fn missed(missed: Missed) -> Broken {
     Broken::Server(match missed {
-        Missed::Failed(error) | Missed::Lost(error) => error,
+        Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) => error,
         Missed::Stale | Missed::Large => StoreError::other_engine(),
     })
 }
