@@ -47,6 +47,9 @@ pub enum PlanError {
     /// `max-affected` on a function that gives no rows (PGRST128).
     #[error("Function must return SETOF or TABLE when max-affected preference is used with handling=strict")]
     GuardWithoutSet,
+    /// Nothing that the client accepts can be given (PGRST107).
+    #[error("None of these media types are available: {0}")]
+    NotAcceptable(String),
     /// A body that is to be text and is not (22021).
     #[error("invalid byte sequence for encoding \"UTF8\"")]
     NotText,
@@ -272,6 +275,7 @@ impl From<PlanError> for Failure {
             ),
             E::ReadOnly { .. } => Self::new(Kind::MethodNotAllowed, "25006", message),
             E::GuardWithoutSet => bad("PGRST128"),
+            E::NotAcceptable(_) => Self::new(Kind::NotAcceptable, "PGRST107", message),
             E::NotText => bad("22021"),
             E::NoSuchFunction(_) => bad("42883"),
             E::UnknownColumn { qualifier, similar, .. } => {

@@ -25,6 +25,8 @@ pub struct Plan {
     pub shape: Shape,
     /// Whether anything may be changed.
     pub access: Access,
+    /// The media type of the body, where it is one that only the schema knows.
+    pub media_type: Option<Arc<str>>,
 }
 
 /// How rows are put into the body. Tables give rows in an array; functions may give less.

@@ -33,6 +33,9 @@ pub struct Context<'a> {
 pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(request, context)?;
     planner.check_bounds()?;
+    if planner.format == Format::Raw && !planner.is_native() {
+        return Err(planner.not_acceptable());
+    }
     let (operation, shape) = match &request.target {
         Target::Routine(name) => {
             planner.check_paths()?;
@@ -43,19 +46,20 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
     Ok(Plan {
         operation,
         footprint: planner.footprint,
-        format: request.format,
+        format: planner.format,
         zone: planner.zone,
-        expectation: expectation(request),
+        expectation: expectation(request, planner.format),
         shape,
         access: planner.access,
+        media_type: planner.media_type,
     })
 }
 
-fn expectation(request: &ApiRequest) -> Expectation {
+fn expectation(request: &ApiRequest, format: Format) -> Expectation {
     let is_routine = matches!(request.target, Target::Routine(_));
     let guards = is_routine || matches!(request.action, Action::Update | Action::Delete);
     Expectation {
-        exactly_one: matches!(request.format, Format::Object { .. }),
+        exactly_one: matches!(format, Format::Object { .. }),
         max_affected: request.preferences.guard().filter(|_| guards),
     }
 }
@@ -113,6 +117,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) inlined_calls: u64,
     /// Whether anything may be changed.
     pub(crate) access: Access,
+    /// The form of the answer.
+    pub(crate) format: Format,
+    /// The media type of the body, where it is one that only the schema knows.
+    pub(crate) media_type: Option<Arc<str>>,
     next_source: u32,
 }
 
@@ -132,6 +140,8 @@ impl<'a> Planner<'a> {
             next_inlined: SourceId::FIRST_INLINED.0,
             inlined_calls: 0,
             access: Access::ReadOnly,
+            format: request.format,
+            media_type: None,
             next_source: SourceId::ROW.0 + 1,
         })
     }

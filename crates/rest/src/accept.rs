@@ -18,15 +18,16 @@ struct Range {
     specificity: i32,
 }
 
-/// Chooses the best form that the client accepts and this action offers.
-pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<Format, Fault> {
+/// Chooses the best form that the client accepts and this action offers, and gives all that it accepts, best first. A routine
+/// may know media types of its own: for one, [`Format::Raw`] stands for those.
+pub(crate) fn negotiate(headers: &HeaderMap, action: Action, is_routine: bool) -> Result<(Format, Vec<String>), Fault> {
     let fallback = match action {
         Action::Describe => Format::OpenApi,
         _ => Format::Array { strip_nulls: false },
     };
     // A preflight or OPTIONS answers without a body.
     if action == Action::Options {
-        return Ok(fallback);
+        return Ok((fallback, Vec::new()));
     }
     let mut ranges: Vec<Range> = headers
         .get_all(ACCEPT)
@@ -35,15 +36,33 @@ pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<Format, F
         .flat_map(|value| value.split(',').filter_map(parse_range).collect::<Vec<_>>())
         .collect();
     if ranges.is_empty() {
-        return Ok(fallback);
+        return Ok((fallback, Vec::new()));
     }
     // Stable: of equals the first one counts.
     ranges.sort_by_key(|range| std::cmp::Reverse((range.quality, range.specificity)));
     let chosen = ranges.iter().filter(|range| range.quality > 0).find_map(|range| offer(range, action));
-    chosen.ok_or_else(|| {
-        let names: Vec<&str> = ranges.iter().map(|range| range.name.as_str()).collect();
+    let chosen = chosen.or(is_routine.then_some(Format::Raw)).ok_or_else(|| {
+        let names: Vec<String> = ranges.iter().map(|range| told(&range.name)).collect();
         Fault::MediaType(names.join(", "))
-    })
+    })?;
+    let accepted = ranges.into_iter().filter(|range| range.quality > 0).map(|range| range.name);
+    Ok((chosen, accepted.collect()))
+}
+
+/// A media type as messages have it: a plan is always one of something.
+fn told(name: &str) -> String {
+    match name {
+        "application/vnd.pgrst.plan+json" | "application/vnd.pgrst.plan+text" => {
+            format!("{name}; for=\"application/json\"")
+        }
+        "application/vnd.pgrst.plan" => format!("{name}+text; for=\"application/json\""),
+        other => other.to_owned(),
+    }
+}
+
+/// The form that a media type of the dialect stands for.
+pub fn builtin_format(name: &str) -> Option<Format> {
+    offer(&Range { name: name.to_owned(), strips_nulls: false, quality: 1000, specificity: 0 }, Action::Read)
 }
 
 fn offer(range: &Range, action: Action) -> Option<Format> {
@@ -95,7 +114,7 @@ mod tests {
     fn negotiated(accept: &str, action: Action) -> Result<Format, Fault> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, accept.parse().unwrap());
-        negotiate(&headers, action)
+        negotiate(&headers, action, false).map(|(format, _)| format)
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod settings;
 mod status;
 mod told;
 
+pub use accept::builtin_format;
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
 pub use reply::{Head, Outcome, Reply, content_type, has_body, head, options, refuse};

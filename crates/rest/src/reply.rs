@@ -32,6 +32,8 @@ pub struct Outcome {
     pub set_headers: Option<String>,
     /// The status that it set: the text of `response.status`.
     pub set_status: Option<String>,
+    /// The media type of the body, where it is one that only the schema knows.
+    pub media_type: Option<String>,
 }
 
 /// An answer without its body.
@@ -108,7 +110,12 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
         Action::Describe | Action::Options => StatusCode::OK,
     };
     if has_body(request) && !outcome.is_void {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
+        match &outcome.media_type {
+            Some(media_type) => put(&mut headers, CONTENT_TYPE, media_type),
+            None => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
+            }
+        }
         if request.names_profile {
             put(&mut headers, CONTENT_PROFILE, &request.schema);
         }
@@ -188,6 +195,7 @@ pub fn content_type(format: Format) -> &'static str {
         Format::Object { strip_nulls: true } => "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
         Format::Csv => "text/csv; charset=utf-8",
         Format::OpenApi => "application/openapi+json; charset=utf-8",
+        Format::Raw => "application/octet-stream",
     }
 }
 

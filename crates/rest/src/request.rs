@@ -41,6 +41,8 @@ pub struct ApiRequest {
     pub preferences: Preferences,
     /// The negotiated form of the answer's body.
     pub format: Format,
+    /// The media types that the client accepts, best first: a function may give one that only the schema knows.
+    pub accepts: Vec<String>,
     /// The body, for writes.
     pub payload: Payload,
     /// The query string made canonical (parameters sorted, values encoded): for `Content-Location`.
@@ -102,6 +104,8 @@ pub enum Format {
     Csv,
     /// `application/openapi+json`, on the root only.
     OpenApi,
+    /// A media type of the schema's own: the bytes of the only value, as a function gave it.
+    Raw,
 }
 
 /// A column, or a path into a JSON column: `data->a->>b`.

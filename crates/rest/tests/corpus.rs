@@ -157,6 +157,7 @@ mod tests {
             resolution_applied: text("preference-applied").is_some_and(|text| text.contains("resolution")),
             set_headers: None,
             set_status: None,
+            media_type: None,
         }
     }
 

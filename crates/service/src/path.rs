@@ -138,6 +138,7 @@ impl Service {
 
         self.enter(trace, Step::Run);
         let is_void = plan.shape.is_void;
+        let media_type = plan.media_type.as_deref().map(str::to_owned);
         let resolves = plan.operation.resolves_duplicates();
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
@@ -146,7 +147,7 @@ impl Service {
         summary.rows = Some(ran.rows);
 
         self.enter(trace, Step::Shape);
-        Ok(shape(request, ran, resolves, is_void)?)
+        Ok(shape(request, ran, resolves, is_void, media_type)?)
     }
 
     fn enter(&self, trace: &mut Trace, step: Step) {
@@ -219,7 +220,13 @@ fn assumable(role: &str, catalog: &Catalog) -> Result<(), Failure> {
 }
 
 /// Status and headers for an outcome, and the body as it is. `resolves` says whether duplicates could be looked for.
-fn shape(request: &ApiRequest, ran: Ran, resolves: bool, is_void: bool) -> Result<(rest::Head, Body), Failure> {
+fn shape(
+    request: &ApiRequest,
+    ran: Ran,
+    resolves: bool,
+    is_void: bool,
+    media_type: Option<String>,
+) -> Result<(rest::Head, Body), Failure> {
     let outcome = Outcome {
         rows: ran.rows,
         total: ran.total,
@@ -229,6 +236,7 @@ fn shape(request: &ApiRequest, ran: Ran, resolves: bool, is_void: bool) -> Resul
         resolution_applied: resolves,
         set_headers: ran.reply.headers,
         set_status: ran.reply.status,
+        media_type,
     };
     let head = rest::head(request, &outcome)?;
     Ok((head, body(ran.body)))

@@ -13,7 +13,7 @@ pub(crate) fn open(format: Format, shape: Shape, out: &mut Vec<u8>) {
 /// Whether the body is the first row alone: asked for by the client, or all that a function gives.
 pub(crate) fn is_single(format: Format, shape: Shape) -> bool {
     match format {
-        Format::Object { .. } => true,
+        Format::Object { .. } | Format::Raw => true,
         Format::Array { .. } => shape.is_single,
         Format::Csv | Format::OpenApi => false,
     }
@@ -30,7 +30,7 @@ pub(crate) fn close(format: Format, shape: Shape, rows: u64, out: &mut Vec<u8>) 
         Format::Array { .. } => out.push(b']'),
         // Without a row there is no header either, only the end of its line.
         Format::Csv if rows == 0 => out.push(b'\n'),
-        Format::Csv | Format::Object { .. } | Format::OpenApi => {}
+        Format::Csv | Format::Object { .. } | Format::OpenApi | Format::Raw => {}
     }
 }
 

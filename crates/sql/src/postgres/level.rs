@@ -70,7 +70,7 @@ enum Printed {
 
 impl Printed {
     fn of(format: Format) -> Self {
-        if matches!(format, Format::Csv) { Self::AsText } else { Self::AsJson }
+        if matches!(format, Format::Csv | Format::Raw) { Self::AsText } else { Self::AsJson }
     }
 }
 

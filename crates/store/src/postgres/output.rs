@@ -109,7 +109,21 @@ impl Output<'_> {
                 out.push(b'\n');
                 self.write_csv_row(fields, out)
             }
+            Format::Raw => {
+                self.write_raw(fields, out);
+                Ok(())
+            }
             Format::OpenApi => Ok(()),
+        }
+    }
+
+    /// The bytes of the only value.
+    fn write_raw(&self, fields: &impl Fields, out: &mut Vec<u8>) {
+        const JSONB: u32 = 3802;
+        let Some(Shape::Value { field, .. }) = self.members.first() else { return };
+        if let (oid, Some(bytes)) = fields.get(*field) {
+            // Before the text of a jsonb stands the version of its form.
+            out.extend_from_slice(if oid == JSONB { bytes.get(1..).unwrap_or_default() } else { bytes });
         }
     }
 

@@ -222,7 +222,7 @@ fn write_row(
             out.push(b'\n');
             write_csv_row(members, children, row, output, out)
         }
-        Format::OpenApi => Ok(()),
+        Format::OpenApi | Format::Raw => Ok(()),
     }
 }
 
