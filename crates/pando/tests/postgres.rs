@@ -250,3 +250,28 @@ fn waiting_is_bounded() {
     });
     assert_eq!(server.get("/zones?limit=1").status, 200);
 }
+
+/// What a migration by other hands changes is served as soon as it is notified.
+#[test]
+fn the_catalog_is_read_anew_when_notified() {
+    let Some(mut postgres) = database("the_catalog_is_read_anew_when_notified") else { return };
+    let project = Project::copy_of("tests/conformance");
+    let server = launch(&postgres, &[]).start(&project);
+    assert_eq!(server.get("/hatches").status, 404);
+    let becomes = |path: &str, status: u16| {
+        let start = Instant::now();
+        while server.get(path).status != status {
+            assert!(start.elapsed() < PATIENCE, "{path} does not become {status}: {}", server.get(path).text());
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    postgres.run("create table hatches (id integer); grant select on hatches to anon; notify pgrst, 'reload schema';");
+    becomes("/hatches", 200);
+    postgres.run("drop table hatches; notify pgrst;");
+    becomes("/hatches", 404);
+    // What happens while nobody can listen is found out afterwards.
+    postgres.stop();
+    postgres.start_again();
+    postgres.run("create table hatches (id integer); grant select on hatches to anon;");
+    becomes("/hatches", 200);
+}

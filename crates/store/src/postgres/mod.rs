@@ -3,6 +3,7 @@
 
 mod failure;
 mod introspect;
+mod listen;
 mod output;
 mod pool;
 mod run;
@@ -67,8 +68,12 @@ pub(crate) async fn open(
     let wire = wire::Settings { parameters, ..wire::Settings::default() };
     let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
     let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
+    // A standby takes no LISTEN; its catalog is read when it is connected to.
+    let listening = listen::connect(&store.pool).await.ok();
     store.reload().await?;
-    Ok(Arc::new(store))
+    let store = Arc::new(store);
+    tokio::spawn(listen::run(Arc::downgrade(&store), listening));
+    Ok(store)
 }
 
 impl PostgresStore {

@@ -118,6 +118,14 @@ impl Pool {
         }
     }
 
+    /// A connection that is not one of the pool.
+    pub(super) async fn connect_apart(&self) -> Result<Connection, StoreError> {
+        if self.places.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        self.connect().await
+    }
+
     async fn connect(&self) -> Result<Connection, StoreError> {
         let now = self.clock.monotonic();
         if self.refusal.lock().until.is_some_and(|until| now < until) {
