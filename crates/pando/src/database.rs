@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock};
 use catalog::Snapshot;
-use store::{AppliedMigration, Migration, Observer, PostgresSettings, SqliteSettings, Store};
+use sql::ddl::Script;
+use store::{AppliedMigration, Migration, MigrationScript, Observer, PostgresSettings, SqliteSettings, Store};
 
 use crate::configuration::{Config, DatabaseAddress, Prepared};
 use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
@@ -127,19 +128,26 @@ pub async fn migrate_step_by_step(
     let waiting = standing.pending(folder)?;
     let is_new = standing.applied.is_empty();
     let mut steps = Vec::new();
+    let is_native = store.catalog().is_native();
     let mut snapshot = if is_new { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
+    let mut read = |file: &MigrationFile, shown: &str| -> Result<Migration, MigrationError> {
+        if is_native {
+            return Ok(prepared_as(file, MigrationScript::Native(file.text.clone())));
+        }
+        let script = translate(file, shown, &snapshot)?;
+        snapshot = script.snapshot.clone();
+        Ok(prepared_as(file, MigrationScript::Translated(Box::new(script))))
+    };
     for file in waiting {
         let shown = folder.join(&file.name).display().to_string();
-        let migration = translate(file, &shown, &snapshot)?;
-        snapshot = migration.script.snapshot.clone();
-        steps.push(migration);
+        steps.push(read(file, &shown)?);
     }
     if is_new
         && !steps.is_empty()
         && let Some(seed) = read_seed(prepared)?
     {
         let shown = prepared.seed.as_deref().unwrap_or(Path::new("seed")).display().to_string();
-        steps.push(translate(&seed, &shown, &snapshot)?);
+        steps.push(read(&seed, &shown)?);
     }
     apply(store, steps, tell).await
 }
@@ -154,7 +162,7 @@ pub fn translated(folder: &Path, files: &[MigrationFile]) -> Result<Snapshot, Mi
     let mut snapshot = sql::ddl::prelude();
     for file in files {
         let shown = folder.join(&file.name).display().to_string();
-        snapshot = translate(file, &shown, &snapshot)?.script.snapshot;
+        snapshot = translate(file, &shown, &snapshot)?.snapshot;
     }
     Ok(snapshot)
 }
@@ -175,9 +183,12 @@ async fn apply(
     Ok(())
 }
 
-fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Migration, MigrationError> {
-    let script = sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)?;
-    Ok(Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script })
+fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Script, MigrationError> {
+    sql::ddl::translate(shown, &file.text, before).map_err(MigrationError::Refused)
+}
+
+fn prepared_as(file: &MigrationFile, script: MigrationScript) -> Migration {
+    Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script }
 }
 
 /// The seed, if the configuration names one that is there.

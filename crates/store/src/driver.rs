@@ -171,8 +171,17 @@ pub struct Migration {
     pub name: String,
     /// The SHA-256 of its text, in hexadecimal.
     pub checksum: String,
-    /// The statements in the engine's words, and the catalog that they lead to.
-    pub script: Script,
+    /// What is done.
+    pub script: MigrationScript,
+}
+
+/// What a migration does.
+#[derive(Debug, Clone)]
+pub enum MigrationScript {
+    /// For the embedded engine: the statements in its words, and the catalog that they lead to.
+    Translated(Box<Script>),
+    /// For a PostgreSQL server: the file as it is.
+    Native(String),
 }
 
 /// The state of pools and queues.

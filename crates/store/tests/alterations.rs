@@ -139,7 +139,12 @@ async fn rows_that_do_not_fit_refuse_the_change() {
         }) else {
             continue;
         };
-        let change = store::Migration { version: 2, name: "m".to_owned(), checksum: "2".to_owned(), script };
+        let change = store::Migration {
+            version: 2,
+            name: "m".to_owned(),
+            checksum: "2".to_owned(),
+            script: store::MigrationScript::Translated(Box::new(script)),
+        };
         let error = fixture.store.apply_migration(change).await.expect_err(text).to_string();
         assert!(error.contains(message), "{text}: {error}");
         assert_eq!(*fixture.store.catalog().snapshot(), before);

@@ -270,7 +270,12 @@ impl<'a> Run<'a> {
         let store = &self.fixture.store;
         let script = sql::ddl::translate("m.sql", statement, store.catalog().snapshot()).map_err(|e| e.to_string())?;
         let version = i64::try_from(step).unwrap() + 2;
-        let migration = Migration { version, name: format!("{version}.sql"), checksum: version.to_string(), script };
+        let migration = Migration {
+            version,
+            name: format!("{version}.sql"),
+            checksum: version.to_string(),
+            script: store::MigrationScript::Translated(Box::new(script)),
+        };
         store.apply_migration(migration).await.map_err(|error| error.to_string())
     }
 

@@ -23,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Notifications of one migration come in swarms: so long is waited for more before the catalog is read.
 const GATHER: Duration = Duration::from_millis(50);
 
+/// The most notifications that are gathered before the catalog is read.
+const MOST_GATHERED: usize = 256;
+
 /// Listens for as long as the store is there. `connection` is one that listened before the catalog was read, so that nothing
 /// was missed.
 pub(super) async fn run(store: Weak<PostgresStore>, mut connection: Option<Connection>) {
@@ -60,9 +63,11 @@ async fn listen(store: &Weak<PostgresStore>, mut connection: Connection, is_late
         if heard.channel != CHANNEL || !(heard.payload.is_empty() || heard.payload == RELOAD) {
             continue;
         }
-        while let Ok(more) = tokio::time::timeout(GATHER, connection.notification()).await {
-            if more.is_err() {
-                return;
+        for _ in 0..MOST_GATHERED {
+            match tokio::time::timeout(GATHER, connection.notification()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => return,
+                Err(_) => break,
             }
         }
         if !is_reloaded(store).await {

@@ -4,6 +4,7 @@
 mod failure;
 mod introspect;
 mod listen;
+mod migration;
 mod output;
 mod pool;
 mod run;
@@ -130,11 +131,19 @@ impl Store for PostgresStore {
     }
 
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(async {
+            let mut lease = self.pool.take(false).await?;
+            migration::applied(lease.connection()?).await
+        })
     }
 
-    fn apply_migration(&self, _migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Err(StoreError::other_engine()) })
+    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            // A connection of its own: a migration may set what it likes.
+            let mut connection = self.pool.connect_apart().await?;
+            migration::apply(&mut connection, &migration, self.clock.as_ref()).await?;
+            self.reload().await
+        })
     }
 
     fn gauges(&self) -> Gauges {

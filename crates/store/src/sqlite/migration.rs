@@ -127,6 +127,7 @@ pub(super) fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, 
 pub(super) fn apply(
     connection: &Connection,
     migration: &Migration,
+    script: &Script,
     now: Timestamp,
     current: &Current,
 ) -> Result<(), StoreError> {
@@ -137,13 +138,13 @@ pub(super) fn apply(
             other => other.to_string(),
         },
     };
-    if !migration.script.rebuilds {
-        return in_transaction(connection, migration, now, current).map_err(failed);
+    if !script.rebuilds {
+        return in_transaction(connection, migration, script, now, current).map_err(failed);
     }
     // A table that is built anew is dropped, which would take the rows along that refer to it. Inside of a transaction
     // SQLite ignores this setting.
     connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(failed)?;
-    let outcome = in_transaction(connection, migration, now, current).map_err(failed);
+    let outcome = in_transaction(connection, migration, script, now, current).map_err(failed);
     let restored = connection.execute_batch("PRAGMA foreign_keys = ON").map_err(failed);
     outcome.and(restored)
 }
@@ -151,11 +152,12 @@ pub(super) fn apply(
 fn in_transaction(
     connection: &Connection,
     migration: &Migration,
+    script: &Script,
     now: Timestamp,
     current: &Current,
 ) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let outcome = run(connection, migration, now);
+    let outcome = run(connection, migration, script, now);
     if outcome.is_ok() {
         current.announce(migration.version);
     }
@@ -206,9 +208,9 @@ fn check_foreign_keys(connection: &Connection, snapshot: &Snapshot) -> rusqlite:
     ))
 }
 
-fn run(connection: &Connection, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
-    run_script(connection, &migration.script)?;
-    let snapshot = serde_json::to_string(&migration.script.snapshot)
+fn run(connection: &Connection, migration: &Migration, script: &Script, now: Timestamp) -> rusqlite::Result<()> {
+    run_script(connection, script)?;
+    let snapshot = serde_json::to_string(&script.snapshot)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     connection.execute(
         "INSERT INTO _pando_catalog (id, snapshot) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET snapshot = ?1",

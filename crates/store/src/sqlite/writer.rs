@@ -17,7 +17,7 @@ use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::{migration, write};
-use crate::driver::{Job, Migration, Observer, Ran};
+use crate::driver::{Job, Migration, MigrationScript, Observer, Ran};
 use crate::error::StoreError;
 
 /// The most writes of one transaction. More would make the first of them wait long for their answer.
@@ -188,11 +188,12 @@ impl Room {
     }
 
     fn migrate(&mut self, migration: Migration) -> Result<(), StoreError> {
-        let next = Arc::new(Catalog::new(migration.script.snapshot.clone()));
+        let MigrationScript::Translated(script) = &migration.script else { return Err(StoreError::other_engine()) };
+        let next = Arc::new(Catalog::new(script.snapshot.clone()));
         self.connection.follow(&next).map_err(translate)?;
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);
-        if let Err(error) = migration::apply(self.connection.raw(), &migration, now, &self.current) {
+        if let Err(error) = migration::apply(self.connection.raw(), &migration, script, now, &self.current) {
             self.current.retract();
             // The order of enumerations goes back to what the file still has.
             self.connection.follow(&self.current.catalog()).map_err(translate)?;

@@ -57,7 +57,12 @@ pub async fn open_with(path: &Path, statement_timeout: Duration) -> Result<Arc<d
 /// A migration of one script.
 pub fn migration(version: i64, text: &str, store: &dyn Store) -> Migration {
     let script = sql::ddl::translate("test.sql", text, store.catalog().snapshot()).expect("translates");
-    Migration { version, name: format!("{version:04}_test.sql"), checksum: version.to_string(), script }
+    Migration {
+        version,
+        name: format!("{version:04}_test.sql"),
+        checksum: version.to_string(),
+        script: store::MigrationScript::Translated(Box::new(script)),
+    }
 }
 
 impl Fixture {
