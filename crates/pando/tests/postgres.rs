@@ -275,3 +275,49 @@ fn the_catalog_is_read_anew_when_notified() {
     postgres.run("create table hatches (id integer); grant select on hatches to anon;");
     becomes("/hatches", 200);
 }
+
+/// As many nodes as start at once apply each file once between them; one that fails leaves nothing behind and is told with its
+/// line.
+#[test]
+fn nodes_that_start_at_once_migrate_once() {
+    let Some(postgres) = database("nodes_that_start_at_once_migrate_once") else { return };
+    let folder = postgres.socket_folder().display();
+    let url = format!("postgres://postgres@/postgres?host={folder}&port={}", postgres.port());
+    let launch = || Launch::new(env!("CARGO_BIN_EXE_pando")).variable("PANDO_DATABASE_URL", &url);
+    let project = || {
+        let project = Project::new(
+            "[api]\nschemas = [\"public\"]\n[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n",
+        );
+        project.write(
+            "migrations/0001_counters.sql",
+            "create table counters (id integer primary key, steps bigint not null);
+             insert into counters values (1, 0);
+             grant select on counters to anon;",
+        );
+        project.write("migrations/0002_count.sql", "update counters set steps = steps + 1; select pg_sleep(0.2);");
+        project
+    };
+    let projects: Vec<Project> = (0..4).map(|_| project()).collect();
+    let servers: Vec<Server> = thread::scope(|scope| {
+        let starting: Vec<_> = projects.iter().map(|project| scope.spawn(|| launch().start(project))).collect();
+        starting.into_iter().map(|started| started.join().unwrap()).collect()
+    });
+    for server in &servers {
+        let start = Instant::now();
+        // Those that found everything done hear of it.
+        while server.get("/counters").status != 200 {
+            assert!(start.elapsed() < PATIENCE, "{}", server.get("/counters").text());
+        }
+        assert_eq!(server.get("/counters").text(), r#"[{"id":1,"steps":1}]"#);
+    }
+    let broken = project();
+    broken
+        .write("migrations/0003_broken.sql", "create table halves (id integer);\n\ninsert into nothing values (1);\n");
+    let refused = launch().refused(&broken);
+    assert!(
+        refused.error.contains("0003_broken.sql: line 3: relation \"nothing\" does not exist"),
+        "{}",
+        refused.error
+    );
+    assert_eq!(postgres.run("select to_regclass('halves') is null, count(*) from pando.migrations"), "t|2\n");
+}
