@@ -8,12 +8,29 @@ use base::{Clock, SystemClock};
 use catalog::Snapshot;
 use store::{AppliedMigration, Migration, Observer, PostgresSettings, SqliteSettings, Store};
 
-use crate::configuration::{Config, DatabaseAddress, Prepared};
+use crate::configuration::{self, Config, DatabaseAddress, Loaded, Prepared, Sources};
 use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
 use crate::outcome::CommandError;
 
 /// The number under which the seed is remembered. Migration files begin at 1.
 const SEED_VERSION: i64 = 0;
+
+/// Reads the configuration, and what the database itself has to say about it where that is asked (PostgREST's `db-config`).
+pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
+    let loaded = configuration::load(sources)?;
+    let Some(asked) = &loaded.in_database else {
+        return Ok(loaded);
+    };
+    let names = configuration::database_names();
+    let url = &loaded.config.database.url;
+    let said = store::role_settings(url, &loaded.libpq, &names, asked.function.as_ref())
+        .await
+        .map_err(CommandError::Database)?;
+    if said.is_empty() {
+        return Ok(loaded);
+    }
+    Ok(configuration::load(&sources.with_database(said))?)
+}
 
 /// Opens the database, making its folder and file when they are missing.
 pub async fn open(
@@ -64,7 +81,13 @@ async fn open_server(
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
-        application: Vec::new(),
+        prepared_statements: config.database.prepared_statements as usize,
+        application: config
+            .database
+            .application_settings
+            .iter()
+            .map(|(name, value)| (name.clone(), value.0.expose().to_owned()))
+            .collect(),
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await

@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::watch::{self, Watch};
-use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources, load};
+use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources};
 use crate::database::{self, Applied, Standing};
 use crate::migrations::MigrationError;
 use crate::observer::{DatabaseObserver, gauges, report_keys};
@@ -37,17 +37,17 @@ const NOT_READY: &str = "the database does not answer";
 
 /// Applies migrations and serves until a signal ends it.
 pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let loaded = load(sources)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    let loaded = runtime.block_on(database::configuration(sources))?;
     let told = Arc::new(OnceLock::new());
     let listener = {
         let told = told.clone();
         KeyListener::new(move |event| report_keys(&told, event))
     };
     let prepared = Prepared::new(&loaded, Some(listener))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
     let telemetry = Arc::new(start_telemetry(&loaded.config, style)?);
     let _first = told.set(telemetry.clone());
     let outcome = runtime.block_on(serve(&loaded, prepared, watch, &telemetry, style, out));
