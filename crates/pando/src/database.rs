@@ -15,21 +15,27 @@ use crate::outcome::CommandError;
 /// The number under which the seed is remembered. Migration files begin at 1.
 const SEED_VERSION: i64 = 0;
 
-/// Reads the configuration, and what the database itself has to say about it where that is asked (PostgREST's `db-config`).
+/// Reads the configuration; where it is PostgREST's, also what the database itself has to say about it (`db-config`).
 pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
-    let loaded = configuration::load(sources)?;
-    let Some(asked) = &loaded.in_database else {
-        return Ok(loaded);
-    };
-    let names = configuration::database_names();
-    let url = &loaded.config.database.url;
-    let said = store::role_settings(url, &loaded.libpq, &names, asked.function.as_ref())
-        .await
-        .map_err(CommandError::Database)?;
-    if said.is_empty() {
+    let mut loaded = configuration::load(sources)?;
+    if !loaded.is_postgrest {
         return Ok(loaded);
     }
-    Ok(configuration::load(&sources.with_database(said))?)
+    let names = loaded.in_database.as_ref().map(|_| configuration::database_names()).unwrap_or_default();
+    let function = loaded.in_database.as_ref().and_then(|asked| asked.function.as_ref());
+    let said = store::role_settings(&loaded.config.database.url, &loaded.libpq, &names, function)
+        .await
+        .map_err(CommandError::Database)?;
+    if !said.own.is_empty() {
+        loaded = configuration::load(&sources.with_database(said.own))?;
+    }
+    loaded.warnings.extend(said.others.iter().map(|(role, setting)| {
+        format!(
+            "ALTER ROLE {role} SET {setting}: settings of the roles that requests run as are not applied; \
+             limits.statement_timeout_seconds bounds every statement, anything else can be set for the role that logs in"
+        )
+    }));
+    Ok(loaded)
 }
 
 /// Opens the database, making its folder and file when they are missing.

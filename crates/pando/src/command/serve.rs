@@ -122,6 +122,9 @@ async fn serve(
         tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready)),
         tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
     ];
+    if loaded.is_postgrest {
+        background.push(tokio::spawn(answer_reload(Reloads::listen()?, telemetry.clone())));
+    }
     if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
         background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
     }
@@ -282,6 +285,40 @@ async fn reload_keys(mut hangup: Signal, verifier: Arc<Verifier>, telemetry: Arc
     }
 }
 
+/// The signals with which PostgREST reads the schema and its configuration again. Without anybody who listens for them
+/// they would end the process.
+struct Reloads {
+    schema: Signal,
+    configuration: Signal,
+}
+
+impl Reloads {
+    fn listen() -> Result<Self, CommandError> {
+        Ok(Self { schema: listen(SignalKind::user_defined1())?, configuration: listen(SignalKind::user_defined2())? })
+    }
+}
+
+/// Says that a signal of PostgREST's does nothing, and what does.
+async fn answer_reload(mut signals: Reloads, telemetry: Arc<Telemetry>) {
+    loop {
+        let came = tokio::select! {
+            came = signals.schema.recv() => came,
+            came = signals.configuration.recv() => came,
+        };
+        if came.is_none() {
+            return;
+        }
+        telemetry.report(&Advice {
+            setting: "--postgrest",
+            sentence: "SIGUSR1 and SIGUSR2 read nothing again; start Pando again for a new schema or configuration",
+        });
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")))
+}
+
 /// The signals that mean something to a server.
 struct Signals {
     end: Ends,
@@ -296,8 +333,6 @@ struct Ends {
 
 impl Signals {
     fn listen() -> Result<Self, CommandError> {
-        let listen =
-            |kind| signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")));
         let end = Ends { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
         Ok(Self { end, hangup: listen(SignalKind::hangup())? })
     }

@@ -92,6 +92,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The environment as PostgreSQL's own programs use it: `PGPASSWORD`, `PGSSLMODE`, ..., and `HOME`.
     pub libpq: BTreeMap<String, String>,
+    /// Whether the configuration is PostgREST's.
+    pub is_postgrest: bool,
     /// What the database is to be asked for settings, where the configuration is PostgREST's.
     pub in_database: Option<InDatabase>,
 }
@@ -136,7 +138,16 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let file = if is_postgrest { sources.postgrest.clone() } else { file };
     let is_libpq = |name: &str| name.starts_with("PG") || name == "HOME";
     let libpq = sources.environment.iter().filter(|(name, _)| is_libpq(name)).cloned().collect();
-    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings, libpq, in_database })
+    Ok(Loaded {
+        config,
+        folder,
+        file,
+        origins: merge.origins,
+        warnings: merge.warnings,
+        libpq,
+        is_postgrest,
+        in_database,
+    })
 }
 
 fn find_file(asked: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {

@@ -24,7 +24,7 @@ use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observe
 use crate::error::StoreError;
 use pool::Pool;
 
-pub use role::role_settings;
+pub use role::{RoleSettings, role_settings};
 
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]

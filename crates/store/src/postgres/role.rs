@@ -14,8 +14,23 @@ const OF_ROLE: &str = "SELECT substr(setting, 1, strpos(setting, '=') - 1), subs
      WHERE setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) \
        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
      ORDER BY setdatabase";
+/// What the roles that requests may run as are to have: PostgreSQL applies it to those who log in as them alone.
+const OF_OTHERS: &str = "SELECT role.rolname, substr(setting, 1, strpos(setting, '=') - 1) \
+     FROM pg_catalog.pg_auth_members member \
+     JOIN pg_catalog.pg_roles role ON role.oid = member.roleid, unnest(role.rolconfig) AS setting \
+     WHERE member.member = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) \
+     ORDER BY 1, 2";
 /// What a function has set, name by name.
 const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
+
+/// What the database says about the roles: see [`role_settings`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleSettings {
+    /// The settings that were asked for, of the role that logs in.
+    pub own: BTreeMap<String, String>,
+    /// The names of other roles that requests may run as, each with the name of a setting that it has.
+    pub others: Vec<(String, String)>,
+}
 
 /// The settings among `names` that the database has for the role that logs in: those that `function` sets in its
 /// transaction, over them those of the role, over them those of the role in this database.
@@ -29,7 +44,7 @@ pub async fn role_settings(
     environment: &BTreeMap<String, String>,
     names: &[String],
     function: Option<&QualifiedName>,
-) -> Result<BTreeMap<String, String>, StoreError> {
+) -> Result<RoleSettings, StoreError> {
     let target = Target::parse(url, &|name| environment.get(name).cloned())
         .map_err(|error| StoreError::Unreachable(error.to_string()))?;
     let settings = wire::Settings { prepared_statements: 0, ..wire::Settings::default() };
@@ -45,8 +60,8 @@ async fn read(
     connection: &mut Connection,
     names: &[String],
     function: Option<&QualifiedName>,
-) -> Result<BTreeMap<String, String>, wire::Error> {
-    let mut found = BTreeMap::new();
+) -> Result<RoleSettings, wire::Error> {
+    let mut own = BTreeMap::new();
     if let Some(function) = function {
         connection.batch("BEGIN READ ONLY").await?;
         let schema = Some(&*function.schema).filter(|schema| !schema.is_empty());
@@ -56,7 +71,7 @@ async fn read(
             let rows = connection.query(OF_TRANSACTION, &[name]).await?;
             // A setting that was never set is NULL, one that was only in an earlier transaction is empty.
             if let Some(value) = rows.first().and_then(|row| row.get(0)).filter(|value| !value.is_empty()) {
-                found.insert(name.clone(), value.to_owned());
+                own.insert(name.clone(), value.to_owned());
             }
         }
         connection.batch("ROLLBACK").await?;
@@ -65,10 +80,12 @@ async fn read(
         if let (Some(name), Some(value)) = (row.get(0), row.get(1))
             && names.iter().any(|known| known == name)
         {
-            found.insert(name.to_owned(), value.to_owned());
+            own.insert(name.to_owned(), value.to_owned());
         }
     }
-    Ok(found)
+    let rows = connection.query(OF_OTHERS, &[]).await?;
+    let others = rows.iter().filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect();
+    Ok(RoleSettings { own, others })
 }
 
 /// A name as SQL has it.

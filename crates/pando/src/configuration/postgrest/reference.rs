@@ -96,8 +96,12 @@ where answers or security would change.
 const TAIL: &str = "
 A name that is not in these tables is ignored with a warning, as PostgREST ignores it.
 
+Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`), which PostgREST applies to every
+request of theirs, are not applied; each is named at the start. `limits.statement_timeout_seconds` bounds every statement, and
+what the role that logs in has counts for all.
+
 Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
-reads schema and configuration again, end Pando: start it again instead.
+reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
 
 Behind PgBouncer in transaction mode set `db-prepared-statements = false`, and in PgBouncer
 `ignore_startup_parameters = statement_timeout`: Pando bounds statements by a parameter of the session.
