@@ -381,6 +381,15 @@ mod tests {
                 "[auth]\njwt_secret_file = \"nowhere\"",
                 "pando.toml:2:1: auth.jwt_secret_file names nowhere, which cannot",
             ),
+            (
+                "[database.application_settings]\nname = \"x\"",
+                "pando.toml:1:11: database.application_settings has the name \"name\"; PostgreSQL takes",
+            ),
+            (
+                "[database.application_settings]\n\"app.a-b\" = \"x\"",
+                "pando.toml:1:11: database.application_settings has the name \"app.a-b\"; PostgreSQL takes",
+            ),
+            ("[database]\nconnections = 0", "pando.toml:2:1: database.connections has to be at least 1"),
             ("[auth]\nrole_claim = \"[\"", "pando.toml:2:1: auth.role_claim is not usable"),
             ("[auth]\njwks_file = \"nowhere\"", "pando.toml:2:1: auth.jwks_file is not usable"),
         ];

@@ -136,7 +136,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
     let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     let file = if is_postgrest { sources.postgrest.clone() } else { file };
-    let is_libpq = |name: &str| name.starts_with("PG") || name == "HOME";
+    let is_libpq = |name: &str| (name.starts_with("PG") && !name.starts_with("PGRST_")) || name == "HOME";
     let libpq = sources.environment.iter().filter(|(name, _)| is_libpq(name)).cloned().collect();
     Ok(Loaded {
         config,
@@ -503,6 +503,34 @@ mod tests {
                 "--set auth.jwt_secret_is_base64: auth.jwt_secret_is_base64 has to be true or false, not \"yes\"",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_is_written_as_one_or_as_json() {
+        let file = "[database.application_settings]\n\"app.settings.a\" = \"b\"\nx = \"y\"";
+        let read_all = |environment: &[(&str, &str)]| {
+            read(&Case { file, environment, flags: &[] }).map(|loaded| {
+                let table = loaded.config.database.application_settings;
+                table.into_iter().map(|(name, value)| format!("{name}={}", value.0.expose())).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(read_all(&[]).unwrap(), ["app.settings.a=b", "x=y"]);
+        let variable = "PANDO_DATABASE_APPLICATION_SETTINGS";
+        assert_eq!(read_all(&[(variable, "{\"a.b\": \"c\"}")]).unwrap(), ["a.b=c"]);
+        let error = read_all(&[(variable, "hunter2")]).unwrap_err();
+        assert_eq!(
+            error,
+            format!("{variable}: database.application_settings has to be a table of texts, not something else")
+        );
+    }
+
+    #[test]
+    fn variables_of_postgrest_do_not_count_beside_a_pando_toml() {
+        let environment = [("PGRST_DB_SCHEMAS", "private")];
+        let loaded = read(&Case { file: "", environment: &environment, flags: &[] }).unwrap();
+        assert_eq!(loaded.config.api.schemas, ["public"]);
+        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.libpq.is_empty());
     }
 
     #[test]

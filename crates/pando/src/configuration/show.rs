@@ -11,6 +11,7 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
     let values = serde_json::to_value(&loaded.config)?;
     match &loaded.file {
         Some(file) => writeln!(out, "{}", style.faint(&format!("# {}", file.display())))?,
+        None if loaded.is_postgrest => writeln!(out, "{}", style.faint("# PGRST_ variables of the environment"))?,
         None => writeln!(out, "{}", style.faint("# no pando.toml"))?,
     }
     for section in sections() {

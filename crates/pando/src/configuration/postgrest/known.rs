@@ -264,7 +264,8 @@ pub const KNOWN: &[Known] = &[
     known("internal-schema-cache-query-sleep", "", Ignored(&[]), OF_TESTS),
     known("internal-schema-cache-relationship-load-sleep", "", Ignored(&[]), OF_TESTS),
     known("jwt-aud", "", Text("auth.audience"), "").in_database(),
-    known("jwt-cache-max-entries", "1000", Ignored(&[]), "Verified tokens are remembered in a bound of Pando's own."),
+    known("jwt-cache-max-entries", "1000", Ignored(&[]), "Verified tokens are remembered in a bound of Pando's own.")
+    .in_database(),
     known(
         "jwt-cache-max-lifetime",
         "",

@@ -222,9 +222,9 @@ impl Reading<'_> {
             Meaning::Schemas => self.schemas(&given),
             Meaning::Word(name, words) => self.word(name, words, &given),
             Meaning::LogLevel => self.log_level(&given),
-            Meaning::DatabaseUri => self.from_file("database.url", &given, str::trim),
+            Meaning::DatabaseUri => self.text_or_file("database.url", &given, str::trim),
             Meaning::Secret => {
-                self.from_file("auth.jwt_secret", &given, |text| text.strip_suffix('\n').unwrap_or(text));
+                self.text_or_file("auth.jwt_secret", &given, |text| text.strip_suffix('\n').unwrap_or(text));
             }
             Meaning::Ignored(same) => self.ignored(known, same, self.given(known)),
             Meaning::Missing(same) => self.ignored(known, same, Some(given)),
@@ -310,7 +310,7 @@ impl Reading<'_> {
     }
 
     /// A text, or `@` and the file that holds it.
-    fn from_file(&mut self, name: &'static str, given: &Given, trim: fn(&str) -> &str) {
+    fn text_or_file(&mut self, name: &'static str, given: &Given, trim: fn(&str) -> &str) {
         let Some(text) = given.text() else {
             return self.wrong(given, "text in quotes");
         };
@@ -321,7 +321,8 @@ impl Reading<'_> {
         match read_bounded(Path::new(path)) {
             Ok(text) => self.assign(name, json!(trim(&text)), given.origin.clone()),
             Err(problem) => {
-                let text = format!("{} names {path}, which {problem}", given.name);
+                // The name is not repeated: it may be a secret that happens to begin with @.
+                let text = format!("{} begins with @ and so names a file, which {problem}", given.name);
                 self.outcome.problems.push(Problem::new(given.place(), text));
             }
         }

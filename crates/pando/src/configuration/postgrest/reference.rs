@@ -96,6 +96,9 @@ where answers or security would change.
 const TAIL: &str = "
 A name that is not in these tables is ignored with a warning, as PostgREST ignores it.
 
+A database that cannot be reached at the start ends Pando with exit code 5, where PostgREST goes on trying: let whatever starts
+it start it again. One that is lost later is connected to again.
+
 Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`), which PostgREST applies to every
 request of theirs, are not applied; each is named at the start. `limits.statement_timeout_seconds` bounds every statement, and
 what the role that logs in has counts for all.

@@ -221,7 +221,7 @@ fn files_that_values_name() {
     assert_eq!(config.auth.jwt_secret.unwrap().0.expose(), " 32 characters, and a space  ");
     let error = read(Some("\njwt-secret = \"@/nowhere/secret\""), &[]).unwrap_err();
     assert!(
-        error.starts_with("postgrest.conf:2:1: jwt-secret names /nowhere/secret, which cannot be read: "),
+        error.starts_with("postgrest.conf:2:1: jwt-secret begins with @ and so names a file, which cannot be read: "),
         "{error}"
     );
     let large = write("large", &"x".repeat(1 << 21));
