@@ -228,6 +228,7 @@ fn settings_in_the_database_win() {
     let server = start(&project, &[("PGRST_DB_CONFIG", "false")], &["--postgrest", "postgrest.conf"]);
     assert_eq!(parcels(&server).code(), "PGRST302");
     assert!(server.log().contains("warning: ALTER ROLE anon SET statement_timeout: "), "{}", server.log());
+    assert!(server.log().contains("warning: ALTER ROLE gate SET statement_timeout: "), "{}", server.log());
     // What makes PostgREST read again does not end Pando.
     for signal in ["USR1", "USR2"] {
         server.signal(signal);
@@ -241,6 +242,13 @@ fn settings_in_the_database_win() {
     let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
     assert_eq!(refusal.code, 3, "{}", refusal.error);
     assert!(refusal.error.contains("pgrst.db_pre_request in the database: db-pre-request is not honoured"));
+
+    // Nor is what a role has that requests run as.
+    postgres.run("alter role gate reset pgrst.db_pre_request; alter role anon set default_transaction_isolation = 'serializable'");
+    let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
+    assert_eq!(refusal.code, 3, "{}", refusal.error);
+    assert!(refusal.error.contains("ALTER ROLE anon SET default_transaction_isolation: "), "{}", refusal.error);
+    assert!(!refusal.error.contains("statement_timeout:"), "{}", refusal.error);
 
     // A function that is not there is no reason to start without what it would have said.
     let refusal = Launch::new(BINARY)

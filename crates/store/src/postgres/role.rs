@@ -14,11 +14,13 @@ const OF_ROLE: &str = "SELECT substr(setting, 1, strpos(setting, '=') - 1), subs
      WHERE setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) \
        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
      ORDER BY setdatabase";
-/// What the roles that requests may run as are to have: PostgreSQL applies it to those who log in as them alone.
-const OF_OTHERS: &str = "SELECT role.rolname, substr(setting, 1, strpos(setting, '=') - 1) \
-     FROM pg_catalog.pg_auth_members member \
-     JOIN pg_catalog.pg_roles role ON role.oid = member.roleid, unnest(role.rolconfig) AS setting \
-     WHERE member.member = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) \
+/// What the roles that requests may run as are to have, which PostgreSQL applies to those who log in as them alone; and the
+/// bound of the role that logs in, in whose place the one of the session stands.
+const NOT_APPLIED: &str = "SELECT role.rolname, substr(setting, 1, strpos(setting, '=') - 1) \
+     FROM pg_catalog.pg_roles AS role, unnest(role.rolconfig) AS setting \
+     WHERE role.rolname = current_user AND starts_with(setting, 'statement_timeout=') \
+        OR role.oid IN (SELECT member.roleid FROM pg_catalog.pg_auth_members AS member \
+           JOIN pg_catalog.pg_roles AS own ON own.oid = member.member AND own.rolname = current_user) \
      ORDER BY 1, 2";
 /// What a function has set, name by name.
 const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
@@ -28,8 +30,9 @@ const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
 pub struct RoleSettings {
     /// The settings that were asked for, of the role that logs in.
     pub own: BTreeMap<String, String>,
-    /// The names of other roles that requests may run as, each with the name of a setting that it has.
-    pub others: Vec<(String, String)>,
+    /// Roles with the names of settings that they have and that no request gets: of the roles that requests may run as,
+    /// and `statement_timeout` of the role that logs in.
+    pub not_applied: Vec<(String, String)>,
 }
 
 /// The settings among `names` that the database has for the role that logs in: those that `function` sets in its
@@ -83,9 +86,9 @@ async fn read(
             own.insert(name.to_owned(), value.to_owned());
         }
     }
-    let rows = connection.query(OF_OTHERS, &[]).await?;
-    let others = rows.iter().filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect();
-    Ok(RoleSettings { own, others })
+    let rows = connection.query(NOT_APPLIED, &[]).await?;
+    let not_applied = rows.iter().filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect();
+    Ok(RoleSettings { own, not_applied })
 }
 
 /// A name as SQL has it.

@@ -135,12 +135,7 @@ const GONE: &str = "PostgREST has no such setting since version 13 or longer, an
 
 /// All of them but `app.settings.*`, in the order of the alphabet.
 pub const KNOWN: &[Known] = &[
-    known(
-        "admin-server-host",
-        "",
-        AdminHost,
-        "As `server-host`, which it follows where it is not set.",
-    ),
+    known("admin-server-host", "", AdminHost, "As `server-host`, which it follows where it is not set."),
     known(
         "admin-server-port",
         "",
@@ -179,8 +174,9 @@ pub const KNOWN: &[Known] = &[
         "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation",
         Missing(&[]),
         "`SET` clauses of functions called by a request count inside of the function alone, as PostgreSQL has it: a \
-         `statement_timeout` or an isolation level there does not reach the whole transaction. Give them to the role that \
-         logs in. Setting this to nothing silences this.",
+         `statement_timeout` or an isolation level there does not reach the whole transaction. Give an isolation \
+         level to the role that logs in; `limits.statement_timeout_seconds` bounds every statement. Setting this to \
+         nothing silences this.",
     )
     .in_database(),
     known("db-max-rows", "", Number("api.max_rows", 1), "Without it there is no bound.")
@@ -245,10 +241,7 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-tx-end",
         "commit",
-        Word(
-            "api.transaction_end",
-            &["commit", "commit-allow-override", "rollback", "rollback-allow-override"],
-        ),
+        Word("api.transaction_end", &["commit", "commit-allow-override", "rollback", "rollback-allow-override"]),
         "",
     )
     .in_database(),
@@ -265,7 +258,7 @@ pub const KNOWN: &[Known] = &[
     known("internal-schema-cache-relationship-load-sleep", "", Ignored(&[]), OF_TESTS),
     known("jwt-aud", "", Text("auth.audience"), "").in_database(),
     known("jwt-cache-max-entries", "1000", Ignored(&[]), "Verified tokens are remembered in a bound of Pando's own.")
-    .in_database(),
+        .in_database(),
     known(
         "jwt-cache-max-lifetime",
         "",
@@ -298,13 +291,8 @@ pub const KNOWN: &[Known] = &[
         "The document is OpenAPI 3.1, not Swagger 2.0.",
     )
     .in_database(),
-    known(
-        "openapi-security-active",
-        "false",
-        Ignored(&["true"]),
-        "The document always says how to sign in.",
-    )
-    .in_database(),
+    known("openapi-security-active", "false", Ignored(&["true"]), "The document always says how to sign in.")
+        .in_database(),
     known("openapi-server-proxy-uri", "", Text("api.openapi_server_proxy_uri"), "")
         .alias(&["server-proxy-uri"])
         .in_database(),

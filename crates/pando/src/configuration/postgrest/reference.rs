@@ -88,8 +88,8 @@ const APPLICATION: &str = "| `app.settings.*` | not set | `PGRST_APP_SETTINGS_*`
 const BETWEEN: &str = "
 ## Not honoured
 
-Named at every start: a warning where no answer changes, or where it changes into a clear refusal; an error that stops the start
-where answers or security would change.
+Named at every start: a warning where no answer changes, or where it changes into a clear refusal, and where a default of
+PostgREST's is not honoured; an error that stops the start where answers or security would change by what somebody has set.
 
 ";
 
@@ -100,8 +100,9 @@ A database that cannot be reached at the start ends Pando with exit code 5, wher
 it start it again. One that is lost later is connected to again.
 
 Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`), which PostgREST applies to every
-request of theirs, are not applied; each is named at the start. `limits.statement_timeout_seconds` bounds every statement, and
-what the role that logs in has counts for all.
+request of theirs, are not applied; each is named at the start: a warning for bounds and logs (`..._timeout`, `..._mem`, `log_...`),
+an error for what may change answers (`default_transaction_isolation`, `timezone`). What the role that logs in has counts in every
+request, but for `statement_timeout`: `limits.statement_timeout_seconds` stands in its place.
 
 Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
 reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
