@@ -22,6 +22,8 @@ const NOT_APPLIED: &str = "SELECT role.rolname, substr(setting, 1, strpos(settin
         OR role.oid IN (SELECT member.roleid FROM pg_catalog.pg_auth_members AS member \
            JOIN pg_catalog.pg_roles AS own ON own.oid = member.member AND own.rolname = current_user) \
      ORDER BY 1, 2";
+/// A function that makes settings has nothing to do that takes long; a start shall not wait for one without end.
+const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout TO '30s'";
 /// What a function has set, name by name.
 const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
 
@@ -66,7 +68,7 @@ async fn read(
 ) -> Result<RoleSettings, wire::Error> {
     let mut own = BTreeMap::new();
     if let Some(function) = function {
-        connection.batch("BEGIN READ ONLY").await?;
+        connection.batch(BEGIN).await?;
         let schema = Some(&*function.schema).filter(|schema| !schema.is_empty());
         let path: Vec<String> = schema.into_iter().chain([&*function.name]).map(quoted).collect();
         connection.query(&format!("SELECT {}()", path.join(".")), &[]).await?;

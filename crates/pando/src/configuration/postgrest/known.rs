@@ -203,7 +203,7 @@ pub const KNOWN: &[Known] = &[
         "db-pre-config",
         "",
         PreConfig,
-        "The function runs at the start, in a transaction that only reads and is rolled back.",
+        "The function runs at the start, in a transaction that only reads and is rolled back; it may take 30 seconds.",
     )
     .in_database(),
     known(
