@@ -46,6 +46,12 @@ pub struct Global {
     #[arg(long, short, global = true, value_name = "FILE", env = "PANDO_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 
+    /// Read PostgREST's configuration file instead of pando.toml; PGRST_ variables in the environment win over it
+    ///
+    /// Without this flag they count where there is no pando.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub postgrest: Option<PathBuf>,
+
     /// Override one setting, for example --set api.max_rows=100; may be repeated
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE", value_parser = parse_pair)]
     pub set: Vec<(String, String)>,
@@ -75,6 +81,7 @@ Examples:
   pando serve --config gym               serve the one in gym/pando.toml
   pando serve --listen 0.0.0.0:8000      be reached from other machines
   PANDO_LOG_FORMAT=json pando serve      log JSON even on a terminal
+  pando serve --postgrest postgrest.conf serve a PostgreSQL database as PostgREST is configured to
 
   pando serve --watch                    apply migrations as they are written, for development
 

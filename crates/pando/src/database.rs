@@ -9,12 +9,59 @@ use catalog::Snapshot;
 use sql::ddl::Script;
 use store::{AppliedMigration, Migration, MigrationScript, Observer, PostgresSettings, SqliteSettings, Store};
 
-use crate::configuration::{Config, DatabaseAddress, Prepared};
+use crate::configuration::{self, Config, ConfigError, DatabaseAddress, Loaded, Prepared, Problem, Sources};
 use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
 use crate::outcome::CommandError;
 
 /// The number under which the seed is remembered. Migration files begin at 1.
 const SEED_VERSION: i64 = 0;
+
+/// Reads the configuration; where it is PostgREST's, also what the database itself has to say about it (`db-config`).
+pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
+    let mut loaded = configuration::load(sources)?;
+    if !loaded.is_postgrest {
+        return Ok(loaded);
+    }
+    let names = loaded.in_database.as_ref().map(|_| configuration::database_names()).unwrap_or_default();
+    let function = loaded.in_database.as_ref().and_then(|asked| asked.function.as_ref());
+    let said = store::role_settings(&loaded.config.database.url, &loaded.libpq, &names, function)
+        .await
+        .map_err(CommandError::Database)?;
+    if !said.own.is_empty() {
+        loaded = configuration::load(&sources.with_database(said.own))?;
+    }
+    let mut problems = Vec::new();
+    for (role, setting) in &said.not_applied {
+        let place = altered(role, setting);
+        match setting.as_str() {
+            "statement_timeout" => loaded.warnings.push(format!(
+                "{place}: it is not applied; limits.statement_timeout_seconds bounds every statement instead \
+                 (PANDO_LIMITS_STATEMENT_TIMEOUT_SECONDS)"
+            )),
+            bound if is_bound(bound) => loaded.warnings.push(format!("{place}: {NOT_APPLIED}")),
+            _ => problems.push(Problem::new(place, NOT_APPLIED)),
+        }
+    }
+    if problems.is_empty() { Ok(loaded) } else { Err(ConfigError { problems }.into()) }
+}
+
+/// What is said of a setting of a role that requests run as, which PostgREST gives to their transactions.
+const NOT_APPLIED: &str = "settings of the roles that requests run as are not applied; give it to the role that logs in, \
+     for which it counts in every request, and RESET it here";
+
+fn altered(role: &str, setting: &str) -> String {
+    format!("ALTER ROLE {role} SET {setting}")
+}
+
+/// Whether a setting of PostgreSQL's decides how much a request may take, or what is logged of it, and not its answer.
+fn is_bound(setting: &str) -> bool {
+    setting.ends_with("_timeout")
+        || setting.ends_with("_mem")
+        || ["log_", "plan_filter.", "auto_explain.", "pgaudit.", "pgrst."]
+            .iter()
+            .any(|start| setting.starts_with(start))
+        || matches!(setting, "session_preload_libraries" | "local_preload_libraries" | "application_name")
+}
 
 /// Opens the database, making its folder and file when they are missing.
 pub async fn open(
@@ -66,7 +113,13 @@ async fn open_server(
         stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
-        application: Vec::new(),
+        prepared_statements: config.database.prepared_statements as usize,
+        application: config
+            .database
+            .application_settings
+            .iter()
+            .map(|(name, value)| (name.clone(), value.0.expose().to_owned()))
+            .collect(),
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await

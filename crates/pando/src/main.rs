@@ -14,6 +14,7 @@ mod outcome;
 mod progress;
 mod terminal;
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -100,5 +101,11 @@ fn sources(global: Global, environment: Vec<(String, String)>) -> Sources {
         let written = format!("--set {name}");
         (name, value, written)
     };
-    Sources { file: global.config, environment, flags: global.set.into_iter().map(flag).collect() }
+    Sources {
+        file: global.config,
+        postgrest: global.postgrest,
+        in_database: BTreeMap::new(),
+        environment,
+        flags: global.set.into_iter().map(flag).collect(),
+    }
 }

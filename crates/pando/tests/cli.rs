@@ -100,7 +100,7 @@ fn exit_codes() {
         (&["token", "--expires", "soon"], 2, "90s, 30m, 12h, 30d or never"),
         (&["config", "show", "--set", "api.max_row=1"], 3, "did you mean max_rows?"),
         (&["config", "check", "--config", "nowhere.toml"], 3, "nowhere.toml: there is no such file"),
-        (&["serve", "--set", "database.url=postgres://u:secret@h/d"], 3, "arrives with a later version"),
+        (&["serve", "--set", "database.url=postgres://u:secret@127.0.0.1:1/d"], 5, "cannot connect to PostgreSQL"),
         (&["token", "--set", "auth.jwt_secret="], 3, "auth.jwt_secret: is not set"),
         (
             &["migrate", "up", "--set", "database.migrations=bad", "--set", "database.url=sqlite:x.db"],

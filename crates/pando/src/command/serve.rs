@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::watch::{self, Watch};
-use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources, load};
+use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources};
 use crate::database::{self, Applied, Standing};
 use crate::migrations::MigrationError;
 use crate::observer::{DatabaseObserver, gauges, report_keys};
@@ -37,17 +37,17 @@ const NOT_READY: &str = "the database does not answer";
 
 /// Applies migrations and serves until a signal ends it.
 pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let loaded = load(sources)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    let loaded = runtime.block_on(database::configuration(sources))?;
     let told = Arc::new(OnceLock::new());
     let listener = {
         let told = told.clone();
         KeyListener::new(move |event| report_keys(&told, event))
     };
     let prepared = Prepared::new(&loaded, Some(listener))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
     let telemetry = Arc::new(start_telemetry(&loaded.config, style)?);
     let _first = told.set(telemetry.clone());
     let outcome = runtime.block_on(serve(&loaded, prepared, watch, &telemetry, style, out));
@@ -122,6 +122,9 @@ async fn serve(
         tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready)),
         tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
     ];
+    if loaded.is_postgrest {
+        background.push(tokio::spawn(answer_reload(Reloads::listen()?, telemetry.clone())));
+    }
     if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
         background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
     }
@@ -282,6 +285,40 @@ async fn reload_keys(mut hangup: Signal, verifier: Arc<Verifier>, telemetry: Arc
     }
 }
 
+/// The signals with which PostgREST reads the schema and its configuration again. Without anybody who listens for them
+/// they would end the process.
+struct Reloads {
+    schema: Signal,
+    configuration: Signal,
+}
+
+impl Reloads {
+    fn listen() -> Result<Self, CommandError> {
+        Ok(Self { schema: listen(SignalKind::user_defined1())?, configuration: listen(SignalKind::user_defined2())? })
+    }
+}
+
+/// Says that a signal of PostgREST's does nothing, and what does.
+async fn answer_reload(mut signals: Reloads, telemetry: Arc<Telemetry>) {
+    loop {
+        let came = tokio::select! {
+            came = signals.schema.recv() => came,
+            came = signals.configuration.recv() => came,
+        };
+        if came.is_none() {
+            return;
+        }
+        telemetry.report(&Advice {
+            setting: "--postgrest",
+            sentence: "SIGUSR1 and SIGUSR2 read nothing again; start Pando again for a new schema or configuration",
+        });
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")))
+}
+
 /// The signals that mean something to a server.
 struct Signals {
     end: Ends,
@@ -296,8 +333,6 @@ struct Ends {
 
 impl Signals {
     fn listen() -> Result<Self, CommandError> {
-        let listen =
-            |kind| signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")));
         let end = Ends { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
         Ok(Self { end, hangup: listen(SignalKind::hangup())? })
     }

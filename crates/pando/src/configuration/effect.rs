@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base::Secret;
 use identity::{IdentityConfig, KeyListener};
 
-use super::load::{Loaded, Origin};
+use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
 use super::sections::{Api, Docs, Limits, OpenApiMode};
 use super::setting::settings;
@@ -96,6 +96,7 @@ impl Prepared {
         }
         let database = check.database();
         check.api();
+        check.application_settings();
         check.limits();
         let ratio = config.telemetry.sample_ratio;
         if !(0.0..=1.0).contains(&ratio) {
@@ -141,13 +142,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, name: &str, text: impl Into<String>) {
         let text = format!("{name} {}", text.into());
-        let place = match self.loaded.origin(name) {
-            Origin::Default => "default".to_owned(),
-            Origin::File(file, line, column) => format!("{file}:{line}:{column}"),
-            Origin::Environment(variable) => variable,
-            Origin::Flag(flag) => flag,
-        };
-        self.problems.push(Problem::new(place, text));
+        self.problems.push(Problem::new(self.loaded.origin(name).place(), text));
     }
 
     fn address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
@@ -174,7 +169,8 @@ impl Check<'_> {
             return Some(DatabaseAddress::File(self.loaded.path(file.as_ref())));
         }
         // The URL may hold a password, so it is not repeated.
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        // libpq's two forms: a URI, and keywords with values.
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") || url.contains('=') {
             return Some(DatabaseAddress::Server(url.to_owned()));
         }
         self.problem(
@@ -209,6 +205,26 @@ impl Check<'_> {
         }
     }
 
+    /// PostgreSQL would refuse a wrong name at every request.
+    fn application_settings(&mut self) {
+        let is_part = |part: &str| {
+            let mut characters = part.chars();
+            characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+                && characters.all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '$'))
+        };
+        for name in self.loaded.config.database.application_settings.keys() {
+            if !name.contains('.') || !name.split('.').all(is_part) {
+                self.problem(
+                    "database.application_settings",
+                    format!(
+                        "has the name {name:?}; PostgreSQL takes words of letters, digits and _ with dots between them, \
+                         app.settings.name"
+                    ),
+                );
+            }
+        }
+    }
+
     /// A bound of 0 would refuse every request.
     fn limits(&mut self) {
         let names: Vec<String> = settings()
@@ -225,6 +241,7 @@ impl Check<'_> {
         for (name, value) in [
             ("database.slow_readers", self.loaded.config.database.slow_readers),
             ("database.write_queue", self.loaded.config.database.write_queue),
+            ("database.connections", self.loaded.config.database.connections),
         ] {
             if value == 0 {
                 self.problem(name, "has to be at least 1");
@@ -372,6 +389,15 @@ mod tests {
                 "[auth]\njwt_secret_file = \"nowhere\"",
                 "pando.toml:2:1: auth.jwt_secret_file names nowhere, which cannot",
             ),
+            (
+                "[database.application_settings]\nname = \"x\"",
+                "pando.toml:1:11: database.application_settings has the name \"name\"; PostgreSQL takes",
+            ),
+            (
+                "[database.application_settings]\n\"app.a-b\" = \"x\"",
+                "pando.toml:1:11: database.application_settings has the name \"app.a-b\"; PostgreSQL takes",
+            ),
+            ("[database]\nconnections = 0", "pando.toml:2:1: database.connections has to be at least 1"),
             ("[auth]\nrole_claim = \"[\"", "pando.toml:2:1: auth.role_claim is not usable"),
             ("[auth]\njwks_file = \"nowhere\"", "pando.toml:2:1: auth.jwks_file is not usable"),
         ];

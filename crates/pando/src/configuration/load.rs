@@ -6,19 +6,31 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+use super::postgrest::{self, InDatabase};
 use super::problem::{ConfigError, Problem};
 use super::sections::Config;
 use super::setting::{Section, Setting, sections};
 
 /// What the configuration is read from. The environment is a parameter: only `main` reads the real one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// `--config`: a file, or a folder with a `pando.toml`. Without it `pando.toml` of the working folder, if any.
     pub file: Option<PathBuf>,
+    /// `--postgrest`: a configuration file of PostgREST's.
+    pub postgrest: Option<PathBuf>,
+    /// What the database says (`pgrst.db_schemas`, ...), once it was asked.
+    pub in_database: BTreeMap<String, String>,
     /// The environment.
     pub environment: Vec<(String, String)>,
     /// Flags: the setting's name, its text, and the flag as it was written.
     pub flags: Vec<(String, String, String)>,
+}
+
+impl Sources {
+    /// The same, with what the database says.
+    pub fn with_database(&self, said: BTreeMap<String, String>) -> Self {
+        Self { in_database: said, ..self.clone() }
+    }
 }
 
 /// Where a value came from.
@@ -30,6 +42,10 @@ pub enum Origin {
     File(String, usize, usize),
     /// An environment variable.
     Environment(String),
+    /// Nobody set it, and PostgREST's default is not Pando's.
+    Postgrest,
+    /// A setting in the database, `pgrst.db_schemas`.
+    Database(String),
     /// A flag.
     Flag(String),
 }
@@ -41,6 +57,22 @@ impl fmt::Display for Origin {
             Self::File(file, line, _) => write!(f, "{file}:{line}"),
             Self::Environment(name) => write!(f, "env {name}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Postgrest => f.write_str("PostgREST's default"),
+            Self::Database(name) => write!(f, "database {name}"),
+        }
+    }
+}
+
+impl Origin {
+    /// Where to look for a mistake.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Default => "default".to_owned(),
+            Self::File(file, line, column) => format!("{file}:{line}:{column}"),
+            Self::Environment(variable) => variable.clone(),
+            Self::Flag(flag) => flag.clone(),
+            Self::Postgrest => "PostgREST's default".to_owned(),
+            Self::Database(name) => format!("{name} in the database"),
         }
     }
 }
@@ -60,6 +92,10 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The environment as PostgreSQL's own programs use it: `PGPASSWORD`, `PGSSLMODE`, ..., and `HOME`.
     pub libpq: BTreeMap<String, String>,
+    /// Whether the configuration is PostgREST's.
+    pub is_postgrest: bool,
+    /// What the database is to be asked for settings, where the configuration is PostgREST's.
+    pub in_database: Option<InDatabase>,
 }
 
 impl Loaded {
@@ -80,6 +116,14 @@ impl Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut merge = Merge { sections: sections(), ..Merge::default() };
     let file = find_file(sources.file.as_deref())?;
+    let is_postgrest = postgrest::is_asked(sources, file.as_deref())?;
+    let mut in_database = None;
+    if is_postgrest {
+        in_database = merge.postgrest(sources)?;
+    } else if postgrest::has_variables(sources) {
+        let text = "PGRST_ variables in the environment are ignored, since there is a pando.toml";
+        merge.warnings.push(text.to_owned());
+    }
     if let Some(path) = &file {
         merge.file(path)?;
     }
@@ -91,9 +135,19 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let config = serde_json::from_value(Value::Object(merge.values))
         .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
     let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
-    let is_libpq = |name: &str| name.starts_with("PG") || name == "HOME";
+    let file = if is_postgrest { sources.postgrest.clone() } else { file };
+    let is_libpq = |name: &str| (name.starts_with("PG") && !name.starts_with("PGRST_")) || name == "HOME";
     let libpq = sources.environment.iter().filter(|(name, _)| is_libpq(name)).cloned().collect();
-    Ok(Loaded { config, folder, file, origins: merge.origins, warnings: merge.warnings, libpq })
+    Ok(Loaded {
+        config,
+        folder,
+        file,
+        origins: merge.origins,
+        warnings: merge.warnings,
+        libpq,
+        is_postgrest,
+        in_database,
+    })
 }
 
 fn find_file(asked: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {
@@ -158,6 +212,21 @@ impl Merge {
             }
         }
         Ok(())
+    }
+
+    /// PostgREST's file and environment, and what the database says.
+    fn postgrest(&mut self, sources: &Sources) -> Result<Option<InDatabase>, ConfigError> {
+        let outcome = postgrest::read(sources)?;
+        self.problems.extend(outcome.problems);
+        self.warnings.extend(outcome.warnings);
+        for assignment in outcome.assignments {
+            let found = self.position(|setting| setting.name() == assignment.name);
+            if let Some(found) = found {
+                let place = assignment.origin.place();
+                self.put(found, (Some(assignment.value), "something else".to_owned()), assignment.origin, &place);
+            }
+        }
+        Ok(outcome.in_database)
     }
 
     fn environment(&mut self, environment: &[(String, String)]) {
@@ -278,7 +347,7 @@ impl Merge {
 }
 
 /// `; did you mean …?` for the nearest name, if one is near enough to be a slip.
-fn suggestion(name: &str, names: impl Iterator<Item = String>, show: impl Fn(&str) -> String) -> String {
+pub fn suggestion(name: &str, names: impl Iterator<Item = String>, show: impl Fn(&str) -> String) -> String {
     let near = names
         .map(|other| (strsim::damerau_levenshtein(name, &other), other))
         .min()
@@ -322,7 +391,10 @@ fn to_json(value: &DeValue<'_>) -> Option<Value> {
         DeValue::Float(number) => number.as_str().replace('_', "").parse::<f64>().ok().map(Value::from),
         DeValue::Boolean(truth) => Some(Value::from(*truth)),
         DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
-        DeValue::Datetime(_) | DeValue::Table(_) => None,
+        DeValue::Table(table) => {
+            table.iter().map(|(key, value)| Some((key.get_ref().to_string(), to_json(value.get_ref())?))).collect()
+        }
+        DeValue::Datetime(_) => None,
     }
 }
 
@@ -344,7 +416,12 @@ mod tests {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         let flags = owned(case.flags).into_iter().map(|(name, value)| (name.clone(), value, format!("--set {name}")));
-        let sources = Sources { file: Some(path), environment: owned(case.environment), flags: flags.collect() };
+        let sources = Sources {
+            file: Some(path),
+            environment: owned(case.environment),
+            flags: flags.collect(),
+            ..Sources::default()
+        };
         let prefix = format!("{}/", folder.path().display());
         load(&sources).map_err(|error| error.to_string().replace(&prefix, ""))
     }
@@ -426,6 +503,34 @@ mod tests {
                 "--set auth.jwt_secret_is_base64: auth.jwt_secret_is_base64 has to be true or false, not \"yes\"",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_is_written_as_one_or_as_json() {
+        let file = "[database.application_settings]\n\"app.settings.a\" = \"b\"\nx = \"y\"";
+        let read_all = |environment: &[(&str, &str)]| {
+            read(&Case { file, environment, flags: &[] }).map(|loaded| {
+                let table = loaded.config.database.application_settings;
+                table.into_iter().map(|(name, value)| format!("{name}={}", value.0.expose())).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(read_all(&[]).unwrap(), ["app.settings.a=b", "x=y"]);
+        let variable = "PANDO_DATABASE_APPLICATION_SETTINGS";
+        assert_eq!(read_all(&[(variable, "{\"a.b\": \"c\"}")]).unwrap(), ["a.b=c"]);
+        let error = read_all(&[(variable, "hunter2")]).unwrap_err();
+        assert_eq!(
+            error,
+            format!("{variable}: database.application_settings has to be a table of texts, not something else")
+        );
+    }
+
+    #[test]
+    fn variables_of_postgrest_do_not_count_beside_a_pando_toml() {
+        let environment = [("PGRST_DB_SCHEMAS", "private")];
+        let loaded = read(&Case { file: "", environment: &environment, flags: &[] }).unwrap();
+        assert_eq!(loaded.config.api.schemas, ["public"]);
+        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.libpq.is_empty());
     }
 
     #[test]

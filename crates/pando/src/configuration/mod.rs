@@ -1,7 +1,8 @@
-//! The configuration: `pando.toml`, then the environment, then flags; every value with where it came from.
+//! The configuration: `pando.toml` (or PostgREST's file and environment), then the environment, then flags; every value with where it came from.
 
 mod effect;
 mod load;
+mod postgrest;
 mod problem;
 #[cfg(test)]
 mod reference;
@@ -11,7 +12,8 @@ mod show;
 
 pub use effect::{DatabaseAddress, Prepared};
 pub use load::{Loaded, Sources, load};
-pub use problem::ConfigError;
+pub use postgrest::database_names;
+pub use problem::{ConfigError, Problem};
 pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

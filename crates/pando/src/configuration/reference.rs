@@ -45,6 +45,7 @@ fn takes(setting: &Setting) -> &'static str {
         Kind::Number => "A number",
         Kind::Text => "Text",
         Kind::List => "A list of texts",
+        Kind::Table => "A table of texts (in the environment a JSON object)",
         Kind::Choice(_) => "One of these words",
     }
 }

@@ -1,5 +1,6 @@
 //! The settings: one struct a section. Their doc comments are the reference page and the JSON Schema.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,8 +66,9 @@ impl Default for Server {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// Where the data is: `sqlite:` and a file, relative to the folder of `pando.toml`. The file and its folder are
-    /// made when they are missing.
+    /// Where the data is: `sqlite:` and a file, relative to the folder of `pando.toml`, which is made with its folder
+    /// when it is missing; or a PostgreSQL server as libpq takes it, `postgres://…` or `host=… dbname=…`, of which nothing
+    /// is ever shown.
     pub url: String,
     /// The folder of migration files (`0001_name.sql`, …), relative to the folder of `pando.toml`.
     pub migrations: PathBuf,
@@ -81,6 +83,12 @@ pub struct Database {
     /// On a PostgreSQL server: schemas that names without one are looked for in, besides that of the request (PostgREST's
     /// `db-extra-search-path`).
     pub extra_search_path: Vec<String>,
+    /// On a PostgreSQL server: how many statements a connection keeps prepared. 0 prepares none, as a pooler in
+    /// transaction mode (PgBouncer) may need it.
+    pub prepared_statements: u32,
+    /// On a PostgreSQL server: settings that every request's transaction gets, as functions and policies read them with
+    /// `current_setting('app.settings.name')`. A name has a dot in it; values are never shown.
+    pub application_settings: BTreeMap<String, SecretText>,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -131,6 +139,8 @@ impl Default for Database {
             migrate_on_start: true,
             connections: 16,
             extra_search_path: vec!["public".to_owned()],
+            prepared_statements: 256,
+            application_settings: BTreeMap::new(),
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,

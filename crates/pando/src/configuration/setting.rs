@@ -54,6 +54,8 @@ pub enum Kind {
     Text,
     /// A list of texts.
     List,
+    /// A table of texts.
+    Table,
     /// One of these words, each with its meaning.
     Choice(Vec<(String, String)>),
 }
@@ -77,6 +79,7 @@ impl Setting {
             Kind::Number => "a number".to_owned(),
             Kind::Text => "text in quotes".to_owned(),
             Kind::List => "a list of texts, [\"…\", \"…\"]".to_owned(),
+            Kind::Table => "a table of texts".to_owned(),
             Kind::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
@@ -91,6 +94,7 @@ impl Setting {
             Kind::Integer => text.parse::<u64>().ok().map(Value::from),
             Kind::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
             Kind::Text | Kind::Choice(_) => Some(Value::from(text)),
+            Kind::Table => serde_json::from_str(text).ok(),
             Kind::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
             Kind::List => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -163,6 +167,8 @@ fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting 
         Kind::Number
     } else if has_type("array") {
         Kind::List
+    } else if has_type("object") {
+        Kind::Table
     } else {
         Kind::Text
     };
@@ -241,6 +247,7 @@ mod tests {
         assert_eq!(kind("telemetry.sample_ratio"), &Kind::Number);
         assert!(matches!(kind("api.transaction_end"), Kind::Choice(words) if words.len() == 4));
         let secrets: Vec<String> = settings.iter().filter(|s| s.is_secret).map(Setting::name).collect();
-        assert_eq!(secrets, ["auth.jwt_secret"]);
+        assert_eq!(kind("database.application_settings"), &Kind::Table);
+        assert_eq!(secrets, ["database.application_settings", "auth.jwt_secret"]);
     }
 }

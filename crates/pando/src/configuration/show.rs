@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::load::{Loaded, Origin};
-use super::setting::sections;
+use super::setting::{Kind, sections};
 use crate::terminal::Style;
 
 /// Writes every value with where it came from, as TOML. Secrets are hidden.
@@ -11,6 +11,7 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
     let values = serde_json::to_value(&loaded.config)?;
     match &loaded.file {
         Some(file) => writeln!(out, "{}", style.faint(&format!("# {}", file.display())))?,
+        None if loaded.is_postgrest => writeln!(out, "{}", style.faint("# PGRST_ variables of the environment"))?,
         None => writeln!(out, "{}", style.faint("# no pando.toml"))?,
     }
     for section in sections() {
@@ -22,6 +23,11 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
                 let value = values.get(&setting.section).and_then(|section| section.get(&setting.key));
                 let line = match value {
                     None | Some(Value::Null) => format!("# {} is not set", setting.key),
+                    // A URL may hold a password; names of a table may be seen, and its values hide themselves.
+                    Some(Value::String(url)) if setting.name() == "database.url" && !url.starts_with("sqlite:") => {
+                        "url = \"(hidden: a PostgreSQL server)\"".to_owned()
+                    }
+                    Some(value) if setting.kind == Kind::Table => format!("{} = {value}", setting.key),
                     Some(_) if setting.is_secret => format!("{} = \"(hidden)\"", setting.key),
                     Some(value) => format!("{} = {value}", setting.key),
                 };

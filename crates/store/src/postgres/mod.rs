@@ -7,6 +7,7 @@ mod listen;
 mod migration;
 mod output;
 mod pool;
+mod role;
 mod run;
 mod session;
 mod stream;
@@ -26,6 +27,8 @@ use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observe
 use crate::error::StoreError;
 use pool::Pool;
 
+pub use role::{RoleSettings, role_settings};
+
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,6 +40,8 @@ pub struct Settings {
     pub connections: usize,
     /// How long a request waits for a connection.
     pub wait: Duration,
+    /// How many statements a connection keeps prepared. 0 prepares none.
+    pub prepared_statements: usize,
     /// How long one statement may run.
     pub statement_timeout: Duration,
     /// How long a streamed answer may take, whatever the client does.
@@ -66,7 +71,8 @@ pub(crate) async fn open(
     let target = Target::parse(&settings.url, &|name| settings.environment.get(name).cloned())
         .map_err(|error| StoreError::Unreachable(error.to_string()))?;
     let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
-    let wire = wire::Settings { parameters, ..wire::Settings::default() };
+    let prepared_statements = settings.prepared_statements;
+    let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
     let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
     let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
     // A standby takes no LISTEN; its catalog is read when it is connected to.

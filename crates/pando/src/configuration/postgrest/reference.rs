@@ -1,0 +1,131 @@
+//! The page about PostgREST's settings, generated from their table. Only the test that compares or writes it needs this.
+
+use super::known::{KNOWN, Known, Meaning};
+
+/// The page `docs/reference/postgrest.md`.
+pub fn reference() -> String {
+    let mut page = String::from(HEAD);
+    page.push_str("\n## Honoured\n\n| PostgREST | default | environment | in Pando | |\n|---|---|---|---|---|\n");
+    page.push_str(APPLICATION);
+    for known in KNOWN.iter().filter(|known| !is_not_honoured(known)) {
+        let settings = known.meaning.settings().iter().copied().chain(known.meaning.setting());
+        let settings: Vec<String> = settings.map(|name| format!("`{name}`")).collect();
+        page.push_str(&format!(
+            "| {} | {} | `{}` | {} | {} |\n",
+            names(known),
+            default(known),
+            known.variable(),
+            settings.join(", "),
+            known.remark
+        ));
+    }
+    page.push_str(BETWEEN);
+    page.push_str("| PostgREST | default | at the start | |\n|---|---|---|---|\n");
+    for known in KNOWN.iter().filter(|known| is_not_honoured(known)) {
+        page.push_str(&format!(
+            "| {} | {} | {} | {} |\n",
+            names(known),
+            default(known),
+            outcome(known.meaning),
+            known.remark
+        ));
+    }
+    page.push_str(TAIL);
+    page
+}
+
+fn is_not_honoured(known: &Known) -> bool {
+    matches!(known.meaning, Meaning::Ignored(_) | Meaning::Missing(_) | Meaning::Refused(_))
+}
+
+fn names(known: &Known) -> String {
+    let aliases: String = known.aliases.iter().map(|alias| format!(", `{alias}`")).collect();
+    format!("`{}`{aliases}", known.name)
+}
+
+fn default(known: &Known) -> String {
+    if known.default.is_empty() { "not set".to_owned() } else { format!("`{}`", known.default) }
+}
+
+fn outcome(meaning: Meaning) -> String {
+    let unless = |same: &[&str]| match same {
+        [] => String::new(),
+        same => {
+            format!(" unless it is {}", same.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "))
+        }
+    };
+    match meaning {
+        Meaning::Ignored(same) => format!("a warning{}", unless(same)),
+        Meaning::Missing(same) => format!("a warning, also where it is not set,{}", unless(same)),
+        Meaning::Refused(same) => format!("an error{}", unless(same)),
+        _ => String::new(),
+    }
+    .trim_end_matches(',')
+    .to_owned()
+}
+
+const HEAD: &str = "# PostgREST's configuration
+
+<!-- Generated from crates/pando/src/configuration/postgrest/; `cargo test -p pando -- --ignored bless` writes it again. -->
+
+`pando serve --postgrest postgrest.conf` serves a database that was made for PostgREST (14 to 16) as PostgREST is configured
+to. `PGRST_` variables in the environment win over the file, and settings in the database (`db-config`) over both. Where there
+is no `pando.toml`, `PGRST_` variables alone are enough: `pando serve`. A `pando.toml` and `--postgrest` exclude one another.
+
+What PostgREST has no setting for keeps Pando's default (`[limits]` above all: 30 seconds for a statement, 5 MiB for a body) and
+can be said with `PANDO_SECTION_KEY` in the environment and `--set section.key=value`, which win over all the others.
+`pando config show --postgrest postgrest.conf` prints what comes of it and where each value is from, secrets hidden;
+`pando config check --postgrest postgrest.conf` prints what is not honoured. Neither asks the database.
+
+The API is at `/` and at `/rest/v1`. Migrations, the seed and the page at `/docs` are off. The file is read as PostgREST reads
+it: comments, groups, escapes, `$(NAME)` for a variable, `$$` for a dollar sign; only `import` is refused. Values that
+PostgREST would silently replace by its default (`server-port = \"many\"`) are errors with file and line.
+";
+
+const APPLICATION: &str = "| `app.settings.*` | not set | `PGRST_APP_SETTINGS_*` | `database.application_settings` | A variable wins over the file \
+     whatever the case of the name. |\n";
+
+const BETWEEN: &str = "
+## Not honoured
+
+Named at every start: a warning where no answer changes, or where it changes into a clear refusal, and where a default of
+PostgREST's is not honoured; an error that stops the start where answers or security would change by what somebody has set.
+
+";
+
+const TAIL: &str = "
+A name that is not in these tables is ignored with a warning, as PostgREST ignores it.
+
+A database that cannot be reached at the start ends Pando with exit code 5, where PostgREST goes on trying: let whatever starts
+it start it again. One that is lost later is connected to again.
+
+Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`), which PostgREST applies to every
+request of theirs, are not applied; each is named at the start: a warning for bounds and logs (`..._timeout`, `..._mem`, `log_...`),
+an error for what may change answers (`default_transaction_isolation`, `timezone`). What the role that logs in has counts in every
+request, but for `statement_timeout`: `limits.statement_timeout_seconds` stands in its place.
+
+Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
+reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
+
+Behind PgBouncer in transaction mode set `db-prepared-statements = false`, and in PgBouncer
+`ignore_startup_parameters = statement_timeout`: Pando bounds statements by a parameter of the session.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/postgrest.md");
+
+    #[test]
+    fn the_page_is_up_to_date() {
+        let page = std::fs::read_to_string(PAGE).unwrap_or_default();
+        assert!(page == reference(), "run `cargo test -p pando -- --ignored bless`");
+    }
+
+    #[test]
+    #[ignore = "writes docs/reference/postgrest.md"]
+    fn bless_postgrest_reference() {
+        std::fs::write(PAGE, reference()).unwrap();
+    }
+}

@@ -1,0 +1,305 @@
+//! A database made for PostgREST, served with PostgREST's own configuration: its file, its environment, its settings in
+//! the database.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository, tool};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+
+/// Signs the corpus's tokens.
+const SECRET: &str = "kestrel-kestrel-kestrel-kestrel-0042";
+
+/// What no output may hold: in passwords and settings of the application.
+const CANARY: &str = "c4n4ry";
+
+fn corpus() -> PathBuf {
+    repository().join("tests/conformance/corpus")
+}
+
+/// A server with the corpus's database, if PostgreSQL is here.
+fn database(test: &str) -> Option<Postgres> {
+    let postgres = Postgres::start();
+    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+        return None;
+    }
+    let postgres = postgres.unwrap();
+    for file in ["prelude", "schema", "schema-postgres", "data", "data-postgres", "finish-postgres"] {
+        postgres.run(&fs::read_to_string(corpus().join(format!("{file}.sql"))).unwrap());
+    }
+    Some(postgres)
+}
+
+/// libpq's keywords, as `db-uri` takes them as well. Everybody is trusted, so the password is looked at by nobody.
+fn keywords(postgres: &Postgres) -> String {
+    let folder = postgres.socket_folder().display();
+    format!("host={folder} port={} user=gate dbname=postgres password={CANARY}", postgres.port())
+}
+
+/// A folder without `pando.toml`.
+fn folder() -> Project {
+    let project = Project::new("");
+    fs::remove_file(project.path().join("pando.toml")).unwrap();
+    project
+}
+
+/// A configuration of the corpus as PostgREST's file has it.
+fn file(postgres: &Postgres, name: &str) -> String {
+    let configs: Value = serde_json::from_str(&fs::read_to_string(corpus().join("configs.json")).unwrap()).unwrap();
+    let mut merged = configs[configs[name]["extends"].as_str().unwrap_or(name)].as_object().unwrap().clone();
+    merged.extend(configs[name].as_object().unwrap().clone());
+    merged.remove("extends");
+    let mut file = format!("# {name}\ndb-uri = \"{}\"\n", keywords(postgres));
+    for (name, value) in merged.iter().filter(|(_, value)| !value.is_null()) {
+        let value = value.as_str().unwrap();
+        // As people write it: truths bare, all else in quotes.
+        let value = if matches!(value, "true" | "false") { value.to_owned() } else { format!("\"{value}\"") };
+        file.push_str(&format!("{name} = {value}\n"));
+    }
+    file
+}
+
+fn start(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> Server {
+    let launch = variables.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.variable(name, value));
+    arguments.iter().fold(launch, |launch, argument| launch.flag(argument)).start(project)
+}
+
+/// The cases that are answered otherwise than recorded, by each of the servers; and how many were asked.
+fn differences(servers: &[(&str, &Server)]) -> (BTreeSet<String>, usize) {
+    let results = tempfile::tempdir().unwrap();
+    let json = results.path().join("results.json");
+    let mut command = Command::new(tool("python3").unwrap());
+    command.arg(corpus().join("run.py")).arg("--no-quirks");
+    for (name, server) in servers {
+        command.args(["--url", &format!("{name}={}", server.url())]);
+    }
+    command.arg("--json").arg(&json).output().unwrap();
+    let results: Vec<Value> = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let differ = results.iter().filter(|result| !result["differences"].as_array().unwrap().is_empty());
+    (differ.map(|result| result["id"].as_str().unwrap().to_owned()).collect(), results.len())
+}
+
+/// The whole corpus in its configuration "main", asked twice: what differs from a real PostgREST is what differs with a
+/// `pando.toml` as well (`postgres.rs` names it case by case).
+#[test]
+fn the_corpus_is_answered_as_with_a_pando_toml() {
+    const TEST: &str = "the_corpus_is_answered_as_with_a_pando_toml";
+    if is_skipped(TEST, tool("python3").is_none(), "python3", "install it: apt-get install python3") {
+        return;
+    }
+    let Some(postgres) = database(TEST) else { return };
+    let project = folder();
+    project.write("postgrest.conf", file(&postgres, "main"));
+    let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+    let own = Project::copy_of("tests/conformance");
+    let url = keywords(&postgres);
+    let other = start(&own, &[("PANDO_DATABASE_URL", &url), ("PANDO_DATABASE_MIGRATE_ON_START", "false")], &[]);
+
+    let (differ, asked) = differences(&[("main", &server)]);
+    assert!(asked > 1_400, "only {asked} cases were asked");
+    assert!(differ.len() < 20, "{differ:?}");
+    assert_eq!(differ, differences(&[("main", &other)]).0);
+    let log = server.log();
+    assert!(log.contains("warning: db-channel-enabled: "), "{log}");
+    assert!(!log.contains(CANARY) && !log.contains(SECRET), "a secret is told: {log}");
+}
+
+/// The six other configurations of the corpus, each from a file of its own.
+#[test]
+fn every_configuration_of_the_corpus_can_be_written_for_postgrest() {
+    const TEST: &str = "every_configuration_of_the_corpus_can_be_written_for_postgrest";
+    if is_skipped(TEST, tool("python3").is_none(), "python3", "install it: apt-get install python3") {
+        return;
+    }
+    let Some(postgres) = database(TEST) else { return };
+    let names = ["maxrows", "aud", "noagg", "noanon", "cors", "plain"];
+    let servers: Vec<(&str, Project, Server)> = names
+        .iter()
+        .map(|name| {
+            let project = folder();
+            project.write("postgrest.conf", file(&postgres, name));
+            let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+            (*name, project, server)
+        })
+        .collect();
+    let servers: Vec<(&str, &Server)> = servers.iter().map(|(name, _, server)| (*name, server)).collect();
+    let (differ, asked) = differences(&servers);
+    assert!(asked > 30, "only {asked} cases were asked");
+    assert_eq!(differ, BTreeSet::new());
+}
+
+#[test]
+fn the_environment_alone_is_enough() {
+    let Some(postgres) = database("the_environment_alone_is_enough") else { return };
+    postgres.run(
+        "create schema extensions;
+         grant usage on schema extensions to anon;
+         create function extensions.answer() returns int language sql as 'select 42';
+         create function told(name text) returns text language sql stable as $$ select current_setting(name, true) $$;
+         create function searched() returns int language plpgsql stable as $$ begin return answer(); end $$;
+         create function prepared() returns bigint language sql as $$ select count(*) from pg_prepared_statements $$;
+         grant execute on function told, searched, prepared to anon;",
+    );
+    let uri = keywords(&postgres);
+    let project = folder();
+    let server = start(
+        &project,
+        &[
+            ("PGRST_DB_URI", &uri),
+            ("PGRST_DB_SCHEMAS", "public,ops"),
+            ("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions"),
+            ("PGRST_DB_MAX_ROWS", "2"),
+            ("PGRST_DB_ANON_ROLE", "anon"),
+            ("PGRST_JWT_SECRET", SECRET),
+            ("PGRST_DB_USE_LEGACY_GUCS", "false"),
+            ("PGRST_DB_PREPARED_STATEMENTS", "false"),
+            ("PGRST_APP_SETTINGS_JWT_SECRET", CANARY),
+            ("PGRST_APP_SETTINGS_JWT_EXP", "3600"),
+        ],
+        &[],
+    );
+    let call = |name: &str, body: Value| {
+        let answer = server.client().send(&Request::json("POST", &format!("/rpc/{name}"), &body));
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        answer.json()
+    };
+    assert_eq!(call("told", json!({"name": "app.settings.jwt_secret"})), json!(CANARY));
+    assert_eq!(call("told", json!({"name": "app.settings.jwt_exp"})), json!("3600"));
+    assert_eq!(call("searched", json!({})), json!(42));
+    assert_eq!(server.get("/parcels?select=id").json().as_array().unwrap().len(), 2);
+    assert_eq!(server.get("/rest/v1/parcels?select=id").status, 200);
+    assert_eq!(call("prepared", json!({})), json!(0));
+    assert_eq!(server.get("/parcels?select=count()").code(), "PGRST123");
+    assert!(!server.log().contains(CANARY), "a secret is told: {}", server.log());
+    drop(server);
+
+    // Where statements are kept prepared, the call itself is one of them.
+    let server = start(&project, &[("PGRST_DB_URI", &uri), ("PGRST_DB_ANON_ROLE", "anon")], &[]);
+    let prepared = server.client().send(&Request::json("POST", "/rpc/prepared", &json!({})));
+    assert!(prepared.json().as_u64().unwrap() > 0, "{}", prepared.text());
+}
+
+#[test]
+fn settings_in_the_database_win() {
+    let Some(postgres) = database("settings_in_the_database_win") else { return };
+    postgres.run(
+        "create schema postgrest;
+         grant usage on schema postgrest to gate;
+         create function postgrest.pre_config() returns void language sql as $$
+           select set_config('pgrst.db_max_rows', '3', true),
+                  set_config('pgrst.db_schemas', 'nowhere', true),
+                  set_config('pgrst.jwt_aud', 'from the function', true)
+         $$;
+         alter role gate set pgrst.db_anon_role = 'nobody';
+         alter role gate set pgrst.db_schemas = 'ops, public';
+         alter role gate in database postgres set pgrst.db_anon_role = 'anon';
+         alter role gate set statement_timeout = '10s';
+         alter role anon set statement_timeout = '3s';",
+    );
+    let project = folder();
+    let file = format!(
+        "db-uri = \"{}\"\ndb-schemas = \"nowhere\"\ndb-max-rows = 1\ndb-pre-config = \"postgrest.pre_config\"\n\
+         jwt-secret = \"{SECRET}\"\n",
+        keywords(&postgres)
+    );
+    project.write("postgrest.conf", file);
+    let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+    let parcels = |server: &Server| {
+        server.client().send(&Request::new("GET", "/parcels?select=id").header("Accept-Profile", "public"))
+    };
+    let answer = parcels(&server);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json().as_array().unwrap().len(), 3);
+    drop(server);
+
+    // Without `db-config` nothing is taken from there: nobody is let in without a token.
+    let server = start(&project, &[("PGRST_DB_CONFIG", "false")], &["--postgrest", "postgrest.conf"]);
+    assert_eq!(parcels(&server).code(), "PGRST302");
+    assert!(server.log().contains("warning: ALTER ROLE anon SET statement_timeout: "), "{}", server.log());
+    assert!(server.log().contains("warning: ALTER ROLE gate SET statement_timeout: "), "{}", server.log());
+    // What makes PostgREST read again does not end Pando.
+    for signal in ["USR1", "USR2"] {
+        server.signal(signal);
+    }
+    assert_eq!(server.wait_for("advice")["pando.setting"], "--postgrest");
+    assert_eq!(parcels(&server).code(), "PGRST302");
+    drop(server);
+
+    // What cannot be honoured stops the start, wherever it is said.
+    postgres.run("alter role gate set pgrst.db_pre_request = 'check_request'");
+    let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
+    assert_eq!(refusal.code, 3, "{}", refusal.error);
+    assert!(refusal.error.contains("pgrst.db_pre_request in the database: db-pre-request is not honoured"));
+
+    // Nor is what a role has that requests run as.
+    postgres.run("alter role gate reset pgrst.db_pre_request; alter role anon set default_transaction_isolation = 'serializable'");
+    let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
+    assert_eq!(refusal.code, 3, "{}", refusal.error);
+    assert!(refusal.error.contains("ALTER ROLE anon SET default_transaction_isolation: "), "{}", refusal.error);
+    assert!(!refusal.error.contains("statement_timeout:"), "{}", refusal.error);
+
+    // A function that is not there is no reason to start without what it would have said.
+    let refusal = Launch::new(BINARY)
+        .variable("PGRST_DB_PRE_CONFIG", "postgrest.\"; drop table parcels; --")
+        .flag("--postgrest")
+        .flag("postgrest.conf")
+        .refused(&project);
+    assert_eq!(refusal.code, 5, "{}", refusal.error);
+    assert!(refusal.error.contains("does not exist"), "{}", refusal.error);
+    assert!(!refusal.error.contains(CANARY), "{}", refusal.error);
+}
+
+#[test]
+fn pando_toml_and_postgrest_exclude_one_another() {
+    let project = Project::new("");
+    project.write("postgrest.conf", "db-uri = \"postgres://u:c4n4ry@h/d\"\njwt-secret = \"short-c4n4ry\"\n");
+    let (code, _, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains("--postgrest: and pando.toml exclude one another"), "{error}");
+
+    fs::remove_file(project.path().join("pando.toml")).unwrap();
+    let (code, _, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(
+        error.contains("postgrest.conf:2:1: auth.jwt_secret is not usable: the JWT secret has 12 bytes"),
+        "{error}"
+    );
+    assert!(!error.contains(CANARY), "{error}");
+    let (code, _, error) = project.run(BINARY, &["config", "show", "--postgrest", "nowhere.conf"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains("nowhere.conf: cannot be read: "), "{error}");
+}
+
+#[test]
+fn the_outcome_is_shown_without_secrets() {
+    let project = folder();
+    let file = format!(
+        "db-uri = \"postgres://u:{CANARY}@h/d\"\njwt-secret = \"{CANARY}-{SECRET}\"\nmax-rows = 10\n\
+         app.settings.key = \"{CANARY}\"\ndb-plan-enabled = true\n"
+    );
+    project.write("postgrest.conf", file);
+    let (code, shown, error) = project.run(BINARY, &["config", "show", "--postgrest", "postgrest.conf"]);
+    assert_eq!(code, 0, "{error}");
+    let line = |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{shown}"));
+    assert!(line("max_rows = 10 ").ends_with("# postgrest.conf:3"), "{shown}");
+    assert!(line("listen = \"0.0.0.0:3000\"").ends_with("# PostgREST's default"), "{shown}");
+    assert!(line("url = \"(hidden: a PostgreSQL server)\"").ends_with("# postgrest.conf:1"), "{shown}");
+    line("application_settings = {\"app.settings.key\":\"(hidden)\"}");
+    assert!(!shown.contains(CANARY), "{shown}");
+    let (code, checked, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(checked.contains("warning: postgrest.conf:5:1: db-plan-enabled is not honoured. "), "{checked}");
+    assert!(!checked.contains(CANARY), "{checked}");
+}
