@@ -657,3 +657,31 @@ async fn a_foreign_data_wrapper_without_a_handler_keeps_nobody_from_starting() {
     assert_eq!(origins(&catalog, "over_whole"), "id=whole.id");
     assert_eq!(catalog.routines_named(&name("later")).count(), 1);
 }
+
+/// Ten thousand tables of 12 columns with two keys each, a thousand views and a thousand functions. It takes a minute to make
+/// them, so it is run by hand: `cargo test -p store --test introspection --release -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "makes 10,000 tables"]
+async fn ten_thousand_tables_are_read() {
+    const TABLES: usize = 10_000;
+    let Some(postgres) = server("ten_thousand_tables_are_read") else { return };
+    postgres.run(&format!(
+        r"select format('create table t%s (id int generated always as identity primary key, title text not null default %L,
+            before int references t%s, far int references t%s, a text, b int default 1, c timestamptz default now(), d uuid,
+            e jsonb, f numeric(10, 2), g boolean default true, h text[])', n, 'new', greatest(n - 1, 1), greatest(n / 2, 1))
+            from generate_series(1, {TABLES}) n \gexec
+        select format('create view v%s as select t.id, t.title as name, t.before, o.far from t%1$s t left join t%s o on o.id = t.far',
+            n * 10, n) from generate_series(1, {TABLES} / 10) n \gexec
+        select format('create function f%s(a int, b text default null) returns setof t%1$s stable language sql as $$ select * from t%1$s $$', n)
+            from generate_series(1, {TABLES} / 10) n \gexec
+        analyze;"
+    ));
+    let start = std::time::Instant::now();
+    let catalog = read(&postgres).await;
+    println!("read within {:?}", start.elapsed());
+    assert_eq!(catalog.snapshot().relations.len(), TABLES + TABLES / 10);
+    assert_eq!(catalog.snapshot().routines.len(), TABLES / 10);
+    let middle = ways(&catalog, "t5000", &["t4999", "t2500", "t5001", "t10000"]);
+    assert_eq!(middle.len(), 4, "{middle:?}");
+    assert_eq!(key(&catalog, "v5000"), "id");
+}

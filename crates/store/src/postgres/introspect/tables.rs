@@ -292,3 +292,7 @@ fn referential_action(letter: Option<&str>) -> ReferentialAction {
         _ => ReferentialAction::NoAction,
     }
 }
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;
