@@ -1,12 +1,12 @@
 //! Relationships: how a relation's rows lead to another's. Derived from foreign keys, through views as well, the way
 //! PostgREST's schema cache does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use base::QualifiedName;
 
-use crate::relation::{ForeignKey, Relation};
+use crate::relation::{ForeignKey, Relation, View};
 
 /// One way from a relation to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,12 +111,13 @@ pub(crate) fn derive(relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> BTre
 
 /// Every foreign key, as it is and as it shows through views.
 fn edges(relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> Vec<Edge> {
+    let views = Views::of(relations);
     let mut edges = Vec::new();
     for table in relations.values() {
         for key in &table.foreign_keys {
             let is_unique = table.is_unique_over(&key.columns);
-            let children = showing(relations, &table.name, &key.columns);
-            let parents = showing(relations, &key.references, &key.referenced_columns);
+            let children = views.showing(&table.name, &key.columns);
+            let parents = views.showing(&key.references, &key.referenced_columns);
             for (child, child_columns) in &children {
                 for (parent, parent_columns) in &parents {
                     edges.push(edge(key, child, child_columns, parent, parent_columns, is_unique));
@@ -144,30 +145,48 @@ fn edge(
     }
 }
 
-/// The table itself and every view that shows all of `columns`, with the names they have there.
-fn showing(
-    relations: &BTreeMap<QualifiedName, Arc<Relation>>,
-    table: &QualifiedName,
-    columns: &[Arc<str>],
-) -> Vec<(QualifiedName, Vec<Arc<str>>)> {
-    let mut found = vec![(table.clone(), columns.to_vec())];
-    for relation in relations.values() {
-        let Some(view) = relation.view() else { continue };
-        let shown: Option<Vec<Arc<str>>> = columns
-            .iter()
-            .map(|column| {
-                // The view's declared column order decides when it shows one column twice.
-                relation.columns.iter().map(|shown| &shown.name).find(|name| {
-                    view.origins.get(*name).is_some_and(|origin| origin.relation == *table && origin.column == *column)
-                })
-            })
-            .map(|name| name.cloned())
-            .collect();
-        if let Some(shown) = shown {
-            found.push((relation.name.clone(), shown));
+/// The views over each table, so that a key asks only those that can show it: a catalog may have thousands of both.
+struct Views<'r> {
+    by_table: HashMap<&'r QualifiedName, Vec<(&'r Relation, &'r View)>>,
+}
+
+impl<'r> Views<'r> {
+    fn of(relations: &'r BTreeMap<QualifiedName, Arc<Relation>>) -> Self {
+        let mut by_table: HashMap<_, Vec<(&Relation, &View)>> = HashMap::new();
+        for relation in relations.values() {
+            let Some(view) = relation.view() else { continue };
+            for origin in view.origins.values() {
+                let views = by_table.entry(&origin.relation).or_default();
+                // Its columns come one after the other, so that only the last one can be the view itself.
+                if views.last().is_none_or(|(last, _)| last.name != relation.name) {
+                    views.push((relation, view));
+                }
+            }
         }
+        Self { by_table }
     }
-    found
+
+    /// The table itself and every view that shows all of `columns`, with the names they have there.
+    fn showing(&self, table: &QualifiedName, columns: &[Arc<str>]) -> Vec<(QualifiedName, Vec<Arc<str>>)> {
+        let mut found = vec![(table.clone(), columns.to_vec())];
+        for (relation, view) in self.by_table.get(table).into_iter().flatten() {
+            let shown: Option<Vec<Arc<str>>> = columns
+                .iter()
+                .map(|column| {
+                    // The view's declared column order decides when it shows one column twice.
+                    relation.columns.iter().map(|shown| &shown.name).find(|name| {
+                        let origin = view.origins.get(*name);
+                        origin.is_some_and(|origin| origin.column == *column && origin.relation == *table)
+                    })
+                })
+                .map(|name| name.cloned())
+                .collect();
+            if let Some(shown) = shown {
+                found.push((relation.name.clone(), shown));
+            }
+        }
+        found
+    }
 }
 
 /// Both directions of a foreign key.
@@ -194,32 +213,42 @@ fn direct(edge: &Edge) -> [Relationship; 2] {
 
 /// Many-to-many relationships: two foreign keys of one relation whose columns all belong to its primary key.
 fn through_junctions(edges: &[Edge], relations: &BTreeMap<QualifiedName, Arc<Relation>>) -> Vec<Relationship> {
+    let is_in_key = |edge: &&Edge| {
+        relations
+            .get(&edge.child)
+            .is_some_and(|junction| edge.columns.iter().all(|(child, _)| junction.primary_key.contains(child)))
+    };
+    let candidates: Vec<&Edge> = edges.iter().filter(is_in_key).collect();
+    let mut by_child: HashMap<&QualifiedName, Vec<&Edge>> = HashMap::new();
+    for edge in &candidates {
+        by_child.entry(&edge.child).or_default().push(edge);
+    }
     let mut found = Vec::new();
-    for first in edges {
-        let Some(junction) = relations.get(&first.child) else { continue };
-        let in_key = |edge: &Edge| edge.columns.iter().all(|(child, _)| junction.primary_key.contains(child));
-        if junction.primary_key.is_empty() || !in_key(first) {
-            continue;
-        }
-        for second in edges {
-            let is_pair = second.child == first.child && second.constraint != first.constraint && in_key(second);
-            if !is_pair {
-                continue;
-            }
-            let reverse = |edge: &Edge| edge.columns.iter().map(|(c, p)| (p.clone(), c.clone())).collect();
-            found.push(Relationship {
-                from: first.parent.clone(),
-                to: second.parent.clone(),
-                is_self: first.parent == second.parent,
-                cardinality: Cardinality::ManyToMany(Junction {
-                    relation: first.child.clone(),
-                    from_constraint: first.constraint.clone(),
-                    to_constraint: second.constraint.clone(),
-                    from_columns: reverse(first),
-                    to_columns: reverse(second),
-                }),
-            });
+    for first in candidates {
+        let others = by_child.get(&first.child).into_iter().flatten();
+        for second in others.filter(|second| second.constraint != first.constraint) {
+            found.push(many_to_many(first, second));
         }
     }
     found
 }
+
+fn many_to_many(first: &Edge, second: &Edge) -> Relationship {
+    let reverse = |edge: &Edge| edge.columns.iter().map(|(c, p)| (p.clone(), c.clone())).collect();
+    Relationship {
+        from: first.parent.clone(),
+        to: second.parent.clone(),
+        is_self: first.parent == second.parent,
+        cardinality: Cardinality::ManyToMany(Junction {
+            relation: first.child.clone(),
+            from_constraint: first.constraint.clone(),
+            to_constraint: second.constraint.clone(),
+            from_columns: reverse(first),
+            to_columns: reverse(second),
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "relationship_tests.rs"]
+mod tests;

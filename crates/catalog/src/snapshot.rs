@@ -177,10 +177,13 @@ impl Catalog {
         let mut relationships = relationship::derive(&snapshot.relations);
         for computed in &snapshot.computed_relationships {
             let ComputedRelationship { function, from, to, is_to_one } = computed.clone();
+            let known = relationships.entry(from.clone()).or_default();
+            // A function that is called like a related table stands in the place of what the keys tell of it.
+            known.retain(|detected| {
+                detected.to != function || matches!(detected.cardinality, Cardinality::Computed { .. })
+            });
             let is_self = from == to;
-            let cardinality = Cardinality::Computed { function, is_to_one };
-            let found = Relationship { from: from.clone(), to, cardinality, is_self };
-            relationships.entry(from).or_default().push(found);
+            known.push(Relationship { from, to, cardinality: Cardinality::Computed { function, is_to_one }, is_self });
         }
         let view_calls = view_calls(&snapshot);
         Self { snapshot, relationships, view_calls }
@@ -203,7 +206,9 @@ impl Catalog {
 
     /// The relations of a schema, by name.
     pub fn relations_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Arc<Relation>> + 'a {
-        self.snapshot.relations.values().filter(move |relation| &*relation.name.schema == schema)
+        let first = QualifiedName::new(schema, "");
+        let relations = self.snapshot.relations.range(first..).map(|(_, relation)| relation);
+        relations.take_while(move |relation| &*relation.name.schema == schema)
     }
 
     /// A routine by its signature.
@@ -213,12 +218,16 @@ impl Catalog {
 
     /// The routines of a schema, by name.
     pub fn routines_in<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a Arc<Routine>> + 'a {
-        self.snapshot.routines.values().filter(move |routine| &*routine.signature.name.schema == schema)
+        let first = Signature { name: QualifiedName::new(schema, ""), arguments: Vec::new() };
+        let routines = self.snapshot.routines.range(first..).map(|(_, routine)| routine);
+        routines.take_while(move |routine| &*routine.signature.name.schema == schema)
     }
 
     /// The routines of that name.
     pub fn routines_named<'a>(&'a self, name: &'a QualifiedName) -> impl Iterator<Item = &'a Arc<Routine>> + 'a {
-        self.snapshot.routines.values().filter(move |routine| routine.signature.name == *name)
+        let first = Signature { name: name.clone(), arguments: Vec::new() };
+        let routines = self.snapshot.routines.range(first..).map(|(_, routine)| routine);
+        routines.take_while(move |routine| routine.signature.name == *name)
     }
 
     /// The functions of the schema's own that a view calls; whoever reads the view must be allowed to call them.

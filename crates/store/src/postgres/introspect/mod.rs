@@ -1,44 +1,82 @@
 //! What exists on a server: read from `pg_catalog`, in one moment, into the same snapshot that the embedded engine keeps.
+//!
+//! What is odd is left out: a database that others made must never stop the server from starting.
 
-mod assemble;
+mod defaults;
 mod queries;
+mod routines;
+mod rows;
 mod rule;
+mod tables;
+mod types;
 
-use catalog::Snapshot;
-use wire::{Connection, TextRow};
+use std::sync::Arc;
 
-/// The answers of the server, table by table.
-#[derive(Debug, Default)]
-struct Found {
-    schemas: Vec<TextRow>,
-    roles: Vec<TextRow>,
-    types: Vec<TextRow>,
-    relations: Vec<TextRow>,
-    columns: Vec<TextRow>,
-    attributes: Vec<TextRow>,
-    constraints: Vec<TextRow>,
-    rules: Vec<TextRow>,
-    routines: Vec<TextRow>,
-}
+use catalog::{Engine, Role, Snapshot};
+use wire::Connection;
 
-/// Reads the snapshot. `search_path` are the schemas, besides those of the relations themselves, whose functions over rows
-/// are read like columns.
+use rows::{Reading, Row};
+use tables::Tables;
+use types::Types;
+
+/// Reads the snapshot.
 ///
 /// # Errors
 /// Those of the connection; the transaction is ended then by whoever owns the connection.
 pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wire::Error> {
-    connection.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO ''").await?;
-    let found = Found {
-        schemas: connection.query(queries::SCHEMAS, &[]).await?,
-        roles: connection.query(queries::ROLES, &[]).await?,
-        types: connection.query(queries::TYPES, &[]).await?,
-        relations: connection.query(queries::RELATIONS, &[]).await?,
-        columns: connection.query(queries::COLUMNS, &[]).await?,
-        attributes: connection.query(queries::ATTRIBUTES, &[]).await?,
-        constraints: connection.query(queries::CONSTRAINTS, &[]).await?,
-        rules: connection.query(queries::RULES, &[]).await?,
-        routines: connection.query(queries::ROUTINES, &[]).await?,
-    };
+    connection.batch(queries::BEGIN).await?;
+    let mut reading = Reading::default();
+    let mut snapshot = Snapshot { engine: Engine::Postgres, ..Snapshot::default() };
+    reading.each(connection, queries::SCHEMAS, |row| add_schema(row, &mut snapshot)).await?;
+    reading.each(connection, queries::ROLES, |row| add_role(row, &mut snapshot)).await?;
+    let mut found = Vec::new();
+    reading.each(connection, queries::TYPES, |row| found.extend(types::read(row))).await?;
+    let mut types = Types::of(&found);
+    reading.each(connection, queries::ATTRIBUTES, |row| types.add_member(row)).await?;
+    let mut tables = Tables::default();
+    reading.each(connection, queries::RELATIONS, |row| tables.add(row)).await?;
+    add_possible(connection, &mut reading, &mut tables).await?;
+    reading.each(connection, queries::COLUMNS, |row| tables.add_column(row, &types)).await?;
+    reading.each(connection, queries::CONSTRAINTS, |row| tables.add_constraint(row)).await?;
+    reading.each(connection, queries::RULES, |row| tables.add_rule(row)).await?;
+    tables.add_origins();
+    reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
     connection.batch("COMMIT").await?;
-    Ok(assemble::snapshot(&found))
+    snapshot.enums = types.into_enums();
+    snapshot.relations = tables.into_relations();
+    Ok(snapshot)
+}
+
+/// What can be done with views and foreign tables. A foreign data wrapper that does not work makes PostgreSQL fail here,
+/// also for a view over its tables: then everything is taken for possible, and the server refuses requests by itself.
+async fn add_possible(
+    connection: &mut Connection,
+    reading: &mut Reading,
+    tables: &mut Tables,
+) -> Result<(), wire::Error> {
+    connection.batch("SAVEPOINT possible").await?;
+    match reading.each(connection, queries::POSSIBLE, |row| tables.add_possible(row)).await {
+        Err(wire::Error::Server(_)) => {
+            tables.allow_all();
+            connection.batch("ROLLBACK TO possible").await
+        }
+        other => other,
+    }
+}
+
+fn add_schema(row: &Row<'_>, snapshot: &mut Snapshot) {
+    let Some(name) = row.text(0).map(Arc::<str>::from) else { return };
+    snapshot.schemas.insert(name.clone(), row.text(1).map(str::to_owned));
+    snapshot.schema_usage.insert(name, row.list(2));
+}
+
+fn add_role(row: &Row<'_>, snapshot: &mut Snapshot) {
+    let Some(name) = row.text(0).map(Arc::<str>::from) else { return };
+    let role = Role {
+        name: name.clone(),
+        bypasses_row_security: row.is_true(1),
+        is_assumable: row.is_true(2),
+        member_of: row.list(3),
+    };
+    snapshot.roles.insert(name, role);
 }

@@ -1,6 +1,20 @@
 //! What is asked of `pg_catalog`. It works from PostgreSQL 12 on; nothing of a request is ever in these texts. Lists are
 //! given as JSON, for which there is a parser.
 
+/// One moment, in which names are printed with their schemas and values alike, whatever the database is set to. A lock that
+/// somebody holds on a table, or a server without breath, must not keep this server from ever starting.
+pub(super) const BEGIN: &str = "
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL search_path TO '';
+    SET LOCAL statement_timeout TO '60s';
+    SET LOCAL DateStyle TO ISO;
+    SET LOCAL IntervalStyle TO postgres;
+    SET LOCAL TimeZone TO UTC;
+    SET LOCAL bytea_output TO hex;
+    SET LOCAL extra_float_digits TO 1;
+    SET LOCAL standard_conforming_strings TO on;
+    SET LOCAL quote_all_identifiers TO off";
+
 /// Schemas of the user's own, with comments and who may use them.
 pub(super) const SCHEMAS: &str = "
     SELECT n.nspname, obj_description(n.oid, 'pg_namespace'),
@@ -9,16 +23,20 @@ pub(super) const SCHEMAS: &str = "
       FROM pg_namespace n
      WHERE n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
 
-/// Roles: name, whether row security does not hold, whether requests may run as it, whose rights it has.
+/// Roles: name, whether row security does not hold, whether requests may run as it, whose rights it has without `SET ROLE`.
+/// From 16 on a membership says by itself whether `SET ROLE` and rights come with it, and may be granted several times.
 pub(super) const ROLES: &str = "
-    SELECT r.rolname, r.rolbypassrls OR r.rolsuper, pg_has_role(session_user, r.oid, 'MEMBER'),
-           (SELECT json_agg(g.rolname) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid)
+    SELECT r.rolname, r.rolbypassrls OR r.rolsuper,
+           pg_has_role(session_user, r.oid,
+                       CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END),
+           (SELECT json_agg(DISTINCT g.rolname) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+             WHERE m.member = r.oid AND pg_has_role(r.oid, g.oid, 'USAGE'))
       FROM pg_roles r WHERE r.rolname !~ '^pg_'";
 
-/// Types that are not built in, and arrays of any: oid, schema, name, kind, category, element, base type, and the labels of an
-/// enumeration. Row types of tables are left out.
+/// Types that are not built in, and arrays of any: oid, schema, name, printed name, kind, category, element, base type, whether
+/// a domain refuses NULL, its modifier, and the labels of an enumeration. Row types of tables are left out.
 pub(super) const TYPES: &str = "
-    SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype, t.typcategory, t.typelem, t.typbasetype, t.typnotnull,
+    SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typtype, t.typcategory, t.typelem, t.typbasetype, t.typnotnull, t.typtypmod,
            CASE WHEN t.typtype = 'e'
                 THEN (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) END
       FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -27,10 +45,10 @@ pub(super) const TYPES: &str = "
       LEFT JOIN pg_class row ON row.oid = element.typrelid
      WHERE (t.typrelid = 0 OR c.relkind = 'c') AND (element.oid IS NULL OR element.typrelid = 0 OR row.relkind = 'c')";
 
-/// Relations: oid, schema, name, kind, row type, comment, row security, what can be done with it, grants.
+/// Relations: oid, schema, name, kind, row type, comment, row security, grants. Partitions are left out: they are reached
+/// through their table.
 pub(super) const RELATIONS: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, d.description, c.relrowsecurity, c.relforcerowsecurity,
-           CASE WHEN c.relkind IN ('r', 'p') THEN 28 ELSE pg_relation_is_updatable(c.oid, true) END,
            (SELECT json_agg(json_build_array(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type))
               FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
              WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
@@ -39,8 +57,18 @@ pub(super) const RELATIONS: &str = "
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
-/// Columns: relation, number, name, type, its modifier, its printed name, whether NULL is refused, identity, generated, default,
-/// comment, grants.
+/// What can be done with views and foreign tables: oid, bits. PostgreSQL fails for a foreign data wrapper without a handler.
+pub(super) const POSSIBLE: &str = "
+    SELECT c.oid, pg_relation_is_updatable(c.oid, true)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_foreign_table t ON t.ftrelid = c.oid
+      LEFT JOIN pg_foreign_server s ON s.oid = t.ftserver
+      LEFT JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+     WHERE (c.relkind = 'v' OR (c.relkind = 'f' AND NOT c.relispartition AND w.fdwhandler <> 0))
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// Columns: relation, number, name, type, its modifier, its printed name, whether NULL is refused, identity, generated, default
+/// (that of its domain where it has none), comment, grants.
 pub(super) const COLUMNS: &str = "
     SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod),
            a.attnotnull, a.attidentity, a.attgenerated,
@@ -49,12 +77,13 @@ pub(super) const COLUMNS: &str = "
                 FROM pg_depend i JOIN pg_class s ON s.oid = i.objid JOIN pg_namespace sn ON sn.oid = s.relnamespace
                WHERE i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i'
                  AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum AND s.relkind = 'S')
-                ELSE pg_get_expr(f.adbin, f.adrelid) END,
+                ELSE coalesce(pg_get_expr(f.adbin, f.adrelid), pg_get_expr(t.typdefaultbin, 0)) END,
            d.description,
            CASE WHEN a.attacl IS NOT NULL THEN
              (SELECT json_agg(json_build_array(CASE WHEN g.grantee = 0 THEN 'public' ELSE pg_get_userbyid(g.grantee) END, g.privilege_type))
                 FROM aclexplode(a.attacl) g) END
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'd'
       LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
       LEFT JOIN pg_description d ON d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
      WHERE a.attnum > 0 AND NOT a.attisdropped
@@ -78,14 +107,17 @@ pub(super) const CONSTRAINTS: &str = "
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY o.conrelid, o.conname";
 
-/// The queries of views: view, parsed query.
+/// The queries of views: view, parsed query. One beyond 64 MiB, which nobody writes, is not looked into.
 pub(super) const RULES: &str = "
     SELECT r.ev_class, r.ev_action
       FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+     WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND octet_length(r.ev_action::text) <= 67108864
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
 /// Functions: oid, schema, name, names and modes of all arguments, types of the input arguments and of all, how many have defaults,
-/// variadic, result, set, volatility, security definer, strict, rows, comment, executors.
+/// variadic, result, set, volatility, security definer, strict, rows, comment, executors. Left out is what no statement can
+/// call: triggers, handlers, and whatever takes the server's inside. Aggregates, window functions and procedures are not
+/// called at `/rpc`.
 pub(super) const ROUTINES: &str = "
     SELECT p.oid, n.nspname, p.proname, array_to_json(p.proargnames), array_to_json(p.proargmodes),
            array_to_json(p.proargtypes::oid[]), array_to_json(p.proallargtypes),
@@ -96,5 +128,10 @@ pub(super) const ROUTINES: &str = "
               FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.privilege_type = 'EXECUTE')
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
-     WHERE p.prokind = 'f' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     WHERE p.prokind = 'f'
+       AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype, 'language_handler'::regtype,
+                                'fdw_handler'::regtype, 'index_am_handler'::regtype, 'table_am_handler'::regtype,
+                                'tsm_handler'::regtype)
+       AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY n.nspname, p.proname, p.oid";
