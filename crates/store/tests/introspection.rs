@@ -45,6 +45,8 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         url: format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port()),
         environment: BTreeMap::new(),
         connections: 1,
+        prepared_statements: 64,
+        stream_timeout: Duration::from_secs(60),
         wait: Duration::from_secs(60),
         statement_timeout: Duration::from_secs(60),
         max_buffered_bytes: 1 << 20,
