@@ -42,7 +42,7 @@ mod tests {
         ("application/* accepts JSON", &["media.003"]),
         ("NUL and bytes that are not UTF-8 are refused", &["protocol.014", "protocol.015", "protocol.016"]),
         ("GeoJSON is not offered yet", &["media.028"]),
-        ("which media type a function has, the catalog knows", &["rpc.get.057", "rpc.get.058"]),
+        ("what a function says its answer is, only running it tells", &["rpc.get.058"]),
     ];
 
     /// The codes that are decided by form alone; others need the catalog.

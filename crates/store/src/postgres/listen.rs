@@ -49,10 +49,15 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut connection: Option<Conne
 }
 
 /// A connection of its own that listens.
-pub(super) async fn connect(pool: &Pool) -> Result<Connection, StoreError> {
+async fn connect(pool: &Pool) -> Result<Connection, StoreError> {
     let mut connection = pool.connect_apart().await?;
-    connection.batch("LISTEN pgrst").await.map_err(|error| failure::of_connection(&error))?;
+    begin(&mut connection).await?;
     Ok(connection)
+}
+
+/// Begins to listen.
+pub(super) async fn begin(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.batch("LISTEN pgrst").await.map_err(|error| failure::of_connection(&error))
 }
 
 async fn listen(store: &Weak<PostgresStore>, mut connection: Connection, is_late: bool) {

@@ -75,8 +75,10 @@ pub(crate) async fn open(
     let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
     let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
     let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
-    // A standby takes no LISTEN; its catalog is read when it is connected to.
-    let listening = listen::connect(&store.pool).await.ok();
+    // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
+    let mut first = store.pool.connect_apart().await?;
+    // A standby takes no LISTEN.
+    let listening = listen::begin(&mut first).await.is_ok().then_some(first);
     store.reload().await?;
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
