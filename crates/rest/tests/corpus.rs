@@ -42,7 +42,10 @@ mod tests {
         ("application/* accepts JSON", &["media.003"]),
         ("NUL and bytes that are not UTF-8 are refused", &["protocol.014", "protocol.015", "protocol.016"]),
         ("GeoJSON is not offered yet", &["media.028"]),
-        ("what a function says its answer is, only running it tells", &["rpc.get.058"]),
+        (
+            "which media types a function gives, the catalog knows",
+            &["rpc.errors.039", "rpc.get.070", "rpc.get.071", "rpc.post.031"],
+        ),
     ];
 
     /// The codes that are decided by form alone; others need the catalog.
