@@ -364,8 +364,8 @@ fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<R
     Ok(Ran { rows, total, inserted: None, location: None, body })
 }
 
-/// `max-affected` on a function that reads: its rows count as affected.
-fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
+/// `max-affected`. On a function that reads, its rows count as affected.
+pub(super) fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
     match job.plan.expectation.max_affected {
         Some(most) if rows > most => Err(too_many_affected(rows)),
         _ => Ok(()),
@@ -373,7 +373,7 @@ fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
 }
 
 /// The refusal of more rows than `max-affected` allows.
-pub(super) fn too_many_affected(rows: u64) -> Failure {
+fn too_many_affected(rows: u64) -> Failure {
     Failure::new(Kind::BadRequest, "PGRST124", "Query result exceeds max-affected preference constraint")
         .with_details(format!("The query affects {rows} rows"))
 }

@@ -16,7 +16,7 @@ use sql::sqlite::write::{
 use super::failure::{Attempt, AttemptKind, translate, translate_write};
 use super::functions::{Bound, datum, raise};
 use super::output::{self, KeepAll, Output};
-use super::reader::{not_single, too_many_affected};
+use super::reader::{check_guard, not_single};
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered};
 use crate::error::StoreError;
 
@@ -27,6 +27,14 @@ pub(super) struct Bounds {
     pub(super) most_bytes: usize,
     /// The most rows that it changes.
     pub(super) most_rows: usize,
+}
+
+impl Bounds {
+    /// The refusal of a write that changes more rows than are allowed.
+    pub(super) fn too_many_rows(self) -> rusqlite::Error {
+        let most = self.most_rows;
+        raise("54000", format!("the write changes more than limits.max_affected_rows = {most} rows"))
+    }
 }
 
 /// Runs a write.
@@ -302,11 +310,7 @@ impl Write<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             if found.len() >= self.bounds.most_rows {
-                let most = self.bounds.most_rows;
-                return Err(raise(
-                    "54000",
-                    format!("the write changes more than limits.max_affected_rows = {most} rows"),
-                ));
+                return Err(self.bounds.too_many_rows());
             }
             found.push(row.get(0)?);
         }
@@ -342,13 +346,8 @@ impl Write<'_> {
     }
 
     pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
-        let expectation = self.job.plan.expectation;
-        if let Some(most) = expectation.max_affected
-            && rows > most
-        {
-            return Err(too_many_affected(rows).into());
-        }
-        if expectation.exactly_one && rows != 1 {
+        check_guard(self.job, rows)?;
+        if self.job.plan.expectation.exactly_one && rows != 1 {
             return Err(not_single(rows).into());
         }
         Ok(())
