@@ -30,7 +30,7 @@ impl SourceId {
     /// The row as it was written, read again in a trigger.
     pub const WRITTEN: Self = Self(900_001);
 
-    /// The first of those that come with the body of a function that stands in the place of its call.
+    /// Those that come with the body of a function, once it stands in the place of its call, are counted up from here.
     pub const FIRST_INLINED: Self = Self(1_000_000);
 
     /// The arguments of the routine whose body the expression is part of; see [`crate::Argument::key`].

@@ -183,7 +183,7 @@ pub struct Domain {
 pub struct DomainCheck {
     /// Its name, `email_check`.
     pub name: Arc<str>,
-    /// What must not be false, over the only column of [`SourceId::ROW`].
+    /// What must not be false, over the only column of [`crate::SourceId::ROW`].
     pub expression: Expression,
 }
 

@@ -235,26 +235,18 @@ impl Planner<'_> {
         }
     }
 
+    /// An expression of the body with the arguments in it. What the owner of a `SECURITY DEFINER` function reads is exempt.
     fn placed_expression(
         &mut self,
         routine: &Routine,
         expression: &Expression,
         arguments: &[Expression],
     ) -> Result<Expression, PlanError> {
-        let placed = self.place(routine, arguments, |placement| placement.expression(expression));
-        let placed = self.expand(&placed, routine.is_security_definer)?;
+        let is_definer = routine.is_security_definer;
+        let placed = self
+            .with_fresh_sources(is_definer, |fresh| Placement::new(routine, arguments, fresh).expression(expression));
+        let placed = self.expand(&placed, is_definer)?;
         self.instantiate(&placed, SourceId::ROW)
-    }
-
-    /// Puts arguments in their places; what the owner of a `SECURITY DEFINER` function reads is noted as exempt.
-    fn place<T>(
-        &mut self,
-        routine: &Routine,
-        arguments: &[Expression],
-        put: impl FnOnce(&mut Placement<'_>) -> T,
-    ) -> T {
-        let is_exempt = routine.is_security_definer;
-        self.with_fresh_sources(is_exempt, |fresh| put(&mut Placement::new(routine, arguments, fresh)))
     }
 
     /// A function that writes.

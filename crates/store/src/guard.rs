@@ -1,15 +1,24 @@
 //! Refusals of outcomes that are not what the request expects; the same on all engines.
 
 use base::{Failure, Kind};
+use plan::Expectation;
 
-/// The refusal of more rows than `max-affected` allows.
-pub(crate) fn too_many_affected(rows: u64) -> Failure {
-    Failure::new(Kind::BadRequest, "PGRST124", "Query result exceeds max-affected preference constraint")
-        .with_details(format!("The query affects {rows} rows"))
+/// `max-affected`. On a function that reads, its rows count as affected.
+pub(crate) fn check_affected(expectation: Expectation, rows: u64) -> Result<(), Failure> {
+    match expectation.max_affected {
+        Some(most) if rows > most => {
+            Err(Failure::new(Kind::BadRequest, "PGRST124", "Query result exceeds max-affected preference constraint")
+                .with_details(format!("The query affects {rows} rows")))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// The refusal of anything but one row, where one was asked for.
-pub(crate) fn not_single(rows: u64) -> Failure {
-    Failure::new(Kind::NotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object")
-        .with_details(format!("The result contains {rows} rows"))
+/// One row, where one was asked for.
+pub(crate) fn check_single(expectation: Expectation, rows: u64) -> Result<(), Failure> {
+    if !expectation.exactly_one || rows == 1 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::NotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object")
+        .with_details(format!("The result contains {rows} rows")))
 }

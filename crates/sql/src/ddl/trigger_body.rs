@@ -81,18 +81,9 @@ pub(super) fn translate(
     if !is_set {
         row.set_new();
     }
-    let physical = physical_name(&table.name);
-    let of = if columns.is_empty() { String::new() } else { format!(" OF {}", render::list(&columns)) };
-    let statement = format!(
-        "CREATE TRIGGER {} AFTER {}{of} ON {} WHEN pando_quiet({}) = 0 BEGIN\n  {};\nEND",
-        quoted(&physical_trigger(&table.name, event)),
-        event.name(),
-        quoted(&physical),
-        literal(&Datum::Text(physical.clone())),
-        row.statements.join(";\n  ")
-    );
+    let statement = (!row.statements.is_empty()).then(|| row.statement(&columns));
     let sets = row.new.into_iter().map(|(column, value)| (column, over_sent_row(value))).collect();
-    Ok(Translated { statement: (!row.statements.is_empty()).then_some(statement), sets })
+    Ok(Translated { statement, sets })
 }
 
 /// What is said of `NEW`, said of the row that an expression is about.
@@ -133,6 +124,20 @@ impl Row<'_> {
             let message = format!("in function {}(): {}", function.name.name, problem.message());
             problem.placed_nowhere(message)
         })
+    }
+
+    /// What makes SQLite's trigger; `columns` are those of `UPDATE OF`.
+    fn statement(&self, columns: &[Arc<str>]) -> String {
+        let physical = physical_name(&self.table.name);
+        let of = if columns.is_empty() { String::new() } else { format!(" OF {}", render::list(columns)) };
+        format!(
+            "CREATE TRIGGER {} AFTER {}{of} ON {} WHEN pando_quiet({}) = 0 BEGIN\n  {};\nEND",
+            quoted(&physical_trigger(&self.table.name, self.event)),
+            self.event.name(),
+            quoted(&physical),
+            literal(&Datum::Text(physical.clone())),
+            self.statements.join(";\n  ")
+        )
     }
 
     /// Sets what was assigned, without running the triggers of the row again.

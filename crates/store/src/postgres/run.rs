@@ -16,7 +16,7 @@ use super::{PostgresStore, failure, session};
 use crate::body;
 use crate::driver::{Body, Job, Operation, Ran, Reply};
 use crate::error::StoreError;
-use crate::guard::{not_single, too_many_affected};
+use crate::guard::{check_affected, check_single};
 
 pub(super) const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BEGIN: &str = "BEGIN";
@@ -457,14 +457,8 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         return Err(plan_mismatch().into());
     }
     let expectation = job.plan.expectation;
-    if expectation.exactly_one && rows != 1 {
-        return Err(not_single(rows).into());
-    }
-    if let Some(most) = expectation.max_affected
-        && rows > most
-    {
-        return Err(too_many_affected(rows).into());
-    }
+    check_single(expectation, rows)?;
+    check_affected(expectation, rows)?;
     let total = total_of(job, outcome.total, outcome.estimate);
     let [headers, status, inserted] = outcome.told;
     let has_body = match write {

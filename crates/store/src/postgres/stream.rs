@@ -18,7 +18,7 @@ use super::{PostgresStore, session};
 use crate::body;
 use crate::driver::{Body, Job, Piece, Ran, Rendered as AnyRendered, Reply};
 use crate::error::StoreError;
-use crate::guard::too_many_affected;
+use crate::guard::check_affected;
 
 /// How many rows are fetched at once. A shorter list is answered whole, in one flight.
 pub(super) const PAGE_ROWS: u32 = 1_000;
@@ -116,9 +116,9 @@ impl PostgresStore {
             connection.batch("ROLLBACK").await?;
             return Err(Missed::Failed(failure::translate(&error, &job.caller)));
         }
-        if job.plan.expectation.max_affected.is_some_and(|most| rows > most) {
+        if let Err(failure) = check_affected(job.plan.expectation, rows) {
             connection.batch("ROLLBACK").await?;
-            return Err(StoreError::from(too_many_affected(rows)).into());
+            return Err(StoreError::from(failure).into());
         }
         let total = total_of(job, counted, estimated);
         Ok((zone, rows, total))

@@ -74,11 +74,10 @@ impl Write<'_> {
                 cells.push(cell);
             }
             found.push(cells);
-            let (most_rows, most_bytes) = (self.bounds.most_rows, self.bounds.most_bytes);
-            if found.len() > most_rows {
-                let message = format!("the write changes more than limits.max_affected_rows = {most_rows} rows");
-                return Err(translate(raise("54000", message)));
+            if found.len() > self.bounds.most_rows {
+                return Err(translate(self.bounds.too_many_rows()));
             }
+            let most_bytes = self.bounds.most_bytes;
             if bytes > most_bytes {
                 let message = format!("the rows need more than limits.max_buffered_bytes = {most_bytes} at once");
                 return Err(translate(raise("54000", message)));

@@ -27,7 +27,7 @@ use super::output::{self, Output, Sink};
 use crate::body;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
-use crate::guard::{not_single, too_many_affected};
+use crate::guard::{check_affected, check_single};
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
 const INLINE_BUDGET: Duration = Duration::from_millis(8);
@@ -359,20 +359,10 @@ fn execute(connection: &Connection, text: &'static str) -> Result<(), StoreError
 
 /// What is told beside the body: the count, and that a single row is one.
 fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<Ran, StoreError> {
-    if job.plan.expectation.exactly_one && rows != 1 {
-        return Err(not_single(rows).into());
-    }
-    check_guard(job, rows)?;
+    check_single(job.plan.expectation, rows)?;
+    check_affected(job.plan.expectation, rows)?;
     let total = total(connection, job, rows)?;
     Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body })
-}
-
-/// `max-affected` on a function that reads: its rows count as affected.
-fn check_guard(job: &Job, rows: u64) -> Result<(), Failure> {
-    match job.plan.expectation.max_affected {
-        Some(most) if rows > most => Err(too_many_affected(rows)),
-        _ => Ok(()),
-    }
 }
 
 /// All rows that fit, where they are to be counted.
@@ -409,7 +399,7 @@ fn ask(connection: &Connection, statement: &Statement) -> Result<u64, StoreError
 fn count_page(connection: &Connection, job: &Job) -> Result<(u64, Option<u64>), StoreError> {
     let plan::Operation::Read(read) = &job.plan.operation else { return Ok((0, None)) };
     let rows = ask(connection, &sql::sqlite::read::count_page(&read.level))?;
-    check_guard(job, rows)?;
+    check_affected(job.plan.expectation, rows)?;
     Ok((rows, total(connection, job, rows)?))
 }
 

@@ -19,7 +19,7 @@ use super::output::{self, KeepAll, Output};
 use crate::body;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
-use crate::guard::{not_single, too_many_affected};
+use crate::guard::{check_affected, check_single};
 
 /// How much a write may take.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,14 @@ pub(super) struct Bounds {
     pub(super) most_bytes: usize,
     /// The most rows that it changes.
     pub(super) most_rows: usize,
+}
+
+impl Bounds {
+    /// The refusal of a write that changes more rows than are allowed.
+    pub(super) fn too_many_rows(self) -> rusqlite::Error {
+        let most = self.most_rows;
+        raise("54000", format!("the write changes more than limits.max_affected_rows = {most} rows"))
+    }
 }
 
 /// Runs a write.
@@ -303,11 +311,7 @@ impl Write<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             if found.len() >= self.bounds.most_rows {
-                let most = self.bounds.most_rows;
-                return Err(raise(
-                    "54000",
-                    format!("the write changes more than limits.max_affected_rows = {most} rows"),
-                ));
+                return Err(self.bounds.too_many_rows());
             }
             found.push(row.get(0)?);
         }
@@ -343,16 +347,8 @@ impl Write<'_> {
     }
 
     pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
-        let expectation = self.job.plan.expectation;
-        if let Some(most) = expectation.max_affected
-            && rows > most
-        {
-            return Err(too_many_affected(rows).into());
-        }
-        if expectation.exactly_one && rows != 1 {
-            return Err(not_single(rows).into());
-        }
-        Ok(())
+        check_affected(self.job.plan.expectation, rows)?;
+        Ok(check_single(self.job.plan.expectation, rows)?)
     }
 
     /// What is answered of the rows.
