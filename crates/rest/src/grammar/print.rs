@@ -238,7 +238,8 @@ impl Display for Operation {
             Self::FullText { operator, language, value } => {
                 f.write_str(operator)?;
                 if let Some(language) = language {
-                    write!(f, "({language})")?;
+                    // Blanks around a name are not read; one that is nothing else is the empty name.
+                    write!(f, "({})", if language.is_empty() { " " } else { language })?;
                 }
                 f.write_char('.')?;
                 write_value(f, value)
