@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::{QualifiedName, Signature};
@@ -52,12 +54,48 @@ impl Touch {
     }
 }
 
-/// How fresh the answer has to be. Only `Latest` until replicas and caches exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How fresh the answer has to be, the strictest first. As text `strong`, `5` (seconds), `session`, `eventual`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Freshness {
-    /// Everything acknowledged before this request.
+    /// Everything acknowledged before this request, whoever wrote it.
+    Strong,
+    /// What this client has seen, by the position that it shows, and nothing else older than so many seconds.
+    Bounded {
+        /// The most seconds.
+        seconds: u32,
+    },
+    /// What this client has seen, by the position that it shows; of the rest, what the operator's bound of lag allows.
     #[default]
-    Latest,
+    Session,
+    /// Whatever there is.
+    Eventual,
+}
+
+impl FromStr for Freshness {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "strong" => Ok(Self::Strong),
+            "session" => Ok(Self::Session),
+            "eventual" => Ok(Self::Eventual),
+            seconds if seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
+                seconds.parse().map(|seconds| Self::Bounded { seconds }).map_err(|_| ())
+            }
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Freshness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strong => f.write_str("strong"),
+            Self::Bounded { seconds } => write!(f, "{seconds}"),
+            Self::Session => f.write_str("session"),
+            Self::Eventual => f.write_str("eventual"),
+        }
+    }
 }
 
 /// What a request costs before it runs: numbers from its shape, not from the data.

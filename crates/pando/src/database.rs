@@ -93,6 +93,7 @@ pub async fn open(
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
         check_at_start: database.check_at_start.into(),
+        position_key: prepared.freshening.position_key.clone(),
         path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
@@ -114,6 +115,14 @@ async fn open_server(
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
         prepared_statements: config.database.prepared_statements as usize,
+        remote_apply: prepared.freshening.remote_apply.clone(),
+        position_key: prepared.freshening.position_key.clone(),
+        replicas: store::ReplicaSettings {
+            urls: config.database.replicas.iter().map(|url| url.0.expose().to_owned()).collect(),
+            max_lag: Duration::from_millis(u64::from(config.database.max_replica_lag_ms)),
+            wait: Duration::from_millis(u64::from(config.database.replica_wait_ms)),
+            fallbacks_per_second: config.database.primary_reads_per_second,
+        },
         application: config
             .database
             .application_settings

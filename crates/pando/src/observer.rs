@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use identity::KeyEvent;
-use store::{Observer, Operation, Store};
+use store::{Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
-    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, SlowQuery, Telemetry,
-    WritesCommitted,
+    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, ReplicaChanged, ReplicaReading,
+    SlowQuery, Telemetry, WritesCommitted,
 };
 
 /// Reports the database's work.
@@ -49,6 +49,10 @@ impl Observer for DatabaseObserver {
     fn batch(&self, writes: u64, duration: Duration) {
         self.telemetry.report(&WritesCommitted { batch: writes, duration });
     }
+
+    fn replica(&self, server: &str, reason: Option<&'static str>) {
+        self.telemetry.report(&ReplicaChanged { server, reason });
+    }
 }
 
 /// An observer for commands that have no telemetry.
@@ -58,6 +62,8 @@ impl Observer for Silent {
     fn operation(&self, _operation: &Operation<'_>) {}
 
     fn batch(&self, _writes: u64, _duration: Duration) {}
+
+    fn replica(&self, _server: &str, _reason: Option<&'static str>) {}
 }
 
 /// Shows the database's pools and queue in the metrics. `most` are the configured bounds: connections and queue.
@@ -72,7 +78,23 @@ pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Se
         };
         metrics.set_pool("readers", pool);
         metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, limit: most.1 });
+        if let Some(replicas) = &gauges.replicas {
+            show_replicas(replicas, metrics);
+        }
     }
+}
+
+fn show_replicas(gauges: &ReplicasGauges, metrics: &Metrics) {
+    for replica in &gauges.replicas {
+        let reading = ReplicaReading { is_up: replica.is_up, lag: replica.lag, reads: replica.reads };
+        metrics.set_replica(&replica.name, reading);
+    }
+    metrics.set_replica_reads(&"primary".into(), gauges.primary_reads);
+    metrics.set_replica_waits(gauges.waits);
+    for (reason, reads) in &gauges.fallbacks {
+        metrics.set_replica_fallbacks(reason.name(), *reads);
+    }
+    metrics.set_replica_fallbacks("refused", gauges.refused);
 }
 
 /// Reports a key set's fate. The verifier exists before telemetry does, so that what happens first waits for nothing.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base::{Caller, Footprint, QualifiedName, Timestamp};
-use catalog::{Catalog, Expression, Relation, SourceId, nearest};
+use base::{Caller, Footprint, Freshness, QualifiedName, Timestamp};
+use catalog::{Catalog, Expression, Relation, SourceId, Volatility, nearest};
 use datatype::Zone;
 use rest::{Action, ApiRequest, Condition, Count, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
 
@@ -43,6 +43,7 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         }
         Target::Relation(_) | Target::Root => (planner.on_relation()?, Shape::default()),
     };
+    planner.footprint.freshness = planner.freshness();
     Ok(Plan {
         operation,
         footprint: planner.footprint,
@@ -177,6 +178,27 @@ impl<'a> Planner<'a> {
                 nearest: nearest(name, known).map(str::to_owned),
             }
         })
+    }
+
+    /// How fresh the answer has to be: what the operator says of what is touched, or else what the client says. A routine
+    /// that may see or do more than its arguments say is for the primary.
+    fn freshness(&self) -> Freshness {
+        let footprint = &self.footprint;
+        let asked = self.request.preferences.freshness;
+        let set = &self.context.settings.freshness;
+        let of = |name: &QualifiedName| match (set.get(name), asked) {
+            (Some(set), Some(asked)) => asked.min(*set),
+            (Some(set), None) => *set,
+            (None, asked) => asked.unwrap_or_default(),
+        };
+        let touched = footprint.touches.keys().chain(footprint.calls.iter().map(|call| &call.name));
+        let is_volatile = || {
+            footprint.calls.iter().any(|call| {
+                let routine = self.context.catalog.snapshot().routines.get(call);
+                routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
+            })
+        };
+        if is_volatile() { Freshness::Strong } else { touched.map(of).min().unwrap_or(asked.unwrap_or_default()) }
     }
 
     /// The scope of the top level.

@@ -1,6 +1,8 @@
 //! What the operator decides about plans.
 
-use base::Limit;
+use std::collections::BTreeMap;
+
+use base::{Freshness, Limit, QualifiedName};
 
 /// The settings that planning depends on.
 #[derive(Debug, Clone)]
@@ -9,6 +11,8 @@ pub struct Settings {
     pub max_rows: Option<u64>,
     /// Whether aggregate functions may be used (PostgREST's `db-aggregates-enabled`).
     pub aggregates: bool,
+    /// How fresh what is read of a relation or routine has to be, whatever the client allows. Of others the client decides.
+    pub freshness: BTreeMap<QualifiedName, Freshness>,
     /// Bounds on the shape of a request.
     pub limits: Limits,
 }
@@ -42,6 +46,6 @@ impl Default for Limits {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_rows: Some(1_000), aggregates: false, limits: Limits::default() }
+        Self { max_rows: Some(1_000), aggregates: false, freshness: BTreeMap::new(), limits: Limits::default() }
     }
 }

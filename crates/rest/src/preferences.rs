@@ -1,5 +1,6 @@
 //! The header `Prefer` (RFC 7240) with PostgREST's preferences.
 
+use base::Freshness;
 use http::HeaderMap;
 
 use crate::request::Action;
@@ -23,6 +24,8 @@ pub struct Preferences {
     pub timezone: Option<String>,
     /// `max-affected=`; counts only together with `handling=strict`.
     pub max_affected: Option<u64>,
+    /// `freshness=`: how old what is read may be. Pando's own.
+    pub freshness: Option<Freshness>,
 }
 
 /// What happens to rows that exist already.
@@ -136,6 +139,11 @@ impl Preferences {
             self.timezone.get_or_insert_with(|| zone.to_owned());
             return true;
         }
+        if let Some(freshness) = text.strip_prefix("freshness=") {
+            let known = freshness.parse().ok();
+            self.freshness = self.freshness.or(known);
+            return known.is_some();
+        }
         if let Some(number) = text.strip_prefix("max-affected=") {
             if let Ok(number) = number.parse() {
                 self.max_affected.get_or_insert(number);
@@ -183,6 +191,9 @@ impl Preferences {
         if changes_rows || is_routine {
             parts.extend(self.guard().map(|number| format!("max-affected={number}")));
         }
+        if action == Action::Read || is_routine {
+            parts.extend(self.freshness.map(|freshness| format!("freshness={freshness}")));
+        }
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
@@ -217,6 +228,11 @@ mod tests {
             (Read, "handling=strict, max-affected=1", Some("handling=strict")),
             (Read, "count=exact, count=planned", Some("count=exact")),
             (Read, "COUNT=EXACT", None),
+            (Read, "freshness=strong, freshness=eventual", Some("freshness=strong")),
+            (Read, "freshness=15", Some("freshness=15")),
+            (Read, "freshness=-1", None),
+            (Read, "freshness=fresh", None),
+            (Insert, "freshness=strong", None),
             (Insert, "return=minimal, return=representation", Some("return=minimal")),
             (Insert, "tx=maybe", None),
             (Insert, "handling=strict, max-affected=1", Some("handling=strict")),

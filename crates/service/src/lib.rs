@@ -6,6 +6,7 @@ mod contracts;
 mod describe;
 mod exchange;
 mod path;
+mod position;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};

@@ -12,12 +12,13 @@ use http::HeaderMap;
 use identity::Verifier;
 use plan::Plan;
 use rest::{ApiRequest, Incoming, Outcome};
-use store::{Job, Ran, RequestFacts, Store, StoreError};
+use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+use crate::position;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
 /// while it is being put in place.
@@ -35,6 +36,8 @@ pub struct Settings {
     pub plan: plan::Settings,
     /// What the API says about itself.
     pub contract: ContractSettings,
+    /// For how many seconds browsers keep positions in a cookie; `None` for not at all.
+    pub position_cookie: Option<u32>,
 }
 
 /// The corridor with its rooms.
@@ -99,7 +102,8 @@ impl Service {
         let time_zone = request.preferences.timezone.clone();
         let schema = request.schema.to_string();
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
-        let mut asked = Asked { catalog, caller, now, facts };
+        let position = position::read(headers, self.settings.position_cookie.is_some())?;
+        let mut asked = Asked { catalog, caller, now, facts, position };
         for again in 0.. {
             let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
             match attempt {
@@ -124,7 +128,7 @@ impl Service {
         summary: &mut Summary,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts } = asked.clone();
+        let Asked { catalog, caller, now, facts, position } = asked.clone();
 
         self.enter(trace, Step::Plan);
         let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
@@ -142,12 +146,17 @@ impl Service {
         let resolves = plan.operation.resolves_duplicates();
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
-        let ran =
-            self.store.run(Job { plan, rendered, catalog, caller, now, commits, request: facts, trace_id }).await?;
+        let job = Job { plan, rendered, catalog, caller, now, commits, request: facts, position, trace_id };
+        let ran = self.store.run(job).await?;
         summary.rows = Some(ran.rows);
+        let position = ran.position.clone();
 
         self.enter(trace, Step::Shape);
-        Ok(shape(request, ran, resolves, is_void, media_type)?)
+        let (mut head, body) = shape(request, ran, resolves, is_void, media_type)?;
+        if let Some(position) = position {
+            position::write(&position, self.settings.position_cookie, &mut head.headers);
+        }
+        Ok((head, body))
     }
 
     fn enter(&self, trace: &mut Trace, step: Step) {
@@ -175,6 +184,7 @@ struct Asked {
     caller: Caller,
     now: Timestamp,
     facts: Arc<RequestFacts>,
+    position: Option<PositionToken>,
 }
 
 /// Why a plan led to nothing.

@@ -13,6 +13,7 @@ use sql::ddl::Script;
 use tokio::sync::mpsc;
 
 use crate::error::StoreError;
+use crate::position::PositionToken;
 
 /// A future in a box: what an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -33,6 +34,8 @@ pub trait Store: Send + Sync + 'static {
     /// - A read sees one moment: its rows, embeds and count belong together.
     /// - A read never waits for a write.
     /// - A write that was answered survives the loss of power; one that failed left nothing behind.
+    /// - A write that was kept is answered with a position; a read that shows it sees that write, and everything before it,
+    ///   wherever it is answered.
     /// - A write with `commits` off answers as if it had happened, and leaves nothing behind.
     /// - A plan made on an older catalog than the one that its rows would come from is refused as
     ///   [`StoreError::SchemaChanged`]; a streamed body that has begun is finished as it began.
@@ -92,6 +95,8 @@ pub struct Job {
     pub commits: bool,
     /// What was asked, as functions and policies may see it.
     pub request: Arc<RequestFacts>,
+    /// How far the data must have come for a read: the position that the client was given.
+    pub position: Option<PositionToken>,
     /// The trace that the request belongs to, for the log.
     pub trace_id: Option<[u8; 16]>,
 }
@@ -133,6 +138,9 @@ pub struct Ran {
     pub location: Option<Vec<(String, Option<String>)>>,
     /// What a function or trigger says about the answer.
     pub reply: Reply,
+    /// How far the data had come when a write was kept, for the client to carry; and of a read whose position no longer
+    /// counts, to be carried instead.
+    pub position: Option<PositionToken>,
     /// The body in the plan's format; empty where none was asked for.
     pub body: Body,
 }
@@ -185,7 +193,7 @@ pub enum MigrationScript {
 }
 
 /// The state of pools and queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gauges {
     /// Connections that are at work.
     pub connections_used: u64,
@@ -195,6 +203,64 @@ pub struct Gauges {
     pub reads_waiting: u64,
     /// Writes that wait for their turn.
     pub writes_queued: u64,
+    /// The replicas, where there are some.
+    pub replicas: Option<ReplicasGauges>,
+}
+
+/// The state of replicas, and what was decided between them and the primary since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplicasGauges {
+    /// Each of them.
+    pub replicas: Vec<ReplicaGauges>,
+    /// Reads that the primary answered.
+    pub primary_reads: u64,
+    /// Reads that waited for a replica to come as far as their caller had seen.
+    pub waits: u64,
+    /// Reads that the primary answered in place of the replicas, by the reason.
+    pub fallbacks: Vec<(FallbackReason, u64)>,
+    /// Reads that were refused, since the primary takes only so many of them.
+    pub refused: u64,
+}
+
+/// The state of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaGauges {
+    /// Where it is.
+    pub name: Arc<str>,
+    /// Whether it answers, and follows the primary.
+    pub is_up: bool,
+    /// By how much it shows the past; `None` before it was seen.
+    pub lag: Option<Duration>,
+    /// Reads that it answered.
+    pub reads: u64,
+}
+
+/// Why the primary answers a read that a replica might have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FallbackReason {
+    /// None had replayed what the caller had seen, within the time that is waited.
+    Behind,
+    /// None was there, or near enough.
+    Nobody,
+    /// One had to give it up: a conflict with what it replays, a lost connection, or what only a primary does.
+    Failed,
+    /// The caller's position is of another timeline or key, so that nothing can be compared with it.
+    Foreign,
+}
+
+impl FallbackReason {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 4] = [Self::Behind, Self::Nobody, Self::Failed, Self::Foreign];
+
+    /// Its name in the metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Nobody => "nobody",
+            Self::Failed => "failed",
+            Self::Foreign => "foreign",
+        }
+    }
 }
 
 /// What a driver tells about its work. Called on its own threads; must not block.
@@ -204,6 +270,8 @@ pub trait Observer: Send + Sync + 'static {
     fn operation(&self, operation: &Operation<'_>);
     /// A transaction of the writer ended that carried so many writes.
     fn batch(&self, writes: u64, duration: Duration);
+    /// A replica may answer reads from now on, or no longer, for this reason.
+    fn replica(&self, server: &str, reason: Option<&'static str>);
 }
 
 /// An operation that ended.

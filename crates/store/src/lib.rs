@@ -4,6 +4,7 @@ mod body;
 mod driver;
 mod error;
 mod guard;
+mod position;
 mod postgres;
 mod sqlite;
 
@@ -12,11 +13,12 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, MigrationScript, Observer, Operation, Piece, Ran,
-    Rendered, Reply, RequestFacts, Store,
+    AppliedMigration, Body, BoxFuture, FallbackReason, Gauges, Job, Migration, MigrationScript, Observer, Operation,
+    Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
 };
 pub use error::StoreError;
-pub use postgres::{RoleSettings, Settings as PostgresSettings, role_settings};
+pub use position::{PositionKey, PositionToken};
+pub use postgres::{ReplicaSettings, RoleSettings, Settings as PostgresSettings, role_settings};
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 

@@ -137,6 +137,16 @@ metrics! {
         "Entries that wait in a bounded queue, for example `writer`.";
     QUEUE_LIMIT = "pando_queue_limit", Gauge, None, &["queue"], &[],
         "The most entries that may wait in a queue.";
+    REPLICA_UP = "pando_replica_up", Gauge, None, &["server"], &[],
+        "Whether a replica answers and follows the primary (1) or not (0).";
+    REPLICA_LAG = "pando_replica_lag", Gauge, Seconds, &["server"], &[],
+        "By how much a replica shows the past: how old the first thing is that it has not replayed.";
+    REPLICA_READS = "pando_replica_reads", Counter, None, &["server"], &[],
+        "Reads that a replica answered; `primary` for those that the primary did.";
+    REPLICA_WAITS = "pando_replica_waits", Counter, None, &[], &[],
+        "Reads that waited for a replica to come as far as their client had seen.";
+    REPLICA_FALLBACKS = "pando_replica_fallbacks", Counter, None, &["reason"], &[],
+        "Reads that the primary answered in place of the replicas: all were `behind`, `nobody` was there, one `failed`, or the client's position was `foreign`. `refused` are those that it took no more of.";
     COMMIT_BATCH = "pando_writer_batch_writes", Histogram, None, &[], BATCH_BUCKETS,
         "Writes that were committed together, with one sync to disk.";
     COMMIT_DURATION = "pando_writer_commit_duration", Histogram, Seconds, &[], DATABASE_BUCKETS,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::Timestamp;
@@ -62,6 +62,11 @@ struct QueueLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServerLabel {
+    server: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -166,6 +171,17 @@ pub struct PoolReading {
     pub most: u64,
 }
 
+/// What a replica looks like right now.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ReplicaReading {
+    /// Whether it answers and follows the primary.
+    pub is_up: bool,
+    /// By how much it shows the past; `None` before it was seen.
+    pub lag: Option<Duration>,
+    /// Reads that it has answered since the start.
+    pub reads: u64,
+}
+
 /// What a bounded queue looks like right now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueReading {
@@ -203,6 +219,11 @@ pub struct Metrics {
     error_names: Names,
     pool_connections: Family<PoolStateLabels, Gauge>,
     pool_pending: Family<PoolLabel, Gauge>,
+    replica_up: Family<ServerLabel, Gauge>,
+    replica_lag: Family<ServerLabel, Gauge<f64, AtomicU64>>,
+    replica_reads: Family<ServerLabel, Counter>,
+    replica_waits: Counter,
+    replica_fallbacks: Family<ReasonLabel, Counter>,
     pool_limit: Family<PoolLabel, Gauge>,
     queue_depth: Family<QueueLabel, Gauge>,
     queue_limit: Family<QueueLabel, Gauge>,
@@ -254,6 +275,11 @@ impl Metrics {
         let pool_limit = register(target, metric::POOL_LIMIT, Family::default());
         let queue_depth = register(target, metric::QUEUE_DEPTH, Family::default());
         let queue_limit = register(target, metric::QUEUE_LIMIT, Family::default());
+        let replica_up = register(target, metric::REPLICA_UP, Family::default());
+        let replica_lag = register(target, metric::REPLICA_LAG, Family::default());
+        let replica_reads = register(target, metric::REPLICA_READS, Family::default());
+        let replica_waits = register(target, metric::REPLICA_WAITS, Counter::default());
+        let replica_fallbacks = register(target, metric::REPLICA_FALLBACKS, Family::default());
         let commit_batch = register(target, metric::COMMIT_BATCH, histogram(metric::COMMIT_BATCH));
         let commit_duration = register(target, metric::COMMIT_DURATION, histogram(metric::COMMIT_DURATION));
         let slow_queries = register(target, metric::SLOW_QUERIES, Counter::default());
@@ -290,6 +316,11 @@ impl Metrics {
             pool_limit,
             queue_depth,
             queue_limit,
+            replica_up,
+            replica_lag,
+            replica_reads,
+            replica_waits,
+            replica_fallbacks,
             commit_batch,
             commit_duration,
             slow_queries,
@@ -341,6 +372,32 @@ impl Metrics {
         let label = QueueLabel { queue };
         self.queue_depth.get_or_create(&label).set(signed(reading.depth));
         self.queue_limit.get_or_create(&label).set(signed(reading.limit));
+    }
+
+    /// Shows a replica's state. `server` comes from the configuration.
+    pub fn set_replica(&self, server: &Arc<str>, reading: ReplicaReading) {
+        let label = ServerLabel { server: Name(server.clone()) };
+        self.replica_up.get_or_create(&label).set(i64::from(reading.is_up));
+        if let Some(lag) = reading.lag {
+            self.replica_lag.get_or_create(&label).set(lag.as_secs_f64());
+        }
+        self.set_replica_reads(server, reading.reads);
+    }
+
+    /// Shows how many reads a server has answered since the start: a replica, or `primary`.
+    pub fn set_replica_reads(&self, server: &Arc<str>, reads: u64) {
+        let label = ServerLabel { server: Name(server.clone()) };
+        self.replica_reads.get_or_create(&label).inner().store(reads, Ordering::Relaxed);
+    }
+
+    /// Shows how many reads have waited for a replica since the start.
+    pub fn set_replica_waits(&self, waits: u64) {
+        self.replica_waits.inner().store(waits, Ordering::Relaxed);
+    }
+
+    /// Shows how many reads the primary has answered in place of a replica since the start. `reason` is a fixed word.
+    pub fn set_replica_fallbacks(&self, reason: &'static str, reads: u64) {
+        self.replica_fallbacks.get_or_create(&ReasonLabel { reason }).inner().store(reads, Ordering::Relaxed);
     }
 
     /// A request begins. Every call has its [`Metrics::request_ended`].

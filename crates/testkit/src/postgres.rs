@@ -43,6 +43,7 @@ struct Programs {
 pub struct Cluster {
     listens: bool,
     is_standby: bool,
+    follows: Option<PathBuf>,
     settings: Vec<(String, String)>,
     access: Vec<String>,
     files: Vec<(String, String)>,
@@ -65,6 +66,13 @@ impl Cluster {
     #[must_use]
     pub fn standby(mut self) -> Self {
         self.is_standby = true;
+        self
+    }
+
+    /// Is a hot standby of another one, made from a copy of it.
+    #[must_use]
+    pub fn replica_of(mut self, primary: &Postgres) -> Self {
+        self.follows = Some(primary.socket_folder().to_path_buf());
         self
     }
 
@@ -98,13 +106,27 @@ impl Cluster {
         let owner = Owner::of_clusters();
         owner.give(folder.path(), 0o700);
         owner.give(&data, 0o700);
-        let made = owner
-            .command(&programs.folder.join("initdb"))
-            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
-            .arg(&data)
-            .output()
-            .expect("initdb runs");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut command = match &self.follows {
+            None => {
+                let mut command = owner.command(&programs.folder.join("initdb"));
+                command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+                command
+            }
+            Some(primary) => {
+                let mut command = owner.command(&programs.folder.join("pg_basebackup"));
+                command.args([
+                    "--username=postgres",
+                    "--write-recovery-conf",
+                    "--checkpoint=fast",
+                    "--no-sync",
+                    "--host",
+                ]);
+                command.arg(primary);
+                command
+            }
+        };
+        let made = command.arg("--pgdata").arg(&data).output().expect("a cluster can be made");
+        assert!(made.status.success(), "the cluster is not made: {}", String::from_utf8_lossy(&made.stderr));
         self.write_files(&data, owner);
         for _ in 0..PORT_ATTEMPTS {
             let port = if self.listens { free_port() } else { 5432 };
@@ -205,6 +227,32 @@ impl Postgres {
         }
         let _sent = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
         let _ended = self.process.wait();
+    }
+
+    /// Ends it as a crash would: nothing is finished, no client is told.
+    pub fn kill(&mut self) {
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
+        let _sent = self.process.kill();
+        let _ended = self.process.wait();
+        // Its children notice that they are alone, and hold the memory until they have.
+        thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    pub fn promote(&self) {
+        assert_eq!(self.run("SELECT pg_promote(true, 60)").trim(), "t", "{}", self.log());
+    }
+
+    /// Makes a standby follow another primary.
+    pub fn follow(&self, primary: &Self) {
+        let folder = primary.socket_folder().display();
+        let script = format!(
+            "ALTER SYSTEM SET primary_conninfo = 'host={folder} port={} user=postgres'; SELECT pg_reload_conf()",
+            primary.port
+        );
+        self.run(&script);
     }
 
     /// Starts it again after [`Postgres::stop`], on the same port.

@@ -110,7 +110,7 @@ async fn serve(
             let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
         }
     }
-    let service = Service::new(service_settings(config), verifier.clone(), store.clone(), clock);
+    let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
     let is_ready = Arc::new(AtomicBool::new(true));
     let readiness = {
         let is_ready = is_ready.clone();
@@ -400,7 +400,7 @@ fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
     }
 }
 
-fn service_settings(config: &Config) -> service::Settings {
+fn service_settings(config: &Config, prepared: &Prepared) -> service::Settings {
     service::Settings {
         rest: rest::Settings {
             schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
@@ -411,8 +411,10 @@ fn service_settings(config: &Config) -> service::Settings {
         plan: plan::Settings {
             max_rows: Some(config.api.max_rows).filter(|rows| *rows > 0),
             aggregates: config.api.aggregates,
+            freshness: prepared.freshening.freshness.clone(),
             limits: config.limits.plan(),
         },
+        position_cookie: Some(config.database.position_cookie_seconds).filter(|seconds| *seconds > 0),
         contract: ContractSettings {
             visibility: match config.api.openapi_mode {
                 OpenApiMode::IgnorePrivileges => Visibility::Everything,

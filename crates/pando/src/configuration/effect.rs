@@ -9,6 +9,7 @@ use identity::{IdentityConfig, KeyListener};
 
 use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
+use super::replicas::Freshening;
 use super::sections::{Api, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
@@ -24,6 +25,8 @@ pub struct Prepared {
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
     pub libpq: BTreeMap<String, String>,
+    /// Replicas and positions.
+    pub freshening: Freshening,
     /// The folder of migrations.
     pub migrations: PathBuf,
     /// The file of first rows, unless it is off.
@@ -103,6 +106,7 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
+        let freshening = check.freshening(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -115,6 +119,7 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                freshening,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),
@@ -133,14 +138,20 @@ fn serves_docs(api: &Api, listen: SocketAddr) -> bool {
         }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     loaded: &'a Loaded,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
 
-impl Check<'_> {
-    fn problem(&mut self, name: &str, text: impl Into<String>) {
+impl<'a> Check<'a> {
+    /// What is checked.
+    pub(super) fn loaded(&self) -> &'a Loaded {
+        self.loaded
+    }
+
+    /// Notes what is wrong with a setting.
+    pub(super) fn problem(&mut self, name: &str, text: impl Into<String>) {
         let text = format!("{name} {}", text.into());
         self.problems.push(Problem::new(self.loaded.origin(name).place(), text));
     }

@@ -6,6 +6,7 @@ mod postgrest;
 mod problem;
 #[cfg(test)]
 mod reference;
+mod replicas;
 mod sections;
 mod setting;
 mod show;

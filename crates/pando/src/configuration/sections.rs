@@ -89,6 +89,28 @@ pub struct Database {
     /// On a PostgreSQL server: settings that every request's transaction gets, as functions and policies read them with
     /// `current_setting('app.settings.name')`. A name has a dot in it; values are never shown.
     pub application_settings: BTreeMap<String, SecretText>,
+    /// PostgreSQL servers that follow that of `url` and may answer reads, each as `url` has it. A client is shown no state
+    /// before its own writes: it carries their position (`Pando-Position`) from answer to request.
+    pub replicas: Vec<SecretText>,
+    /// How many milliseconds a replica may be behind before it answers nothing any more.
+    pub max_replica_lag_ms: u32,
+    /// How many milliseconds a read waits for a replica that has what its client has seen, before the primary answers it.
+    pub replica_wait_ms: u32,
+    /// How many reads a second go to the primary because no replica can answer them, per node. Beyond it they are answered
+    /// 503, so that replicas that fall behind do not take the primary with them.
+    pub primary_reads_per_second: u32,
+    /// How fresh what is read of a relation or function has to be, whatever the client asks: `strong` (the primary),
+    /// a number of seconds, `session` (the client's own writes), `eventual`. Names are `schema.name`. Of others the
+    /// client decides (`Prefer: freshness=...`), and `session` holds where it does not.
+    pub freshness: BTreeMap<String, String>,
+    /// Tables, `schema.name`, whose writes are answered once the synchronous standbys show them (PostgreSQL's
+    /// `remote_apply`): several times slower, and needed by nobody who carries positions.
+    pub remote_apply: Vec<String>,
+    /// What signs positions: the same on all nodes. Where nothing is given it follows from `auth.jwt_secret`.
+    pub position_secret: Option<SecretText>,
+    /// For how many seconds a browser keeps the position of its last write in a cookie, so that pages need not carry it. 0
+    /// sets none.
+    pub position_cookie_seconds: u32,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -141,6 +163,14 @@ impl Default for Database {
             extra_search_path: vec!["public".to_owned()],
             prepared_statements: 256,
             application_settings: BTreeMap::new(),
+            replicas: Vec::new(),
+            max_replica_lag_ms: 10_000,
+            replica_wait_ms: 200,
+            primary_reads_per_second: 500,
+            freshness: BTreeMap::new(),
+            remote_apply: Vec::new(),
+            position_secret: None,
+            position_cookie_seconds: 0,
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,

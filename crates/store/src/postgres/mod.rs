@@ -7,10 +7,13 @@ mod listen;
 mod migration;
 mod output;
 mod pool;
+mod replicas;
 mod role;
 mod run;
 mod session;
+mod sighting;
 mod stream;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,15 +21,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::Clock;
+use base::{Clock, QualifiedName};
 use catalog::Catalog;
 use plan::Plan;
-use wire::Target;
+use wire::{SessionAttributes, Target};
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
-use pool::Pool;
+use crate::position::{Position, PositionKey};
+use pool::{Fence, Pool};
+use replicas::Replicas;
+use wrong::Wrong;
 
+pub use replicas::ReplicaSettings;
 pub use role::{RoleSettings, role_settings};
 
 /// How a PostgreSQL server is used.
@@ -52,11 +59,20 @@ pub struct Settings {
     pub extra_search_path: Vec<String>,
     /// Settings that every transaction gets (PostgREST's `app.settings.*`).
     pub application: Vec<(String, String)>,
+    /// Relations whose writes are answered once the synchronous standbys have replayed them (`remote_apply`), as `schema.name`.
+    pub remote_apply: Vec<QualifiedName>,
+    /// Where reads may be answered besides.
+    pub replicas: ReplicaSettings,
+    /// What signs positions.
+    pub position_key: PositionKey,
 }
 
 pub(crate) struct PostgresStore {
     settings: Settings,
     pool: Arc<Pool>,
+    replicas: Option<Arc<Replicas>>,
+    /// What is done wrong for a test.
+    wrong: Option<Wrong>,
     catalog: ArcSwap<Catalog>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -68,29 +84,82 @@ pub(crate) async fn open(
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    let target = Target::parse(&settings.url, &|name| settings.environment.get(name).cloned())
-        .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+    let read = |url: &str| {
+        Target::parse(url, &|name| settings.environment.get(name).cloned())
+            .map_err(|error| StoreError::Unreachable(error.to_string()))
+    };
+    let replicas = settings.replicas.urls.iter().map(|url| read(url)).collect::<Result<Vec<_>, _>>()?;
+    let targets = primary_targets(read(&settings.url)?, &replicas);
     let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
     let prepared_statements = settings.prepared_statements;
     let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
-    let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
-    let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
+    let fence = Arc::new(Fence::default());
+    let new_pool =
+        |targets| Pool::new(targets, fence.clone(), wire.clone(), settings.connections, settings.wait, clock.clone());
+    let pool = new_pool(targets);
+    let replicas = (!replicas.is_empty()).then(|| {
+        let servers = replicas.into_iter().map(|target| (label(&target), new_pool(vec![target]))).collect();
+        let key = settings.position_key.clone();
+        Replicas::new(
+            servers,
+            pool.clone(),
+            fence.clone(),
+            settings.replicas.clone(),
+            key,
+            clock.clone(),
+            observer.clone(),
+        )
+    });
+    let wrong = Wrong::of(&settings.environment);
+    let catalog = ArcSwap::from_pointee(Catalog::default());
+    let store = PostgresStore { settings, pool, replicas, wrong, catalog, clock, observer };
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
     let mut first = store.pool.connect_apart().await?;
     // A standby takes no LISTEN.
     let listening = listen::begin(&mut first).await.is_ok().then_some(first);
+    if let Some(replicas) = &store.replicas {
+        replicas::watch(replicas).await;
+        replicas.check()?;
+    }
     store.reload().await?;
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
     Ok(store)
 }
 
+/// Where the primary may be: where it was said to be, and after a failover where a replica was.
+fn primary_targets(primary: Target, replicas: &[Target]) -> Vec<Target> {
+    if replicas.is_empty() {
+        return vec![primary];
+    }
+    let mut targets = vec![primary];
+    targets.extend(replicas.iter().cloned());
+    for target in &mut targets {
+        target.session = SessionAttributes::ReadWrite;
+    }
+    targets
+}
+
+/// What a server is called in the metrics: where it is.
+fn label(target: &Target) -> Arc<str> {
+    let hosts: Vec<String> = target.hosts.iter().map(wire::Host::label).collect();
+    hosts.join(",").into()
+}
+
 impl PostgresStore {
     /// Reads the catalog anew and puts it in its place.
     async fn reload(&self) -> Result<(), StoreError> {
         let mut lease = self.pool.take(false).await?;
-        let read = introspect::snapshot(lease.connection()?).await;
-        let snapshot = read.map_err(|error| failure::of_connection(&error))?;
+        let connection = lease.connection()?;
+        let failed = |error: wire::Error| failure::of_connection(&error);
+        let snapshot = introspect::snapshot(connection).await.map_err(failed)?;
+        if let Some(replicas) = &self.replicas {
+            // Whatever the snapshot shows was committed before.
+            let seen = sighting::look(connection, self.clock.monotonic()).await.map_err(failed)?;
+            let position =
+                seen.map(|seen| Position { system: seen.system, timeline: seen.timeline, point: seen.point });
+            replicas.set_catalog(position);
+        }
         self.catalog.store(Arc::new(Catalog::new(snapshot)));
         Ok(())
     }
@@ -156,7 +225,8 @@ impl Store for PostgresStore {
 
     fn gauges(&self) -> Gauges {
         let (connections_used, connections_idle, reads_waiting) = self.pool.counts();
-        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: 0 }
+        let replicas = self.replicas.as_ref().map(|replicas| replicas.gauges());
+        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: 0, replicas }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -176,6 +246,11 @@ impl Store for PostgresStore {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
+        Box::pin(async {
+            if let Some(replicas) = &self.replicas {
+                replicas.close().await;
+            }
+            self.pool.close().await;
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::{Connection, Target, TransactionStatus};
 
 use super::failure;
+use super::sighting::{Sighting, look};
 use crate::error::StoreError;
 
 /// What is left of an abandoned answer is read up to this; beyond it the connection is given up.
 const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
 
+/// The newest history of the database that any server was seen on. A primary of an older one was replaced: what is written
+/// there is lost, and what is read there is past.
+#[derive(Debug, Default)]
+pub(super) struct Fence(AtomicU32);
+
+impl Fence {
+    /// Notes the history of a primary.
+    pub(super) fn raise(&self, timeline: u32) {
+        self.0.fetch_max(timeline, Ordering::AcqRel);
+    }
+
+    /// The newest history; 0 before any was seen.
+    pub(super) fn timeline(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn shuts_out(&self, sighting: Option<&Sighting>) -> bool {
+        sighting.is_some_and(|seen| seen.is_primary && seen.timeline < self.timeline())
+    }
+}
+
 /// Connections to one server.
 pub(super) struct Pool {
-    target: Target,
+    /// Where it is; further ones are where it may be after a failover.
+    targets: Vec<Target>,
+    fence: Arc<Fence>,
     settings: wire::Settings,
     places: Arc<Semaphore>,
     wait: Duration,
     clock: Arc<dyn Clock>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Held>>,
     refusal: Mutex<Refusal>,
     used: AtomicU64,
     waiting: AtomicU64,
@@ -61,23 +85,32 @@ fn random_byte() -> u8 {
     byte[0]
 }
 
+/// A connection, and what its server was when it was opened.
+struct Held {
+    connection: Connection,
+    opened: Instant,
+    sighting: Option<Sighting>,
+}
+
 /// A connection that is given back when this goes: kept if it is whole and idle, closed otherwise.
 pub(super) struct Lease {
-    connection: Option<Connection>,
+    held: Option<Held>,
     pool: Arc<Pool>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Pool {
     pub(super) fn new(
-        target: Target,
+        targets: Vec<Target>,
+        fence: Arc<Fence>,
         settings: wire::Settings,
         most: usize,
         wait: Duration,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            target,
+            targets,
+            fence,
             settings,
             places: Arc::new(Semaphore::new(most)),
             wait,
@@ -97,23 +130,23 @@ impl Pool {
         let place = place
             .map_err(|_| StoreError::Busy("all connections to PostgreSQL are in use"))?
             .map_err(|_| StoreError::Closed)?;
-        let connection = match self.idle_one(is_fresh) {
-            Some(connection) => connection,
+        let held = match self.idle_one(is_fresh) {
+            Some(held) => held,
             None => self.connect().await?,
         };
         self.used.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { connection: Some(connection), pool: self.clone(), _place: place })
+        Ok(Lease { held: Some(held), pool: self.clone(), _place: place })
     }
 
     /// An idle connection that the server has not ended meanwhile. The one used last is the warmest.
-    fn idle_one(&self, is_fresh: bool) -> Option<Connection> {
+    fn idle_one(&self, is_fresh: bool) -> Option<Held> {
         if is_fresh {
             return None;
         }
         loop {
-            let mut connection = self.idle.lock().pop()?;
-            if is_alive(&mut connection) {
-                return Some(connection);
+            let mut held = self.idle.lock().pop()?;
+            if is_alive(&mut held.connection) && !self.fence.shuts_out(held.sighting.as_ref()) {
+                return Some(held);
             }
         }
     }
@@ -123,24 +156,37 @@ impl Pool {
         if self.places.is_closed() {
             return Err(StoreError::Closed);
         }
-        self.connect().await
+        Ok(self.connect().await?.connection)
     }
 
-    async fn connect(&self) -> Result<Connection, StoreError> {
+    async fn connect(&self) -> Result<Held, StoreError> {
         let now = self.clock.monotonic();
         if self.refusal.lock().until.is_some_and(|until| now < until) {
             return Err(StoreError::Unreachable("it was not reached a moment ago; it is tried again soon".to_owned()));
         }
-        match Connection::open(&self.target, &self.settings).await {
-            Ok(connection) => {
-                *self.refusal.lock() = Refusal::default();
-                Ok(connection)
-            }
-            Err(error) => {
-                self.refusal.lock().note(self.clock.monotonic());
-                Err(StoreError::Unreachable(error.to_string()))
+        let mut problem = None;
+        for target in &self.targets {
+            match self.open(target).await {
+                Ok(held) => {
+                    *self.refusal.lock() = Refusal::default();
+                    return Ok(held);
+                }
+                // What is wrong with the place where it should be says most.
+                Err(error) => drop(problem.get_or_insert(error)),
             }
         }
+        self.refusal.lock().note(self.clock.monotonic());
+        Err(StoreError::Unreachable(problem.unwrap_or_default()))
+    }
+
+    async fn open(&self, target: &Target) -> Result<Held, String> {
+        let mut connection = Connection::open(target, &self.settings).await.map_err(|error| error.to_string())?;
+        let opened = self.clock.monotonic();
+        let sighting = look(&mut connection, opened).await.map_err(|error| error.to_string())?;
+        if self.fence.shuts_out(sighting.as_ref()) {
+            return Err("the server was replaced: another primary has begun a newer timeline".to_owned());
+        }
+        Ok(Held { connection, opened, sighting })
     }
 
     /// Connections at work, idle ones, and requests that wait for one.
@@ -153,15 +199,20 @@ impl Pool {
     pub(super) async fn close(&self) {
         self.places.close();
         let idle = std::mem::take(&mut *self.idle.lock());
-        for connection in idle {
+        for held in idle {
             // The server notices by itself, too.
-            drop(connection.close().await);
+            drop(held.connection.close().await);
         }
     }
 
-    fn keep(&self, connection: Connection) {
+    /// Requests that have a connection or wait for one.
+    pub(super) fn load(&self) -> u64 {
+        self.used.load(Ordering::Relaxed) + self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, held: Held) {
         if !self.places.is_closed() {
-            self.idle.lock().push(connection);
+            self.idle.lock().push(held);
         }
     }
 }
@@ -179,34 +230,44 @@ fn is_alive(connection: &mut Connection) -> bool {
 impl Lease {
     /// The connection.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        self.connection.as_mut().ok_or(StoreError::Closed)
+        self.held.as_mut().map(|held| &mut held.connection).ok_or(StoreError::Closed)
+    }
+
+    /// What the server was when the connection was opened; `None` for one that does not tell.
+    pub(super) fn sighting(&self) -> Option<Sighting> {
+        self.held.as_ref().and_then(|held| held.sighting)
+    }
+
+    /// Whether what was seen then holds for this connection: it was open before.
+    pub(super) fn was_open(&self, then: Instant) -> bool {
+        self.held.as_ref().is_some_and(|held| held.opened <= then)
     }
 
     /// Gives the connection up: it is in no state to be used again.
     pub(super) fn discard(&mut self) {
-        self.connection = None;
+        self.held = None;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.used.fetch_sub(1, Ordering::Relaxed);
-        let Some(mut connection) = self.connection.take() else { return };
-        if connection.is_usable() && connection.transaction_status() == TransactionStatus::Idle {
-            return self.pool.keep(connection);
+        let Some(mut held) = self.held.take() else { return };
+        if held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle {
+            return self.pool.keep(held);
         }
         // Whoever used it went in the middle of an answer: what is left is read aside.
         let pool = self.pool.clone();
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let drained = tokio::time::timeout(pool.wait, connection.drain(DRAINED)).await;
+            let drained = tokio::time::timeout(pool.wait, held.connection.drain(DRAINED)).await;
             let Ok(Ok(status)) =
                 drained.map_err(|_| ()).map(|drained| drained.map_err(|error| failure::of_connection(&error)))
             else {
                 return;
             };
-            if status == TransactionStatus::Idle || connection.batch("ROLLBACK").await.is_ok() {
-                pool.keep(connection);
+            if status == TransactionStatus::Idle || held.connection.batch("ROLLBACK").await.is_ok() {
+                pool.keep(held);
             }
         });
     }

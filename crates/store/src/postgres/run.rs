@@ -1,5 +1,6 @@
 //! Running a plan: who asks, the statement and what is told beside it travel in one flight.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use base::{Failure, Kind};
@@ -7,16 +8,19 @@ use bytes::Bytes;
 use datatype::Zone;
 use sql::Parameter;
 use sql::postgres::Rendered;
-use wire::{Connection, Event, Flight, Format, Query, ServerError, Step, TransactionStatus};
+use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, TransactionStatus};
 
 use super::output::{Output, Unwritable};
-use super::pool::Lease;
+use super::pool::{Lease, Pool};
+use super::sighting::{self, AFTER_COMMIT, REPLAYED, Sighting};
 use super::stream::{INLINE_BYTES, PAGE_ROWS};
+use super::wrong::Wrong;
 use super::{PostgresStore, failure, session};
 use crate::body;
 use crate::driver::{Body, Job, Operation, Ran, Reply};
 use crate::error::StoreError;
 use crate::guard::{check_affected, check_single};
+use crate::position::{Position, PositionToken};
 
 pub(super) const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BEGIN: &str = "BEGIN";
@@ -26,7 +30,7 @@ const ROLLBACK: &str = "ROLLBACK";
 const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 /// What functions and triggers say about the answer, and how many rows of an upsert are new.
 const TOLD: &str = "SELECT current_setting('response.headers', true), current_setting('response.status', true), \
-     current_setting('pgrst.inserted', true)";
+     current_setting('pgrst.inserted', true), current_setting('synchronous_commit')";
 
 /// How often a transaction that met another one is done again.
 const MOST_COLLISIONS: u32 = 3;
@@ -52,10 +56,26 @@ pub(super) enum Missed {
     Stale,
     /// It met another transaction, and nothing of it remains.
     Collided(StoreError),
+    /// The replica has not replayed what the caller has seen.
+    Behind,
+    /// The replica cannot do it; a primary may.
+    Elsewhere,
     /// The connection was lost.
     Lost(StoreError),
     /// For good.
     Failed(StoreError),
+}
+
+impl Missed {
+    /// The error that a client is told of.
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::Collided(error) | Self::Lost(error) | Self::Failed(error) => error,
+            Self::Large | Self::Stale | Self::Behind | Self::Elsewhere => {
+                StoreError::Engine("a statement was stale twice".to_owned())
+            }
+        }
+    }
 }
 
 impl From<StoreError> for Missed {
@@ -82,29 +102,112 @@ struct Outcome {
     total: Option<u64>,
     estimate: Option<u64>,
     location: Option<Vec<Option<String>>>,
-    told: [Option<String>; 3],
+    told: [Option<String>; 4],
+    after: After,
+    is_behind: bool,
     error: Option<Box<ServerError>>,
     unwritable: Option<Unwritable>,
+}
+
+/// How far the primary was after the commit, as far as it was asked and told.
+#[derive(Debug, Default)]
+enum After {
+    #[default]
+    NotAsked,
+    /// It was asked, and nothing came back: the commit itself may have been the last word.
+    Unknown,
+    Known {
+        written: u64,
+        next: u64,
+        timeline: u32,
+    },
+}
+
+/// Where a job is run.
+pub(super) struct Visit<'a> {
+    pool: &'a Arc<Pool>,
+    /// A replica, as it was last seen, and the point that it must have replayed.
+    replica: Option<(Sighting, u64)>,
+    /// Whether how far the primary is afterwards is told.
+    tells_position: bool,
+}
+
+impl<'a> Visit<'a> {
+    /// On a replica that must have replayed so much.
+    pub(super) fn of_replica(pool: &'a Arc<Pool>, seen: Sighting, point: u64) -> Self {
+        Self { pool, replica: Some((seen, point)), tells_position: false }
+    }
+
+    /// What the replica has to be asked, since nobody knows it for this connection.
+    pub(super) fn point_to_check(&self, lease: &Lease) -> Result<Option<u64>, Missed> {
+        let Some((seen, point)) = self.replica else { return Ok(None) };
+        let Some(own) = lease.sighting() else { return Err(Missed::Elsewhere) };
+        let is_it = own.system == seen.system && !own.is_primary;
+        let is_known = lease.was_open(seen.at);
+        if !is_it || (!is_known && own.timeline != seen.timeline) {
+            return Err(Missed::Lost(StoreError::Unreachable("another server answers in its place".to_owned())));
+        }
+        let is_there = own.point >= point || (is_known && seen.point >= point);
+        Ok((!is_there).then_some(point))
+    }
 }
 
 impl PostgresStore {
     /// Runs a job.
     pub(super) async fn run_job(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
         let started = self.clock.monotonic();
-        let outcome = self.try_to_run(job, rendered).await;
+        let outcome = match &self.replicas {
+            Some(replicas) if job.plan.access == plan::Access::ReadOnly => self.read(replicas, job, rendered).await,
+            _ => self.on_primary(job, rendered, job.plan.access == plan::Access::ReadWrite && job.commits).await,
+        };
         self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));
         outcome
     }
 
-    async fn try_to_run(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
+    /// Runs a job on a replica, once; it may be given to another one then.
+    pub(super) async fn visit(&self, visit: &Visit<'_>, job: &Job, rendered: &Rendered) -> Result<Ran, Missed> {
+        let take = async |is_fresh| visit.pool.take(is_fresh).await.map_err(Missed::Lost);
+        let mut lease = take(false).await?;
+        let mut is_again = false;
+        loop {
+            match self.attempt(&mut lease, visit, job, rendered).await {
+                Err(Missed::Large) => {
+                    if !lease.connection()?.is_usable() {
+                        lease.discard();
+                        drop(lease);
+                        lease = take(false).await?;
+                    }
+                    return self.stream(lease, visit, job, rendered).await;
+                }
+                Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
+                Err(Missed::Lost(_)) if !is_again => {
+                    lease.discard();
+                    drop(lease);
+                    lease = take(true).await?;
+                }
+                outcome => return outcome,
+            }
+            is_again = true;
+        }
+    }
+
+    /// Runs a job on the primary.
+    pub(super) async fn on_primary(
+        &self,
+        job: &Job,
+        rendered: &Rendered,
+        tells_position: bool,
+    ) -> Result<Ran, StoreError> {
         let reads = job.plan.access == plan::Access::ReadOnly;
+        let visit = Visit { pool: &self.pool, replica: None, tells_position };
         let mut lease = self.pool.take(false).await?;
         let mut is_again = false;
         let mut collisions = 0;
         loop {
-            match self.attempt(&mut lease, job, rendered).await {
+            match self.attempt(&mut lease, &visit, job, rendered).await {
                 Ok(ran) => return Ok(ran),
                 Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Behind | Missed::Elsewhere) => return Err(StoreError::other_engine()),
                 Err(Missed::Large) => {
                     if !lease.connection()?.is_usable() {
                         // What is left of the answer is not worth reading.
@@ -112,7 +215,7 @@ impl PostgresStore {
                         drop(lease);
                         lease = self.pool.take(false).await?;
                     }
-                    return self.stream(lease, job, rendered).await;
+                    return self.stream(lease, &visit, job, rendered).await.map_err(Missed::into_error);
                 }
                 Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
                 Err(Missed::Stale) => return Err(StoreError::Engine("a statement was stale twice".to_owned())),
@@ -136,7 +239,15 @@ impl PostgresStore {
         }
     }
 
-    async fn attempt(&self, lease: &mut Lease, job: &Job, rendered: &Rendered) -> Result<Ran, Missed> {
+    async fn attempt(
+        &self,
+        lease: &mut Lease,
+        visit: &Visit<'_>,
+        job: &Job,
+        rendered: &Rendered,
+    ) -> Result<Ran, Missed> {
+        let check = visit.point_to_check(lease)?;
+        let own = lease.sighting().filter(|_| visit.tells_position);
         let connection = lease.connection()?;
         let ending = ending(job, rendered);
         let zone = zone(connection, job);
@@ -147,8 +258,12 @@ impl PostgresStore {
             members: &rendered.body.members,
             most_bytes: self.settings.max_buffered_bytes,
         };
-        let steps = self.send(connection, job, rendered, ending).await?;
+        let asked = Asked { check, after: own.is_some() };
+        let steps = self.send(connection, job, rendered, ending, asked).await?;
         let mut outcome = collect(connection, &steps, &output, job).await?;
+        if outcome.is_behind {
+            return Err(Missed::Behind);
+        }
         if let Some(error) = outcome.error.take() {
             if connection.transaction_status() != TransactionStatus::Idle {
                 connection.batch(ROLLBACK).await?;
@@ -156,18 +271,43 @@ impl PostgresStore {
             if is_stale(&error) {
                 return Err(Missed::Stale);
             }
+            if visit.replica.is_some() && is_for_primary(&error) {
+                return Err(Missed::Elsewhere);
+            }
             return Err(refused(&error, job));
         }
-        let checked = outcome_of(outcome, job, &output);
+        let mut after = std::mem::take(&mut outcome.after);
+        let is_asynchronous = outcome.told[3].as_deref() == Some("off");
+        let mut checked = outcome_of(outcome, job, &output);
         if ending == Ending::Decided {
             let commits = checked.is_ok() && job.commits;
-            match connection.batch(if commits { COMMIT } else { ROLLBACK }).await {
-                Ok(()) => {}
+            match end(connection, commits, asked.after).await {
+                Ok(told) => after = told,
                 Err(wire::Error::Server(error)) => return Err(refused(&error, job)),
                 Err(error) => return Err(error.into()),
             }
         }
+        if let (Ok(ran), Some(own)) = (&mut checked, own) {
+            ran.position = self.position(&own, &after, is_asynchronous);
+        }
         checked.map_err(Missed::Failed)
+    }
+
+    /// How far the primary is, for the client to carry.
+    fn position(&self, own: &Sighting, after: &After, is_asynchronous: bool) -> Option<PositionToken> {
+        let position = match *after {
+            After::NotAsked => return None,
+            After::Unknown => Position::unknown(own.system),
+            After::Known { next, timeline, .. } if self.wrong == Some(Wrong::NextRecord) => {
+                Position { system: own.system, timeline, point: next }
+            }
+            // A commit that does not wait for the disk is told before it is written there.
+            After::Known { next, timeline, .. } if is_asynchronous => {
+                Position { system: own.system, timeline, point: own.log.end_of_record(next) }
+            }
+            After::Known { written, timeline, .. } => Position { system: own.system, timeline, point: written },
+        };
+        Some(self.settings.position_key.sign(position))
     }
 
     async fn send(
@@ -176,13 +316,23 @@ impl PostgresStore {
         job: &Job,
         rendered: &Rendered,
         ending: Ending,
+        asked: Asked,
     ) -> Result<Steps, Missed> {
-        let settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        let mut settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        if job.plan.operation.written_table().is_some_and(|table| self.settings.remote_apply.contains(table)) {
+            settings.push(("synchronous_commit".to_owned(), "remote_apply".to_owned()));
+        }
         let setup = self.setup_text(settings.len());
         let parameters: Vec<Option<&[u8]>> =
             settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
         let role: &str = &job.caller.role;
         let mut flight = connection.flight();
+        let mut check = None;
+        if let Some(point) = asked.check.filter(|_| self.wrong != Some(Wrong::AfterRead)) {
+            check = Some((flight.execute(&Query::new("", REPLAYED))?, point));
+            // A transaction of its own: one that sees a single moment would begin to see before this is answered.
+            flight.sync();
+        }
         match ending {
             Ending::Itself => {}
             Ending::OneMoment => drop(flight.execute(&Query::new("", ONE_MOMENT))?),
@@ -210,10 +360,24 @@ impl PostgresStore {
             }
             Ending::Itself | Ending::Decided => {}
         }
+        if let Some(point) = asked.check.filter(|_| self.wrong == Some(Wrong::AfterRead)) {
+            check = Some((flight.execute(&Query::new("", REPLAYED))?, point));
+        }
+        let is_over = matches!(ending, Ending::Itself | Ending::OneMoment);
+        let mut after = None;
+        if asked.after && is_over && self.wrong == Some(Wrong::BeforeCommit) {
+            after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
+        }
         flight.sync();
+        let mut syncs = 1 + u32::from(asked.check.is_some() && self.wrong != Some(Wrong::AfterRead));
+        if asked.after && is_over && after.is_none() {
+            after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
+            flight.sync();
+            syncs += 1;
+        }
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
-        Ok(Steps { main, count, estimate, told, can_stream })
+        Ok(Steps { check, main, count, estimate, told, after, syncs, can_stream })
     }
 
     fn observe(&self, job: &Job, rendered: &Rendered, started: Instant, rows: Result<u64, &StoreError>) {
@@ -263,12 +427,25 @@ fn page_rows(job: &Job, rendered: &Rendered) -> u32 {
     if is_short || is_whole || writes || rendered.count_page.is_none() { 0 } else { PAGE_ROWS }
 }
 
+/// What is asked beside the job itself.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Whether the replica has replayed this much.
+    check: Option<u64>,
+    /// How far the primary is after the commit.
+    after: bool,
+}
+
 /// The steps of a flight whose answers matter.
 struct Steps {
+    check: Option<(Step, u64)>,
     main: Step,
     count: Option<Step>,
     estimate: Option<Step>,
     told: Option<Step>,
+    after: Option<Step>,
+    /// How often the server is ready before all is answered.
+    syncs: u32,
     /// Whether the read can be begun anew as a stream.
     can_stream: bool,
 }
@@ -364,9 +541,26 @@ async fn collect(
     let is_location = matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none());
     let can_stream = steps.can_stream;
     let mut is_large = false;
+    let mut syncs = 0;
+    if steps.after.is_some() {
+        outcome.after = After::Unknown;
+    }
     body::open(output.format, output.shape, &mut outcome.body);
     loop {
-        match connection.next().await? {
+        let event = match connection.next().await {
+            Ok(event) => event,
+            // The commit was told; only how far it went is not known.
+            Err(_) if syncs > 0 && syncs + 1 == steps.syncs && steps.after.is_some() => break,
+            Err(error) => return Err(error.into()),
+        };
+        match event {
+            Event::Row(row) if steps.check.is_some_and(|(step, _)| row.step() == step) => {
+                let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
+                outcome.is_behind = steps.check.is_some_and(|(_, point)| replayed < point);
+            }
+            Event::Row(row) if Some(row.step()) == steps.after => outcome.after = after_of(&row),
+            // It is read to its end, and thrown away.
+            Event::Row(_) if outcome.is_behind => {}
             Event::Row(row) if row.step() == steps.main => {
                 if is_location {
                     let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
@@ -399,18 +593,76 @@ async fn collect(
             }
             Event::Suspended { .. } => is_large = true,
             Event::Complete { .. } => {}
+            Event::Failed { step, .. } if step.is_some() && step == steps.after => {}
             Event::Failed { error, .. } => {
                 if outcome.error.is_none() {
                     outcome.error = Some(error);
                 }
             }
-            Event::Ready(_) => break,
+            Event::Ready(_) => {
+                syncs += 1;
+                if syncs == steps.syncs {
+                    break;
+                }
+            }
         }
-        if can_stream && outcome.body.len() > INLINE_BYTES {
+        if can_stream && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
             return Err(Missed::Large);
         }
     }
-    if is_large && outcome.error.is_none() { Err(Missed::Large) } else { Ok(outcome) }
+    let is_answered = outcome.error.is_some() || outcome.is_behind;
+    if is_large && !is_answered { Err(Missed::Large) } else { Ok(outcome) }
+}
+
+fn after_of(row: &Row<'_>) -> After {
+    let point = |place| row.get(place).and_then(sighting::binary_point);
+    let known = || {
+        Some(After::Known {
+            written: point(0)?,
+            next: point(1)?,
+            timeline: row.get(2).and_then(sighting::timeline_of)?,
+        })
+    };
+    known().unwrap_or(After::Unknown)
+}
+
+/// Ends a transaction, and asks how far the primary is afterwards.
+async fn end(connection: &mut Connection, commits: bool, asks: bool) -> Result<After, wire::Error> {
+    if !(commits && asks) {
+        connection.batch(if commits { COMMIT } else { ROLLBACK }).await?;
+        return Ok(After::NotAsked);
+    }
+    let mut flight = connection.flight();
+    flight.execute(&Query::new("", COMMIT))?;
+    flight.sync();
+    let step = flight.execute(&Query::new("", AFTER_COMMIT))?;
+    flight.sync();
+    flight.send().await?;
+    let mut after = After::Unknown;
+    let mut syncs = 0;
+    let mut failed = None;
+    while syncs < 2 {
+        match connection.next().await {
+            Ok(Event::Row(row)) if row.step() == step => after = after_of(&row),
+            Ok(Event::Ready(_)) => syncs += 1,
+            Ok(Event::Failed { step: of, error }) if of != Some(step) => failed = failed.or(Some(error)),
+            Ok(_) => {}
+            Err(_) if syncs == 1 && failed.is_none() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    failed.map_or(Ok(after), |error| Err(wire::Error::Server(error)))
+}
+
+/// What a replica cannot do, or not now: it replays something that the read is in the way of, or only a primary writes, or
+/// holds the table (one that is not logged).
+fn is_for_primary(error: &ServerError) -> bool {
+    matches!(error.code.as_str(), "40001" | "40P01" | "25006" | "0A000")
+        || matches!(error.code.get(..2), Some("57" | "55")) && !is_timeout(error)
+}
+
+fn is_timeout(error: &ServerError) -> bool {
+    error.code == "57014" && error.message.contains("statement timeout")
 }
 
 /// The rows that a plan in JSON expects.
@@ -460,7 +712,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
     check_single(expectation, rows)?;
     check_affected(expectation, rows)?;
     let total = total_of(job, outcome.total, outcome.estimate);
-    let [headers, status, inserted] = outcome.told;
+    let [headers, status, inserted, _] = outcome.told;
     let has_body = match write {
         Some(write) => write.returning.is_some(),
         None => answers && !job.plan.shape.is_void,
@@ -479,6 +731,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         location: location
             .map(|(columns, values)| columns.iter().map(|column| column.name.to_string()).zip(values).collect()),
         reply: Reply { headers, status },
+        position: None,
         body: Body::Full(Bytes::from(body)),
     })
 }

@@ -13,7 +13,8 @@ use wire::{Event, Query, Step};
 use super::failure;
 use super::output::{Output, Unwritable};
 use super::pool::Lease;
-use super::run::{Missed, ONE_MOMENT, execute, number, planned_rows, total_of};
+use super::run::{Missed, ONE_MOMENT, Visit, execute, number, planned_rows, total_of};
+use super::sighting::{self, REPLAYED};
 use super::{PostgresStore, session};
 use crate::body;
 use crate::driver::{Body, Job, Piece, Ran, Rendered as AnyRendered, Reply};
@@ -54,19 +55,18 @@ enum Page {
 
 impl PostgresStore {
     /// Begins a read anew, to be streamed.
-    pub(super) async fn stream(&self, mut lease: Lease, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
-        let begun = self.begin(&mut lease, job, rendered).await;
-        let (zone, rows, total) = match begun {
-            Ok(begun) => begun,
-            Err(Missed::Failed(error) | Missed::Collided(error)) => return Err(error),
-            Err(Missed::Lost(error)) => {
-                lease.discard();
-                return Err(error);
-            }
-            Err(Missed::Stale | Missed::Large) => {
-                return Err(StoreError::Engine("a statement was stale twice".to_owned()));
-            }
-        };
+    pub(super) async fn stream(
+        &self,
+        mut lease: Lease,
+        visit: &Visit<'_>,
+        job: &Job,
+        rendered: &Rendered,
+    ) -> Result<Ran, Missed> {
+        let begun = self.begin(&mut lease, visit, job, rendered).await;
+        if matches!(begun, Err(Missed::Lost(_))) {
+            lease.discard();
+        }
+        let (zone, rows, total) = begun?;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, pieces: sender };
@@ -75,16 +75,19 @@ impl PostgresStore {
             // Whatever ends it early, the lease gives the connection back or closes it.
             let _late = tokio::time::timeout(deadline, streamed.run()).await;
         });
-        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body: Body::Stream(receiver) })
+        let body = Body::Stream(receiver);
+        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), position: None, body })
     }
 
     /// Opens the transaction and counts.
     async fn begin(
         &self,
         lease: &mut Lease,
+        visit: &Visit<'_>,
         job: &Job,
         rendered: &Rendered,
     ) -> Result<(Zone, u64, Option<u64>), Missed> {
+        let check = visit.point_to_check(lease)?;
         let connection = lease.connection()?;
         let settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
         let setup = self.setup_text(settings.len());
@@ -94,6 +97,13 @@ impl PostgresStore {
         let role: &str = &job.caller.role;
         let zone = super::run::zone(connection, job);
         let mut flight = connection.flight();
+        let check = match check {
+            Some(point) => Some((flight.execute(&Query::new("", REPLAYED))?, point)),
+            None => None,
+        };
+        if check.is_some() {
+            flight.sync();
+        }
         flight.execute(&Query::new("", ONE_MOMENT))?;
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
         let page = execute(&mut flight, role, count_page, 0)?;
@@ -102,15 +112,25 @@ impl PostgresStore {
         flight.sync();
         flight.send().await?;
         let (mut rows, mut counted, mut estimated, mut failed) = (0, None, None, None);
-        loop {
+        let mut syncs = u32::from(check.is_some()) + 1;
+        let mut is_behind = false;
+        while syncs > 0 {
             match connection.next().await? {
+                Event::Row(row) if check.is_some_and(|(step, _)| step == row.step()) => {
+                    let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
+                    is_behind = check.is_some_and(|(_, point)| replayed < point);
+                }
                 Event::Row(row) if row.step() == page => rows = row.get(0).and_then(number).unwrap_or(0),
                 Event::Row(row) if Some(row.step()) == count => counted = row.get(0).and_then(number),
                 Event::Row(row) if Some(row.step()) == estimate => estimated = row.get(0).and_then(planned_rows),
                 Event::Failed { error, .. } => failed = failed.or(Some(error)),
-                Event::Ready(_) => break,
+                Event::Ready(_) => syncs -= 1,
                 _ => {}
             }
+        }
+        if is_behind {
+            connection.batch("ROLLBACK").await?;
+            return Err(Missed::Behind);
         }
         if let Some(error) = failed {
             connection.batch("ROLLBACK").await?;
@@ -230,6 +250,6 @@ impl Streamed {
 fn missed(missed: Missed) -> Broken {
     Broken::Server(match missed {
         Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) => error,
-        Missed::Stale | Missed::Large => StoreError::other_engine(),
+        Missed::Stale | Missed::Large | Missed::Behind | Missed::Elsewhere => StoreError::other_engine(),
     })
 }

@@ -36,7 +36,15 @@ impl Write<'_> {
         self.check_expectation(rows)?;
         let body = if shape.is_void { Bytes::new() } else { body };
         let total = planned.counts.then_some(rows);
-        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body: Body::Full(body) })
+        Ok(Ran {
+            rows,
+            total,
+            inserted: None,
+            location: None,
+            reply: Reply::default(),
+            position: None,
+            body: Body::Full(body),
+        })
     }
 
     fn step(&self, step: &StepStatements) -> Result<Option<(u64, Bytes)>, StoreError> {

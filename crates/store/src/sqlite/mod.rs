@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::Clock;
+use base::{Clock, Secret};
 use catalog::Catalog;
 use plan::Plan;
 use rusqlite::InterruptHandle;
@@ -28,6 +28,7 @@ use sql::sqlite::Rendered as Sqlite;
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
+use crate::position::{Position, PositionKey};
 use connection::{Connection, Purpose};
 use current::Current;
 use keeping::{Check, Lock};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub max_affected_rows: usize,
     /// How closely the file is looked at before it is served.
     pub check_at_start: CheckAtStart,
+    /// What signs positions.
+    pub position_key: PositionKey,
 }
 
 /// How closely a file is looked at before it is served.
@@ -107,12 +110,14 @@ impl Settings {
             max_buffered_bytes: 32 * 1024 * 1024,
             max_affected_rows: 1_000_000,
             check_at_start: CheckAtStart::Auto,
+            position_key: PositionKey::new(&Secret::new("")),
         }
     }
 }
 
 struct SqliteStore {
     path: PathBuf,
+    position_key: PositionKey,
     origin: Instant,
     current: Arc<Current>,
     readers: Arc<Readers>,
@@ -165,6 +170,7 @@ pub(crate) fn open(
     let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
     Ok(Arc::new(SqliteStore {
         path: settings.path,
+        position_key: settings.position_key,
         origin,
         current,
         readers: Arc::new(readers),
@@ -224,7 +230,14 @@ impl Store for SqliteStore {
         Box::pin(async move {
             match &*job.rendered {
                 Rendered::Sqlite(Sqlite::Read(_)) => self.readers.run(&job).await,
-                Rendered::Sqlite(_) => self.writer.write(job).await,
+                Rendered::Sqlite(_) => {
+                    // Every read sees every write that was answered, so any position will do.
+                    let position = Position { system: 0, timeline: 0, point: job.now.0.unsigned_abs() };
+                    let commits = job.commits;
+                    let mut ran = self.writer.write(job).await?;
+                    ran.position = commits.then(|| self.position_key.sign(position));
+                    Ok(ran)
+                }
                 Rendered::Postgres(_) => Err(StoreError::other_engine()),
             }
         })
@@ -243,7 +256,13 @@ impl Store for SqliteStore {
 
     fn gauges(&self) -> Gauges {
         let (connections_used, connections_idle, reads_waiting) = self.readers.counts();
-        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: self.writer.queued() }
+        Gauges {
+            connections_used,
+            connections_idle,
+            reads_waiting,
+            writes_queued: self.writer.queued(),
+            replicas: None,
+        }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

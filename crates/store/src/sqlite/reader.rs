@@ -362,7 +362,7 @@ fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<R
     check_single(job.plan.expectation, rows)?;
     check_affected(job.plan.expectation, rows)?;
     let total = total(connection, job, rows)?;
-    Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body })
+    Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), position: None, body })
 }
 
 /// All rows that fit, where they are to be counted.
@@ -451,6 +451,7 @@ impl Streamed<'_> {
             inserted: None,
             location: None,
             reply: Reply::default(),
+            position: None,
             body: Body::Stream(receiver),
         });
         let is_told = ran.is_ok();

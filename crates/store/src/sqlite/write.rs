@@ -122,7 +122,15 @@ impl Write<'_> {
             (Some(location), [row]) => Some(self.location(location, *row)?),
             _ => None,
         };
-        Ok(Ran { rows, total: Some(rows), inserted: Some(touched.inserted), location, reply: Reply::default(), body })
+        Ok(Ran {
+            rows,
+            total: Some(rows),
+            inserted: Some(touched.inserted),
+            location,
+            reply: Reply::default(),
+            position: None,
+            body,
+        })
     }
 
     /// Adds rows, those of each batch with its statement.
@@ -227,7 +235,15 @@ impl Write<'_> {
         let count = rows.len() as u64;
         self.check_expectation(count)?;
         let body = self.body(update.returning.as_ref(), &rows)?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, reply: Reply::default(), body })
+        Ok(Ran {
+            rows: count,
+            total: Some(count),
+            inserted: None,
+            location: None,
+            reply: Reply::default(),
+            position: None,
+            body,
+        })
     }
 
     /// Changes rows, and gives their `_rowid_`s.
@@ -258,7 +274,15 @@ impl Write<'_> {
         // Read before they go, together with what hangs on them.
         let body = self.body(delete.returning.as_ref(), &touched.rows)?;
         self.delete_rows(delete, &touched.rows)?;
-        Ok(Ran { rows: count, total: Some(count), inserted: None, location: None, reply: Reply::default(), body })
+        Ok(Ran {
+            rows: count,
+            total: Some(count),
+            inserted: None,
+            location: None,
+            reply: Reply::default(),
+            position: None,
+            body,
+        })
     }
 
     pub(super) fn delete_rows(&self, delete: &DeleteStatements, rows: &[i64]) -> Result<(), StoreError> {

@@ -36,6 +36,8 @@ struct Silent;
 
 impl Observer for Silent {
     fn operation(&self, _: &Operation<'_>) {}
+    fn replica(&self, _: &str, _: Option<&'static str>) {}
+
     fn batch(&self, _: u64, _: Duration) {}
 }
 
@@ -136,6 +138,7 @@ pub fn job(store: &dyn Store, caller: &Caller, request: &ApiRequest, commits: bo
         now,
         commits,
         request: Arc::default(),
+        position: None,
         trace_id: None,
     })
 }

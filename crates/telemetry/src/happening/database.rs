@@ -131,6 +131,30 @@ impl Happening for DatabaseUnavailable<'_> {
     }
 }
 
+/// A replica may answer reads from now on, or no longer.
+#[derive(Debug)]
+pub struct ReplicaChanged<'a> {
+    /// Where it is. From the configuration.
+    pub server: &'a str,
+    /// Why it answers none; `None` when it does.
+    pub reason: Option<&'static str>,
+}
+
+impl Happening for ReplicaChanged<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "replica-changed",
+        message: "A replica has changed",
+        about: "When a replica begins to answer reads, or no longer does: it does not answer, is too far behind, was promoted or does not follow the primary.",
+        level: Level::Warn,
+        fields: &[SERVER, REASON],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(SERVER, self.server);
+        line.maybe_word(REASON, self.reason);
+    }
+}
+
 /// The whole file was looked through for damage, beside the requests.
 #[derive(Debug)]
 pub struct DatabaseChecked<'a> {

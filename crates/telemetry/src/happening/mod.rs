@@ -7,7 +7,9 @@ mod lifecycle;
 mod request;
 mod schema;
 
-pub use database::{DatabaseChecked, DatabaseOperation, DatabaseUnavailable, SlowQuery, WritesCommitted};
+pub use database::{
+    DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
+};
 pub use identity::{KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, ConfigurationChanged, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
@@ -77,6 +79,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     DatabaseOperation::DEFINITION,
     SlowQuery::DEFINITION,
     WritesCommitted::DEFINITION,
+    ReplicaChanged::DEFINITION,
     DatabaseUnavailable::DEFINITION,
     DatabaseChecked::DEFINITION,
 ];

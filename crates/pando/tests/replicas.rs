@@ -1,0 +1,433 @@
+//! Replicas: nobody is shown a state before their own writes, whichever node and replica answers; and the tests that say so
+//! find each of the known ways of being wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a panic is how a test fails, and a test may wait"
+)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testkit::{Answer, Client, Cluster, Launch, Postgres, Project, Request, Server, is_skipped, more_steps};
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How soon reads have to go on after a server was lost.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+const HEADER: &str = "pando-position";
+
+/// `slow_note` begins to see, and then takes its time.
+const SCHEMA: &str = "
+    CREATE ROLE anon NOLOGIN;
+    CREATE ROLE gate LOGIN NOINHERIT IN ROLE anon;
+    GRANT pg_read_all_stats TO gate;
+    CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL);
+    GRANT SELECT, INSERT, UPDATE ON notes TO anon;
+    CREATE FUNCTION slow_note(wanted bigint) RETURNS SETOF notes LANGUAGE sql STABLE AS $$
+        SELECT notes.* FROM (SELECT pg_sleep(0.3)) AS waited CROSS JOIN notes WHERE id = wanted $$;
+    CREATE FUNCTION dice() RETURNS double precision LANGUAGE sql VOLATILE AS 'SELECT random()';
+    CREATE UNLOGGED TABLE drafts (id bigint PRIMARY KEY);
+    GRANT SELECT, INSERT ON drafts TO anon;
+";
+
+/// A primary with its schema, and so many replicas of it.
+struct Fleet {
+    primary: Postgres,
+    replicas: Vec<Postgres>,
+}
+
+impl Fleet {
+    fn start(test: &str, replicas: usize, settings: &[(&str, &str)]) -> Option<Self> {
+        let primary = Postgres::start();
+        if is_skipped(test, primary.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+            return None;
+        }
+        let primary = primary.unwrap();
+        primary.run(SCHEMA);
+        let replica = || {
+            let cluster = Cluster::new().replica_of(&primary);
+            settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value)).start().unwrap()
+        };
+        let replicas = (0..replicas).map(|_| replica()).collect();
+        Some(Self { primary, replicas })
+    }
+
+    fn url(server: &Postgres) -> String {
+        format!("postgres://gate@/postgres?host={}&port={}", server.socket_folder().display(), server.port())
+    }
+
+    fn project(&self, more: &str) -> Project {
+        let replicas: Vec<String> = self.replicas.iter().map(|replica| format!("{:?}", Self::url(replica))).collect();
+        Project::new(&format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
+             [auth]\njwt_secret = \"a secret that all of the nodes share\"\n\
+             [log]\nrequests = \"failed\"\n\
+             [database]\nurl = {:?}\nmigrate_on_start = false\nreplicas = [{}]\n{more}\n",
+            Self::url(&self.primary),
+            replicas.join(", ")
+        ))
+    }
+
+    fn pause(&self, is_paused: &[bool]) {
+        for (replica, is_paused) in self.replicas.iter().zip(is_paused) {
+            replica.run(if *is_paused { "SELECT pg_wal_replay_pause()" } else { "SELECT pg_wal_replay_resume()" });
+        }
+    }
+}
+
+fn launch() -> Launch {
+    Launch::new(env!("CARGO_BIN_EXE_pando"))
+}
+
+fn write(client: &mut Client, body: &str) -> Answer {
+    let request = Request::json("POST", "/rest/v1/notes?select=id", &json!({ "body": body }));
+    client.send(&request.prefer("return=representation"))
+}
+
+fn id_of(answer: &Answer) -> u64 {
+    answer.json()[0]["id"].as_u64().unwrap_or_else(|| panic!("no row was written: {}", answer.text()))
+}
+
+fn token_of(answer: &Answer) -> String {
+    answer.header(HEADER).unwrap_or_else(|| panic!("no position: {} {}", answer.status, answer.text())).to_owned()
+}
+
+fn read(client: &mut Client, path: &str, token: Option<&str>) -> Answer {
+    let request = Request::new("GET", path);
+    client.send(&match token {
+        Some(token) => request.header(HEADER, token),
+        None => request,
+    })
+}
+
+/// A counter or gauge by the beginning of its line.
+fn metric(server: &Server, start: &str) -> f64 {
+    let text = server.admin("/metrics").text();
+    let lines = text.lines().filter(|line| line.starts_with(start));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
+fn reads(servers: &[Server]) -> (f64, f64) {
+    let sum = |start: &str| servers.iter().map(|server| metric(server, start)).sum::<f64>();
+    let primary = sum("pando_replica_reads_total{server=\"primary\"}");
+    (sum("pando_replica_reads_total") - primary, primary)
+}
+
+fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Pairs of a write and a read of it over random nodes, by several clients, until so many are done. Gives those that did not
+/// find what they had written.
+fn pairs(servers: &[Server], count: u64, with_token: bool) -> (u64, u64) {
+    let (done, stale) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for worker in 0..4_usize {
+            let (done, stale) = (&done, &stale);
+            scope.spawn(move || {
+                let mut clients: Vec<Client> = servers.iter().map(Server::client).collect();
+                let mut turn = worker;
+                while done.fetch_add(1, Ordering::Relaxed) < count {
+                    turn = turn.wrapping_mul(31).wrapping_add(7);
+                    let written = write(&mut clients[turn % servers.len()], "mine");
+                    let (id, token) = (id_of(&written), token_of(&written));
+                    let reader = &mut clients[(turn / 7) % servers.len()];
+                    let path = format!("/rest/v1/notes?id=eq.{id}");
+                    let found = read(reader, &path, with_token.then_some(token.as_str()));
+                    assert_eq!(found.status, 200, "{}", found.text());
+                    if found.json().as_array().unwrap().is_empty() {
+                        stale.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    (count, stale.into_inner())
+}
+
+#[test]
+fn nobody_is_shown_a_state_before_their_own_writes() {
+    const TEST: &str = "nobody_is_shown_a_state_before_their_own_writes";
+    let Some(fleet) = Fleet::start(TEST, 2, &[]) else { return };
+    let count = 400 + more_steps();
+    let project = fleet.project("primary_reads_per_second = 100000\nreplica_wait_ms = 20");
+    let servers: Vec<Server> = (0..3).map(|_| launch().start(&project)).collect();
+    let mut stale = 0;
+    for paused in [[false, false], [true, false], [false, false]] {
+        fleet.pause(&paused);
+        stale += pairs(&servers, count, true).1;
+    }
+    let (replicas, primary) = reads(&servers);
+    let share = replicas / (replicas + primary);
+    println!("{} pairs, {stale} stale, {:.1} % of the reads from replicas", 3 * count, share * 100.0);
+    assert_eq!(stale, 0);
+    assert!(share >= 0.7, "{replicas} reads from replicas, {primary} from the primary");
+    fleet.pause(&[true, true]);
+    assert_eq!(pairs(&servers, count / 10, true).1, 0);
+    let behind = servers.iter().map(|server| metric(server, "pando_replica_fallbacks_total{reason=\"behind\"}"));
+    assert!(behind.sum::<f64>() >= (count / 10) as f64, "with all of them paused the primary answers");
+    // The test can fail: without their positions they are shown the past.
+    assert!(pairs(&servers, count / 10, false).1 > 0);
+}
+
+/// One replica that shows each write half a second late, and one node that does something wrong, or nothing.
+fn late(test: &str, wrong: &str) -> Option<(Fleet, Project, Server)> {
+    let fleet = Fleet::start(test, 1, &[("recovery_min_apply_delay", "150ms")])?;
+    let project = fleet.project("replica_wait_ms = 2000\nprimary_reads_per_second = 1");
+    let server = launch().variable("PGTEST_POSITIONS", wrong).start(&project);
+    Some((fleet, project, server))
+}
+
+/// Of ten, how many writes were not found by who wrote them.
+fn missed(server: &Server, path: impl Fn(u64) -> String) -> usize {
+    let mut client = server.client();
+    let mut miss = |_: u32| {
+        let written = write(&mut client, "mine");
+        let found = read(&mut client, &path(id_of(&written)), Some(&token_of(&written)));
+        assert_eq!(found.status, 200, "{}", found.text());
+        found.json().as_array().unwrap().is_empty()
+    };
+    (0..10).filter(|number| miss(*number)).count()
+}
+
+#[test]
+fn each_known_way_of_being_wrong_is_found() {
+    const TEST: &str = "each_known_way_of_being_wrong_is_found";
+    let plain = |id: u64| format!("/rest/v1/notes?id=eq.{id}");
+    let slow = |id: u64| format!("/rest/v1/rpc/slow_note?wanted={id}");
+    let Some((_fleet, _project, server)) = late(TEST, "") else { return };
+    assert_eq!((missed(&server, plain), missed(&server, slow)), (0, 0));
+    assert_eq!(metric(&server, "pando_replica_reads_total{server=\"primary\"}"), 0.0, "it waited for the replica");
+    for wrong in ["ignored", "before-commit"] {
+        let (_fleet, _project, server) = late(TEST, wrong).unwrap();
+        assert!(missed(&server, plain) > 0, "{wrong}");
+    }
+    let (_fleet, _project, server) = late(TEST, "after-read").unwrap();
+    assert!(missed(&server, slow) > 0, "after-read");
+}
+
+/// Brings the primary's log to the end of a page, where the place of the next record lies behind the head of a page that
+/// nobody has written yet.
+const TO_THE_END_OF_A_PAGE: &str = "
+    DO $$
+    DECLARE place bigint; free bigint; overhead bigint;
+    BEGIN
+        FOR attempt IN 1..200 LOOP
+            place := pg_current_wal_insert_lsn() - '0/0';
+            PERFORM pg_logical_emit_message(false, '', repeat('x', 304));
+            overhead := (pg_current_wal_insert_lsn() - '0/0') - place - 304;
+            free := 8192 - (pg_current_wal_insert_lsn() - '0/0') % 8192;
+            CONTINUE WHEN free < 1000 OR overhead > 100;
+            PERFORM pg_logical_emit_message(false, '', repeat('x', (free - overhead)::int));
+            IF (pg_current_wal_insert_lsn() - '0/0') % 8192 = 24 THEN RETURN; END IF;
+        END LOOP;
+        RAISE 'the end of a page was not met';
+    END $$;
+    SELECT pg_sleep(1)";
+
+#[test]
+fn a_page_that_was_not_begun_is_not_waited_for() {
+    const TEST: &str = "a_page_that_was_not_begun_is_not_waited_for";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    fleet.primary.run("ALTER ROLE gate SET synchronous_commit = off");
+    let waits = |wrong: &str| {
+        let project = fleet.project("");
+        let server = launch().variable("PGTEST_POSITIONS", wrong).start(&project);
+        let mut client = server.client();
+        let foreign = format!("B{}", &token_of(&write(&mut client, "to be spoilt"))[1..]);
+        fleet.primary.run(TO_THE_END_OF_A_PAGE);
+        let renewed = token_of(&read(&mut client, "/rest/v1/notes?limit=1", Some(&foreign)));
+        assert_eq!(read(&mut client, "/rest/v1/notes?limit=1", Some(&renewed)).status, 200);
+        metric(&server, "pando_replica_fallbacks_total{reason=\"behind\"}")
+    };
+    assert_eq!(waits(""), 0.0);
+    assert_eq!(waits("next-record"), 1.0);
+}
+
+#[test]
+fn commits_that_do_not_wait_for_the_disk_are_found() {
+    const TEST: &str = "commits_that_do_not_wait_for_the_disk_are_found";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    fleet.primary.run("ALTER ROLE gate SET synchronous_commit = off");
+    let project = fleet.project("replica_wait_ms = 2000");
+    let server = launch().start(&project);
+    assert_eq!(missed(&server, |id| format!("/rest/v1/notes?id=eq.{id}")), 0);
+}
+
+#[test]
+fn reads_survive_the_loss_of_servers() {
+    const TEST: &str = "reads_survive_the_loss_of_servers";
+    let Some(mut fleet) = Fleet::start(TEST, 2, &[("hot_standby_feedback", "on")]) else { return };
+    let project = fleet.project("");
+    let server = launch().start(&project);
+    let mut client = server.client();
+    let written = write(&mut client, "before");
+    let (id, token) = (id_of(&written), token_of(&written));
+    let path = format!("/rest/v1/notes?id=eq.{id}");
+    let is_read = |client: &mut Client, token: &str| {
+        let answer = read(client, &path, Some(token));
+        assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.text());
+        // Whatever happens: never an answer from before.
+        assert!(answer.status == 503 || answer.json()[0]["body"] == "before", "{}", answer.text());
+        answer.status == 200
+    };
+
+    // Readers go on all the while.
+    let stops = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut client = server.client();
+            let mut longest = Duration::ZERO;
+            let mut last = Instant::now();
+            while !stops.load(Ordering::Relaxed) {
+                if is_read(&mut client, &token) {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+            }
+            longest.max(last.elapsed())
+        });
+
+        fleet.replicas[1].kill();
+        eventually("reads after the loss of a replica", RECOVERY, || is_read(&mut client, &token));
+        fleet.replicas[1].start_again();
+        eventually("the replica is used again", PATIENCE, || metric(&server, "pando_replica_up") == 2.0);
+
+        fleet.primary.kill();
+        eventually("reads after the loss of the primary", RECOVERY, || is_read(&mut client, &token));
+        let refused = write(&mut client, "nobody takes it");
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+
+        fleet.replicas[0].promote();
+        fleet.replicas[1].follow(&fleet.replicas[0]);
+        let mut after = None;
+        eventually("writes after the promotion", RECOVERY, || {
+            after = Some(write(&mut client, "after")).filter(|answer| answer.status == 201);
+            after.is_some()
+        });
+        // What was told before the promotion still counts, by the new primary, and is renewed.
+        let mut renewed = None;
+        eventually("the old position is renewed", RECOVERY, || {
+            let answer = read(&mut client, &path, Some(&token));
+            renewed = answer.header(HEADER).map(str::to_owned);
+            answer.status == 200 && renewed.is_some()
+        });
+        assert_ne!(renewed.as_deref(), Some(token.as_str()));
+        let after = after.unwrap();
+        let answer = read(&mut client, &format!("/rest/v1/notes?id=eq.{}", id_of(&after)), Some(&token_of(&after)));
+        assert_eq!(answer.json()[0]["body"], "after", "{}", answer.text());
+        let name = fleet.replicas[1].socket_folder().display().to_string();
+        let start = format!("pando_replica_reads_total{{server=\"{name}");
+        let before = metric(&server, &start);
+        let fresh = token_of(&after);
+        eventually("the other replica follows the new primary", PATIENCE, || {
+            assert!(is_read(&mut client, &fresh));
+            metric(&server, &start) > before
+        });
+
+        // The old primary comes back on its own history: nothing is written there.
+        fleet.primary.start_again();
+        thread::sleep(Duration::from_secs(2));
+        for _ in 0..20 {
+            assert_eq!(write(&mut client, "where is it?").status, 201);
+        }
+        assert_eq!(fleet.primary.run("SELECT count(*) FROM notes WHERE body <> 'before'").trim(), "0");
+
+        stops.store(true, Ordering::Relaxed);
+        let longest = reader.join().unwrap();
+        println!("the longest time without an answer: {longest:?}");
+        assert!(longest < RECOVERY, "reads stood still for {longest:?}");
+    });
+}
+
+#[test]
+fn who_asks_for_it_is_answered_by_the_primary() {
+    const TEST: &str = "who_asks_for_it_is_answered_by_the_primary";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    let project = fleet.project(
+        "primary_reads_per_second = 2\nreplica_wait_ms = 20\nposition_cookie_seconds = 30\n\
+         [database.freshness]\n\"public.slow_note\" = \"strong\"",
+    );
+    let server = launch().start(&project);
+    let mut client = server.client();
+    fleet.pause(&[true]);
+    let written = write(&mut client, "new");
+    let (id, token) = (id_of(&written), token_of(&written));
+    let path = format!("/rest/v1/notes?id=eq.{id}");
+    let primary = || metric(&server, "pando_replica_reads_total{server=\"primary\"}");
+    let is_found = |answer: &Answer| answer.json().as_array().is_some_and(|rows| !rows.is_empty());
+    let prefer = |client: &mut Client, preference: &str| {
+        let request = Request::new("GET", &path).header(HEADER, &token).prefer(preference);
+        client.send(&request)
+    };
+
+    let strong = prefer(&mut client, "freshness=strong");
+    assert!(is_found(&strong), "{}", strong.text());
+    assert_eq!(strong.header("preference-applied"), Some("freshness=strong"));
+    assert_eq!(primary(), 1.0);
+    assert!(!is_found(&prefer(&mut client, "freshness=eventual")), "the replica is paused");
+    assert!(!is_found(&read(&mut client, &path, None)), "nobody said what they had seen");
+    assert_eq!(primary(), 1.0);
+    // A function of the operator's choice, and one that nobody knows anything of.
+    assert!(is_found(&read(&mut client, &format!("/rest/v1/rpc/slow_note?wanted={id}"), None)));
+    assert_eq!(read(&mut client, "/rest/v1/rpc/dice", None).status, 200);
+    assert_eq!(primary(), 3.0);
+    // A table that replicas do not have.
+    assert_eq!(read(&mut client, "/rest/v1/drafts", None).status, 200);
+    assert_eq!(metric(&server, "pando_replica_fallbacks_total{reason=\"failed\"}"), 1.0);
+    // The primary takes two a second in their place; the cookie shows a position as the header does.
+    let cookie = written.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let answers: Vec<Answer> =
+        (0..6).map(|_| client.send(&Request::new("GET", &path).header("cookie", &cookie))).collect();
+    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(answers.iter().all(|answer| answer.status == 503 || is_found(answer)));
+    assert!(refused.len() >= 2, "{}", refused.len());
+    assert!(refused.iter().all(|answer| answer.header("retry-after").is_some()));
+    assert!(metric(&server, "pando_replica_fallbacks_total{reason=\"refused\"}") >= 2.0);
+    fleet.pause(&[false]);
+    eventually("the replica has it", PATIENCE, || is_found(&prefer(&mut client, "freshness=session")));
+}
+
+#[test]
+fn a_replica_that_falls_behind_is_left() {
+    const TEST: &str = "a_replica_that_falls_behind_is_left";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    let project = fleet.project("max_replica_lag_ms = 1500");
+    let server = launch().start(&project);
+    let mut client = server.client();
+    fleet.pause(&[true]);
+    id_of(&write(&mut client, "not replayed"));
+    let is_found = |client: &mut Client| {
+        let answer = read(client, "/rest/v1/notes?body=eq.not replayed".replace(' ', "%20").as_str(), None);
+        answer.json().as_array().is_some_and(|rows| !rows.is_empty())
+    };
+    assert!(!is_found(&mut client), "for a moment the past is good enough");
+    eventually("the replica is left", RECOVERY, || is_found(&mut client));
+    let told = server.wait_for("replica-changed");
+    assert!(told.get("event.reason").is_some() || told.get("server.address").is_some(), "{told}");
+    fleet.pause(&[false]);
+    eventually("it is used again", PATIENCE, || metric(&server, "pando_replica_lag") == 0.0);
+}
+
+#[test]
+fn what_is_no_replica_is_refused() {
+    const TEST: &str = "what_is_no_replica_is_refused";
+    let Some(mut fleet) = Fleet::start(TEST, 0, &[]) else { return };
+    fleet.replicas.extend(Postgres::start());
+    let refusal = launch().refused(&fleet.project(""));
+    assert!(refusal.error.contains("is no replica of database.url"), "{}", refusal.error);
+}

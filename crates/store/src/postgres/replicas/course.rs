@@ -1,0 +1,123 @@
+//! How far the primary had come, and when: what a replica has not replayed yet is as old as the moment at which the primary
+//! was first seen to have it. No clocks are compared, and a primary that is idle or gone makes nobody late.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::super::sighting::Sighting;
+
+/// How many moments are kept, those at which nothing had happened not counted: minutes, far more than any bound of lag.
+const MOST_MOMENTS: usize = 1_024;
+
+/// Points of the primary, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    system: Option<u64>,
+    timeline: u32,
+    /// When it came to each point.
+    moments: VecDeque<(Instant, u64)>,
+    /// When it was last seen.
+    now: Option<Instant>,
+}
+
+impl Course {
+    /// The database's identifier, once the primary was seen.
+    pub(super) fn system(&self) -> Option<u64> {
+        self.system
+    }
+
+    /// Notes where the primary is.
+    pub(super) fn note(&mut self, sighting: &Sighting) {
+        if self.system != Some(sighting.system) || self.timeline != sighting.timeline {
+            self.moments.clear();
+            self.system = Some(sighting.system);
+            self.timeline = sighting.timeline;
+        }
+        self.now = Some(sighting.at);
+        if self.moments.back().is_none_or(|(_, reached)| *reached < sighting.point) {
+            self.moments.push_back((sighting.at, sighting.point));
+        }
+        if self.moments.len() > MOST_MOMENTS {
+            self.moments.pop_front();
+        }
+    }
+
+    /// How old the first thing is that a server at this point does not have: by how much it shows the past.
+    pub(super) fn lag(&self, point: u64) -> Duration {
+        let missed = self.moments.iter().find(|(_, reached)| *reached > point);
+        let since = missed.zip(self.now).map(|((then, _), now)| now.saturating_duration_since(*then));
+        since.unwrap_or_default()
+    }
+}
+
+/// So many a second, and as many at once.
+#[derive(Debug)]
+pub(super) struct Budget {
+    per_second: f64,
+    left: f64,
+    filled: Instant,
+}
+
+impl Budget {
+    pub(super) fn new(per_second: u32, now: Instant) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, left: per_second, filled: now }
+    }
+
+    /// Takes one, if there is one left.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.left = (self.left + passed * self.per_second).min(self.per_second);
+        self.filled = now;
+        let is_left = self.left >= 1.0;
+        if is_left {
+            self.left -= 1.0;
+        }
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sighting::tests::primary;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn lag_is_how_old_the_first_missed_thing_is() {
+        let start = Instant::now();
+        let mut course = Course::default();
+        assert_eq!(course.lag(0), Duration::ZERO);
+        for (second, point) in [(0, 100), (1, 200), (2, 300), (3, 300), (4, 300), (5, 400)] {
+            course.note(&primary(start + SECOND * second, 1, point));
+        }
+        assert_eq!(course.lag(400), Duration::ZERO);
+        assert_eq!(course.lag(399), Duration::ZERO, "it was only just written");
+        assert_eq!(course.lag(250), SECOND * 3, "it was there for some time");
+        assert_eq!(course.lag(150), SECOND * 4);
+        assert_eq!(course.lag(50), SECOND * 5);
+        // Nothing more is heard of the primary: nobody gets later.
+        assert_eq!(course.lag(150), SECOND * 4);
+    }
+
+    #[test]
+    fn another_timeline_begins_anew() {
+        let start = Instant::now();
+        let mut course = Course::default();
+        course.note(&primary(start, 1, 900));
+        course.note(&primary(start + SECOND, 2, 500));
+        assert_eq!(course.lag(500), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_budget_fills_with_time() {
+        let start = Instant::now();
+        let mut budget = Budget::new(2, start);
+        assert_eq!([(); 3].map(|()| budget.take(start)), [true, true, false]);
+        assert!(budget.take(start + SECOND / 2));
+        assert!(!budget.take(start + SECOND / 2));
+        assert_eq!([(); 3].map(|()| budget.take(start + SECOND * 60)), [true, true, false]);
+        assert!(!Budget::new(0, start).take(start + SECOND));
+    }
+}

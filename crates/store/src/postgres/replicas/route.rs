@@ -1,0 +1,108 @@
+//! The way of a read: to a replica that may answer it, after waiting for one, or to the primary in their place.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sql::postgres::Rendered;
+
+use super::super::PostgresStore;
+use super::super::run::{Missed, Visit};
+use super::super::wrong::Wrong;
+use super::{Choice, Replicas, Wanted};
+use crate::driver::{FallbackReason, Job, Ran};
+use crate::error::StoreError;
+
+impl PostgresStore {
+    /// Answers a read from wherever it may be answered.
+    pub(in crate::postgres) async fn read(
+        &self,
+        replicas: &Arc<Replicas>,
+        job: &Job,
+        rendered: &Rendered,
+    ) -> Result<Ran, StoreError> {
+        let wanted = replicas.wanted(job.plan.footprint.freshness, job.position.as_ref());
+        let reason = match wanted {
+            Wanted::Primary => {
+                replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
+                return self.on_primary(job, rendered, false).await;
+            }
+            Wanted::Foreign => FallbackReason::Foreign,
+            Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
+                match self.on_replica(replicas, job, rendered, 0, None).await {
+                    Ok(outcome) => return outcome,
+                    Err(reason) => reason,
+                }
+            }
+            Wanted::Replica { point, lag } => match self.on_replica(replicas, job, rendered, point, lag).await {
+                Ok(outcome) => return outcome,
+                Err(reason) => reason,
+            },
+        };
+        if !replicas.budget.lock().take(replicas.clock.monotonic()) {
+            replicas.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Busy("no replica can answer, and the primary takes no more of their reads"));
+        }
+        if let Some(count) = replicas.counters.fallbacks.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
+        self.on_primary(job, rendered, reason == FallbackReason::Foreign).await
+    }
+
+    /// Answers it from a replica; otherwise it says why none can.
+    async fn on_replica(
+        &self,
+        replicas: &Arc<Replicas>,
+        job: &Job,
+        rendered: &Rendered,
+        point: u64,
+        lag: Option<std::time::Duration>,
+    ) -> Result<Result<Ran, StoreError>, FallbackReason> {
+        let deadline = replicas.clock.monotonic() + replicas.settings.wait;
+        let (mut asked, mut tried) = (Vec::new(), Vec::new());
+        let mut sightings = None;
+        let mut has_waited = false;
+        loop {
+            let place = match replicas.choose(point, lag, &asked, &tried) {
+                Choice::Ready(place) | Choice::Unsure(place) => place,
+                Choice::Nobody if tried.is_empty() => return Err(FallbackReason::Nobody),
+                Choice::Nobody => return Err(FallbackReason::Failed),
+                Choice::Behind => {
+                    // Whoever was seen between the choice and this is looked at once more.
+                    let Some(sightings) = &mut sightings else {
+                        sightings = Some(replicas.sighted.subscribe());
+                        continue;
+                    };
+                    if !std::mem::replace(&mut has_waited, true) {
+                        replicas.counters.waits.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if !replicas.next_sighting(sightings, deadline).await {
+                        return Err(FallbackReason::Behind);
+                    }
+                    continue;
+                }
+            };
+            let Some(server) = replicas.servers.get(place) else { return Err(FallbackReason::Nobody) };
+            let Some(seen) = *server.seen.lock() else { return Err(FallbackReason::Nobody) };
+            let visit = Visit::of_replica(&server.pool, seen, point);
+            match self.visit(&visit, job, rendered).await {
+                Ok(ran) => {
+                    server.reads.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Ok(ran));
+                }
+                Err(Missed::Behind) => asked.push(place),
+                Err(Missed::Lost(StoreError::Busy(_))) => tried.push(place),
+                Err(Missed::Lost(_)) => {
+                    replicas.note_down(place);
+                    tried.push(place);
+                }
+                // A conflict with what it replays, or what only a primary does.
+                Err(Missed::Collided(_) | Missed::Elsewhere) => return Err(FallbackReason::Failed),
+                Err(Missed::Failed(error)) => return Ok(Err(error)),
+                Err(Missed::Stale | Missed::Large) => {
+                    return Ok(Err(StoreError::Engine("a statement was stale twice".to_owned())));
+                }
+            }
+        }
+    }
+}
