@@ -32,8 +32,8 @@ const SCHEMA: &str = "
     GRANT pg_read_all_stats TO gate;
     CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL);
     GRANT SELECT, INSERT, UPDATE ON notes TO anon;
-    CREATE FUNCTION slow_note(wanted bigint) RETURNS SETOF notes LANGUAGE sql STABLE AS $$
-        SELECT notes.* FROM (SELECT pg_sleep(0.3)) AS waited CROSS JOIN notes WHERE id = wanted $$;
+    CREATE FUNCTION slow_note(wanted bigint) RETURNS SETOF notes LANGUAGE plpgsql STABLE AS $$
+        BEGIN PERFORM pg_sleep(0.3); RETURN QUERY SELECT notes.* FROM notes WHERE id = wanted; END $$;
     CREATE FUNCTION dice() RETURNS double precision LANGUAGE sql VOLATILE AS 'SELECT random()';
     CREATE UNLOGGED TABLE drafts (id bigint PRIMARY KEY);
     GRANT SELECT, INSERT ON drafts TO anon;
@@ -267,6 +267,15 @@ fn commits_that_do_not_wait_for_the_disk_are_found() {
     assert_eq!(missed(&server, |id| format!("/rest/v1/notes?id=eq.{id}")), 0);
 }
 
+/// Ends a loop, also where the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn reads_survive_the_loss_of_servers() {
     const TEST: &str = "reads_survive_the_loss_of_servers";
@@ -277,23 +286,29 @@ fn reads_survive_the_loss_of_servers() {
     let written = write(&mut client, "before");
     let (id, token) = (id_of(&written), token_of(&written));
     let path = format!("/rest/v1/notes?id=eq.{id}");
-    let is_read = |client: &mut Client, token: &str| {
+    let is_read = |client: &mut Client, token: &mut String| {
         let answer = read(client, &path, Some(token));
         assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.text());
         // Whatever happens: never an answer from before.
         assert!(answer.status == 503 || answer.json()[0]["body"] == "before", "{}", answer.text());
+        if let Some(renewed) = answer.header(HEADER) {
+            renewed.clone_into(token);
+        }
         answer.status == 200
     };
+    let mut own = token.clone();
 
     // Readers go on all the while.
     let stops = AtomicBool::new(false);
     thread::scope(|scope| {
+        let stop = Stop(&stops);
         let reader = scope.spawn(|| {
             let mut client = server.client();
+            let mut token = token.clone();
             let mut longest = Duration::ZERO;
             let mut last = Instant::now();
             while !stops.load(Ordering::Relaxed) {
-                if is_read(&mut client, &token) {
+                if is_read(&mut client, &mut token) {
                     longest = longest.max(last.elapsed());
                     last = Instant::now();
                 }
@@ -302,12 +317,12 @@ fn reads_survive_the_loss_of_servers() {
         });
 
         fleet.replicas[1].kill();
-        eventually("reads after the loss of a replica", RECOVERY, || is_read(&mut client, &token));
+        eventually("reads after the loss of a replica", RECOVERY, || is_read(&mut client, &mut own));
         fleet.replicas[1].start_again();
         eventually("the replica is used again", PATIENCE, || metric(&server, "pando_replica_up") == 2.0);
 
         fleet.primary.kill();
-        eventually("reads after the loss of the primary", RECOVERY, || is_read(&mut client, &token));
+        eventually("reads after the loss of the primary", RECOVERY, || is_read(&mut client, &mut own));
         let refused = write(&mut client, "nobody takes it");
         assert_eq!(refused.status, 503, "{}", refused.text());
         assert!(refused.header("retry-after").is_some());
@@ -333,9 +348,9 @@ fn reads_survive_the_loss_of_servers() {
         let name = fleet.replicas[1].socket_folder().display().to_string();
         let start = format!("pando_replica_reads_total{{server=\"{name}");
         let before = metric(&server, &start);
-        let fresh = token_of(&after);
+        let mut fresh = token_of(&after);
         eventually("the other replica follows the new primary", PATIENCE, || {
-            assert!(is_read(&mut client, &fresh));
+            is_read(&mut client, &mut fresh);
             metric(&server, &start) > before
         });
 
@@ -347,7 +362,7 @@ fn reads_survive_the_loss_of_servers() {
         }
         assert_eq!(fleet.primary.run("SELECT count(*) FROM notes WHERE body <> 'before'").trim(), "0");
 
-        stops.store(true, Ordering::Relaxed);
+        drop(stop);
         let longest = reader.join().unwrap();
         println!("the longest time without an answer: {longest:?}");
         assert!(longest < RECOVERY, "reads stood still for {longest:?}");
@@ -428,6 +443,7 @@ fn what_is_no_replica_is_refused() {
     const TEST: &str = "what_is_no_replica_is_refused";
     let Some(mut fleet) = Fleet::start(TEST, 0, &[]) else { return };
     fleet.replicas.extend(Postgres::start());
+    fleet.replicas[0].run(SCHEMA);
     let refusal = launch().refused(&fleet.project(""));
     assert!(refusal.error.contains("is no replica of database.url"), "{}", refusal.error);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wire::Connection;
+use wire::{Connection, Event, Format, Query};
 
 /// A server as it was at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub(super) struct LogGeometry {
     segment: u64,
 }
 
+/// Becomes a member of `pg_read_all_stats` for this transaction, where the role that logs in is one but does not inherit from
+/// it: such a role, as PostgREST advises it, has to be asked to.
+const BECOME_READER: &str = "SELECT set_config('role', 'pg_read_all_stats', true)
+     WHERE CASE WHEN current_setting('server_version_num')::int >= 160000
+                THEN pg_has_role('pg_read_all_stats', 'SET') ELSE pg_has_role('pg_read_all_stats', 'MEMBER') END";
+
 /// The timeline of a primary stands in the name of its log file. A standby tells it in three places, of which the first
 /// is prompt, but only told to members of `pg_read_all_stats`; the others follow with its next restartpoint.
 const LOOK: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()),
@@ -52,27 +58,36 @@ pub(super) const REPLAYED: &str = "SELECT pg_last_wal_replay_lsn()";
 /// # Errors
 /// Those of the connection.
 pub(super) async fn look(connection: &mut Connection, at: Instant) -> Result<Option<Sighting>, wire::Error> {
-    let rows = match connection.query(LOOK, &[]).await {
-        Ok(rows) => rows,
-        Err(wire::Error::Server(_)) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Some(row) = rows.first() else { return Ok(None) };
-    let is_primary = row.get(0) == Some("f");
-    let told = row.get(if is_primary { 3 } else { 4 });
-    let timeline = told.and_then(|told| u32::from_str_radix(told, if is_primary { 16 } else { 10 }).ok());
-    let number = |column| row.get(column).and_then(|text| text.parse().ok());
-    let sighting = || {
-        Some(Sighting {
-            at,
-            system: number(1)?,
-            timeline: timeline?,
-            point: row.get(2).and_then(point)?,
-            is_primary,
-            log: LogGeometry { page: number(5)?, segment: number(6)? },
-        })
-    };
-    Ok(sighting())
+    let mut flight = connection.flight();
+    flight.execute(&Query { space: None, ..Query::new("", BECOME_READER) })?;
+    let step = flight.execute(&Query { space: None, format: Format::Text, ..Query::new("", LOOK) })?;
+    flight.sync();
+    flight.send().await?;
+    let mut told: Vec<Option<String>> = Vec::new();
+    loop {
+        match connection.next().await? {
+            Event::Row(row) if row.step() == step => {
+                told = row.iter().map(|text| text.map(|text| String::from_utf8_lossy(text).into_owned())).collect();
+            }
+            Event::Ready(_) => break,
+            _ => {}
+        }
+    }
+    Ok(read(&told, at))
+}
+
+fn read(told: &[Option<String>], at: Instant) -> Option<Sighting> {
+    let text = |column: usize| told.get(column)?.as_deref();
+    let is_primary = text(0)? == "f";
+    let timeline = text(if is_primary { 3 } else { 4 })?;
+    Some(Sighting {
+        at,
+        system: text(1)?.parse().ok()?,
+        timeline: u32::from_str_radix(timeline, if is_primary { 16 } else { 10 }).ok()?,
+        point: point(text(2)?)?,
+        is_primary,
+        log: LogGeometry { page: text(5)?.parse().ok()?, segment: text(6)?.parse().ok()? },
+    })
 }
 
 /// An LSN as it is printed, `16/B374D848`.
