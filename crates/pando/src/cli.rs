@@ -149,6 +149,20 @@ NAME.before-restore-TIME. Migrations newer than the backup are applied by the ne
         yes: bool,
     },
 
+    /// Add to a bare PostgreSQL what requests and policies need: roles, auth.uid(), grants, event triggers
+    #[command(after_help = "\
+Examples:
+  pando bootstrap --dry-run                          show the SQL that is missing, and change nothing
+  pando bootstrap --url postgres://postgres@db/gym   add it, as a role that may
+  pando bootstrap --authenticator authenticator --password-file secret
+  printenv PASSWORD | pando bootstrap --authenticator authenticator --password-file -
+
+Added, where missing: the roles anon, authenticated and service_role (which row security does not apply to); the
+schema auth with auth.uid(), auth.role(), auth.email() and auth.jwt(); USAGE of the schemas of api.schemas; event
+triggers that tell Pando of every change to the schema. All of it in one transaction, and nothing a second time.
+What is there is never changed: where it differs, that is told. A database of Supabase's needs none of it.")]
+    Bootstrap(Bootstrap),
+
     /// Look the data folder and the configuration over, and say what to do
     #[command(after_help = "\
 Examples:
@@ -249,6 +263,27 @@ statement is told, but later ones may follow from it.")]
         /// What it is about, in letters, digits and underscores
         name: String,
     },
+}
+
+/// `pando bootstrap`
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    /// The server; the same as --set database.url=URL
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Also a role to log in as that may become the others, and has no rights of its own
+    #[arg(long, value_name = "NAME")]
+    pub authenticator: Option<String>,
+    /// The file with its password, - for standard input; a role that is there keeps the one it has
+    #[arg(long, value_name = "FILE", requires = "authenticator")]
+    pub password_file: Option<PathBuf>,
+    /// Open every table, function and sequence that this role makes later to all three roles, as Supabase does; then
+    /// row security alone protects rows
+    #[arg(long)]
+    pub open_new_objects: bool,
+    /// Print the SQL that is missing; it is tried, and taken back
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `pando types …`

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod backup;
+pub mod bootstrap;
 pub mod check;
 pub mod config;
 pub mod contract;

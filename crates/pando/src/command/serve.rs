@@ -174,7 +174,11 @@ async fn bring_up_to_date(
         database::migrate_step_by_step(store, prepared, &mut tell).await?;
         return Ok(applied);
     }
-    let standing = Standing::read(store, &prepared.migrations).await?;
+    let standing = match Standing::read(store, &prepared.migrations).await {
+        // Another role migrates, which is as it should be.
+        Err(MigrationError::Failed(StoreError::Refused(_))) => return Ok(Vec::new()),
+        standing => standing?,
+    };
     if !standing.pending(&prepared.migrations)?.is_empty() {
         telemetry.report(&Advice {
             setting: "database.migrate_on_start",

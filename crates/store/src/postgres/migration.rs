@@ -1,7 +1,7 @@
 //! Migrations on a PostgreSQL server: each file as it is, in one transaction, remembered beside it. However many nodes start at
 //! once, each file is applied once: they take turns at a lock.
 
-use base::Clock;
+use base::{Clock, Failure, Kind};
 use wire::{Connection, Error};
 
 use super::failure;
@@ -25,13 +25,13 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_
 /// What was applied, oldest first; nothing where there is no table for it yet.
 pub(super) async fn applied(connection: &mut Connection) -> Result<Vec<AppliedMigration>, StoreError> {
     let exists = connection.query("SELECT to_regclass('pando.migrations') IS NOT NULL", &[]).await;
-    let exists = exists.map_err(|error| failure::of_connection(&error))?;
+    let exists = exists.map_err(|error| unread(&error))?;
     if exists.first().and_then(|row| row.get(0)) != Some("t") {
         return Ok(Vec::new());
     }
     let text = "SELECT version, name, checksum, (extract(epoch FROM applied_at) * 1000000)::bigint
                   FROM pando.migrations ORDER BY version";
-    let rows = connection.query(text, &[]).await.map_err(|error| failure::of_connection(&error))?;
+    let rows = connection.query(text, &[]).await.map_err(|error| unread(&error))?;
     let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
     let read = rows.iter().map(|row| AppliedMigration {
         version: number(row.get(0)),
@@ -40,6 +40,17 @@ pub(super) async fn applied(connection: &mut Connection) -> Result<Vec<AppliedMi
         applied_at: number(row.get(3)),
     });
     Ok(read.collect())
+}
+
+/// Only the role that migrates may see what was applied.
+fn unread(error: &Error) -> StoreError {
+    match error {
+        Error::Server(server) if server.code == "42501" => {
+            let message = "the role that logs in may not see which migrations were applied (pando.migrations)";
+            Failure::new(Kind::Forbidden, "42501", message).into()
+        }
+        other => failure::of_connection(other),
+    }
 }
 
 /// Applies a file, unless another node has done so meanwhile.

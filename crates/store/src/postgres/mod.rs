@@ -1,6 +1,7 @@
 //! A PostgreSQL server. It types values, enforces grants and row security and runs functions by itself; here its catalog is
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
+mod bootstrap;
 mod failure;
 mod introspect;
 mod listen;
@@ -27,6 +28,7 @@ use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observe
 use crate::error::StoreError;
 use pool::Pool;
 
+pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
 pub use role::{RoleSettings, role_settings};
 
 /// How a PostgreSQL server is used.
@@ -69,7 +71,7 @@ pub(crate) async fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let target = Target::parse(&settings.url, &|name| settings.environment.get(name).cloned())
-        .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+        .map_err(|error| StoreError::Address(error.to_string()))?;
     let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
     let prepared_statements = settings.prepared_statements;
     let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
