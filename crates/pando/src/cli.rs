@@ -91,7 +91,11 @@ was applied is never applied again: one that was edited is reported. The seed ru
 migrations. pando.toml is not read again; a change of it is reported, and counts after a restart.
 
 Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds)
-and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again.")]
+and exit 0; a second one stops at once. SIGHUP reads the keys for tokens and the schema again, SIGUSR1 the
+schema alone, SIGUSR2 what of the configuration can be read again: the keys.
+
+A PostgreSQL server that does not answer at the start is waited for. Requests are answered 503 (PGRST002) until
+then, /ready says no, and every attempt is logged.")]
     Serve {
         /// The address of the API; the same as --set server.listen=ADDRESS
         #[arg(long, value_name = "ADDRESS")]
@@ -103,6 +107,18 @@ and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again."
         #[arg(long)]
         watch: bool,
     },
+
+    /// Ask a running server to read its schema and its keys again
+    #[command(after_help = "\
+Examples:
+  pando reload                         ask the server of this project, at server.admin_listen
+  pando reload --admin 127.0.0.1:9001  ask another one
+  pando reload --pid 4711              send SIGHUP to a process; its log says how it went
+
+Requests go on meanwhile, and get the newer schema as soon as it is read. One that cannot be read changes
+nothing: the exit code is 1, and the server tries again by itself. On the embedded engine the schema is always
+current, and the keys alone are read again. `NOTIFY pgrst, 'reload schema'` does the same from the database.")]
+    Reload(Reload),
 
     /// Change the schema: apply migrations, see what is applied, make a new one
     #[command(
@@ -263,6 +279,17 @@ statement is told, but later ones may follow from it.")]
         /// What it is about, in letters, digits and underscores
         name: String,
     },
+}
+
+/// `pando reload`
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// The server's admin address; the same as --set server.admin_listen=ADDRESS
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "pid")]
+    pub admin: Option<String>,
+    /// The server's process, where it has no admin address
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
 }
 
 /// `pando bootstrap`

@@ -113,6 +113,7 @@ async fn open_server(
         stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
+        channel: Some(config.database.channel.clone()).filter(|channel| !channel.is_empty()),
         prepared_statements: config.database.prepared_statements as usize,
         application: config
             .database

@@ -75,6 +75,7 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
             command::backup::run(&file, force, &sources(global, environment), style, out)
         }
         Command::Restore { file, yes } => command::restore::run(&file, yes, &sources(global, environment), style, out),
+        Command::Reload(asked) => command::reload::run(&asked, &sources(global, environment), style, out),
         Command::Bootstrap(asked) => {
             let mut sources = sources(global, environment);
             if let Some(url) = asked.url.clone() {

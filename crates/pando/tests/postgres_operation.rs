@@ -10,10 +10,16 @@
 )]
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use testkit::{Cluster, Launch, Postgres, Project, Request, is_skipped};
+use testkit::{Client, Cluster, Launch, Postgres, Project, Request, Server, is_skipped};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What no output may hold.
 const CANARY: &str = "c4n4ry-passw0rd";
@@ -183,4 +189,253 @@ fn bootstrap_refuses_what_it_cannot_do() {
     assert!(process.wait_with_output().unwrap().status.success());
     let kept = postgres.run("select rolpassword like 'SCRAM-SHA-256$%' from pg_authid where rolname = 'door'");
     assert_eq!(kept, "t\n");
+}
+
+fn launch(url: &str) -> Launch {
+    Launch::new(BINARY).variable("PANDO_DATABASE_URL", url).set("log.requests", "failed")
+}
+
+fn becomes(server: &Server, path: &str, status: u16) {
+    wait_until(&format!("{path} becomes {status}"), || server.get(path).status == status);
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How often the catalog was read, with this outcome.
+fn loads(server: &Server, outcome: &str) -> u64 {
+    let sample = format!("pando_catalog_loads_total{{outcome=\"{outcome}\"}} ");
+    let metrics = server.admin("/metrics").text();
+    metrics.lines().find_map(|line| line.strip_prefix(&sample)?.parse().ok()).unwrap_or(0)
+}
+
+/// A server whose tables hang on one another, each with a row, for everybody.
+fn many_tables(postgres: &Postgres, tables: u32) {
+    postgres.run(&format!(
+        "create role anon; grant usage on schema public to anon;
+         create table t0 (id integer primary key, parent integer); insert into t0 values (1, 1);
+         do $$ begin for n in 1..{tables} loop
+           execute format('create table t%s (id integer primary key, parent integer references t%s)', n, n - 1);
+           execute format('insert into t%s values (1, 1)', n);
+         end loop; end $$;
+         grant select on all tables in schema public to anon;"
+    ));
+}
+
+/// Twenty reloads, asked for in every way, of a catalog that takes a while: no read fails, none is answered from half of it.
+#[test]
+fn reads_go_on_through_reloads() {
+    const TABLES: u32 = 1_500;
+    let Some(postgres) = is_missing("reads_go_on_through_reloads", Postgres::start()) else { return };
+    many_tables(&postgres, TABLES);
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "postgres")).start(&project);
+    let admin = server.admin_address().to_string();
+    let is_over = AtomicBool::new(false);
+    let path = format!("/t{TABLES}?select=id,t{}(id,t{}(id))", TABLES - 1, TABLES - 2);
+    let body = format!(r#"[{{"id":1,"t{}":{{"id":1,"t{}":{{"id":1}}}}}}]"#, TABLES - 1, TABLES - 2);
+    let read = |client: &mut Client| {
+        let start = Instant::now();
+        let answer = client.get(&path);
+        assert_eq!((answer.status, answer.text()), (200, body.clone()));
+        start.elapsed()
+    };
+    let mut calm: Vec<Duration> = {
+        let mut client = server.client();
+        (0..2_000).map(|_| read(&mut client)).collect()
+    };
+    let before = loads(&server, "success");
+    let mut busy: Vec<Duration> = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut client = server.client();
+            let mut times = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                times.push(read(&mut client));
+            }
+            times
+        });
+        for round in 0..20 {
+            let seen = loads(&server, "success");
+            match round % 4 {
+                0 => assert_eq!(pando(&project, &["reload", "--admin", &admin]).0, 0),
+                1 => server.signal("HUP"),
+                2 => server.signal("USR1"),
+                _ => drop(postgres.run("notify pgrst, 'reload schema'")),
+            }
+            wait_until("the catalog is read", || loads(&server, "success") > seen);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(loads(&server, "success") >= before + 20 && loads(&server, "failure") == 0);
+    let p99 = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[times.len() * 99 / 100]
+    };
+    let count = busy.len();
+    let (calm, busy) = (p99(&mut calm), p99(&mut busy));
+    println!("p99 of reads: {calm:?} calm, {busy:?} through 20 reloads of {TABLES} tables ({count} reads)");
+    assert!(count > 100 && busy < Duration::from_secs(1), "{count} reads, p99 {busy:?}");
+}
+
+/// A reload that fails changes nothing, is told and counted, and is made up for without being asked again.
+#[test]
+fn a_failed_reload_keeps_the_catalog() {
+    let Some(postgres) = is_missing("a_failed_reload_keeps_the_catalog", Postgres::start()) else { return };
+    many_tables(&postgres, 3);
+    postgres.run("create role door login noinherit; grant anon to door;");
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "door")).start(&project);
+    let admin = server.admin_address().to_string();
+    assert_eq!(server.get("/t1").status, 200);
+    // Connections that are there stay; the one for reading the catalog is refused.
+    postgres.run("alter role door connection limit 0; create table later (id integer); grant select on later to anon;");
+    let (code, told) = pando(&project, &["reload", "--admin", &admin]);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("the schema could not be read, and the older one goes on"), "{told}");
+    let line = server.wait_for("catalog-not-loaded");
+    assert!(line["error.message"].as_str().unwrap().contains("too many connections"), "{line}");
+    assert_eq!((server.get("/t1").status, server.get("/later").status), (200, 404));
+    assert!(loads(&server, "failure") >= 1);
+    postgres.run("alter role door connection limit -1");
+    becomes(&server, "/later", 200);
+}
+
+/// What bootstrap installs: changes by other hands are served without anybody's saying so, and a burst is read a few times.
+#[test]
+fn changes_are_noticed_by_themselves() {
+    const CHANGES: u64 = 200;
+    let Some(postgres) = is_missing("changes_are_noticed_by_themselves", Postgres::start()) else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    assert_eq!(pando(&project, &["bootstrap", "--url", &owner]).0, 0);
+    let server = launch(&owner).start(&project);
+    let before = loads(&server, "success");
+    // One transaction each.
+    let script: String = (0..CHANGES).map(|n| format!("create table c{n} (id integer);\n")).collect();
+    postgres.run(&(script + "grant select on c199 to anon;"));
+    becomes(&server, "/c199", 200);
+    wait_until("the last one is heard", || loads(&server, "success") > before);
+    let read = loads(&server, "success") - before;
+    assert!(read <= CHANGES / 10, "{CHANGES} changes were read {read} times");
+    postgres.run("drop table c199");
+    becomes(&server, "/c199", 404);
+    // What nobody sees from outside has nothing read.
+    thread::sleep(Duration::from_millis(300));
+    let before = loads(&server, "success");
+    postgres.run("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(loads(&server, "success"), before);
+}
+
+#[test]
+fn signals_and_notifications_read_the_configuration() {
+    let Some(postgres) = is_missing("signals_and_notifications_read_the_configuration", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "postgres")).set("database.channel", "Wake \"up\"").start(&project);
+    server.signal("USR2");
+    server.wait_for("configuration-kept");
+    let kept = || server.log().matches("configuration-kept").count();
+    postgres.run("notify \"Wake \"\"up\"\"\", 'reload config'");
+    wait_until("the keys are read", || kept() == 2);
+    postgres.run("create table later (id integer); grant select on later to anon; notify pgrst, 'reload schema';");
+    let (code, told) = pando(&project, &["reload", "--pid", &server.process_id().to_string(), "--admin", "x"]);
+    assert_eq!(code, 2, "{told}");
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.get("/later").status, 404, "another channel is listened to");
+    assert_eq!(pando(&project, &["reload", "--pid", &server.process_id().to_string()]).0, 0);
+    becomes(&server, "/later", 200);
+    let (code, told) = pando(&project, &["reload", "--admin", "127.0.0.1:1"]);
+    assert!(code == 1 && told.contains("does not answer"), "{told}");
+}
+
+/// On the embedded engine there are the keys to read, and the schema is always current.
+#[test]
+fn the_embedded_engine_reloads_as_well() {
+    let project =
+        Project::of(CONFIGURATION, "create table notes (id integer primary key); grant select on notes to anon;");
+    let server = Launch::new(BINARY).start(&project);
+    let before = loads(&server, "success");
+    let (code, told) = pando(&project, &["reload", "--admin", &server.admin_address().to_string()]);
+    assert_eq!(code, 0, "{told}");
+    server.wait_for("keys-loaded");
+    for signal in ["HUP", "USR1", "USR2"] {
+        server.signal(signal);
+    }
+    server.wait_for("configuration-kept");
+    assert_eq!((server.get("/notes").status, loads(&server, "success")), (200, before));
+}
+
+/// Both are started at once, and the database is there last.
+#[test]
+fn a_database_that_comes_later_is_waited_for() {
+    let Some(mut postgres) = is_missing("a_database_that_comes_later_is_waited_for", Postgres::start()) else { return };
+    many_tables(&postgres, 1);
+    postgres.stop();
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_later.sql", "create table later (id integer); grant select on later to anon;");
+    let server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    for _ in 0..3 {
+        let answer = server.get("/t1");
+        assert_eq!((answer.status, answer.code().as_str(), answer.header("retry-after")), (503, "PGRST002", Some("2")));
+    }
+    let ready = server.admin("/ready");
+    assert_eq!((ready.status, ready.json()["reason"].as_str()), (503, Some("the database was not reached yet")));
+    assert_eq!(server.admin("/live").status, 200);
+    let (code, told) = pando(&project, &["reload", "--admin", &server.admin_address().to_string()]);
+    assert!(code == 1 && told.contains("not reached yet"), "{told}");
+    wait_until("it is tried again", || server.log().matches("database-unavailable").count() >= 2);
+    postgres.start_again();
+    server.wait_until_ready();
+    assert_eq!((server.get("/t1").status, server.get("/later").status), (200, 200));
+    // Gone again, it is not ready, and comes back by itself.
+    postgres.stop();
+    wait_until("it is not ready", || server.admin("/ready").status == 503);
+    postgres.start_again();
+    server.wait_until_ready();
+    assert_eq!(server.stop().0, 0);
+}
+
+#[test]
+fn a_database_that_lets_nobody_in_is_told_loudly() {
+    let cluster = Cluster::new().tcp().access("host all all 127.0.0.1/32 scram-sha-256");
+    let Some(postgres) = is_missing("a_database_that_lets_nobody_in_is_told_loudly", cluster.start()) else { return };
+    many_tables(&postgres, 1);
+    postgres.run(&format!("create role door login noinherit password '{CANARY}'; grant anon to door;"));
+    let project = Project::new(CONFIGURATION);
+    let door = format!("postgres://door@127.0.0.1:{}/postgres", postgres.port());
+    let server = launch(&door).variable("PGPASSWORD", "wr0ng-0ne").start_unready(&project);
+    let error = server.wait_for("database-unavailable")["error.message"].as_str().unwrap().to_owned();
+    assert!(error.contains("password authentication failed for user \"door\""), "{error}");
+    assert!(!server.log().contains("wr0ng-0ne"));
+    postgres.run("alter role door password 'wr0ng-0ne'");
+    server.wait_until_ready();
+    assert_eq!(server.get("/t1").status, 200);
+
+    // Nothing will make an address readable; and who is told to stop while waiting stops.
+    let refusal = launch("postgres://127.0.0.1:port/x").refused(&project);
+    assert_eq!(refusal.code, 5, "{}", refusal.error);
+    assert!(refusal.error.contains("database.url cannot be used"), "{}", refusal.error);
+    let waiting = launch("postgres://nobody@127.0.0.1:1/x").start_unready(&project);
+    assert_eq!(waiting.stop().0, 0);
+}
+
+/// A migration that is refused ends the process also where the database came later.
+#[test]
+fn a_refused_migration_ends_a_late_start() {
+    let Some(mut postgres) = is_missing("a_refused_migration_ends_a_late_start", Postgres::start()) else { return };
+    postgres.stop();
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_wrong.sql", "create table wrong (id nonsense);");
+    let mut server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    assert_eq!(server.get("/wrong").status, 503);
+    postgres.start_again();
+    assert_eq!(server.wait().code(), Some(4));
 }

@@ -9,4 +9,4 @@ mod path;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
-pub use path::{Service, Settings};
+pub use path::{Service, Settings, refuse};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, Gauges, Job, Migration, MigrationScript, Observer, Operation, Piece, Ran,
-    Rendered, Reply, RequestFacts, Store,
+    AppliedMigration, Body, BoxFuture, CatalogReading, Gauges, Job, Migration, MigrationScript, Observer, Operation,
+    Piece, Ran, Rendered, Reply, RequestFacts, Store,
 };
 pub use error::StoreError;
 pub use postgres::{

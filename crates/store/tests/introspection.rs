@@ -52,6 +52,7 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         max_buffered_bytes: 1 << 20,
         extra_search_path: Vec::new(),
         application: Vec::new(),
+        channel: None,
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

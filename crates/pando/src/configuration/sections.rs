@@ -89,6 +89,9 @@ pub struct Database {
     /// On a PostgreSQL server: settings that every request's transaction gets, as functions and policies read them with
     /// `current_setting('app.settings.name')`. A name has a dot in it; values are never shown.
     pub application_settings: BTreeMap<String, SecretText>,
+    /// On a PostgreSQL server: the channel on which Pando listens for `NOTIFY pgrst, 'reload schema'`, and reads the schema
+    /// again (PostgREST's `db-channel`). Empty listens for nothing, as a pooler in transaction mode needs it.
+    pub channel: String,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -141,6 +144,7 @@ impl Default for Database {
             extra_search_path: vec!["public".to_owned()],
             prepared_statements: 256,
             application_settings: BTreeMap::new(),
+            channel: "pgrst".to_owned(),
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,

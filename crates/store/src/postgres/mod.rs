@@ -8,6 +8,7 @@ mod listen;
 mod migration;
 mod output;
 mod pool;
+mod reload;
 mod role;
 mod run;
 mod session;
@@ -27,6 +28,7 @@ use wire::Target;
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
 use pool::Pool;
+use reload::Reloading;
 
 pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
 pub use role::{RoleSettings, role_settings};
@@ -54,12 +56,15 @@ pub struct Settings {
     pub extra_search_path: Vec<String>,
     /// Settings that every transaction gets (PostgREST's `app.settings.*`).
     pub application: Vec<(String, String)>,
+    /// The channel on which the server is told of changes of the schema; `None` listens for nothing.
+    pub channel: Option<String>,
 }
 
 pub(crate) struct PostgresStore {
     settings: Settings,
     pool: Arc<Pool>,
     catalog: ArcSwap<Catalog>,
+    reloading: Reloading,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -76,27 +81,23 @@ pub(crate) async fn open(
     let prepared_statements = settings.prepared_statements;
     let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
     let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
-    let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
+    let catalog = ArcSwap::from_pointee(Catalog::default());
+    let store = PostgresStore { settings, pool, catalog, reloading: Reloading::new(), clock, observer };
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
     let mut first = store.pool.connect_apart().await?;
-    // A standby takes no LISTEN.
-    let listening = listen::begin(&mut first).await.is_ok().then_some(first);
-    store.reload().await?;
+    let listening = match &store.settings.channel {
+        // A standby takes no LISTEN.
+        Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
+        None => None,
+    };
+    store.load_catalog().await?;
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
+    tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
     Ok(store)
 }
 
 impl PostgresStore {
-    /// Reads the catalog anew and puts it in its place.
-    async fn reload(&self) -> Result<(), StoreError> {
-        let mut lease = self.pool.take(false).await?;
-        let read = introspect::snapshot(lease.connection()?).await;
-        let snapshot = read.map_err(|error| failure::of_connection(&error))?;
-        self.catalog.store(Arc::new(Catalog::new(snapshot)));
-        Ok(())
-    }
-
     /// The schemas that names without one are looked for in, quoted.
     fn search_path(&self, schema: &str) -> String {
         let mut path = String::new();
@@ -152,8 +153,12 @@ impl Store for PostgresStore {
             // A connection of its own: a migration may set what it likes.
             let mut connection = self.pool.connect_apart().await?;
             migration::apply(&mut connection, &migration, self.clock.as_ref()).await?;
-            self.reload().await
+            self.load_catalog().await.map(drop)
         })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.reloading.reload())
     }
 
     fn gauges(&self) -> Gauges {
