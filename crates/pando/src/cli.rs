@@ -125,8 +125,9 @@ current, and the keys alone are read again. `NOTIFY pgrst, 'reload schema'` does
         subcommand,
         after_help = "\
 A migration is a file in migrations/ named by a number and a word or two, 0002_add_walls.sql, written in
-PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction, and once:
-Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
+PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction (unless its first
+line is `-- pando: no transaction`, for CREATE INDEX CONCURRENTLY on a PostgreSQL server), and once: Pando
+remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
     )]
     Migrate(Migrate),
 
@@ -265,13 +266,21 @@ pub enum Migrate {
 Examples:
   pando migrate check            one line for each statement; what is refused, and what to write instead
   pando migrate check --json     the same for programs
+  pando migrate check --strict   in CI: ends with 4 when there are warnings
 
-All files are read, applied or not. It ends with 4 when something is refused: not only the first such
-statement is told, but later ones may follow from it.")]
+All files are read, applied or not. Where database.url names a file it ends with 4 when something is refused:
+not only the first such statement is told, but later ones may follow from it.
+
+It warns of what would hurt a database in use: locks and rewrites on a PostgreSQL server, policies and foreign
+keys without an index or without row security on both. A comment above a statement silences a warning:
+  -- pando: allow set-not-null")]
     Check {
         /// Print one JSON document
         #[arg(long)]
         json: bool,
+        /// Take warnings for errors
+        #[arg(long)]
+        strict: bool,
     },
     /// Make an empty migration file with the next number
     #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]

@@ -114,6 +114,8 @@ async fn open_server(
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
         channel: Some(config.database.channel.clone()).filter(|channel| !channel.is_empty()),
+        migration_lock_timeout: Duration::from_millis(u64::from(config.database.migration_lock_timeout_ms)),
+        migration_lock_attempts: config.database.migration_lock_attempts,
         prepared_statements: config.database.prepared_statements as usize,
         application: config
             .database

@@ -439,3 +439,120 @@ fn a_refused_migration_ends_a_late_start() {
     postgres.start_again();
     assert_eq!(server.wait().code(), Some(4));
 }
+
+/// A migration that waits for a lock lets those behind it go on, and gets through when the lock is free.
+#[test]
+fn a_migration_that_waits_for_a_lock_holds_nobody_up() {
+    let Some(postgres) = is_missing("a_migration_that_waits_for_a_lock_holds_nobody_up", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let server = launch(&owner).start(&project);
+    project.write("migrations/0001_more.sql", "alter table t1 add column more integer;");
+    let database = format!("database.url={owner}");
+    let up = |attempts: &str| {
+        let attempts = format!("database.migration_lock_attempts={attempts}");
+        let bound = "database.migration_lock_timeout_ms=200";
+        pando(&project, &["migrate", "up", "--set", &database, "--set", bound, "--set", &attempts])
+    };
+    thread::scope(|scope| {
+        let holds = |seconds: &str| {
+            let script = format!("begin; lock table t1 in access share mode; select pg_sleep({seconds}); commit;");
+            let postgres = &postgres;
+            let held = scope.spawn(move || postgres.run(&script));
+            wait_until("the lock is held", || {
+                postgres.run("select count(*) from pg_locks where relation = 't1'::regclass") != "0\n"
+            });
+            held
+        };
+        let held = holds("4");
+        let (code, told) = up("2");
+        assert_eq!(code, 4, "{told}");
+        assert!(told.contains("lock timeout [55P03]; somebody holds a lock on the table"), "{told}");
+        held.join().unwrap();
+        let held = holds("3");
+        let migrated = scope.spawn(|| up("50"));
+        let mut longest = Duration::ZERO;
+        while !migrated.is_finished() {
+            let start = Instant::now();
+            assert_eq!(server.get("/t1?select=id").status, 200);
+            longest = longest.max(start.elapsed());
+        }
+        let (code, told) = migrated.join().unwrap();
+        assert_eq!(code, 0, "{told}");
+        assert!(longest < Duration::from_millis(1_500), "a read waited {longest:?} behind the migration");
+        held.join().unwrap();
+    });
+    becomes(&server, "/t1?select=more", 200);
+}
+
+#[test]
+fn a_file_may_run_without_a_transaction() {
+    let Some(postgres) = is_missing("a_file_may_run_without_a_transaction", Postgres::start()) else { return };
+    many_tables(&postgres, 1);
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let up = || pando(&project, &["migrate", "up", "--set", &format!("database.url={owner}")]);
+    project.write("migrations/0001_index.sql", "create index concurrently quick on t1 (parent);");
+    let (code, told) = up();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("whose first line is `-- pando: no transaction`"), "{told}");
+    let wrong = "-- pando: no transaction\ncreate index concurrently if not exists quick on t1 (parent);\n\
+                 select 'a;b';\n\ncreate index concurrently on t1\n  (nothing);";
+    project.write("migrations/0001_index.sql", wrong);
+    let (code, told) = up();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("line 5: column \"nothing\" does not exist"), "{told}");
+    assert!(told.contains("the statements before it remain"), "{told}");
+    project.write("migrations/0001_index.sql", wrong.replace("nothing", "parent"));
+    assert_eq!(up().0, 0);
+    assert_eq!(postgres.run("select count(*) from pg_index where indrelid = 't1'::regclass and indisvalid"), "3\n");
+    assert!(up().1.contains("nothing to do"));
+
+    // The same file on the embedded engine, whose migrations are transactions all the same.
+    let project = Project::of(CONFIGURATION, "create table t1 (id integer primary key, parent integer);");
+    project.write(
+        "migrations/0002_index.sql",
+        "-- pando: no transaction\ncreate index concurrently quick on t1 (parent);",
+    );
+    let (code, told) = pando(&project, &["migrate", "up"]);
+    assert_eq!(code, 0, "{told}");
+}
+
+/// The linter with the target that the configuration names: of locks it speaks where there is a server alone.
+#[test]
+fn migrations_are_looked_over() {
+    let project = Project::of(
+        CONFIGURATION,
+        "create table notes (id bigint primary key, owner uuid, words text[]);
+         alter table notes enable row level security;
+         create policy own on notes using (owner = auth.uid());",
+    );
+    project.write(
+        "migrations/0002_change.sql",
+        "create index on notes (words);\nalter table notes add column a text not null;\n",
+    );
+    // A server that is not there: no database is asked.
+    let check = |more: &[&str]| {
+        pando(&project, &[&["migrate", "check", "--set", "database.url=postgres://127.0.0.1:1/x"], more].concat())
+    };
+    let (code, told) = check(&[]);
+    assert_eq!(code, 0, "what the embedded engine refuses is no failure here: {told}");
+    for expected in [
+        "0001_init.sql:3: warning: the policy own of notes asks for the caller anew for every row [auth-per-row]\n    instead: wrap it",
+        "0001_init.sql:3: warning: a policy compares notes.owner, and no index begins with it [policy-without-index]",
+        "0002_change.sql:1: warning: nobody can write to notes for as long as the index is built [index-without-concurrently]",
+        "0002_change.sql:2: warning: notes has rows",
+        "4 warnings; `-- pando: allow RULE`",
+    ] {
+        assert!(told.contains(expected), "{expected} in\n{told}");
+    }
+    let (code, told) = check(&["--strict"]);
+    assert!(code == 4 && told.contains("4 warnings, and --strict"), "{told}");
+    let (_, json) = check(&["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["counts"]["warnings"], &report["warnings"][0]["rule"]), (&4.into(), &"auth-per-row".into()));
+    let (code, told) = pando(&project, &["migrate", "check"]);
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("[policy-without-index]") && told.contains("\n1 warning;"), "{told}");
+}

@@ -53,6 +53,8 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         extra_search_path: Vec::new(),
         application: Vec::new(),
         channel: None,
+        migration_lock_timeout: Duration::from_secs(3),
+        migration_lock_attempts: 1,
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

@@ -92,6 +92,11 @@ pub struct Database {
     /// On a PostgreSQL server: the channel on which Pando listens for `NOTIFY pgrst, 'reload schema'`, and reads the schema
     /// again (PostgREST's `db-channel`). Empty listens for nothing, as a pooler in transaction mode needs it.
     pub channel: String,
+    /// On a PostgreSQL server: how many milliseconds a statement of a migration waits for a lock, while everybody who comes
+    /// after it waits as well. Then its file is taken back and tried again. 0 waits without end.
+    pub migration_lock_timeout_ms: u32,
+    /// On a PostgreSQL server: how often a migration is tried that gets no lock, with longer and longer pauses.
+    pub migration_lock_attempts: u32,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -145,6 +150,8 @@ impl Default for Database {
             prepared_statements: 256,
             application_settings: BTreeMap::new(),
             channel: "pgrst".to_owned(),
+            migration_lock_timeout_ms: 3_000,
+            migration_lock_attempts: 10,
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,

@@ -58,6 +58,10 @@ pub struct Settings {
     pub application: Vec<(String, String)>,
     /// The channel on which the server is told of changes of the schema; `None` listens for nothing.
     pub channel: Option<String>,
+    /// How long a statement of a migration waits for a lock; zero is without end.
+    pub migration_lock_timeout: Duration,
+    /// How often a migration is tried that gets no lock.
+    pub migration_lock_attempts: u32,
 }
 
 pub(crate) struct PostgresStore {
@@ -152,7 +156,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             // A connection of its own: a migration may set what it likes.
             let mut connection = self.pool.connect_apart().await?;
-            migration::apply(&mut connection, &migration, self.clock.as_ref()).await?;
+            migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
             self.load_catalog().await.map(drop)
         })
     }
