@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::Readiness;
@@ -17,19 +17,28 @@ Pando, admin address
 /metrics  OpenMetrics text for Prometheus
 /live     200 as long as the process runs
 /ready    200 when requests are answered, otherwise 503 with the reason
+/reload   POST with a header Pando-Admin: reads the schema and the keys for tokens again
 ";
 
+/// A header that only a program of the operator's sends: a page in a browser on the same machine cannot, without asking first.
+const ASKED: &str = "pando-admin";
+
 /// Answers a request on the admin address.
-pub(crate) fn answer(
-    method: &Method,
-    path: &str,
+pub(crate) async fn answer<B>(
+    request: &Request<B>,
     shared: &Shared,
     readiness: &impl Readiness,
 ) -> Response<Full<Bytes>> {
+    let (method, path) = (request.method(), request.uri().path());
+    if path == "/reload" {
+        return match (method == Method::POST, request.headers().contains_key(ASKED)) {
+            (true, true) => reload(readiness).await,
+            (true, false) => respond(StatusCode::FORBIDDEN, TEXT, "Send a header Pando-Admin\n".to_owned()),
+            (false, _) => wrong_method("Only POST\n", "POST"),
+        };
+    }
     if method != Method::GET && method != Method::HEAD {
-        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD\n".to_owned());
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return wrong_method("Only GET and HEAD\n", "GET, HEAD");
     }
     match path {
         "/" => respond(StatusCode::OK, TEXT, INDEX.to_owned()),
@@ -37,15 +46,29 @@ pub(crate) fn answer(
         "/live" => respond(StatusCode::OK, JSON, "{\"status\":\"live\"}\n".to_owned()),
         "/ready" => match ready(shared, readiness) {
             Ok(()) => respond(StatusCode::OK, JSON, "{\"status\":\"ready\"}\n".to_owned()),
-            Err(reason) => {
-                // A fixed sentence of ours; quotes in it would only break the JSON.
-                let reason = reason.replace(['"', '\\'], "'");
-                let body = format!("{{\"status\":\"unready\",\"reason\":\"{reason}\"}}\n");
-                respond(StatusCode::SERVICE_UNAVAILABLE, JSON, body)
-            }
+            Err(reason) => failed("unready", reason),
         },
-        _ => respond(StatusCode::NOT_FOUND, TEXT, "There are /metrics, /live and /ready\n".to_owned()),
+        _ => respond(StatusCode::NOT_FOUND, TEXT, "There are /metrics, /live, /ready and /reload\n".to_owned()),
     }
+}
+
+async fn reload(readiness: &impl Readiness) -> Response<Full<Bytes>> {
+    match readiness.reload().await {
+        Ok(()) => respond(StatusCode::OK, JSON, "{\"status\":\"reloaded\"}\n".to_owned()),
+        Err(reason) => failed("failed", reason),
+    }
+}
+
+fn failed(status: &'static str, reason: &'static str) -> Response<Full<Bytes>> {
+    // A fixed sentence of ours; quotes in it would only break the JSON.
+    let reason = reason.replace(['"', '\\'], "'");
+    respond(StatusCode::SERVICE_UNAVAILABLE, JSON, format!("{{\"status\":\"{status}\",\"reason\":\"{reason}\"}}\n"))
+}
+
+fn wrong_method(text: &str, allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, text.to_owned());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn ready(shared: &Shared, readiness: &impl Readiness) -> Result<(), &'static str> {

@@ -13,13 +13,21 @@ impl<H: Handler> Handler for std::sync::Arc<H> {
     }
 }
 
-/// Says whether requests can be answered, for `/ready`.
+/// Says whether requests can be answered, for `/ready`; and what else an operator asks of the admin address.
 pub trait Readiness: Send + Sync + 'static {
     /// `Ok`, or the reason why not, in a few fixed words. Called for every probe: quick, and never waiting.
     ///
     /// # Errors
     /// The reason why requests cannot be answered.
     fn check(&self) -> Result<(), &'static str>;
+
+    /// Reads again what may change while the server runs, for `POST /reload` on the admin address.
+    ///
+    /// # Errors
+    /// Why it could not be, in a few fixed words; what was there before goes on.
+    fn reload(&self) -> impl Future<Output = Result<(), &'static str>> + Send {
+        std::future::ready(Err("nothing here can be read again"))
+    }
 }
 
 impl<F: Fn() -> Result<(), &'static str> + Send + Sync + 'static> Readiness for F {

@@ -210,9 +210,12 @@ async fn serve_admin<R: Readiness>(
         tokio::spawn(async move {
             let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<crate::watch::Activity>| {
                 activity.request_began();
-                let response = admin::answer(request.method(), request.uri().path(), &shared, &*readiness);
-                activity.request_ended();
-                std::future::ready(response)
+                let (shared, readiness) = (shared.clone(), readiness.clone());
+                async move {
+                    let response = admin::answer(&request, &shared, &*readiness).await;
+                    activity.request_ended();
+                    response
+                }
             };
             let _reason = connection::serve(socket, &limits, watch, answer).await;
             drop(place);

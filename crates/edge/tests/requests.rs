@@ -233,6 +233,9 @@ fn the_admin_address() {
         ("GET", "/zones", 404),
         ("POST", "/metrics", 405),
         ("DELETE", "/", 405),
+        ("GET", "/reload", 405),
+        // What a page in a browser could send: without the header that makes it ask first.
+        ("POST", "/reload", 403),
     ] {
         assert_eq!(server.admin(method, path).status, status, "{method} {path}");
     }

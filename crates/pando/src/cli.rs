@@ -91,7 +91,11 @@ was applied is never applied again: one that was edited is reported. The seed ru
 migrations. pando.toml is not read again; a change of it is reported, and counts after a restart.
 
 Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds)
-and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again.")]
+and exit 0; a second one stops at once. SIGHUP reads the keys for tokens and the schema again, SIGUSR1 the
+schema alone, SIGUSR2 what of the configuration can be read again: the keys.
+
+A PostgreSQL server that does not answer at the start is waited for. Requests are answered 503 (PGRST002) until
+then, /ready says no, and every attempt is logged.")]
     Serve {
         /// The address of the API; the same as --set server.listen=ADDRESS
         #[arg(long, value_name = "ADDRESS")]
@@ -104,13 +108,26 @@ and exit 0; a second one stops at once. SIGHUP reads the keys for tokens again."
         watch: bool,
     },
 
+    /// Ask a running server to read its schema and its keys again
+    #[command(after_help = "\
+Examples:
+  pando reload                         ask the server of this project, at server.admin_listen
+  pando reload --admin 127.0.0.1:9001  ask another one
+  pando reload --pid 4711              send SIGHUP to a process; its log says how it went
+
+Requests go on meanwhile, and get the newer schema as soon as it is read. One that cannot be read changes
+nothing: the exit code is 1, and the server tries again by itself. On the embedded engine the schema is always
+current, and the keys alone are read again. `NOTIFY pgrst, 'reload schema'` does the same from the database.")]
+    Reload(Reload),
+
     /// Change the schema: apply migrations, see what is applied, make a new one
     #[command(
         subcommand,
         after_help = "\
 A migration is a file in migrations/ named by a number and a word or two, 0002_add_walls.sql, written in
-PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction, and once:
-Pando remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
+PostgreSQL's SQL. Files are applied in the order of their numbers, each in one transaction (unless its first
+line is `-- pando: no transaction`, for CREATE INDEX CONCURRENTLY on a PostgreSQL server), and once: Pando
+remembers the SHA-256 of each and refuses to go on when an applied file was changed or is gone."
     )]
     Migrate(Migrate),
 
@@ -148,6 +165,20 @@ NAME.before-restore-TIME. Migrations newer than the backup are applied by the ne
         #[arg(long, short)]
         yes: bool,
     },
+
+    /// Add to a bare PostgreSQL what requests and policies need: roles, auth.uid(), grants, event triggers
+    #[command(after_help = "\
+Examples:
+  pando bootstrap --dry-run                          show the SQL that is missing, and change nothing
+  pando bootstrap --url postgres://postgres@db/gym   add it, as a role that may
+  pando bootstrap --authenticator authenticator --password-file secret
+  printenv PASSWORD | pando bootstrap --authenticator authenticator --password-file -
+
+Added, where missing: the roles anon, authenticated and service_role (which row security does not apply to); the
+schema auth with auth.uid(), auth.role(), auth.email() and auth.jwt(); USAGE of the schemas of api.schemas; event
+triggers that tell Pando of every change to the schema. All of it in one transaction, and nothing a second time.
+What is there is never changed: where it differs, that is told. A database of Supabase's needs none of it.")]
+    Bootstrap(Bootstrap),
 
     /// Look the data folder and the configuration over, and say what to do
     #[command(after_help = "\
@@ -235,13 +266,21 @@ pub enum Migrate {
 Examples:
   pando migrate check            one line for each statement; what is refused, and what to write instead
   pando migrate check --json     the same for programs
+  pando migrate check --strict   in CI: ends with 4 when there are warnings
 
-All files are read, applied or not. It ends with 4 when something is refused: not only the first such
-statement is told, but later ones may follow from it.")]
+All files are read, applied or not. Where database.url names a file it ends with 4 when something is refused:
+not only the first such statement is told, but later ones may follow from it.
+
+It warns of what would hurt a database in use: locks and rewrites on a PostgreSQL server, policies and foreign
+keys without an index or without row security on both. A comment above a statement silences a warning:
+  -- pando: allow set-not-null")]
     Check {
         /// Print one JSON document
         #[arg(long)]
         json: bool,
+        /// Take warnings for errors
+        #[arg(long)]
+        strict: bool,
     },
     /// Make an empty migration file with the next number
     #[command(after_help = "Example:\n  pando migrate new add_walls        makes migrations/0002_add_walls.sql")]
@@ -249,6 +288,38 @@ statement is told, but later ones may follow from it.")]
         /// What it is about, in letters, digits and underscores
         name: String,
     },
+}
+
+/// `pando reload`
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// The server's admin address; the same as --set server.admin_listen=ADDRESS
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "pid")]
+    pub admin: Option<String>,
+    /// The server's process, where it has no admin address
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+}
+
+/// `pando bootstrap`
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    /// The server; the same as --set database.url=URL
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Also a role to log in as that may become the others, and has no rights of its own
+    #[arg(long, value_name = "NAME")]
+    pub authenticator: Option<String>,
+    /// The file with its password, - for standard input; a role that is there keeps the one it has
+    #[arg(long, value_name = "FILE", requires = "authenticator")]
+    pub password_file: Option<PathBuf>,
+    /// Open every table, function and sequence that this role makes later to all three roles, as Supabase does; then
+    /// row security alone protects rows
+    #[arg(long)]
+    pub open_new_objects: bool,
+    /// Print the SQL that is missing; it is tried, and taken back
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `pando types …`

@@ -75,6 +75,14 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
             command::backup::run(&file, force, &sources(global, environment), style, out)
         }
         Command::Restore { file, yes } => command::restore::run(&file, yes, &sources(global, environment), style, out),
+        Command::Reload(asked) => command::reload::run(&asked, &sources(global, environment), style, out),
+        Command::Bootstrap(asked) => {
+            let mut sources = sources(global, environment);
+            if let Some(url) = asked.url.clone() {
+                sources.flags.push(("database.url".to_owned(), url, "--url".to_owned()));
+            }
+            command::bootstrap::run(&asked, &sources, style, out)
+        }
         Command::Doctor { json } => command::doctor::run(json, &sources(global, environment), style, out),
         Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),
         Command::Token(token) => command::token::run(&token, &sources(global, environment), out),

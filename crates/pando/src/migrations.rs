@@ -84,6 +84,12 @@ pub enum MigrationError {
         /// Of how many.
         total: usize,
     },
+    /// Statements would hurt a database in use; they were told one by one.
+    #[error("{count} warnings, and --strict; they stand above")]
+    Warned {
+        /// How many.
+        count: usize,
+    },
     /// The database refused it.
     #[error("{0}")]
     Failed(store::StoreError),

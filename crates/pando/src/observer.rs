@@ -3,25 +3,33 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use catalog::Catalog;
 use identity::KeyEvent;
-use store::{Observer, Operation, ReplicasGauges, Store};
+use store::{CatalogReading, Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
-    DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading, QueueReading, ReplicaChanged, ReplicaReading,
-    SlowQuery, Telemetry, WritesCommitted,
+    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading,
+    QueueReading, ReplicaChanged, ReplicaReading, SlowQuery, Telemetry, WritesCommitted,
 };
+use tokio::sync::Notify;
 
 /// Reports the database's work.
 pub struct DatabaseObserver {
     telemetry: Arc<Telemetry>,
     /// From when on a statement is slow; `None` when slow ones are not logged.
     slow: Option<Duration>,
+    configuration: Arc<Notify>,
 }
 
 impl DatabaseObserver {
     /// An observer that calls statements slow from `slow_query_ms` milliseconds on; never when it is 0.
     pub fn new(telemetry: Arc<Telemetry>, slow_query_ms: u32) -> Self {
         let slow = (slow_query_ms > 0).then(|| Duration::from_millis(u64::from(slow_query_ms)));
-        Self { telemetry, slow }
+        Self { telemetry, slow, configuration: Arc::default() }
+    }
+
+    /// Who is told when the configuration is to be read again.
+    pub fn configuration(&self) -> Arc<Notify> {
+        self.configuration.clone()
     }
 }
 
@@ -53,6 +61,25 @@ impl Observer for DatabaseObserver {
     fn replica(&self, server: &str, reason: Option<&'static str>) {
         self.telemetry.report(&ReplicaChanged { server, reason });
     }
+
+    fn catalog_read(&self, reading: &CatalogReading<'_>) {
+        let duration = reading.duration;
+        match reading.outcome {
+            Ok(catalog) => self.telemetry.report(&catalog_loaded(catalog, duration)),
+            Err(error) => self.telemetry.report(&CatalogNotLoaded { error: &error.to_string(), duration }),
+        }
+    }
+
+    fn configuration_wanted(&self) {
+        self.configuration.notify_one();
+    }
+}
+
+/// What is told of a catalog that counts from now on.
+pub fn catalog_loaded(catalog: &Catalog, duration: Duration) -> CatalogLoaded {
+    let relations = &catalog.snapshot().relations;
+    let relationships = relations.keys().map(|name| catalog.relationships_from(name).len() as u64).sum();
+    CatalogLoaded { relations: relations.len() as u64, relationships, duration }
 }
 
 /// An observer for commands that have no telemetry.

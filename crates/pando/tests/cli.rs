@@ -49,6 +49,8 @@ fn help_teaches() {
         "migrate",
         "backup",
         "restore",
+        "bootstrap",
+        "reload",
         "doctor",
         "completions",
         "config",
@@ -68,6 +70,8 @@ fn help_teaches() {
         (&["serve", "--help"], "--watch looks at the folder of migrations"),
         (&["backup", "--help"], "of one moment"),
         (&["restore", "--help"], "before-restore-TIME"),
+        (&["reload", "--help"], "NOTIFY pgrst"),
+        (&["bootstrap", "--help"], "What is there is never changed"),
         (&["doctor", "--help"], "It changes nothing"),
         (&["completions", "--help"], "bash-completion"),
         (&["migrate", "--help"], "SHA-256"),
@@ -93,14 +97,19 @@ fn exit_codes() {
     fs::write(path.join("foreign.db"), "this is no database, but a text that is long enough to be one").unwrap();
     fs::create_dir(path.join("bad")).unwrap();
     fs::write(path.join("bad/0001_x.sql"), "create table t (id int);\ncreate trigger;\n").unwrap();
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&["config", "check"], 0, ""),
         (&["init"], 1, "is not empty"),
         (&["surf"], 2, "surf"),
         (&["token", "--expires", "soon"], 2, "90s, 30m, 12h, 30d or never"),
         (&["config", "show", "--set", "api.max_row=1"], 3, "did you mean max_rows?"),
         (&["config", "check", "--config", "nowhere.toml"], 3, "nowhere.toml: there is no such file"),
-        (&["serve", "--set", "database.url=postgres://u:secret@127.0.0.1:1/d"], 5, "cannot connect to PostgreSQL"),
+        (
+            &["migrate", "up", "--set", "database.url=postgres://u:secret@127.0.0.1:1/d"],
+            5,
+            "cannot connect to PostgreSQL",
+        ),
+        (&["serve", "--set", "database.url=postgres://u:secret@127.0.0.1:x/d"], 5, "database.url cannot be used"),
         (&["token", "--set", "auth.jwt_secret="], 3, "auth.jwt_secret: is not set"),
         (
             &["migrate", "up", "--set", "database.migrations=bad", "--set", "database.url=sqlite:x.db"],

@@ -112,7 +112,7 @@ fn the_corpus_is_answered_as_with_a_pando_toml() {
     assert!(differ.len() < 20, "{differ:?}");
     assert_eq!(differ, differences(&[("main", &other)]).0);
     let log = server.log();
-    assert!(log.contains("warning: db-channel-enabled: "), "{log}");
+    assert!(log.contains("warning: db-hoisted-tx-settings: ") && !log.contains("warning: db-channel"), "{log}");
     assert!(!log.contains(CANARY) && !log.contains(SECRET), "a secret is told: {log}");
 }
 
@@ -233,7 +233,7 @@ fn settings_in_the_database_win() {
     for signal in ["USR1", "USR2"] {
         server.signal(signal);
     }
-    assert_eq!(server.wait_for("advice")["pando.setting"], "--postgrest");
+    server.wait_for("configuration-kept");
     assert_eq!(parcels(&server).code(), "PGRST302");
     drop(server);
 

@@ -10,4 +10,4 @@ mod position;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
-pub use path::{Service, Settings};
+pub use path::{Service, Settings, refuse};

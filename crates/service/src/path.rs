@@ -268,6 +268,11 @@ impl BodyStream for Pieces {
     }
 }
 
+/// Answers a request with a refusal, where there is no [`Service`] yet that could answer it.
+pub fn refuse(request: Request, failure: &Failure) -> Answer {
+    refused(failure, Walk::default(), request.trace)
+}
+
 fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
     let reply = rest::refuse(failure, walk.request.as_ref());
     let mut summary = walk.summary;

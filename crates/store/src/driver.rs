@@ -49,6 +49,13 @@ pub trait Store: Send + Sync + 'static {
     /// that. Nothing of one that fails remains.
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
+    /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.
+    ///
+    /// # Errors
+    /// The first reading that began afterwards failed: the older catalog stays, and it is tried again until it is read.
+    fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// The state of pools and queues.
     fn gauges(&self) -> Gauges;
 
@@ -271,7 +278,20 @@ pub trait Observer: Send + Sync + 'static {
     /// A transaction of the writer ended that carried so many writes.
     fn batch(&self, writes: u64, duration: Duration);
     /// A replica may answer reads from now on, or no longer, for this reason.
-    fn replica(&self, server: &str, reason: Option<&'static str>);
+    fn replica(&self, _server: &str, _reason: Option<&'static str>) {}
+    /// The catalog was read anew, or could not be.
+    fn catalog_read(&self, _reading: &CatalogReading<'_>) {}
+    /// Somebody asks through the database to have the configuration read again (`NOTIFY pgrst, 'reload config'`).
+    fn configuration_wanted(&self) {}
+}
+
+/// A reading of the catalog that ended.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogReading<'a> {
+    /// What exists, or why it could not be read.
+    pub outcome: Result<&'a Catalog, &'a StoreError>,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 /// An operation that ended.

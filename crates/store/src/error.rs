@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The server cannot be reached, or the connection to it was lost.
     #[error("the database does not answer: {0}")]
     Unreachable(String),
+    /// The address of the server cannot be understood, or names files that cannot be read.
+    #[error("database.url cannot be used: {0}")]
+    Address(String),
     /// The file cannot be used.
     #[error("{path}: {problem}; {advice}", path = path.display())]
     Unusable {
@@ -78,9 +81,10 @@ impl From<StoreError> for Failure {
             StoreError::Closed => {
                 Self::new(Kind::Unavailable, "PANDO503", "The server is shutting down").with_retry_after(1)
             }
-            StoreError::Unusable { .. } | StoreError::Migration { .. } | StoreError::Engine(_) => {
-                Self::internal(error.to_string())
-            }
+            StoreError::Address(_)
+            | StoreError::Unusable { .. }
+            | StoreError::Migration { .. }
+            | StoreError::Engine(_) => Self::internal(error.to_string()),
         }
     }
 }

@@ -13,12 +13,15 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, FallbackReason, Gauges, Job, Migration, MigrationScript, Observer, Operation,
-    Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
+    AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationScript,
+    Observer, Operation, Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
 };
 pub use error::StoreError;
 pub use position::{PositionKey, PositionToken};
-pub use postgres::{ReplicaSettings, RoleSettings, Settings as PostgresSettings, role_settings};
+pub use postgres::{
+    Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, RoleSettings,
+    Settings as PostgresSettings, bootstrap, role_settings,
+};
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 

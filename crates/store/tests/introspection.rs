@@ -17,7 +17,7 @@ use catalog::{
     RoleStanding, Routine, RoutineResult,
 };
 use datatype::{Datum, Type};
-use store::{Config, Observer, Operation, PostgresSettings};
+use store::{Config, Observer, Operation, PositionKey, PostgresSettings, ReplicaSettings};
 use testkit::{Postgres, is_skipped};
 
 struct Silent;
@@ -42,6 +42,9 @@ fn server(test: &str) -> Option<Postgres> {
 async fn read(postgres: &Postgres) -> Arc<Catalog> {
     let folder = postgres.socket_folder().display();
     let settings = PostgresSettings {
+        replicas: ReplicaSettings::default(),
+        remote_apply: Vec::new(),
+        position_key: PositionKey::new(&base::Secret::new("")),
         url: format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port()),
         environment: BTreeMap::new(),
         connections: 1,
@@ -52,6 +55,9 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         max_buffered_bytes: 1 << 20,
         extra_search_path: Vec::new(),
         application: Vec::new(),
+        channel: None,
+        migration_lock_timeout: Duration::from_secs(3),
+        migration_lock_attempts: 1,
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

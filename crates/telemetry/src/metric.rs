@@ -155,6 +155,8 @@ metrics! {
         "Statements that took longer than the threshold for slow ones.";
     RELATIONS = "pando_catalog_relations", Gauge, None, &[], &[],
         "Tables and views in the catalog.";
+    CATALOG_LOADS = "pando_catalog_loads", Counter, None, &["outcome"], &[],
+        "How often the catalog was read: `success`, or `failure`, after which the older one goes on.";
     DAMAGED = "pando_database_damaged", Gauge, None, &[], &[],
         "1 when looking the file through found damage, otherwise 0.";
     READY = "pando_ready", Gauge, None, &[], &[],

@@ -231,6 +231,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     slow_queries: Counter,
     relations: Gauge,
+    catalog_loads: Family<OutcomeLabel, Counter>,
     damaged: Gauge,
     ready: Gauge,
     log_dropped: Counter,
@@ -284,6 +285,7 @@ impl Metrics {
         let commit_duration = register(target, metric::COMMIT_DURATION, histogram(metric::COMMIT_DURATION));
         let slow_queries = register(target, metric::SLOW_QUERIES, Counter::default());
         let relations = register(target, metric::RELATIONS, Gauge::default());
+        let catalog_loads: Family<OutcomeLabel, Counter> = register(target, metric::CATALOG_LOADS, Family::default());
         let damaged = register(target, metric::DAMAGED, Gauge::default());
         let ready = register(target, metric::READY, Gauge::default());
         let log_dropped = register(target, metric::LOG_DROPPED, Counter::default());
@@ -325,6 +327,7 @@ impl Metrics {
             commit_duration,
             slow_queries,
             relations,
+            catalog_loads,
             damaged,
             ready,
             log_dropped,
@@ -495,6 +498,10 @@ impl Metrics {
 
     pub(crate) fn set_relations(&self, relations: u64) {
         self.relations.set(signed(relations));
+    }
+
+    pub(crate) fn count_catalog_load(&self, outcome: &'static str) {
+        self.catalog_loads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     pub(crate) fn log_dropped(&self) -> Counter {

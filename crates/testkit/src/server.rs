@@ -62,6 +62,13 @@ impl Launch {
 
     /// Starts it and waits until it is ready.
     pub fn start(&self, project: &Project) -> Server {
+        let server = self.start_unready(project);
+        server.wait_until_ready();
+        server
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn start_unready(&self, project: &Project) -> Server {
         let mut process = self.command(project).spawn().expect("the binary starts");
         let output = Output::default();
         output.follow(process.stdout.take().expect("the output is piped"));
@@ -69,7 +76,6 @@ impl Launch {
         let mut server = Server { process, output, api: ([127, 0, 0, 1], 0).into(), admin: ([127, 0, 0, 1], 0).into() };
         server.admin = server.listening("admin");
         server.api = server.listening("api");
-        server.wait_until_ready();
         server
     }
 
@@ -203,7 +209,8 @@ impl Server {
         found.unwrap_or_else(|| panic!("the log ends or waits without {what}:\n{}", self.output.text()))
     }
 
-    fn wait_until_ready(&self) {
+    /// Waits until `/ready` says so.
+    pub fn wait_until_ready(&self) {
         let start = Instant::now();
         while self.admin("/ready").status != 200 {
             assert!(start.elapsed() < PATIENCE, "it is not ready:\n{}", self.output.text());

@@ -26,6 +26,7 @@ mod input;
 mod open;
 mod parameters;
 mod password_file;
+mod password_verifier;
 mod row;
 mod server_error;
 mod settings;
@@ -43,6 +44,7 @@ pub use parameters::{
     ChannelBinding, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PORT, Host, Identity, Keepalives, Place, Roots, SessionAttributes,
     Target, TargetError, Tls, TlsMode,
 };
+pub use password_verifier::password_verifier;
 pub use row::{Column, Row};
 pub use server_error::ServerError;
 pub use settings::Settings;

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use serde::Serialize;
-use sql::ddl::{Effect, StatementReading};
+use sql::ddl::{Effect, Finding, StatementReading};
 
-use crate::configuration::Prepared;
+use crate::configuration::{DatabaseAddress, Prepared};
 use crate::database::read_seed;
 use crate::migrations::{MigrationError, read_folder};
 use crate::outcome::CommandError;
@@ -18,7 +18,18 @@ const AS_WRITTEN: &str = "as written";
 #[derive(Debug, Serialize)]
 struct Report {
     statements: Vec<Line>,
+    warnings: Vec<Warning>,
     counts: Counts,
+}
+
+/// What would hurt a database in use.
+#[derive(Debug, Serialize)]
+struct Warning {
+    file: String,
+    line: u64,
+    rule: &'static str,
+    message: String,
+    instead: &'static str,
 }
 
 /// A statement and what becomes of it.
@@ -61,10 +72,19 @@ struct Counts {
     ignored: usize,
     rebuilds: usize,
     refused: usize,
+    warnings: usize,
 }
 
-/// Reads all migrations, and the seed where the configuration names one, and tells of every statement.
-pub fn run(prepared: &Prepared, json: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+/// Reads all migrations, and the seed where the configuration names one, and tells of every statement; and of what would
+/// hurt a database in use. On a PostgreSQL server it is no failure that the embedded engine refuses something; `is_strict`
+/// makes one of warnings.
+pub fn run(
+    prepared: &Prepared,
+    json: bool,
+    is_strict: bool,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     let report = Report::of(prepared)?;
     if json {
         let text = serde_json::to_string_pretty(&report).map_err(|error| CommandError::Failed(error.to_string()))?;
@@ -72,23 +92,33 @@ pub fn run(prepared: &Prepared, json: bool, style: Style, out: &mut dyn Write) -
     } else {
         report.print(style, out)?;
     }
-    match report.counts {
-        Counts { refused: 0, .. } => Ok(()),
-        Counts { refused: count, statements: total, .. } => {
-            Err(MigrationError::RefusedStatements { count, total }.into())
-        }
+    let Counts { refused, statements: total, warnings, .. } = report.counts;
+    if refused > 0 && is_embedded(prepared) {
+        return Err(MigrationError::RefusedStatements { count: refused, total }.into());
     }
+    if warnings > 0 && is_strict {
+        return Err(MigrationError::Warned { count: warnings }.into());
+    }
+    Ok(())
+}
+
+fn is_embedded(prepared: &Prepared) -> bool {
+    matches!(prepared.database, DatabaseAddress::File(_))
 }
 
 impl Report {
     fn of(prepared: &Prepared) -> Result<Self, MigrationError> {
         let folder = &prepared.migrations;
         let mut snapshot = sql::ddl::prelude();
-        let mut report = Self { statements: Vec::new(), counts: Counts::default() };
+        let mut report = Self { statements: Vec::new(), warnings: Vec::new(), counts: Counts::default() };
         let mut files: Vec<(String, String)> = read_folder(folder)?
             .into_iter()
             .map(|file| (folder.join(&file.name).display().to_string(), file.text))
             .collect();
+        // Of locks only a server knows.
+        let counts = |finding: &Finding| !(is_embedded(prepared) && finding.rule.is_about_locks());
+        report.warnings = sql::ddl::lint(&files).into_iter().filter(counts).map(Warning::from).collect();
+        report.counts.warnings = report.warnings.len();
         if let (Some(path), Some(seed)) = (&prepared.seed, read_seed(prepared)?) {
             files.push((path.display().to_string(), seed.text));
         }
@@ -113,16 +143,31 @@ impl Report {
             writeln!(out, "{file}:{line}: {}", style.strong(construct))?;
             writeln!(out, "    postgresql: {postgresql}; sqlite: {}", sqlite.told(style))?;
         }
-        let Counts { statements, translated, catalog_only, ignored, rebuilds, refused } = self.counts;
+        for Warning { file, line, rule, message, instead } in &self.warnings {
+            writeln!(out, "{file}:{line}: {} {message} [{rule}]", style.warning("warning:"))?;
+            writeln!(out, "    instead: {instead}")?;
+        }
+        let Counts { statements, translated, catalog_only, ignored, rebuilds, refused, warnings } = self.counts;
         writeln!(
             out,
             "{statements} statements; on sqlite {translated} translated, {catalog_only} for the catalog only, \
              {ignored} ignored, {rebuilds} rebuild a table, {refused} refused"
         )?;
+        if warnings > 0 {
+            let what = if warnings == 1 { "warning" } else { "warnings" };
+            writeln!(out, "{warnings} {what}; `-- pando: allow RULE` above a statement silences one")?;
+        }
         if refused > 1 {
             writeln!(out, "begin with the first that is refused: later ones may follow from it")?;
         }
         Ok(())
+    }
+}
+
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        let Finding { file, line, rule, message } = finding;
+        Self { file, line, rule: rule.name(), message, instead: rule.instead() }
     }
 }
 

@@ -24,8 +24,8 @@ pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Writ
         writeln!(out, "{} {}", style.good("made"), path.display())?;
         return Ok(());
     }
-    if let Migrate::Check { json } = action {
-        return check::run(&prepared, *json, style, out);
+    if let Migrate::Check { json, strict } = action {
+        return check::run(&prepared, *json, *strict, style, out);
     }
     // Asking for the state of a database that is not there does not make one.
     let is_missing = matches!(&prepared.database, DatabaseAddress::File(file) if !file.exists());

@@ -1,12 +1,16 @@
 //! One file for each command.
 
 pub mod backup;
+pub mod bootstrap;
 pub mod check;
 pub mod config;
 pub mod contract;
 pub mod doctor;
 pub mod init;
 pub mod migrate;
+mod opening;
+mod operations;
+pub mod reload;
 pub mod restore;
 pub mod serve;
 pub mod token;

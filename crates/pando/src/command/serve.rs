@@ -1,28 +1,31 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
 use std::io::{self, IsTerminal, Write};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base::{Clock, QualifiedName, SystemClock};
+use base::{Clock, Failure, Kind, QualifiedName, SystemClock};
 use catalog::RoleStanding;
 use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
 use identity::{KeyListener, Verifier};
 use service::{ContractSettings, Service, Visibility};
 use store::{Store, StoreError};
 use telemetry::{
-    Advice, CatalogLoaded, DatabaseChecked, DatabaseUnavailable, KeysLoaded, KeysUnavailable, LogConfig, LogFormat,
-    MigrationApplied, ReadinessChanged, SeedApplied, Started, Stopped, Telemetry, TelemetryConfig, TracesConfig,
+    Advice, DatabaseChecked, DatabaseUnavailable, LogConfig, LogFormat, ReadinessChanged, Started, Stopped, Telemetry,
+    TelemetryConfig, TracesConfig,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::signal::unix::{Signal, SignalKind};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
 
+use super::opening::{Backoff, NOT_YET, Opening, is_unreachable};
+use super::operations::{Operations, Reloads, listen};
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources};
-use crate::database::{self, Applied, Standing};
-use crate::migrations::MigrationError;
-use crate::observer::{DatabaseObserver, gauges, report_keys};
+use crate::database::{self, Applied};
+use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
 
@@ -31,6 +34,9 @@ const PROBE: Duration = Duration::from_secs(2);
 
 /// How long the last log lines and spans may take to get out.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// After so many seconds whoever came before the database was there may come again.
+const RETRY_AFTER: u32 = 2;
 
 /// Why `/ready` says no while the database does not answer.
 const NOT_READY: &str = "the database does not answer";
@@ -41,7 +47,7 @@ pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) ->
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
-    let loaded = runtime.block_on(database::configuration(sources))?;
+    let loaded = runtime.block_on(configured(sources))?;
     let told = Arc::new(OnceLock::new());
     let listener = {
         let told = told.clone();
@@ -57,91 +63,61 @@ pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) ->
     outcome
 }
 
+/// The configuration. PostgREST's is in the database as well: nothing can be served before it was asked.
+async fn configured(sources: &Sources) -> Result<Loaded, CommandError> {
+    let mut backoff = Backoff::default();
+    loop {
+        match database::configuration(sources).await {
+            Err(error) if is_unreachable(&error) => {
+                let text = "the database is asked for settings (db-config) and is waited for";
+                let _nobody_listens = writeln!(io::stderr(), "warning: {error}; {text}");
+                tokio::time::sleep(backoff.next()).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 async fn serve(
     loaded: &Loaded,
-    mut prepared: Prepared,
+    prepared: Prepared,
     watch: bool,
     telemetry: &Arc<Telemetry>,
     style: Style,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let config = &loaded.config;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let signals = Signals::listen()?;
+    let (ends, reloads) = (Ends::listen()?, Reloads::listen()?);
     telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: prepared.database.engine() });
 
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(config, &prepared)).await?;
-    let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
-    let store = database::open(config, &prepared, observer).await?;
-    let seen = watch::look(&prepared.migrations);
-    let migrates = config.database.migrate_on_start || watch;
-    let applied = match bring_up_to_date(migrates, &prepared, store.as_ref(), telemetry).await {
-        // In development the file will be corrected; until then what was applied is served.
-        Err(MigrationError::Failed(error @ (StoreError::Engine(_) | StoreError::Closed))) => {
-            return Err(MigrationError::Failed(error).into());
+    let house = House::default();
+    let starting = Starting { loaded, watch, telemetry, addresses: edge.addresses(), house: &house };
+    let waits = Notify::new();
+    let mut opening = pin!(starting.open(prepared, reloads, &waits, style, out));
+    // Only a database that does not answer opens the doors before it is there: nobody is turned away for a moment's sake.
+    let is_open = tokio::select! {
+        outcome = &mut opening => {
+            outcome?;
+            true
         }
-        Err(error) if watch => {
-            watch::refuse(telemetry, &error);
-            Vec::new()
-        }
-        outcome => outcome?,
+        () = waits.notified() => false,
     };
-    tell_schema(telemetry, store.as_ref(), clock.as_ref());
-    let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
-        .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
-    let verifier = Arc::new(verifier);
-    if !verifier.has_keys() {
-        telemetry.report(&Advice {
-            setting: "auth.jwt_secret",
-            sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
-        });
-    }
-    telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
-
-    prepared.warnings.extend(doubts(config, prepared.docs, store.as_ref()));
-    if is_text(config) {
-        let summary =
-            Summary { loaded, prepared: &prepared, applied: &applied, addresses: edge.addresses(), watches: watch };
-        summary.write(store.as_ref(), style, out)?;
-    } else {
-        // Standard output carries JSON alone.
-        for warning in &prepared.warnings {
-            let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
-        }
-    }
-    let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
-    let is_ready = Arc::new(AtomicBool::new(true));
-    let readiness = {
-        let is_ready = is_ready.clone();
-        move || {
-            if is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
+    let (drain, stop) = ends.watch();
+    let served = edge.run(house.clone(), house.clone(), telemetry.clone(), async { drop(drain.await) });
+    let refused = async {
+        match if is_open { Ok(()) } else { opening.await } {
+            Ok(()) => std::future::pending().await,
+            Err(error) => error,
         }
     };
-    let mut background = vec![
-        tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready)),
-        tokio::spawn(reload_keys(signals.hangup, verifier, telemetry.clone())),
-    ];
-    if loaded.is_postgrest {
-        background.push(tokio::spawn(answer_reload(Reloads::listen()?, telemetry.clone())));
-    }
-    if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
-        background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
-    }
-    if watch {
-        let configuration = loaded.file.clone();
-        let prepared = Arc::new(prepared);
-        let watch = Watch { prepared, configuration, seen, store: store.clone(), telemetry: telemetry.clone() };
-        background.push(tokio::spawn(watch.run()));
-    }
-    let (drain, stop) = signals.end.watch();
-    let served = edge.run(House(service), readiness, telemetry.clone(), async { drop(drain.await) });
     let drained = tokio::select! {
         drained = served => Some(drained),
         _second_signal = stop => None,
+        error = refused => return Err(error),
     };
-    background.iter().for_each(tokio::task::JoinHandle::abort);
-    store.close().await;
+    house.close().await;
     let Some(drained) = drained else {
         return Err(CommandError::Failed("stopped by a second signal, before all requests were finished".to_owned()));
     };
@@ -149,48 +125,130 @@ async fn serve(
     Ok(())
 }
 
-/// The service as the front door calls it.
-struct House(Service);
+/// What a start knows from its first moment.
+struct Starting<'a> {
+    loaded: &'a Loaded,
+    watch: bool,
+    telemetry: &'a Arc<Telemetry>,
+    addresses: Addresses,
+    house: &'a House,
+}
+
+impl Starting<'_> {
+    /// Opens the database and then the house.
+    async fn open(
+        &self,
+        mut prepared: Prepared,
+        reloads: Reloads,
+        waits: &Notify,
+        style: Style,
+        out: &mut dyn Write,
+    ) -> Result<(), CommandError> {
+        let (config, telemetry) = (&self.loaded.config, self.telemetry);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
+            .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
+        let verifier = Arc::new(verifier);
+        let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
+        let configuration = observer.configuration();
+        let seen = watch::look(&prepared.migrations);
+        let opening = Opening { config, prepared: &prepared, watch: self.watch, telemetry, observer };
+        let (store, applied) = opening.run(waits).await?;
+        tell_schema(telemetry, store.as_ref(), clock.as_ref());
+        if !verifier.has_keys() {
+            telemetry.report(&Advice {
+                setting: "auth.jwt_secret",
+                sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
+            });
+        }
+        telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
+
+        prepared.warnings.extend(doubts(config, prepared.docs, store.as_ref()));
+        if is_text(config) {
+            let summary = Summary {
+                loaded: self.loaded,
+                prepared: &prepared,
+                applied: &applied,
+                addresses: self.addresses,
+                watches: self.watch,
+            };
+            summary.write(store.as_ref(), style, out)?;
+        } else {
+            // Standard output carries JSON alone.
+            for warning in &prepared.warnings {
+                let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
+            }
+        }
+        let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
+        let operations = Operations { store: store.clone(), verifier, telemetry: telemetry.clone() };
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let mut background = vec![
+            tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone())),
+            tokio::spawn(operations.clone().follow(reloads, configuration)),
+        ];
+        if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
+            background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
+        }
+        if self.watch {
+            let configuration = self.loaded.file.clone();
+            let prepared = Arc::new(prepared);
+            let watch = Watch { prepared, configuration, seen, store, telemetry: telemetry.clone() };
+            background.push(tokio::spawn(watch.run()));
+        }
+        self.house.open(Rooms { service, operations, is_ready, background });
+        Ok(())
+    }
+}
+
+/// The service as the front door and the operator call it, once it is there.
+#[derive(Clone, Default)]
+struct House(Arc<OnceLock<Rooms>>);
+
+/// What there is once the database is open.
+struct Rooms {
+    service: Service,
+    operations: Operations,
+    is_ready: Arc<AtomicBool>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl House {
+    fn open(&self, rooms: Rooms) {
+        let _only_once = self.0.set(rooms);
+    }
+
+    async fn close(&self) {
+        if let Some(rooms) = self.0.get() {
+            rooms.background.iter().for_each(JoinHandle::abort);
+            rooms.operations.store.close().await;
+        }
+    }
+}
 
 impl edge::Handler for House {
     async fn handle(&self, request: service::Request) -> service::Answer {
-        self.0.answer(request).await
+        match self.0.get() {
+            Some(rooms) => rooms.service.answer(request).await,
+            None => service::refuse(request, &not_yet()),
+        }
     }
 }
 
-/// Applies what is pending, or makes sure that nothing is.
-async fn bring_up_to_date(
-    migrates: bool,
-    prepared: &Prepared,
-    store: &dyn Store,
-    telemetry: &Telemetry,
-) -> Result<Vec<Applied>, MigrationError> {
-    if migrates {
-        let mut applied = Vec::new();
-        let mut tell = |step: Applied| {
-            tell_applied(telemetry, &step);
-            applied.push(step);
-        };
-        database::migrate_step_by_step(store, prepared, &mut tell).await?;
-        return Ok(applied);
+impl edge::Readiness for House {
+    fn check(&self) -> Result<(), &'static str> {
+        let rooms = self.0.get().ok_or(NOT_YET)?;
+        if rooms.is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
     }
-    let standing = Standing::read(store, &prepared.migrations).await?;
-    if !standing.pending(&prepared.migrations)?.is_empty() {
-        telemetry.report(&Advice {
-            setting: "database.migrate_on_start",
-            sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
-        });
+
+    async fn reload(&self) -> Result<(), &'static str> {
+        self.0.get().ok_or(NOT_YET)?.operations.reload().await
     }
-    Ok(Vec::new())
 }
 
-/// Tells of a step that is done.
-pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
-    if step.is_seed {
-        telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
-    } else {
-        telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
-    }
+/// As PostgREST answers before it has read the schema.
+fn not_yet() -> Failure {
+    let message = "Could not query the database for the schema cache. Retrying.";
+    Failure::new(Kind::Unavailable, "PGRST002", message).with_retry_after(RETRY_AFTER)
 }
 
 fn tell_schema(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
@@ -206,14 +264,9 @@ fn tell_schema(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
 /// Tells of a catalog that counts from now on.
 pub fn tell_catalog(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
     let started = clock.monotonic();
-    let catalog = store.catalog();
-    let relations = &catalog.snapshot().relations;
-    let relationships = relations.keys().map(|name| catalog.relationships_from(name).len() as u64).sum();
-    telemetry.report(&CatalogLoaded {
-        relations: relations.len() as u64,
-        relationships,
-        duration: clock.monotonic().saturating_duration_since(started),
-    });
+    let mut loaded = catalog_loaded(&store.catalog(), Duration::ZERO);
+    loaded.duration = clock.monotonic().saturating_duration_since(started);
+    telemetry.report(&loaded);
 }
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
@@ -247,9 +300,12 @@ async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<A
         tokio::time::sleep(PROBE).await;
         // Busy is not broken: who waits for the database gets an answer of its own.
         let broken = match store.check().await {
-            Err(error @ (StoreError::Engine(_) | StoreError::Unusable { .. } | StoreError::Closed)) => {
-                Some(error.to_string())
-            }
+            Err(
+                error @ (StoreError::Engine(_)
+                | StoreError::Unreachable(_)
+                | StoreError::Unusable { .. }
+                | StoreError::Closed),
+            ) => Some(error.to_string()),
             _ => None,
         };
         let answers = broken.is_none();
@@ -275,70 +331,17 @@ async fn check_whole(store: Arc<dyn Store>, telemetry: Arc<Telemetry>) {
     telemetry.report(&DatabaseChecked { duration, error: error.as_deref() });
 }
 
-/// Reads the keys again at every SIGHUP.
-async fn reload_keys(mut hangup: Signal, verifier: Arc<Verifier>, telemetry: Arc<Telemetry>) {
-    while hangup.recv().await.is_some() {
-        match verifier.reload() {
-            Ok(()) => telemetry.report(&KeysLoaded { keys: verifier.key_count() as u64 }),
-            Err(error) => telemetry.report(&KeysUnavailable { error: &error.to_string() }),
-        }
-    }
-}
-
-/// The signals with which PostgREST reads the schema and its configuration again. Without anybody who listens for them
-/// they would end the process.
-struct Reloads {
-    schema: Signal,
-    configuration: Signal,
-}
-
-impl Reloads {
-    fn listen() -> Result<Self, CommandError> {
-        Ok(Self { schema: listen(SignalKind::user_defined1())?, configuration: listen(SignalKind::user_defined2())? })
-    }
-}
-
-/// Says that a signal of PostgREST's does nothing, and what does.
-async fn answer_reload(mut signals: Reloads, telemetry: Arc<Telemetry>) {
-    loop {
-        let came = tokio::select! {
-            came = signals.schema.recv() => came,
-            came = signals.configuration.recv() => came,
-        };
-        if came.is_none() {
-            return;
-        }
-        telemetry.report(&Advice {
-            setting: "--postgrest",
-            sentence: "SIGUSR1 and SIGUSR2 read nothing again; start Pando again for a new schema or configuration",
-        });
-    }
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
-    signal(kind).map_err(|error| CommandError::Failed(format!("signals cannot be received: {error}")))
-}
-
-/// The signals that mean something to a server.
-struct Signals {
-    end: Ends,
-    hangup: Signal,
-}
-
 /// The signals that end it.
 struct Ends {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Signals {
-    fn listen() -> Result<Self, CommandError> {
-        let end = Ends { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
-        Ok(Self { end, hangup: listen(SignalKind::hangup())? })
-    }
-}
-
 impl Ends {
+    fn listen() -> Result<Self, CommandError> {
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
     /// What becomes ready at the first signal, and what does at the second.
     fn watch(mut self) -> (oneshot::Receiver<()>, oneshot::Receiver<()>) {
         let (first, drain) = oneshot::channel();

@@ -14,7 +14,8 @@ use base::SystemClock;
 use store::Store;
 use telemetry::{ConfigurationChanged, MigrationRefused, Telemetry};
 
-use super::serve::{tell_applied, tell_catalog};
+use super::opening::tell_applied;
+use super::serve::tell_catalog;
 use crate::configuration::Prepared;
 use crate::database;
 use crate::migrations::MigrationError;

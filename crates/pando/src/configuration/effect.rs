@@ -252,6 +252,7 @@ impl<'a> Check<'a> {
         for (name, value) in [
             ("database.slow_readers", self.loaded.config.database.slow_readers),
             ("database.write_queue", self.loaded.config.database.write_queue),
+            ("database.migration_lock_attempts", self.loaded.config.database.migration_lock_attempts),
             ("database.connections", self.loaded.config.database.connections),
         ] {
             if value == 0 {

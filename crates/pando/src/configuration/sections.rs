@@ -89,6 +89,14 @@ pub struct Database {
     /// On a PostgreSQL server: settings that every request's transaction gets, as functions and policies read them with
     /// `current_setting('app.settings.name')`. A name has a dot in it; values are never shown.
     pub application_settings: BTreeMap<String, SecretText>,
+    /// On a PostgreSQL server: the channel on which Pando listens for `NOTIFY pgrst, 'reload schema'`, and reads the schema
+    /// again (PostgREST's `db-channel`). Empty listens for nothing, as a pooler in transaction mode needs it.
+    pub channel: String,
+    /// On a PostgreSQL server: how many milliseconds a statement of a migration waits for a lock, while everybody who comes
+    /// after it waits as well. Then its file is taken back and tried again. 0 waits without end.
+    pub migration_lock_timeout_ms: u32,
+    /// On a PostgreSQL server: how often a migration is tried that gets no lock, with longer and longer pauses.
+    pub migration_lock_attempts: u32,
     /// PostgreSQL servers that follow that of `url` and may answer reads, each as `url` has it. A client is shown no state
     /// before its own writes: it carries their position (`Pando-Position`) from answer to request.
     pub replicas: Vec<SecretText>,
@@ -163,6 +171,9 @@ impl Default for Database {
             extra_search_path: vec!["public".to_owned()],
             prepared_statements: 256,
             application_settings: BTreeMap::new(),
+            channel: "pgrst".to_owned(),
+            migration_lock_timeout_ms: 3_000,
+            migration_lock_attempts: 10,
             replicas: Vec::new(),
             max_replica_lag_ms: 10_000,
             replica_wait_ms: 200,

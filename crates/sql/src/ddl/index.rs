@@ -17,7 +17,7 @@ use crate::sqlite::names::{collation, physical_name, quoted};
 impl Translation {
     /// Makes an index.
     pub(super) fn create_index(&mut self, create: &CreateIndex) -> Outcome<()> {
-        check_clauses(create)?;
+        check_clauses(create, self.is_without_transaction)?;
         let table = self.table(&create.table_name)?.clone();
         let terms = self.index_terms(&table, &create.columns)?;
         let name = match self.index_name(create, &table, &terms)? {
@@ -142,15 +142,16 @@ pub(super) fn statement(index: &Index, table: &Relation) -> String {
     text
 }
 
-fn check_clauses(create: &CreateIndex) -> Outcome<()> {
+fn check_clauses(create: &CreateIndex, is_without_transaction: bool) -> Outcome<()> {
     let refused = |construct: String, why: &str, instead: &str| {
         Err(Problem::refused(&create.table_name, construct, why, instead))
     };
-    if create.concurrently {
+    // Here nobody but writers waits for an index, and they in a queue.
+    if create.concurrently && !is_without_transaction {
         return refused(
             "CONCURRENTLY".to_owned(),
             "a migration is one transaction, which cannot hold it",
-            "instead, CREATE INDEX without CONCURRENTLY",
+            "instead, CREATE INDEX without CONCURRENTLY, or begin the file with the line `-- pando: no transaction`",
         );
     }
     if let Some(method) = &create.using

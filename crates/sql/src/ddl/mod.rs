@@ -19,6 +19,7 @@ mod grouping;
 mod index;
 mod inline;
 mod json;
+mod lint;
 mod membership;
 mod names;
 mod object;
@@ -52,6 +53,7 @@ mod view;
 
 use catalog::Snapshot;
 
+pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
 
@@ -119,6 +121,7 @@ pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, Dd
     // An editor's byte order mark is no part of the SQL.
     let pieces = tokens::split(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(located)?;
     let mut translation = Translation::new(before.clone());
+    translation.is_without_transaction = is_without_transaction(text);
     for piece in &pieces {
         translation.apply(piece).map_err(located)?;
     }

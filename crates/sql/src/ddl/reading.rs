@@ -4,6 +4,7 @@ use base::QualifiedName;
 use catalog::Snapshot;
 use sqlparser::tokenizer::Token;
 
+use super::lint::is_without_transaction;
 use super::tokens::{self, Piece};
 use super::translation::{Mark, Translation};
 use super::{DdlError, problem};
@@ -56,6 +57,7 @@ pub fn read(file: &str, text: &str, before: &Snapshot) -> Reading {
         Err(problem) => return unreadable(problem.located(file), before),
     };
     let mut translation = Translation::new(before.clone());
+    translation.is_without_transaction = is_without_transaction(text);
     let mut statements = Vec::new();
     for piece in &pieces {
         let mark = translation.mark();

@@ -345,6 +345,16 @@ impl<'a> Cursor<'a> {
         Some(digits.clone())
     }
 
+    /// The next token.
+    pub(super) fn next_token(&self) -> Option<&'a TokenWithSpan> {
+        self.tokens.first()
+    }
+
+    /// All tokens that are left.
+    pub(super) fn rest(&self) -> &'a [TokenWithSpan] {
+        self.tokens
+    }
+
     /// Passes over one token.
     pub(super) fn skip(&mut self) {
         self.advance();

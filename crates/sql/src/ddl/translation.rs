@@ -29,6 +29,8 @@ pub(super) struct Translation {
     defers_bodies: bool,
     /// Functions whose bodies wait for the tables that they name.
     deferred: Vec<Piece>,
+    /// Whether the file says that PostgreSQL is to run it without a transaction. SQLite's engine has one all the same.
+    pub(super) is_without_transaction: bool,
 }
 
 /// A moment to go back to.
@@ -58,6 +60,7 @@ impl Translation {
             sequences: Sequences::default(),
             defers_bodies: false,
             deferred: Vec::new(),
+            is_without_transaction: false,
         }
     }
 

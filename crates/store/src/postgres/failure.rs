@@ -88,6 +88,8 @@ fn kind(code: &str, message: &str, caller: &Caller) -> Kind {
 /// An error of the connection.
 pub(super) fn of_connection(error: &wire::Error) -> StoreError {
     match error {
+        // It starts, stops, or has ended the connection.
+        wire::Error::Server(error) if error.code.starts_with("57P") => StoreError::Unreachable(error.to_string()),
         wire::Error::Server(error) => StoreError::Engine(error.to_string()),
         wire::Error::Query(what) => {
             Failure::new(Kind::TooLarge, "54000", format!("the request cannot be sent to PostgreSQL: {what}")).into()

@@ -1,5 +1,4 @@
-//! Reloading the catalog: a connection of its own waits for `NOTIFY pgrst` (PostgREST's "Schema Cache Reloading"). The catalog
-//! is read beside the requests, which go on with the older one until the newer is whole.
+//! What others change: a connection of its own waits for `NOTIFY pgrst` (PostgREST's "Schema Cache Reloading").
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -10,21 +9,13 @@ use super::pool::Pool;
 use super::{PostgresStore, failure};
 use crate::error::StoreError;
 
-/// The channel that PostgREST listens on.
-pub(super) const CHANNEL: &str = "pgrst";
-
-/// What is notified to have the catalog read anew; an empty payload does too.
-const RELOAD: &str = "reload schema";
+/// What is notified to have the catalog read anew, and the configuration; an empty payload has both.
+const SCHEMA: &str = "reload schema";
+const CONFIGURATION: &str = "reload config";
 
 /// The first wait before the connection is made anew, doubled up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// Notifications of one migration come in swarms: so long is waited for more before the catalog is read.
-const GATHER: Duration = Duration::from_millis(50);
-
-/// The most notifications that are gathered before the catalog is read.
-const MOST_GATHERED: usize = 256;
 
 /// Listens for as long as the store is there. `connection` is one that listened before the catalog was read, so that nothing
 /// was missed.
@@ -32,16 +23,20 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut connection: Option<Conne
     let mut wait = FIRST_WAIT;
     let mut is_late = false;
     while let Some(open) = store.upgrade() {
+        let Some(channel) = &open.settings.channel else { return };
         let listening = match connection.take() {
             Some(connection) => Some(connection),
-            None => connect(&open.pool).await.ok(),
+            None => connect(&open.pool, channel).await.ok(),
         };
-        drop(open);
         if let Some(listening) = listening {
+            // What is notified while nobody listens is not lost: the catalog is read when somebody does again.
+            if is_late {
+                open.reloading.want();
+            }
+            drop(open);
             wait = FIRST_WAIT;
-            listen(&store, listening, is_late).await;
+            listen(&store, listening).await;
         }
-        // What is notified while nobody listens is not lost: the catalog is read when somebody does again.
         is_late = true;
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -49,42 +44,31 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut connection: Option<Conne
 }
 
 /// A connection of its own that listens.
-async fn connect(pool: &Pool) -> Result<Connection, StoreError> {
+async fn connect(pool: &Pool, channel: &str) -> Result<Connection, StoreError> {
     let mut connection = pool.connect_apart().await?;
-    begin(&mut connection).await?;
+    begin(&mut connection, channel).await?;
     Ok(connection)
 }
 
 /// Begins to listen.
-pub(super) async fn begin(connection: &mut Connection) -> Result<(), StoreError> {
-    connection.batch("LISTEN pgrst").await.map_err(|error| failure::of_connection(&error))
+pub(super) async fn begin(connection: &mut Connection, channel: &str) -> Result<(), StoreError> {
+    let mut text = String::from("LISTEN \"");
+    text.push_str(&channel.replace('"', "\"\""));
+    text.push('"');
+    connection.batch(&text).await.map_err(|error| failure::of_connection(&error))
 }
 
-async fn listen(store: &Weak<PostgresStore>, mut connection: Connection, is_late: bool) {
-    if is_late && !is_reloaded(store).await {
-        return;
-    }
+async fn listen(store: &Weak<PostgresStore>, mut connection: Connection) {
     while let Ok(heard) = connection.notification().await {
-        if heard.channel != CHANNEL || !(heard.payload.is_empty() || heard.payload == RELOAD) {
+        let Some(store) = store.upgrade() else { return };
+        if store.settings.channel.as_deref() != Some(&heard.channel) {
             continue;
         }
-        for _ in 0..MOST_GATHERED {
-            match tokio::time::timeout(GATHER, connection.notification()).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) => return,
-                Err(_) => break,
-            }
+        if heard.payload.is_empty() || heard.payload == SCHEMA {
+            store.reloading.want();
         }
-        if !is_reloaded(store).await {
-            return;
+        if heard.payload.is_empty() || heard.payload == CONFIGURATION {
+            store.observer.configuration_wanted();
         }
-    }
-}
-
-/// A failure leaves the older catalog in its place; the connection is made anew, and with it the attempt.
-async fn is_reloaded(store: &Weak<PostgresStore>) -> bool {
-    match store.upgrade() {
-        Some(store) => store.reload().await.is_ok(),
-        None => false,
     }
 }

@@ -1,12 +1,14 @@
 //! A PostgreSQL server. It types values, enforces grants and row security and runs functions by itself; here its catalog is
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
+mod bootstrap;
 mod failure;
 mod introspect;
 mod listen;
 mod migration;
 mod output;
 mod pool;
+mod reload;
 mod replicas;
 mod role;
 mod run;
@@ -28,11 +30,13 @@ use wire::{SessionAttributes, Target};
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
-use crate::position::{Position, PositionKey};
+use crate::position::PositionKey;
 use pool::{Fence, Pool};
+use reload::Reloading;
 use replicas::Replicas;
 use wrong::Wrong;
 
+pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
 pub use replicas::ReplicaSettings;
 pub use role::{RoleSettings, role_settings};
 
@@ -65,6 +69,12 @@ pub struct Settings {
     pub replicas: ReplicaSettings,
     /// What signs positions.
     pub position_key: PositionKey,
+    /// The channel on which the server is told of changes of the schema; `None` listens for nothing.
+    pub channel: Option<String>,
+    /// How long a statement of a migration waits for a lock; zero is without end.
+    pub migration_lock_timeout: Duration,
+    /// How often a migration is tried that gets no lock.
+    pub migration_lock_attempts: u32,
 }
 
 pub(crate) struct PostgresStore {
@@ -74,6 +84,7 @@ pub(crate) struct PostgresStore {
     /// What is done wrong for a test.
     wrong: Option<Wrong>,
     catalog: ArcSwap<Catalog>,
+    reloading: Reloading,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -86,7 +97,7 @@ pub(crate) async fn open(
 ) -> Result<Arc<dyn Store>, StoreError> {
     let read = |url: &str| {
         Target::parse(url, &|name| settings.environment.get(name).cloned())
-            .map_err(|error| StoreError::Unreachable(error.to_string()))
+            .map_err(|error| StoreError::Address(error.to_string()))
     };
     let replicas = settings.replicas.urls.iter().map(|url| read(url)).collect::<Result<Vec<_>, _>>()?;
     let targets = primary_targets(read(&settings.url)?, &replicas);
@@ -112,18 +123,23 @@ pub(crate) async fn open(
     });
     let wrong = Wrong::of(&settings.environment);
     let catalog = ArcSwap::from_pointee(Catalog::default());
-    let store = PostgresStore { settings, pool, replicas, wrong, catalog, clock, observer };
+    let reloading = Reloading::new();
+    let store = PostgresStore { settings, pool, replicas, wrong, catalog, reloading, clock, observer };
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
     let mut first = store.pool.connect_apart().await?;
-    // A standby takes no LISTEN.
-    let listening = listen::begin(&mut first).await.is_ok().then_some(first);
+    let listening = match &store.settings.channel {
+        // A standby takes no LISTEN.
+        Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
+        None => None,
+    };
     if let Some(replicas) = &store.replicas {
         replicas::watch(replicas).await;
         replicas.check()?;
     }
-    store.reload().await?;
+    store.load_catalog().await?;
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
+    tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
     Ok(store)
 }
 
@@ -147,23 +163,6 @@ fn label(target: &Target) -> Arc<str> {
 }
 
 impl PostgresStore {
-    /// Reads the catalog anew and puts it in its place.
-    async fn reload(&self) -> Result<(), StoreError> {
-        let mut lease = self.pool.take(false).await?;
-        let connection = lease.connection()?;
-        let failed = |error: wire::Error| failure::of_connection(&error);
-        let snapshot = introspect::snapshot(connection).await.map_err(failed)?;
-        if let Some(replicas) = &self.replicas {
-            // Whatever the snapshot shows was committed before.
-            let seen = sighting::look(connection, self.clock.monotonic()).await.map_err(failed)?;
-            let position =
-                seen.map(|seen| Position { system: seen.system, timeline: seen.timeline, point: seen.point });
-            replicas.set_catalog(position);
-        }
-        self.catalog.store(Arc::new(Catalog::new(snapshot)));
-        Ok(())
-    }
-
     /// The schemas that names without one are looked for in, quoted.
     fn search_path(&self, schema: &str) -> String {
         let mut path = String::new();
@@ -218,9 +217,13 @@ impl Store for PostgresStore {
         Box::pin(async move {
             // A connection of its own: a migration may set what it likes.
             let mut connection = self.pool.connect_apart().await?;
-            migration::apply(&mut connection, &migration, self.clock.as_ref()).await?;
-            self.reload().await
+            migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
+            self.load_catalog().await.map(drop)
         })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.reloading.reload())
     }
 
     fn gauges(&self) -> Gauges {

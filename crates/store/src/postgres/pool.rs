@@ -72,10 +72,14 @@ impl Refusal {
     fn note(&mut self, now: Instant) {
         let wait = FIRST_WAIT.saturating_mul(1 << self.times.min(10)).min(LONGEST_WAIT);
         self.times = self.times.saturating_add(1);
-        // Between half of it and all of it.
-        let share = 128 + u32::from(random_byte() / 2);
-        self.until = now.checked_add(wait * share / 256);
+        self.until = now.checked_add(random_share(wait));
     }
+}
+
+/// Between half of a wait and all of it, so that those who wait do not come back together.
+pub(super) fn random_share(wait: Duration) -> Duration {
+    let share = 128 + u32::from(random_byte() / 2);
+    wait * share / 256
 }
 
 fn random_byte() -> u8 {

@@ -43,7 +43,7 @@ pub struct RoleSettings {
 /// `function` is run in a transaction that only reads and is rolled back.
 ///
 /// # Errors
-/// [`StoreError::Unreachable`] without a connection, [`StoreError::Engine`] when the function fails or is not there.
+/// [`StoreError::Address`] for a URL that says nothing, [`StoreError::Unreachable`] without a connection, [`StoreError::Engine`] when the function fails or is not there.
 pub async fn role_settings(
     url: &str,
     environment: &BTreeMap<String, String>,
@@ -51,7 +51,7 @@ pub async fn role_settings(
     function: Option<&QualifiedName>,
 ) -> Result<RoleSettings, StoreError> {
     let target = Target::parse(url, &|name| environment.get(name).cloned())
-        .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+        .map_err(|error| StoreError::Address(error.to_string()))?;
     let settings = wire::Settings { prepared_statements: 0, ..wire::Settings::default() };
     let mut connection =
         Connection::open(&target, &settings).await.map_err(|error| StoreError::Unreachable(error.to_string()))?;

@@ -254,6 +254,11 @@ impl Store for SqliteStore {
         Box::pin(self.writer.migrate(migration))
     }
 
+    fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        // Nobody else can have changed it: the file is this process's alone.
+        Box::pin(async { Ok(()) })
+    }
+
     fn gauges(&self) -> Gauges {
         let (connections_used, connections_idle, reads_waiting) = self.readers.counts();
         Gauges {

@@ -121,7 +121,7 @@ impl Happening for DatabaseUnavailable<'_> {
     const DEFINITION: &'static Definition = &Definition {
         action: "database-unavailable",
         message: "The database cannot be used",
-        about: "When the database file is locked, damaged or the disk is full.",
+        about: "When the database file is locked, damaged or the disk is full; when a server does not answer, each time a start tries it.",
         level: Level::Error,
         fields: &[ERROR],
     };

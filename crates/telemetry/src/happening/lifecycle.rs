@@ -95,6 +95,22 @@ impl Happening for ConfigurationChanged {
     fn fields(&self, _line: &mut Line<'_>) {}
 }
 
+/// Somebody asked to have the configuration read again.
+#[derive(Debug)]
+pub struct ConfigurationKept;
+
+impl Happening for ConfigurationKept {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "configuration-kept",
+        message: "The keys for tokens were read again; other settings count after a restart",
+        about: "After SIGUSR2 and `NOTIFY pgrst, 'reload config'`.",
+        level: Level::Info,
+        fields: &[],
+    };
+
+    fn fields(&self, _line: &mut Line<'_>) {}
+}
+
 /// The server became ready for requests, or is so no longer.
 #[derive(Debug)]
 pub struct ReadinessChanged {

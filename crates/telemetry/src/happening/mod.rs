@@ -12,10 +12,11 @@ pub use database::{
 };
 pub use identity::{KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
-    Advice, ConfigurationChanged, Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
+    Advice, ConfigurationChanged, ConfigurationKept, Draining, Listening, ReadinessChanged, Started, Stopped,
+    TracesNotExported,
 };
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
-pub use schema::{CatalogLoaded, MigrationApplied, MigrationRefused, SeedApplied};
+pub use schema::{CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationRefused, SeedApplied};
 
 use crate::spans::SpanSink;
 use crate::{Field, Level, Line, Metrics};
@@ -61,6 +62,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     Listening::DEFINITION,
     Advice::DEFINITION,
     ConfigurationChanged::DEFINITION,
+    ConfigurationKept::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,
@@ -69,6 +71,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     SeedApplied::DEFINITION,
     MigrationRefused::DEFINITION,
     CatalogLoaded::DEFINITION,
+    CatalogNotLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,

@@ -103,5 +103,34 @@ impl Happening for CatalogLoaded {
 
     fn meter(&self, metrics: &Metrics) {
         metrics.set_relations(self.relations);
+        metrics.count_catalog_load("success");
+    }
+}
+
+/// The catalog could not be read again.
+#[derive(Debug)]
+pub struct CatalogNotLoaded<'a> {
+    /// What happened inside, without values.
+    pub error: &'a str,
+    /// How long it was tried.
+    pub duration: Duration,
+}
+
+impl Happening for CatalogNotLoaded<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "catalog-not-loaded",
+        message: "The catalog could not be read again; the older one goes on, and it is tried again",
+        about: "When a PostgreSQL server was to be asked for its schema again and that failed.",
+        level: Level::Error,
+        fields: &[ERROR, DURATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+        line.duration(DURATION, self.duration);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_catalog_load("failure");
     }
 }

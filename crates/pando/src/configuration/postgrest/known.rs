@@ -49,6 +49,10 @@ pub enum Meaning {
     AdminHost,
     /// The port of `server.admin_listen`.
     AdminPort,
+    /// `database.channel`, unless it is off.
+    Channel,
+    /// Whether there is a `database.channel`.
+    ChannelEnabled,
     /// Whether the database is asked for settings.
     InDatabase,
     /// The function that makes settings in the database.
@@ -71,6 +75,7 @@ impl Meaning {
             Self::LogLevel => &["log.level", "log.requests"],
             Self::DatabaseUri => &["database.url"],
             Self::Secret => &["auth.jwt_secret"],
+            Self::Channel | Self::ChannelEnabled => &["database.channel"],
             Self::Host | Self::Port => &["server.listen"],
             Self::AdminHost | Self::AdminPort => &["server.admin_listen"],
             _ => &[],
@@ -126,8 +131,8 @@ impl Known {
 }
 
 use Meaning::{
-    AdminHost, AdminPort, Boolean, DatabaseUri, Host, Ignored, InDatabase, List, LogLevel, Missing, Number, Port,
-    PreConfig, Refused, Schemas, Seconds, Secret, Text, Word,
+    AdminHost, AdminPort, Boolean, Channel, ChannelEnabled, DatabaseUri, Host, Ignored, InDatabase, List, LogLevel,
+    Missing, Number, Port, PreConfig, Refused, Schemas, Seconds, Secret, Text, Word,
 };
 
 const OF_TESTS: &str = "It slows PostgREST down for its own tests.";
@@ -152,14 +157,13 @@ pub const KNOWN: &[Known] = &[
     known("db-aggregates-enabled", "false", Boolean("api.aggregates"), "").in_database(),
     known("db-anon-role", "", Text("api.anonymous_role"), "Without it requests without a token are refused.")
         .in_database(),
-    known("db-channel", "pgrst", Ignored(&[]), "Notifications are not listened for; see `db-channel-enabled`."),
     known(
-        "db-channel-enabled",
-        "true",
-        Missing(&["false"]),
-        "`NOTIFY pgrst` is not listened for: after a change of the schema or of the configuration, start Pando again. \
-         `false` silences this.",
+        "db-channel",
+        "pgrst",
+        Channel,
+        "`NOTIFY pgrst` has the schema read again, `'reload config'` the keys alone.",
     ),
+    known("db-channel-enabled", "true", ChannelEnabled, "`false` is an empty `database.channel`."),
     known(
         "db-config",
         "true",

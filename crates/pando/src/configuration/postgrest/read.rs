@@ -52,6 +52,7 @@ pub fn read(sources: &Sources) -> Result<Outcome, ConfigError> {
     }
     reading.listen();
     reading.admin_listen();
+    reading.channel();
     reading.in_database();
     reading.application_settings();
     reading.unknown();
@@ -233,6 +234,8 @@ impl Reading<'_> {
             | Meaning::Port
             | Meaning::AdminHost
             | Meaning::AdminPort
+            | Meaning::Channel
+            | Meaning::ChannelEnabled
             | Meaning::InDatabase
             | Meaning::PreConfig => {}
         }
@@ -368,6 +371,17 @@ impl Reading<'_> {
         };
         let origin = if port.origin == Origin::Postgrest { &host.origin } else { &port.origin };
         self.assign(name, json!(format!("{address}:{number}")), origin.clone());
+    }
+
+    fn channel(&mut self) {
+        let (Some(name), Some(enabled)) = (self.value_of("db-channel"), self.value_of("db-channel-enabled")) else {
+            return;
+        };
+        match enabled.boolean() {
+            Some(true) => self.text("database.channel", &name),
+            Some(false) => self.assign("database.channel", json!(""), enabled.origin),
+            None => self.wrong(&enabled, "true or false"),
+        }
     }
 
     fn in_database(&mut self) {

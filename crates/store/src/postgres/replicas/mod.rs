@@ -35,6 +35,18 @@ pub struct ReplicaSettings {
     pub fallbacks_per_second: u32,
 }
 
+impl Default for ReplicaSettings {
+    /// No replicas.
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            max_lag: Duration::from_secs(10),
+            wait: Duration::from_millis(200),
+            fallbacks_per_second: 500,
+        }
+    }
+}
+
 /// A replica.
 pub(super) struct Server {
     name: Arc<str>,

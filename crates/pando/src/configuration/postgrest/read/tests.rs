@@ -30,7 +30,7 @@ fn config(file: &str) -> Config {
 }
 
 /// Warnings that come whether anything is set or not.
-const ALWAYS: [&str; 2] = ["db-channel-enabled: ", "db-hoisted-tx-settings: "];
+const ALWAYS: [&str; 1] = ["db-hoisted-tx-settings: "];
 
 fn warnings(loaded: &Loaded) -> Vec<&str> {
     let is_usual = |warning: &&str| !ALWAYS.iter().any(|usual| warning.starts_with(usual));
@@ -63,7 +63,7 @@ fn the_defaults_are_those_of_postgrest() {
     assert_eq!(loaded.origin("database.connections"), Origin::Postgrest);
     assert!(loaded.in_database.is_some());
     assert_eq!(loaded.warnings.len(), ALWAYS.len(), "{:?}", loaded.warnings);
-    assert_eq!(read(Some("db-channel-enabled = false\ndb-hoisted-tx-settings = \"\""), &[]).unwrap().warnings.len(), 0);
+    assert_eq!(read(Some("db-hoisted-tx-settings = \"\""), &[]).unwrap().warnings.len(), 0);
 }
 
 /// As one finds it on servers: old names beside new ones, comments, both kinds of settings of the application.
@@ -255,12 +255,20 @@ fn what_changes_answers_or_security_stops_the_start() {
 }
 
 #[test]
+fn the_channel_is_one_setting() {
+    assert_eq!(config("").database.channel, "pgrst");
+    assert_eq!(config("db-channel = \"other\"").database.channel, "other");
+    assert_eq!(config("db-channel = \"other\"\ndb-channel-enabled = false").database.channel, "");
+    let error = read(Some("db-channel-enabled = \"maybe\""), &[]).unwrap_err();
+    assert!(error.contains("db-channel-enabled has to be true or false"), "{error}");
+}
+
+#[test]
 fn what_is_harmless_is_warned_of() {
     for (line, expected) in [
         ("db-pool-max-lifetime = 60", "postgrest.conf:1:1: db-pool-max-lifetime is not honoured. "),
         ("db-pool-timeout = 60", "postgrest.conf:1:1: db-pool-timeout is not honoured. "),
         ("db-plan-enabled = true", "postgrest.conf:1:1: db-plan-enabled is not honoured. "),
-        ("db-channel = \"other\"", "postgrest.conf:1:1: db-channel is not honoured. "),
         ("db-use-legacy-gucs = true", "postgrest.conf:1:1: db-use-legacy-gucs is not honoured. "),
         ("log-query = \"main-query\"", "postgrest.conf:1:1: log-query is not honoured. "),
         ("server-trace-header = \"X-Trace\"", "postgrest.conf:1:1: server-trace-header is not honoured. "),

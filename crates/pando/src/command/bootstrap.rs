@@ -1,0 +1,107 @@
+//! `pando bootstrap`: what a bare PostgreSQL needs before it is served.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use base::{Limit, Secret};
+use store::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep};
+
+use crate::cli::Bootstrap;
+use crate::configuration::{DatabaseAddress, Prepared, Sources, load};
+use crate::outcome::CommandError;
+use crate::terminal::Style;
+
+/// The longest password.
+const PASSWORD: Limit = Limit::new("bytes of a password", 1_024);
+
+/// Adds what is missing, or prints it.
+pub fn run(asked: &Bootstrap, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let loaded = load(sources)?;
+    let prepared = Prepared::new(&loaded, None)?;
+    let DatabaseAddress::Server(url) = &prepared.database else {
+        return Err(CommandError::Failed(
+            "database.url names a file of the embedded engine, which has these roles and functions by itself; \
+             name a PostgreSQL server with --url"
+                .to_owned(),
+        ));
+    };
+    let password = asked.password_file.as_deref().map(read_password).transpose()?;
+    let authenticator = asked.authenticator.clone().map(|name| Authenticator { name, password });
+    let settings = BootstrapSettings {
+        url: url.clone(),
+        environment: prepared.libpq.clone(),
+        schemas: loaded.config.api.schemas.clone(),
+        authenticator,
+        opens_new_objects: asked.open_new_objects,
+        is_dry_run: asked.dry_run,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    let steps = runtime.block_on(store::bootstrap(&settings)).map_err(CommandError::Database)?;
+    if asked.dry_run {
+        print_sql(&steps, out)?
+    } else {
+        print_steps(&steps, style, out)?
+    }
+    Ok(())
+}
+
+/// The first line; a line end after it does not count.
+fn read_password(path: &Path) -> Result<Secret, CommandError> {
+    let failed = |problem: String| CommandError::Failed(format!("--password-file {}: {problem}", path.display()));
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| failed(format!("cannot be read: {error}")))?)
+    };
+    let mut text = String::new();
+    let read = source.take(PASSWORD.value + 2).read_to_string(&mut text);
+    read.map_err(|error| failed(format!("cannot be read as text: {error}")))?;
+    let password = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if password.is_empty() || password.contains(['\n', '\0']) || PASSWORD.is_exceeded_by(password.len() as u64) {
+        return Err(failed(format!("has to hold one line with a password of at most {} bytes", PASSWORD.value)));
+    }
+    Ok(Secret::new(password))
+}
+
+/// What is missing, as a script; what cannot be added stands in comments.
+fn print_sql(steps: &[BootstrapStep], out: &mut dyn Write) -> io::Result<()> {
+    for BootstrapStep { what, statement, outcome } in steps {
+        match outcome {
+            BootstrapOutcome::Added => writeln!(out, "{statement};")?,
+            BootstrapOutcome::Present => {}
+            BootstrapOutcome::Differs(how) => writeln!(out, "-- {what} is there and left alone: {how}")?,
+            BootstrapOutcome::Skipped(why) => writeln!(out, "-- {what}: {why}")?,
+        }
+    }
+    if steps.iter().all(|step| step.outcome == BootstrapOutcome::Present) {
+        writeln!(out, "-- nothing is missing")?;
+    }
+    Ok(())
+}
+
+fn print_steps(steps: &[BootstrapStep], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut added = 0;
+    for BootstrapStep { what, outcome, .. } in steps {
+        match outcome {
+            BootstrapOutcome::Added => {
+                added += 1;
+                writeln!(out, "{}    {what}", style.good("added"))?;
+            }
+            BootstrapOutcome::Present => {}
+            BootstrapOutcome::Differs(how) => {
+                writeln!(out, "{}  {what}: {how}; it was left alone", style.warning("differs"))?;
+            }
+            BootstrapOutcome::Skipped(why) => writeln!(out, "{}  {what}: {why}", style.warning("skipped"))?,
+        }
+    }
+    let present = steps.iter().filter(|step| step.outcome == BootstrapOutcome::Present).count();
+    if added == 0 {
+        writeln!(out, "nothing was added: {present} of {} are there", steps.len())
+    } else {
+        writeln!(out, "{added} added, {present} were there")
+    }
+}

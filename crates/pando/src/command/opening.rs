@@ -1,0 +1,143 @@
+//! The database of a server that starts: opened and brought up to date. A PostgreSQL server that is not there yet is waited
+//! for, since whoever starts both at once cannot say which is first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Observer, Store, StoreError};
+use telemetry::{Advice, DatabaseUnavailable, MigrationApplied, ReadinessChanged, SeedApplied, Telemetry};
+use tokio::sync::Notify;
+
+use super::watch;
+use crate::configuration::{Config, Prepared};
+use crate::database::{self, Applied, Standing};
+use crate::migrations::MigrationError;
+use crate::outcome::CommandError;
+
+/// Why `/ready` says no before the database was there for the first time.
+pub const NOT_YET: &str = "the database was not reached yet";
+
+/// The first wait for a server that does not answer, doubled up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What it takes to open the database.
+pub struct Opening<'a> {
+    /// The values.
+    pub config: &'a Config,
+    /// What they mean.
+    pub prepared: &'a Prepared,
+    /// Whether migrations are followed as they are written.
+    pub watch: bool,
+    /// Who is told.
+    pub telemetry: &'a Telemetry,
+    /// Who is told of the database's work.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Opening<'_> {
+    /// Opens the database and applies what is pending, however long it takes until it answers. `waits` is told when it
+    /// does not at once.
+    pub async fn run(&self, waits: &Notify) -> Result<(Arc<dyn Store>, Vec<Applied>), CommandError> {
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.attempt().await {
+                Err(error) if is_unreachable(&error) => error,
+                outcome => return outcome,
+            };
+            self.telemetry.report(&DatabaseUnavailable { error: &error.to_string() });
+            if backoff.is_new() {
+                self.telemetry.report(&ReadinessChanged { reason: Some(NOT_YET) });
+                waits.notify_one();
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    async fn attempt(&self) -> Result<(Arc<dyn Store>, Vec<Applied>), CommandError> {
+        let store = database::open(self.config, self.prepared, self.observer.clone()).await?;
+        match self.bring_up_to_date(store.as_ref()).await {
+            Ok(applied) => Ok((store, applied)),
+            // In development the file will be corrected; until then what was applied is served.
+            Err(error) if self.watch && !is_of_engine(&error) => {
+                watch::refuse(self.telemetry, &error);
+                Ok((store, Vec::new()))
+            }
+            Err(error) => {
+                store.close().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Applies what is pending, or makes sure that nothing is.
+    async fn bring_up_to_date(&self, store: &dyn Store) -> Result<Vec<Applied>, MigrationError> {
+        if self.config.database.migrate_on_start || self.watch {
+            let mut applied = Vec::new();
+            let mut tell = |step: Applied| {
+                tell_applied(self.telemetry, &step);
+                applied.push(step);
+            };
+            database::migrate_step_by_step(store, self.prepared, &mut tell).await?;
+            return Ok(applied);
+        }
+        let folder = &self.prepared.migrations;
+        let standing = match Standing::read(store, folder).await {
+            // Another role migrates, which is as it should be.
+            Err(MigrationError::Failed(StoreError::Refused(_))) => return Ok(Vec::new()),
+            standing => standing?,
+        };
+        if !standing.pending(folder)?.is_empty() {
+            self.telemetry.report(&Advice {
+                setting: "database.migrate_on_start",
+                sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
+            });
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Tells of a step that is done.
+pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
+    if step.is_seed {
+        telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
+    } else {
+        telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
+    }
+}
+
+/// Whether a server did not answer, or let nobody in: a wrong password may be corrected there as well.
+pub fn is_unreachable(error: &CommandError) -> bool {
+    matches!(
+        error,
+        CommandError::Database(StoreError::Unreachable(_))
+            | CommandError::Migration(MigrationError::Failed(StoreError::Unreachable(_)))
+    )
+}
+
+fn is_of_engine(error: &MigrationError) -> bool {
+    matches!(error, MigrationError::Failed(StoreError::Engine(_) | StoreError::Closed | StoreError::Unreachable(_)))
+}
+
+/// Waits that become longer.
+#[derive(Default)]
+pub struct Backoff {
+    times: u32,
+}
+
+impl Backoff {
+    /// Whether nobody has waited yet.
+    pub fn is_new(&self) -> bool {
+        self.times == 0
+    }
+
+    /// The next wait: between half of it and all of it, so that nodes that started together do not come back together.
+    pub fn next(&mut self) -> Duration {
+        let longest = FIRST_WAIT.saturating_mul(1 << self.times.min(10)).min(LONGEST_WAIT);
+        self.times = self.times.saturating_add(1);
+        let mut byte = [0];
+        // Without chance everybody waits alike, which is no failure.
+        let _without = getrandom::fill(&mut byte);
+        longest * (256 + u32::from(byte[0])) / 512
+    }
+}

@@ -1,0 +1,80 @@
+//! `pando reload`: asks a running server to read its schema and keys again.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::cli::Reload;
+use crate::configuration::{Prepared, Sources, load};
+use crate::outcome::CommandError;
+use crate::terminal::Style;
+
+/// How long a server may take to be connected to.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long it may take to read ten thousands of tables.
+const ANSWER: Duration = Duration::from_secs(120);
+/// The longest answer.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// Asks the server at the admin address, or a process.
+pub fn run(asked: &Reload, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    if let Some(process) = asked.pid {
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+        let process = process.ok_or_else(|| CommandError::Failed("--pid: there is no such process".to_owned()))?;
+        kill_process(process, Signal::HUP)
+            .map_err(|error| CommandError::Failed(format!("--pid: SIGHUP cannot be sent: {error}")))?;
+        writeln!(out, "{}: SIGHUP was sent; the log of the server says how it went", style.good("asked"))?;
+        return Ok(());
+    }
+    let mut sources = sources.clone();
+    if let Some(address) = &asked.admin {
+        sources.flags.push(("server.admin_listen".to_owned(), address.clone(), "--admin".to_owned()));
+    }
+    let prepared = Prepared::new(&load(&sources)?, None)?;
+    let address = prepared.admin_listen.ok_or_else(|| {
+        CommandError::Failed(
+            "server.admin_listen is off, so the server cannot be asked; use --pid, or send SIGHUP to it".to_owned(),
+        )
+    })?;
+    let address = reachable(address);
+    let answer = ask(address).map_err(|error| {
+        CommandError::Failed(format!("{address} (server.admin_listen) does not answer: {error}; does the server run?"))
+    })?;
+    let is_done = answer.starts_with("HTTP/1.1 200");
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    if is_done {
+        writeln!(out, "{}: the schema and the keys were read again", style.good("reloaded"))?;
+        return Ok(());
+    }
+    let reason = serde_json::from_str::<serde_json::Value>(body).ok();
+    let reason = reason.as_ref().and_then(|body| body.get("reason")?.as_str());
+    Err(CommandError::Failed(match reason {
+        Some(reason) => format!("{address}: {reason}"),
+        None => format!("{address} answers as no Pando does"),
+    }))
+}
+
+/// A server that listens on every address is asked on this machine's own.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(CONNECT))?;
+    let head = format!(
+        "POST /reload HTTP/1.1\r\nHost: {address}\r\nPando-Admin: reload\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut answer = String::new();
+    stream.take(MOST_BYTES).read_to_string(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,558 @@
+//! Operating a PostgreSQL: made ready by `pando bootstrap`, its schema changed under requests, gone and back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a panic is how a test fails, and a test may wait"
+)]
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::{Client, Cluster, Launch, Postgres, Project, Request, Server, is_skipped};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What no output may hold.
+const CANARY: &str = "c4n4ry-passw0rd";
+
+const CONFIGURATION: &str =
+    "[api]\nschemas = [\"public\"]\n[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n";
+
+fn is_missing(test: &str, postgres: Option<Postgres>) -> Option<Postgres> {
+    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+        return None;
+    }
+    postgres
+}
+
+fn url(postgres: &Postgres, user: &str) -> String {
+    format!("postgres://{user}@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port())
+}
+
+/// Exit code, and all that was written.
+fn pando(project: &Project, arguments: &[&str]) -> (i32, String) {
+    let (code, output, error) = project.run(BINARY, arguments);
+    (code, output + &error)
+}
+
+/// From nothing to a served table with row security: bootstrap, a migration, the authenticator with its password.
+#[test]
+fn a_bare_server_is_made_ready_once() {
+    // Only `postgres` on the socket is trusted; the authenticator needs its password.
+    let cluster = Cluster::new().tcp().access("host all all 127.0.0.1/32 scram-sha-256");
+    let Some(postgres) = is_missing("a_bare_server_is_made_ready_once", cluster.start()) else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    project.write("secret", format!("{CANARY}\n"));
+    let bootstrap = |more: &[&str]| {
+        let all = ["bootstrap", "--url", &owner, "--authenticator", "door", "--password-file", "secret"];
+        pando(&project, &[&all, more].concat())
+    };
+    let dump = || postgres.run("select rolname, rolpassword from pg_authid order by 1; select * from pg_event_trigger");
+    let bare = dump();
+    let (code, script) = bootstrap(&["--dry-run"]);
+    assert_eq!(code, 0, "{script}");
+    for expected in [
+        "CREATE ROLE \"anon\" NOLOGIN",
+        "\"service_role\" NOLOGIN NOINHERIT BYPASSRLS",
+        "CREATE ROLE \"door\" LOGIN NOINHERIT",
+        "PASSWORD '…'",
+        "CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE",
+        "CREATE EVENT TRIGGER pgrst_drop_watch",
+    ] {
+        assert!(script.contains(expected), "{expected} in\n{script}");
+    }
+    assert!(!script.contains("SCRAM") && !script.contains(CANARY), "{script}");
+    assert_eq!(dump(), bare, "a dry run changes nothing");
+
+    let (code, told) = bootstrap(&[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("added    role anon") && !told.contains("skipped"), "{told}");
+    let made = dump();
+    assert!(made.contains("door|SCRAM-SHA-256$"), "{made}");
+    let (code, told) = bootstrap(&[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("nothing was added") && told.contains("differs  password of door"), "{told}");
+    assert_eq!(dump(), made);
+    assert!(!postgres.log().contains(CANARY), "the server was told the password");
+
+    project.write(
+        "migrations/0001_notes.sql",
+        "create table notes (id integer primary key, owner uuid not null default auth.uid(), text text not null);
+         create index on notes (owner);
+         alter table notes enable row level security;
+         create policy own on notes using (owner = (select auth.uid()));
+         grant select, insert on notes to authenticated;",
+    );
+    let (code, told) = pando(&project, &["migrate", "up", "--set", &format!("database.url={owner}")]);
+    assert_eq!(code, 0, "{told}");
+    let door = format!("postgres://door@127.0.0.1:{}/postgres", postgres.port());
+    let server = Launch::new(BINARY)
+        .variable("PANDO_DATABASE_URL", &door)
+        .variable("PGPASSWORD", CANARY)
+        .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
+        .start(&project);
+    let token = |sub: &str| project.token(BINARY, &["--sub", sub]);
+    let (ada, bo) = (token("7b9e0c5e-3f0a-4b39-9d0e-0a3a4c8a1d11"), token("7b9e0c5e-3f0a-4b39-9d0e-0a3a4c8a1d12"));
+    let post = Request::new("POST", "/notes").header("Content-Type", "application/json").bearer(&ada);
+    assert_eq!(server.client().send(&post.body(r#"{"id":1,"text":"mine"}"#)).status, 201);
+    let read = |token: &str| server.client().send(&Request::new("GET", "/notes?select=text").bearer(token)).text();
+    assert_eq!(read(&ada), r#"[{"text":"mine"}]"#);
+    assert_eq!(read(&bo), "[]");
+    // What was not granted is closed, also to visitors: defaults are opened only where that is asked for.
+    assert_eq!(server.get("/notes").status, 401);
+}
+
+#[test]
+fn what_is_there_is_left_alone() {
+    let Some(postgres) = is_missing("what_is_there_is_left_alone", Postgres::start()) else { return };
+    postgres.run(
+        "create role anon login superuser; create role service_role;
+         create schema auth; create function auth.uid() returns text language sql as $$ select 'me' $$;
+         create function auth.role() returns text language sql stable as $$ select 'none' $$;
+         create function public.other() returns event_trigger language plpgsql as $$ begin end $$;
+         create event trigger pgrst_ddl_watch on ddl_command_end execute function public.other();",
+    );
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let (code, told) = pando(&project, &["bootstrap", "--url", &owner, "--set", "api.schemas=public,later"]);
+    assert_eq!(code, 0, "{told}");
+    for expected in [
+        "differs  role anon: it has LOGIN, it has SUPERUSER; it was left alone",
+        "differs  role service_role: it lacks BYPASSRLS; it was left alone",
+        "differs  function auth.uid(): it returns text, not uuid",
+        "differs  function auth.role(): its body is another one",
+        "skipped  use of schema later: there is no such schema yet",
+        "added    function auth.jwt()",
+        "added    event trigger pgrst_drop_watch",
+    ] {
+        assert!(told.contains(expected), "{expected} in\n{told}");
+    }
+    assert_eq!(postgres.run("select auth.uid()"), "me\n");
+    assert_eq!(postgres.run("select rolsuper, rolcanlogin from pg_roles where rolname = 'anon'"), "t|t\n");
+
+    // Supabase's defaults, where they are asked for, for what the role makes from now on.
+    let open = ["bootstrap", "--url", &owner, "--open-new-objects"];
+    assert!(pando(&project, &open).1.contains("added    authenticated may use later tables in public"));
+    assert!(pando(&project, &open).1.contains("nothing was added"));
+    postgres.run("create table later (id integer)");
+    assert_eq!(postgres.run("select has_table_privilege('authenticated', 'later', 'insert')"), "t\n");
+}
+
+#[test]
+fn bootstrap_refuses_what_it_cannot_do() {
+    let project = Project::new(CONFIGURATION);
+    let (code, told) = pando(&project, &["bootstrap"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("database.url names a file of the embedded engine"), "{told}");
+    project.write("secret", "two\nlines\n");
+    let owner = ["bootstrap", "--url", "postgres://nobody@127.0.0.1:1/x"];
+    let with_password = [&owner[..], &["--authenticator", "door", "--password-file", "secret"]].concat();
+    assert!(pando(&project, &with_password).1.contains("one line with a password"));
+    let (code, told) = pando(&project, &owner);
+    assert_eq!(code, 5, "{told}");
+
+    let Some(postgres) = is_missing("bootstrap_refuses_what_it_cannot_do", Postgres::start()) else { return };
+    postgres.run("create role helper login createrole; create role plain login;");
+    let (code, told) = pando(&project, &["bootstrap", "--url", &url(&postgres, "plain")]);
+    assert_eq!(code, 5, "{told}");
+    assert!(told.contains("role anon: ") && told.contains("nothing was added"), "{told}");
+    assert_eq!(postgres.run("select count(*) from pg_roles where rolname = 'anon'"), "0\n");
+
+    // Event triggers are a superuser's; the rest is added without them.
+    postgres.run("create role service_role bypassrls; grant create on database postgres to helper;");
+    let (code, told) = pando(&project, &["bootstrap", "--url", &url(&postgres, "helper")]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("skipped  event trigger pgrst_ddl_watch: "), "{told}");
+
+    // A password may come from a pipe.
+    let mut command = Command::new(BINARY);
+    command.args([
+        "bootstrap",
+        "--url",
+        &url(&postgres, "postgres"),
+        "--authenticator",
+        "door",
+        "--password-file",
+        "-",
+    ]);
+    let mut process =
+        command.current_dir(project.path()).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut process.stdin.take().unwrap(), CANARY.as_bytes()).unwrap();
+    assert!(process.wait_with_output().unwrap().status.success());
+    let kept = postgres.run("select rolpassword like 'SCRAM-SHA-256$%' from pg_authid where rolname = 'door'");
+    assert_eq!(kept, "t\n");
+}
+
+fn launch(url: &str) -> Launch {
+    Launch::new(BINARY).variable("PANDO_DATABASE_URL", url).set("log.requests", "failed")
+}
+
+fn becomes(server: &Server, path: &str, status: u16) {
+    wait_until(&format!("{path} becomes {status}"), || server.get(path).status == status);
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How often the catalog was read, with this outcome.
+fn loads(server: &Server, outcome: &str) -> u64 {
+    let sample = format!("pando_catalog_loads_total{{outcome=\"{outcome}\"}} ");
+    let metrics = server.admin("/metrics").text();
+    metrics.lines().find_map(|line| line.strip_prefix(&sample)?.parse().ok()).unwrap_or(0)
+}
+
+/// A server whose tables hang on one another, each with a row, for everybody.
+fn many_tables(postgres: &Postgres, tables: u32) {
+    postgres.run(&format!(
+        "create role anon; grant usage on schema public to anon;
+         create table t0 (id integer primary key, parent integer); insert into t0 values (1, 1);
+         do $$ begin for n in 1..{tables} loop
+           execute format('create table t%s (id integer primary key, parent integer references t%s)', n, n - 1);
+           execute format('insert into t%s values (1, 1)', n);
+         end loop; end $$;
+         grant select on all tables in schema public to anon;"
+    ));
+}
+
+/// Twenty reloads, asked for in every way, of a catalog that takes a while: no read fails, none is answered from half of it.
+#[test]
+fn reads_go_on_through_reloads() {
+    const TABLES: u32 = 1_500;
+    let Some(postgres) = is_missing("reads_go_on_through_reloads", Postgres::start()) else { return };
+    many_tables(&postgres, TABLES);
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "postgres")).start(&project);
+    let admin = server.admin_address().to_string();
+    let is_over = AtomicBool::new(false);
+    let path = format!("/t{TABLES}?select=id,t{}(id,t{}(id))", TABLES - 1, TABLES - 2);
+    let body = format!(r#"[{{"id":1,"t{}":{{"id":1,"t{}":{{"id":1}}}}}}]"#, TABLES - 1, TABLES - 2);
+    let read = |client: &mut Client| {
+        let start = Instant::now();
+        let answer = client.get(&path);
+        assert_eq!((answer.status, answer.text()), (200, body.clone()));
+        start.elapsed()
+    };
+    let mut calm: Vec<Duration> = {
+        let mut client = server.client();
+        (0..2_000).map(|_| read(&mut client)).collect()
+    };
+    let before = loads(&server, "success");
+    let mut busy: Vec<Duration> = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut client = server.client();
+            let mut times = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                times.push(read(&mut client));
+            }
+            times
+        });
+        for round in 0..20 {
+            let seen = loads(&server, "success");
+            match round % 4 {
+                0 => assert_eq!(pando(&project, &["reload", "--admin", &admin]).0, 0),
+                1 => server.signal("HUP"),
+                2 => server.signal("USR1"),
+                _ => drop(postgres.run("notify pgrst, 'reload schema'")),
+            }
+            wait_until("the catalog is read", || loads(&server, "success") > seen);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(loads(&server, "success") >= before + 20 && loads(&server, "failure") == 0);
+    let p99 = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[times.len() * 99 / 100]
+    };
+    let count = busy.len();
+    let (calm, busy) = (p99(&mut calm), p99(&mut busy));
+    println!("p99 of reads: {calm:?} calm, {busy:?} through 20 reloads of {TABLES} tables ({count} reads)");
+    assert!(count > 100 && busy < Duration::from_secs(1), "{count} reads, p99 {busy:?}");
+}
+
+/// A reload that fails changes nothing, is told and counted, and is made up for without being asked again.
+#[test]
+fn a_failed_reload_keeps_the_catalog() {
+    let Some(postgres) = is_missing("a_failed_reload_keeps_the_catalog", Postgres::start()) else { return };
+    many_tables(&postgres, 3);
+    postgres.run("create role door login noinherit; grant anon to door;");
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "door")).start(&project);
+    let admin = server.admin_address().to_string();
+    assert_eq!(server.get("/t1").status, 200);
+    // Connections that are there stay; the one for reading the catalog is refused.
+    postgres.run("alter role door connection limit 0; create table later (id integer); grant select on later to anon;");
+    let (code, told) = pando(&project, &["reload", "--admin", &admin]);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("the schema could not be read, and the older one goes on"), "{told}");
+    let line = server.wait_for("catalog-not-loaded");
+    assert!(line["error.message"].as_str().unwrap().contains("too many connections"), "{line}");
+    assert_eq!((server.get("/t1").status, server.get("/later").status), (200, 404));
+    assert!(loads(&server, "failure") >= 1);
+    postgres.run("alter role door connection limit -1");
+    becomes(&server, "/later", 200);
+}
+
+/// What bootstrap installs: changes by other hands are served without anybody's saying so, and a burst is read a few times.
+#[test]
+fn changes_are_noticed_by_themselves() {
+    const CHANGES: u64 = 200;
+    let Some(postgres) = is_missing("changes_are_noticed_by_themselves", Postgres::start()) else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    assert_eq!(pando(&project, &["bootstrap", "--url", &owner]).0, 0);
+    let server = launch(&owner).start(&project);
+    let before = loads(&server, "success");
+    // One transaction each.
+    let script: String = (0..CHANGES).map(|n| format!("create table c{n} (id integer);\n")).collect();
+    postgres.run(&(script + "grant select on c199 to anon;"));
+    becomes(&server, "/c199", 200);
+    wait_until("the last one is heard", || loads(&server, "success") > before);
+    let read = loads(&server, "success") - before;
+    assert!(read <= CHANGES / 10, "{CHANGES} changes were read {read} times");
+    postgres.run("drop table c199");
+    becomes(&server, "/c199", 404);
+    // What nobody sees from outside has nothing read.
+    thread::sleep(Duration::from_millis(300));
+    let before = loads(&server, "success");
+    postgres.run("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(loads(&server, "success"), before);
+}
+
+#[test]
+fn signals_and_notifications_read_the_configuration() {
+    let Some(postgres) = is_missing("signals_and_notifications_read_the_configuration", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&url(&postgres, "postgres")).set("database.channel", "Wake \"up\"").start(&project);
+    server.signal("USR2");
+    server.wait_for("configuration-kept");
+    let kept = || server.log().matches("configuration-kept").count();
+    postgres.run("notify \"Wake \"\"up\"\"\", 'reload config'");
+    wait_until("the keys are read", || kept() == 2);
+    postgres.run("create table later (id integer); grant select on later to anon; notify pgrst, 'reload schema';");
+    let (code, told) = pando(&project, &["reload", "--pid", &server.process_id().to_string(), "--admin", "x"]);
+    assert_eq!(code, 2, "{told}");
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.get("/later").status, 404, "another channel is listened to");
+    assert_eq!(pando(&project, &["reload", "--pid", &server.process_id().to_string()]).0, 0);
+    becomes(&server, "/later", 200);
+    let (code, told) = pando(&project, &["reload", "--admin", "127.0.0.1:1"]);
+    assert!(code == 1 && told.contains("does not answer"), "{told}");
+}
+
+/// On the embedded engine there are the keys to read, and the schema is always current.
+#[test]
+fn the_embedded_engine_reloads_as_well() {
+    let project =
+        Project::of(CONFIGURATION, "create table notes (id integer primary key); grant select on notes to anon;");
+    let server = Launch::new(BINARY).start(&project);
+    let before = loads(&server, "success");
+    let (code, told) = pando(&project, &["reload", "--admin", &server.admin_address().to_string()]);
+    assert_eq!(code, 0, "{told}");
+    server.wait_for("keys-loaded");
+    for signal in ["HUP", "USR1", "USR2"] {
+        server.signal(signal);
+    }
+    server.wait_for("configuration-kept");
+    assert_eq!((server.get("/notes").status, loads(&server, "success")), (200, before));
+}
+
+/// Both are started at once, and the database is there last.
+#[test]
+fn a_database_that_comes_later_is_waited_for() {
+    let Some(mut postgres) = is_missing("a_database_that_comes_later_is_waited_for", Postgres::start()) else { return };
+    many_tables(&postgres, 1);
+    postgres.stop();
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_later.sql", "create table later (id integer); grant select on later to anon;");
+    let server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    for _ in 0..3 {
+        let answer = server.get("/t1");
+        assert_eq!((answer.status, answer.code().as_str(), answer.header("retry-after")), (503, "PGRST002", Some("2")));
+    }
+    let ready = server.admin("/ready");
+    assert_eq!((ready.status, ready.json()["reason"].as_str()), (503, Some("the database was not reached yet")));
+    assert_eq!(server.admin("/live").status, 200);
+    let (code, told) = pando(&project, &["reload", "--admin", &server.admin_address().to_string()]);
+    assert!(code == 1 && told.contains("not reached yet"), "{told}");
+    wait_until("it is tried again", || server.log().matches("database-unavailable").count() >= 2);
+    postgres.start_again();
+    server.wait_until_ready();
+    assert_eq!((server.get("/t1").status, server.get("/later").status), (200, 200));
+    // Gone again, it is not ready, and comes back by itself.
+    postgres.stop();
+    wait_until("it is not ready", || server.admin("/ready").status == 503);
+    postgres.start_again();
+    server.wait_until_ready();
+    assert_eq!(server.stop().0, 0);
+}
+
+#[test]
+fn a_database_that_lets_nobody_in_is_told_loudly() {
+    let cluster = Cluster::new().tcp().access("host all all 127.0.0.1/32 scram-sha-256");
+    let Some(postgres) = is_missing("a_database_that_lets_nobody_in_is_told_loudly", cluster.start()) else { return };
+    many_tables(&postgres, 1);
+    postgres.run(&format!("create role door login noinherit password '{CANARY}'; grant anon to door;"));
+    let project = Project::new(CONFIGURATION);
+    let door = format!("postgres://door@127.0.0.1:{}/postgres", postgres.port());
+    let server = launch(&door).variable("PGPASSWORD", "wr0ng-0ne").start_unready(&project);
+    let error = server.wait_for("database-unavailable")["error.message"].as_str().unwrap().to_owned();
+    assert!(error.contains("password authentication failed for user \"door\""), "{error}");
+    assert!(!server.log().contains("wr0ng-0ne"));
+    postgres.run("alter role door password 'wr0ng-0ne'");
+    server.wait_until_ready();
+    assert_eq!(server.get("/t1").status, 200);
+
+    // Nothing will make an address readable; and who is told to stop while waiting stops.
+    let refusal = launch("postgres://127.0.0.1:port/x").refused(&project);
+    assert_eq!(refusal.code, 5, "{}", refusal.error);
+    assert!(refusal.error.contains("database.url cannot be used"), "{}", refusal.error);
+    let waiting = launch("postgres://nobody@127.0.0.1:1/x").start_unready(&project);
+    assert_eq!(waiting.stop().0, 0);
+}
+
+/// A migration that is refused ends the process also where the database came later.
+#[test]
+fn a_refused_migration_ends_a_late_start() {
+    let Some(mut postgres) = is_missing("a_refused_migration_ends_a_late_start", Postgres::start()) else { return };
+    postgres.stop();
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_wrong.sql", "create table wrong (id nonsense);");
+    let mut server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    assert_eq!(server.get("/wrong").status, 503);
+    postgres.start_again();
+    assert_eq!(server.wait().code(), Some(4));
+}
+
+/// A migration that waits for a lock lets those behind it go on, and gets through when the lock is free.
+#[test]
+fn a_migration_that_waits_for_a_lock_holds_nobody_up() {
+    let Some(postgres) = is_missing("a_migration_that_waits_for_a_lock_holds_nobody_up", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let server = launch(&owner).start(&project);
+    project.write("migrations/0001_more.sql", "alter table t1 add column more integer;");
+    let database = format!("database.url={owner}");
+    let up = |attempts: &str| {
+        let attempts = format!("database.migration_lock_attempts={attempts}");
+        let bound = "database.migration_lock_timeout_ms=200";
+        pando(&project, &["migrate", "up", "--set", &database, "--set", bound, "--set", &attempts])
+    };
+    thread::scope(|scope| {
+        let holds = |seconds: &str| {
+            let script = format!("begin; lock table t1 in access share mode; select pg_sleep({seconds}); commit;");
+            let postgres = &postgres;
+            let held = scope.spawn(move || postgres.run(&script));
+            wait_until("the lock is held", || {
+                postgres.run("select count(*) from pg_locks where relation = 't1'::regclass") != "0\n"
+            });
+            held
+        };
+        let held = holds("4");
+        let (code, told) = up("2");
+        assert_eq!(code, 4, "{told}");
+        assert!(told.contains("lock timeout [55P03]; somebody holds a lock on the table"), "{told}");
+        held.join().unwrap();
+        let held = holds("3");
+        let migrated = scope.spawn(|| up("50"));
+        let mut longest = Duration::ZERO;
+        while !migrated.is_finished() {
+            let start = Instant::now();
+            assert_eq!(server.get("/t1?select=id").status, 200);
+            longest = longest.max(start.elapsed());
+        }
+        let (code, told) = migrated.join().unwrap();
+        assert_eq!(code, 0, "{told}");
+        assert!(longest < Duration::from_millis(1_500), "a read waited {longest:?} behind the migration");
+        held.join().unwrap();
+    });
+    becomes(&server, "/t1?select=more", 200);
+}
+
+#[test]
+fn a_file_may_run_without_a_transaction() {
+    let Some(postgres) = is_missing("a_file_may_run_without_a_transaction", Postgres::start()) else { return };
+    many_tables(&postgres, 1);
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let up = || pando(&project, &["migrate", "up", "--set", &format!("database.url={owner}")]);
+    project.write("migrations/0001_index.sql", "create index concurrently quick on t1 (parent);");
+    let (code, told) = up();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("whose first line is `-- pando: no transaction`"), "{told}");
+    let wrong = "-- pando: no transaction\ncreate index concurrently if not exists quick on t1 (parent);\n\
+                 select 'a;b';\n\ncreate index concurrently on t1\n  (nothing);";
+    project.write("migrations/0001_index.sql", wrong);
+    let (code, told) = up();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("line 5: column \"nothing\" does not exist"), "{told}");
+    assert!(told.contains("the statements before it remain"), "{told}");
+    project.write("migrations/0001_index.sql", wrong.replace("nothing", "parent"));
+    assert_eq!(up().0, 0);
+    assert_eq!(postgres.run("select count(*) from pg_index where indrelid = 't1'::regclass and indisvalid"), "3\n");
+    assert!(up().1.contains("nothing to do"));
+
+    // The same file on the embedded engine, whose migrations are transactions all the same.
+    let project = Project::of(CONFIGURATION, "create table t1 (id integer primary key, parent integer);");
+    project.write(
+        "migrations/0002_index.sql",
+        "-- pando: no transaction\ncreate index concurrently quick on t1 (parent);",
+    );
+    let (code, told) = pando(&project, &["migrate", "up"]);
+    assert_eq!(code, 0, "{told}");
+}
+
+/// The linter with the target that the configuration names: of locks it speaks where there is a server alone.
+#[test]
+fn migrations_are_looked_over() {
+    let project = Project::of(
+        CONFIGURATION,
+        "create table notes (id bigint primary key, owner uuid, words text[]);
+         alter table notes enable row level security;
+         create policy own on notes using (owner = auth.uid());",
+    );
+    project.write(
+        "migrations/0002_change.sql",
+        "create index on notes (words);\nalter table notes add column a text not null;\n",
+    );
+    // A server that is not there: no database is asked.
+    let check = |more: &[&str]| {
+        pando(&project, &[&["migrate", "check", "--set", "database.url=postgres://127.0.0.1:1/x"], more].concat())
+    };
+    let (code, told) = check(&[]);
+    assert_eq!(code, 0, "what the embedded engine refuses is no failure here: {told}");
+    for expected in [
+        "0001_init.sql:3: warning: the policy own of notes asks for the caller anew for every row [auth-per-row]\n    instead: wrap it",
+        "0001_init.sql:3: warning: a policy compares notes.owner, and no index begins with it [policy-without-index]",
+        "0002_change.sql:1: warning: nobody can write to notes for as long as the index is built [index-without-concurrently]",
+        "0002_change.sql:2: warning: notes has rows",
+        "4 warnings; `-- pando: allow RULE`",
+    ] {
+        assert!(told.contains(expected), "{expected} in\n{told}");
+    }
+    let (code, told) = check(&["--strict"]);
+    assert!(code == 4 && told.contains("4 warnings, and --strict"), "{told}");
+    let (_, json) = check(&["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["counts"]["warnings"], &report["warnings"][0]["rule"]), (&4.into(), &"auth-per-row".into()));
+    let (code, told) = pando(&project, &["migrate", "check"]);
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("[policy-without-index]") && told.contains("\n1 warning;"), "{told}");
+}

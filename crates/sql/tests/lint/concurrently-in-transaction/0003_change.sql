@@ -1,0 +1,3 @@
+-- pando: no transaction
+create unique index concurrently on climbs (grade);
+vacuum climbs;

@@ -1,0 +1,2 @@
+-- pando: no transaction
+create index concurrently on climbs (grade, name);

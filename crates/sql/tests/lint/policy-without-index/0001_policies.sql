@@ -1,0 +1,10 @@
+create table notes (id bigint primary key, owner uuid, reader uuid, editor uuid, late uuid, partly uuid, state text);
+create index on notes (owner, state);
+create index on notes (partly) where state = 'open';
+alter table notes enable row level security;
+create policy a on notes using (owner = (select auth.uid()));
+create policy b on notes using ((select auth.uid()) = notes.reader or state = 'open');
+create policy c on notes using ((id > 0 and (editor = (select auth.uid()))));
+create policy d on notes using (late = (select auth.uid()));
+create policy e on notes using (partly = (select auth.uid()));
+create policy f on notes for insert with check (state = (select auth.role()));

@@ -1,0 +1,1 @@
+create policy everybody on c using (true);
