@@ -8,7 +8,7 @@ use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Function, Query};
-use crate::native::Engine;
+use crate::native::{Engine, MediaHandler};
 use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Cardinality, Relationship};
@@ -36,6 +36,9 @@ pub struct Snapshot {
     /// Functions.
     #[serde(default, with = "routine::as_list")]
     pub routines: BTreeMap<Signature, Arc<Routine>>,
+    /// Aggregates that make rows a media type, on a PostgreSQL server.
+    #[serde(default)]
+    pub media_handlers: Vec<Arc<MediaHandler>>,
     /// Functions of triggers.
     #[serde(default)]
     pub trigger_functions: Vec<Arc<TriggerFunction>>,

@@ -34,13 +34,12 @@ const CONFIGURATIONS: [(&str, &[(&str, &str)]); 7] = [
 ];
 
 /// Cases that are answered otherwise, each with why.
-const OTHERWISE: [(&str, &str); 6] = [
+const OTHERWISE: [(&str, &str); 5] = [
     ("embed.many-to-many.011", "a hint names only what is alike: 'payroll' is not what 'parcels' was meant to be"),
     ("embed.spread.018", "a hint names only what is alike"),
     ("embed.errors.004", "a hint names only what is alike"),
     ("embed.errors.012", "a hint names only what is alike"),
     ("profile.008", "a hint names only what is alike"),
-    ("media.028", "application/geo+json is not there yet: refused as 406"),
 ];
 
 fn corpus() -> PathBuf {

@@ -1,5 +1,7 @@
 //! What the operator decides about plans.
 
+use std::sync::Arc;
+
 use base::Limit;
 
 /// The settings that planning depends on.
@@ -7,6 +9,10 @@ use base::Limit;
 pub struct Settings {
     /// The most rows that a read gives per level, whatever the client asks for; `None` for no bound (PostgREST's `db-max-rows`).
     pub max_rows: Option<u64>,
+    /// Whether the plan of a statement may be asked for (PostgREST's `db-plan-enabled`).
+    pub explain: bool,
+    /// The schemas whose aggregates make media types: those that are exposed.
+    pub schemas: Vec<Arc<str>>,
     /// Whether aggregate functions may be used (PostgREST's `db-aggregates-enabled`).
     pub aggregates: bool,
     /// Bounds on the shape of a request.
@@ -42,6 +48,12 @@ impl Default for Limits {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_rows: Some(1_000), aggregates: false, limits: Limits::default() }
+        Self {
+            max_rows: Some(1_000),
+            aggregates: false,
+            explain: false,
+            schemas: Vec::new(),
+            limits: Limits::default(),
+        }
     }
 }

@@ -24,10 +24,9 @@ mod settings;
 mod status;
 mod told;
 
-pub use accept::builtin_format;
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
-pub use reply::{Head, Outcome, Reply, content_type, has_body, head, options, refuse};
+pub use reply::{Head, Outcome, Reply, content_type, content_type_of, has_body, head, options, refuse};
 pub use request::*;
 pub use settings::{Limits, Settings, TransactionEnd};
 pub use status::status;

@@ -116,7 +116,7 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
         payload.rows.truncate(1);
     }
 
-    let (format, accepts) = accept::negotiate(headers, action, is_routine)?;
+    let (format, accepts) = accept::negotiate(headers, action)?;
     let (preferences, invalid) = Preferences::parse(headers, settings.transaction_end.allows_override());
     if preferences.handling == Some(Handling::Strict) && !invalid.is_empty() {
         return Err(Fault::Preferences { invalid: invalid.join(", ") });

@@ -16,7 +16,7 @@ pub use driver::{
     Rendered, Reply, RequestFacts, Store,
 };
 pub use error::StoreError;
-pub use postgres::{RoleSettings, Settings as PostgresSettings, role_settings};
+pub use postgres::{Settings as PostgresSettings, role_settings};
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 

@@ -52,6 +52,8 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         max_buffered_bytes: 1 << 20,
         extra_search_path: Vec::new(),
         application: Vec::new(),
+        pre_request: None,
+        hoisted: Vec::new(),
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

@@ -18,16 +18,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::Clock;
+use base::{Clock, QualifiedName};
 use catalog::Catalog;
 use plan::Plan;
-use wire::Target;
+use wire::{Connection, Target};
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
 use pool::Pool;
+use role::function_name;
 
-pub use role::{RoleSettings, role_settings};
+pub use role::role_settings;
 
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ pub struct Settings {
     pub wait: Duration,
     /// How many statements a connection keeps prepared. 0 prepares none.
     pub prepared_statements: usize,
-    /// How long one statement may run.
+    /// How long one statement may run, where neither the role that logs in nor that of the request says it (nor the server).
     pub statement_timeout: Duration,
     /// How long a streamed answer may take, whatever the client does.
     pub stream_timeout: Duration,
@@ -52,10 +53,17 @@ pub struct Settings {
     pub extra_search_path: Vec<String>,
     /// Settings that every transaction gets (PostgREST's `app.settings.*`).
     pub application: Vec<(String, String)>,
+    /// A function without arguments that every transaction calls before its statement (PostgREST's `db-pre-request`).
+    pub pre_request: Option<QualifiedName>,
+    /// The settings of a function that count for the whole transaction of its call (PostgREST's
+    /// `db-hoisted-tx-settings`).
+    pub hoisted: Vec<String>,
 }
 
 pub(crate) struct PostgresStore {
     settings: Settings,
+    /// The call of the function that looks at every request first.
+    pre_request: Option<String>,
     pool: Arc<Pool>,
     catalog: ArcSwap<Catalog>,
     clock: Arc<dyn Clock>,
@@ -70,19 +78,32 @@ pub(crate) async fn open(
 ) -> Result<Arc<dyn Store>, StoreError> {
     let target = Target::parse(&settings.url, &|name| settings.environment.get(name).cloned())
         .map_err(|error| StoreError::Unreachable(error.to_string()))?;
-    let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
     let prepared_statements = settings.prepared_statements;
-    let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
-    let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
-    let store = PostgresStore { settings, pool, catalog: ArcSwap::from_pointee(Catalog::default()), clock, observer };
+    let mut wire = wire::Settings { prepared_statements, ..wire::Settings::default() };
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
-    let mut first = store.pool.connect_apart().await?;
+    let mut first =
+        Connection::open(&target, &wire).await.map_err(|error| StoreError::Unreachable(error.to_string()))?;
+    if !bounds_statements(&mut first).await? {
+        wire.parameters.push(("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string()));
+    }
+    let pool = Pool::new(target, wire, settings.connections, settings.wait, clock.clone());
+    let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
+    let catalog = ArcSwap::from_pointee(Catalog::default());
+    let store = PostgresStore { settings, pre_request, pool, catalog, clock, observer };
     // A standby takes no LISTEN.
     let listening = listen::begin(&mut first).await.is_ok().then_some(first);
     store.reload().await?;
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
     Ok(store)
+}
+
+/// Whether a statement has a bound already: of the role that logs in, of the database or of the server. A parameter of the
+/// session would stand over those.
+async fn bounds_statements(connection: &mut Connection) -> Result<bool, StoreError> {
+    let rows = connection.query("SELECT current_setting('statement_timeout')", &[]).await;
+    let rows = rows.map_err(|error| failure::of_connection(&error))?;
+    Ok(rows.first().and_then(|row| row.get(0)).is_some_and(|bound| bound != "0"))
 }
 
 impl PostgresStore {

@@ -13,7 +13,8 @@ use wire::{Event, Query, Step};
 use super::failure;
 use super::output::{Output, Unwritable};
 use super::pool::Lease;
-use super::run::{Missed, ONE_MOMENT, execute, number, planned_rows, total_of};
+use super::run::{Missed, execute, number, one_moment, planned_rows, read_told, total_of};
+use super::session::Own;
 use super::{PostgresStore, session};
 use crate::body;
 use crate::driver::{Body, Job, Piece, Ran, Rendered as AnyRendered, Reply};
@@ -44,6 +45,14 @@ struct Streamed {
     pieces: mpsc::Sender<Piece>,
 }
 
+/// What is known when the rows begin.
+struct Begun {
+    zone: Zone,
+    rows: u64,
+    total: Option<u64>,
+    reply: Reply,
+}
+
 /// What a page of rows ended with.
 enum Page {
     /// There are more.
@@ -56,7 +65,7 @@ impl PostgresStore {
     /// Begins a read anew, to be streamed.
     pub(super) async fn stream(&self, mut lease: Lease, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
         let begun = self.begin(&mut lease, job, rendered).await;
-        let (zone, rows, total) = match begun {
+        let Begun { zone, rows, total, reply } = match begun {
             Ok(begun) => begun,
             Err(Missed::Failed(error) | Missed::Collided(error)) => return Err(error),
             Err(Missed::Lost(error)) => {
@@ -75,38 +84,39 @@ impl PostgresStore {
             // Whatever ends it early, the lease gives the connection back or closes it.
             let _late = tokio::time::timeout(deadline, streamed.run()).await;
         });
-        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), body: Body::Stream(receiver) })
+        Ok(Ran { rows, total, inserted: None, location: None, reply, body: Body::Stream(receiver) })
     }
 
     /// Opens the transaction and counts.
-    async fn begin(
-        &self,
-        lease: &mut Lease,
-        job: &Job,
-        rendered: &Rendered,
-    ) -> Result<(Zone, u64, Option<u64>), Missed> {
+    async fn begin(&self, lease: &mut Lease, job: &Job, rendered: &Rendered) -> Result<Begun, Missed> {
         let connection = lease.connection()?;
-        let settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        let own = Own::of(job, &self.settings.hoisted);
+        let search_path = self.search_path(&job.request.schema);
+        let settings = session::settings(job, own, &search_path, &self.settings.application);
         let setup = self.setup_text(settings.len());
         let parameters: Vec<Option<&[u8]>> =
             settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
         let Some(count_page) = &rendered.count_page else { return Err(StoreError::other_engine().into()) };
         let role: &str = &job.caller.role;
-        let zone = super::run::zone(connection, job);
+        let zone = super::run::zone(connection, job, own);
         let mut flight = connection.flight();
-        flight.execute(&Query::new("", ONE_MOMENT))?;
+        flight.execute(&Query::new("", one_moment(own.isolation())))?;
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
+        self.call_pre_request(&mut flight, role)?;
         let page = execute(&mut flight, role, count_page, 0)?;
         let count = rendered.count.as_ref().map(|count| execute(&mut flight, role, count, 0)).transpose()?;
         let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, role, plan, 0)).transpose()?;
+        let told = self.ask_told(&mut flight, job, rendered)?;
         flight.sync();
         flight.send().await?;
         let (mut rows, mut counted, mut estimated, mut failed) = (0, None, None, None);
+        let mut said = [None, None, None];
         loop {
             match connection.next().await? {
                 Event::Row(row) if row.step() == page => rows = row.get(0).and_then(number).unwrap_or(0),
                 Event::Row(row) if Some(row.step()) == count => counted = row.get(0).and_then(number),
                 Event::Row(row) if Some(row.step()) == estimate => estimated = row.get(0).and_then(planned_rows),
+                Event::Row(row) if Some(row.step()) == told => read_told(&row, &mut said),
                 Event::Failed { error, .. } => failed = failed.or(Some(error)),
                 Event::Ready(_) => break,
                 _ => {}
@@ -121,7 +131,8 @@ impl PostgresStore {
             return Err(StoreError::from(failure).into());
         }
         let total = total_of(job, counted, estimated);
-        Ok((zone, rows, total))
+        let [headers, status, _] = said;
+        Ok(Begun { zone, rows, total, reply: Reply { headers, status } })
     }
 }
 
@@ -154,10 +165,11 @@ impl Streamed {
         };
         let zone = self.zone.clone();
         let output = Output {
-            format: job.plan.format,
+            format: job.plan.body_format(),
             shape: job.plan.shape,
             zone: &zone,
             members: &rendered.body.members,
+            count_field: rendered.body.count_field,
             most_bytes: self.most_bytes,
         };
         let mut out = Vec::with_capacity(PIECE_BYTES);

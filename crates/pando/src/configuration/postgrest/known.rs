@@ -172,11 +172,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-hoisted-tx-settings",
         "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation",
-        Missing(&[]),
-        "`SET` clauses of functions called by a request count inside of the function alone, as PostgreSQL has it: a \
-         `statement_timeout` or an isolation level there does not reach the whole transaction. Give an isolation \
-         level to the role that logs in; `limits.statement_timeout_seconds` bounds every statement. Setting this to \
-         nothing silences this.",
+        List("database.hoisted_settings"),
+        "",
     )
     .in_database(),
     known("db-max-rows", "", Number("api.max_rows", 1), "Without it there is no bound.")
@@ -185,8 +182,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-plan-enabled",
         "false",
-        Ignored(&["false"]),
-        "Requests for `application/vnd.pgrst.plan` are refused with 406; ask PostgreSQL for the plan (`EXPLAIN`).",
+        Boolean("api.explain"),
+        "The plan is that of Pando's own statement, whose rows are not made JSON by PostgreSQL.",
     )
     .in_database(),
     known("db-pool", "10", Number("database.connections", 1), ""),
@@ -209,9 +206,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-pre-request",
         "",
-        Refused(&[]),
-        "Pando calls no function before a request, so what the function checks would not be checked. Put it into \
-         policies of row security, and leave the setting out.",
+        Text("database.pre_request"),
+        "The document at `GET /` is made without asking the database, so it is not called for that.",
     )
     .alias(&["pre-request"])
     .in_database(),

@@ -173,9 +173,10 @@ impl Reading<'_> {
     }
 
     /// What was given under the setting's name, or else under an older one. Empty text is as if nothing was given, but for
-    /// `db-extra-search-path`, which may be empty.
+    /// lists that may be empty.
     fn given(&self, known: &Known) -> Option<Given> {
-        let may_be_empty = known.name == "db-extra-search-path" || matches!(known.meaning, Meaning::Missing(_));
+        let may_be_empty = matches!(known.name, "db-extra-search-path" | "db-hoisted-tx-settings")
+            || matches!(known.meaning, Meaning::Missing(_));
         let in_database = known.in_database.then(|| known.database_name()).and_then(|name| {
             let value = self.sources.in_database.get(&name)?;
             Some(Given::new(syntax::Value::Text(value.clone()), Origin::Database(name), known.name))
