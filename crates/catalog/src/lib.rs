@@ -35,5 +35,5 @@ pub use routine::{
     Volatility,
 };
 pub use snapshot::{Catalog, ComputedRelationship, DefaultExecutor, DefaultGrant, Snapshot};
-pub use suggestion::{nearest, nearest_routine, similar_columns};
+pub use suggestion::{nearest, nearest_related, nearest_routine, similar_columns};
 pub use trigger::{Event, Timing, Trigger, TriggerFunction};

@@ -246,6 +246,13 @@ impl Catalog {
         self.relationships.get(from).map_or(&[], Vec::as_slice)
     }
 
+    /// The relations from which a relationship leads to one of `schema`.
+    pub fn related_to<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a QualifiedName> + 'a {
+        let leads_there = move |relationship: &Relationship| &*relationship.to.schema == schema;
+        let related = self.relationships.iter().filter(move |(_, all)| all.iter().any(leads_there));
+        related.map(|(name, _)| name)
+    }
+
     /// An enumeration by name, looked for in `schema` and then in all others.
     pub fn enum_type(&self, schema: &str, name: &str) -> Option<&Arc<EnumType>> {
         let named = |definition: &&Arc<EnumType>| &*definition.name.name == name;

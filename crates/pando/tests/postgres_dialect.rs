@@ -251,3 +251,32 @@ fn what_a_function_has_set_counts_for_the_whole_transaction() {
     assert_eq!(server.get("/rpc/rows_of?select=bound&limit=1").json(), json!([{"bound": "30s"}]));
     assert_eq!(server.get("/rpc/level").json(), "serializable");
 }
+
+/// Functions over rows and what functions call are found as PostgreSQL finds them: along the search path alone.
+#[test]
+fn names_are_looked_for_along_the_search_path() {
+    let Some(postgres) = database(
+        "names_are_looked_for_along_the_search_path",
+        "create function extra.shout(boats) returns text language sql stable as $$ select upper($1.name) $$;
+         create function inside.whisper(boats) returns text language sql stable as $$ select lower($1.name) $$;
+         create function extra.twice(n integer) returns integer language sql immutable as $$ select 2 * n $$;
+         create function calls_twice() returns integer language plpgsql stable as $$ begin return twice(21); end $$;",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project("[database]\nextra_search_path = [\"extra\"]\n"));
+    let shouted = server.get("/boats?select=shout,docks(name)&shout=lt.C&order=shout.desc");
+    assert_eq!(
+        shouted.json(),
+        json!([{"shout": "BO", "docks": {"name": "south"}}, {"shout": "ADA", "docks": {"name": "north"}}])
+    );
+    assert_eq!(server.get("/rpc/calls_twice").json(), 42);
+    assert_eq!(server.get("/rpc/twice?n=1").code(), "PGRST202", "what is searched is not exposed by that");
+    let lost = server.get("/boats?select=whisper");
+    assert_eq!((lost.status, lost.code().as_str()), (400, "42703"), "{}", lost.text());
+    drop(server);
+
+    let server = launch(&postgres).start(&project("[database]\nextra_search_path = []\n"));
+    assert_eq!(server.get("/boats?select=shout").code(), "42703");
+    assert_eq!(server.get("/rpc/calls_twice").code(), "42883");
+}

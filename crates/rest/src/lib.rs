@@ -2,7 +2,7 @@
 //! outcome becomes a status and headers. This crate knows no table: names are looked up by `plan`.
 //!
 //! The way in is [`parse()`], which tries, in this order, the path, the schema, the method, the query string
-//! (cut into parameters, each in a little grammar of its own), ranges, the body, and the negotiated media type.
+//! (cut into parameters, each in a little grammar of its own), ranges, the body, and the media types that are accepted.
 //! The way out is [`head`] for what succeeded, [`refuse`] for what failed and [`options`] for `OPTIONS`.
 
 #![allow(
