@@ -41,7 +41,8 @@ impl<'j> Own<'j> {
     /// The zone in which moments are printed, if one of them says it.
     pub(super) fn time_zone(self, asked: Option<&'j str>) -> Option<&'j str> {
         let zone = |(name, value): &'j Setting| (&**name == "TimeZone").then_some(&**value);
-        self.of_function().filter_map(zone).last().or(asked).or_else(|| self.role.iter().filter_map(zone).last())
+        let function = self.function.iter().filter(|(name, _)| self.hoists(name)).filter_map(zone).next_back();
+        function.or(asked).or_else(|| self.role.iter().filter_map(zone).next_back())
     }
 }
 
