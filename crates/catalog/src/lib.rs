@@ -20,8 +20,8 @@ pub use expression::{
 };
 pub use inline::{InnerSource, Placement};
 pub use native::{
-    ComputedColumn, Engine, NativeArgument, NativeArguments, NativeCall, NativeColumn, NativeFunction, NativeOperator,
-    NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery,
+    ComputedColumn, Engine, Isolation, MediaHandler, NativeArgument, NativeArguments, NativeCall, NativeColumn,
+    NativeFunction, NativeOperator, NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery, Setting,
 };
 pub use privilege::{Grant, Privilege};
 pub use relation::{
@@ -35,5 +35,5 @@ pub use routine::{
     Volatility,
 };
 pub use snapshot::{Catalog, ComputedRelationship, DefaultExecutor, DefaultGrant, Snapshot};
-pub use suggestion::{nearest, nearest_routine, similar_columns};
+pub use suggestion::{nearest, nearest_related, nearest_routine, similar_columns};
 pub use trigger::{Event, Timing, Trigger, TriggerFunction};

@@ -19,6 +19,34 @@ pub enum Engine {
     Postgres,
 }
 
+/// A setting of PostgreSQL's with its value, as `ALTER ROLE ... SET` and `CREATE FUNCTION ... SET` keep it.
+pub type Setting = (Arc<str>, Arc<str>);
+
+/// The setting whose value is the isolation level of transactions.
+const ISOLATION: &str = "default_transaction_isolation";
+
+/// How much a transaction sees of others that run beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl Isolation {
+    /// What `default_transaction_isolation` says among settings, if it stands there. `read uncommitted` is
+    /// `read committed`, as PostgreSQL itself has it.
+    pub fn among(settings: &[Setting]) -> Option<Self> {
+        let (_, value) = settings.iter().rev().find(|(name, _)| &**name == ISOLATION)?;
+        Some(match value.to_ascii_lowercase().as_str() {
+            "serializable" => Self::Serializable,
+            "repeatable read" => Self::RepeatableRead,
+            _ => Self::ReadCommitted,
+        })
+    }
+}
+
 /// What a PostgreSQL server says of a relation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeRelation {
@@ -72,6 +100,20 @@ pub struct NativeRoutine {
     pub is_variadic: bool,
     /// The media type that its outcome is, for a domain that is named after one.
     pub media_type: Option<Arc<str>>,
+    /// Its `SET` clauses.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+}
+
+/// An aggregate that makes rows a media type of the schema's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaHandler {
+    /// The aggregate.
+    pub function: QualifiedName,
+    /// The relation whose rows it takes; `None` where it takes any.
+    pub target: Option<QualifiedName>,
+    /// What it gives; `*/*` says itself what it is.
+    pub media_type: Arc<str>,
 }
 
 /// Operators and functions that only a PostgreSQL server has.
@@ -174,4 +216,26 @@ pub struct NativeArgument {
     pub type_name: Arc<str>,
     /// Whether it is an array of all values of a variadic argument.
     pub is_variadic: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_isolation_level_is_found_in_any_case_and_the_last_one_counts() {
+        let settings = |values: &[&str]| -> Vec<Setting> {
+            let isolation = values.iter().map(|value| (Arc::from(ISOLATION), Arc::from(*value)));
+            std::iter::once((Arc::from("work_mem"), Arc::from("serializable"))).chain(isolation).collect()
+        };
+        for (values, expected) in [
+            (&[][..], None),
+            (&["serializable"], Some(Isolation::Serializable)),
+            (&["REPEATABLE READ"], Some(Isolation::RepeatableRead)),
+            (&["read uncommitted"], Some(Isolation::ReadCommitted)),
+            (&["serializable", "read committed"], Some(Isolation::ReadCommitted)),
+        ] {
+            assert_eq!(Isolation::among(&settings(values)), expected, "{values:?}");
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::native::Setting;
+
 /// A database role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
@@ -15,6 +17,12 @@ pub struct Role {
     pub is_assumable: bool,
     /// The roles whose rights it has too (`GRANT role TO role`).
     pub member_of: Vec<Arc<str>>,
+    /// On a PostgreSQL server: what its transactions are set to (`ALTER ROLE ... SET`), those of this database last.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// On a PostgreSQL server: what it has set and the role that Pando logs in with may not set.
+    #[serde(default)]
+    pub refused_settings: Vec<Arc<str>>,
 }
 
 /// What a request's role is to the database.

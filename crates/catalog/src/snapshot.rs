@@ -8,7 +8,7 @@ use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Function, Query};
-use crate::native::Engine;
+use crate::native::{Engine, MediaHandler};
 use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Cardinality, Relationship};
@@ -36,6 +36,9 @@ pub struct Snapshot {
     /// Functions.
     #[serde(default, with = "routine::as_list")]
     pub routines: BTreeMap<Signature, Arc<Routine>>,
+    /// Aggregates that make rows a media type, on a PostgreSQL server.
+    #[serde(default)]
+    pub media_handlers: Vec<Arc<MediaHandler>>,
     /// Functions of triggers.
     #[serde(default)]
     pub trigger_functions: Vec<Arc<TriggerFunction>>,
@@ -241,6 +244,13 @@ impl Catalog {
     /// The relationships that start at `from`.
     pub fn relationships_from(&self, from: &QualifiedName) -> &[Relationship] {
         self.relationships.get(from).map_or(&[], Vec::as_slice)
+    }
+
+    /// The relations from which a relationship leads to one of `schema`.
+    pub fn related_to<'a>(&'a self, schema: &'a str) -> impl Iterator<Item = &'a QualifiedName> + 'a {
+        let leads_there = move |relationship: &Relationship| &*relationship.to.schema == schema;
+        let related = self.relationships.iter().filter(move |(_, all)| all.iter().any(leads_there));
+        related.map(|(name, _)| name)
     }
 
     /// An enumeration by name, looked for in `schema` and then in all others.

@@ -9,7 +9,7 @@ use catalog::Snapshot;
 use sql::ddl::Script;
 use store::{AppliedMigration, Migration, MigrationScript, Observer, PostgresSettings, SqliteSettings, Store};
 
-use crate::configuration::{self, Config, ConfigError, DatabaseAddress, Loaded, Prepared, Problem, Sources};
+use crate::configuration::{self, Config, DatabaseAddress, Loaded, Prepared, Sources};
 use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
 use crate::outcome::CommandError;
 
@@ -27,40 +27,10 @@ pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
     let said = store::role_settings(&loaded.config.database.url, &loaded.libpq, &names, function)
         .await
         .map_err(CommandError::Database)?;
-    if !said.own.is_empty() {
-        loaded = configuration::load(&sources.with_database(said.own))?;
+    if !said.is_empty() {
+        loaded = configuration::load(&sources.with_database(said))?;
     }
-    let mut problems = Vec::new();
-    for (role, setting) in &said.not_applied {
-        let place = altered(role, setting);
-        match setting.as_str() {
-            "statement_timeout" => loaded.warnings.push(format!(
-                "{place}: it is not applied; limits.statement_timeout_seconds bounds every statement instead \
-                 (PANDO_LIMITS_STATEMENT_TIMEOUT_SECONDS)"
-            )),
-            bound if is_bound(bound) => loaded.warnings.push(format!("{place}: {NOT_APPLIED}")),
-            _ => problems.push(Problem::new(place, NOT_APPLIED)),
-        }
-    }
-    if problems.is_empty() { Ok(loaded) } else { Err(ConfigError { problems }.into()) }
-}
-
-/// What is said of a setting of a role that requests run as, which PostgREST gives to their transactions.
-const NOT_APPLIED: &str = "settings of the roles that requests run as are not applied; give it to the role that logs in, \
-     for which it counts in every request, and RESET it here";
-
-fn altered(role: &str, setting: &str) -> String {
-    format!("ALTER ROLE {role} SET {setting}")
-}
-
-/// Whether a setting of PostgreSQL's decides how much a request may take, or what is logged of it, and not its answer.
-fn is_bound(setting: &str) -> bool {
-    setting.ends_with("_timeout")
-        || setting.ends_with("_mem")
-        || ["log_", "plan_filter.", "auto_explain.", "pgaudit.", "pgrst."]
-            .iter()
-            .any(|start| setting.starts_with(start))
-        || matches!(setting, "session_preload_libraries" | "local_preload_libraries" | "application_name")
+    Ok(loaded)
 }
 
 /// Opens the database, making its folder and file when they are missing.
@@ -132,6 +102,8 @@ async fn open_server(
             .iter()
             .map(|(name, value)| (name.clone(), value.0.expose().to_owned()))
             .collect(),
+        pre_request: prepared.pre_request.clone(),
+        hoisted: config.database.hoisted_settings.clone(),
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await

@@ -205,8 +205,7 @@ fn settings_in_the_database_win() {
          alter role gate set pgrst.db_anon_role = 'nobody';
          alter role gate set pgrst.db_schemas = 'ops, public';
          alter role gate in database postgres set pgrst.db_anon_role = 'anon';
-         alter role gate set statement_timeout = '10s';
-         alter role anon set statement_timeout = '3s';",
+         alter role anon set log_duration = on;",
     );
     let project = folder();
     let file = format!(
@@ -227,8 +226,7 @@ fn settings_in_the_database_win() {
     // Without `db-config` nothing is taken from there: nobody is let in without a token.
     let server = start(&project, &[("PGRST_DB_CONFIG", "false")], &["--postgrest", "postgrest.conf"]);
     assert_eq!(parcels(&server).code(), "PGRST302");
-    assert!(server.log().contains("warning: ALTER ROLE anon SET statement_timeout: "), "{}", server.log());
-    assert!(server.log().contains("warning: ALTER ROLE gate SET statement_timeout: "), "{}", server.log());
+    assert!(server.log().contains("warning: ALTER ROLE anon SET log_duration: "), "{}", server.log());
     // What makes PostgREST read again does not end Pando.
     for signal in ["USR1", "USR2"] {
         server.signal(signal);
@@ -238,17 +236,11 @@ fn settings_in_the_database_win() {
     drop(server);
 
     // What cannot be honoured stops the start, wherever it is said.
-    postgres.run("alter role gate set pgrst.db_pre_request = 'check_request'");
+    postgres.run("alter role gate set pgrst.db_root_spec = 'root'");
     let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
     assert_eq!(refusal.code, 3, "{}", refusal.error);
-    assert!(refusal.error.contains("pgrst.db_pre_request in the database: db-pre-request is not honoured"));
-
-    // Nor is what a role has that requests run as.
-    postgres.run("alter role gate reset pgrst.db_pre_request; alter role anon set default_transaction_isolation = 'serializable'");
-    let refusal = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf").refused(&project);
-    assert_eq!(refusal.code, 3, "{}", refusal.error);
-    assert!(refusal.error.contains("ALTER ROLE anon SET default_transaction_isolation: "), "{}", refusal.error);
-    assert!(!refusal.error.contains("statement_timeout:"), "{}", refusal.error);
+    assert!(refusal.error.contains("pgrst.db_root_spec in the database: db-root-spec is not honoured"));
+    postgres.run("alter role gate reset pgrst.db_root_spec");
 
     // A function that is not there is no reason to start without what it would have said.
     let refusal = Launch::new(BINARY)
@@ -287,7 +279,7 @@ fn the_outcome_is_shown_without_secrets() {
     let project = folder();
     let file = format!(
         "db-uri = \"postgres://u:{CANARY}@h/d\"\njwt-secret = \"{CANARY}-{SECRET}\"\nmax-rows = 10\n\
-         app.settings.key = \"{CANARY}\"\ndb-plan-enabled = true\n"
+         app.settings.key = \"{CANARY}\"\nlog-query = \"main-query\"\n"
     );
     project.write("postgrest.conf", file);
     let (code, shown, error) = project.run(BINARY, &["config", "show", "--postgrest", "postgrest.conf"]);
@@ -300,6 +292,6 @@ fn the_outcome_is_shown_without_secrets() {
     assert!(!shown.contains(CANARY), "{shown}");
     let (code, checked, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
     assert_eq!(code, 0, "{error}");
-    assert!(checked.contains("warning: postgrest.conf:5:1: db-plan-enabled is not honoured. "), "{checked}");
+    assert!(checked.contains("warning: postgrest.conf:5:1: log-query is not honoured. "), "{checked}");
     assert!(!checked.contains(CANARY), "{checked}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::{
     Cardinality, Expression, From, Function, Join, JoinKind, NativeArguments, NativeCall, NativeFunction, Query,
-    Relationship, RowCount, Source, SourceId, nearest,
+    Relationship, RowCount, Source, SourceId, nearest_related,
 };
 use datatype::Type;
 use rest::Embed;
@@ -101,14 +101,23 @@ impl Planner<'_> {
     }
 
     fn no_relationship(&self, origin: &QualifiedName, embed: &Embed, all: &[Relationship]) -> PlanError {
-        let names = all.iter().map(|relationship| &*relationship.to.name);
-        let suggestion = nearest(&embed.relation, names).filter(|nearest| *nearest != embed.relation);
+        let schema = &self.request.schema;
+        let names = all.iter().filter(|related| related.to.schema == *schema).map(|related| &*related.to.name);
+        let nearest = if names.clone().next().is_some() {
+            nearest_related(&embed.relation, names).map(|found| (found.to_owned(), embed.relation.clone()))
+        } else {
+            // Nothing is related to where the embed stands: another relation may be meant there.
+            let exposed = &self.context.settings.schemas;
+            let others = self.context.catalog.related_to(schema).filter(|other| exposed.contains(&other.schema));
+            let found = nearest_related(&origin.name, others.map(|other| &*other.name));
+            found.map(|found| (found.to_owned(), origin.name.to_string()))
+        };
         PlanError::NoRelationship {
             from: origin.name.to_string(),
             to: embed.relation.clone(),
             hint: embed.hint.clone(),
             schema: self.request.schema.to_string(),
-            nearest: suggestion.map(str::to_owned),
+            nearest,
         }
     }
 

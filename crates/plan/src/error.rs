@@ -135,8 +135,8 @@ pub enum PlanError {
         hint: Option<String>,
         /// The schema.
         schema: String,
-        /// The nearest relation that could be embedded.
-        nearest: Option<String>,
+        /// The nearest relation that could be named, and in whose place.
+        nearest: Option<(String, String)>,
     },
     /// Several relationships lead there (PGRST201).
     #[error("Could not embed because more than one relationship was found for '{from}' and '{to}'")]
@@ -303,7 +303,8 @@ impl From<PlanError> for Failure {
                 let mut failure = bad("PGRST200").with_details(format!(
                     "Searched for a foreign key relationship between '{from}' and '{to}'{using} in the schema '{schema}', but no matches were found."
                 ));
-                failure.hint = nearest.map(|nearest| format!("Perhaps you meant '{nearest}' instead of '{to}'."));
+                failure.hint =
+                    nearest.map(|(found, named)| format!("Perhaps you meant '{found}' instead of '{named}'."));
                 failure
             }
             E::AmbiguousRelationship { from, to, candidates } => ambiguous(message, &from, &to, &candidates),

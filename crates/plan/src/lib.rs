@@ -10,6 +10,7 @@ mod embed;
 mod error;
 mod field;
 mod filter;
+mod form;
 mod model;
 mod native;
 mod order;

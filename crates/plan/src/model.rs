@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Footprint, QualifiedName};
-use catalog::{Expression, From, Query, Relation, Sort};
+use catalog::{Expression, From, MediaHandler, Query, Relation, Sort};
 use datatype::{Datum, Type, Zone};
-use rest::Format;
+use rest::{Explain, Format};
 
 /// What to do for one request.
 #[derive(Debug, Clone)]
@@ -25,8 +25,19 @@ pub struct Plan {
     pub shape: Shape,
     /// Whether anything may be changed.
     pub access: Access,
-    /// The media type of the body, where it is one that only the schema knows.
+    /// `Content-Type` of the body, where it is not that of the request's format.
     pub media_type: Option<Arc<str>>,
+    /// The aggregate that makes the rows a media type of the schema's own.
+    pub handler: Option<Arc<MediaHandler>>,
+    /// How the plan of the statement is wanted, instead of what it gives.
+    pub explain: Option<Explain>,
+}
+
+impl Plan {
+    /// The form of the body: that of the rows, or of the plan that is answered instead.
+    pub fn body_format(&self) -> Format {
+        if self.explain.is_some() { Format::Plan } else { self.format }
+    }
 }
 
 /// How rows are put into the body. Tables give rows in an array; functions may give less.

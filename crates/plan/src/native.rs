@@ -10,7 +10,7 @@ use catalog::{
 };
 use datatype::{Datum, NativeKind, NativeType, Type};
 use rest::{
-    Action, Aggregate, Cell, Comparison, Format, Missing, Operation as FilterOperation, PathStep, Quantifier, RawKind,
+    Action, Aggregate, Cell, Comparison, Missing, Operation as FilterOperation, PathStep, Quantifier, RawKind,
     Resolution,
 };
 
@@ -241,7 +241,11 @@ impl Planner<'_> {
         let routine = self.resolve(name)?;
         self.footprint.calls.insert(routine.signature.clone());
         self.check_guard(&routine)?;
-        self.choose_format(&routine)?;
+        let rows_of = match &routine.returns.result {
+            RoutineResult::Row { relation, .. } => relation.as_ref(),
+            RoutineResult::Value(_) | RoutineResult::Void => None,
+        };
+        self.choose_form(rows_of, Some(&routine))?;
         let shape = shape(&routine.returns);
         let arguments = self.native_arguments(&routine)?;
         let scope = self.result_scope(&routine, Derived::Query);
@@ -259,32 +263,6 @@ impl Planner<'_> {
         let wants_body = !self.request.is_head && !shape.is_void;
         let counts = self.counting().filter(|_| !shape.is_single);
         Ok((Operation::Read(Read { level, counts, wants_body }), shape))
-    }
-
-    /// A function that gives a media type of the schema's own gives it to whoever accepts it. One of `*/*` gives anything that
-    /// the dialect has no form for, and says itself what it is.
-    fn choose_format(&mut self, routine: &Routine) -> Result<(), PlanError> {
-        const ANY: &str = "*/*";
-        let own = routine.native.as_ref().and_then(|native| native.media_type.clone());
-        let is_any = own.as_deref() == Some(ANY);
-        for accepted in &self.request.accepts {
-            if own.as_deref() == Some(accepted) {
-                self.format = Format::Raw;
-                self.media_type = own.filter(|_| !is_any);
-                return Ok(());
-            }
-            if rest::builtin_format(accepted).is_some() {
-                return Ok(());
-            }
-        }
-        if self.format == Format::Raw && !is_any {
-            return Err(self.not_acceptable());
-        }
-        Ok(())
-    }
-
-    pub(crate) fn not_acceptable(&self) -> PlanError {
-        PlanError::NotAcceptable(self.request.accepts.join(", "))
     }
 
     fn native_arguments(&self, routine: &Routine) -> Result<NativeArguments, PlanError> {

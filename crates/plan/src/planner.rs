@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::{Caller, Footprint, Freshness, QualifiedName, Timestamp};
-use catalog::{Catalog, Expression, Relation, SourceId, Volatility, nearest};
+use catalog::{Catalog, Expression, MediaHandler, Relation, SourceId, Volatility, nearest};
 use datatype::Zone;
-use rest::{Action, ApiRequest, Condition, Count, EmbedPath, Format, Operation as FilterOperation, RowRange, Target};
+use rest::{
+    Action, ApiRequest, Condition, Count, EmbedPath, Explain, Format, Operation as FilterOperation, RowRange, Target,
+};
 
 use crate::error::PlanError;
 use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
@@ -33,8 +35,8 @@ pub struct Context<'a> {
 pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(request, context)?;
     planner.check_bounds()?;
-    if planner.format == Format::Raw && !planner.is_native() {
-        return Err(planner.not_acceptable());
+    if !planner.is_native() {
+        planner.choose_form(None, None)?;
     }
     let (operation, shape) = match &request.target {
         Target::Routine(name) => {
@@ -49,10 +51,15 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         footprint: planner.footprint,
         format: planner.format,
         zone: planner.zone,
-        expectation: expectation(request, planner.format),
+        expectation: match planner.explain {
+            Some(_) => Expectation::default(),
+            None => expectation(request, planner.format),
+        },
         shape,
         access: planner.access,
         media_type: planner.media_type,
+        handler: planner.handler,
+        explain: planner.explain,
     })
 }
 
@@ -120,8 +127,12 @@ pub(crate) struct Planner<'a> {
     pub(crate) access: Access,
     /// The form of the answer.
     pub(crate) format: Format,
-    /// The media type of the body, where it is one that only the schema knows.
+    /// `Content-Type` of the body, where it is not that of the request's format.
     pub(crate) media_type: Option<Arc<str>>,
+    /// The aggregate that makes the rows what is wanted.
+    pub(crate) handler: Option<Arc<MediaHandler>>,
+    /// How the plan is wanted, instead of the rows.
+    pub(crate) explain: Option<Explain>,
     next_source: u32,
 }
 
@@ -143,6 +154,8 @@ impl<'a> Planner<'a> {
             access: Access::ReadOnly,
             format: request.format,
             media_type: None,
+            handler: None,
+            explain: None,
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -216,6 +229,9 @@ impl<'a> Planner<'a> {
     /// What is done with the relation that the path names.
     fn on_relation(&mut self) -> Result<Operation, PlanError> {
         let relation = self.target()?;
+        if self.is_native() {
+            self.choose_form(Some(&relation.name), None)?;
+        }
         self.check_paths()?;
         Ok(match self.request.action {
             _ if self.is_native() && self.request.action.writes() => {

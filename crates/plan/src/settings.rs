@@ -1,6 +1,7 @@
 //! What the operator decides about plans.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base::{Freshness, Limit, QualifiedName};
 
@@ -9,6 +10,10 @@ use base::{Freshness, Limit, QualifiedName};
 pub struct Settings {
     /// The most rows that a read gives per level, whatever the client asks for; `None` for no bound (PostgREST's `db-max-rows`).
     pub max_rows: Option<u64>,
+    /// Whether the plan of a statement may be asked for (PostgREST's `db-plan-enabled`).
+    pub explain: bool,
+    /// The schemas whose aggregates make media types: those that are exposed.
+    pub schemas: Vec<Arc<str>>,
     /// Whether aggregate functions may be used (PostgREST's `db-aggregates-enabled`).
     pub aggregates: bool,
     /// How fresh what is read of a relation or routine has to be, whatever the client allows. Of others the client decides.
@@ -46,6 +51,13 @@ impl Default for Limits {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_rows: Some(1_000), aggregates: false, freshness: BTreeMap::new(), limits: Limits::default() }
+        Self {
+            max_rows: Some(1_000),
+            aggregates: false,
+            freshness: BTreeMap::new(),
+            explain: false,
+            schemas: Vec::new(),
+            limits: Limits::default(),
+        }
     }
 }

@@ -4,7 +4,8 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::fault::Fault;
-use crate::request::{Action, Format};
+use crate::reply::content_type;
+use crate::request::{Accepted, Action, Explain, ExplainOption, Format};
 
 /// One media type of the header.
 #[derive(Debug)]
@@ -16,11 +17,13 @@ struct Range {
     quality: u32,
     /// More parameters are more specific, stars less.
     specificity: i32,
+    /// Of a plan: how it is wanted. The rest is what it is wanted for.
+    explain: Option<Explain>,
 }
 
-/// Chooses the best form that the client accepts and this action offers, and gives all that it accepts, best first. A routine
-/// may know media types of its own: for one, [`Format::Raw`] stands for those.
-pub(crate) fn negotiate(headers: &HeaderMap, action: Action, is_routine: bool) -> Result<(Format, Vec<String>), Fault> {
+/// Chooses the best form of the dialect's own that the client accepts and this action offers, and gives all that it accepts,
+/// best first. The schema may know media types of its own: where nothing else fits, [`Format::Raw`] stands for those.
+pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<(Format, Vec<Accepted>), Fault> {
     let fallback = match action {
         Action::Describe => Format::OpenApi,
         _ => Format::Array { strip_nulls: false },
@@ -36,34 +39,64 @@ pub(crate) fn negotiate(headers: &HeaderMap, action: Action, is_routine: bool) -
         .flat_map(|value| value.split(',').filter_map(parse_range).collect::<Vec<_>>())
         .collect();
     if ranges.is_empty() {
-        return Ok((fallback, Vec::new()));
+        ranges.extend(parse_range("*/*"));
     }
     // Stable: of equals the first one counts.
     ranges.sort_by_key(|range| std::cmp::Reverse((range.quality, range.specificity)));
-    let chosen = ranges.iter().filter(|range| range.quality > 0).find_map(|range| offer(range, action));
-    let chosen = chosen.or(is_routine.then_some(Format::Raw)).ok_or_else(|| {
-        let names: Vec<String> = ranges.iter().map(|range| told(&range.name)).collect();
-        Fault::MediaType(names.join(", "))
-    })?;
-    let accepted = ranges.into_iter().filter(|range| range.quality > 0).map(|range| range.name);
-    Ok((chosen, accepted.collect()))
-}
-
-/// A media type as messages have it: a plan is always one of something.
-fn told(name: &str) -> String {
-    match name {
-        "application/vnd.pgrst.plan+json" | "application/vnd.pgrst.plan+text" => {
-            format!("{name}; for=\"application/json\"")
+    let wanted = || ranges.iter().filter(|range| range.quality > 0);
+    let accepted: Vec<Accepted> = wanted().map(|range| accepted(range, action)).collect();
+    let chosen = accepted.iter().filter(|accepted| accepted.explain.is_none()).find_map(|accepted| accepted.format);
+    match (chosen, action) {
+        (Some(format), Action::Describe) => Ok((format, Vec::new())),
+        (None, Action::Describe) => {
+            let names: Vec<String> = ranges.iter().map(|range| accepted_name(range, action)).collect();
+            Err(Fault::MediaType(names.join(", ")))
         }
-        "application/vnd.pgrst.plan" => format!("{name}+text; for=\"application/json\""),
-        other => other.to_owned(),
+        // Nobody can be pleased who wants nothing.
+        (None, _) if accepted.is_empty() => {
+            let names: Vec<String> = ranges.iter().map(|range| accepted_name(range, action)).collect();
+            Err(Fault::MediaType(names.join(", ")))
+        }
+        (chosen, _) => Ok((chosen.unwrap_or(Format::Raw), accepted)),
     }
 }
 
-/// The form that a media type of the dialect stands for.
-pub fn builtin_format(name: &str) -> Option<Format> {
-    offer(&Range { name: name.to_owned(), strips_nulls: false, quality: 1000, specificity: 0 }, Action::Read)
+fn accepted(range: &Range, action: Action) -> Accepted {
+    Accepted { name: range.name.clone(), format: offer(range, action), explain: range.explain }
 }
+
+fn accepted_name(range: &Range, action: Action) -> String {
+    accepted(range, action).media_type()
+}
+
+impl Accepted {
+    /// The media type as answers and messages have it: a plan is always one of something.
+    pub fn media_type(&self) -> String {
+        let Some(explain) = self.explain else { return self.name.clone() };
+        let form = if explain.is_json { "json" } else { "text" };
+        let of = match self.format {
+            Some(format @ (Format::Object { .. } | Format::Array { strip_nulls: true })) => {
+                content_type(format).trim_end_matches("; charset=utf-8")
+            }
+            Some(Format::Array { .. }) if self.is_vendored() => "application/json",
+            _ => &self.name,
+        };
+        let mut text = format!("{PLAN}+{form}; for=\"{of}\"");
+        for (place, option) in explain.named().enumerate() {
+            text.push_str(if place == 0 { "; options=" } else { "|" });
+            text.push_str(option.name());
+        }
+        text
+    }
+
+    /// Whether it is a media type of the dialect's own, which no schema gives.
+    pub fn is_vendored(&self) -> bool {
+        self.name.starts_with("application/vnd.pgrst.")
+    }
+}
+
+/// Where a plan's media type begins.
+const PLAN: &str = "application/vnd.pgrst.plan";
 
 fn offer(range: &Range, action: Action) -> Option<Format> {
     let strip_nulls = range.strips_nulls;
@@ -76,6 +109,7 @@ fn offer(range: &Range, action: Action) -> Option<Format> {
         "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Some(Format::Array { strip_nulls }),
         "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => Some(Format::Object { strip_nulls }),
         "text/csv" | "text/*" => Some(Format::Csv),
+        "application/geo+json" => Some(Format::GeoJson),
         _ => None,
     }
 }
@@ -83,17 +117,28 @@ fn offer(range: &Range, action: Action) -> Option<Format> {
 fn parse_range(text: &str) -> Option<Range> {
     let mut parts = text.split(';').map(|part| part.replace([' ', '\t'], "").to_ascii_lowercase());
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let mut range =
-        Range { strips_nulls: false, quality: 1000, specificity: -(name.matches('*').count() as i32), name };
+    let explain = name.strip_prefix(PLAN).and_then(|form| match form {
+        "" | "+text" => Some(Explain { is_json: false, options: Default::default() }),
+        "+json" => Some(Explain { is_json: true, options: Default::default() }),
+        _ => None,
+    });
+    let specificity = -(name.matches('*').count() as i32);
+    let name = if explain.is_some() { "application/json".to_owned() } else { name };
+    let mut range = Range { strips_nulls: false, quality: 1000, specificity, name, explain };
     for parameter in parts {
-        match parameter.split_once('=') {
-            Some(("q", quality)) => range.quality = parse_quality(quality),
-            Some(("nulls", "stripped")) => {
-                range.strips_nulls = true;
-                range.specificity += 1;
+        match (parameter.split_once('='), &mut range.explain) {
+            (Some(("q", quality)), _) => {
+                range.quality = parse_quality(quality);
+                continue;
             }
-            _ => range.specificity += 1,
+            (Some(("nulls", "stripped")), None) => range.strips_nulls = true,
+            (Some(("for", of)), Some(_)) => range.name = of.trim_matches('"').to_owned(),
+            (Some(("options", named)), Some(explain)) => {
+                explain.options = ExplainOption::ALL.map(|option| named.split('|').any(|name| name == option.name()));
+            }
+            _ => {}
         }
+        range.specificity += 1;
     }
     Some(range)
 }
@@ -111,16 +156,20 @@ fn parse_quality(text: &str) -> u32 {
 mod tests {
     use super::*;
 
-    fn negotiated(accept: &str, action: Action) -> Result<Format, Fault> {
+    fn negotiated(accept: &str, action: Action) -> Result<(Format, Vec<Accepted>), Fault> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, accept.parse().unwrap());
-        negotiate(&headers, action, false).map(|(format, _)| format)
+        negotiate(&headers, action)
+    }
+
+    fn format(accept: &str, action: Action) -> Result<Format, Fault> {
+        negotiated(accept, action).map(|(format, _)| format)
     }
 
     #[test]
     fn as_recorded() {
         const ARRAY: Format = Format::Array { strip_nulls: false };
-        for (accept, format) in [
+        for (accept, expected) in [
             ("", ARRAY),
             ("application/json", ARRAY),
             ("*/*", ARRAY),
@@ -137,21 +186,46 @@ mod tests {
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", ARRAY),
             ("text/csv, */*", Format::Csv),
         ] {
-            assert_eq!(negotiated(accept, Action::Read).unwrap(), format, "{accept}");
+            assert_eq!(format(accept, Action::Read).unwrap(), expected, "{accept}");
         }
-        for accept in ["image/png", "text/plain", "nonsense", "application/vnd.pgrst.plan", "*/*;q=0"] {
-            assert!(negotiated(accept, Action::Read).is_err(), "{accept}");
+        for accept in ["image/png", "text/plain", "nonsense", "application/vnd.pgrst.plan"] {
+            assert_eq!(format(accept, Action::Read).unwrap(), Format::Raw, "{accept}");
         }
-        let fault = negotiated("text/html;level=1, image/png", Action::Read).unwrap_err();
-        assert_eq!(fault.to_string(), "None of these media types are available: text/html, image/png");
+        let fault = negotiated("*/*;q=0", Action::Read).unwrap_err();
+        assert_eq!(fault.to_string(), "None of these media types are available: */*");
+    }
+
+    #[test]
+    fn plans() {
+        for (accept, expected) in [
+            ("application/vnd.pgrst.plan", "application/vnd.pgrst.plan+text; for=\"application/json\""),
+            ("application/vnd.pgrst.plan+text", "application/vnd.pgrst.plan+text; for=\"application/json\""),
+            (
+                "application/vnd.pgrst.plan+json; for=\"application/vnd.pgrst.object\"; options=wal|verbose|other",
+                "application/vnd.pgrst.plan+json; for=\"application/vnd.pgrst.object+json\"; options=verbose|wal",
+            ),
+            (
+                "application/vnd.pgrst.plan+json;for=application/vnd.pgrst.array;q=0.5;options=analyze|buffers|settings",
+                "application/vnd.pgrst.plan+json; for=\"application/json\"; options=analyze|settings|buffers",
+            ),
+            ("application/vnd.pgrst.plan;for=\"text/xml\"", "application/vnd.pgrst.plan+text; for=\"text/xml\""),
+            ("application/vnd.pgrst.plans", "application/vnd.pgrst.plans"),
+        ] {
+            let (format, accepted) = negotiated(accept, Action::Read).unwrap();
+            assert_eq!(format, Format::Raw);
+            let names: Vec<String> = accepted.iter().map(Accepted::media_type).collect();
+            assert_eq!(names, [expected], "{accept}");
+        }
+        let (format, accepted) = negotiated("application/vnd.pgrst.plan, text/csv", Action::Read).unwrap();
+        assert_eq!((format, accepted.len()), (Format::Csv, 2));
     }
 
     #[test]
     fn the_root() {
         for accept in ["", "application/openapi+json", "application/json", "*/*"] {
-            assert_eq!(negotiated(accept, Action::Describe).unwrap(), Format::OpenApi);
+            assert_eq!(format(accept, Action::Describe).unwrap(), Format::OpenApi);
         }
-        assert!(negotiated("text/csv", Action::Describe).is_err());
-        assert!(negotiated("application/openapi+json", Action::Read).is_err());
+        assert!(format("text/csv", Action::Describe).is_err());
+        assert_eq!(format("application/openapi+json", Action::Read).unwrap(), Format::Raw);
     }
 }

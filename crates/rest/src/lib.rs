@@ -2,7 +2,7 @@
 //! outcome becomes a status and headers. This crate knows no table: names are looked up by `plan`.
 //!
 //! The way in is [`parse()`], which tries, in this order, the path, the schema, the method, the query string
-//! (cut into parameters, each in a little grammar of its own), ranges, the body, and the negotiated media type.
+//! (cut into parameters, each in a little grammar of its own), ranges, the body, and the media types that are accepted.
 //! The way out is [`head`] for what succeeded, [`refuse`] for what failed and [`options`] for `OPTIONS`.
 
 #![allow(
@@ -24,10 +24,9 @@ mod settings;
 mod status;
 mod told;
 
-pub use accept::builtin_format;
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
-pub use reply::{Head, Outcome, Reply, content_type, has_body, head, options, refuse};
+pub use reply::{Head, Outcome, Reply, content_type, content_type_of, has_body, head, options, refuse};
 pub use request::*;
 pub use settings::{Limits, Settings, TransactionEnd};
 pub use status::status;

@@ -32,8 +32,10 @@ pub struct Outcome {
     pub set_headers: Option<String>,
     /// The status that it set: the text of `response.status`.
     pub set_status: Option<String>,
-    /// The media type of the body, where it is one that only the schema knows.
+    /// `Content-Type` of the body, where it is not that of the request's format.
     pub media_type: Option<String>,
+    /// Whether the body is the plan of the request, and nothing else is told of it.
+    pub is_explained: bool,
 }
 
 /// An answer without its body.
@@ -82,6 +84,11 @@ pub fn has_body(request: &ApiRequest) -> bool {
 pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     // Room for these and for those of the front door: the map grows at once instead of step by step.
     let mut headers = HeaderMap::with_capacity(12);
+    if outcome.is_explained {
+        content_headers(&mut headers, request, outcome);
+        headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+        return Ok(Head { status: StatusCode::OK, headers });
+    }
     let is_routine = matches!(request.target, Target::Routine(_));
     let status = match request.action {
         Action::Read | Action::Insert if is_routine => {
@@ -110,15 +117,7 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
         Action::Describe | Action::Options => StatusCode::OK,
     };
     if has_body(request) && !outcome.is_void {
-        match &outcome.media_type {
-            Some(media_type) => put(&mut headers, CONTENT_TYPE, media_type),
-            None => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
-            }
-        }
-        if request.names_profile {
-            put(&mut headers, CONTENT_PROFILE, &request.schema);
-        }
+        content_headers(&mut headers, request, outcome);
     }
     if let Some(applied) = request.preferences.applied(request.action, is_routine, outcome.resolution_applied) {
         put(&mut headers, PREFERENCE_APPLIED, &applied);
@@ -129,6 +128,19 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     }
     let status = outcome.set_status.as_deref().map_or(Ok(status), told::status)?;
     Ok(Head { status, headers })
+}
+
+/// What the body is, and of which schema.
+fn content_headers(headers: &mut HeaderMap, request: &ApiRequest, outcome: &Outcome) {
+    match &outcome.media_type {
+        Some(media_type) => put(headers, CONTENT_TYPE, media_type),
+        None => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request.format)));
+        }
+    }
+    if request.names_profile {
+        put(headers, CONTENT_PROFILE, &request.schema);
+    }
 }
 
 /// The answer to `OPTIONS`: the methods that the target takes, `OPTIONS` itself left out.
@@ -195,8 +207,24 @@ pub fn content_type(format: Format) -> &'static str {
         Format::Object { strip_nulls: true } => "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
         Format::Csv => "text/csv; charset=utf-8",
         Format::OpenApi => "application/openapi+json; charset=utf-8",
+        Format::GeoJson => "application/geo+json; charset=utf-8",
         Format::Raw => "application/octet-stream",
+        Format::Plan => "application/vnd.pgrst.plan+text; charset=utf-8",
     }
+}
+
+/// `Content-Type` of an answer in a media type that the schema gives: what is known to be text has its encoding with it.
+pub fn content_type_of(media_type: &str) -> String {
+    let is_text = matches!(
+        media_type,
+        "application/json"
+            | "application/geo+json"
+            | "application/openapi+json"
+            | "text/csv"
+            | "text/plain"
+            | "text/xml"
+    );
+    if is_text { format!("{media_type}; charset=utf-8") } else { media_type.to_owned() }
 }
 
 fn read_status(request: &ApiRequest, outcome: &Outcome, headers: &mut HeaderMap) -> Result<StatusCode, Failure> {

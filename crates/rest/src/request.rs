@@ -41,8 +41,9 @@ pub struct ApiRequest {
     pub preferences: Preferences,
     /// The negotiated form of the answer's body.
     pub format: Format,
-    /// The media types that the client accepts, best first: a function may give one that only the schema knows.
-    pub accepts: Vec<String>,
+    /// The media types that the client accepts, best first: the schema may give one that only it knows. Empty where the
+    /// answer has no form to choose.
+    pub accepts: Vec<Accepted>,
     /// The body, for writes.
     pub payload: Payload,
     /// The query string made canonical (parameters sorted, values encoded): for `Content-Location`.
@@ -104,8 +105,66 @@ pub enum Format {
     Csv,
     /// `application/openapi+json`, on the root only.
     OpenApi,
+    /// `application/geo+json`: a collection of features, each made of a row by PostGIS.
+    GeoJson,
     /// A media type of the schema's own: the bytes of the only value, as a function gave it.
     Raw,
+    /// How a statement is executed, line by line as the server tells it.
+    Plan,
+}
+
+/// A media type that the client accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Type and subtype in lower case; of a plan, those of what it is the plan for.
+    pub name: String,
+    /// The form of the dialect's own that it stands for.
+    pub format: Option<Format>,
+    /// Of a plan: how it is wanted.
+    pub explain: Option<Explain>,
+}
+
+/// How the plan of a request is wanted: `application/vnd.pgrst.plan+json; options=analyze|verbose`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Explain {
+    /// `+json`; `+text` otherwise.
+    pub is_json: bool,
+    /// Which options are named, in the order of [`ExplainOption::ALL`].
+    pub options: [bool; ExplainOption::ALL.len()],
+}
+
+/// What a plan may tell besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of EXPLAIN's options")]
+pub enum ExplainOption {
+    Analyze,
+    Verbose,
+    Settings,
+    Buffers,
+    Wal,
+}
+
+impl ExplainOption {
+    /// All of them, in the order in which answers name them.
+    pub const ALL: [Self; 5] = [Self::Analyze, Self::Verbose, Self::Settings, Self::Buffers, Self::Wal];
+
+    /// Its name in the header `Accept`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Analyze => "analyze",
+            Self::Verbose => "verbose",
+            Self::Settings => "settings",
+            Self::Buffers => "buffers",
+            Self::Wal => "wal",
+        }
+    }
+}
+
+impl Explain {
+    /// The options that are named.
+    pub fn named(self) -> impl Iterator<Item = ExplainOption> {
+        ExplainOption::ALL.into_iter().zip(self.options).filter_map(|(option, is_named)| is_named.then_some(option))
+    }
 }
 
 /// A column, or a path into a JSON column: `data->a->>b`.

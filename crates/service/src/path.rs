@@ -143,6 +143,7 @@ impl Service {
         self.enter(trace, Step::Run);
         let is_void = plan.shape.is_void;
         let media_type = plan.media_type.as_deref().map(str::to_owned);
+        let is_explained = plan.explain.is_some();
         let resolves = plan.operation.resolves_duplicates();
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
@@ -152,7 +153,8 @@ impl Service {
         let position = ran.position.clone();
 
         self.enter(trace, Step::Shape);
-        let (mut head, body) = shape(request, ran, resolves, is_void, media_type)?;
+        let planned = Planned { resolves, is_void, media_type, is_explained };
+        let (mut head, body) = shape(request, ran, planned)?;
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, &mut head.headers);
         }
@@ -229,14 +231,21 @@ fn assumable(role: &str, catalog: &Catalog) -> Result<(), Failure> {
     }
 }
 
-/// Status and headers for an outcome, and the body as it is. `resolves` says whether duplicates could be looked for.
-fn shape(
-    request: &ApiRequest,
-    ran: Ran,
+/// What the plan says about the answer.
+struct Planned {
+    /// Whether duplicates could be looked for.
     resolves: bool,
+    /// Whether a function was called that gives nothing.
     is_void: bool,
+    /// `Content-Type`, where it is not that of the request's format.
     media_type: Option<String>,
-) -> Result<(rest::Head, Body), Failure> {
+    /// Whether the plan itself is the answer.
+    is_explained: bool,
+}
+
+/// Status and headers for an outcome, and the body as it is.
+fn shape(request: &ApiRequest, ran: Ran, planned: Planned) -> Result<(rest::Head, Body), Failure> {
+    let Planned { resolves, is_void, media_type, is_explained } = planned;
     let outcome = Outcome {
         rows: ran.rows,
         total: ran.total,
@@ -247,6 +256,7 @@ fn shape(
         set_headers: ran.reply.headers,
         set_status: ran.reply.status,
         media_type,
+        is_explained,
     };
     let head = rest::head(request, &outcome)?;
     Ok((head, body(ran.body)))

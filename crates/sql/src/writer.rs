@@ -118,6 +118,14 @@ impl Writer {
         self
     }
 
+    /// Appends a statement with its parameters, where no other parameter stands before it.
+    pub(crate) fn statement(&mut self, statement: &Statement) -> &mut Self {
+        debug_assert!(self.parameters.is_empty(), "the numbers of parameters are those of the statement");
+        self.text.push_str(statement.text());
+        self.parameters.extend_from_slice(statement.parameters());
+        self
+    }
+
     fn literal(&mut self, value: &Datum) -> &mut Self {
         match value {
             Datum::Null => self.text.push_str("NULL"),

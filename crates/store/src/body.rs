@@ -5,8 +5,10 @@ use rest::Format;
 
 /// What stands before the first row.
 pub(crate) fn open(format: Format, shape: Shape, out: &mut Vec<u8>) {
-    if matches!(format, Format::Array { .. }) && !shape.is_single {
-        out.push(b'[');
+    match format {
+        Format::Array { .. } if !shape.is_single => out.push(b'['),
+        Format::GeoJson => out.extend_from_slice(b"{\"type\": \"FeatureCollection\", \"features\": ["),
+        _ => {}
     }
 }
 
@@ -15,7 +17,7 @@ pub(crate) fn is_single(format: Format, shape: Shape) -> bool {
     match format {
         Format::Object { .. } | Format::Raw => true,
         Format::Array { .. } => shape.is_single,
-        Format::Csv | Format::OpenApi => false,
+        Format::Csv | Format::GeoJson | Format::OpenApi | Format::Plan => false,
     }
 }
 
@@ -30,7 +32,8 @@ pub(crate) fn close(format: Format, shape: Shape, rows: u64, out: &mut Vec<u8>) 
         Format::Array { .. } => out.push(b']'),
         // Without a row there is no header either, only the end of its line.
         Format::Csv if rows == 0 => out.push(b'\n'),
-        Format::Csv | Format::Object { .. } | Format::OpenApi | Format::Raw => {}
+        Format::GeoJson => out.extend_from_slice(b"]}"),
+        Format::Csv | Format::Object { .. } | Format::OpenApi | Format::Raw | Format::Plan => {}
     }
 }
 

@@ -19,8 +19,8 @@ pub use driver::{
 pub use error::StoreError;
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
-    Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, RoleSettings,
-    Settings as PostgresSettings, bootstrap, role_settings,
+    Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,
+    bootstrap, role_settings,
 };
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};

@@ -58,6 +58,8 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         channel: None,
         migration_lock_timeout: Duration::from_secs(3),
         migration_lock_attempts: 1,
+        pre_request: None,
+        hoisted: Vec::new(),
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

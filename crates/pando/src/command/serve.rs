@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::{Clock, Failure, Kind, QualifiedName, SystemClock};
-use catalog::RoleStanding;
+use catalog::{Catalog, RoleStanding};
 use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
 use identity::{KeyListener, Verifier};
 use service::{ContractSettings, Service, Visibility};
@@ -163,7 +163,8 @@ impl Starting<'_> {
         }
         telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
 
-        prepared.warnings.extend(doubts(config, prepared.docs, store.as_ref()));
+        let doubts = doubts(config, &prepared, store.as_ref());
+        prepared.warnings.extend(doubts);
         if is_text(config) {
             let summary = Summary {
                 loaded: self.loaded,
@@ -270,7 +271,7 @@ pub fn tell_catalog(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock)
 }
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
-fn doubts(config: &Config, serves_docs: bool, store: &dyn Store) -> Vec<String> {
+fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<String> {
     let catalog = store.catalog();
     let mut doubts = Vec::new();
     if catalog.snapshot().relations.is_empty() {
@@ -284,13 +285,42 @@ fn doubts(config: &Config, serves_docs: bool, store: &dyn Store) -> Vec<String> 
         if !catalog.snapshot().schemas.contains_key(schema.as_str()) {
             doubts.push(format!("api.schemas: there is no schema {schema}"));
         }
-        if serves_docs && catalog.relation(&QualifiedName::new(schema.as_str(), "docs")).is_some() {
+        if prepared.docs && catalog.relation(&QualifiedName::new(schema.as_str(), "docs")).is_some() {
             doubts.push(format!(
                 "api.docs: {schema}.docs is served at /rest/v1/docs alone, since /docs is the page; api.docs = \"off\" changes that"
             ));
         }
     }
+    if let Some(function) = &prepared.pre_request
+        && !is_there(function, config, &catalog)
+    {
+        doubts.push(format!(
+            "database.pre_request: there is no function {} that takes no arguments, so requests are refused until there is",
+            config.database.pre_request.trim()
+        ));
+    }
+    for role in catalog.snapshot().roles.values().filter(|role| role.is_assumable) {
+        for setting in &role.refused_settings {
+            doubts.push(format!(
+                "ALTER ROLE {} SET {setting}: it is not applied to requests, since the role that logs in may not set it",
+                role.name
+            ));
+        }
+    }
     doubts
+}
+
+/// Whether a function can be called without arguments; one without a schema is looked for along the search path.
+fn is_there(function: &QualifiedName, config: &Config, catalog: &Catalog) -> bool {
+    let api = &config.api.schemas;
+    let schemas: Vec<&str> = match &*function.schema {
+        "" => api.iter().chain(&config.database.extra_search_path).map(String::as_str).collect(),
+        schema => vec![schema],
+    };
+    schemas.into_iter().any(|schema| {
+        let name = QualifiedName::new(schema, function.name.clone());
+        catalog.routines_named(&name).any(|routine| routine.takes(&[]))
+    })
 }
 
 /// Asks the database again and again whether it answers, for `/ready`.
@@ -415,6 +445,8 @@ fn service_settings(config: &Config, prepared: &Prepared) -> service::Settings {
             max_rows: Some(config.api.max_rows).filter(|rows| *rows > 0),
             aggregates: config.api.aggregates,
             freshness: prepared.freshening.freshness.clone(),
+            explain: config.api.explain,
+            schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
             limits: config.limits.plan(),
         },
         position_cookie: Some(config.database.position_cookie_seconds).filter(|seconds| *seconds > 0),

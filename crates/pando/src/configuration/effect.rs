@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::Secret;
+use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
 
 use super::load::Loaded;
@@ -33,6 +33,8 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// The function that every request calls first.
+    pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
     pub docs: bool,
     /// What is odd but not wrong.
@@ -101,6 +103,7 @@ impl Prepared {
         check.api();
         check.application_settings();
         check.limits();
+        let pre_request = check.pre_request();
         let ratio = config.telemetry.sample_ratio;
         if !(0.0..=1.0).contains(&ratio) {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
@@ -120,6 +123,7 @@ impl Prepared {
                     .map(|seed| loaded.path(seed)),
                 identity,
                 freshening,
+                pre_request,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),
@@ -234,6 +238,25 @@ impl<'a> Check<'a> {
                 );
             }
         }
+    }
+
+    /// A function without a schema is looked for where names of requests are.
+    fn pre_request(&mut self) -> Option<QualifiedName> {
+        let text = self.loaded.config.database.pre_request.trim();
+        if text.is_empty() {
+            return None;
+        }
+        if self.loaded.config.database.url.starts_with("sqlite:") {
+            self.problem(
+                "database.pre_request",
+                "needs a PostgreSQL server; on the embedded engine put what it checks into policies of row security",
+            );
+        }
+        let (schema, name) = text.split_once('.').map_or(("", text), |(schema, name)| (schema, name));
+        if name.is_empty() || (schema.is_empty() && text.contains('.')) {
+            self.problem("database.pre_request", format!("has to name a function, schema.name, not {text:?}"));
+        }
+        Some(QualifiedName::new(schema, name))
     }
 
     /// A bound of 0 would refuse every request.
@@ -409,6 +432,11 @@ mod tests {
                 "[database.application_settings]\n\"app.a-b\" = \"x\"",
                 "pando.toml:1:11: database.application_settings has the name \"app.a-b\"; PostgreSQL takes",
             ),
+            (
+                "[database]\nurl = \"postgres://h/d\"\npre_request = \".check\"",
+                "pando.toml:3:1: database.pre_request has to name a function, schema.name, not \".check\"",
+            ),
+            ("[database]\npre_request = \"a.b\"", "pando.toml:2:1: database.pre_request needs a PostgreSQL server"),
             ("[database]\nconnections = 0", "pando.toml:2:1: database.connections has to be at least 1"),
             ("[auth]\nrole_claim = \"[\"", "pando.toml:2:1: auth.role_claim is not usable"),
             ("[auth]\njwks_file = \"nowhere\"", "pando.toml:2:1: auth.jwks_file is not usable"),

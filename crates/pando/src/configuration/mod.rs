@@ -14,7 +14,7 @@ mod show;
 pub use effect::{DatabaseAddress, Prepared};
 pub use load::{Loaded, Sources, load};
 pub use postgrest::database_names;
-pub use problem::{ConfigError, Problem};
+pub use problem::ConfigError;
 pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

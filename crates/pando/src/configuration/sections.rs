@@ -119,6 +119,14 @@ pub struct Database {
     /// For how many seconds a browser keeps the position of its last write in a cookie, so that pages need not carry it. 0
     /// sets none.
     pub position_cookie_seconds: u32,
+    /// On a PostgreSQL server: a function without arguments, `schema.name`, that is called in the transaction of every request
+    /// before its statement, with the role and the claims of who asks. What it raises is the answer; it may set
+    /// `response.headers` and `response.status` (PostgREST's `db-pre-request`). Empty for none.
+    pub pre_request: String,
+    /// On a PostgreSQL server: which settings of a function (`CREATE FUNCTION … SET statement_timeout = …`) count for the whole
+    /// transaction of its call, not inside of it alone (PostgREST's `db-hoisted-tx-settings`).
+    /// `default_transaction_isolation` is the isolation level of the transaction.
+    pub hoisted_settings: Vec<String>,
     /// How many idle connections for reading are kept. Each takes up to 2 MiB.
     pub readers: u32,
     /// How many long reads may run side by side, so that they leave processors for the short ones.
@@ -182,6 +190,14 @@ impl Default for Database {
             remote_apply: Vec::new(),
             position_secret: None,
             position_cookie_seconds: 0,
+            pre_request: String::new(),
+            hoisted_settings: [
+                "statement_timeout",
+                "plan_filter.statement_cost_limit",
+                "default_transaction_isolation",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             readers: 8,
             slow_readers: 4,
             write_queue: 1_024,
@@ -205,6 +221,10 @@ pub struct Api {
     /// Whether `select` may use `count()`, `sum()`, `avg()`, `min()` and `max()`. An aggregate reads all rows that a
     /// filter leaves, so this is a decision about load.
     pub aggregates: bool,
+    /// On a PostgreSQL server: whether `Accept: application/vnd.pgrst.plan` is answered with how a request is executed
+    /// (`EXPLAIN`), which tells much about the database and, with `options=analyze`, executes the request (PostgREST's
+    /// `db-plan-enabled`). For development.
+    pub explain: bool,
     /// How the transaction of a request ends.
     pub transaction_end: TransactionEnd,
     /// What `GET /` tells about the API (an OpenAPI document).
@@ -223,6 +243,7 @@ impl Default for Api {
             anonymous_role: "anon".to_owned(),
             max_rows: 1_000,
             aggregates: false,
+            explain: false,
             transaction_end: TransactionEnd::Commit,
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_server_proxy_uri: None,
@@ -527,7 +548,8 @@ pub struct Limits {
     pub write_timeout_seconds: u32,
     /// Seconds that a connection stays open without a request.
     pub idle_timeout_seconds: u32,
-    /// Seconds that one statement may run.
+    /// Seconds that one statement may run. On a PostgreSQL server a `statement_timeout` of the server, of the database, of the
+    /// role that logs in or of the role that a request runs as (`ALTER ROLE … SET`) stands in its place.
     pub statement_timeout_seconds: u32,
     /// Seconds that a streamed answer may take altogether, whatever the client does.
     pub stream_timeout_seconds: u32,

@@ -14,7 +14,15 @@ pub(super) const LOGIN_ROLES: [&str; 2] = ["authenticator", "gate"];
 pub fn prelude() -> Snapshot {
     let role = |name: &str, is_assumable: bool, bypasses_row_security: bool| {
         let name: Arc<str> = Arc::from(name);
-        (name.clone(), Role { name, bypasses_row_security, is_assumable, member_of: Vec::new() })
+        let role = Role {
+            name: name.clone(),
+            bypasses_row_security,
+            is_assumable,
+            member_of: Vec::new(),
+            settings: Vec::new(),
+            refused_settings: Vec::new(),
+        };
+        (name, role)
     };
     let mut roles = BTreeMap::from([
         role("anon", true, false),

@@ -30,6 +30,8 @@ impl Translation {
             bypasses_row_security: false,
             is_assumable: false,
             member_of: Vec::new(),
+            settings: Vec::new(),
+            refused_settings: Vec::new(),
         });
         if let Some(bypasses) = options.bypasses_row_security {
             role.bypasses_row_security = bypasses;

@@ -1,12 +1,13 @@
 //! Levels: one `SELECT` with all that is embedded in it.
 
-use catalog::{Expression, From, JoinKind, SourceId};
+use catalog::{Expression, From, JoinKind, MediaHandler, SourceId};
 use datatype::Type;
-use plan::{Counting, Level, Member, Read};
+use plan::{Counting, Level, Member, Plan, Read};
 use rest::Format;
 
 use super::Rendered;
 use super::expression::{alias, write, write_conditions, write_from, write_order};
+use super::record::{write_aggregate, write_features};
 use crate::key::Key;
 use crate::statement::Statement;
 use crate::writer::{Values, Writer};
@@ -16,6 +17,8 @@ use crate::writer::{Values, Writer};
 pub struct Body {
     /// The members of each row.
     pub members: Vec<Shape>,
+    /// Where one row stands for all of them: which field tells how many they are.
+    pub count_field: Option<usize>,
 }
 
 /// One member of a row's output, over the fields of the row or record it stands in.
@@ -59,9 +62,30 @@ pub enum Shape {
     },
 }
 
+/// What the rows at the top become.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form<'p> {
+    /// Their values, for the driver to print.
+    Values(Printed),
+    /// GeoJSON.
+    Features,
+    /// What an aggregate makes of all of them.
+    Aggregate(&'p MediaHandler),
+}
+
+impl<'p> Form<'p> {
+    pub(super) fn of(plan: &'p Plan) -> Self {
+        match (&plan.handler, plan.format) {
+            (Some(handler), _) => Self::Aggregate(handler),
+            (None, Format::GeoJson) => Self::Features,
+            (None, format) => Self::Values(Printed::of(format)),
+        }
+    }
+}
+
 /// How values stand in the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Printed {
+pub(super) enum Printed {
     /// As they are, for the driver to print; types that it does not know as JSON.
     AsJson,
     /// As they are; types that the driver does not know as their text.
@@ -142,7 +166,7 @@ fn shapes<'l>(members: &'l [Member], fields: &mut Fields<'l>) -> Vec<Shape> {
 }
 
 /// Renders a read.
-pub(super) fn read(read: &Read, format: Format) -> Rendered {
+pub(super) fn read(read: &Read, form: Form<'_>) -> Rendered {
     let mut writer = Writer::new(Values::Numbered);
     let level = &read.level;
     if !read.wants_body {
@@ -155,25 +179,32 @@ pub(super) fn read(read: &Read, format: Format) -> Rendered {
             counts_inserted: false,
         };
     }
-    let members = write_level(&mut writer, level, Rows::Filtered, format);
+    let body = write_level(&mut writer, level, Rows::Filtered, form);
+    // What an aggregate gives is whole, and cannot be streamed.
+    let is_streamable = body.count_field.is_none();
     Rendered {
         main: writer.finish(),
-        body: Body { members },
+        body,
         count: counted(read),
         estimate: estimated(read),
-        count_page: Some(count_page(level)),
+        count_page: is_streamable.then(|| count_page(level)),
         counts_inserted: false,
     }
 }
 
 /// Appends the `SELECT` of a level at the top.
-pub(super) fn write_level(writer: &mut Writer, level: &Level, rows: Rows, format: Format) -> Vec<Shape> {
-    let mut fields = Fields::new(Printed::of(format));
+pub(super) fn write_level(writer: &mut Writer, level: &Level, rows: Rows, form: Form<'_>) -> Body {
+    let printed = match form {
+        Form::Values(printed) => printed,
+        Form::Features => return write_features(writer, level, rows),
+        Form::Aggregate(handler) => return write_aggregate(writer, level, rows, handler),
+    };
+    let mut fields = Fields::new(printed);
     let members = shapes(&level.members, &mut fields);
     writer.syntax("SELECT ");
     write_fields(writer, &fields);
     write_rest(writer, level, rows, &[]);
-    members
+    Body { members, count_field: None }
 }
 
 fn write_fields(writer: &mut Writer, fields: &Fields<'_>) {
@@ -197,7 +228,7 @@ fn write_embedded(writer: &mut Writer, level: &Level, fields: &Fields<'_>, is_to
 }
 
 /// Everything behind the select list.
-fn write_rest(writer: &mut Writer, level: &Level, rows: Rows, keys: &[(&Expression, &Expression)]) {
+pub(super) fn write_rest(writer: &mut Writer, level: &Level, rows: Rows, keys: &[(&Expression, &Expression)]) {
     match rows {
         Rows::Filtered => write_from(writer, &level.from),
         Rows::Written => {

@@ -2,13 +2,17 @@
 //! records in their parent's row, which the driver takes apart. Values go as parameters without a type, so that the server
 //! reads them as it reads a literal.
 
+mod explain;
 mod expression;
 mod level;
+mod record;
 mod write;
 
 use plan::{Operation, Plan};
 
 use crate::statement::Statement;
+
+use level::Form;
 
 pub use level::{Body, Shape};
 
@@ -31,9 +35,14 @@ pub struct Rendered {
 
 /// Renders a plan for PostgreSQL; `None` for an operation that only the embedded engine is planned for.
 pub fn render(plan: &Plan) -> Option<Rendered> {
-    match &plan.operation {
-        Operation::Read(read) => Some(level::read(read, plan.format)),
-        Operation::Write(write) => Some(write::write(write, plan.format)),
-        Operation::Insert(_) | Operation::Update(_) | Operation::Delete(_) | Operation::Call(_) => None,
-    }
+    let form = Form::of(plan);
+    let rendered = match &plan.operation {
+        Operation::Read(read) => level::read(read, form),
+        Operation::Write(write) => write::write(write, form),
+        Operation::Insert(_) | Operation::Update(_) | Operation::Delete(_) | Operation::Call(_) => return None,
+    };
+    Some(match plan.explain {
+        Some(explain) => explain::explained(&rendered.main, explain),
+        None => rendered,
+    })
 }

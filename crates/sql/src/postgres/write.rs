@@ -7,11 +7,10 @@ use std::sync::Arc;
 use catalog::{Column, Expression, Relation, SourceId};
 use datatype::Datum;
 use plan::{KeyColumn, Level, Member, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind};
-use rest::Format;
 
 use super::Rendered;
 use super::expression::{alias, write as write_expression, write_conditions, write_name};
-use super::level::{Body, Rows, Shape, write_level};
+use super::level::{Body, Form, Rows, Shape, write_level};
 use crate::key::Key;
 use crate::statement::Parameter;
 use crate::writer::{Values, Writer};
@@ -23,7 +22,7 @@ const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
      (coalesce(nullif(current_setting('pgrst.inserted', true), '')::bigint, 0) - 1)::text, true) <> '-1'";
 
 /// Renders a write.
-pub(super) fn write(write: &NativeWrite, format: Format) -> Rendered {
+pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     let mut writer = Writer::new(Values::Numbered);
     let returned = returned_columns(write);
     let answers = write.returning.is_some() || write.location.is_some();
@@ -43,23 +42,19 @@ pub(super) fn write(write: &NativeWrite, format: Format) -> Rendered {
             false
         }
     };
-    let mut members = Vec::new();
+    let mut body = Body::default();
     if answers {
         write_returning(&mut writer, &returned);
         writer.syntax(") ");
-        members = match (&write.returning, &write.location) {
-            (Some(level), _) => write_level(&mut writer, level, Rows::Written, format),
-            (None, location) => write_location(&mut writer, location.as_deref().unwrap_or_default()),
+        body = match (&write.returning, &write.location) {
+            (Some(level), _) => write_level(&mut writer, level, Rows::Written, form),
+            (None, location) => {
+                let members = write_location(&mut writer, location.as_deref().unwrap_or_default());
+                Body { members, count_field: None }
+            }
         };
     }
-    Rendered {
-        main: writer.finish(),
-        body: Body { members },
-        count: None,
-        estimate: None,
-        count_page: None,
-        counts_inserted,
-    }
+    Rendered { main: writer.finish(), body, count: None, estimate: None, count_page: None, counts_inserted }
 }
 
 /// `"public"."zones" AS s0`

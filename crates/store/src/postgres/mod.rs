@@ -26,7 +26,7 @@ use arc_swap::ArcSwap;
 use base::{Clock, QualifiedName};
 use catalog::Catalog;
 use plan::Plan;
-use wire::{SessionAttributes, Target};
+use wire::{Connection, SessionAttributes, Target};
 
 use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
 use crate::error::StoreError;
@@ -34,11 +34,12 @@ use crate::position::PositionKey;
 use pool::{Fence, Pool};
 use reload::Reloading;
 use replicas::Replicas;
+use role::function_name;
 use wrong::Wrong;
 
 pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
 pub use replicas::ReplicaSettings;
-pub use role::{RoleSettings, role_settings};
+pub use role::role_settings;
 
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]
@@ -53,7 +54,7 @@ pub struct Settings {
     pub wait: Duration,
     /// How many statements a connection keeps prepared. 0 prepares none.
     pub prepared_statements: usize,
-    /// How long one statement may run.
+    /// How long one statement may run, where neither the role that logs in nor that of the request says it (nor the server).
     pub statement_timeout: Duration,
     /// How long a streamed answer may take, whatever the client does.
     pub stream_timeout: Duration,
@@ -75,10 +76,17 @@ pub struct Settings {
     pub migration_lock_timeout: Duration,
     /// How often a migration is tried that gets no lock.
     pub migration_lock_attempts: u32,
+    /// A function without arguments that every transaction calls before its statement (PostgREST's `db-pre-request`).
+    pub pre_request: Option<QualifiedName>,
+    /// The settings of a function that count for the whole transaction of its call (PostgREST's
+    /// `db-hoisted-tx-settings`).
+    pub hoisted: Vec<String>,
 }
 
 pub(crate) struct PostgresStore {
     settings: Settings,
+    /// The call of the function that looks at every request first.
+    pre_request: Option<String>,
     pool: Arc<Pool>,
     replicas: Option<Arc<Replicas>>,
     /// What is done wrong for a test.
@@ -101,10 +109,15 @@ pub(crate) async fn open(
     };
     let replicas = settings.replicas.urls.iter().map(|url| read(url)).collect::<Result<Vec<_>, _>>()?;
     let targets = primary_targets(read(&settings.url)?, &replicas);
-    let parameters = vec![("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string())];
     let prepared_statements = settings.prepared_statements;
-    let wire = wire::Settings { parameters, prepared_statements, ..wire::Settings::default() };
+    let mut wire = wire::Settings { prepared_statements, ..wire::Settings::default() };
     let fence = Arc::new(Fence::default());
+    // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
+    let alone = Pool::new(targets.clone(), fence.clone(), wire.clone(), 1, settings.wait, clock.clone());
+    let mut first = alone.connect_apart().await?;
+    if !bounds_statements(&mut first).await? {
+        wire.parameters.push(("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string()));
+    }
     let new_pool =
         |targets| Pool::new(targets, fence.clone(), wire.clone(), settings.connections, settings.wait, clock.clone());
     let pool = new_pool(targets);
@@ -124,9 +137,8 @@ pub(crate) async fn open(
     let wrong = Wrong::of(&settings.environment);
     let catalog = ArcSwap::from_pointee(Catalog::default());
     let reloading = Reloading::new();
-    let store = PostgresStore { settings, pool, replicas, wrong, catalog, reloading, clock, observer };
-    // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
-    let mut first = store.pool.connect_apart().await?;
+    let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
+    let store = PostgresStore { settings, pre_request, pool, replicas, wrong, catalog, reloading, clock, observer };
     let listening = match &store.settings.channel {
         // A standby takes no LISTEN.
         Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
@@ -141,6 +153,14 @@ pub(crate) async fn open(
     tokio::spawn(listen::run(Arc::downgrade(&store), listening));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
     Ok(store)
+}
+
+/// Whether a statement has a bound already: of the role that logs in, of the database or of the server. A parameter of the
+/// session would stand over those.
+async fn bounds_statements(connection: &mut Connection) -> Result<bool, StoreError> {
+    let rows = connection.query("SELECT current_setting('statement_timeout')", &[]).await;
+    let rows = rows.map_err(|error| failure::of_connection(&error))?;
+    Ok(rows.first().and_then(|row| row.get(0)).is_some_and(|bound| bound != "0"))
 }
 
 /// Where the primary may be: where it was said to be, and after a failover where a replica was.

@@ -42,6 +42,8 @@ pub(super) struct Output<'a> {
     pub(super) zone: &'a Zone,
     /// The members of each row.
     pub(super) members: &'a [Shape],
+    /// Where one row stands for all of them: which field tells how many they are.
+    pub(super) count_field: Option<usize>,
     /// The most bytes that are held in memory at once.
     pub(super) most_bytes: usize,
 }
@@ -111,6 +113,18 @@ impl Output<'_> {
             }
             Format::Raw => {
                 self.write_raw(fields, out);
+                Ok(())
+            }
+            Format::GeoJson => {
+                if before > 0 {
+                    out.push(b',');
+                }
+                self.write_raw(fields, out);
+                Ok(())
+            }
+            Format::Plan => {
+                self.write_raw(fields, out);
+                out.push(b'\n');
                 Ok(())
             }
             Format::OpenApi => Ok(()),

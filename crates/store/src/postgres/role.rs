@@ -14,28 +14,10 @@ const OF_ROLE: &str = "SELECT substr(setting, 1, strpos(setting, '=') - 1), subs
      WHERE setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) \
        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
      ORDER BY setdatabase";
-/// What the roles that requests may run as are to have, which PostgreSQL applies to those who log in as them alone; and the
-/// bound of the role that logs in, in whose place the one of the session stands.
-const NOT_APPLIED: &str = "SELECT role.rolname, substr(setting, 1, strpos(setting, '=') - 1) \
-     FROM pg_catalog.pg_roles AS role, unnest(role.rolconfig) AS setting \
-     WHERE role.rolname = current_user AND starts_with(setting, 'statement_timeout=') \
-        OR role.oid IN (SELECT member.roleid FROM pg_catalog.pg_auth_members AS member \
-           JOIN pg_catalog.pg_roles AS own ON own.oid = member.member AND own.rolname = current_user) \
-     ORDER BY 1, 2";
 /// A function that makes settings has nothing to do that takes long; a start shall not wait for one without end.
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout TO '30s'";
 /// What a function has set, name by name.
 const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
-
-/// What the database says about the roles: see [`role_settings`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RoleSettings {
-    /// The settings that were asked for, of the role that logs in.
-    pub own: BTreeMap<String, String>,
-    /// Roles with the names of settings that they have and that no request gets: of the roles that requests may run as,
-    /// and `statement_timeout` of the role that logs in.
-    pub not_applied: Vec<(String, String)>,
-}
 
 /// The settings among `names` that the database has for the role that logs in: those that `function` sets in its
 /// transaction, over them those of the role, over them those of the role in this database.
@@ -49,7 +31,7 @@ pub async fn role_settings(
     environment: &BTreeMap<String, String>,
     names: &[String],
     function: Option<&QualifiedName>,
-) -> Result<RoleSettings, StoreError> {
+) -> Result<BTreeMap<String, String>, StoreError> {
     let target = Target::parse(url, &|name| environment.get(name).cloned())
         .map_err(|error| StoreError::Address(error.to_string()))?;
     let settings = wire::Settings { prepared_statements: 0, ..wire::Settings::default() };
@@ -65,13 +47,11 @@ async fn read(
     connection: &mut Connection,
     names: &[String],
     function: Option<&QualifiedName>,
-) -> Result<RoleSettings, wire::Error> {
+) -> Result<BTreeMap<String, String>, wire::Error> {
     let mut own = BTreeMap::new();
     if let Some(function) = function {
         connection.batch(BEGIN).await?;
-        let schema = Some(&*function.schema).filter(|schema| !schema.is_empty());
-        let path: Vec<String> = schema.into_iter().chain([&*function.name]).map(quoted).collect();
-        connection.query(&format!("SELECT {}()", path.join(".")), &[]).await?;
+        connection.query(&format!("SELECT {}()", function_name(function)), &[]).await?;
         for name in names {
             let rows = connection.query(OF_TRANSACTION, &[name]).await?;
             // A setting that was never set is NULL, one that was only in an earlier transaction is empty.
@@ -88,9 +68,14 @@ async fn read(
             own.insert(name.to_owned(), value.to_owned());
         }
     }
-    let rows = connection.query(NOT_APPLIED, &[]).await?;
-    let not_applied = rows.iter().filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect();
-    Ok(RoleSettings { own, not_applied })
+    Ok(own)
+}
+
+/// A function's name as SQL has it; one without a schema is looked for along the search path.
+pub(super) fn function_name(function: &QualifiedName) -> String {
+    let schema = Some(&*function.schema).filter(|schema| !schema.is_empty());
+    let path: Vec<String> = schema.into_iter().chain([&*function.name]).map(quoted).collect();
+    path.join(".")
 }
 
 /// A name as SQL has it.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use base::{Failure, Kind};
 use bytes::Bytes;
+use catalog::Isolation;
 use datatype::Zone;
 use sql::Parameter;
 use sql::postgres::Rendered;
@@ -12,6 +13,7 @@ use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, Tra
 
 use super::output::{Output, Unwritable};
 use super::pool::{Lease, Pool};
+use super::session::Own;
 use super::sighting::{self, AFTER_COMMIT, REPLAYED, Sighting};
 use super::stream::{INLINE_BYTES, PAGE_ROWS};
 use super::wrong::Wrong;
@@ -22,7 +24,8 @@ use crate::error::StoreError;
 use crate::guard::{check_affected, check_single};
 use crate::position::{Position, PositionToken};
 
-pub(super) const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const ONE_SERIAL_MOMENT: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY";
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -42,6 +45,8 @@ enum Ending {
     Itself,
     /// It only read in one moment, and is over with the flight.
     OneMoment,
+    /// It is kept with the flight.
+    Kept,
     /// Kept or not, once its outcome is known.
     Decided,
     /// Never kept.
@@ -247,19 +252,21 @@ impl PostgresStore {
         rendered: &Rendered,
     ) -> Result<Ran, Missed> {
         let check = visit.point_to_check(lease)?;
-        let own = lease.sighting().filter(|_| visit.tells_position);
+        let server = lease.sighting().filter(|_| visit.tells_position);
         let connection = lease.connection()?;
-        let ending = ending(job, rendered);
-        let zone = zone(connection, job);
+        let own = Own::of(job, &self.settings.hoisted);
+        let ending = ending(job, rendered, own.isolation());
+        let zone = zone(connection, job, own);
         let output = Output {
-            format: job.plan.format,
+            format: job.plan.body_format(),
             shape: job.plan.shape,
             zone: &zone,
             members: &rendered.body.members,
+            count_field: rendered.body.count_field,
             most_bytes: self.settings.max_buffered_bytes,
         };
-        let asked = Asked { check, after: own.is_some() };
-        let steps = self.send(connection, job, rendered, ending, asked).await?;
+        let asked = Asked { check, after: server.is_some() };
+        let steps = self.send(connection, job, rendered, own, ending, asked).await?;
         let mut outcome = collect(connection, &steps, &output, job).await?;
         if outcome.is_behind {
             return Err(Missed::Behind);
@@ -287,8 +294,8 @@ impl PostgresStore {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let (Ok(ran), Some(own)) = (&mut checked, own) {
-            ran.position = self.position(&own, &after, is_asynchronous);
+        if let (Ok(ran), Some(server)) = (&mut checked, server) {
+            ran.position = self.position(&server, &after, is_asynchronous);
         }
         checked.map_err(Missed::Failed)
     }
@@ -315,10 +322,12 @@ impl PostgresStore {
         connection: &mut Connection,
         job: &Job,
         rendered: &Rendered,
+        own: Own<'_>,
         ending: Ending,
         asked: Asked,
     ) -> Result<Steps, Missed> {
-        let mut settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        let search_path = self.search_path(&job.request.schema);
+        let mut settings = session::settings(job, own, &search_path, &self.settings.application);
         if job.plan.operation.written_table().is_some_and(|table| self.settings.remote_apply.contains(table)) {
             settings.push(("synchronous_commit".to_owned(), "remote_apply".to_owned()));
         }
@@ -335,10 +344,13 @@ impl PostgresStore {
         }
         match ending {
             Ending::Itself => {}
-            Ending::OneMoment => drop(flight.execute(&Query::new("", ONE_MOMENT))?),
-            Ending::Decided | Ending::RolledBack => drop(flight.execute(&Query::new("", BEGIN))?),
+            Ending::OneMoment => drop(flight.execute(&Query::new("", one_moment(own.isolation())))?),
+            Ending::Kept | Ending::Decided | Ending::RolledBack => {
+                flight.execute(&Query::new("", begin(own.isolation())))?;
+            }
         }
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
+        self.call_pre_request(&mut flight, role)?;
         let main = execute(&mut flight, role, &rendered.main, page_rows(job, rendered))?;
         let count = match &rendered.count {
             Some(count) => Some(execute(&mut flight, role, count, 0)?),
@@ -348,12 +360,9 @@ impl PostgresStore {
             Some(estimate) => Some(execute(&mut flight, role, estimate, 0)?),
             None => None,
         };
-        let told = match tells(job, rendered) {
-            true => Some(flight.execute(&Query::new("", TOLD))?),
-            false => None,
-        };
+        let told = self.ask_told(&mut flight, job, rendered)?;
         match ending {
-            Ending::OneMoment => drop(flight.execute(&Query::new("", COMMIT))?),
+            Ending::OneMoment | Ending::Kept => drop(flight.execute(&Query::new("", COMMIT))?),
             Ending::RolledBack => {
                 flight.execute(&Query::new("", CHECK_DEFERRED))?;
                 flight.execute(&Query::new("", ROLLBACK))?;
@@ -363,7 +372,7 @@ impl PostgresStore {
         if let Some(point) = asked.check.filter(|_| self.wrong == Some(Wrong::AfterRead)) {
             check = Some((flight.execute(&Query::new("", REPLAYED))?, point));
         }
-        let is_over = matches!(ending, Ending::Itself | Ending::OneMoment);
+        let is_over = matches!(ending, Ending::Itself | Ending::OneMoment | Ending::Kept);
         let mut after = None;
         if asked.after && is_over && self.wrong == Some(Wrong::BeforeCommit) {
             after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
@@ -378,6 +387,27 @@ impl PostgresStore {
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
         Ok(Steps { check, main, count, estimate, told, after, syncs, can_stream })
+    }
+
+    /// Adds the call of the function that looks at every request first. Whoever asks needs the right to call it.
+    pub(super) fn call_pre_request(&self, flight: &mut Flight<'_>, role: &str) -> Result<(), Missed> {
+        if let Some(text) = &self.pre_request {
+            flight.execute(&Query::new(role, text))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the question what was said about the answer, where something may have.
+    pub(super) fn ask_told(
+        &self,
+        flight: &mut Flight<'_>,
+        job: &Job,
+        rendered: &Rendered,
+    ) -> Result<Option<Step>, Missed> {
+        if self.pre_request.is_none() && !tells(job, rendered) {
+            return Ok(None);
+        }
+        Ok(Some(flight.execute(&Query::new("", TOLD))?))
     }
 
     fn observe(&self, job: &Job, rendered: &Rendered, started: Instant, rows: Result<u64, &StoreError>) {
@@ -410,11 +440,24 @@ impl PostgresStore {
     }
 }
 
-/// The zone that moments are printed in: the one asked for, else the session's.
-pub(super) fn zone(connection: &Connection, job: &Job) -> Zone {
-    match (&job.request.time_zone, connection.parameter("TimeZone")) {
-        (None, Some(name)) => Zone::from_name(name).unwrap_or_default(),
-        _ => job.plan.zone.clone(),
+/// The zone that moments are printed in: the one asked for, else that of the role, else the session's.
+pub(super) fn zone(connection: &Connection, job: &Job, own: Own<'_>) -> Zone {
+    let zone = own.time_zone(job.request.time_zone.as_deref()).or_else(|| connection.parameter("TimeZone"));
+    zone.map_or_else(|| job.plan.zone.clone(), |name| Zone::from_name(name).unwrap_or_default())
+}
+
+/// How a transaction begins that only reads, and sees one moment whatever is asked of it.
+pub(super) fn one_moment(isolation: Option<Isolation>) -> &'static str {
+    if isolation == Some(Isolation::Serializable) { ONE_SERIAL_MOMENT } else { ONE_MOMENT }
+}
+
+/// How a transaction begins that may write.
+fn begin(isolation: Option<Isolation>) -> &'static str {
+    match isolation {
+        None => BEGIN,
+        Some(Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        Some(Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        Some(Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
     }
 }
 
@@ -485,16 +528,18 @@ fn text_of(parameter: &Parameter) -> Option<Vec<u8>> {
     }
 }
 
-fn ending(job: &Job, rendered: &Rendered) -> Ending {
+fn ending(job: &Job, rendered: &Rendered, isolation: Option<Isolation>) -> Ending {
     if job.plan.access == plan::Access::ReadOnly {
-        return if rendered.count.is_some() || rendered.estimate.is_some() {
+        let is_isolated = matches!(isolation, Some(Isolation::RepeatableRead | Isolation::Serializable));
+        return if rendered.count.is_some() || rendered.estimate.is_some() || is_isolated {
             Ending::OneMoment
         } else {
             Ending::Itself
         };
     }
     let expectation = job.plan.expectation;
-    let is_put = matches!(&job.plan.operation, plan::Operation::Write(write)
+    let is_put = job.plan.explain.is_none()
+        && matches!(&job.plan.operation, plan::Operation::Write(write)
         if matches!(&write.kind, plan::NativeWriteKind::Insert(insert) if !insert.put.is_empty()));
     if expectation.exactly_one || expectation.max_affected.is_some() || is_put {
         return Ending::Decided;
@@ -502,13 +547,15 @@ fn ending(job: &Job, rendered: &Rendered) -> Ending {
     match (job.commits, rendered.count.is_some()) {
         (false, _) => Ending::RolledBack,
         (true, true) => Ending::Decided,
+        // Only a transaction that was begun can be told how isolated it is.
+        (true, false) if isolation.is_some() => Ending::Kept,
         (true, false) => Ending::Itself,
     }
 }
 
-/// Whether something may say more about the answer than its rows: a function, or a trigger.
+/// Whether something may say more about the answer than its rows: a function, an aggregate, or a trigger.
 fn tells(job: &Job, rendered: &Rendered) -> bool {
-    let calls = !job.plan.footprint.calls.is_empty();
+    let calls = !job.plan.footprint.calls.is_empty() || job.plan.handler.is_some();
     calls || rendered.counts_inserted || job.plan.access == plan::Access::ReadWrite
 }
 
@@ -538,7 +585,8 @@ async fn collect(
 ) -> Result<Outcome, Missed> {
     let mut outcome = Outcome::default();
     let answers = !output.members.is_empty();
-    let is_location = matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none());
+    let is_location = job.plan.explain.is_none()
+        && matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none());
     let can_stream = steps.can_stream;
     let mut is_large = false;
     let mut syncs = 0;
@@ -575,17 +623,17 @@ async fn collect(
                 } else if !answers {
                     outcome.affected = row.get(0).and_then(number);
                 }
-                outcome.rows += 1;
+                outcome.rows = match output.count_field {
+                    Some(field) => row.get(field).and_then(number).unwrap_or(0),
+                    None => outcome.rows + 1,
+                };
             }
             Event::Row(row) if Some(row.step()) == steps.count => outcome.total = row.get(0).and_then(number),
             Event::Row(row) if Some(row.step()) == steps.estimate => {
                 outcome.estimate = row.get(0).and_then(planned_rows);
             }
             Event::Row(row) if Some(row.step()) == steps.told => {
-                for (place, told) in outcome.told.iter_mut().enumerate() {
-                    let text = row.get(place).map(|text| String::from_utf8_lossy(text).into_owned());
-                    *told = text.filter(|text| !text.is_empty());
-                }
+                read_told(&row, &mut outcome.told);
             }
             Event::Row(_) => {}
             Event::Complete { step, tag } if step == steps.main && !answers && outcome.affected.is_none() => {
@@ -665,6 +713,14 @@ fn is_timeout(error: &ServerError) -> bool {
     error.code == "57014" && error.message.contains("statement timeout")
 }
 
+/// What was said about the answer; a setting that was only made in an earlier transaction is empty.
+pub(super) fn read_told(row: &Row<'_>, told: &mut [Option<String>; 4]) {
+    for (place, told) in told.iter_mut().enumerate() {
+        let text = row.get(place).map(|text| String::from_utf8_lossy(text).into_owned());
+        *told = text.filter(|text| !text.is_empty());
+    }
+}
+
 /// The rows that a plan in JSON expects.
 pub(super) fn planned_rows(json: &[u8]) -> Option<u64> {
     let plan: serde_json::Value = serde_json::from_slice(json).ok()?;
@@ -694,6 +750,9 @@ pub(super) fn number(bytes: &[u8]) -> Option<u64> {
 fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, StoreError> {
     if let Some(unwritable) = outcome.unwritable {
         return Err(unwritable.into_error(output.most_bytes));
+    }
+    if job.plan.explain.is_some() {
+        return Ok(explained(outcome));
     }
     let write = match &job.plan.operation {
         plan::Operation::Write(write) => Some(write),
@@ -734,6 +793,19 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         position: None,
         body: Body::Full(Bytes::from(body)),
     })
+}
+
+/// The plan of a statement, of which nothing else is told.
+fn explained(outcome: Outcome) -> Ran {
+    Ran {
+        rows: outcome.rows,
+        total: None,
+        inserted: None,
+        location: None,
+        reply: Reply::default(),
+        position: None,
+        body: Body::Full(Bytes::from(outcome.body)),
+    }
 }
 
 /// A `PUT` whose body is about another row than its URL.

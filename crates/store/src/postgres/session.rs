@@ -1,18 +1,68 @@
 //! What every transaction begins with: who asks, with which claims, and what they asked. All of it is local to the
 //! transaction, so a connection carries nothing from one request to the next.
 
+use catalog::{Isolation, Setting};
 use serde_json::{Map, Value};
 
 use crate::driver::Job;
 
-/// Settings of a transaction: names and values, in the order in which they are made.
-pub(super) fn settings(job: &Job, search_path: &str, application: &[(String, String)]) -> Vec<(String, String)> {
-    let mut settings = Vec::with_capacity(10);
+/// What the role of a request and the function that it calls have set for themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'j> {
+    role: &'j [Setting],
+    function: &'j [Setting],
+    /// The settings of a function that count for the whole transaction.
+    hoisted: &'j [String],
+}
+
+impl<'j> Own<'j> {
+    pub(super) fn of(job: &'j Job, hoisted: &'j [String]) -> Self {
+        let role = job.catalog.snapshot().roles.get(&job.caller.role).map_or(&[][..], |role| &role.settings);
+        let called = job.plan.footprint.calls.first().and_then(|signature| job.catalog.routine(signature));
+        let function = called.and_then(|routine| routine.native.as_ref()).map_or(&[][..], |native| &native.settings);
+        Self { role, function, hoisted }
+    }
+
+    /// The settings of the function that count for the whole transaction.
+    fn of_function(self) -> impl Iterator<Item = &'j Setting> {
+        self.function.iter().filter(move |(name, _)| self.hoists(name))
+    }
+
+    fn hoists(self, name: &str) -> bool {
+        self.hoisted.iter().any(|hoisted| hoisted == name)
+    }
+
+    /// The isolation level, if one of them asks for it: that of the function before that of the role.
+    pub(super) fn isolation(self) -> Option<Isolation> {
+        let function = Isolation::among(self.function).filter(|_| self.hoists("default_transaction_isolation"));
+        function.or_else(|| Isolation::among(self.role))
+    }
+
+    /// The zone in which moments are printed, if one of them says it.
+    pub(super) fn time_zone(self, asked: Option<&'j str>) -> Option<&'j str> {
+        let zone = |(name, value): &'j Setting| (&**name == "TimeZone").then_some(&**value);
+        let function = self.function.iter().filter(|(name, _)| self.hoists(name)).filter_map(zone).next_back();
+        function.or(asked).or_else(|| self.role.iter().filter_map(zone).next_back())
+    }
+}
+
+/// Settings of a transaction: names and values, in the order in which they are made. Those of the role come while one is still
+/// who logged in and so may set them, those of a function when one is who may call it: as PostgREST has it.
+pub(super) fn settings(
+    job: &Job,
+    own: Own<'_>,
+    search_path: &str,
+    application: &[(String, String)],
+) -> Vec<(String, String)> {
+    let mut settings = Vec::with_capacity(10 + own.role.len());
     let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
     if job.plan.access == plan::Access::ReadOnly {
         set("transaction_read_only", "on".to_owned());
     }
     set("search_path", search_path.to_owned());
+    for (name, value) in own.role {
+        set(name, value.to_string());
+    }
     for (name, value) in application {
         set(name, value.clone());
     }
@@ -25,6 +75,9 @@ pub(super) fn settings(job: &Job, search_path: &str, application: &[(String, Str
     set("request.headers", headers(&job.request.headers).to_string());
     set("request.cookies", cookies(&job.request.headers).to_string());
     set("role", job.caller.role.to_string());
+    for (name, value) in own.of_function() {
+        set(name, value.to_string());
+    }
     settings
 }
 

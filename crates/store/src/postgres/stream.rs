@@ -13,7 +13,8 @@ use wire::{Event, Query, Step};
 use super::failure;
 use super::output::{Output, Unwritable};
 use super::pool::Lease;
-use super::run::{Missed, ONE_MOMENT, Visit, execute, number, planned_rows, total_of};
+use super::run::{Missed, Visit, execute, number, one_moment, planned_rows, read_told, total_of};
+use super::session::Own;
 use super::sighting::{self, REPLAYED};
 use super::{PostgresStore, session};
 use crate::body;
@@ -45,6 +46,14 @@ struct Streamed {
     pieces: mpsc::Sender<Piece>,
 }
 
+/// What is known when the rows begin.
+struct Begun {
+    zone: Zone,
+    rows: u64,
+    total: Option<u64>,
+    reply: Reply,
+}
+
 /// What a page of rows ended with.
 enum Page {
     /// There are more.
@@ -66,7 +75,7 @@ impl PostgresStore {
         if matches!(begun, Err(Missed::Lost(_))) {
             lease.discard();
         }
-        let (zone, rows, total) = begun?;
+        let Begun { zone, rows, total, reply } = begun?;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, pieces: sender };
@@ -76,7 +85,7 @@ impl PostgresStore {
             let _late = tokio::time::timeout(deadline, streamed.run()).await;
         });
         let body = Body::Stream(receiver);
-        Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), position: None, body })
+        Ok(Ran { rows, total, inserted: None, location: None, reply, position: None, body })
     }
 
     /// Opens the transaction and counts.
@@ -86,16 +95,18 @@ impl PostgresStore {
         visit: &Visit<'_>,
         job: &Job,
         rendered: &Rendered,
-    ) -> Result<(Zone, u64, Option<u64>), Missed> {
+    ) -> Result<Begun, Missed> {
         let check = visit.point_to_check(lease)?;
         let connection = lease.connection()?;
-        let settings = session::settings(job, &self.search_path(&job.request.schema), &self.settings.application);
+        let own = Own::of(job, &self.settings.hoisted);
+        let search_path = self.search_path(&job.request.schema);
+        let settings = session::settings(job, own, &search_path, &self.settings.application);
         let setup = self.setup_text(settings.len());
         let parameters: Vec<Option<&[u8]>> =
             settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
         let Some(count_page) = &rendered.count_page else { return Err(StoreError::other_engine().into()) };
         let role: &str = &job.caller.role;
-        let zone = super::run::zone(connection, job);
+        let zone = super::run::zone(connection, job, own);
         let mut flight = connection.flight();
         let check = match check {
             Some(point) => Some((flight.execute(&Query::new("", REPLAYED))?, point)),
@@ -104,14 +115,17 @@ impl PostgresStore {
         if check.is_some() {
             flight.sync();
         }
-        flight.execute(&Query::new("", ONE_MOMENT))?;
+        flight.execute(&Query::new("", one_moment(own.isolation())))?;
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
+        self.call_pre_request(&mut flight, role)?;
         let page = execute(&mut flight, role, count_page, 0)?;
         let count = rendered.count.as_ref().map(|count| execute(&mut flight, role, count, 0)).transpose()?;
         let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, role, plan, 0)).transpose()?;
+        let told = self.ask_told(&mut flight, job, rendered)?;
         flight.sync();
         flight.send().await?;
         let (mut rows, mut counted, mut estimated, mut failed) = (0, None, None, None);
+        let mut said = [None, None, None, None];
         let mut syncs = u32::from(check.is_some()) + 1;
         let mut is_behind = false;
         while syncs > 0 {
@@ -123,6 +137,7 @@ impl PostgresStore {
                 Event::Row(row) if row.step() == page => rows = row.get(0).and_then(number).unwrap_or(0),
                 Event::Row(row) if Some(row.step()) == count => counted = row.get(0).and_then(number),
                 Event::Row(row) if Some(row.step()) == estimate => estimated = row.get(0).and_then(planned_rows),
+                Event::Row(row) if Some(row.step()) == told => read_told(&row, &mut said),
                 Event::Failed { error, .. } => failed = failed.or(Some(error)),
                 Event::Ready(_) => syncs -= 1,
                 _ => {}
@@ -141,7 +156,8 @@ impl PostgresStore {
             return Err(StoreError::from(failure).into());
         }
         let total = total_of(job, counted, estimated);
-        Ok((zone, rows, total))
+        let [headers, status, _, _] = said;
+        Ok(Begun { zone, rows, total, reply: Reply { headers, status } })
     }
 }
 
@@ -174,10 +190,11 @@ impl Streamed {
         };
         let zone = self.zone.clone();
         let output = Output {
-            format: job.plan.format,
+            format: job.plan.body_format(),
             shape: job.plan.shape,
             zone: &zone,
             members: &rendered.body.members,
+            count_field: rendered.body.count_field,
             most_bytes: self.most_bytes,
         };
         let mut out = Vec::with_capacity(PIECE_BYTES);

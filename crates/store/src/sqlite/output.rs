@@ -222,7 +222,8 @@ fn write_row(
             out.push(b'\n');
             write_csv_row(members, children, row, output, out)
         }
-        Format::OpenApi | Format::Raw => Ok(()),
+        // What only a PostgreSQL server gives.
+        Format::OpenApi | Format::Raw | Format::GeoJson | Format::Plan => Ok(()),
     }
 }
 

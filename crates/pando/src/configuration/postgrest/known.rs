@@ -60,8 +60,6 @@ pub enum Meaning {
     /// Not honoured, and no answer to a request changes by that, or it is refused by itself: a warning, unless it has one
     /// of these values.
     Ignored(&'static [&'static str]),
-    /// The same, and the default is not honoured either: a warning also where it is not set.
-    Missing(&'static [&'static str]),
     /// Not honoured, and answers or security would change: an error, unless it has one of these values.
     Refused(&'static [&'static str]),
 }
@@ -132,7 +130,7 @@ impl Known {
 
 use Meaning::{
     AdminHost, AdminPort, Boolean, Channel, ChannelEnabled, DatabaseUri, Host, Ignored, InDatabase, List, LogLevel,
-    Missing, Number, Port, PreConfig, Refused, Schemas, Seconds, Secret, Text, Word,
+    Number, Port, PreConfig, Refused, Schemas, Seconds, Secret, Text, Word,
 };
 
 const OF_TESTS: &str = "It slows PostgREST down for its own tests.";
@@ -176,11 +174,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-hoisted-tx-settings",
         "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation",
-        Missing(&[]),
-        "`SET` clauses of functions called by a request count inside of the function alone, as PostgreSQL has it: a \
-         `statement_timeout` or an isolation level there does not reach the whole transaction. Give an isolation \
-         level to the role that logs in; `limits.statement_timeout_seconds` bounds every statement. Setting this to \
-         nothing silences this.",
+        List("database.hoisted_settings"),
+        "",
     )
     .in_database(),
     known("db-max-rows", "", Number("api.max_rows", 1), "Without it there is no bound.")
@@ -189,8 +184,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-plan-enabled",
         "false",
-        Ignored(&["false"]),
-        "Requests for `application/vnd.pgrst.plan` are refused with 406; ask PostgreSQL for the plan (`EXPLAIN`).",
+        Boolean("api.explain"),
+        "The plan is that of Pando's own statement, whose rows are not made JSON by PostgreSQL.",
     )
     .in_database(),
     known("db-pool", "10", Number("database.connections", 1), ""),
@@ -213,9 +208,8 @@ pub const KNOWN: &[Known] = &[
     known(
         "db-pre-request",
         "",
-        Refused(&[]),
-        "Pando calls no function before a request, so what the function checks would not be checked. Put it into \
-         policies of row security, and leave the setting out.",
+        Text("database.pre_request"),
+        "The document at `GET /` is made without asking the database, so it is not called for that.",
     )
     .alias(&["pre-request"])
     .in_database(),
@@ -353,7 +347,7 @@ mod tests {
             for name in known.meaning.settings().iter().copied().chain(known.meaning.setting()) {
                 assert!(settings.iter().any(|setting| setting == name), "{}: {name}", known.name);
             }
-            let needs_remark = matches!(known.meaning, Ignored(_) | Missing(_) | Refused(_));
+            let needs_remark = matches!(known.meaning, Ignored(_) | Refused(_));
             assert!(!needs_remark || !known.remark.is_empty(), "{}", known.name);
         }
     }

@@ -174,9 +174,9 @@ impl Reading<'_> {
     }
 
     /// What was given under the setting's name, or else under an older one. Empty text is as if nothing was given, but for
-    /// `db-extra-search-path`, which may be empty.
+    /// lists that may be empty.
     fn given(&self, known: &Known) -> Option<Given> {
-        let may_be_empty = known.name == "db-extra-search-path" || matches!(known.meaning, Meaning::Missing(_));
+        let may_be_empty = matches!(known.name, "db-extra-search-path" | "db-hoisted-tx-settings");
         let in_database = known.in_database.then(|| known.database_name()).and_then(|name| {
             let value = self.sources.in_database.get(&name)?;
             Some(Given::new(syntax::Value::Text(value.clone()), Origin::Database(name), known.name))
@@ -227,8 +227,7 @@ impl Reading<'_> {
             Meaning::Secret => {
                 self.text_or_file("auth.jwt_secret", &given, |text| text.strip_suffix('\n').unwrap_or(text));
             }
-            Meaning::Ignored(same) => self.ignored(known, same, self.given(known)),
-            Meaning::Missing(same) => self.ignored(known, same, Some(given)),
+            Meaning::Ignored(same) => self.ignored(known, same),
             Meaning::Refused(same) => self.refused(known, same),
             Meaning::Host
             | Meaning::Port
@@ -331,12 +330,10 @@ impl Reading<'_> {
         }
     }
 
-    fn ignored(&mut self, known: &Known, same: &[&str], given: Option<Given>) {
-        let Some(given) = given.filter(|given| !given.is_empty() && !is_same(given, same)) else { return };
-        let warning = match given.origin {
-            Origin::Postgrest => format!("{}: {}", known.name, known.remark),
-            _ => format!("{}: {} is not honoured. {}", given.place(), given.name, known.remark),
-        };
+    fn ignored(&mut self, known: &Known, same: &[&str]) {
+        let given = self.given(known).filter(|given| !given.is_empty() && !is_same(given, same));
+        let Some(given) = given else { return };
+        let warning = format!("{}: {} is not honoured. {}", given.place(), given.name, known.remark);
         self.outcome.warnings.push(warning);
     }
 

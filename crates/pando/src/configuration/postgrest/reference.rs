@@ -35,7 +35,7 @@ pub fn reference() -> String {
 }
 
 fn is_not_honoured(known: &Known) -> bool {
-    matches!(known.meaning, Meaning::Ignored(_) | Meaning::Missing(_) | Meaning::Refused(_))
+    matches!(known.meaning, Meaning::Ignored(_) | Meaning::Refused(_))
 }
 
 fn names(known: &Known) -> String {
@@ -56,11 +56,9 @@ fn outcome(meaning: Meaning) -> String {
     };
     match meaning {
         Meaning::Ignored(same) => format!("a warning{}", unless(same)),
-        Meaning::Missing(same) => format!("a warning, also where it is not set,{}", unless(same)),
         Meaning::Refused(same) => format!("an error{}", unless(same)),
         _ => String::new(),
     }
-    .trim_end_matches(',')
     .to_owned()
 }
 
@@ -99,16 +97,17 @@ A name that is not in these tables is ignored with a warning, as PostgREST ignor
 A database that cannot be reached at the start ends Pando with exit code 5, where PostgREST goes on trying: let whatever starts
 it start it again. One that is lost later is connected to again.
 
-Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`), which PostgREST applies to every
-request of theirs, are not applied; each is named at the start: a warning for bounds and logs (`..._timeout`, `..._mem`, `log_...`),
-an error for what may change answers (`default_transaction_isolation`, `timezone`). What the role that logs in has counts in every
-request, but for `statement_timeout`: `limits.statement_timeout_seconds` stands in its place.
+Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`) are applied to every request of theirs,
+as far as the role that logs in may set them; others are named at the start. What is said for the one database
+(`ALTER ROLE anon IN DATABASE ...`) counts too, over the rest. What the role that logs in has counts in every request.
+`limits.statement_timeout_seconds` bounds statements where none of them, nor the server, says so.
 
 Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
 reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
 
 Behind PgBouncer in transaction mode set `db-prepared-statements = false`, and in PgBouncer
-`ignore_startup_parameters = statement_timeout`: Pando bounds statements by a parameter of the session.
+`ignore_startup_parameters = statement_timeout`: Pando bounds statements by a parameter of the session. Or give the role that
+logs in a `statement_timeout` of its own: then Pando sets none.
 ";
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod defaults;
 mod queries;
+mod roles;
 mod routines;
 mod rows;
 mod rule;
@@ -12,7 +13,7 @@ mod types;
 
 use std::sync::Arc;
 
-use catalog::{Engine, Role, Snapshot};
+use catalog::{Engine, Snapshot};
 use wire::Connection;
 
 use rows::{Reading, Row};
@@ -28,7 +29,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     let mut reading = Reading::default();
     let mut snapshot = Snapshot { engine: Engine::Postgres, ..Snapshot::default() };
     reading.each(connection, queries::SCHEMAS, |row| add_schema(row, &mut snapshot)).await?;
-    reading.each(connection, queries::ROLES, |row| add_role(row, &mut snapshot)).await?;
+    roles::add(connection, &mut reading, &mut snapshot).await?;
     let mut found = Vec::new();
     reading.each(connection, queries::TYPES, |row| found.extend(types::read(row))).await?;
     let mut types = Types::of(&found);
@@ -41,6 +42,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::RULES, |row| tables.add_rule(row)).await?;
     tables.add_origins();
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
+    reading.each(connection, queries::MEDIA_HANDLERS, |row| routines::add_handler(row, &tables, &mut snapshot)).await?;
     connection.batch("COMMIT").await?;
     snapshot.enums = types.into_enums();
     snapshot.relations = tables.into_relations();
@@ -68,15 +70,4 @@ fn add_schema(row: &Row<'_>, snapshot: &mut Snapshot) {
     let Some(name) = row.text(0).map(Arc::<str>::from) else { return };
     snapshot.schemas.insert(name.clone(), row.text(1).map(str::to_owned));
     snapshot.schema_usage.insert(name, row.list(2));
-}
-
-fn add_role(row: &Row<'_>, snapshot: &mut Snapshot) {
-    let Some(name) = row.text(0).map(Arc::<str>::from) else { return };
-    let role = Role {
-        name: name.clone(),
-        bypasses_row_security: row.is_true(1),
-        is_assumable: row.is_true(2),
-        member_of: row.list(3),
-    };
-    snapshot.roles.insert(name, role);
 }

@@ -33,6 +33,23 @@ pub(super) const ROLES: &str = "
              WHERE m.member = r.oid AND pg_has_role(r.oid, g.oid, 'USAGE'))
       FROM pg_roles r WHERE r.rolname !~ '^pg_'";
 
+/// What roles have set for themselves, in this database last: role, setting, value, whether anybody may set it.
+pub(super) const ROLE_SETTINGS: &str = "
+    SELECT r.rolname, split.name, split.value,
+           p.context IS NOT NULL AND (p.context = 'user' OR (p.context = 'superuser' AND current_setting('is_superuser') = 'on'))
+      FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+     CROSS JOIN unnest(s.setconfig) AS setting
+     CROSS JOIN LATERAL (SELECT substr(setting, 1, strpos(setting, '=') - 1),
+                                substr(setting, strpos(setting, '=') + 1)) AS split (name, value)
+      LEFT JOIN pg_settings p ON p.name = split.name
+     WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+       AND split.name !~ '^pgrst[.]'
+     ORDER BY r.rolname, s.setdatabase";
+
+/// What the role that logs in was granted to set (`GRANT SET ON PARAMETER`), which there is from 15 on.
+pub(super) const GRANTED_SETTINGS: &str = "
+    SELECT name FROM pg_settings WHERE context = 'superuser' AND has_parameter_privilege(name, 'SET')";
+
 /// Types that are not built in, and arrays of any: oid, schema, name, printed name, kind, category, element, base type, whether
 /// a domain refuses NULL, its modifier, and the labels of an enumeration. Row types of tables are left out.
 pub(super) const TYPES: &str = "
@@ -114,8 +131,19 @@ pub(super) const RULES: &str = "
      WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND octet_length(r.ev_action::text) <= 67108864
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
+/// Aggregates over rows whose outcome is a domain that is called like a media type: schema, name, row type (that of any rows is
+/// `anyelement`), media type.
+pub(super) const MEDIA_HANDLERS: &str = "
+    SELECT n.nspname, p.proname, p.proargtypes[0], lower(t.typname)
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      JOIN pg_type t ON t.oid = p.prorettype
+     WHERE p.prokind = 'a' AND p.pronargs = 1 AND t.typtype = 'd'
+       AND (t.typname ~* '^[a-z0-9.-]+/[a-z0-9.+-]+$' OR t.typname = '*/*')
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     ORDER BY n.nspname, p.proname, p.oid";
+
 /// Functions: oid, schema, name, names and modes of all arguments, types of the input arguments and of all, how many have defaults,
-/// variadic, result, set, volatility, security definer, strict, rows, comment, executors. Left out is what no statement can
+/// variadic, result, set, volatility, security definer, strict, rows, comment, executors, `SET` clauses. Left out is what no statement can
 /// call: triggers, handlers, and whatever takes the server's inside. Aggregates, window functions and procedures are not
 /// called at `/rpc`.
 pub(super) const ROUTINES: &str = "
@@ -125,7 +153,8 @@ pub(super) const ROUTINES: &str = "
            p.pronargdefaults, p.provariadic <> 0, p.prorettype, p.proretset, p.provolatile, p.prosecdef, p.proisstrict, p.prorows = 1,
            d.description,
            (SELECT json_agg(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END)
-              FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.privilege_type = 'EXECUTE')
+              FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.privilege_type = 'EXECUTE'),
+           array_to_json(p.proconfig)
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
      WHERE p.prokind = 'f'

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use base::{QualifiedName, Signature};
 use catalog::{
-    Argument, ComputedColumn, ComputedRelationship, Expression, NativeRoutine, Returns, Routine, RoutineResult,
-    Snapshot, Volatility,
+    Argument, ComputedColumn, ComputedRelationship, Expression, MediaHandler, NativeRoutine, Returns, Routine,
+    RoutineResult, Setting, Snapshot, Volatility,
 };
 use datatype::{Datum, Type};
 
@@ -29,6 +29,26 @@ pub(super) fn add(row: &Row<'_>, types: &Types, tables: &mut Tables, snapshot: &
         let routine = found.routine(types, tables);
         snapshot.routines.insert(routine.signature.clone(), Arc::new(routine));
     }
+}
+
+/// Adds an aggregate that makes rows a media type; what takes no rows is none.
+pub(super) fn add_handler(row: &Row<'_>, tables: &Tables, snapshot: &mut Snapshot) {
+    const ANY_ELEMENT: u32 = 2283;
+    let (Some(function), Some(media_type)) = (row.name(0), row.text(3)) else { return };
+    let target = match row.number(2) {
+        ANY_ELEMENT => None,
+        over => match tables.of_row_type(over) {
+            Some(relation) => Some(relation.name.clone()),
+            None => return,
+        },
+    };
+    snapshot.media_handlers.push(Arc::new(MediaHandler { function, target, media_type: Arc::from(media_type) }));
+}
+
+/// `SET` clauses, each `name=value`.
+fn settings(clauses: &[String]) -> Vec<Setting> {
+    let pairs = clauses.iter().filter_map(|clause| clause.split_once('='));
+    pairs.map(|(name, value)| (Arc::from(name), Arc::from(value))).collect()
 }
 
 /// A row of `pg_proc`.
@@ -98,6 +118,7 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             native: Some(NativeRoutine {
                 argument_types: self.input_types.clone(),
                 is_variadic: self.row.is_true(9),
+                settings: settings(&self.row.list::<String>(18)),
                 media_type: domain.map(|name| name.name.clone()).filter(|name| name.contains('/')),
             }),
         }

@@ -29,12 +29,8 @@ fn config(file: &str) -> Config {
     read(Some(file), &[]).unwrap_or_else(|error| panic!("{file:?}: {error}")).config
 }
 
-/// Warnings that come whether anything is set or not.
-const ALWAYS: [&str; 1] = ["db-hoisted-tx-settings: "];
-
 fn warnings(loaded: &Loaded) -> Vec<&str> {
-    let is_usual = |warning: &&str| !ALWAYS.iter().any(|usual| warning.starts_with(usual));
-    loaded.warnings.iter().map(String::as_str).filter(is_usual).collect()
+    loaded.warnings.iter().map(String::as_str).collect()
 }
 
 #[test]
@@ -62,8 +58,13 @@ fn the_defaults_are_those_of_postgrest() {
     assert_eq!(config.log.requests, LogRequests::Failed);
     assert_eq!(loaded.origin("database.connections"), Origin::Postgrest);
     assert!(loaded.in_database.is_some());
-    assert_eq!(loaded.warnings.len(), ALWAYS.len(), "{:?}", loaded.warnings);
-    assert_eq!(read(Some("db-hoisted-tx-settings = \"\""), &[]).unwrap().warnings.len(), 0);
+    assert_eq!(loaded.warnings.len(), 0, "{:?}", loaded.warnings);
+    let hoisted = ["statement_timeout", "plan_filter.statement_cost_limit", "default_transaction_isolation"];
+    assert_eq!(config.database.hoisted_settings, hoisted);
+    assert_eq!(config.database.pre_request, "");
+    let quiet = read(Some("db-hoisted-tx-settings = \"\""), &[]).unwrap();
+    assert_eq!(quiet.warnings.len(), 0);
+    assert!(quiet.config.database.hoisted_settings.is_empty());
 }
 
 /// As one finds it on servers: old names beside new ones, comments, both kinds of settings of the application.
@@ -232,9 +233,7 @@ fn files_that_values_name() {
 #[test]
 fn what_changes_answers_or_security_stops_the_start() {
     for (file, expected) in [
-        ("\ndb-pre-request = \"check\"", "postgrest.conf:2:1: db-pre-request is not honoured. "),
-        ("pre-request = \"check\"", "postgrest.conf:1:1: pre-request is not honoured. "),
-        ("db-root-spec = \"api.root\"", "postgrest.conf:1:1: db-root-spec is not honoured. "),
+        ("\ndb-root-spec = \"api.root\"", "postgrest.conf:2:1: db-root-spec is not honoured. "),
         ("root-spec = \"root\"", "postgrest.conf:1:1: root-spec is not honoured. "),
         ("server-unix-socket = \"/tmp/x\"", "postgrest.conf:1:1: server-unix-socket is not honoured. "),
         ("client-error-verbosity = \"minimal\"", "postgrest.conf:1:1: client-error-verbosity is not honoured. "),
@@ -243,15 +242,27 @@ fn what_changes_answers_or_security_stops_the_start() {
         let error = read(Some(file), &[]).unwrap_err();
         assert!(error.starts_with(expected), "{file:?}: {error}");
     }
-    let error = read(None, &[("PGRST_DB_PRE_REQUEST", "check")]).unwrap_err();
-    assert!(error.starts_with("PGRST_DB_PRE_REQUEST: db-pre-request is not honoured. "), "{error}");
+    let error = read(None, &[("PGRST_DB_ROOT_SPEC", "root")]).unwrap_err();
+    assert!(error.starts_with("PGRST_DB_ROOT_SPEC: db-root-spec is not honoured. "), "{error}");
     // Values under which nothing differs, and none.
-    let same = "db-pre-request = \"\"\nclient-error-verbosity = \"verbose\"\ndb-timezone-enabled = true";
+    let same = "db-root-spec = \"\"\nclient-error-verbosity = \"verbose\"\ndb-timezone-enabled = true";
     assert_eq!(warnings(&read(Some(same), &[]).unwrap()), Vec::<&str>::new());
     let (_folder, sources) = sources(None, &[("PGRST_DB_URI", "postgres://h")]);
-    let said = BTreeMap::from([("pgrst.db_pre_request".to_owned(), "check".to_owned())]);
+    let said = BTreeMap::from([("pgrst.db_root_spec".to_owned(), "root".to_owned())]);
     let error = load(&sources.with_database(said)).unwrap_err().to_string();
-    assert!(error.starts_with("pgrst.db_pre_request in the database: db-pre-request is not honoured. "), "{error}");
+    assert!(error.starts_with("pgrst.db_root_spec in the database: db-root-spec is not honoured. "), "{error}");
+}
+
+#[test]
+fn what_decides_about_transactions_and_plans() {
+    let file = "pre-request = \"auth.check\"\ndb-hoisted-tx-settings = \"statement_timeout, work_mem\"\ndb-plan-enabled = true";
+    let config = config(file);
+    assert_eq!(config.database.pre_request, "auth.check");
+    assert_eq!(config.database.hoisted_settings, ["statement_timeout", "work_mem"]);
+    assert!(config.api.explain);
+    let (_folder, sources) = sources(None, &[("PGRST_DB_URI", "postgres://h")]);
+    let said = BTreeMap::from([("pgrst.db_pre_request".to_owned(), "check".to_owned())]);
+    assert_eq!(load(&sources.with_database(said)).unwrap().config.database.pre_request, "check");
 }
 
 #[test]
@@ -268,7 +279,6 @@ fn what_is_harmless_is_warned_of() {
     for (line, expected) in [
         ("db-pool-max-lifetime = 60", "postgrest.conf:1:1: db-pool-max-lifetime is not honoured. "),
         ("db-pool-timeout = 60", "postgrest.conf:1:1: db-pool-timeout is not honoured. "),
-        ("db-plan-enabled = true", "postgrest.conf:1:1: db-plan-enabled is not honoured. "),
         ("db-use-legacy-gucs = true", "postgrest.conf:1:1: db-use-legacy-gucs is not honoured. "),
         ("log-query = \"main-query\"", "postgrest.conf:1:1: log-query is not honoured. "),
         ("server-trace-header = \"X-Trace\"", "postgrest.conf:1:1: server-trace-header is not honoured. "),
@@ -284,7 +294,7 @@ fn what_is_harmless_is_warned_of() {
     }
     let loaded = read(None, &[("PGRST_DB_SCHEMA", "a"), ("PGRST_PORT", "tcp://10.0.0.1:80")]).unwrap();
     assert_eq!(warnings(&loaded), ["PGRST_PORT: PostgREST has no such setting; it is ignored"]);
-    for line in ["db-plan-enabled = \"False\"", "server-trace-header = \"x-request-id\"", "log-query = false"] {
+    for line in ["server-trace-header = \"x-request-id\"", "log-query = false"] {
         assert_eq!(warnings(&read(Some(line), &[]).unwrap()), Vec::<&str>::new(), "{line}");
     }
 }

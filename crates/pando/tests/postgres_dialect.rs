@@ -1,0 +1,282 @@
+//! What of PostgREST's dialect only a PostgreSQL server can do, against the binary on a real one: what surrounds the statement
+//! of a request in its transaction, and the forms of its answer.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use serde_json::{Value, json};
+use testkit::{Answer, Launch, Postgres, Project, Request, Server, is_skipped};
+
+/// Who logs in and who asks, a table that can be asked for, and a function that tells settings.
+const SCHEMA: &str = "
+    create role gate login noinherit;
+    create role anon; create role clerk; create role auditor;
+    grant anon, clerk, auditor to gate;
+    create schema inside; grant usage on schema inside to anon, clerk, auditor;
+    create schema extra; grant usage on schema extra to anon, clerk;
+    create table boats (id integer primary key, name text not null, length numeric, dock integer);
+    create table docks (id integer primary key, name text);
+    alter table boats add foreign key (dock) references docks;
+    insert into docks values (1, 'north'), (2, 'south');
+    insert into boats values (1, 'Ada', 4.5, 1), (2, 'Bo', 12, 2), (3, 'Cy', null, 1);
+    grant select, insert, update, delete on boats, docks to anon, clerk;
+    create function told(name text) returns text language sql stable as $$ select current_setting(name, true) $$;
+    create function told_late(name text) returns text language sql volatile as $$ select current_setting(name, true) $$;
+";
+
+fn database(test: &str, more: &str) -> Option<Postgres> {
+    let postgres = Postgres::start();
+    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+        return None;
+    }
+    let postgres = postgres.unwrap();
+    postgres.run(SCHEMA);
+    postgres.run(more);
+    Some(postgres)
+}
+
+fn project(more: &str) -> Project {
+    let file = "[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n\
+                [log]\nrequests = \"failed\"\n";
+    Project::new(&format!("{file}{more}"))
+}
+
+fn launch(postgres: &Postgres) -> Launch {
+    let folder = postgres.socket_folder().display();
+    let url = format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port());
+    Launch::new(env!("CARGO_BIN_EXE_pando"))
+        .variable("PANDO_DATABASE_URL", &url)
+        .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
+}
+
+fn call(server: &Server, name: &str, arguments: Value) -> Answer {
+    server.client().send(&Request::json("POST", &format!("/rpc/{name}"), &arguments))
+}
+
+const PRE_REQUEST: &str = "
+    create table inside.visits (method text);
+    grant insert on inside.visits to anon, clerk;
+    create function inside.check_request() returns void language plpgsql as $$
+    declare
+      asked json := current_setting('request.headers', true)::json;
+    begin
+      case asked->>'x-want'
+        when 'teapot' then raise sqlstate 'PT418' using message = 'no coffee here';
+        when 'denied' then raise insufficient_privilege using message = 'not you';
+        when 'json' then raise sqlstate 'PGRST' using
+          message = '{\"code\": \"123\", \"message\": \"payment\"}', detail = '{\"status\": 402, \"headers\": {\"X-Till\": \"open\"}}';
+        when 'headers' then
+          perform set_config('response.headers', '[{\"X-Checked\": \"' || current_user || '\"}]', true);
+          perform set_config('response.status', '202', true);
+        when 'write' then insert into inside.visits values (current_setting('request.method'));
+        else null;
+      end case;
+      perform set_config('app.tenant', 'from the check', true);
+    end $$;";
+
+#[test]
+fn a_function_looks_at_every_request_first() {
+    let Some(postgres) = database("a_function_looks_at_every_request_first", PRE_REQUEST) else { return };
+    let project = project("[database]\npre_request = \"inside.check_request\"\n");
+    let server = launch(&postgres).start(&project);
+    assert!(!server.log().contains("there is no function"), "{}", server.log());
+    let ask = |method: &str, want: &str, body: Option<Value>| {
+        let request = match &body {
+            Some(body) => Request::json(method, "/boats", body),
+            None => Request::new(method, "/boats?id=eq.1&select=id"),
+        };
+        server.client().send(&request.header("X-Want", want).prefer("count=exact"))
+    };
+    let boat = json!({"id": 9, "name": "Di"});
+
+    assert_eq!(ask("GET", "nothing", None).json(), json!([{"id": 1}]));
+    for (method, body) in [("GET", None), ("POST", Some(boat.clone()))] {
+        let teapot = ask(method, "teapot", body.clone());
+        assert_eq!((teapot.status, teapot.code().as_str()), (418, "PT418"), "{}", teapot.text());
+        let denied = ask(method, "denied", body.clone());
+        assert_eq!((denied.status, denied.code().as_str()), (401, "42501"), "{}", denied.text());
+        let own = ask(method, "json", body.clone());
+        assert_eq!((own.status, own.header("x-till")), (402, Some("open")), "{}", own.text());
+        let headers = ask(method, "headers", body);
+        assert_eq!((headers.status, headers.header("x-checked")), (202, Some("anon")), "{}", headers.text());
+    }
+    assert_eq!(postgres.run("select count(*) from boats where id = 9"), "1\n", "of four writes one was let through");
+
+    // A request that only reads cannot write there either; one that writes can, and it is one transaction.
+    let refused = ask("GET", "write", None);
+    assert_eq!((refused.status, refused.code().as_str()), (405, "25006"), "{}", refused.text());
+    assert_eq!(ask("POST", "write", Some(boat)).status, 409, "the boat is there already");
+    assert_eq!(postgres.run("select count(*) from inside.visits"), "0\n", "what fails leaves nothing behind");
+    assert_eq!(ask("POST", "write", Some(json!({"id": 10, "name": "Ed"}))).status, 201);
+    assert_eq!(postgres.run("select method from inside.visits"), "POST\n");
+
+    // What it sets is there for the statement, and gone with the transaction.
+    assert_eq!(server.get("/rpc/told?name=app.tenant").json(), "from the check");
+    assert_eq!(call(&server, "told", json!({"name": "app.tenant"})).json(), "from the check");
+}
+
+/// Also where an answer is long and is begun anew to be streamed.
+#[test]
+fn a_long_answer_is_looked_at_too() {
+    let Some(postgres) = database("a_long_answer_is_looked_at_too", PRE_REQUEST) else { return };
+    postgres.run("insert into boats select id, 'x' from generate_series(100, 5000) id");
+    let project = project("[database]\npre_request = \"inside.check_request\"\n[api]\nmax_rows = 0\n");
+    let server = launch(&postgres).start(&project);
+    let ask = |want: &str| server.client().send(&Request::new("GET", "/boats").header("X-Want", want));
+    let headers = ask("headers");
+    assert_eq!((headers.status, headers.header("x-checked")), (202, Some("anon")));
+    assert_eq!(headers.json().as_array().unwrap().len(), 4_904);
+    assert_eq!(ask("teapot").status, 418);
+}
+
+#[test]
+fn a_function_that_is_not_there_is_named_and_lets_nobody_through() {
+    let Some(postgres) = database("a_function_that_is_not_there_is_named_and_lets_nobody_through", "") else { return };
+    let project = project("[database]\npre_request = \"inside.gone\"\n");
+    let server = launch(&postgres).start(&project);
+    assert!(server.log().contains("database.pre_request: there is no function inside.gone"), "{}", server.log());
+    let refused = server.get("/boats");
+    assert_eq!((refused.status, refused.code().as_str()), (404, "42883"), "{}", refused.text());
+}
+
+#[test]
+fn what_a_role_has_set_for_itself_counts() {
+    let Some(postgres) = database(
+        "what_a_role_has_set_for_itself_counts",
+        "alter role anon set statement_timeout = '300ms';
+         alter role anon set timezone = 'Asia/Tokyo';
+         alter role anon set client_encoding = 'LATIN1';
+         alter role anon set log_duration = on;
+         alter role anon set work_mem = '5MB';
+         alter role anon in database postgres set work_mem = '6MB';
+         alter role clerk set default_transaction_isolation = 'serializable';
+         create table moments (at timestamptz); insert into moments values ('2024-01-01 00:00:00+00');
+         grant select on moments to anon;
+         create function nap() returns void language sql as $$ select pg_sleep(20) $$;",
+    ) else {
+        return;
+    };
+    let project = project("");
+    let server = launch(&postgres).start(&project);
+    let log = server.log();
+    assert!(log.contains("warning: ALTER ROLE anon SET log_duration: "), "{log}");
+    assert!(log.contains("warning: ALTER ROLE anon SET client_encoding: "), "{log}");
+
+    let late = server.get("/rpc/nap");
+    assert_eq!((late.status, late.code().as_str()), (500, "57014"), "{}", late.text());
+    assert_eq!(server.get("/rpc/told?name=statement_timeout").json(), "300ms");
+    assert_eq!(server.get("/rpc/told?name=work_mem").json(), "6MB", "what is said for the database counts more");
+    assert_eq!(server.get("/rpc/told?name=client_encoding").json(), "UTF8");
+    assert_eq!(server.get("/moments").json(), json!([{"at": "2024-01-01T09:00:00+09:00"}]));
+    let asked = Request::new("GET", "/moments").prefer("timezone=UTC");
+    assert_eq!(server.client().send(&asked).json(), json!([{"at": "2024-01-01T00:00:00+00:00"}]));
+
+    let token = project.token(env!("CARGO_BIN_EXE_pando"), &["--role", "clerk"]);
+    let level = |request: Request| server.client().send(&request.bearer(&token)).json();
+    assert_eq!(level(Request::new("GET", "/rpc/told?name=transaction_isolation")), "serializable");
+    let write = Request::json("POST", "/rpc/told_late", &json!({"name": "transaction_isolation"}));
+    assert_eq!(level(write), "serializable");
+    assert_eq!(level(Request::new("GET", "/rpc/told?name=transaction_read_only")), "on");
+    // Nothing of one role's settings stays on a connection for the next.
+    assert_eq!(level(Request::new("GET", "/rpc/told?name=work_mem")), "4MB");
+    assert_eq!(level(Request::new("GET", "/rpc/told?name=statement_timeout")), "30s", "that of the configuration");
+    let written = Request::json("POST", "/boats", &json!({"id": 20, "name": "Fi"})).bearer(&token);
+    assert_eq!(server.client().send(&written).status, 201);
+    assert_eq!(postgres.run("select name from boats where id = 20"), "Fi\n", "it is committed");
+    let twice = Request::json("POST", "/boats", &json!({"id": 20, "name": "Fi"})).bearer(&token);
+    assert_eq!(server.client().send(&twice).code(), "23505");
+    drop(server);
+
+    // The role that logs in has the last word on its own bound.
+    postgres.run("alter role gate set statement_timeout = '7s'");
+    let server = launch(&postgres).start(&project);
+    let told = Request::new("GET", "/rpc/told?name=statement_timeout").bearer(&token);
+    assert_eq!(server.client().send(&told).json(), "7s");
+    assert_eq!(server.get("/rpc/told?name=statement_timeout").json(), "300ms");
+}
+
+/// From 15 on the right to set something can be granted to the role that logs in; then it counts for those it becomes.
+#[test]
+fn a_granted_setting_counts() {
+    let Some(postgres) = database("a_granted_setting_counts", "") else { return };
+    let version: u32 = postgres.run("show server_version_num").trim().parse().unwrap();
+    if is_skipped("a_granted_setting_counts", version < 150_000, "PostgreSQL 15", "apt-get install postgresql-15") {
+        return;
+    }
+    postgres.run(
+        "alter role anon set log_min_duration_statement = 1001; grant set on parameter log_min_duration_statement to gate;",
+    );
+    let server = launch(&postgres).start(&project(""));
+    assert_eq!(server.get("/rpc/told?name=log_min_duration_statement").json(), "1001ms");
+    assert!(!server.log().contains("log_min_duration_statement"), "{}", server.log());
+}
+
+#[test]
+fn what_a_function_has_set_counts_for_the_whole_transaction() {
+    let Some(postgres) = database(
+        "what_a_function_has_set_counts_for_the_whole_transaction",
+        "create function nap(seconds float) returns void language sql
+           set statement_timeout = '200ms' as $$ select pg_sleep(seconds) $$;
+         create function level() returns text language plpgsql
+           set default_transaction_isolation = 'REPEATABLE READ' set work_mem = '7MB'
+           as $$ begin return current_setting('transaction_isolation'); end $$;
+         create function rows_of() returns setof boats language sql stable
+           set statement_timeout = '5s' as $$ select * from boats order by id $$;
+         create function bound(boats) returns text language sql stable as $$ select current_setting('statement_timeout') $$;
+         create function room(boats) returns text language sql stable as $$ select current_setting('work_mem') $$;
+         alter role anon set default_transaction_isolation = 'serializable';",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project(""));
+    for answer in [server.get("/rpc/nap?seconds=20"), call(&server, "nap", json!({"seconds": 20}))] {
+        assert_eq!((answer.status, answer.code().as_str()), (500, "57014"), "{}", answer.text());
+    }
+    assert_eq!(server.get("/rpc/nap?seconds=0").status, 204);
+    // The function's own level counts more than the role's.
+    assert_eq!(server.get("/rpc/level").json(), "repeatable read");
+    assert_eq!(call(&server, "level", json!({})).json(), "repeatable read");
+    assert_eq!(server.get("/rpc/told?name=transaction_isolation").json(), "serializable");
+    // Seen outside of the function: in the statement around it.
+    let rows = server.get("/rpc/rows_of?select=bound,room&limit=1").json();
+    assert_eq!(rows, json!([{"bound": "5s", "room": "4MB"}]));
+    drop(server);
+
+    let server = launch(&postgres).start(&project("[database]\nhoisted_settings = []\n"));
+    assert_eq!(server.get("/rpc/rows_of?select=bound&limit=1").json(), json!([{"bound": "30s"}]));
+    assert_eq!(server.get("/rpc/level").json(), "serializable");
+}
+
+/// Functions over rows and what functions call are found as PostgreSQL finds them: along the search path alone.
+#[test]
+fn names_are_looked_for_along_the_search_path() {
+    let Some(postgres) = database(
+        "names_are_looked_for_along_the_search_path",
+        "create function extra.shout(boats) returns text language sql stable as $$ select upper($1.name) $$;
+         create function inside.whisper(boats) returns text language sql stable as $$ select lower($1.name) $$;
+         create function extra.twice(n integer) returns integer language sql immutable as $$ select 2 * n $$;
+         create function calls_twice() returns integer language plpgsql stable as $$ begin return twice(21); end $$;",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project("[database]\nextra_search_path = [\"extra\"]\n"));
+    let shouted = server.get("/boats?select=shout,docks(name)&shout=lt.C&order=shout.desc");
+    assert_eq!(
+        shouted.json(),
+        json!([{"shout": "BO", "docks": {"name": "south"}}, {"shout": "ADA", "docks": {"name": "north"}}])
+    );
+    assert_eq!(server.get("/rpc/calls_twice").json(), 42);
+    assert_eq!(server.get("/rpc/twice?n=1").code(), "PGRST202", "what is searched is not exposed by that");
+    let lost = server.get("/boats?select=whisper");
+    assert_eq!((lost.status, lost.code().as_str()), (400, "42703"), "{}", lost.text());
+    drop(server);
+
+    let server = launch(&postgres).start(&project("[database]\nextra_search_path = []\n"));
+    assert_eq!(server.get("/boats?select=shout").code(), "42703");
+    assert_eq!(server.get("/rpc/calls_twice").code(), "42883");
+}
