@@ -1,4 +1,4 @@
--- The load: which requests wrk sends. BENCH_SERVER is `pando` or `handwritten`, BENCH_CASE one of the cases below,
+-- The load: which requests wrk sends. BENCH_SERVER is `pando`, `handwritten` or `json`, BENCH_CASE one of the cases below,
 -- BENCH_ROWS the number of climbs. The result is printed as one line of JSON.
 local server = os.getenv("BENCH_SERVER")
 local case = os.getenv("BENCH_CASE")
@@ -24,6 +24,11 @@ local headers = {
   ["Content-Type"] = "application/json",
   ["Prefer"] = server == "pando" and "return=minimal" or nil,
 }
+
+paths.json = {}
+for name, path in pairs(paths.handwritten) do
+  paths.json[name] = function(id) return "/json" .. path(id) end
+end
 
 function request()
   if case == "insert" then

@@ -6,6 +6,7 @@
 //! migration made.
 
 mod fill;
+mod moment;
 mod read;
 mod write;
 

@@ -248,6 +248,9 @@ mod tests {
         assert!(matches!(kind("api.transaction_end"), Kind::Choice(words) if words.len() == 4));
         let secrets: Vec<String> = settings.iter().filter(|s| s.is_secret).map(Setting::name).collect();
         assert_eq!(kind("database.application_settings"), &Kind::Table);
-        assert_eq!(secrets, ["database.application_settings", "auth.jwt_secret"]);
+        assert_eq!(
+            secrets,
+            ["database.application_settings", "database.replicas", "database.position_secret", "auth.jwt_secret"]
+        );
     }
 }

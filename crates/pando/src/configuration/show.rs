@@ -28,6 +28,7 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
                         "url = \"(hidden: a PostgreSQL server)\"".to_owned()
                     }
                     Some(value) if setting.kind == Kind::Table => format!("{} = {value}", setting.key),
+                    Some(Value::Array(items)) if items.is_empty() => format!("{} = []", setting.key),
                     Some(_) if setting.is_secret => format!("{} = \"(hidden)\"", setting.key),
                     Some(value) => format!("{} = {value}", setting.key),
                 };

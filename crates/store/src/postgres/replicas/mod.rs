@@ -314,10 +314,10 @@ impl Replicas {
     /// Whether what answers there are replicas of this primary. One that does not answer may come later.
     ///
     /// # Errors
-    /// [`StoreError::Unreachable`] for one that holds another database.
+    /// [`StoreError::Address`] for one that holds another database.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let Some(system) = self.course.lock().system() else {
-            return Err(StoreError::Unreachable(
+            return Err(StoreError::Address(
                 "the primary does not tell its position in the log, so replicas cannot be used: it has to be PostgreSQL \
                  itself, and pg_control_system() and pg_walfile_name() callable"
                     .to_owned(),
@@ -326,7 +326,7 @@ impl Replicas {
         for server in &self.servers {
             let other = (*server.seen.lock()).filter(|seen| seen.system != system);
             if let Some(other) = other {
-                return Err(StoreError::Unreachable(format!(
+                return Err(StoreError::Address(format!(
                     "{} of database.replicas is no replica of database.url: its system identifier is {}, not {system}",
                     server.name, other.system
                 )));

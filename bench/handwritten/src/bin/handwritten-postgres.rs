@@ -1,0 +1,218 @@
+//! The yardstick on PostgreSQL: the benchmark's reads written by hand, with axum, tokio-postgres and deadpool, twice: JSON made
+//! here from the rows (`/climbs…`), and made by PostgreSQL (`/json/climbs…`), as PostgREST does it. No role is set, and no
+//! claims: requests run as whoever logs in.
+//!
+//! `handwritten-postgres CONNECTION PORT CONNECTIONS` serves.
+
+#[path = "../moment.rs"]
+mod moment;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use serde::Deserialize;
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{NoTls, Row};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const POINT: &str = "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id = $1";
+const LIST: &str = "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id > $1 ORDER BY id LIMIT $2";
+const EMBEDDED: &str = "SELECT climbs.id, climbs.name, climbs.sent, route.id, route.name, route.grade
+    FROM climbs JOIN route ON route.id = climbs.route_id WHERE climbs.id > $1 ORDER BY climbs.id LIMIT $2";
+const COMMENTS: &str = "SELECT climb_id, id, body, stars FROM comments WHERE climb_id = ANY ($1) ORDER BY climb_id";
+
+const JSON_POINT: &str = "SELECT coalesce(json_agg(row), '[]')::text FROM
+    (SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id = $1) AS row";
+const JSON_LIST: &str = "SELECT coalesce(json_agg(row), '[]')::text FROM
+    (SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id > $1 ORDER BY id LIMIT $2) AS row";
+const JSON_EMBEDDED: &str = "SELECT coalesce(json_agg(row), '[]')::text FROM
+    (SELECT climbs.id, climbs.name, climbs.sent, row_to_json(route) AS route, coalesce(said.comments, '[]') AS comments
+     FROM climbs
+     LEFT JOIN LATERAL (SELECT id, name, grade FROM route WHERE route.id = climbs.route_id) AS route ON true
+     LEFT JOIN LATERAL (SELECT json_agg(comment) AS comments FROM
+        (SELECT id, body, stars FROM comments WHERE climb_id = climbs.id) AS comment) AS said ON true
+     WHERE climbs.id > $1 ORDER BY climbs.id LIMIT $2) AS row";
+
+#[derive(Deserialize)]
+struct Page {
+    after: i64,
+    limit: i64,
+}
+
+/// `timestamptz` as it comes: microseconds since 2000.
+struct Moment(i64);
+
+impl<'a> FromSql<'a> for Moment {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(i64::from_be_bytes(raw.try_into()?) + 946_684_800_000_000))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [connection, port, connections] = arguments.as_slice() else {
+        return Err("handwritten-postgres CONNECTION PORT CONNECTIONS".into());
+    };
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(connection.parse()?, NoTls, manager);
+    let pool = Arc::new(Pool::builder(manager).max_size(connections.parse()?).build()?);
+    let routes = Router::new()
+        .route("/climbs", get(list))
+        .route("/climbs/{id}", get(point))
+        .route("/climbs-with-all", get(embedded))
+        .route("/json/climbs", get(json_list))
+        .route("/json/climbs/{id}", get(json_point))
+        .route("/json/climbs-with-all", get(json_embedded))
+        .with_state(pool);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
+    axum::serve(listener.tap_io(|socket| drop(socket.set_nodelay(true))), routes).await?;
+    Ok(())
+}
+
+async fn point(State(pool): State<Arc<Pool>>, Path(id): Path<i64>) -> Response {
+    json(async {
+        let client = pool.get().await?;
+        let statement = client.prepare_cached(POINT).await?;
+        rows(&client.query(&statement, &[&id]).await?)
+    })
+    .await
+}
+
+async fn list(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Response {
+    json(async {
+        let client = pool.get().await?;
+        let statement = client.prepare_cached(LIST).await?;
+        rows(&client.query(&statement, &[&page.after, &page.limit]).await?)
+    })
+    .await
+}
+
+/// Two statements, and so two moments: whoever writes this by hand seldom minds.
+async fn embedded(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Response {
+    json(async {
+        let client = pool.get().await?;
+        let statement = client.prepare_cached(EMBEDDED).await?;
+        let climbs = client.query(&statement, &[&page.after, &page.limit]).await?;
+        let ids = climbs.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
+        let statement = client.prepare_cached(COMMENTS).await?;
+        let comments = client.query(&statement, &[&ids]).await?;
+        let mut left = comments.iter().peekable();
+        let mut out = Vec::with_capacity(climbs.len() * 320);
+        out.push(b'[');
+        for row in &climbs {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            let id: i64 = row.try_get(0)?;
+            number(&mut out, b"{\"id\":", id);
+            text(&mut out, b",\"name\":", row, 1)?;
+            boolean(&mut out, b",\"sent\":", row.try_get(2)?);
+            number(&mut out, b",\"route\":{\"id\":", row.try_get(3)?);
+            text(&mut out, b",\"name\":", row, 4)?;
+            text(&mut out, b",\"grade\":", row, 5)?;
+            out.extend_from_slice(b"},\"comments\":[");
+            let mut is_first = true;
+            while let Some(comment) = left.next_if(|comment| comment.try_get::<_, i64>(0).is_ok_and(|of| of == id)) {
+                if !std::mem::take(&mut is_first) {
+                    out.push(b',');
+                }
+                number(&mut out, b"{\"id\":", comment.try_get(1)?);
+                text(&mut out, b",\"body\":", comment, 2)?;
+                number(&mut out, b",\"stars\":", comment.try_get::<_, i32>(3)?.into());
+                out.push(b'}');
+            }
+            out.extend_from_slice(b"]}");
+        }
+        out.push(b']');
+        Ok(out)
+    })
+    .await
+}
+
+async fn json_point(State(pool): State<Arc<Pool>>, Path(id): Path<i64>) -> Response {
+    json(made_there(&pool, JSON_POINT, &[&id])).await
+}
+
+async fn json_list(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Response {
+    json(made_there(&pool, JSON_LIST, &[&page.after, &page.limit])).await
+}
+
+async fn json_embedded(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Response {
+    json(made_there(&pool, JSON_EMBEDDED, &[&page.after, &page.limit])).await
+}
+
+/// JSON as PostgreSQL makes it.
+async fn made_there(
+    pool: &Pool,
+    text: &str,
+    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<Vec<u8>, Failure> {
+    let client = pool.get().await?;
+    let statement = client.prepare_cached(text).await?;
+    let row = client.query_one(&statement, parameters).await?;
+    Ok(row.try_get::<_, &str>(0)?.as_bytes().to_vec())
+}
+
+fn rows(found: &[Row]) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::with_capacity(found.len() * 160 + 2);
+    out.push(b'[');
+    for row in found {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        number(&mut out, b"{\"id\":", row.try_get(0)?);
+        text(&mut out, b",\"name\":", row, 1)?;
+        number(&mut out, b",\"route_id\":", row.try_get(2)?);
+        boolean(&mut out, b",\"sent\":", row.try_get(3)?);
+        number(&mut out, b",\"attempts\":", row.try_get::<_, i32>(4)?.into());
+        out.extend_from_slice(b",\"climbed_at\":\"");
+        moment::moment(&mut out, row.try_get::<_, Moment>(5)?.0);
+        out.push(b'"');
+        text(&mut out, b",\"note\":", row, 6)?;
+        out.push(b'}');
+    }
+    out.push(b']');
+    Ok(out)
+}
+
+fn number(out: &mut Vec<u8>, name: &[u8], value: i64) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn boolean(out: &mut Vec<u8>, name: &[u8], value: bool) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+/// A text or null.
+fn text(out: &mut Vec<u8>, name: &[u8], row: &Row, column: usize) -> Result<(), Failure> {
+    out.extend_from_slice(name);
+    match row.try_get::<_, Option<&str>>(column)? {
+        // Writing a string into a vector cannot fail.
+        Some(value) => drop(serde_json::to_writer(&mut *out, value)),
+        None => out.extend_from_slice(b"null"),
+    }
+    Ok(())
+}
+
+async fn json(body: impl Future<Output = Result<Vec<u8>, Failure>>) -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+    match body.await {
+        Ok(body) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
+        Err(_failed) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
