@@ -26,6 +26,7 @@ pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 
 /// What to open.
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
 #[derive(Debug, Clone)]
 pub enum Config {
     /// The embedded engine: a single file.

@@ -145,6 +145,8 @@ pub(crate) async fn open(
         None => None,
     };
     if let Some(replicas) = &store.replicas {
+        let primary = sighting::look(&mut alone.connect_apart().await?, store.clock.monotonic()).await;
+        replicas.begin(primary.map_err(|error| failure::of_connection(&error))?)?;
         replicas::watch(replicas).await;
         replicas.check()?;
     }

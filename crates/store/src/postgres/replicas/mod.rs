@@ -77,6 +77,8 @@ pub(super) struct Replicas {
     awaited: Notify,
     waiting: AtomicU64,
     budget: Mutex<Budget>,
+    /// Of reads whose position nobody here has signed: they shall not take what is for the others.
+    strangers: Mutex<Budget>,
     next: AtomicU64,
     counters: Counters,
 }
@@ -95,7 +97,10 @@ enum Wanted {
     /// The primary, as it was asked for.
     Primary,
     /// The primary: nobody else knows of the position that was shown.
-    Foreign,
+    Foreign {
+        /// Whether a node with this key has signed it.
+        is_signed: bool,
+    },
     /// Whoever has replayed this much, and is no further behind.
     Replica { point: u64, lag: Option<Duration> },
 }
@@ -134,7 +139,8 @@ impl Replicas {
             reads: AtomicU64::new(0),
             told: Mutex::new(Some(SILENT)),
         };
-        let budget = Mutex::new(Budget::new(settings.fallbacks_per_second, clock.monotonic()));
+        let budget = || Mutex::new(Budget::new(settings.fallbacks_per_second, clock.monotonic()));
+        let (budget, strangers) = (budget(), budget());
         Arc::new(Self {
             servers: servers.into_iter().map(server).collect(),
             primary,
@@ -149,6 +155,7 @@ impl Replicas {
             awaited: Notify::new(),
             waiting: AtomicU64::new(0),
             budget,
+            strangers,
             next: AtomicU64::new(0),
             counters: Counters::default(),
         })
@@ -171,11 +178,10 @@ impl Replicas {
         let catalog = (*self.catalog.lock()).filter(|position| position.timeline == timeline);
         let mut point = catalog.map_or(0, |position| position.point);
         if let Some(token) = token.filter(|_| freshness != Freshness::Eventual) {
-            let position = self.key.verify(token);
-            let known = position.filter(|position| {
-                position.timeline == timeline && self.course.lock().system() == Some(position.system)
-            });
-            let Some(position) = known else { return Wanted::Foreign };
+            let Some(position) = self.key.verify(token) else { return Wanted::Foreign { is_signed: false } };
+            if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
+                return Wanted::Foreign { is_signed: true };
+            }
             point = point.max(position.point);
         }
         Wanted::Replica { point, lag }
@@ -311,18 +317,28 @@ impl Replicas {
         }
     }
 
+    /// Takes note of the primary, before anything else is looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] for one that does not tell where it is.
+    pub(super) fn begin(&self, primary: Option<Sighting>) -> Result<(), StoreError> {
+        let primary = primary.ok_or_else(|| {
+            StoreError::Address(
+                "the primary does not tell its position in the log, so replicas cannot be used: it has to be PostgreSQL \
+                 itself, and pg_control_system() and pg_walfile_name() callable"
+                    .to_owned(),
+            )
+        })?;
+        self.note_primary(primary);
+        Ok(())
+    }
+
     /// Whether what answers there are replicas of this primary. One that does not answer may come later.
     ///
     /// # Errors
     /// [`StoreError::Address`] for one that holds another database.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let Some(system) = self.course.lock().system() else {
-            return Err(StoreError::Address(
-                "the primary does not tell its position in the log, so replicas cannot be used: it has to be PostgreSQL \
-                 itself, and pg_control_system() and pg_walfile_name() callable"
-                    .to_owned(),
-            ));
-        };
+        let Some(system) = self.course.lock().system() else { return Ok(()) };
         for server in &self.servers {
             let other = (*server.seen.lock()).filter(|seen| seen.system != system);
             if let Some(other) = other {

@@ -26,7 +26,7 @@ impl PostgresStore {
                 replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
                 return self.on_primary(job, rendered, false).await;
             }
-            Wanted::Foreign => FallbackReason::Foreign,
+            Wanted::Foreign { .. } => FallbackReason::Foreign,
             Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
                 match self.on_replica(replicas, job, rendered, 0, None).await {
                     Ok(outcome) => return outcome,
@@ -38,7 +38,9 @@ impl PostgresStore {
                 Err(reason) => reason,
             },
         };
-        if !replicas.budget.lock().take(replicas.clock.monotonic()) {
+        let is_strange = wanted == Wanted::Foreign { is_signed: false };
+        let budget = if is_strange { &replicas.strangers } else { &replicas.budget };
+        if !budget.lock().take(replicas.clock.monotonic()) {
             replicas.counters.refused.fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Busy("no replica can answer, and the primary takes no more of their reads"));
         }
