@@ -5,6 +5,14 @@ use datatype::Datum;
 
 use crate::statement::{Parameter, Statement};
 
+/// The sizes that pages usually have, in the order of their size. Few enough that each statement is kept prepared.
+const USUAL_SIZES: [&str; 53] = [
+    "1", "2", "3", "4", "5", "6", "8", "9", "10", "12", "15", "16", "18", "20", "21", "24", "25", "30", "32", "36",
+    "40", "48", "50", "60", "64", "75", "80", "96", "99", "100", "101", "120", "128", "150", "200", "250", "256",
+    "300", "400", "500", "501", "512", "600", "750", "800", "1000", "1001", "1024", "2000", "2048", "2500", "5000",
+    "10000",
+];
+
 /// Where values go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Values {
@@ -110,6 +118,16 @@ impl Writer {
     /// Appends a number of rows, as a parameter.
     pub(crate) fn row_count(&mut self, rows: u64) -> &mut Self {
         self.parameter(Parameter::Value(Datum::Integer(i64::try_from(rows).unwrap_or(i64::MAX))))
+    }
+
+    /// Appends the size of a page. One of the usual sizes stands in the statement itself: PostgreSQL makes a plan anew for each
+    /// execution where the size is a parameter, since it takes an unknown one for a tenth of all rows.
+    pub(crate) fn page_size(&mut self, rows: u64) -> &mut Self {
+        let printed = rows.to_string();
+        match USUAL_SIZES.iter().find(|size| **size == printed) {
+            Some(size) => self.syntax(size),
+            None => self.row_count(rows),
+        }
     }
 
     /// Appends SQL that the engine itself printed: the name of a type, a default. Never anything of a request.

@@ -254,7 +254,7 @@ fn write_groups(writer: &mut Writer, level: &Level) {
 
 fn write_range(writer: &mut Writer, level: &Level) {
     if let Some(limit) = level.limit {
-        writer.syntax(" LIMIT ").row_count(limit);
+        writer.syntax(" LIMIT ").page_size(limit);
     }
     if level.offset > 0 {
         writer.syntax(" OFFSET ").row_count(level.offset);
