@@ -27,6 +27,7 @@ pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 
 /// What to open.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
 pub enum Config {
     /// The embedded engine: a single file.
     Sqlite(SqliteSettings),
