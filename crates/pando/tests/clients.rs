@@ -1,5 +1,6 @@
-//! The published clients against the binary: supabase-js and postgrest-js under Node.js, postgrest-py and supabase-py
-//! under Python. The checks themselves are in `tests/clients`; `scripts/test` installs what they need.
+//! The published clients against the binary, on both engines: supabase-js and postgrest-js under Node.js, postgrest-py and
+//! supabase-py under Python. The checks themselves are in `tests/clients`, and expect the same of both; `scripts/test` installs
+//! what they need.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use testkit::{Launch, Project, Server, is_skipped, repository};
+use testkit::{Launch, Postgres, Project, Server, is_skipped, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const USER1: &str = "11111111-1111-4111-8111-111111111111";
@@ -22,21 +23,51 @@ const USER2: &str = "22222222-2222-4222-8222-222222222222";
 #[test]
 fn supabase_js_on_the_example() {
     let Some(node) = node("supabase_js_on_the_example") else { return };
-    let gym = Gym::start();
+    supabase_js(&node, &Gym::start());
+}
+
+#[test]
+fn supabase_js_on_postgresql() {
+    const TEST: &str = "supabase_js_on_postgresql";
+    let (Some(node), Some(postgres)) = (node(TEST), postgres(TEST)) else { return };
+    supabase_js(&node, &Gym::start_on(postgres));
+}
+
+fn supabase_js(node: &PathBuf, gym: &Gym) {
     run(Command::new(node).arg("javascript/gym.js").envs(gym.variables()), 70);
 }
 
 #[test]
 fn postgrest_js_on_the_schema_of_the_corpus() {
     let Some(node) = node("postgrest_js_on_the_schema_of_the_corpus") else { return };
-    let couriers = Couriers::start();
+    postgrest_js(&node, &Couriers::start());
+}
+
+#[test]
+fn postgrest_js_on_postgresql() {
+    const TEST: &str = "postgrest_js_on_postgresql";
+    let (Some(node), Some(postgres)) = (node(TEST), postgres(TEST)) else { return };
+    postgrest_js(&node, &Couriers::start_on(postgres));
+}
+
+fn postgrest_js(node: &PathBuf, couriers: &Couriers) {
     run(Command::new(node).arg("javascript/couriers.js").envs(couriers.variables()), 62);
 }
 
 #[test]
 fn postgrest_py_and_supabase_py() {
     let Some(python) = python("postgrest_py_and_supabase_py") else { return };
-    let (gym, couriers) = (Gym::start(), Couriers::start());
+    both_of_python(&python, &Gym::start(), &Couriers::start());
+}
+
+#[test]
+fn postgrest_py_and_supabase_py_on_postgresql() {
+    const TEST: &str = "postgrest_py_and_supabase_py_on_postgresql";
+    let (Some(python), Some(first), Some(second)) = (python(TEST), postgres(TEST), postgres(TEST)) else { return };
+    both_of_python(&python, &Gym::start_on(first), &Couriers::start_on(second));
+}
+
+fn both_of_python(python: &PathBuf, gym: &Gym, couriers: &Couriers) {
     let mut command = Command::new(python);
     command.arg("python/couriers.py").env("PYTHONDONTWRITEBYTECODE", "1");
     run(command.envs(gym.variables()).envs(couriers.variables()), 53);
@@ -69,22 +100,56 @@ fn installed(test: &str, path: &str, what: &str) -> Option<PathBuf> {
     (!is_skipped(test, !path.exists(), what, "scripts/test installs it")).then_some(path)
 }
 
+fn postgres(test: &str) -> Option<Postgres> {
+    let postgres = Postgres::start();
+    (!is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql")).then_some(postgres?)
+}
+
+fn url(postgres: &Postgres, user: &str) -> String {
+    format!("postgres://{user}@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port())
+}
+
+/// What the suites are told that they talk to: one check of each expects what only PostgreSQL can do.
+fn engine(postgres: Option<&Postgres>) -> String {
+    postgres.map_or("sqlite", |_| "postgresql").to_owned()
+}
+
 /// `examples/climbing`, served as it is.
 struct Gym {
     project: Project,
     server: Server,
+    postgres: Option<Postgres>,
 }
 
 impl Gym {
     fn start() -> Self {
         let project = Project::copy_of("examples/climbing");
         let server = Launch::new(BINARY).start(&project);
-        Self { project, server }
+        Self { project, server, postgres: None }
+    }
+
+    /// On a bare PostgreSQL, the way the documentation has it: `pando bootstrap`, `pando migrate up`, and a server that logs in
+    /// as nobody who owns anything.
+    fn start_on(postgres: Postgres) -> Self {
+        let (project, owner) = (Project::copy_of("examples/climbing"), url(&postgres, "postgres"));
+        let owned = format!("database.url={owner}");
+        for arguments in
+            [&["bootstrap", "--url", &owner, "--authenticator", "door"][..], &["migrate", "up", "--set", &owned]]
+        {
+            let (code, output, error) = project.run(BINARY, arguments);
+            assert_eq!(code, 0, "{output}{error}");
+        }
+        let server = Launch::new(BINARY)
+            .variable("PANDO_DATABASE_URL", &url(&postgres, "door"))
+            .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
+            .start(&project);
+        Self { project, server, postgres: Some(postgres) }
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
         let token = |arguments: &[&str]| self.project.token(BINARY, arguments);
         vec![
+            ("ENGINE", engine(self.postgres.as_ref())),
             ("GYM_URL", self.server.url()),
             ("GYM_KEY", token(&["--role", "anon", "--expires", "never"])),
             ("GYM_MINA", token(&["--sub", USER1])),
@@ -98,6 +163,7 @@ impl Gym {
 struct Couriers {
     project: Project,
     server: Server,
+    postgres: Option<Postgres>,
 }
 
 impl Couriers {
@@ -106,12 +172,28 @@ impl Couriers {
         let functions = repository().join("tests/conformance/functions/0003_functions.sql");
         project.write("migrations/0003_functions.sql", std::fs::read_to_string(functions).unwrap());
         let server = Launch::new(BINARY).set("api.transaction_end", "commit-allow-override").start(&project);
-        Self { project, server }
+        Self { project, server, postgres: None }
+    }
+
+    /// On PostgreSQL from plain SQL, all of the corpus's.
+    fn start_on(postgres: Postgres) -> Self {
+        for file in ["prelude", "schema", "schema-postgres", "data", "data-postgres", "finish-postgres"] {
+            let path = repository().join(format!("tests/conformance/corpus/{file}.sql"));
+            postgres.run(&std::fs::read_to_string(path).unwrap());
+        }
+        let project = Project::copy_of("tests/conformance");
+        let server = Launch::new(BINARY)
+            .set("api.transaction_end", "commit-allow-override")
+            .variable("PANDO_DATABASE_URL", &url(&postgres, "gate"))
+            .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
+            .start(&project);
+        Self { project, server, postgres: Some(postgres) }
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
         let token = |arguments: &[&str]| self.project.token(BINARY, arguments);
         vec![
+            ("ENGINE", engine(self.postgres.as_ref())),
             ("COURIERS_URL", self.server.url()),
             ("COURIERS_USER1", token(&["--sub", USER1])),
             ("COURIERS_USER2", token(&["--sub", USER2])),

@@ -94,6 +94,17 @@ fn the_whole_corpus_is_answered_as_recorded() {
     assert_eq!(differ, BTreeSet::new(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// What the corpus sends as a signed-in user.
+fn token_of_a_user() -> String {
+    let cases = fs::read_to_string(corpus().join("cases.jsonl")).unwrap();
+    cases
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|case| case["id"] == "grants.002" || case["expect"]["json"] == "staff")
+        .and_then(|case| case["headers"]["Authorization"].as_str().map(str::to_owned))
+        .expect("the corpus has a token of a signed-in user")
+}
+
 /// A plan that was made for one role does not ask again whether another may execute what was inlined into it: PostgREST
 /// answers `anon` with 200 here after some twenty calls by somebody else.
 #[test]
@@ -109,13 +120,7 @@ fn a_prepared_plan_opens_no_function_to_another_role() {
     let project = Project::copy_of("tests/conformance");
     // One connection, so that everybody meets the same prepared statements.
     let server = launch(&postgres, &[("PANDO_DATABASE_CONNECTIONS", "1")]).start(&project);
-    let token = fs::read_to_string(corpus().join("cases.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .find(|case| case["id"] == "grants.002" || case["expect"]["json"] == "staff")
-        .and_then(|case| case["headers"]["Authorization"].as_str().map(str::to_owned))
-        .expect("the corpus has a token of a signed-in user");
+    let token = token_of_a_user();
     let ask = |token: Option<&str>| {
         let request = Request::new("GET", "/rpc/inner_circle");
         let request = token
@@ -129,6 +134,49 @@ fn a_prepared_plan_opens_no_function_to_another_role() {
         assert_eq!(ask(None), 401);
     }
     assert_eq!(ask(Some(&token)), 200);
+}
+
+/// The role that a token names need not be the one that the statement runs as: a pre-request function may take another.
+#[test]
+fn a_prepared_plan_opens_no_function_to_a_role_of_a_pre_request() {
+    const TEST: &str = "a_prepared_plan_opens_no_function_to_a_role_of_a_pre_request";
+    let Some(postgres) = database(TEST) else { return };
+    postgres.run(
+        "create function inner_circle() returns text language sql stable as $$ select 'secret'::text $$;
+         revoke execute on function inner_circle() from public;
+         grant execute on function inner_circle() to authenticated;
+         create function rows_of_the_circle() returns setof integer language sql stable
+           as $$ select generate_series(1, 3000) $$;
+         revoke execute on function rows_of_the_circle() from public;
+         grant execute on function rows_of_the_circle() to authenticated;
+         create function step_down() returns void language plpgsql as $$
+         begin
+           if current_setting('request.headers', true)::json ->> 'step-down' = 'yes' then
+             perform set_config('role', 'anon', true);
+           end if;
+         end $$;",
+    );
+    let project = Project::copy_of("tests/conformance");
+    // One connection, so that everybody meets the same prepared statements.
+    let settings = [("PANDO_DATABASE_CONNECTIONS", "1"), ("PANDO_DATABASE_PRE_REQUEST", "public.step_down")];
+    let server = launch(&postgres, &settings).start(&project);
+    let token = token_of_a_user();
+    let ask = |path: &str, steps_down: bool| {
+        let request = Request::new("GET", path).header("Authorization", &token);
+        let request = if steps_down { request.header("Step-Down", "yes") } else { request };
+        server.client().send(&request)
+    };
+    // A short answer, and one that is long enough for a stream.
+    for path in ["/rpc/inner_circle", "/rpc/rows_of_the_circle"] {
+        for _ in 0..20 {
+            assert_eq!(ask(path, false).status, 200);
+        }
+        for _ in 0..20 {
+            let refused = ask(path, true);
+            assert_eq!((refused.status, refused.code().as_str()), (403, "42501"), "{path}: {}", refused.text());
+        }
+        assert_eq!(ask(path, false).status, 200);
+    }
 }
 
 /// Without a server requests are told to come again; with it they are answered, by the same process.

@@ -15,6 +15,7 @@
 
 mod chance;
 mod http;
+mod pooler;
 mod postgres;
 mod project;
 mod server;
@@ -22,6 +23,7 @@ mod tools;
 
 pub use chance::{Chance, more_steps};
 pub use http::{Answer, Client, Request};
+pub use pooler::Pooler;
 pub use postgres::{Cluster, Postgres};
 pub use project::{Project, repository};
 pub use server::{Launch, Refusal, Server};

@@ -314,13 +314,13 @@ impl Programs {
 
 /// Who runs the cluster: whoever runs the tests, or [`NOBODY`] instead of root.
 #[derive(Debug, Clone, Copy)]
-enum Owner {
+pub(crate) enum Owner {
     Tester,
     Nobody { user: u32, group: u32 },
 }
 
 impl Owner {
-    fn of_clusters() -> Self {
+    pub(crate) fn of_clusters() -> Self {
         if fs::metadata("/proc/self").map_or(1, |own| own.uid()) != 0 {
             return Self::Tester;
         }
@@ -334,14 +334,14 @@ impl Owner {
         Self::Nobody { user: number(2), group: number(3) }
     }
 
-    fn give(self, path: &Path, mode: u32) {
+    pub(crate) fn give(self, path: &Path, mode: u32) {
         if let Self::Nobody { user, group } = self {
             chown(path, Some(user), Some(group)).expect("root can give a file away");
         }
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions can be set");
     }
 
-    fn command(self, program: &Path) -> Command {
+    pub(crate) fn command(self, program: &Path) -> Command {
         let mut command = match self {
             Self::Tester => Command::new(program),
             Self::Nobody { user, group } => {

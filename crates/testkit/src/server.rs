@@ -21,6 +21,7 @@ pub struct Launch {
     binary: String,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    listen: String,
 }
 
 /// How a start ended that was meant to fail.
@@ -36,7 +37,8 @@ impl Launch {
     /// The binary, which a test of the package `pando` knows as `env!("CARGO_BIN_EXE_pando")`. It listens on free ports
     /// and logs JSON at the level info.
     pub fn new(binary: &str) -> Self {
-        Self { binary: binary.to_owned(), environment: Vec::new(), arguments: Vec::new() }
+        let listen = "127.0.0.1:0".to_owned();
+        Self { binary: binary.to_owned(), environment: Vec::new(), arguments: Vec::new(), listen }
     }
 
     /// Sets a variable, for example `PANDO_API_MAX_ROWS`. The environment is otherwise empty.
@@ -50,6 +52,13 @@ impl Launch {
     #[must_use]
     pub fn set(mut self, setting: &str, value: &str) -> Self {
         self.arguments.extend(["--set".to_owned(), format!("{setting}={value}")]);
+        self
+    }
+
+    /// Has the API listen on this address instead of a free port.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
         self
     }
 
@@ -105,7 +114,7 @@ impl Launch {
     fn command(&self, project: &Project) -> Command {
         let mut command = Command::new(&self.binary);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", &self.listen, "--admin-listen", "127.0.0.1:0"])
             .args(["--set", "log.format=json"])
             .args(&self.arguments)
             .current_dir(project.path())

@@ -5,7 +5,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use crate::connection::{Awaited, Connection, Step, StepState};
-use crate::statements::{Choice, name_of};
+use crate::statements::Choice;
 use crate::{Column, Error};
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Connection {
         self.discard();
         for statement in self.statements.take_closing() {
             // Names of statements are ours: they hold no NUL.
-            if frontend::close(b'S', &name_of(statement), &mut self.output).is_ok() {
+            if frontend::close(b'S', &self.statements.name_of(statement), &mut self.output).is_ok() {
                 self.staged.push(Awaited::CloseStatement { statement });
             }
         }

@@ -1,6 +1,8 @@
 //! The statements that the server has prepared for this connection.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::Column;
@@ -22,6 +24,9 @@ pub(crate) enum Choice {
 #[derive(Debug)]
 pub(crate) struct Statements {
     capacity: usize,
+    /// What makes the names on the server this connection's own: a pooler may let others use the same session, and there the
+    /// statement of another one must not be met under a name that is known here.
+    nonce: u64,
     spaces: HashMap<Arc<str>, HashMap<Arc<str>, u64>>,
     entries: HashMap<u64, Entry>,
     /// The number of the next statement. Numbers are never used again, so that a late Close cannot hit another statement.
@@ -44,15 +49,17 @@ struct Entry {
     segment: u64,
 }
 
-/// The name of a statement on the server.
-pub(crate) fn name_of(statement: u64) -> String {
-    format!("pando_{statement}")
-}
-
 impl Statements {
     /// A cache of at most so many statements; 0 prepares nothing.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, spaces: HashMap::new(), entries: HashMap::new(), next: 1, uses: 0, closing: Vec::new() }
+        // Differs with every call; it is no secret.
+        let nonce = RandomState::new().build_hasher().finish();
+        Self { capacity, nonce, spaces: HashMap::new(), entries: HashMap::new(), next: 1, uses: 0, closing: Vec::new() }
+    }
+
+    /// The name of a statement on the server.
+    pub fn name_of(&self, statement: u64) -> String {
+        format!("pando_{:x}_{statement}", self.nonce)
     }
 
     /// Finds a statement, or makes room for it. `segment` is the number of the stretch up to the next Sync.
@@ -88,7 +95,7 @@ impl Statements {
         let space = self.spaces.get_key_value(space).map_or_else(|| Arc::from(space), |(space, _)| space.clone());
         let text: Arc<str> = Arc::from(text);
         self.spaces.entry(space.clone()).or_default().insert(text.clone(), statement);
-        let name = name_of(statement).into();
+        let name = self.name_of(statement).into();
         let entry = Entry { space, text, types: types.into(), name, columns: None, last_use: self.uses, segment };
         self.entries.insert(statement, entry);
         statement

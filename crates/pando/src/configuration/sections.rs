@@ -83,8 +83,9 @@ pub struct Database {
     /// On a PostgreSQL server: schemas that names without one are looked for in, besides that of the request (PostgREST's
     /// `db-extra-search-path`).
     pub extra_search_path: Vec<String>,
-    /// On a PostgreSQL server: how many statements a connection keeps prepared. 0 prepares none, as a pooler in
-    /// transaction mode (PgBouncer) may need it.
+    /// On a PostgreSQL server: how many statements a connection keeps prepared. 0 prepares none, as PgBouncer in transaction
+    /// mode needs it before its version 1.21, or without its `max_prepared_statements`: the start is refused otherwise.
+    /// While there is a `pre_request`, the statements of requests are prepared anew each time, since it may change the role.
     pub prepared_statements: u32,
     /// On a PostgreSQL server: settings that every request's transaction gets, as functions and policies read them with
     /// `current_setting('app.settings.name')`. A name has a dot in it; values are never shown.

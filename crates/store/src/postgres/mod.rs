@@ -8,6 +8,7 @@ mod listen;
 mod migration;
 mod output;
 mod pool;
+mod pooler;
 mod reload;
 mod replicas;
 mod role;
@@ -115,8 +116,15 @@ pub(crate) async fn open(
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
     let alone = Pool::new(targets.clone(), fence.clone(), wire.clone(), 1, settings.wait, clock.clone());
     let mut first = alone.connect_apart().await?;
+    let mut settings = settings;
+    let is_pooled = pooler::is_between(&mut first).await?;
+    if is_pooled && prepared_statements > 0 {
+        pooler::check(&alone).await?;
+    }
     if !bounds_statements(&mut first).await? {
-        wire.parameters.push(("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string()));
+        let bound = ("statement_timeout".to_owned(), settings.statement_timeout.as_millis().to_string());
+        // A pooler refuses what it does not know of a session, or leaves it out: there every transaction says it.
+        if is_pooled { settings.application.push(bound) } else { wire.parameters.push(bound) }
     }
     let new_pool =
         |targets| Pool::new(targets, fence.clone(), wire.clone(), settings.connections, settings.wait, clock.clone());

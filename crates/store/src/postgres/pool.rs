@@ -11,12 +11,14 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::{Connection, Target, TransactionStatus};
 
-use super::failure;
 use super::sighting::{Sighting, look};
 use crate::error::StoreError;
 
 /// What is left of an abandoned answer is read up to this; beyond it the connection is given up.
 const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
+/// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
+/// their connection is kept without more.
+const ABANDONED_WAIT: Duration = Duration::from_millis(100);
 
 /// The newest history of the database that any server was seen on. A primary of an older one was replaced: what is written
 /// there is lost, and what is read there is past.
@@ -100,7 +102,8 @@ struct Held {
 pub(super) struct Lease {
     held: Option<Held>,
     pool: Arc<Pool>,
-    _place: OwnedSemaphorePermit,
+    /// Somebody's place among those at work; none once it is given on.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Pool {
@@ -139,7 +142,7 @@ impl Pool {
             None => self.connect().await?,
         };
         self.used.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { held: Some(held), pool: self.clone(), _place: place })
+        Ok(Lease { held: Some(held), pool: self.clone(), place: Some(place) })
     }
 
     /// An idle connection that the server has not ended meanwhile. The one used last is the warmest.
@@ -260,19 +263,32 @@ impl Drop for Lease {
         if held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle {
             return self.pool.keep(held);
         }
-        // Whoever used it went in the middle of an answer: what is left is read aside.
-        let pool = self.pool.clone();
+        // Whoever used it went in the middle of an answer: what is left is read aside. Its place is not free until then, or
+        // clients that come and go could have more running than there are places.
+        let (pool, place) = (self.pool.clone(), self.place.take());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let drained = tokio::time::timeout(pool.wait, held.connection.drain(DRAINED)).await;
-            let Ok(Ok(status)) =
-                drained.map_err(|_| ()).map(|drained| drained.map_err(|error| failure::of_connection(&error)))
-            else {
-                return;
-            };
-            if status == TransactionStatus::Idle || held.connection.batch("ROLLBACK").await.is_ok() {
+            if is_drained(&mut held.connection, pool.wait).await
+                && (held.connection.transaction_status() == TransactionStatus::Idle
+                    || held.connection.batch("ROLLBACK").await.is_ok())
+            {
                 pool.keep(held);
             }
+            drop(place);
         });
     }
+}
+
+/// Reads what is left of an abandoned answer; a statement that still runs is cancelled, since the server itself does not
+/// notice that nobody listens before it has something to say. `false` if the connection is not to be used again: there is
+/// too much, or a cancellation that comes late could meet its next statement.
+async fn is_drained(connection: &mut Connection, wait: Duration) -> bool {
+    if let Ok(drained) = tokio::time::timeout(ABANDONED_WAIT, connection.drain(DRAINED)).await {
+        return drained.is_ok();
+    }
+    let canceller = connection.canceller();
+    // Where that fails, the server still ends the statement at its own bounds.
+    let _told = tokio::time::timeout(wait, canceller.cancel()).await;
+    let _ended = tokio::time::timeout(wait, connection.drain(DRAINED)).await;
+    false
 }

@@ -351,13 +351,14 @@ impl PostgresStore {
         }
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
         self.call_pre_request(&mut flight, role)?;
-        let main = execute(&mut flight, role, &rendered.main, page_rows(job, rendered))?;
+        let space = self.space(role);
+        let main = execute(&mut flight, space, &rendered.main, page_rows(job, rendered))?;
         let count = match &rendered.count {
-            Some(count) => Some(execute(&mut flight, role, count, 0)?),
+            Some(count) => Some(execute(&mut flight, space, count, 0)?),
             None => None,
         };
         let estimate = match &rendered.estimate {
-            Some(estimate) => Some(execute(&mut flight, role, estimate, 0)?),
+            Some(estimate) => Some(execute(&mut flight, space, estimate, 0)?),
             None => None,
         };
         let told = self.ask_told(&mut flight, job, rendered)?;
@@ -387,6 +388,13 @@ impl PostgresStore {
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
         Ok(Steps { check, main, count, estimate, told, after, syncs, can_stream })
+    }
+
+    /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
+    /// execute what was inlined into it. A function that comes first may take another role, which nobody knows when the
+    /// statement is sent: then it is prepared for this time only, as whoever one is by then.
+    pub(super) fn space<'r>(&self, role: &'r str) -> Option<&'r str> {
+        self.pre_request.is_none().then_some(role)
     }
 
     /// Adds the call of the function that looks at every request first. Whoever asks needs the right to call it.
@@ -495,14 +503,14 @@ struct Steps {
 
 pub(super) fn execute(
     flight: &mut Flight<'_>,
-    role: &str,
+    space: Option<&str>,
     statement: &sql::Statement,
     max_rows: u32,
 ) -> Result<Step, Missed> {
     let texts: Vec<Option<Vec<u8>>> = statement.parameters().iter().map(text_of).collect();
     let parameters: Vec<Option<&[u8]>> = texts.iter().map(Option::as_deref).collect();
     let query =
-        Query { parameters: &parameters, format: Format::Binary, max_rows, ..Query::new(role, statement.text()) };
+        Query { space, parameters: &parameters, format: Format::Binary, max_rows, ..Query::new("", statement.text()) };
     Ok(flight.execute(&query)?)
 }
 

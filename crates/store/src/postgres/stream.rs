@@ -43,6 +43,8 @@ struct Streamed {
     job: Job,
     zone: Zone,
     most_bytes: usize,
+    /// Whether the statement is kept prepared.
+    is_prepared: bool,
     pieces: mpsc::Sender<Piece>,
 }
 
@@ -78,7 +80,8 @@ impl PostgresStore {
         let Begun { zone, rows, total, reply } = begun?;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
-        let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, pieces: sender };
+        let is_prepared = self.space("").is_some();
+        let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, is_prepared, pieces: sender };
         let deadline = self.settings.stream_timeout;
         tokio::spawn(async move {
             // Whatever ends it early, the lease gives the connection back or closes it.
@@ -118,9 +121,10 @@ impl PostgresStore {
         flight.execute(&Query::new("", one_moment(own.isolation())))?;
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
         self.call_pre_request(&mut flight, role)?;
-        let page = execute(&mut flight, role, count_page, 0)?;
-        let count = rendered.count.as_ref().map(|count| execute(&mut flight, role, count, 0)).transpose()?;
-        let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, role, plan, 0)).transpose()?;
+        let space = self.space(role);
+        let page = execute(&mut flight, space, count_page, 0)?;
+        let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
+        let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
         let told = self.ask_told(&mut flight, job, rendered)?;
         flight.sync();
         flight.send().await?;
@@ -201,7 +205,8 @@ impl Streamed {
         body::open(output.format, output.shape, &mut out);
         let connection = self.lease.connection().map_err(Broken::Server)?;
         let mut flight = connection.flight();
-        let main = execute(&mut flight, &job.caller.role, &rendered.main, PAGE_ROWS).map_err(missed)?;
+        let space = self.is_prepared.then_some(&*job.caller.role);
+        let main = execute(&mut flight, space, &rendered.main, PAGE_ROWS).map_err(missed)?;
         flight.sync();
         flight.send().await?;
         let mut rows = 0;

@@ -105,9 +105,9 @@ as far as the role that logs in may set them; others are named at the start. Wha
 Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
 reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
 
-Behind PgBouncer in transaction mode set `db-prepared-statements = false`, and in PgBouncer
-`ignore_startup_parameters = statement_timeout`: Pando bounds statements by a parameter of the session. Or give the role that
-logs in a `statement_timeout` of its own: then Pando sets none.
+Behind PgBouncer in transaction mode set `db-prepared-statements = false` (PgBouncer 1.21 and newer can keep them, with its
+`max_prepared_statements`) and `db-channel-enabled = false`: it passes no notifications on. Where prepared statements would be
+forgotten, the start is refused with these words. PgBouncer needs no `ignore_startup_parameters` for Pando.
 ";
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+include!(concat!(env!("POSTGREST_TESTS"), "/client.rs"));

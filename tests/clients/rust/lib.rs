@@ -1,0 +1,1 @@
+//! Holds the published tests of the crate `postgrest`; see `Cargo.toml`.
