@@ -167,6 +167,10 @@ impl Planner<'_> {
         columns.iter().for_each(|column| inserts.insert(column.clone()));
         let put = if is_put {
             self.put_key(relation)?;
+            // A row of defaults alone is never the one that the URL names.
+            if columns.is_empty() {
+                return Err(PlanError::PutMismatch);
+            }
             self.conditions(scope, &[])?
         } else {
             Vec::new()

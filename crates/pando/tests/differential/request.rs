@@ -2,6 +2,9 @@
 
 use testkit::Request;
 
+/// The media type of CSV.
+pub const CSV: &str = "text/csv";
+
 /// What is asked, by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -54,13 +57,11 @@ pub enum Filter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     None,
-    /// JSON objects, members as they are written; a list unless it is `is_single`.
+    /// JSON objects, members as they are written; a list unless it is `is_single`. Sent as CSV if a header says so.
     Rows {
         rows: Vec<Vec<(String, String)>>,
         is_single: bool,
     },
-    /// Anything else.
-    Text(String),
 }
 
 impl Case {
@@ -92,7 +93,7 @@ impl Case {
             method: self.method.to_owned(),
             target: self.target(),
             headers: self.all_headers(),
-            body: self.body.text(),
+            body: self.body.text(self.headers.contains(&("Content-Type", CSV.to_owned()))),
             is_ordered: self.query.is_total,
             are_embeds_ordered: self.query.are_embeds_total(),
         }
@@ -101,7 +102,7 @@ impl Case {
 
 impl Query {
     /// Whether the rows of all that is embedded come in a total order.
-    fn are_embeds_total(&self) -> bool {
+    pub fn are_embeds_total(&self) -> bool {
         self.select.iter().all(|item| match item {
             Item::Field { .. } => true,
             Item::Embed { query, .. } => query.is_total && query.are_embeds_total(),
@@ -187,16 +188,31 @@ pub fn quoted(value: &str) -> String {
 }
 
 impl Body {
-    fn text(&self) -> String {
+    fn text(&self, is_csv: bool) -> String {
         match self {
             Self::None => String::new(),
-            Self::Text(text) => text.clone(),
+            Self::Rows { rows, .. } if is_csv => csv(rows),
             Self::Rows { rows, is_single } => {
                 let rows: Vec<String> = rows.iter().map(|row| object(row)).collect();
                 if *is_single { rows.concat() } else { format!("[{}]", rows.join(",")) }
             }
         }
     }
+}
+
+/// The same rows as CSV: a header, and a line a row.
+fn csv(rows: &[Vec<(String, String)>]) -> String {
+    let names: Vec<&str> = rows.first().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let mut text = names.join(",");
+    for row in rows {
+        let cells = row.iter().map(|(_, value)| {
+            let plain = serde_json::from_str::<String>(value).unwrap_or_else(|_| value.clone());
+            if plain == "null" { "NULL".to_owned() } else { format!("\"{}\"", plain.replace('"', "\"\"")) }
+        });
+        text.push('\n');
+        text.push_str(&cells.collect::<Vec<_>>().join(","));
+    }
+    text
 }
 
 fn object(row: &[(String, String)]) -> String {
