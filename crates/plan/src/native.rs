@@ -140,9 +140,16 @@ impl Planner<'_> {
         let scope = self.written_scope(relation, &destination);
         let kind = match self.request.action {
             Action::Update => {
-                let updates = self.footprint.touch(&relation.name).updates.get_or_insert_default();
-                columns.iter().for_each(|column| updates.insert(column.clone()));
-                let filter = self.conditions(&scope, &[])?;
+                let touch = self.footprint.touch(&relation.name);
+                let filter = if columns.is_empty() {
+                    // Nothing is set: no row is read, and no column has to be one that may be updated.
+                    touch.reads.get_or_insert_default();
+                    Vec::new()
+                } else {
+                    let updates = touch.updates.get_or_insert_default();
+                    columns.iter().for_each(|column| updates.insert(column.clone()));
+                    self.conditions(&scope, &[])?
+                };
                 let document = self.document();
                 NativeWriteKind::Update { columns, document, applies_defaults: self.applies_defaults(), filter }
             }

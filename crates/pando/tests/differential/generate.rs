@@ -5,7 +5,7 @@ use testkit::Chance;
 use crate::PEOPLE;
 use crate::relations::{Kind, RELATIONS, Relation, relation};
 use crate::request::{Body, CSV, Case, Filter, Item, Query, quoted};
-use crate::values::{expression, once_in, one, pattern, value};
+use crate::values::{expression, once_in, one, pattern, right, value};
 use crate::writes;
 
 /// How deep relations are embedded.
@@ -148,10 +148,11 @@ fn field(chance: &mut Chance, of: &Relation, position: usize) -> Item {
     Item::Field { alias, name: name.to_owned(), after: format!("{path}{cast}") }
 }
 
-/// A cast that works, or fails, for every value of the type alike.
+/// A cast that works, or fails, for every value of the type alike: whether PostgreSQL computes it for a row that is not
+/// shown, and so meets a value that does not fit, depends on its plan.
 fn cast(chance: &mut Chance, kind: Kind) -> &'static str {
     match kind {
-        Kind::Integer => one(chance, &["::text", "::numeric", "::float8", "::bigint", "::integer"]),
+        Kind::Integer => one(chance, &["::text", "::numeric", "::float8", "::bigint"]),
         Kind::Boolean => one(chance, &["::text", "::integer", "::date"]),
         Kind::Date => one(chance, &["::text", "::timestamptz", "::integer"]),
         Kind::Double => one(chance, &["::text", "::numeric", "::real"]),
@@ -163,11 +164,12 @@ fn cast(chance: &mut Chance, kind: Kind) -> &'static str {
 }
 
 fn embed(chance: &mut Chance, of: &Relation, depth: u64, position: usize) -> Item {
-    let (target, name, _) = one(chance, of.embeds);
+    let (target, name, is_many) = one(chance, of.embeds);
     let inside = relation(name);
     let query = if once_in(chance, 8) { grouped(chance, inside) } else { query(chance, inside, depth + 1) };
     let join = one(chance, &["", "", "", "!inner", "!left"]);
-    let is_spread = once_in(chance, 6);
+    // Rows that are spread inside of spread rows have no names, on either engine: the answer is no JSON.
+    let is_spread = once_in(chance, 6) && !(is_many && depth > 0);
     let alias = if is_spread || once_in(chance, 3) { String::new() } else { format!("e{position}") };
     Item::Embed { is_spread, alias, target: target.to_owned(), join, query: Box::new(query) }
 }
@@ -266,6 +268,8 @@ fn quantified(chance: &mut Chance, operator: &str, make: impl Fn(&mut Chance) ->
 
 fn call(chance: &mut Chance) -> Case {
     let integer = |chance: &mut Chance| value(chance, Kind::Integer);
+    // PostgreSQL makes an argument's value when a row is read that asks for it, and Pando always: ARCHITECTURE.md.
+    let wanted = |chance: &mut Chance| right(chance, Kind::Integer).to_owned();
     let (name, arguments) = match chance.below(4) {
         0 => {
             let mut arguments = vec![("a".to_owned(), integer(chance))];
@@ -276,7 +280,7 @@ fn call(chance: &mut Chance) -> Case {
         }
         1 => ("shout", vec![("word".to_owned(), value(chance, Kind::Text))]),
         2 => ("half", vec![("n".to_owned(), value(chance, Kind::Numeric))]),
-        _ => ("people_of", vec![("wanted".to_owned(), integer(chance))]),
+        _ => ("people_of", vec![("wanted".to_owned(), wanted(chance))]),
     };
     let query = if name == "people_of" { query(chance, relation("people"), 0) } else { Query::default() };
     let mut case = Case {

@@ -22,6 +22,12 @@ pub fn difference(line: &Line, embedded: &Answer, postgres: &Answer) -> Option<S
             return Some(format!("{name} on SQLite: {here:?}\n  {name} on PostgreSQL: {there:?}"));
         }
     }
+    if postgres.header("content-type").is_some_and(|kind| kind.contains("json"))
+        && !postgres.body.is_empty()
+        && serde_json::from_slice::<&RawValue>(&postgres.body).is_err()
+    {
+        return Some(format!("no JSON: {}", brief(postgres)));
+    }
     let is_same = is_error || embedded.body == postgres.body || meaning(line, embedded) == meaning(line, postgres);
     (!is_same).then(|| format!("SQLite: {}\n  PostgreSQL: {}", brief(embedded), brief(postgres)))
 }

@@ -45,7 +45,8 @@ pub fn value(chance: &mut Chance, kind: Kind) -> String {
     right(chance, kind).to_owned()
 }
 
-fn right(chance: &mut Chance, kind: Kind) -> &'static str {
+/// A value as text, always one of the type.
+pub fn right(chance: &mut Chance, kind: Kind) -> &'static str {
     match kind {
         Kind::Boolean => one(chance, &["true", "false", "t", "f", "TRUE", "no", "on", "1"]),
         Kind::Date => one(chance, &["1999-12-31", "2020-02-29", "2021-07-01", "0044-03-15", "2021-07-02", "20200229"]),
