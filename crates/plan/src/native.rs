@@ -140,9 +140,16 @@ impl Planner<'_> {
         let scope = self.written_scope(relation, &destination);
         let kind = match self.request.action {
             Action::Update => {
-                let updates = self.footprint.touch(&relation.name).updates.get_or_insert_default();
-                columns.iter().for_each(|column| updates.insert(column.clone()));
-                let filter = self.conditions(&scope, &[])?;
+                let touch = self.footprint.touch(&relation.name);
+                let filter = if columns.is_empty() {
+                    // Nothing is set: no row is read, and no column has to be one that may be updated.
+                    touch.reads.get_or_insert_default();
+                    Vec::new()
+                } else {
+                    let updates = touch.updates.get_or_insert_default();
+                    columns.iter().for_each(|column| updates.insert(column.clone()));
+                    self.conditions(&scope, &[])?
+                };
                 let document = self.document();
                 NativeWriteKind::Update { columns, document, applies_defaults: self.applies_defaults(), filter }
             }
@@ -167,6 +174,10 @@ impl Planner<'_> {
         columns.iter().for_each(|column| inserts.insert(column.clone()));
         let put = if is_put {
             self.put_key(relation)?;
+            // A row of defaults alone is never the one that the URL names.
+            if columns.is_empty() {
+                return Err(PlanError::PutMismatch);
+            }
             self.conditions(scope, &[])?
         } else {
             Vec::new()

@@ -64,10 +64,18 @@ impl Planner<'_> {
         let destination = self.destination(relation, "update")?;
         self.check_payload_columns(relation)?;
         let assignments = self.assignments(relation, &destination)?;
-        let updates = self.footprint.touch(&relation.name).updates.get_or_insert_default();
-        self.request.payload.columns.iter().for_each(|column| updates.insert(column.clone()));
+        // PostgREST reads no row where nothing is set: the filter is not looked at, and no column has to be one that may
+        // be updated.
+        let sets_nothing = self.request.payload.columns.is_empty();
+        let touch = self.footprint.touch(&relation.name);
+        if sets_nothing {
+            touch.reads.get_or_insert_default();
+        } else {
+            let updates = touch.updates.get_or_insert_default();
+            self.request.payload.columns.iter().for_each(|column| updates.insert(column.clone()));
+        }
         let scope = self.written_scope(relation, &destination);
-        let mut filter = self.conditions(&scope, &[])?;
+        let mut filter = if sets_nothing { Vec::new() } else { self.conditions(&scope, &[])? };
         let (returning, _) = self.returning(relation, &destination)?;
         let reads = self.reads(relation);
         filter.extend(self.shown(&destination)?);
@@ -190,6 +198,12 @@ impl Planner<'_> {
         check_computed(relation, self.context.catalog, column, verb)?;
         Ok(Some(match cell {
             Cell::Missing | Cell::Null => Datum::Null,
+            // PostgREST makes a JSON string of every field, which a JSON column takes as the string that it is.
+            Cell::Text(text) if column.data_type.is_json() => {
+                let mut quoted = Vec::new();
+                datatype::json::write_string(text, &mut quoted);
+                from_json(&column.data_type, &String::from_utf8_lossy(&quoted))?
+            }
             Cell::Text(text) => parse_in(&column.data_type, text, &self.zone)?,
             // The body was validated as UTF-8 when it was cut into cells.
             Cell::Json(raw) => from_json(&column.data_type, &String::from_utf8_lossy(raw))?,

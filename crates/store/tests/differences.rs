@@ -1,4 +1,4 @@
-//! Where the embedded engine is known to answer otherwise than PostgREST on PostgreSQL: ARCHITECTURE.md lists it, this
+//! Where the embedded engine is known to answer otherwise than PostgREST on PostgreSQL: docs/differences.md lists it, this
 //! holds it still. A case that fails here may be good news; then it leaves the list.
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -29,7 +29,13 @@ pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     if answers {
         writer.syntax("WITH pando_written AS (");
     }
+    let sets_nothing = matches!(&write.kind, NativeWriteKind::Update { columns: names, .. }
+        if columns(&write.relation, names).is_empty());
     let counts_inserted = match &write.kind {
+        NativeWriteKind::Update { .. } if sets_nothing => {
+            write_no_rows(&mut writer, &write.relation, &returned);
+            false
+        }
         NativeWriteKind::Insert(insert) => write_insert(&mut writer, &write.relation, insert),
         NativeWriteKind::Update { columns, document, applies_defaults, filter } => {
             write_update(&mut writer, &write.relation, columns, document, *applies_defaults, filter);
@@ -44,7 +50,9 @@ pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     };
     let mut body = Body::default();
     if answers {
-        write_returning(&mut writer, &returned);
+        if !sets_nothing {
+            write_returning(&mut writer, &returned);
+        }
         writer.syntax(") ");
         body = match (&write.returning, &write.location) {
             (Some(level), _) => write_level(&mut writer, level, Rows::Written, form),
@@ -67,6 +75,10 @@ fn write_target(writer: &mut Writer, relation: &Relation) {
 /// `RETURNING s0."code", ...`; rows alone where no column is wanted.
 fn write_returning(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
     writer.syntax(" RETURNING ");
+    write_returned(writer, columns);
+}
+
+fn write_returned(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
     if columns.is_empty() {
         writer.syntax("1");
     }
@@ -74,6 +86,15 @@ fn write_returning(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
         alias(writer, SourceId::ROW);
         writer.syntax(".").identifier(column);
     });
+}
+
+/// An update that sets nothing: nothing is changed, no row is answered, and no column has to be one that may be updated.
+fn write_no_rows(writer: &mut Writer, relation: &Relation, returned: &BTreeSet<Arc<str>>) {
+    writer.syntax("SELECT ");
+    write_returned(writer, returned);
+    writer.syntax(" FROM ");
+    write_target(writer, relation);
+    writer.syntax(" WHERE false");
 }
 
 fn write_location(writer: &mut Writer, columns: &[KeyColumn]) -> Vec<Shape> {
@@ -190,26 +211,18 @@ fn write_update(
     filter: &[Expression],
 ) {
     let columns = columns(relation, names);
-    let Some(first) = relation.columns.first().filter(|_| columns.is_empty()) else {
-        writer.syntax("UPDATE ");
-        write_target(writer, relation);
-        writer.syntax(" SET ");
-        writer.list(&columns, ", ", |writer, column| {
-            writer.identifier(&column.name).syntax(" = body.").identifier(&column.name);
-        });
-        writer.syntax(" FROM (SELECT ");
-        write_body_columns(writer, &columns);
-        writer.syntax(" FROM ");
-        write_body(writer, &columns, document, applies_defaults);
-        writer.syntax(" LIMIT 1) AS body");
-        return write_conditions(writer, filter, &[]);
-    };
-    // Nothing is set: nothing is changed and no row is answered.
     writer.syntax("UPDATE ");
     write_target(writer, relation);
-    writer.syntax(" SET ").identifier(&first.name).syntax(" = ");
-    alias(writer, SourceId::ROW);
-    writer.syntax(".").identifier(&first.name).syntax(" WHERE false");
+    writer.syntax(" SET ");
+    writer.list(&columns, ", ", |writer, column| {
+        writer.identifier(&column.name).syntax(" = body.").identifier(&column.name);
+    });
+    writer.syntax(" FROM (SELECT ");
+    write_body_columns(writer, &columns);
+    writer.syntax(" FROM ");
+    write_body(writer, &columns, document, applies_defaults);
+    writer.syntax(" LIMIT 1) AS body");
+    write_conditions(writer, filter, &[]);
 }
 
 fn columns<'r>(relation: &'r Relation, names: &[Arc<str>]) -> Vec<&'r Column> {
