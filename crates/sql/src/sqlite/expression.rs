@@ -108,6 +108,10 @@ pub(crate) fn write(writer: &mut Writer, expression: &Expression, row: RowColumn
         Expression::Exists(query) => {
             writer.syntax("EXISTS (");
             write_query(writer, query, row);
+            // Without a limit SQLite (3.51) may make a join of it, and then counts an OFFSET over rows that do not fit.
+            if query.limit.is_none() && query.offset.is_none() {
+                writer.syntax(" LIMIT 1");
+            }
             writer.syntax(")");
         }
         Expression::Scalar(query) if is_single(query) => {
