@@ -263,3 +263,27 @@ async fn clients_that_do_not_read_hold_up_nobody() {
         assert!(collect(ran).await.expect("is whole all the same").body.ends_with("}]"));
     }
 }
+
+/// SQLite 3.51 makes a join of an `EXISTS`, and then counts `OFFSET` over rows that do not fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_rows_with_an_inner_embed_begins_where_it_should() {
+    let fixture = Fixture::with(
+        "create table projects (team integer, number integer, title text, primary key (team, number));
+         create table tasks (id integer primary key, team integer, number integer,
+           foreign key (team, number) references projects (team, number));
+         grant select, insert on projects, tasks to anon;",
+    )
+    .await;
+    let projects = [(1, 1), (2, 1), (3, 1), (3, 2), (3, 3), (4, 1), (4, 2), (5, 1), (5, 2), (5, 3)];
+    let tasks = [3, 3, 4, 7, 3, 1, 6, 8, 1, 3, 5, 3, 4, 2, 6, 5, 7].map(|place: usize| projects[place - 1]);
+    let rows = |pairs: &[(i32, i32)]| {
+        let row =
+            |(id, (team, number)): (usize, &(i32, i32))| format!(r#"{{"id":{id},"team":{team},"number":{number}}}"#);
+        format!("[{}]", pairs.iter().enumerate().map(row).collect::<Vec<_>>().join(","))
+    };
+    fixture.ask(&anon(), "POST", "/projects?columns=team,number", &rows(&projects), "").await.expect("inserts");
+    fixture.ask(&anon(), "POST", "/tasks", &rows(&tasks), "").await.expect("inserts");
+    let url = "/projects?select=team,number,tasks!inner(id)&order=team,number&offset=7";
+    let page = fixture.ask(&anon(), "GET", url, "", "").await.expect("reads");
+    assert_eq!(page.body, r#"[{"team":5,"number":1,"tasks":[{"id":7}]}]"#);
+}
