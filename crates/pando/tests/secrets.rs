@@ -9,9 +9,9 @@
     reason = "a panic is how a test fails"
 )]
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -23,6 +23,9 @@ const CANARY: &str = "c4n4ry";
 
 /// In the secret that tokens are signed with.
 const SECRET: &str = "s3cr3t-0f-th1s-s3rv3r-that-nobody-may-see";
+
+/// A database with a password that nobody answers at.
+const UNREACHABLE: &str = "database.url=postgres://u:s3cr3t-passw0rd@pando.invalid/d";
 
 const SCHEMA: &str = "
 create type mood as enum ('fine', 'bad');
@@ -118,7 +121,7 @@ fn no_message_of_the_command_line_tells_the_secret() {
         (toml(&format!("{SECRET:?}\njwt_secret_is_base64 = true")), &["config", "check"]),
         (toml(&format!("[{SECRET:?}]")), &["config", "check"]),
         (toml(&format!("{SECRET:?}\njwt_secret = 1")), &["config", "check"]),
-        (toml(&format!("{SECRET:?}")), &["serve", "--set", "database.url=postgres://u:s3cr3t-passw0rd@h/d"]),
+        (toml(&format!("{SECRET:?}")), &["migrate", "up", "--set", UNREACHABLE]),
     ];
     for (configuration, arguments) in cases {
         project.write("pando.toml", &configuration);
@@ -134,6 +137,25 @@ fn no_message_of_the_command_line_tells_the_secret() {
             assert!(!told.contains(secret), "{arguments:?} with {configuration}: {told}");
         }
     }
+    // A server waits for its database, and says so.
+    let mut waiting = Command::new(env!("CARGO_BIN_EXE_pando"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0", "--set", UNREACHABLE])
+        .current_dir(project.path())
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut told, mut lines) = (String::new(), BufReader::new(waiting.stdout.take().unwrap()));
+    while !told.contains("readiness-changed") {
+        assert_ne!(lines.read_line(&mut told).unwrap(), 0, "it ended: {told}");
+    }
+    waiting.kill().unwrap();
+    lines.read_to_string(&mut told).unwrap();
+    waiting.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    waiting.wait().unwrap();
+    assert!(told.contains("database-unavailable"), "{told}");
+    assert!(!told.contains(SECRET) && !told.contains("s3cr3t-passw0rd"), "{told}");
     // The environment and flags, too.
     for (variable, flag) in [(Some(short), None), (None, Some(format!("auth.jwt_secret={short}")))] {
         project.write("pando.toml", "");

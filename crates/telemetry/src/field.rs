@@ -84,6 +84,6 @@ fields! {
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";
     BATCH = "pando.batch", "batch", Long, "Writes that were committed together.";
     SPANS = "pando.spans", "spans", Long, "Spans in one export.";
-    SERVER = "server.address", "server", Keyword, "Where a database server is, as the configuration says.";
+    SERVER = "destination.address", "server", Keyword, "Where a database server is, as the configuration says.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

@@ -584,8 +584,13 @@ mod tests {
         metrics.observe_request(&http::Method::GET, "/{relation}", 200, Duration::from_millis(3), [0xab; 16]);
         metrics.observe_operation("SELECT", Some("zones"), None, Duration::from_millis(2));
         metrics.count_shed("limits.requests");
+        metrics.count_catalog_load("success");
         metrics.add_source(|metrics: &Metrics| {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
+            let lag = Some(Duration::from_millis(1500));
+            metrics.set_replica(&Arc::from("replica-1:5432"), ReplicaReading { is_up: true, lag, reads: 7 });
+            metrics.set_replica_waits(8);
+            metrics.set_replica_fallbacks("behind", 9);
             metrics.set_queue("writer", QueueReading { depth: 5, limit: 6 });
         });
         let text = metrics.render();
@@ -598,6 +603,9 @@ mod tests {
             "http_server_request_duration_seconds_bucket{le=\"0.005\",http_request_method=\"GET\",http_route=\"/{relation}\",http_response_status_code=\"200\"} 1 # {trace_id=\"abababababababababababababababab\"} 0.003",
             "db_client_connection_pending_requests{db_client_connection_pool_name=\"readers\"} 3",
             "pando_queue_depth{queue=\"writer\"} 5",
+            "pando_replica_lag_seconds{server=\"replica-1:5432\"} 1.5",
+            "pando_replica_reads_total{server=\"replica-1:5432\"} 7",
+            "pando_replica_fallbacks_total{reason=\"behind\"} 9",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
         ] {

@@ -215,7 +215,9 @@ mod tests {
         telemetry.report(&SeedApplied { file: "seed.sql", duration });
         telemetry.report(&MigrationRefused { error: "migrations/0002_x.sql:1:1: no such type" });
         telemetry.report(&ConfigurationChanged);
+        telemetry.report(&ConfigurationKept);
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
+        telemetry.report(&CatalogNotLoaded { error: "timed out", duration });
         telemetry.report(&KeysLoaded { keys: 1 });
         telemetry.report(&KeysUnavailable { error: "timed out" });
         finish(telemetry, 200, RequestLog::All);
@@ -238,6 +240,7 @@ mod tests {
             trace_id: Some([1; 16]),
         });
         telemetry.report(&WritesCommitted { batch: 7, duration });
+        telemetry.report(&ReplicaChanged { server: "replica-1:5432", reason: Some("behind") });
         telemetry.report(&DatabaseUnavailable { error: "the disk is full" });
         telemetry.report(&DatabaseChecked { duration, error: None });
         telemetry.report(&DatabaseChecked { duration, error: Some("the file is damaged") });
