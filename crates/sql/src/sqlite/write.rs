@@ -10,6 +10,7 @@ use plan::{Batch, Call, CallOutcome, CallStep, Conflict, Delete, Insert, KeyColu
 
 use super::expression::{RowColumns, write, write_all, write_query};
 use super::names::physical_name;
+use super::own_key;
 use super::read::{ReadStatement, Rows, level, write_written};
 use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
@@ -207,7 +208,7 @@ fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> S
     }
     // `DEFAULT VALUES` takes no conflict clause in SQLite; such a row can only be new or fail.
     if let Some(conflict) = conflict.filter(|_| !batch.columns.is_empty()) {
-        write_conflict(&mut writer, conflict);
+        write_conflict(&mut writer, table, conflict);
     }
     // A row that can only be new needs no RETURNING, which costs a table in memory: the connection knows its `_rowid_`.
     if conflict.is_some() {
@@ -216,7 +217,7 @@ fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> S
     writer.finish()
 }
 
-fn write_conflict(writer: &mut Writer, conflict: &Conflict) {
+fn write_conflict(writer: &mut Writer, table: &Relation, conflict: &Conflict) {
     writer.syntax(" ON CONFLICT (");
     writer.list(&conflict.target, ", ", |writer, column| {
         writer.identifier(column);
@@ -230,6 +231,7 @@ fn write_conflict(writer: &mut Writer, conflict: &Conflict) {
             writer.list(&merge.columns, ", ", |writer, column| {
                 writer.identifier(column).syntax(" = excluded.").identifier(column);
             });
+            writer.syntax(own_key::beside(table, &merge.columns));
         }
     }
 }
@@ -407,6 +409,7 @@ fn update_rows(update: &Update) -> Statement {
         writer.identifier(column).syntax(" = ");
         write(writer, expression, RowColumns::Aliased);
     });
+    writer.syntax(own_key::beside(&update.table, update.assignments.iter().map(|(column, _)| column)));
     write_filter(&mut writer, &update.filter);
     writer.syntax(" RETURNING _rowid_");
     writer.finish()
