@@ -106,3 +106,83 @@ async fn migrations_and_triggers_keep_such_a_key_too() {
     write(&fixture, "PATCH", "/parts?id=eq.4", r#"{"id":5}"#, "").await.expect("moves");
     assert_eq!(rows(&fixture, "/parts?select=id,whole&order=id").await, r#"[{"id":5,"whole":6},{"id":6,"whole":6}]"#);
 }
+
+/// PostgreSQL looks at foreign keys after all rows of a statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_may_refer_to_a_later_one_of_its_insert() {
+    let fixture = Fixture::with(SCHEMA).await;
+    let circle = r#"[{"id":1,"mentor":2,"team":1},{"id":2,"mentor":3,"team":null},{"id":3,"mentor":1,"team":1}]"#;
+    let answer = write(&fixture, "POST", "/people?select=id,mentor", circle, "return=representation").await;
+    assert_eq!(answer.expect("inserts"), r#"[{"id":1,"mentor":2},{"id":2,"mentor":3},{"id":3,"mentor":1}]"#);
+    let parts = r#"[{"id":11,"whole":12},{"id":12,"whole":null}]"#;
+    write(&fixture, "POST", "/parts", parts, "").await.expect("inserts where the key is the _rowid_");
+    let merged = r#"[{"id":6,"mentor":20},{"id":20,"mentor":21},{"id":21,"mentor":null}]"#;
+    write(&fixture, "POST", "/people", merged, MERGE).await.expect("merges");
+    let ignored = r#"[{"id":30,"mentor":31},{"id":6,"mentor":99},{"id":31,"mentor":30}]"#;
+    write(&fixture, "POST", "/people", ignored, "resolution=ignore-duplicates").await.expect("ignores");
+    assert_eq!(
+        rows(&fixture, "/people?select=id,mentor&order=id&id=gt.3").await,
+        r#"[{"id":4,"mentor":6},{"id":6,"mentor":20},{"id":20,"mentor":21},{"id":21,"mentor":null},{"id":30,"mentor":31},{"id":31,"mentor":30}]"#
+    );
+}
+
+/// What is not there after the last row either is refused in the words of a single row, and nothing is left of the write.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_later_row_brings_is_missing() {
+    let fixture = Fixture::with(SCHEMA).await;
+    let missing = |column: &str, key: &str, value: u32, table: &str| {
+        let message = format!("insert or update on table \"people\" violates foreign key constraint \"{key}\"");
+        (message, details(&format!("Key ({column})=({value}) is not present in table \"{table}\".")))
+    };
+    let mentor = missing("mentor", "people_mentor_fkey", 77, "people");
+    let team = missing("team", "people_team_fkey", 88, "teams");
+    for (body, prefer, expected) in [
+        (r#"[{"id":1,"mentor":77},{"id":2,"mentor":1}]"#, "", &mentor),
+        (r#"[{"id":1,"mentor":2},{"id":2,"mentor":77}]"#, "", &mentor),
+        (r#"[{"id":1,"mentor":2},{"id":2,"mentor":77},{"id":3,"mentor":1}]"#, "", &mentor),
+        (r#"[{"id":1,"mentor":2,"team":1},{"id":2,"mentor":null,"team":88}]"#, "", &team),
+        (r#"[{"id":1,"mentor":2,"team":88},{"id":2,"mentor":null,"team":1},{"id":3,"mentor":1,"team":1}]"#, "", &team),
+        (r#"[{"id":6,"mentor":2},{"id":2,"mentor":77}]"#, MERGE, &mentor),
+    ] {
+        let refused = write(&fixture, "POST", "/people", body, prefer).await.expect_err(body);
+        assert_eq!((&refused.message, &refused.details), (&expected.0, &expected.1), "{body}");
+        assert_eq!(refused.code, "23503");
+    }
+    let rows = rows(&fixture, "/people?select=id,mentor&order=id").await;
+    assert_eq!(rows, r#"[{"id":4,"mentor":6},{"id":6,"mentor":6}]"#);
+    // Nothing of it is left for the writes behind it.
+    let alone =
+        write(&fixture, "POST", "/people", r#"{"id":1,"mentor":77}"#, "").await.expect_err("is refused at once");
+    assert_eq!((alone.message, alone.details), mentor);
+}
+
+/// Another fault than a foreign key is told first, as there.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_constraints_are_looked_at_before() {
+    let fixture = Fixture::with(SCHEMA).await;
+    let twice = r#"[{"id":1,"mentor":77},{"id":4,"mentor":null}]"#;
+    assert_eq!(write(&fixture, "POST", "/people", twice, "").await.expect_err("four is there").code, "23505");
+}
+
+/// A merge that moves a key away from those that refer to it, and what triggers write, are looked at as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_else_an_insert_breaks_is_found() {
+    let fixture = Fixture::with(SCHEMA).await;
+    let mailed = r#"{"id":50,"mail":"m"}"#;
+    write(&fixture, "POST", "/people", mailed, "").await.expect("inserts");
+    write(&fixture, "POST", "/notes", r#"{"person":50,"n":1}"#, "").await.expect("inserts");
+    let moved = r#"[{"id":60,"mentor":61,"mail":"x"},{"id":61,"mentor":null,"mail":"m"}]"#;
+    let refused = write(&fixture, "POST", "/people?on_conflict=mail", moved, MERGE).await;
+    assert_eq!(refused.expect_err("a note refers to it").code, "23503");
+    let script = "
+        create function note() returns trigger language plpgsql security definer set search_path = '' as $$
+        begin insert into public.notes (person, n) values (new.id + 1000, new.id); return new; end $$;
+        create trigger note after insert on people for each row execute function note();
+    ";
+    fixture.store.apply_migration(migration(2, script, &*fixture.store)).await.expect("applies");
+    let refused = write(&fixture, "POST", "/people", r#"[{"id":70,"mentor":71},{"id":71,"mentor":70}]"#, "").await;
+    assert_eq!(refused.expect_err("there is no 1070").code, "23503");
+    let sound = r#"[{"id":80,"mentor":1080},{"id":1080,"mentor":80},{"id":2080,"mentor":80},{"id":3080,"mentor":80}]"#;
+    let refused = write(&fixture, "POST", "/people", sound, "").await;
+    assert_eq!(refused.expect_err("there is no 4080").code, "23503");
+}

@@ -56,6 +56,8 @@ pub struct MergeStatements {
     pub visible: Option<Statement>,
     /// Whether the changed row may stand.
     pub check: Option<Statement>,
+    /// Whether a key is set beside the one that tells that a row exists: rows that refer to it could be left behind.
+    pub moves_keys: bool,
 }
 
 /// What is answered of the rows that were written.
@@ -168,13 +170,21 @@ pub fn insert(insert: &Insert) -> InsertStatements {
         table: insert.table.clone(),
         batches: insert.batches.iter().map(|batch| insert_batch(insert, batch)).collect(),
         check: insert.check.as_ref().map(|check| row_check(&insert.table, check)),
-        merge: insert.conflict.as_ref().and_then(|conflict| conflict.merge.as_ref()).map(|merge| MergeStatements {
-            visible: merge.visible.as_ref().map(|check| row_check(&insert.table, check)),
-            check: merge.check.as_ref().map(|check| row_check(&insert.table, check)),
-        }),
+        merge: insert.conflict.as_ref().and_then(|conflict| merge(&insert.table, conflict)),
         returning: insert.returning.as_ref().map(returning),
         location: insert.location.as_ref().map(|columns| location(&insert.table, columns)),
     }
+}
+
+fn merge(table: &Relation, conflict: &Conflict) -> Option<MergeStatements> {
+    let merge = conflict.merge.as_ref()?;
+    let keys = std::iter::once(&table.primary_key).chain(table.uniques.iter().map(|unique| &unique.columns));
+    let mut moved = merge.columns.iter().filter(|column| !conflict.target.contains(column));
+    Some(MergeStatements {
+        visible: merge.visible.as_ref().map(|check| row_check(table, check)),
+        check: merge.check.as_ref().map(|check| row_check(table, check)),
+        moves_keys: moved.any(|column| keys.clone().any(|key| key.contains(column))),
+    })
 }
 
 fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {

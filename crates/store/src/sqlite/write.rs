@@ -100,10 +100,16 @@ pub(super) struct Write<'a> {
 pub(super) struct Touched {
     pub(super) rows: Vec<i64>,
     inserted: u64,
+    /// Those of an upsert that merges.
+    seen: BTreeSet<i64>,
+    /// How many rows are still to come.
+    pub(super) rows_left: usize,
+    /// From which of `rows` on foreign keys are looked at after the last row.
+    pub(super) deferred_from: Option<usize>,
 }
 
 /// `_rowid_`s as a JSON array, which SQL takes as one parameter.
-fn as_json(rows: &[i64]) -> String {
+pub(super) fn as_json(rows: &[i64]) -> String {
     let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
     format!("[{}]", rows.join(","))
 }
@@ -139,13 +145,12 @@ impl Write<'_> {
         insert: &InsertStatements,
         batches: impl Iterator<Item = &'r [Vec<Datum>]>,
     ) -> Result<Touched, StoreError> {
-        let mut touched = Touched::default();
-        let mut seen = BTreeSet::new();
-        for (batch, rows) in insert.batches.iter().zip(batches) {
-            for row in rows {
-                self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
-            }
-        }
+        let batches: Vec<_> = insert.batches.iter().zip(batches).collect();
+        let mut touched = Touched { rows_left: batches.iter().map(|(_, rows)| rows.len()).sum(), ..Touched::default() };
+        let run = batches.into_iter().try_for_each(|(batch, rows)| {
+            rows.iter().try_for_each(|row| self.insert_row(insert, batch, row, &mut touched))
+        });
+        self.end_deferral(insert, &touched, run)?;
         Ok(touched)
     }
 
@@ -155,14 +160,14 @@ impl Write<'_> {
         batch: &InsertBatch,
         row: &[Datum],
         touched: &mut Touched,
-        seen: &mut BTreeSet<i64>,
     ) -> Result<(), StoreError> {
+        touched.rows_left = touched.rows_left.saturating_sub(1);
         let existing = match (&insert.merge, &batch.existing) {
             (Some(_), Some(existing)) => self.run_row(existing, row).map_err(translate)?,
             _ => None,
         };
         if let (Some(merge), Some(existing)) = (&insert.merge, existing) {
-            self.check_merge(insert, batch, row, merge, existing, seen)?;
+            self.check_merge(insert, batch, row, merge, existing, &touched.seen)?;
         }
         let attempt = || Attempt {
             table: &insert.table,
@@ -172,7 +177,7 @@ impl Write<'_> {
             role: &self.job.caller.role,
         };
         let run = if batch.gives_row_id { Self::run_row } else { Self::run_new_row };
-        let written = match run(self, &batch.statement, row) {
+        let written = match self.or_deferred(insert, touched, || run(self, &batch.statement, row)) {
             Ok(written) => written,
             Err(error) => {
                 // Row security speaks first: a constraint may only tell of rows to who could have written this one.
@@ -190,7 +195,7 @@ impl Write<'_> {
         };
         self.check_row(check, written, || row_security(&insert.table, ""))?;
         if insert.merge.is_some() {
-            seen.insert(written);
+            touched.seen.insert(written);
         }
         touched.inserted += u64::from(existing.is_none());
         touched.rows.push(written);
@@ -268,12 +273,12 @@ impl Write<'_> {
     }
 
     fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
-        let touched = Touched { rows: self.row_ids(&delete.find).map_err(translate)?, inserted: 0 };
-        let count = touched.rows.len() as u64;
+        let rows = self.row_ids(&delete.find).map_err(translate)?;
+        let count = rows.len() as u64;
         self.check_expectation(count)?;
         // Read before they go, together with what hangs on them.
-        let body = self.body(delete.returning.as_ref(), &touched.rows)?;
-        self.delete_rows(delete, &touched.rows)?;
+        let body = self.body(delete.returning.as_ref(), &rows)?;
+        self.delete_rows(delete, &rows)?;
         Ok(Ran {
             rows: count,
             total: Some(count),
