@@ -280,3 +280,26 @@ fn names_are_looked_for_along_the_search_path() {
     assert_eq!(server.get("/boats?select=shout").code(), "42703");
     assert_eq!(server.get("/rpc/calls_twice").code(), "42883");
 }
+
+/// PostgREST makes arrays of the arrays inside: one of each member for every row of the outer spread.
+#[test]
+fn a_spread_of_many_inside_of_another_gives_arrays_of_arrays() {
+    let Some(postgres) = database(
+        "a_spread_of_many_inside_of_another_gives_arrays_of_arrays",
+        "create table ropes (id integer primary key, boat integer references boats, length integer);
+         insert into ropes values (1, 1, 10), (2, 1, 20), (3, 3, 30); grant select on ropes to anon;",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project(""));
+    let path = "/docks?select=dock:name,...boats(boat:name,...ropes(rope:id,length))&order=id&boats.order=id&boats.ropes.order=id";
+    assert_eq!(
+        server.get(path).text(),
+        r#"[{"dock":"north","boat":["Ada","Cy"],"rope":[[1,2],[3]],"length":[[10,20],[30]]},{"dock":"south","boat":["Bo"],"rope":[[]],"length":[[]]}]"#
+    );
+    let csv = server.client().send(&Request::new("GET", path).header("Accept", "text/csv"));
+    assert_eq!(
+        csv.text(),
+        "dock,boat,rope,length\nnorth,\"[\"\"Ada\"\", \"\"Cy\"\"]\",\"[[1, 2], [3]]\",\"[[10, 20], [30]]\"\nsouth,\"[\"\"Bo\"\"]\",[[]],[[]]"
+    );
+}

@@ -164,12 +164,11 @@ fn cast(chance: &mut Chance, kind: Kind) -> &'static str {
 }
 
 fn embed(chance: &mut Chance, of: &Relation, depth: u64, position: usize) -> Item {
-    let (target, name, is_many) = one(chance, of.embeds);
+    let (target, name, _) = one(chance, of.embeds);
     let inside = relation(name);
     let query = if once_in(chance, 8) { grouped(chance, inside) } else { query(chance, inside, depth + 1) };
     let join = one(chance, &["", "", "", "!inner", "!left"]);
-    // Rows that are spread inside of spread rows have no names, on either engine: the answer is no JSON.
-    let is_spread = once_in(chance, 6) && !(is_many && depth > 0);
+    let is_spread = once_in(chance, 6);
     let alias = if is_spread || once_in(chance, 3) { String::new() } else { format!("e{position}") };
     Item::Embed { is_spread, alias, target: target.to_owned(), join, query: Box::new(query) }
 }
