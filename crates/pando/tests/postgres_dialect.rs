@@ -303,3 +303,13 @@ fn a_spread_of_many_inside_of_another_gives_arrays_of_arrays() {
         "dock,boat,rope,length\nnorth,\"[\"\"Ada\"\", \"\"Cy\"\"]\",\"[[1, 2], [3]]\",\"[[10, 20], [30]]\"\nsouth,\"[\"\"Bo\"\"]\",[[]],[[]]"
     );
 }
+
+/// What no engine does is not laid at the door of one that is not in use.
+#[test]
+fn what_is_not_supported_is_said_of_this_engine() {
+    let Some(postgres) = database("what_is_not_supported_is_said_of_this_engine", "") else { return };
+    let server = launch(&postgres).start(&project("[api]\naggregates = true\n"));
+    let refused = server.get("/docks?select=id.sum(),boats(name)");
+    assert_eq!(refused.code(), "0A000");
+    assert_eq!(refused.json()["message"], "Grouping by the rows of 'boats' is not supported");
+}
