@@ -346,7 +346,9 @@ impl From<PlanError> for Failure {
             E::TooLarge { limit, .. } => {
                 Self::new(Kind::BadRequest, "PANDO400", message).with_hint(format!("The bound is the setting {limit}."))
             }
-            E::NotSupported { instead, .. } | E::Unsupported { instead, .. } => Self::new(Kind::NotSupported, "0A000", message).with_hint(instead),
+            E::NotSupported { instead, .. } | E::Unsupported { instead, .. } => {
+                Self::new(Kind::NotSupported, "0A000", message).with_hint(instead)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use base::{Failure, Kind};
+use base::Failure;
 use bytes::Bytes;
 use catalog::Isolation;
 use datatype::Zone;
@@ -21,7 +21,7 @@ use super::{PostgresStore, failure, session};
 use crate::body;
 use crate::driver::{Body, Job, Operation, Ran, Reply};
 use crate::error::StoreError;
-use crate::guard::{check_affected, check_single};
+use crate::guard::{check_affected, check_put, check_single};
 use crate::position::{Position, PositionToken};
 
 const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -772,8 +772,8 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         plan::NativeWriteKind::Insert(insert) => Some(insert),
         _ => None,
     });
-    if insert.is_some_and(|insert| !insert.put.is_empty()) && rows != 1 {
-        return Err(plan_mismatch().into());
+    if insert.is_some_and(|insert| !insert.put.is_empty()) {
+        check_put(rows)?;
     }
     let expectation = job.plan.expectation;
     check_single(expectation, rows)?;
@@ -814,9 +814,4 @@ fn explained(outcome: Outcome) -> Ran {
         position: None,
         body: Body::Full(Bytes::from(outcome.body)),
     }
-}
-
-/// A `PUT` whose body is about another row than its URL.
-fn plan_mismatch() -> Failure {
-    Failure::new(Kind::BadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
 }

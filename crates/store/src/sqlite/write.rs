@@ -19,7 +19,7 @@ use super::output::{self, KeepAll, Output};
 use crate::body;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
-use crate::guard::{check_affected, check_single};
+use crate::guard::{check_affected, check_put, check_single};
 
 /// How much a write may take.
 #[derive(Debug, Clone, Copy)]
@@ -116,16 +116,17 @@ pub(super) fn as_json(rows: &[i64]) -> String {
 
 impl Write<'_> {
     fn insert(&self, insert: &InsertStatements) -> Result<Ran, StoreError> {
-        let planned = match &self.job.plan.operation {
-            plan::Operation::Insert(planned) => planned.batches.as_slice(),
-            _ => &[],
+        let plan::Operation::Insert(planned) = &self.job.plan.operation else {
+            return Err(StoreError::Engine("an insert without its plan".to_owned()));
         };
-        let touched = self.insert_rows(insert, planned.iter().map(|batch| batch.rows.as_slice()))?;
-        let rows = touched.rows.len() as u64;
+        let touched = self.insert_rows(insert, planned.batches.iter().map(|batch| batch.rows.as_slice()))?;
+        let (rows, body) = self.body(insert.returning.as_ref(), &touched.rows)?;
+        if planned.put.is_some() {
+            check_put(rows)?;
+        }
         self.check_expectation(rows)?;
-        let body = self.body(insert.returning.as_ref(), &touched.rows)?;
         let location = match (&insert.location, touched.rows.as_slice()) {
-            (Some(location), [row]) => Some(self.location(location, *row)?),
+            (Some(location), [row]) if rows == 1 => Some(self.location(location, *row)?),
             _ => None,
         };
         Ok(Ran {
@@ -237,9 +238,8 @@ impl Write<'_> {
 
     fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
         let rows = self.update_rows(update)?;
-        let count = rows.len() as u64;
+        let (count, body) = self.body(update.returning.as_ref(), &rows)?;
         self.check_expectation(count)?;
-        let body = self.body(update.returning.as_ref(), &rows)?;
         Ok(Ran {
             rows: count,
             total: Some(count),
@@ -274,11 +274,10 @@ impl Write<'_> {
 
     fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
         let rows = self.row_ids(&delete.find).map_err(translate)?;
-        let count = rows.len() as u64;
-        self.check_expectation(count)?;
         // Read before they go, together with what hangs on them.
-        let body = self.body(delete.returning.as_ref(), &rows)?;
+        let (count, body) = self.body(delete.returning.as_ref(), &rows)?;
         self.delete_rows(delete, &rows)?;
+        self.check_expectation(count)?;
         Ok(Ran {
             rows: count,
             total: Some(count),
@@ -376,15 +375,15 @@ impl Write<'_> {
     }
 
     pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
-        check_affected(self.job.plan.expectation, rows)?;
-        Ok(check_single(self.job.plan.expectation, rows)?)
+        check_single(self.job.plan.expectation, rows)?;
+        Ok(check_affected(self.job.plan.expectation, rows)?)
     }
 
-    /// What is answered of the rows.
-    fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<Body, StoreError> {
-        let Some(returning) = returning else { return Ok(Body::Full(Bytes::new())) };
-        let (_, body) = self.answer(returning, rows)?;
-        Ok(Body::Full(body))
+    /// What is answered of the rows, and how many that are: an inner embed leaves some out, aggregates make one of several.
+    fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<(u64, Body), StoreError> {
+        let Some(returning) = returning else { return Ok((rows.len() as u64, Body::Full(Bytes::new()))) };
+        let (count, body) = self.answer(returning, rows)?;
+        Ok((count, Body::Full(body)))
     }
 
     /// What is answered of the rows, and how many of them.
