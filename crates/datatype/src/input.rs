@@ -49,10 +49,10 @@ pub fn parse_in(data_type: &Type, text: &str, zone: &Zone) -> Result<Datum, Valu
 }
 
 /// Reads a value from a valid raw JSON value, as `json_populate_recordset` does: null is NULL, a string is read
-/// by [`parse`], and so is the raw text of anything else; `json` and `jsonb` take the value itself.
+/// by [`parse_in`], and so is the raw text of anything else; `json` and `jsonb` take the value itself.
 ///
 /// # Errors
-/// Those of [`parse`]; 22P02 and 22P05 for escapes that are no characters.
+/// Those of [`parse_in`]; 22P02 and 22P05 for escapes that are no characters.
 pub fn from_json(data_type: &Type, raw: &str, zone: &Zone) -> Result<Datum, ValueError> {
     let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
     if raw == "null" {

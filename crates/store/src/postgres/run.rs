@@ -8,7 +8,7 @@ use bytes::Bytes;
 use catalog::Isolation;
 use datatype::Zone;
 use sql::Parameter;
-use sql::postgres::Rendered;
+use sql::postgres::{Page, Rendered};
 use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, TransactionStatus};
 
 use super::output::{Output, Unwritable};
@@ -387,7 +387,7 @@ impl PostgresStore {
         }
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
-        Ok(Steps { check, main, count, estimate, told, after, syncs, can_stream })
+        Ok(Steps { check, main, count, estimate, told, after, page: rendered.page, syncs, can_stream })
     }
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
@@ -495,6 +495,8 @@ struct Steps {
     estimate: Option<Step>,
     told: Option<Step>,
     after: Option<Step>,
+    /// Which rows are shown, where all are counted.
+    page: Option<Page>,
     /// How often the server is ready before all is answered.
     syncs: u32,
     /// Whether the read can be begun anew as a stream.
@@ -618,6 +620,13 @@ async fn collect(
             // It is read to its end, and thrown away.
             Event::Row(_) if outcome.is_behind => {}
             Event::Row(row) if row.step() == steps.main => {
+                if let Some(page) = steps.page {
+                    let place = outcome.total.unwrap_or(0);
+                    outcome.total = Some(place + 1);
+                    if !page.has(place) {
+                        continue;
+                    }
+                }
                 if is_location {
                     let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
                     outcome.location = Some(texts.collect());
@@ -665,6 +674,9 @@ async fn collect(
         if can_stream && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
             return Err(Missed::Large);
         }
+    }
+    if steps.page.is_some() {
+        outcome.total.get_or_insert(0);
     }
     let is_answered = outcome.error.is_some() || outcome.is_behind;
     if is_large && !is_answered { Err(Missed::Large) } else { Ok(outcome) }
