@@ -204,7 +204,7 @@ pub(super) fn counted_call(called: &Read, form: Form<'_>) -> Rendered {
     let mut all = called.clone();
     let page = Page { offset: all.level.offset, limit: all.level.limit.take() };
     all.level.offset = 0;
-    Rendered { count: None, page: Some(page), ..read(&all, form) }
+    Rendered { count: None, page: Some(Box::new(page)), ..read(&all, form) }
 }
 
 /// Appends the `SELECT` of a level at the top.

@@ -32,7 +32,7 @@ pub struct Rendered {
     /// Of an upsert: whether `pgrst.inserted` tells how many rows are new.
     pub counts_inserted: bool,
     /// Which of the rows are shown, where all are read to be counted.
-    pub page: Option<Page>,
+    pub page: Option<Box<Page>>,
 }
 
 /// A part of the rows.

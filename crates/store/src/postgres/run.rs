@@ -387,7 +387,17 @@ impl PostgresStore {
         }
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
-        Ok(Steps { check, main, count, estimate, told, after, page: rendered.page, syncs, can_stream })
+        Ok(Steps {
+            check,
+            main,
+            count,
+            estimate,
+            told,
+            after,
+            page: rendered.page.as_deref().copied(),
+            syncs,
+            can_stream,
+        })
     }
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
