@@ -6,7 +6,7 @@ use crate::ROLLBACK;
 use crate::generate::{any_relation, filter, in_a_zone, query};
 use crate::relations::{Kind, Relation, relation};
 use crate::request::{Body, CSV, Case, Filter, Item, Query};
-use crate::values::{json, once_in, one, right_json, value};
+use crate::values::{json, once_in, one, right, right_json, value};
 
 /// What is given to a column that PostgreSQL computes is refused, which few requests are to be.
 const GENERATED: [&str; 2] = ["label", "doubled"];
@@ -220,7 +220,9 @@ fn put(chance: &mut Chance, of: &Relation, case: &mut Case) {
     }
     for name in of.key {
         let given = row.iter().find(|(column, _)| column == name).map(|(_, value)| value.clone());
-        let value = given.filter(|_| !once_in(chance, 20)).unwrap_or_else(|| value(chance, Kind::Integer));
+        // A view that cannot be written has a fault already: which of two is told is promised nowhere.
+        let other = if of.is_written { value(chance, Kind::Integer) } else { right(chance, Kind::Integer).to_owned() };
+        let value = given.filter(|_| of.is_written && !once_in(chance, 20)).unwrap_or(other);
         let field = (*name).to_owned();
         let value = value.trim_matches('"').to_owned();
         case.query.filters.push(Filter::Condition { field, is_negated: false, operator: "eq".to_owned(), value });
