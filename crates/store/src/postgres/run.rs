@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use base::{Failure, Kind};
+use base::Failure;
 use bytes::Bytes;
 use catalog::Isolation;
 use datatype::Zone;
 use sql::Parameter;
-use sql::postgres::Rendered;
+use sql::postgres::{Page, Rendered};
 use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, TransactionStatus};
 
 use super::output::{Output, Unwritable};
@@ -21,7 +21,7 @@ use super::{PostgresStore, failure, session};
 use crate::body;
 use crate::driver::{Body, Job, Operation, Ran, Reply};
 use crate::error::StoreError;
-use crate::guard::{check_affected, check_single};
+use crate::guard::{check_affected, check_put, check_single};
 use crate::position::{Position, PositionToken};
 
 const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -387,7 +387,17 @@ impl PostgresStore {
         }
         flight.send().await?;
         let can_stream = page_rows(job, rendered) > 0;
-        Ok(Steps { check, main, count, estimate, told, after, syncs, can_stream })
+        Ok(Steps {
+            check,
+            main,
+            count,
+            estimate,
+            told,
+            after,
+            page: rendered.page.as_deref().copied(),
+            syncs,
+            can_stream,
+        })
     }
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
@@ -495,6 +505,8 @@ struct Steps {
     estimate: Option<Step>,
     told: Option<Step>,
     after: Option<Step>,
+    /// Which rows are shown, where all are counted.
+    page: Option<Page>,
     /// How often the server is ready before all is answered.
     syncs: u32,
     /// Whether the read can be begun anew as a stream.
@@ -618,6 +630,13 @@ async fn collect(
             // It is read to its end, and thrown away.
             Event::Row(_) if outcome.is_behind => {}
             Event::Row(row) if row.step() == steps.main => {
+                if let Some(page) = steps.page {
+                    let place = outcome.total.unwrap_or(0);
+                    outcome.total = Some(place + 1);
+                    if !page.has(place) {
+                        continue;
+                    }
+                }
                 if is_location {
                     let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
                     outcome.location = Some(texts.collect());
@@ -665,6 +684,9 @@ async fn collect(
         if can_stream && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
             return Err(Missed::Large);
         }
+    }
+    if steps.page.is_some() {
+        outcome.total.get_or_insert(0);
     }
     let is_answered = outcome.error.is_some() || outcome.is_behind;
     if is_large && !is_answered { Err(Missed::Large) } else { Ok(outcome) }
@@ -772,8 +794,8 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
         plan::NativeWriteKind::Insert(insert) => Some(insert),
         _ => None,
     });
-    if insert.is_some_and(|insert| !insert.put.is_empty()) && rows != 1 {
-        return Err(plan_mismatch().into());
+    if insert.is_some_and(|insert| !insert.put.is_empty()) {
+        check_put(rows)?;
     }
     let expectation = job.plan.expectation;
     check_single(expectation, rows)?;
@@ -814,9 +836,4 @@ fn explained(outcome: Outcome) -> Ran {
         position: None,
         body: Body::Full(Bytes::from(outcome.body)),
     }
-}
-
-/// A `PUT` whose body is about another row than its URL.
-fn plan_mismatch() -> Failure {
-    Failure::new(Kind::BadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
 }
