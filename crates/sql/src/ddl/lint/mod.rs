@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use sqlparser::tokenizer::Token;
 
 pub use rule::Rule;
-pub use script::{Part, is_without_transaction, parts};
+pub use script::{Part, is_without_transaction, parts, transaction_statements};
 
 use self::schema::{Place, Schema, TableName};
 use self::script::Line;
