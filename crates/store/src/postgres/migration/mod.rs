@@ -1,29 +1,47 @@
 //! Migrations on a PostgreSQL server: each file as it is, in one transaction unless it says otherwise, remembered beside it. However many nodes start at
 //! once, each file is applied once: they take turns at a lock.
+//!
+//! Behind a pooler one transaction is all that surely runs in one session: the turn ends with it, and so does what was set.
+
+mod account;
+mod refusal;
 
 use std::time::Duration;
 
-use base::{Clock, Failure, Kind};
+use base::Clock;
 use sql::ddl::Part;
-use wire::{Connection, Error};
+use wire::{Connection, Error, Event};
 
 use super::pool::random_share;
-use super::{Settings, failure};
-use crate::driver::{AppliedMigration, Migration, MigrationScript};
+use super::{Settings, failure, pooler};
+use crate::driver::{Migration, MigrationOutcome, MigrationScript};
 use crate::error::StoreError;
 
+pub(super) use account::applied;
+
+/// A turn that ends with the transaction. What decides whether a file was applied meanwhile has to see what others committed.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// The key of the lock that nodes take turns at: "pando" in ASCII.
-const LOCK: &str = "SELECT pg_advisory_lock(482805802095)";
-const UNLOCK: &str = "SELECT pg_advisory_unlock(482805802095)";
+const TURN: &str = "SELECT pg_try_advisory_xact_lock(482805802095)";
+/// A turn that ends with the session, and its end.
+const SESSION_TURN: &str = "SELECT pg_try_advisory_lock(482805802095)";
+const SESSION_TURN_ENDS: &str = "SELECT pg_advisory_unlock(482805802095)";
 
-/// Where it is remembered what was applied. Only the role that migrates needs to see it.
-const FOUND: &str = "CREATE SCHEMA IF NOT EXISTS pando;
-    CREATE TABLE IF NOT EXISTS pando.migrations (
-        version bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL
-    )";
+/// How long others are left alone before it is asked whose turn it is. A session that waited inside of the server would show it
+/// a transaction, for whose end `CREATE INDEX CONCURRENTLY` of the one whose turn it is waits.
+const TURN_PAUSE: Duration = Duration::from_millis(200);
 
-/// A migration takes as long as it takes, and so does whoever runs before this one.
-const PATIENT: &str = "SET statement_timeout = 0";
+/// A migration takes as long as it takes, and pauses between tries. What a role is bound to is meant for requests.
+const PATIENT: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0";
+const PATIENT_SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
+
+/// Takes back what a file has set: the account is kept by the role that logged in, and a pooler gives the session to others.
+const AS_BEFORE: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
+/// What is tried again begins here. The turn is kept meanwhile: if others took it, somebody would always wait for the lock.
+const MARK: &str = "SAVEPOINT pando_file";
+const BACK: &str = "ROLLBACK TO SAVEPOINT pando_file";
 
 /// How long a statement waits for a lock; in a transaction, to its end.
 const LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, $2::boolean)";
@@ -35,51 +53,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// PostgreSQL's code for a lock that was not to be had in time.
 const NO_LOCK: &str = "55P03";
 
-/// What was applied, oldest first; nothing where there is no table for it yet.
-pub(super) async fn applied(connection: &mut Connection) -> Result<Vec<AppliedMigration>, StoreError> {
-    let exists = connection.query("SELECT to_regclass('pando.migrations') IS NOT NULL", &[]).await;
-    let exists = exists.map_err(|error| unread(&error))?;
-    if exists.first().and_then(|row| row.get(0)) != Some("t") {
-        return Ok(Vec::new());
-    }
-    let text = "SELECT version, name, checksum, (extract(epoch FROM applied_at) * 1000000)::bigint
-                  FROM pando.migrations ORDER BY version";
-    let rows = connection.query(text, &[]).await.map_err(|error| unread(&error))?;
-    let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let read = rows.iter().map(|row| AppliedMigration {
-        version: number(row.get(0)),
-        name: row.get(1).unwrap_or_default().to_owned(),
-        checksum: row.get(2).unwrap_or_default().to_owned(),
-        applied_at: number(row.get(3)),
-    });
-    Ok(read.collect())
-}
-
-/// Only the role that migrates may see what was applied.
-fn unread(error: &Error) -> StoreError {
-    match error {
-        Error::Server(server) if server.code == "42501" => {
-            let message = "the role that logs in may not see which migrations were applied (pando.migrations)";
-            Failure::new(Kind::Forbidden, "42501", message).into()
-        }
-        other => failure::of_connection(other),
-    }
-}
-
 /// Applies a file, unless another node has done so meanwhile.
 pub(super) async fn apply(
     connection: &mut Connection,
     migration: &Migration,
     settings: &Settings,
     clock: &dyn Clock,
-) -> Result<(), StoreError> {
+) -> Result<MigrationOutcome, StoreError> {
     let MigrationScript::Native(text) = &migration.script else { return Err(StoreError::other_engine()) };
-    let mut work = Work { connection, migration, settings, clock };
-    work.batch(PATIENT).await?;
-    work.batch(LOCK).await?;
-    let outcome = work.in_turn(text).await;
-    // A lost connection has given the lock back by itself.
-    drop(work.connection.query(UNLOCK, &[]).await);
+    let mut work = Work { connection, migration, text: text.trim_start_matches('\u{feff}'), settings, clock };
+    if !sql::ddl::is_without_transaction(text) {
+        return work.whole().await;
+    }
+    if pooler::is_between(work.connection).await? {
+        return Err(work.refused(refusal::POOLED));
+    }
+    let outcome = work.by_statements().await;
+    // A lost connection has given its turn back by itself.
+    drop(work.connection.query(SESSION_TURN_ENDS, &[]).await);
     outcome
 }
 
@@ -87,76 +78,139 @@ pub(super) async fn apply(
 struct Work<'a> {
     connection: &'a mut Connection,
     migration: &'a Migration,
+    text: &'a str,
     settings: &'a Settings,
     clock: &'a dyn Clock,
 }
 
-impl Work<'_> {
-    async fn in_turn(&mut self, text: &str) -> Result<(), StoreError> {
-        self.batch(FOUND).await?;
-        let known = applied(self.connection).await?;
-        let Migration { version, checksum, .. } = self.migration;
-        if known.iter().any(|known| known.version == *version && known.checksum == *checksum) {
-            return Ok(());
-        }
-        if sql::ddl::is_without_transaction(text) {
-            self.one_by_one(text).await?;
-            return self.remember().await.map_err(|error| self.failed(&error, None));
-        }
-        for again in 1.. {
-            self.batch("BEGIN").await?;
-            let done = self.in_transaction(text).await;
-            let ended = self.connection.batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
-            match done.and(ended) {
-                Err(error) if self.is_tried_again(&error, again) => pause(again).await,
-                outcome => return outcome.map_err(|error| self.failed(&error, None)),
-            }
-        }
-        Ok(())
+/// What failed.
+enum Trouble<'a> {
+    /// The file, run as a whole: so many of its statements were done before.
+    File { error: Error, done: usize },
+    /// A statement of the file that ran by itself.
+    Statement { error: Error, part: Part<'a> },
+    /// What is said around the file.
+    Around(Error),
+    /// It cannot even be tried, or was lost.
+    Store(StoreError),
+}
+
+impl From<Error> for Trouble<'_> {
+    fn from(error: Error) -> Self {
+        Self::Around(error)
+    }
+}
+
+impl<'a> Work<'a> {
+    /// The file in one transaction.
+    async fn whole(&mut self) -> Result<MigrationOutcome, StoreError> {
+        let done = match self.begin_turn().await {
+            Ok(()) => self.in_transaction().await,
+            Err(error) => Err(error.into()),
+        };
+        let is_kept = matches!(done, Ok(MigrationOutcome::Applied));
+        let ended = self.connection.batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).await;
+        let done = done.and_then(|outcome| ended.map(|()| outcome).map_err(Trouble::from));
+        done.map_err(|trouble| self.failed(trouble))
     }
 
-    async fn in_transaction(&mut self, text: &str) -> Result<(), Error> {
+    /// Waits without a transaction for the turn, and begins one with it.
+    async fn begin_turn(&mut self) -> Result<(), Error> {
+        loop {
+            self.connection.batch(BEGIN).await?;
+            if is_true(&self.connection.query(TURN, &[]).await?) {
+                return Ok(());
+            }
+            self.connection.batch("ROLLBACK").await?;
+            tokio::time::sleep(random_share(TURN_PAUSE)).await;
+        }
+    }
+
+    async fn in_transaction(&mut self) -> Result<MigrationOutcome, Trouble<'a>> {
+        self.connection.batch(PATIENT).await?;
+        if self.is_present().await? {
+            return Ok(MigrationOutcome::Present);
+        }
         let bound = self.lock_timeout();
-        self.connection.query(LOCK_TIMEOUT, &[&bound, "true"]).await?;
-        self.connection.batch(text).await?;
-        self.remember().await
+        self.connection.batch(MARK).await?;
+        let mut again = 1;
+        loop {
+            self.connection.query(LOCK_TIMEOUT, &[&bound, "true"]).await?;
+            match self.run().await {
+                Err(Trouble::File { error, .. }) if self.is_tried_again(&error, again) => {
+                    self.connection.batch(BACK).await?;
+                    pause(again).await;
+                    again += 1;
+                }
+                Err(trouble) => return Err(trouble),
+                Ok(()) => break,
+            }
+        }
+        self.connection.batch(AS_BEFORE).await?;
+        self.connection.batch(PATIENT).await?;
+        self.remember().await?;
+        Ok(MigrationOutcome::Applied)
+    }
+
+    /// Runs the file at once, and counts what is done of it.
+    async fn run(&mut self) -> Result<(), Trouble<'a>> {
+        let mut flight = self.connection.flight();
+        flight.simple(self.text)?;
+        flight.send().await?;
+        let (mut done, mut failure) = (0, None);
+        loop {
+            match self.connection.next().await? {
+                Event::Complete { .. } => done += 1,
+                Event::Failed { error, .. } => failure = failure.or(Some(error)),
+                Event::Ready(_) => break,
+                Event::Row(_) | Event::Suspended { .. } => {}
+            }
+        }
+        failure.map_or(Ok(()), |error| Err(Trouble::File { error: Error::Server(error), done }))
     }
 
     /// Each statement on its own: those before one that fails stay.
-    async fn one_by_one(&mut self, text: &str) -> Result<(), StoreError> {
-        let migration = |error: sql::ddl::DdlError| StoreError::Migration {
-            name: self.migration.name.clone(),
-            problem: format!("{}:{}: {}", error.line, error.column, error.message),
-        };
-        for part in sql::ddl::parts(&self.migration.name, text).map_err(migration)? {
-            // What runs concurrently waits for those who were there before it, and holds up nobody meanwhile; cut off, it
-            // would leave half of itself behind.
-            let is_concurrent = part.text.to_ascii_uppercase().contains("CONCURRENTLY");
-            let bound = if is_concurrent { "0".to_owned() } else { self.lock_timeout() };
-            for again in 1.. {
-                let bounded = self.connection.query(LOCK_TIMEOUT, &[&bound, "false"]).await.map(drop);
-                let done = match bounded {
-                    Ok(()) => self.connection.batch(part.text).await,
-                    Err(error) => Err(error),
-                };
-                match done {
-                    Ok(()) => break,
-                    Err(error) if self.is_tried_again(&error, again) => pause(again).await,
-                    Err(error) => return Err(self.failed(&error, Some(&part))),
-                }
-            }
-        }
-        Ok(())
+    async fn by_statements(&mut self) -> Result<MigrationOutcome, StoreError> {
+        let done = self.one_by_one().await;
+        done.map_err(|trouble| self.failed(trouble))
     }
 
-    async fn remember(&mut self) -> Result<(), Error> {
-        let insert = "INSERT INTO pando.migrations (version, name, checksum, applied_at)
-                      VALUES ($1::bigint, $2, $3, to_timestamp($4::numeric / 1000000))";
-        let Migration { version, name, checksum, .. } = self.migration;
-        let (version, now) = (version.to_string(), self.clock.now().0.to_string());
-        self.connection.query(insert, &[&version, name, checksum, &now]).await?;
-        let channel = self.settings.channel.as_deref().unwrap_or("pgrst");
-        self.connection.query("SELECT pg_notify($1, 'reload schema')", &[channel]).await.map(drop)
+    async fn one_by_one(&mut self) -> Result<MigrationOutcome, Trouble<'a>> {
+        self.connection.batch(PATIENT_SESSION).await?;
+        while !is_true(&self.connection.query(SESSION_TURN, &[]).await?) {
+            tokio::time::sleep(random_share(TURN_PAUSE)).await;
+        }
+        if self.is_present().await? {
+            return Ok(MigrationOutcome::Present);
+        }
+        let parts = sql::ddl::parts(&self.migration.name, self.text).map_err(|error| {
+            let problem = format!("{}:{}: {}", error.line, error.column, error.message);
+            Trouble::Store(self.refused(&problem))
+        })?;
+        for part in parts {
+            self.one(part).await?;
+        }
+        self.connection.batch(AS_BEFORE).await?;
+        self.connection.batch(PATIENT_SESSION).await?;
+        self.remember().await?;
+        Ok(MigrationOutcome::Applied)
+    }
+
+    async fn one(&mut self, part: Part<'a>) -> Result<(), Trouble<'a>> {
+        // What runs concurrently waits for those who were there before it, and holds up nobody meanwhile; cut off, it
+        // would leave half of itself behind.
+        let is_concurrent = part.text.to_ascii_uppercase().contains("CONCURRENTLY");
+        let bound = if is_concurrent { "0".to_owned() } else { self.lock_timeout() };
+        let mut again = 1;
+        loop {
+            self.connection.query(LOCK_TIMEOUT, &[&bound, "false"]).await?;
+            match self.connection.batch(part.text).await {
+                Ok(()) => return Ok(()),
+                Err(error) if self.is_tried_again(&error, again) => pause(again).await,
+                Err(error) => return Err(Trouble::Statement { error, part }),
+            }
+            again += 1;
+        }
     }
 
     fn lock_timeout(&self) -> String {
@@ -167,49 +221,11 @@ impl Work<'_> {
         let is_no_lock = matches!(error, Error::Server(error) if error.code == NO_LOCK);
         is_no_lock && again < self.settings.migration_lock_attempts
     }
-
-    async fn batch(&mut self, text: &str) -> Result<(), StoreError> {
-        self.connection.batch(text).await.map_err(|error| self.failed(&error, None))
-    }
-
-    /// What failed, with its line in the file; `part` is the statement, where it ran on its own.
-    fn failed(&self, error: &Error, part: Option<&Part<'_>>) -> StoreError {
-        let problem = match error {
-            Error::Server(error) => {
-                let detail = error.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-                let hint = error.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                let line = self.line_of(error.position, part).map(|line| format!("line {line}: ")).unwrap_or_default();
-                let advice = match (error.code.as_str(), part) {
-                    (NO_LOCK, _) => LOCKED,
-                    ("25001", None) => NEEDS_NO_TRANSACTION,
-                    (_, Some(_)) => REMAINS,
-                    _ => "",
-                };
-                format!("{line}{}{detail}{hint} [{}]{advice}", error.message, error.code)
-            }
-            Error::Broken | Error::Closed | Error::Io(_) => return failure::of_connection(error),
-            other => other.to_string(),
-        };
-        StoreError::Migration { name: self.migration.name.clone(), problem }
-    }
-
-    /// The line of the file that a position, in characters from 1, is in.
-    fn line_of(&self, position: Option<u32>, part: Option<&Part<'_>>) -> Option<u64> {
-        let MigrationScript::Native(text) = &self.migration.script else { return None };
-        let (text, first) = part.map_or((text.as_str(), 1), |part| (part.text, part.line));
-        let Some(position) = position else { return part.map(|part| part.line) };
-        let before = text.chars().take(usize::try_from(position).ok()?.saturating_sub(1));
-        Some(first + before.filter(|character| *character == '\n').count() as u64)
-    }
 }
 
-const LOCKED: &str = "; somebody holds a lock on the table: end long transactions, or raise database.migration_lock_timeout_ms or \
-     database.migration_lock_attempts";
-const NEEDS_NO_TRANSACTION: &str =
-    "; give the statement a file of its own whose first line is `-- pando: no transaction`";
-const REMAINS: &str = "; the statements before it remain, since the file runs without a transaction: it is run from its \
-     beginning again, so write IF NOT EXISTS and IF EXISTS. A CREATE INDEX CONCURRENTLY that failed leaves an INVALID index: \
-     drop it first";
+fn is_true(rows: &[wire::TextRow]) -> bool {
+    rows.first().and_then(|row| row.get(0)) == Some("t")
+}
 
 /// Between one try and the next: `again` counts from 1.
 async fn pause(again: u32) {
