@@ -168,6 +168,7 @@ fn a_seed_that_failed_is_applied_when_it_is_corrected() {
     bench.write("0001_notes.sql", first);
     bench.refused(&["seed.sql: line 2: duplicate key"]);
     assert_eq!(bench.count("notes"), "0");
+    assert_eq!(bench.migrate_as("postgres", "status").1, "applied  0001_notes.sql\npending  seed.sql\n");
     bench.project.write("seed.sql", "insert into notes values (1);\ninsert into notes values (2);");
     // A later file does not change that it is owed.
     bench.write("0002_more.sql", "create table more (id integer);");

@@ -1,7 +1,6 @@
 //! `pando migrate`
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use store::Store;
@@ -9,7 +8,7 @@ use store::Store;
 use crate::cli::Migrate;
 use crate::command::check;
 use crate::configuration::{DatabaseAddress, Loaded, Prepared, Sources, load};
-use crate::database::{self, Applied, End, Standing};
+use crate::database::{self, Applied, End, Standing, read_seed};
 use crate::migrations;
 use crate::observer::Silent;
 use crate::outcome::CommandError;
@@ -31,7 +30,7 @@ pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Writ
     let is_missing = matches!(&prepared.database, DatabaseAddress::File(file) if !file.exists());
     if matches!(action, Migrate::Status) && is_missing {
         let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, ..Standing::default() };
-        return list(&standing, &prepared.migrations, style, out);
+        return list(&standing, &prepared, style, out);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -80,11 +79,12 @@ async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn 
 
 async fn status(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let standing = Standing::read(store, &prepared.migrations).await?;
-    list(&standing, &prepared.migrations, style, out)
+    list(&standing, prepared, style, out)
 }
 
 /// One line a file; then what is wrong with them, if anything is.
-fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(standing: &Standing, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let folder = &prepared.migrations;
     if standing.files.is_empty() && standing.applied.is_empty() {
         writeln!(out, "there are no migrations in {}; `pando migrate new NAME` makes one", folder.display())?;
     }
@@ -95,6 +95,11 @@ fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -
             Some(_) => style.bad("changed"),
         };
         writeln!(out, "{state}  {}", file.name)?;
+    }
+    if standing.owes_seed
+        && let Some(seed) = read_seed(prepared)?
+    {
+        writeln!(out, "{}  {}", style.warning("pending"), seed.name)?;
     }
     let newer = standing.newer();
     for done in newer {
