@@ -7,14 +7,14 @@ use std::time::Duration;
 use base::{Clock, SystemClock};
 use catalog::Snapshot;
 use sql::ddl::Script;
-use store::{AppliedMigration, Migration, MigrationScript, Observer, PostgresSettings, SqliteSettings, Store};
+use store::{
+    AppliedMigration, Migration, MigrationOutcome, MigrationScript, OWED_VERSION, Observer, PostgresSettings,
+    SEED_VERSION, SeedDebt, SqliteSettings, Store, StoreError,
+};
 
 use crate::configuration::{self, Config, DatabaseAddress, Loaded, Prepared, Sources};
-use crate::migrations::{MigrationError, MigrationFile, pending, read_folder};
+use crate::migrations::{MigrationError, MigrationFile, newer, pending, read_folder};
 use crate::outcome::CommandError;
-
-/// The number under which the seed is remembered. Migration files begin at 1.
-const SEED_VERSION: i64 = 0;
 
 /// Reads the configuration; where it is PostgREST's, also what the database itself has to say about it (`db-config`).
 pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
@@ -45,7 +45,7 @@ pub async fn open(
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| {
-            CommandError::Database(store::StoreError::Unusable {
+            CommandError::Database(StoreError::Unusable {
                 path: folder.to_path_buf(),
                 problem: format!("the folder cannot be made: {error}"),
                 advice: "check database.url and the rights of this user",
@@ -111,82 +111,131 @@ async fn open_server(
 }
 
 /// What the schema is, compared to the files.
+#[derive(Default)]
 pub struct Standing {
     /// The files, in the order of their numbers.
     pub files: Vec<MigrationFile>,
     /// What was applied, oldest first, without the seed.
     pub applied: Vec<AppliedMigration>,
+    /// Whether the seed is still to be applied.
+    pub owes_seed: bool,
 }
 
 impl Standing {
     /// Reads the files and asks the database.
     pub async fn read(store: &dyn Store, folder: &Path) -> Result<Self, MigrationError> {
         let files = read_folder(folder)?;
-        let mut applied = store.applied_migrations().await.map_err(MigrationError::Failed)?;
-        applied.retain(|migration| migration.version != SEED_VERSION);
+        let mut applied = match store.applied_migrations().await {
+            // Who has nothing to apply need not be let see it.
+            Err(StoreError::Refused(_)) if files.is_empty() => Vec::new(),
+            applied => applied.map_err(MigrationError::Failed)?,
+        };
+        let owes_seed = applied.iter().any(|migration| migration.version == OWED_VERSION);
+        applied.retain(|migration| migration.version > SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
-        Ok(Self { files, applied })
+        Ok(Self { files, applied, owes_seed })
     }
 
     /// What is still to be applied, in order.
     pub fn pending(&self, folder: &Path) -> Result<&[MigrationFile], MigrationError> {
         pending(&self.files, &self.applied, folder)
     }
+
+    /// What a newer release has applied, whose files are not here.
+    pub fn newer(&self) -> &[AppliedMigration] {
+        newer(&self.files, &self.applied)
+    }
 }
 
-/// Something that was applied, for the log and the terminal.
+/// Something that was to be applied, for the log and the terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The file's name.
     pub name: String,
     /// Whether it is the seed.
     pub is_seed: bool,
+    /// What became of it.
+    pub end: End,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// Applies what is pending, and the seed after the first migrations of a new database.
-///
-/// Everything is translated before anything is applied: a file that cannot be applied stops all of them.
-pub async fn migrate(store: &dyn Store, prepared: &Prepared) -> Result<Vec<Applied>, MigrationError> {
-    let mut applied = Vec::new();
-    migrate_step_by_step(store, prepared, &mut |step| applied.push(step)).await?;
-    Ok(applied)
+/// What became of a file that was to be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was applied here.
+    Applied,
+    /// Another node was faster.
+    Present,
+    /// A seed was left out, since the database was not new.
+    Skipped,
 }
 
-/// The same, and tells of each step when it is done: those before one that fails stay.
-pub async fn migrate_step_by_step(
+/// Applies what is pending, and the seed after the first migrations of a new database.
+///
+/// Everything is translated before anything is applied: a file that cannot be applied stops all of them. It tells of each
+/// step when it is done: those before one that fails stay. Gives how the schema stood before.
+pub async fn migrate(
     store: &dyn Store,
     prepared: &Prepared,
     tell: &mut (dyn FnMut(Applied) + Send),
-) -> Result<(), MigrationError> {
-    let folder = &prepared.migrations;
-    let standing = Standing::read(store, folder).await?;
-    let waiting = standing.pending(folder)?;
-    let is_new = standing.applied.is_empty();
-    let mut steps = Vec::new();
-    let is_native = store.catalog().is_native();
-    let mut snapshot = if is_new { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
-    let mut read = |file: &MigrationFile, shown: &str| -> Result<Migration, MigrationError> {
-        if is_native {
-            return Ok(prepared_as(file, MigrationScript::Native(file.text.clone())));
+) -> Result<Standing, MigrationError> {
+    let standing = Standing::read(store, &prepared.migrations).await?;
+    let mut steps = Steps::of(&standing, store, prepared)?;
+    let seed = steps.seed.take();
+    for migration in steps.migrations {
+        apply(store, migration, tell).await?;
+    }
+    if let Some(seed) = seed {
+        // Whether a database is new is decided with its first migration, by the node that applies it.
+        let known = store.applied_migrations().await.map_err(MigrationError::Failed)?;
+        let is = |version: i64| known.iter().any(|migration| migration.version == version);
+        if is(OWED_VERSION) {
+            apply(store, seed, tell).await?;
+        } else if !is(SEED_VERSION) {
+            tell(Applied { name: seed.name, is_seed: true, end: End::Skipped, duration: Duration::ZERO });
         }
-        let script = translate(file, shown, &snapshot)?;
-        snapshot = script.snapshot.clone();
-        Ok(prepared_as(file, MigrationScript::Translated(Box::new(script))))
-    };
-    for file in waiting {
-        let shown = folder.join(&file.name).display().to_string();
-        steps.push(read(file, &shown)?);
     }
-    if is_new
-        && !steps.is_empty()
-        && let Some(seed) = read_seed(prepared)?
-    {
+    Ok(standing)
+}
+
+/// What is to be applied.
+struct Steps {
+    migrations: Vec<Migration>,
+    seed: Option<Migration>,
+}
+
+impl Steps {
+    fn of(standing: &Standing, store: &dyn Store, prepared: &Prepared) -> Result<Self, MigrationError> {
+        let folder = &prepared.migrations;
+        let waiting = standing.pending(folder)?;
+        let is_first = standing.applied.is_empty();
+        let is_native = store.catalog().is_native();
+        let mut snapshot = if is_first { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
+        let mut read = |file: &MigrationFile, shown: &str| -> Result<Migration, MigrationError> {
+            if is_native {
+                if let Some(error) = sql::ddl::transaction_statements(shown, &file.text).into_iter().next() {
+                    return Err(MigrationError::Refused(error));
+                }
+                return Ok(prepared_as(file, MigrationScript::Native(file.text.clone())));
+            }
+            let script = translate(file, shown, &snapshot)?;
+            snapshot = script.snapshot.clone();
+            Ok(prepared_as(file, MigrationScript::Translated(Box::new(script))))
+        };
+        let mut migrations = Vec::new();
+        for file in waiting {
+            migrations.push(read(file, &folder.join(&file.name).display().to_string())?);
+        }
+        let is_due = standing.owes_seed || (is_first && !migrations.is_empty());
+        let seed = if is_due { read_seed(prepared)? } else { None };
         let shown = prepared.seed.as_deref().unwrap_or(Path::new("seed")).display().to_string();
-        steps.push(read(&seed, &shown)?);
+        let seed = seed.map(|seed| read(&seed, &shown)).transpose()?;
+        if let (true, Some(first), Some(seed)) = (is_first, migrations.first_mut(), &seed) {
+            first.owes = Some(SeedDebt { name: seed.name.clone(), schemas: prepared.schemas.clone() });
+        }
+        Ok(Self { migrations, seed })
     }
-    apply(store, steps, tell).await
 }
 
 /// What the migration files declare, all of them, applied or not. Touches no database.
@@ -206,17 +255,18 @@ pub fn translated(folder: &Path, files: &[MigrationFile]) -> Result<Snapshot, Mi
 
 async fn apply(
     store: &dyn Store,
-    steps: Vec<Migration>,
+    migration: Migration,
     tell: &mut (dyn FnMut(Applied) + Send),
 ) -> Result<(), MigrationError> {
     let clock = SystemClock;
-    for migration in steps {
-        let started = clock.monotonic();
-        let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
-        store.apply_migration(migration).await.map_err(MigrationError::Failed)?;
-        let duration = clock.monotonic().saturating_duration_since(started);
-        tell(Applied { name, is_seed, duration });
-    }
+    let started = clock.monotonic();
+    let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
+    let end = match store.apply_migration(migration).await.map_err(MigrationError::Failed)? {
+        MigrationOutcome::Applied => End::Applied,
+        MigrationOutcome::Present => End::Present,
+    };
+    let duration = clock.monotonic().saturating_duration_since(started);
+    tell(Applied { name, is_seed, end, duration });
     Ok(())
 }
 
@@ -225,7 +275,7 @@ fn translate(file: &MigrationFile, shown: &str, before: &Snapshot) -> Result<Scr
 }
 
 fn prepared_as(file: &MigrationFile, script: MigrationScript) -> Migration {
-    Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script }
+    Migration { version: file.version, name: file.name.clone(), checksum: file.checksum.clone(), script, owes: None }
 }
 
 /// The seed, if the configuration names one that is there.

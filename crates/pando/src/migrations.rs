@@ -133,13 +133,23 @@ pub fn read_folder(folder: &Path) -> Result<Vec<MigrationFile>, MigrationError> 
     Ok(files)
 }
 
-/// What is still to be applied, after checking that what was applied is still there as it was.
+/// What was applied and is newer than the newest file: a newer release did so, and this one is rolled back to or not replaced
+/// yet. Without any file that cannot be told from a folder that is not there.
+pub fn newer<'a>(files: &[MigrationFile], applied: &'a [AppliedMigration]) -> &'a [AppliedMigration] {
+    let Some(newest) = files.last() else { return &[] };
+    let known = applied.iter().take_while(|done| done.version <= newest.version).count();
+    applied.get(known..).unwrap_or_default()
+}
+
+/// What is still to be applied, after checking that what was applied is still there as it was. [`newer`] migrations are of
+/// another release.
 pub fn pending<'a>(
     files: &'a [MigrationFile],
     applied: &[AppliedMigration],
     folder: &Path,
 ) -> Result<&'a [MigrationFile], MigrationError> {
-    for (position, done) in applied.iter().enumerate() {
+    let own = applied.len() - newer(files, applied).len();
+    for (position, done) in applied.iter().take(own).enumerate() {
         let Some(file) = files.iter().find(|file| file.version == done.version) else {
             return Err(MigrationError::Missing { name: done.name.clone(), folder: folder.to_path_buf() });
         };
@@ -154,7 +164,12 @@ pub fn pending<'a>(
             return Err(MigrationError::OutOfOrder { name: other.name.clone(), applied: done.name.clone() });
         }
     }
-    Ok(files.get(applied.len()..).unwrap_or_default())
+    match (files.get(own..).unwrap_or_default(), applied.get(own)) {
+        ([other, ..], Some(done)) => {
+            Err(MigrationError::OutOfOrder { name: other.name.clone(), applied: done.name.clone() })
+        }
+        (pending, _) => Ok(pending),
+    }
 }
 
 /// Makes an empty migration with the next number and gives its path.
@@ -215,6 +230,12 @@ mod tests {
         assert!(names(&[applied(1, "a"), applied(3, "d")]).starts_with("0003_x.sql was applied and is missing"));
         let late = names(&[applied(1, "a"), applied(5, "c")]);
         assert!(late.starts_with("0002_x.sql is new and has a lower number than 0005_x.sql"), "{late}");
+        // A newer release was here.
+        assert_eq!(names(&[applied(1, "a"), applied(2, "b"), applied(5, "c"), applied(6, "d"), applied(7, "e")]), "");
+        let late = names(&[applied(1, "a"), applied(2, "b"), applied(6, "d")]);
+        assert!(late.starts_with("0005_x.sql is new and has a lower number than 0006_x.sql"), "{late}");
+        let none = pending(&[], &[applied(1, "a")], folder).map_err(|error| error.to_string());
+        assert!(none.is_err_and(|error| error.starts_with("0001_x.sql was applied and is missing")));
     }
 
     #[test]

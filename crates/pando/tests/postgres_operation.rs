@@ -191,6 +191,101 @@ fn bootstrap_refuses_what_it_cannot_do() {
     assert_eq!(kept, "t\n");
 }
 
+/// Whoever may create in a database lays out beforehand what bootstrap, as a superuser, would bind to every change of the schema.
+#[test]
+fn bootstrap_trusts_nothing_that_others_own() {
+    let Some(postgres) = is_missing("bootstrap_trusts_nothing_that_others_own", Postgres::start()) else { return };
+    postgres.run("create role plain login; create database bait owner plain");
+    let at = |user: &str| {
+        format!("host={} port={} user={user} dbname=bait", postgres.socket_folder().display(), postgres.port())
+    };
+    let in_bait = |user: &str, script: &str| postgres.run(&format!("\\connect \"{}\"\n{script}", at(user)));
+    let trap = "create schema pando_watch;
+         create function pando_watch.pgrst_ddl_watch() returns event_trigger language plpgsql as $$
+           begin if current_setting('is_superuser') = 'on' then execute 'alter role plain superuser'; end if; end $$;
+         create schema auth;
+         create schema traps;
+         create function traps.equal(name, name) returns boolean language plpgsql as $$
+           begin if current_setting('is_superuser') = 'on' then execute 'alter role plain superuser'; end if; return $1 operator(pg_catalog.=) $2; end $$;
+         create operator traps.= (function = traps.equal, leftarg = name, rightarg = name);
+         alter database bait set search_path = traps, pg_catalog, public;";
+    in_bait("plain", trap);
+    let (project, owner) = (Project::new(CONFIGURATION), at("postgres"));
+    let (code, told) = pando(&project, &["bootstrap", "--url", &owner]);
+    assert_eq!(code, 0, "{told}");
+    for expected in [
+        "differs  schema auth: it belongs to plain, who could change what policies are told; it was left alone",
+        "differs  event trigger pgrst_ddl_watch: schema pando_watch belongs to plain",
+        "differs  event trigger pgrst_drop_watch: schema pando_watch belongs to plain",
+    ] {
+        assert!(told.contains(expected), "{expected} in\n{told}");
+    }
+    assert!(!told.contains("auth.uid()"), "{told}");
+    in_bait("postgres", "set search_path = pg_catalog; create table public.any (id integer);");
+    let is_superuser = || postgres.run("select rolsuper from pg_roles where rolname = 'plain'");
+    assert_eq!(is_superuser(), "f\n");
+    assert_eq!(in_bait("postgres", "select count(*) from pg_event_trigger"), "0\n");
+
+    // The schema is a superuser's, and a function in it is not, or is another one.
+    in_bait(
+        "postgres",
+        "set search_path = pg_catalog; alter schema pando_watch owner to postgres; alter schema auth owner to postgres;
+         create function pando_watch.pgrst_drop_watch() returns event_trigger language plpgsql as $$ begin end $$;",
+    );
+    let (code, told) = pando(&project, &["bootstrap", "--url", &owner]);
+    assert_eq!(code, 0, "{told}");
+    for expected in [
+        "added    function auth.uid()",
+        "differs  event trigger pgrst_ddl_watch: function pando_watch.pgrst_ddl_watch() belongs to plain",
+        "differs  event trigger pgrst_drop_watch: function pando_watch.pgrst_drop_watch() is another one",
+    ] {
+        assert!(told.contains(expected), "{expected} in\n{told}");
+    }
+    // Bound by somebody else's hand, it is told.
+    in_bait(
+        "postgres",
+        "set search_path = pg_catalog; drop function pando_watch.pgrst_drop_watch();
+         create event trigger pgrst_ddl_watch on ddl_command_end execute function pando_watch.pgrst_ddl_watch();
+         alter event trigger pgrst_ddl_watch disable;",
+    );
+    let (_, told) = pando(&project, &["bootstrap", "--url", &owner]);
+    assert!(told.contains("differs  event trigger pgrst_ddl_watch: its function belongs to plain"), "{told}");
+    assert!(told.contains("added    event trigger pgrst_drop_watch"), "{told}");
+    in_bait("postgres", "drop table public.any");
+    assert_eq!(is_superuser(), "f\n");
+}
+
+/// The triggers speak on the channel that Pando listens to.
+#[test]
+fn bootstrap_notifies_on_the_configured_channel() {
+    let Some(postgres) = is_missing("bootstrap_notifies_on_the_configured_channel", Postgres::start()) else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let channel = "database.channel=Wake \"it's\" $$up";
+    let bootstrap = |more: &[&str]| pando(&project, &[&["bootstrap", "--url", &owner], more].concat());
+    let (code, told) = bootstrap(&["--set", channel]);
+    assert_eq!(code, 0, "{told}");
+    assert!(bootstrap(&["--set", channel]).1.contains("nothing was added"));
+    let server = launch(&owner).set("database.channel", "Wake \"it's\" $$up").start(&project);
+    postgres.run("create table later (id integer); grant select on later to anon;");
+    becomes(&server, "/later", 200);
+    postgres.run("drop table later;");
+    becomes(&server, "/later", 404);
+    let (_, told) = bootstrap(&[]);
+    assert!(told.contains("differs  event trigger pgrst_ddl_watch: its function does not notify pgrst"), "{told}");
+}
+
+#[test]
+fn bootstrap_wants_a_name_that_a_role_can_have() {
+    let project = Project::new(CONFIGURATION);
+    let long = "x".repeat(64);
+    for name in ["", &long] {
+        let (code, told) =
+            pando(&project, &["bootstrap", "--url", "postgres://nobody@127.0.0.1:1/x", "--authenticator", name]);
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains("--authenticator: a role has a name of 1 to 63 bytes"), "{told}");
+    }
+}
+
 fn launch(url: &str) -> Launch {
     Launch::new(BINARY).variable("PANDO_DATABASE_URL", url).set("log.requests", "failed")
 }

@@ -155,3 +155,62 @@ fn prepared_statements_behind_a_pooler_are_refused_at_the_start() {
     }
     assert_ne!(refused.code, 0);
 }
+
+/// Nodes that migrate through a pooler take turns, and leave its sessions as they were.
+#[test]
+fn migrations_behind_a_pooler_run_once_and_leave_nothing_behind() {
+    const TEST: &str = "migrations_behind_a_pooler_run_once_and_leave_nothing_behind";
+    let Some((postgres, pooler)) = database(TEST) else { return };
+    postgres.run("create role owner login superuser; alter role owner set statement_timeout = '20s';");
+    let pooler_of_owner = Pooler::start(&postgres, &["owner"], &["default_pool_size = 3"]).unwrap();
+    let project = Project::new("[api]\nschemas = [\"public\"]\n");
+    let url = format!(
+        "database.url=postgres://owner@/postgres?host={}&port={}",
+        pooler_of_owner.socket_folder().display(),
+        pooler_of_owner.port()
+    );
+    drop(pooler);
+    for number in 1..=5 {
+        let text = format!(
+            "set statement_timeout = 0; set search_path = pg_catalog; create table public.m{number} (id integer); select pg_sleep(0.3);"
+        );
+        project.write(&format!("migrations/000{number}_m.sql"), text);
+    }
+    let fitting = ["--set", "database.prepared_statements=0", "--set", "database.channel="];
+    let up = || {
+        let (code, output, error) = project.run(BINARY, &[&["migrate", "up", "--set", &url][..], &fitting].concat());
+        (code, output + &error)
+    };
+    thread::scope(|scope| {
+        let nodes: Vec<_> = (0..4).map(|_| scope.spawn(up)).collect();
+        for node in nodes {
+            let (code, told) = node.join().unwrap();
+            assert_eq!(code, 0, "{told}");
+        }
+    });
+    assert_eq!(postgres.run("select count(*) from pando.migrations"), "5\n");
+    assert_eq!(postgres.run("select count(*) from pg_locks where locktype = 'advisory'"), "0\n");
+    // Every session of the pooler, one after another while the others are taken.
+    let through = |script: &str| {
+        let place = pooler_of_owner.socket_folder().display();
+        let port = pooler_of_owner.port();
+        postgres.run(&format!("\\connect \"host={place} port={port} user=owner dbname=postgres\"\n{script}"))
+    };
+    thread::scope(|scope| {
+        let sessions: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    through("begin; select current_setting('statement_timeout'), current_setting('search_path'); select pg_sleep(1); commit;")
+                })
+            })
+            .collect();
+        for session in sessions {
+            let told = session.join().unwrap();
+            assert!(told.contains("20s|\"$user\", public"), "{told}");
+        }
+    });
+    project.write("migrations/0006_m.sql", "-- pando: no transaction\nselect 1;");
+    let (code, told) = up();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("0006_m.sql: a pooler") && told.contains("leads to the server itself"), "{told}");
+}

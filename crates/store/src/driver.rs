@@ -42,12 +42,13 @@ pub trait Store: Send + Sync + 'static {
     /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
 
-    /// The migrations that were applied, oldest first.
+    /// The migrations that were applied, oldest first; with [`SEED_VERSION`] the seed, and with [`OWED_VERSION`] one that is
+    /// still to be applied.
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>>;
 
     /// Applies a migration in one transaction, with the catalog that it leads to; afterwards [`Store::catalog`] gives
-    /// that. Nothing of one that fails remains.
-    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// that. Nothing of one that fails remains. One that another node has applied meanwhile is not applied again.
+    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
 
     /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
     /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.
@@ -188,6 +189,33 @@ pub struct Migration {
     pub checksum: String,
     /// What is done.
     pub script: MigrationScript,
+    /// The seed that a new database is owed from its first migration on, until it is applied.
+    pub owes: Option<SeedDebt>,
+}
+
+/// The number under which the seed is remembered. Migration files begin at 1.
+pub const SEED_VERSION: i64 = 0;
+
+/// The number under which it is remembered that the seed is still to be applied.
+pub const OWED_VERSION: i64 = -1;
+
+/// A seed that is to be applied after the first migrations, if the database is new.
+#[derive(Debug, Clone)]
+pub struct SeedDebt {
+    /// The file's name.
+    pub name: String,
+    /// A server's database is new when nothing but what extensions brought is in these schemas; a file when no migration was
+    /// applied to it.
+    pub schemas: Vec<String>,
+}
+
+/// What became of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationOutcome {
+    /// It was applied.
+    Applied,
+    /// It had been applied already, by another node.
+    Present,
 }
 
 /// What a migration does.

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationScript,
-    Observer, Operation, Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
+    AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
+    MigrationScript, OWED_VERSION, Observer, Operation, Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,
+    RequestFacts, SEED_VERSION, SeedDebt, Store,
 };
 pub use error::StoreError;
 pub use position::{PositionKey, PositionToken};

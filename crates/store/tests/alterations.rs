@@ -31,7 +31,7 @@ insert into parts values (1, 1, 'p'), (2, 7, 'q');
 async fn altered(text: &str) -> (Fixture, Result<(), StoreError>) {
     let fixture = Fixture::with(SCHEMA).await;
     let change = migration(2, text, &*fixture.store);
-    let outcome = fixture.store.apply_migration(change).await;
+    let outcome = fixture.store.apply_migration(change).await.map(drop);
     (fixture, outcome)
 }
 
@@ -144,6 +144,7 @@ async fn rows_that_do_not_fit_refuse_the_change() {
             name: "m".to_owned(),
             checksum: "2".to_owned(),
             script: store::MigrationScript::Translated(Box::new(script)),
+            owes: None,
         };
         let error = fixture.store.apply_migration(change).await.expect_err(text).to_string();
         assert!(error.contains(message), "{text}: {error}");

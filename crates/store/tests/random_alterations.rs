@@ -275,8 +275,9 @@ impl<'a> Run<'a> {
             name: format!("{version}.sql"),
             checksum: version.to_string(),
             script: store::MigrationScript::Translated(Box::new(script)),
+            owes: None,
         };
-        store.apply_migration(migration).await.map_err(|error| error.to_string())
+        store.apply_migration(migration).await.map(drop).map_err(|error| error.to_string())
     }
 
     async fn rows(&self, relation: &str, is_service: bool) -> Vec<String> {

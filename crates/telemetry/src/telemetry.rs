@@ -212,7 +212,9 @@ mod tests {
         telemetry.report(&Stopped { in_flight: 0, duration });
         telemetry.report(&TracesNotExported { spans: 3, error: "refused".to_owned() });
         telemetry.report(&MigrationApplied { file: "0001_init.sql", duration });
+        telemetry.report(&MigrationPresent { file: "0001_init.sql" });
         telemetry.report(&SeedApplied { file: "seed.sql", duration });
+        telemetry.report(&SeedSkipped { file: "seed.sql" });
         telemetry.report(&MigrationRefused { error: "migrations/0002_x.sql:1:1: no such type" });
         telemetry.report(&ConfigurationChanged);
         telemetry.report(&ConfigurationKept);

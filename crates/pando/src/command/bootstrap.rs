@@ -15,6 +15,12 @@ use crate::terminal::Style;
 /// The longest password.
 const PASSWORD: Limit = Limit::new("bytes of a password", 1_024);
 
+/// The longest name of a role: PostgreSQL cuts off what is longer.
+const NAME: Limit = Limit::new("bytes of a role's name", 63);
+
+/// The channel of the event triggers where the configuration says that nothing is listened to: PostgREST's.
+const CHANNEL: &str = "pgrst";
+
 /// Adds what is missing, or prints it.
 pub fn run(asked: &Bootstrap, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
@@ -26,12 +32,20 @@ pub fn run(asked: &Bootstrap, sources: &Sources, style: Style, out: &mut dyn Wri
                 .to_owned(),
         ));
     };
+    if let Some(name) = &asked.authenticator
+        && (name.is_empty() || name.contains('\0') || NAME.is_exceeded_by(name.len() as u64))
+    {
+        return Err(CommandError::Failed(format!("--authenticator: a role has a name of 1 to {} bytes", NAME.value)));
+    }
     let password = asked.password_file.as_deref().map(read_password).transpose()?;
     let authenticator = asked.authenticator.clone().map(|name| Authenticator { name, password });
     let settings = BootstrapSettings {
         url: url.clone(),
         environment: prepared.libpq.clone(),
         schemas: loaded.config.api.schemas.clone(),
+        channel: Some(loaded.config.database.channel.clone())
+            .filter(|channel| !channel.is_empty())
+            .unwrap_or_else(|| CHANNEL.to_owned()),
         authenticator,
         opens_new_objects: asked.open_new_objects,
         is_dry_run: asked.dry_run,

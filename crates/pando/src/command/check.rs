@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde::Serialize;
-use sql::ddl::{Effect, Finding, StatementReading};
+use sql::ddl::{DdlError, Effect, Finding, StatementReading};
 
 use crate::configuration::{DatabaseAddress, Prepared};
 use crate::database::read_seed;
@@ -13,6 +13,8 @@ use crate::terminal::Style;
 
 /// What PostgreSQL does with a statement: it is PostgreSQL's own.
 const AS_WRITTEN: &str = "as written";
+/// But not with one that begins or ends a transaction.
+const REFUSED: &str = "refused";
 
 /// What is told, as JSON.
 #[derive(Debug, Serialize)]
@@ -20,6 +22,9 @@ struct Report {
     statements: Vec<Line>,
     warnings: Vec<Warning>,
     counts: Counts,
+    /// What is done on no engine.
+    #[serde(skip)]
+    transactions: Vec<DdlError>,
 }
 
 /// What would hurt a database in use.
@@ -96,6 +101,9 @@ pub fn run(
     if refused > 0 && is_embedded(prepared) {
         return Err(MigrationError::RefusedStatements { count: refused, total }.into());
     }
+    if let Some(error) = report.transactions.into_iter().next() {
+        return Err(MigrationError::Refused(error).into());
+    }
     if warnings > 0 && is_strict {
         return Err(MigrationError::Warned { count: warnings }.into());
     }
@@ -110,7 +118,8 @@ impl Report {
     fn of(prepared: &Prepared) -> Result<Self, MigrationError> {
         let folder = &prepared.migrations;
         let mut snapshot = sql::ddl::prelude();
-        let mut report = Self { statements: Vec::new(), warnings: Vec::new(), counts: Counts::default() };
+        let mut report =
+            Self { statements: Vec::new(), warnings: Vec::new(), counts: Counts::default(), transactions: Vec::new() };
         let mut files: Vec<(String, String)> = read_folder(folder)?
             .into_iter()
             .map(|file| (folder.join(&file.name).display().to_string(), file.text))
@@ -123,6 +132,7 @@ impl Report {
             files.push((path.display().to_string(), seed.text));
         }
         for (shown, text) in files {
+            report.transactions.extend(sql::ddl::transaction_statements(&shown, &text));
             let reading = sql::ddl::read(&shown, &text, &snapshot);
             snapshot = reading.snapshot;
             reading.statements.into_iter().for_each(|statement| report.add(&shown, statement));
@@ -134,7 +144,9 @@ impl Report {
         let StatementReading { line, column, construct, effect } = statement;
         let sqlite = Embedded::from(effect);
         self.counts.add(&sqlite);
-        self.statements.push(Line { file: file.to_owned(), line, column, construct, postgresql: AS_WRITTEN, sqlite });
+        let is_it = |error: &DdlError| error.file == file && (error.line, error.column) == (line, column);
+        let postgresql = if self.transactions.iter().any(is_it) { REFUSED } else { AS_WRITTEN };
+        self.statements.push(Line { file: file.to_owned(), line, column, construct, postgresql, sqlite });
     }
 
     fn print(&self, style: Style, out: &mut dyn Write) -> std::io::Result<()> {

@@ -1,7 +1,6 @@
 //! `pando migrate`
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use store::Store;
@@ -9,7 +8,7 @@ use store::Store;
 use crate::cli::Migrate;
 use crate::command::check;
 use crate::configuration::{DatabaseAddress, Loaded, Prepared, Sources, load};
-use crate::database::{self, Standing};
+use crate::database::{self, Applied, End, Standing, read_seed};
 use crate::migrations;
 use crate::observer::Silent;
 use crate::outcome::CommandError;
@@ -30,8 +29,8 @@ pub fn run(action: &Migrate, sources: &Sources, style: Style, out: &mut dyn Writ
     // Asking for the state of a database that is not there does not make one.
     let is_missing = matches!(&prepared.database, DatabaseAddress::File(file) if !file.exists());
     if matches!(action, Migrate::Status) && is_missing {
-        let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, applied: Vec::new() };
-        return list(&standing, &prepared.migrations, style, out);
+        let standing = Standing { files: migrations::read_folder(&prepared.migrations)?, ..Standing::default() };
+        return list(&standing, &prepared, style, out);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,12 +56,22 @@ async fn with_database(
 }
 
 async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let applied = database::migrate(store, prepared).await?;
-    for step in &applied {
-        let milliseconds = step.duration.as_millis();
-        writeln!(out, "{} {} in {milliseconds} ms", style.good("applied"), step.name)?;
+    let mut steps = Vec::new();
+    let outcome = database::migrate(store, prepared, &mut |step| steps.push(step)).await;
+    // What was applied before one that fails stays, and is told.
+    for step in &steps {
+        let Applied { name, end, duration, .. } = step;
+        match end {
+            End::Applied => writeln!(out, "{} {name} in {} ms", style.good("applied"), duration.as_millis())?,
+            End::Present => writeln!(out, "{} {name}: applied by another node", style.good("present"))?,
+            End::Skipped => writeln!(out, "{} {name}: the database was not new", style.warning("skipped"))?,
+        }
     }
-    if applied.is_empty() {
+    let standing = outcome?;
+    for done in standing.newer() {
+        writeln!(out, "{}   {}: applied by a newer release than these files", style.warning("newer"), done.name)?;
+    }
+    if steps.is_empty() {
         writeln!(out, "nothing to do: {} is up to date", prepared.database)?;
     }
     Ok(())
@@ -70,11 +79,12 @@ async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn 
 
 async fn status(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let standing = Standing::read(store, &prepared.migrations).await?;
-    list(&standing, &prepared.migrations, style, out)
+    list(&standing, prepared, style, out)
 }
 
 /// One line a file; then what is wrong with them, if anything is.
-fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(standing: &Standing, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
+    let folder = &prepared.migrations;
     if standing.files.is_empty() && standing.applied.is_empty() {
         writeln!(out, "there are no migrations in {}; `pando migrate new NAME` makes one", folder.display())?;
     }
@@ -86,7 +96,16 @@ fn list(standing: &Standing, folder: &Path, style: Style, out: &mut dyn Write) -
         };
         writeln!(out, "{state}  {}", file.name)?;
     }
-    for done in &standing.applied {
+    if standing.owes_seed
+        && let Some(seed) = read_seed(prepared)?
+    {
+        writeln!(out, "{}  {}", style.warning("pending"), seed.name)?;
+    }
+    let newer = standing.newer();
+    for done in newer {
+        writeln!(out, "{}    {}: applied by a newer release than these files", style.warning("newer"), done.name)?;
+    }
+    for done in standing.applied.iter().take(standing.applied.len() - newer.len()) {
         if !standing.files.iter().any(|file| file.version == done.version) {
             writeln!(out, "{}  {}", style.bad("missing"), done.name)?;
         }

@@ -5,17 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Observer, Store, StoreError};
-use telemetry::{Advice, DatabaseUnavailable, MigrationApplied, ReadinessChanged, SeedApplied, Telemetry};
+use telemetry::{
+    Advice, DatabaseUnavailable, MigrationApplied, MigrationPresent, ReadinessChanged, SeedApplied, SeedSkipped,
+    Telemetry,
+};
 use tokio::sync::Notify;
 
 use super::watch;
 use crate::configuration::{Config, Prepared};
-use crate::database::{self, Applied, Standing};
+use crate::database::{self, Applied, End, Standing};
 use crate::migrations::MigrationError;
 use crate::outcome::CommandError;
 
 /// Why `/ready` says no before the database was there for the first time.
 pub const NOT_YET: &str = "the database was not reached yet";
+
+const PENDING: &str = "Migrations are pending and are not applied at start; `pando migrate up` applies them";
+const NEWER: &str = "Migrations were applied that are newer than the newest file here: a newer release has been at work, and its \
+     schema is served; `pando migrate status` lists them";
+const UNSEEN: &str = "The role that logs in may not see which migrations were applied (pando.migrations), so nobody knows here \
+     whether some are pending; `pando migrate status` as the owner of the schema tells";
 
 /// The first wait for a server that does not answer, doubled up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -76,33 +85,49 @@ impl Opening<'_> {
             let mut applied = Vec::new();
             let mut tell = |step: Applied| {
                 tell_applied(self.telemetry, &step);
-                applied.push(step);
+                if step.end == End::Applied {
+                    applied.push(step);
+                }
             };
-            database::migrate_step_by_step(store, self.prepared, &mut tell).await?;
+            let standing = database::migrate(store, self.prepared, &mut tell).await?;
+            self.tell_newer(&standing);
             return Ok(applied);
         }
         let folder = &self.prepared.migrations;
         let standing = match Standing::read(store, folder).await {
             // Another role migrates, which is as it should be.
-            Err(MigrationError::Failed(StoreError::Refused(_))) => return Ok(Vec::new()),
+            Err(MigrationError::Failed(StoreError::Refused(_))) => {
+                self.advise(UNSEEN);
+                return Ok(Vec::new());
+            }
             standing => standing?,
         };
         if !standing.pending(folder)?.is_empty() {
-            self.telemetry.report(&Advice {
-                setting: "database.migrate_on_start",
-                sentence: "Migrations are pending and are not applied at start; `pando migrate up` applies them",
-            });
+            self.advise(PENDING);
         }
+        self.tell_newer(&standing);
         Ok(Vec::new())
+    }
+
+    fn tell_newer(&self, standing: &Standing) {
+        if !standing.newer().is_empty() {
+            self.advise(NEWER);
+        }
+    }
+
+    fn advise(&self, sentence: &'static str) {
+        self.telemetry.report(&Advice { setting: "database.migrate_on_start", sentence });
     }
 }
 
 /// Tells of a step that is done.
 pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
-    if step.is_seed {
-        telemetry.report(&SeedApplied { file: &step.name, duration: step.duration });
-    } else {
-        telemetry.report(&MigrationApplied { file: &step.name, duration: step.duration });
+    let Applied { name: file, is_seed, end, duration } = step;
+    match end {
+        End::Applied if *is_seed => telemetry.report(&SeedApplied { file, duration: *duration }),
+        End::Applied => telemetry.report(&MigrationApplied { file, duration: *duration }),
+        End::Present => telemetry.report(&MigrationPresent { file }),
+        End::Skipped => telemetry.report(&SeedSkipped { file }),
     }
 }
 

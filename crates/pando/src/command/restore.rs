@@ -12,7 +12,7 @@ use store::keeping::{self, Check, Examined, Kept, Lock};
 
 use super::backup::{belongs_to, copy_and_check, folder_of, partial};
 use crate::configuration::{Prepared, Sources, load};
-use crate::migrations::{pending, read_folder};
+use crate::migrations::{newer, pending, read_folder};
 use crate::outcome::CommandError;
 use crate::progress::{Stoppable, bytes};
 use crate::terminal::Style;
@@ -117,6 +117,10 @@ fn tell_standing(examined: &Examined, folder: &Path, style: Style, out: &mut dyn
         writeln!(out, "its last migration is {}", last.name)?;
     }
     let files = read_folder(folder)?;
+    for done in newer(&files, &applied) {
+        let text = "is newer than the newest file; its schema will be served";
+        writeln!(out, "{} {} {text}", style.warning("warning:"), done.name)?;
+    }
     match pending(&files, &applied, folder) {
         Ok([]) => {}
         Ok(files) => {

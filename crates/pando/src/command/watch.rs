@@ -67,7 +67,7 @@ impl Watch {
     async fn apply(&self) {
         let catalog = self.store.catalog();
         let mut tell = |step| tell_applied(&self.telemetry, &step);
-        let outcome = database::migrate_step_by_step(self.store.as_ref(), &self.prepared, &mut tell).await;
+        let outcome = database::migrate(self.store.as_ref(), &self.prepared, &mut tell).await;
         if !Arc::ptr_eq(&catalog, &self.store.catalog()) {
             tell_catalog(&self.telemetry, self.store.as_ref(), &SystemClock);
         }

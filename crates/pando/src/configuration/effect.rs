@@ -27,6 +27,8 @@ pub struct Prepared {
     pub libpq: BTreeMap<String, String>,
     /// Replicas and positions.
     pub freshening: Freshening,
+    /// The schemas of the API.
+    pub schemas: Vec<String>,
     /// The folder of migrations.
     pub migrations: PathBuf,
     /// The file of first rows, unless it is off.
@@ -117,6 +119,7 @@ impl Prepared {
                 admin_listen,
                 database,
                 libpq: loaded.libpq.clone(),
+                schemas: config.api.schemas.clone(),
                 migrations: loaded.path(&config.database.migrations),
                 seed: Some(&config.database.seed)
                     .filter(|seed| !seed.as_os_str().is_empty())

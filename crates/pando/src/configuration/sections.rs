@@ -73,7 +73,7 @@ pub struct Database {
     /// The folder of migration files (`0001_name.sql`, …), relative to the folder of `pando.toml`.
     pub migrations: PathBuf,
     /// A file of SQL with first rows, relative to the folder of `pando.toml`. It runs once: after the first
-    /// migrations of a new database. A missing file is no error; empty switches it off.
+    /// migrations of a new database; on a server, of one in whose `api.schemas` nothing is yet. A missing file is no error; empty switches it off.
     pub seed: PathBuf,
     /// Whether `pando serve` applies pending migrations before it answers. Switch it off where `pando migrate up`
     /// is a step of its own.

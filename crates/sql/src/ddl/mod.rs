@@ -53,7 +53,7 @@ mod view;
 
 use catalog::Snapshot;
 
-pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts};
+pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts, transaction_statements};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
 

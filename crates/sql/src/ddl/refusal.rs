@@ -87,6 +87,8 @@ const REFUSALS: &[Refusal] = &[
     (&["ROLLBACK"], TRANSACTION, "remove BEGIN and ROLLBACK"),
     (&["SAVEPOINT"], TRANSACTION, "remove it"),
     (&["RELEASE"], TRANSACTION, "remove it"),
+    (&["ABORT"], TRANSACTION, "remove it"),
+    (&["PREPARE", "TRANSACTION"], TRANSACTION, "remove it"),
     (
         &["WITH"],
         "a statement that begins with WITH is not available in migrations yet",
@@ -109,6 +111,23 @@ const REFUSALS: &[Refusal] = &[
 
 /// Statements that mean nothing here and may stay, so that one file serves both engines.
 const IGNORED: &[&[&str]] = &[&["ANALYZE"], &["VACUUM"], &["REINDEX"], &["NOTIFY"]];
+
+/// Refuses a statement that begins or ends a transaction, on every engine: what comes before it would stay when what comes after
+/// it fails, and nothing of the file would be remembered.
+///
+/// # Errors
+/// The statement is one of these.
+pub(super) fn transaction(piece: &Piece) -> Outcome<()> {
+    let words = piece.leading_words();
+    let is_it = |refusal: &&Refusal| {
+        let (with, why, _) = refusal;
+        *why == TRANSACTION && with.len() <= words.len() && with.iter().zip(&words).all(|(a, b)| a == b)
+    };
+    match REFUSALS.iter().find(is_it) {
+        Some((with, why, instead)) => Err(Problem::refused(piece.at, with.join(" "), *why, *instead)),
+        None => Ok(()),
+    }
+}
 
 /// Decides by the first words.
 ///

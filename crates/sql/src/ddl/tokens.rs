@@ -76,14 +76,16 @@ pub(super) fn split(text: &str) -> Outcome<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut current: Vec<TokenWithSpan> = Vec::new();
     let mut runs = vec![0_usize];
+    let mut nesting = Nesting::default();
     for token in tokens {
         match &token.token {
             Token::Whitespace(_) | Token::EOF => continue,
-            Token::SemiColon => {
+            token if nesting.is_ended_by(token) => {
                 runs = vec![0];
                 close(&mut pieces, &mut current);
                 continue;
             }
+            Token::SemiColon => runs = vec![0],
             Token::Backslash => return Err(meta_command(&token)),
             _ => count_run(&mut runs, &token)?,
         }
@@ -91,6 +93,65 @@ pub(super) fn split(text: &str) -> Outcome<Vec<Piece>> {
     }
     close(&mut pieces, &mut current);
     Ok(pieces)
+}
+
+/// How deep a statement is nested: a semicolon in parentheses (`CREATE RULE … DO (a; b)`) does not end it, nor does one in a
+/// function's body from `BEGIN ATOMIC` to its `END`, in which `CASE` has an `END` of its own.
+#[derive(Debug, Default)]
+pub(super) struct Nesting {
+    parentheses: usize,
+    blocks: usize,
+    is_begun: bool,
+    creates: bool,
+    after: After,
+}
+
+/// What the token before says about the next one.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum After {
+    #[default]
+    Other,
+    /// `BEGIN`.
+    Begin,
+    /// A period or `AS`: the next word is a name, whatever it is.
+    Naming,
+}
+
+impl Nesting {
+    /// Takes the next token that is no blank, and says whether the statement ends with it.
+    pub(super) fn is_ended_by(&mut self, token: &Token) -> bool {
+        match token {
+            Token::SemiColon if self.parentheses == 0 && self.blocks == 0 => {
+                *self = Self::default();
+                return true;
+            }
+            Token::LParen => self.parentheses += 1,
+            Token::RParen => self.parentheses = self.parentheses.saturating_sub(1),
+            _ => {}
+        }
+        let after = std::mem::take(&mut self.after);
+        match token {
+            Token::Period => self.after = After::Naming,
+            Token::Word(word) if word.quote_style.is_none() && after != After::Naming => {
+                self.word(&word.value.to_ascii_uppercase(), &after);
+            }
+            _ => {}
+        }
+        self.is_begun = true;
+        false
+    }
+
+    fn word(&mut self, word: &str, after: &After) {
+        match word {
+            "CREATE" if !self.is_begun => self.creates = true,
+            "BEGIN" => self.after = After::Begin,
+            "AS" => self.after = After::Naming,
+            "ATOMIC" if self.creates && *after == After::Begin && self.blocks == 0 => self.blocks = 1,
+            "CASE" if self.blocks > 0 => self.blocks += 1,
+            "END" => self.blocks = self.blocks.saturating_sub(1),
+            _ => {}
+        }
+    }
 }
 
 fn close(pieces: &mut Vec<Piece>, current: &mut Vec<TokenWithSpan>) {

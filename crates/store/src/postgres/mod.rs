@@ -29,7 +29,9 @@ use catalog::Catalog;
 use plan::Plan;
 use wire::{Connection, SessionAttributes, Target};
 
-use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
+use crate::driver::{
+    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
+};
 use crate::error::StoreError;
 use crate::position::PositionKey;
 use pool::{Fence, Pool};
@@ -246,12 +248,13 @@ impl Store for PostgresStore {
         })
     }
 
-    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
         Box::pin(async move {
             // A connection of its own: a migration may set what it likes.
             let mut connection = self.pool.connect_apart().await?;
-            migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
-            self.load_catalog().await.map(drop)
+            let outcome = migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
+            self.load_catalog().await?;
+            Ok(outcome)
         })
     }
 

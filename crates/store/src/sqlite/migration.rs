@@ -10,7 +10,7 @@ use sql::ddl::{Script, Step};
 use super::current::Current;
 use super::failure::translate;
 use super::functions::raise;
-use crate::driver::{AppliedMigration, Migration};
+use crate::driver::{AppliedMigration, Migration, OWED_VERSION, SEED_VERSION};
 use crate::error::StoreError;
 
 /// `PRAGMA application_id` of a file of Pando's: "PNDO".
@@ -216,9 +216,18 @@ fn run(connection: &Connection, migration: &Migration, script: &Script, now: Tim
         "INSERT INTO _pando_catalog (id, snapshot) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET snapshot = ?1",
         [&snapshot],
     )?;
-    connection.execute(
-        "INSERT INTO _pando_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
-        rusqlite::params![migration.version, migration.name, migration.checksum, now.0],
-    )?;
+    let remember = |version: i64, name: &str, checksum: &str| {
+        connection.execute(
+            "INSERT INTO _pando_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+            rusqlite::params![version, name, checksum, now.0],
+        )
+    };
+    remember(migration.version, &migration.name, &migration.checksum)?;
+    if let Some(debt) = &migration.owes {
+        remember(OWED_VERSION, &debt.name, "")?;
+    }
+    if migration.version == SEED_VERSION {
+        connection.execute("DELETE FROM _pando_migrations WHERE version = ?1", [OWED_VERSION])?;
+    }
     Ok(())
 }

@@ -27,7 +27,9 @@ use plan::Plan;
 use rusqlite::InterruptHandle;
 use sql::sqlite::Rendered as Sqlite;
 
-use crate::driver::{AppliedMigration, BoxFuture, Gauges, Job, Migration, Observer, Ran, Rendered, Store};
+use crate::driver::{
+    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
+};
 use crate::error::StoreError;
 use crate::position::{Position, PositionKey};
 use connection::{Connection, Purpose};
@@ -251,8 +253,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.migrate(migration))
+    fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
+        Box::pin(async { self.writer.migrate(migration).await.map(|()| MigrationOutcome::Applied) })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -64,6 +64,7 @@ pub fn migration(version: i64, text: &str, store: &dyn Store) -> Migration {
         name: format!("{version:04}_test.sql"),
         checksum: version.to_string(),
         script: store::MigrationScript::Translated(Box::new(script)),
+        owes: None,
     }
 }
 

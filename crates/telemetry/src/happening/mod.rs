@@ -16,7 +16,9 @@ pub use lifecycle::{
     TracesNotExported,
 };
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
-pub use schema::{CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationRefused, SeedApplied};
+pub use schema::{
+    CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, SeedApplied, SeedSkipped,
+};
 
 use crate::spans::SpanSink;
 use crate::{Field, Level, Line, Metrics};
@@ -68,7 +70,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     Stopped::DEFINITION,
     TracesNotExported::DEFINITION,
     MigrationApplied::DEFINITION,
+    MigrationPresent::DEFINITION,
     SeedApplied::DEFINITION,
+    SeedSkipped::DEFINITION,
     MigrationRefused::DEFINITION,
     CatalogLoaded::DEFINITION,
     CatalogNotLoaded::DEFINITION,

@@ -30,6 +30,27 @@ impl Happening for MigrationApplied<'_> {
     }
 }
 
+/// A migration file was to be applied, and another node was faster.
+#[derive(Debug)]
+pub struct MigrationPresent<'a> {
+    /// Its file name.
+    pub file: &'a str,
+}
+
+impl Happening for MigrationPresent<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "migration-present",
+        message: "A migration was applied by another node",
+        about: "When several nodes start at once: one of them applies each file, and the others find it applied.",
+        level: Level::Info,
+        fields: &[MIGRATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(MIGRATION, self.file);
+    }
+}
+
 /// The seed file was applied and committed.
 #[derive(Debug)]
 pub struct SeedApplied<'a> {
@@ -51,6 +72,27 @@ impl Happening for SeedApplied<'_> {
     fn fields(&self, line: &mut Line<'_>) {
         line.word(MIGRATION, self.file);
         line.duration(DURATION, self.duration);
+    }
+}
+
+/// The seed file was left out.
+#[derive(Debug)]
+pub struct SeedSkipped<'a> {
+    /// Its file name.
+    pub file: &'a str,
+}
+
+impl Happening for SeedSkipped<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "seed-skipped",
+        message: "The seed was left out: the database was not new",
+        about: "When the first migration is applied to a database in whose `api.schemas` there are tables or views already.",
+        level: Level::Info,
+        fields: &[MIGRATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(MIGRATION, self.file);
     }
 }
 

@@ -6,7 +6,7 @@ use store::keeping::Examined;
 
 use super::Findings;
 use crate::database::translated;
-use crate::migrations::{MigrationError, pending, read_folder};
+use crate::migrations::{MigrationError, newer, pending, read_folder};
 
 /// Compares files and database, and reads what is pending.
 pub fn look(folder: &Path, examined: Option<&Examined>, findings: &mut Findings) {
@@ -21,6 +21,10 @@ pub fn look(folder: &Path, examined: Option<&Examined>, findings: &mut Findings)
     let Some(examined) = examined else { return };
     let mut applied = examined.applied.clone();
     applied.retain(|migration| migration.version > 0);
+    if let Some(last) = newer(&files, &applied).last() {
+        let text = format!("{} was applied and is newer than the newest file", last.name);
+        findings.note("migrations", text, "a newer release was at work here; its schema is served");
+    }
     match pending(&files, &applied, folder) {
         Ok([]) => {
             let text = format!("{} applied, none pending; {} tables and views", applied.len(), examined.relations);

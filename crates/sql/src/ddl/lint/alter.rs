@@ -4,7 +4,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::index::{is_constraint, items, sees_anywhere, type_of};
 use super::schema::TableName;
-use super::{Linter, Rule, table_name};
+use super::{IN_TRANSACTION, Linter, Rule, table_name};
 use crate::ddl::tokens::Cursor;
 
 /// Functions whose value differs from row to row, or that PostgreSQL takes to do so.
@@ -28,6 +28,7 @@ impl Linter {
         cursor.takes(&["IF", "EXISTS"]);
         let Some(name) = table_name(cursor) else { return };
         cursor.takes_token(&Token::Mul);
+        self.has_altered |= self.is_in_use(&name);
         for action in items(cursor.rest()) {
             self.action(&name, &mut Cursor::over(action));
         }
@@ -54,6 +55,41 @@ impl Linter {
             self.row_security(table, true);
         } else if action.sees(&["DISABLE", "ROW", "LEVEL", "SECURITY"]) {
             self.row_security(table, false);
+        } else if action.takes(&["ATTACH", "PARTITION"]) {
+            self.attach(action);
+        } else if action.takes(&["DETACH", "PARTITION"]) {
+            self.detach(table, action);
+        } else if action.takes(&["SET"]) {
+            self.move_table(table, action);
+        }
+    }
+
+    fn attach(&mut self, action: &mut Cursor<'_>) {
+        let Some(partition) = table_name(action) else { return };
+        if self.is_in_use(&partition) {
+            let message =
+                format!("ATTACH PARTITION keeps everybody from {partition} for as long as its rows are checked");
+            self.tell(Rule::LongLock, message);
+        }
+    }
+
+    fn detach(&mut self, table: &TableName, action: &Cursor<'_>) {
+        let is_concurrent = sees_anywhere(action, &["CONCURRENTLY"]);
+        if is_concurrent && !self.is_without_transaction {
+            self.tell(Rule::ConcurrentlyInTransaction, IN_TRANSACTION);
+        }
+        if !is_concurrent && !sees_anywhere(action, &["FINALIZE"]) && self.is_in_use(table) {
+            let message =
+                format!("DETACH PARTITION without CONCURRENTLY keeps everybody from {table} until the file is done");
+            self.tell(Rule::LongLock, message);
+        }
+    }
+
+    fn move_table(&mut self, table: &TableName, action: &Cursor<'_>) {
+        let moves = [&["LOGGED"][..], &["UNLOGGED"], &["TABLESPACE"], &["ACCESS", "METHOD"]];
+        if self.is_in_use(table) && moves.iter().any(|words| action.sees(words)) {
+            let message = format!("{table} and its indexes are written anew, and nobody can read it meanwhile");
+            self.tell(Rule::LongLock, message);
         }
     }
 

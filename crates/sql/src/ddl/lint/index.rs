@@ -94,10 +94,16 @@ impl Linter {
     }
 
     pub(super) fn drop_index(&mut self, cursor: &mut Cursor<'_>) {
-        cursor.takes(&["CONCURRENTLY"]);
+        let is_concurrent = cursor.takes(&["CONCURRENTLY"]);
         cursor.takes(&["IF", "EXISTS"]);
         while let Ok((mut parts, _)) = cursor.name("an index") {
-            self.schema.drop_index(&parts.pop().unwrap_or_default());
+            let index = parts.pop().unwrap_or_default();
+            let is_in_use = self.schema.table_of(&index).is_none_or(|table| table.made_in != self.file);
+            if !is_concurrent && is_in_use {
+                let message = format!("everybody waits for the table of {index} as long as this waits for its lock");
+                self.tell(Rule::IndexWithoutConcurrently, message);
+            }
+            self.schema.drop_index(&index);
             if !cursor.takes_token(&Token::Comma) {
                 return;
             }

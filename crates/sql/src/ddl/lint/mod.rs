@@ -6,17 +6,18 @@
 
 mod alter;
 mod index;
+mod lock;
 mod policy;
 mod rule;
 mod schema;
 mod script;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::tokenizer::Token;
 
 pub use rule::Rule;
-pub use script::{Part, is_without_transaction, parts};
+pub use script::{Part, is_without_transaction, parts, transaction_statements};
 
 use self::schema::{Place, Schema, TableName};
 use self::script::Line;
@@ -43,6 +44,7 @@ pub fn lint(files: &[(String, String)]) -> Vec<Finding> {
         let Ok(lines) = script::read(text) else { continue };
         linter.file = number;
         linter.is_without_transaction = is_without_transaction(text);
+        linter.has_altered = false;
         for line in &lines {
             linter.statement(line);
         }
@@ -62,10 +64,16 @@ struct Linter {
     schema: Schema,
     file: usize,
     is_without_transaction: bool,
+    /// Whether the file has altered a table in use, whose lock is held to its end.
+    has_altered: bool,
+    /// The views that were made, and the files that made them.
+    views: BTreeMap<TableName, usize>,
     /// The statement that is read.
     place: Place,
     findings: Vec<(Place, Rule, String)>,
 }
+
+const IN_TRANSACTION: &str = "PostgreSQL does not run this inside of a transaction";
 
 /// These do not run in a transaction.
 const NEVER_IN_TRANSACTION: [&[&str]; 3] = [&["VACUUM"], &["ALTER", "SYSTEM"], &["CREATE", "DATABASE"]];
@@ -87,7 +95,7 @@ impl Linter {
             self.drop(&mut cursor);
         } else if cursor.takes(&["ALTER", "VIEW"]) || cursor.takes(&["ALTER", "MATERIALIZED", "VIEW"]) {
             self.rename_view(&mut cursor);
-        } else {
+        } else if !self.rows(&mut cursor) {
             self.long_lock(&mut cursor);
         }
     }
@@ -108,6 +116,11 @@ impl Linter {
         self.schema.table(name).is_none_or(|table| table.made_in != self.file)
     }
 
+    /// The same of a view.
+    fn is_view_in_use(&self, name: &TableName) -> bool {
+        self.views.get(name).is_none_or(|made_in| *made_in != self.file)
+    }
+
     /// What PostgreSQL does in no transaction, and the file is run in one.
     fn transaction(&mut self, cursor: &Cursor<'_>) {
         let is_never = NEVER_IN_TRANSACTION.iter().any(|words| cursor.sees(words));
@@ -118,7 +131,7 @@ impl Linter {
             || rest.takes(&["REINDEX"]);
         let is_concurrent = takes_index && is_concurrent(&mut rest);
         if (is_never || is_concurrent) && !self.is_without_transaction {
-            self.tell(Rule::ConcurrentlyInTransaction, "PostgreSQL does not run this inside of a transaction");
+            self.tell(Rule::ConcurrentlyInTransaction, IN_TRANSACTION);
         }
     }
 
@@ -130,11 +143,29 @@ impl Linter {
         if cursor.takes(&["POLICY"]) {
             return self.create_policy(cursor);
         }
+        cursor.takes(&["OR", "REPLACE"]);
         while ["GLOBAL", "LOCAL", "TEMPORARY", "TEMP", "UNLOGGED"].iter().any(|word| cursor.takes(&[word])) {}
         if cursor.takes(&["TABLE"]) {
             cursor.takes(&["IF", "NOT", "EXISTS"]);
             self.create_table(cursor);
+        } else if cursor.takes(&["MATERIALIZED", "VIEW"])
+            || cursor.takes(&["RECURSIVE", "VIEW"])
+            || cursor.takes(&["VIEW"])
+        {
+            cursor.takes(&["IF", "NOT", "EXISTS"]);
+            self.create_view(cursor);
         }
+    }
+
+    fn create_view(&mut self, cursor: &mut Cursor<'_>) {
+        let Some(name) = table_name(cursor) else { return };
+        if !self.is_without_transaction {
+            // Dropped and made again in one transaction it is never missed.
+            let (file, again) = (self.file, gone("view", &name));
+            self.findings
+                .retain(|(place, rule, message)| place.file != file || *rule != Rule::Drop || *message != again);
+        }
+        self.views.entry(name).or_insert(self.file);
     }
 
     fn drop(&mut self, cursor: &mut Cursor<'_>) {
@@ -151,9 +182,11 @@ impl Linter {
         };
         cursor.takes(&["IF", "EXISTS"]);
         while let Some(name) = table_name(cursor) {
-            if what == "table" && self.is_in_use(&name) {
-                self.tell(Rule::Drop, format!("requests that use the {what} {name} fail from this moment on"));
+            let is_in_use = if what == "table" { self.is_in_use(&name) } else { self.is_view_in_use(&name) };
+            if is_in_use {
+                self.tell(Rule::Drop, gone(what, &name));
             }
+            self.views.remove(&name);
             self.schema.remove(&name);
             if !cursor.takes_token(&Token::Comma) {
                 return;
@@ -168,34 +201,11 @@ impl Linter {
             self.tell(Rule::Rename, format!("requests that use the view {name} fail from this moment on"));
         }
     }
+}
 
-    /// Statements that keep everybody from a table for as long as they take.
-    fn long_lock(&mut self, cursor: &mut Cursor<'_>) {
-        let what = if cursor.takes(&["LOCK"]) {
-            cursor.takes(&["TABLE"]);
-            "LOCK TABLE"
-        } else if cursor.takes(&["CLUSTER"]) {
-            "CLUSTER"
-        } else if cursor.takes(&["REINDEX"]) {
-            if is_concurrent(cursor) {
-                return;
-            }
-            "REINDEX without CONCURRENTLY"
-        } else if cursor.takes(&["VACUUM"]) {
-            let options = cursor.parenthesized().ok().flatten().unwrap_or_default();
-            let is_full = options.iter().any(|token| is_word(&token.token, "FULL")) || cursor.takes(&["FULL"]);
-            if !is_full {
-                return;
-            }
-            "VACUUM FULL"
-        } else {
-            return;
-        };
-        self.tell(
-            Rule::LongLock,
-            format!("{what} keeps writers, and mostly readers as well, waiting until it is done"),
-        );
-    }
+/// What requests notice of a drop.
+fn gone(what: &str, name: &TableName) -> String {
+    format!("requests that use the {what} {name} fail from this moment on")
 }
 
 /// Whether `CONCURRENTLY` follows, after options in parentheses and the word for what is meant.

@@ -7,7 +7,7 @@ pub enum Rule {
     NotNullWithoutDefault,
     /// `ADD COLUMN` with a default that differs from row to row.
     VolatileDefault,
-    /// `CREATE INDEX` without `CONCURRENTLY`.
+    /// `CREATE INDEX` or `DROP INDEX` without `CONCURRENTLY`.
     IndexWithoutConcurrently,
     /// What cannot run in a transaction, in a file that does.
     ConcurrentlyInTransaction,
@@ -23,7 +23,9 @@ pub enum Rule {
     Rename,
     /// `DROP` of a table or a column.
     Drop,
-    /// `LOCK TABLE`, `VACUUM FULL`, `CLUSTER`, `REINDEX`.
+    /// `UPDATE` or `DELETE` of all rows after an `ALTER TABLE`.
+    AllRows,
+    /// `LOCK TABLE`, `VACUUM FULL`, `CLUSTER`, `REINDEX`, `REFRESH`, `TRUNCATE`, partitions, tables that move.
     LongLock,
     /// A policy that asks for the caller anew for every row.
     AuthPerRow,
@@ -41,7 +43,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotNullWithoutDefault,
         Self::VolatileDefault,
         Self::IndexWithoutConcurrently,
@@ -52,6 +54,7 @@ impl Rule {
         Self::UniqueWithoutIndex,
         Self::Rename,
         Self::Drop,
+        Self::AllRows,
         Self::LongLock,
         Self::AuthPerRow,
         Self::PolicyWithoutIndex,
@@ -74,6 +77,7 @@ impl Rule {
             Self::UniqueWithoutIndex => "unique-without-index",
             Self::Rename => "rename",
             Self::Drop => "drop",
+            Self::AllRows => "all-rows",
             Self::LongLock => "long-lock",
             Self::AuthPerRow => "auth-per-row",
             Self::PolicyWithoutIndex => "policy-without-index",
@@ -106,7 +110,7 @@ impl Rule {
                  in portions"
             }
             Self::IndexWithoutConcurrently => {
-                "CREATE INDEX CONCURRENTLY, in a file of its own whose first line is `-- pando: no transaction`"
+                "CREATE INDEX CONCURRENTLY or DROP INDEX CONCURRENTLY, in a file of its own whose first line is `-- pando: no transaction`"
             }
             Self::ConcurrentlyInTransaction => {
                 "put it into a file of its own whose first line is `-- pando: no transaction`"
@@ -127,8 +131,10 @@ impl Rule {
                 "add the new name beside the older one (a view, or a column that is kept equal) until nobody uses the older"
             }
             Self::Drop => "deploy what no longer uses it first; then silence this",
+            Self::AllRows => "write the rows in portions, in a later file or by a program",
             Self::LongLock => {
-                "use REINDEX CONCURRENTLY, or pg_repack; leave LOCK TABLE out, since statements lock what they need"
+                "use CONCURRENTLY where there is one (REINDEX, REFRESH, DETACH PARTITION), a validated CHECK before ATTACH \
+                 PARTITION, pg_repack for a table that moves; leave LOCK TABLE out, since statements lock what they need"
             }
             Self::AuthPerRow => "wrap it, (select auth.uid()), and it is asked for once a statement",
             Self::PolicyWithoutIndex => {

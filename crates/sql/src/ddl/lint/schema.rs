@@ -87,6 +87,12 @@ impl Schema {
         self.tables.remove(name)
     }
 
+    /// The table that an index of this name is of.
+    pub(super) fn table_of(&self, index: &str) -> Option<&Table> {
+        let has_it = |table: &&Table| table.indexes.iter().any(|(name, _)| name.as_deref() == Some(index));
+        self.tables.values().find(has_it)
+    }
+
     pub(super) fn drop_index(&mut self, name: &str) {
         for table in self.tables.values_mut() {
             table.indexes.retain(|(index, _)| index.as_deref() != Some(name));

@@ -5,7 +5,8 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace
 
 use super::super::DdlError;
 use super::super::problem::{Outcome, Problem};
-use super::super::tokens::Piece;
+use super::super::refusal;
+use super::super::tokens::{Nesting, Piece};
 
 /// The first line of a file that is not to run in a transaction.
 const NO_TRANSACTION: &str = "-- pando: no transaction";
@@ -56,10 +57,11 @@ pub fn parts<'a>(file: &str, text: &'a str) -> Result<Vec<Part<'a>>, DdlError> {
             parts.push(Part { text: text.trim_end(), line: at.line });
         }
     };
+    let mut nesting = Nesting::default();
     for token in tokens(text).map_err(|problem| problem.located(file))? {
         match token.token {
             Token::Whitespace(_) | Token::EOF => {}
-            Token::SemiColon => close(begin.take(), offset(token.span.start)),
+            ref end if nesting.is_ended_by(end) => close(begin.take(), offset(token.span.start)),
             _ => begin = begin.or(Some(token.span.start)),
         }
     }
@@ -67,9 +69,18 @@ pub fn parts<'a>(file: &str, text: &'a str) -> Result<Vec<Part<'a>>, DdlError> {
     Ok(parts)
 }
 
+/// The statements of a migration that begin or end a transaction, which no engine runs: every file is one, or has none at all. A file
+/// that cannot be cut into statements has none: the engine tells of it.
+pub fn transaction_statements(file: &str, text: &str) -> Vec<DdlError> {
+    let lines = read(text).unwrap_or_default();
+    let refused = lines.iter().filter_map(|line| refusal::transaction(&line.piece).err());
+    refused.map(|problem| problem.located(file)).collect()
+}
+
 /// The statements of a file as tokens.
 pub(super) fn read(text: &str) -> Outcome<Vec<Line>> {
     let (mut lines, mut current, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut nesting = Nesting::default();
     for token in tokens(text.trim_start_matches('\u{feff}'))? {
         match &token.token {
             Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) => {
@@ -78,7 +89,7 @@ pub(super) fn read(text: &str) -> Outcome<Vec<Line>> {
                 }
             }
             Token::Whitespace(_) | Token::EOF => {}
-            Token::SemiColon => close(&mut lines, &mut current, &mut allowed),
+            end if nesting.is_ended_by(end) => close(&mut lines, &mut current, &mut allowed),
             _ => current.push(token),
         }
     }
@@ -113,6 +124,20 @@ mod tests {
             [(3, "select 'ü;', $$ ; $$"), (4, "create index concurrently a on b (c)"), (6, "select \"ö;\" -- ;")];
         assert_eq!(shown, expected);
         assert!(super::parts("x.sql", "select 'open").is_err());
+    }
+
+    #[test]
+    fn semicolons_inside_of_a_statement_do_not_end_it() {
+        for statement in [
+            "create function f(x int) returns int language sql begin atomic select 1; select x; end",
+            "create or replace function f(x int) language sql BEGIN ATOMIC select case x when 1 then 2 end; select t.end as case; END",
+            "create rule r as on update to t do also (insert into t values (1); notify x)",
+            "do $$ begin perform 1; end $$",
+        ] {
+            let text = format!("select 1;\n{statement}\n;select 2; begin; select atomic; end;");
+            let texts: Vec<&str> = parts("x.sql", &text).unwrap().into_iter().map(|part| part.text).collect();
+            assert_eq!(texts, ["select 1", statement, "select 2", "begin", "select atomic", "end"]);
+        }
     }
 
     #[test]

@@ -58,6 +58,10 @@ const FUNCTIONS: [Function; 4] = [
     ),
 ];
 
+/// Whose a schema is, and whether that is somebody who may do everything anyway.
+const SCHEMA: &str = "SELECT rolname, rolsuper OR rolname = current_user
+     FROM pg_catalog.pg_namespace JOIN pg_catalog.pg_roles ON pg_roles.oid = nspowner WHERE nspname = $1";
+
 const HAS_SCHEMA: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
 
 const FUNCTION: &str = "SELECT pg_catalog.format_type(prorettype, NULL), provolatile = 's', prosrc
@@ -73,8 +77,16 @@ const MAY_CALL: &str = "SELECT proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.
 
 impl Work<'_> {
     pub(super) async fn auth(&mut self) -> Result<(), StoreError> {
-        let found = self.schema("auth").await?;
+        let found = match self.schema("auth").await? {
+            // Its owner may drop any function in it and make another one of that name.
+            Found::Differs(how) => Found::Differs(format!("it {how}, who could change what policies are told")),
+            found => found,
+        };
+        let is_anothers = matches!(found, Found::Differs(_));
         self.step("schema auth".to_owned(), found, Sql::new("CREATE SCHEMA auth")).await?;
+        if is_anothers {
+            return Ok(());
+        }
         self.usage("auth").await?;
         for function in FUNCTIONS {
             let Function { name, returns, body, statement } = function;
@@ -85,8 +97,16 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// A schema that only superusers, or the role that does this, decide about.
     pub(super) async fn schema(&mut self, name: &str) -> Result<Found, StoreError> {
-        Ok(if self.is(HAS_SCHEMA, &[name]).await? { Found::Present } else { Found::Missing })
+        let rows = self.ask(SCHEMA, &[name]).await?;
+        let Some(row) = rows.first() else { return Ok(Found::Missing) };
+        let owner = row.get(0).unwrap_or_default();
+        Ok(if row.get(1) == Some("t") { Found::Present } else { Found::Differs(format!("belongs to {owner}")) })
+    }
+
+    pub(super) async fn has_schema(&mut self, name: &str) -> Result<bool, StoreError> {
+        self.is(HAS_SCHEMA, &[name]).await
     }
 
     async fn calls(&mut self, name: &'static str) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ impl Work<'_> {
         let mut schemas = vec!["public"];
         schemas.extend(settings.schemas.iter().map(String::as_str).filter(|schema| *schema != "public"));
         for schema in schemas {
-            if matches!(self.schema(schema).await?, Found::Missing) {
+            if !self.has_schema(schema).await? {
                 self.absent(schema);
                 continue;
             }

@@ -17,8 +17,10 @@ use wire::{Connection, Error, Target};
 use super::failure;
 use crate::error::StoreError;
 
-/// Two of these at once would both find something missing. The key: "pandob" in ASCII.
-const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout TO '60s'; SET LOCAL lock_timeout TO '10s';
+/// Two of these at once would both find something missing. The key: "pandob" in ASCII. The database's owner may have set that
+/// names are looked for among functions and operators of their own first, which a superuser is not to run.
+const BEGIN: &str = "BEGIN; SET LOCAL search_path TO pg_catalog, pg_temp; SET LOCAL standard_conforming_strings TO on;
+    SET LOCAL statement_timeout TO '60s'; SET LOCAL lock_timeout TO '10s';
     SELECT pg_catalog.pg_advisory_xact_lock(123563766214498)";
 
 /// The roles that requests run as.
@@ -35,6 +37,8 @@ pub struct BootstrapSettings {
     pub schemas: Vec<String>,
     /// A role to log in as, which may become the roles that requests run as.
     pub authenticator: Option<Authenticator>,
+    /// The channel on which the event triggers tell of changes of the schema.
+    pub channel: String,
     /// Whether tables, functions and sequences that the role makes later are open to requests, as on Supabase.
     pub opens_new_objects: bool,
     /// Whether everything is taken back in the end.
@@ -112,12 +116,13 @@ impl Work<'_> {
         self.roles(settings.authenticator.as_ref()).await?;
         self.auth().await?;
         self.grants(settings).await?;
-        self.watch().await?;
+        self.watch(&settings.channel).await?;
         if settings.is_dry_run {
             return self.run("the end", "ROLLBACK").await;
         }
         if self.steps.iter().any(|step| step.outcome == BootstrapOutcome::Added) {
-            self.run("the notification", "NOTIFY pgrst, 'reload schema'").await?;
+            let notify = Sql::new("NOTIFY ").name(&settings.channel).words(", 'reload schema'");
+            self.run("the notification", &notify.text).await?;
         }
         self.run("the end", "COMMIT").await
     }
@@ -199,12 +204,29 @@ impl Sql {
         self
     }
 
+    /// The body of a function.
+    fn body(mut self, body: &str) -> Self {
+        // Nothing has to be doubled between dollars, unless they stand in it.
+        let literal = if body.contains("$$") { quoted(body) } else { ["$$", body, "$$"].concat() };
+        for text in [&mut self.text, &mut self.shown] {
+            text.push_str(&literal);
+        }
+        self
+    }
+
     /// A text that is not shown.
     fn secret(mut self, text: &str) -> Self {
         quote(&mut self.text, text, '\'');
         self.shown.push_str("'…'");
         self
     }
+}
+
+/// A text as SQL has it.
+fn quoted(what: &str) -> String {
+    let mut text = String::new();
+    quote(&mut text, what, '\'');
+    text
 }
 
 fn quote(text: &mut String, what: &str, mark: char) {

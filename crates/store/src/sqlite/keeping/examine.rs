@@ -28,7 +28,7 @@ pub enum Check {
 /// What a file of Pando's looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
-    /// The migrations that were applied, oldest first; version 0 is the seed.
+    /// The migrations that were applied, oldest first; those that are no files have no positive version.
     pub applied: Vec<AppliedMigration>,
     /// Tables and views.
     pub relations: usize,

@@ -1,0 +1,1 @@
+alter table climbs detach partition old concurrently;

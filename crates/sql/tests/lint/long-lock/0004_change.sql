@@ -1,0 +1,15 @@
+alter table climbs set unlogged, set (fillfactor = 70);
+alter table climbs set logged;
+alter table climbs set tablespace fast;
+alter table climbs set access method columnar;
+create unlogged table fresh (id integer);
+alter table fresh set logged;
+truncate table only climbs, fresh, others restart identity;
+refresh materialized view tops;
+refresh materialized view concurrently tops;
+create materialized view bests as select 1;
+refresh materialized view bests;
+alter table climbs attach partition fresh for values in (1);
+alter table climbs attach partition others for values in (2);
+alter table climbs detach partition others;
+alter table climbs detach partition others finalize;
