@@ -1,9 +1,11 @@
 //! Where: the drivers behind one promise. The only way in is [`open`]; which engine answers, nobody above knows.
 
 mod body;
+mod counted;
 mod driver;
 mod error;
 mod guard;
+mod pieces;
 mod position;
 mod postgres;
 mod sqlite;
@@ -14,9 +16,10 @@ use base::Clock;
 
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationScript,
-    Observer, Operation, Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
+    Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply, RequestFacts, Store,
 };
 pub use error::StoreError;
+pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,

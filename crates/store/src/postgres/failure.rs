@@ -85,6 +85,12 @@ fn kind(code: &str, message: &str, caller: &Caller) -> Kind {
     }
 }
 
+impl From<wire::Error> for StoreError {
+    fn from(error: wire::Error) -> Self {
+        of_connection(&error)
+    }
+}
+
 /// An error of the connection.
 pub(super) fn of_connection(error: &wire::Error) -> StoreError {
     match error {

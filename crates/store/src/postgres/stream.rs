@@ -7,20 +7,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use datatype::Zone;
 use sql::postgres::Rendered;
-use tokio::sync::mpsc;
 use wire::{Event, Query, Step};
 
 use super::failure;
-use super::output::{Output, Unwritable};
+use super::output::Output;
 use super::pool::Lease;
 use super::run::{Missed, Visit, execute, number, one_moment, planned_rows, read_told, total_of};
 use super::session::Own;
 use super::sighting::{self, REPLAYED};
 use super::{PostgresStore, session};
 use crate::body;
-use crate::driver::{Body, Job, Piece, Ran, Rendered as AnyRendered, Reply};
+use crate::driver::{Body, Job, Ran, Rendered as AnyRendered, Reply};
 use crate::error::StoreError;
 use crate::guard::check_affected;
+use crate::pieces::{PieceSender, pieces};
 
 /// How many rows are fetched at once. A shorter list is answered whole, in one flight.
 pub(super) const PAGE_ROWS: u32 = 1_000;
@@ -45,7 +45,7 @@ struct Streamed {
     most_bytes: usize,
     /// Whether the statement is kept prepared.
     is_prepared: bool,
-    pieces: mpsc::Sender<Piece>,
+    pieces: PieceSender,
 }
 
 /// What is known when the rows begin.
@@ -78,15 +78,12 @@ impl PostgresStore {
             lease.discard();
         }
         let Begun { zone, rows, total, reply } = begun?;
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let (sender, receiver) = pieces(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
         let is_prepared = self.space("").is_some();
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, is_prepared, pieces: sender };
         let deadline = self.settings.stream_timeout;
-        tokio::spawn(async move {
-            // Whatever ends it early, the lease gives the connection back or closes it.
-            let _late = tokio::time::timeout(deadline, streamed.run()).await;
-        });
+        tokio::spawn(streamed.run(deadline));
         let body = Body::Stream(receiver);
         Ok(Ran { rows, total, inserted: None, location: None, reply, position: None, body })
     }
@@ -165,32 +162,20 @@ impl PostgresStore {
     }
 }
 
-/// Why a streamed body ends early.
-enum Broken {
-    /// The client has gone, or is too slow.
-    Client,
-    /// The server or a row failed; the client is told by a body that breaks off.
-    Server(StoreError),
-}
-
-impl From<wire::Error> for Broken {
-    fn from(error: wire::Error) -> Self {
-        Self::Server(failure::of_connection(&error))
-    }
-}
-
 impl Streamed {
-    async fn run(mut self) {
-        if let Err(Broken::Server(error)) = self.send_all().await {
-            // Nobody may be listening any more.
-            drop(self.pieces.send(Err(error)).await);
-        }
+    /// Sends all of it, and says whether that was all.
+    async fn run(mut self, bound: Duration) {
+        let sent = tokio::time::timeout(bound, self.send_all()).await;
+        let Self { lease, pieces, .. } = self;
+        // Whatever ended it, the lease gives the connection back or closes it.
+        drop(lease);
+        pieces.end(sent.unwrap_or(Err(StoreError::BrokenOff("it took longer than limits.stream_timeout_seconds"))));
     }
 
-    async fn send_all(&mut self) -> Result<(), Broken> {
+    async fn send_all(&mut self) -> Result<(), StoreError> {
         let job = self.job.clone();
         let AnyRendered::Postgres(rendered) = &*job.rendered else {
-            return Err(Broken::Server(StoreError::other_engine()));
+            return Err(StoreError::other_engine());
         };
         let zone = self.zone.clone();
         let output = Output {
@@ -203,7 +188,7 @@ impl Streamed {
         };
         let mut out = Vec::with_capacity(PIECE_BYTES);
         body::open(output.format, output.shape, &mut out);
-        let connection = self.lease.connection().map_err(Broken::Server)?;
+        let connection = self.lease.connection()?;
         let mut flight = connection.flight();
         let space = self.is_prepared.then_some(&*job.caller.role);
         let main = execute(&mut flight, space, &rendered.main, PAGE_ROWS).map_err(missed)?;
@@ -211,7 +196,7 @@ impl Streamed {
         flight.send().await?;
         let mut rows = 0;
         while let Page::More = self.page(main, &output, &mut rows, &mut out).await? {
-            let connection = self.lease.connection().map_err(Broken::Server)?;
+            let connection = self.lease.connection()?;
             let mut flight = connection.flight();
             flight.resume(main, PAGE_ROWS)?;
             flight.sync();
@@ -219,7 +204,7 @@ impl Streamed {
         }
         body::close(output.format, output.shape, rows, &mut out);
         self.send(out).await?;
-        let connection = self.lease.connection().map_err(Broken::Server)?;
+        let connection = self.lease.connection()?;
         connection.batch("COMMIT").await?;
         Ok(())
     }
@@ -231,17 +216,17 @@ impl Streamed {
         output: &Output<'_>,
         rows: &mut u64,
         out: &mut Vec<u8>,
-    ) -> Result<Page, Broken> {
+    ) -> Result<Page, StoreError> {
         let mut page = Page::Last;
         let mut failed = None;
         loop {
-            let connection = self.lease.connection().map_err(Broken::Server)?;
+            let connection = self.lease.connection()?;
             let is_full = match connection.next().await? {
                 Event::Row(row) if row.step() == main => {
                     output
                         .write_row(&row, *rows, out)
                         .and_then(|()| output.check(out))
-                        .map_err(|unwritable| Broken::Server(Unwritable::into_error(unwritable, output.most_bytes)))?;
+                        .map_err(|unwritable| unwritable.into_error(output.most_bytes))?;
                     *rows += 1;
                     out.len() >= PIECE_BYTES
                 }
@@ -253,7 +238,7 @@ impl Streamed {
                     failed = failed.or(Some(failure::translate(&error, &self.job.caller)));
                     false
                 }
-                Event::Ready(_) => return failed.map_or(Ok(page), |error| Err(Broken::Server(error))),
+                Event::Ready(_) => return failed.map_or(Ok(page), |error| Err(error)),
                 Event::Row(_) | Event::Complete { .. } => false,
             };
             if is_full {
@@ -263,15 +248,14 @@ impl Streamed {
         }
     }
 
-    async fn send(&self, piece: Vec<u8>) -> Result<(), Broken> {
-        let sent = tokio::time::timeout(PIECE_WAIT, self.pieces.send(Ok(Bytes::from(piece)))).await;
-        if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(Broken::Client) }
+    async fn send(&self, piece: Vec<u8>) -> Result<(), StoreError> {
+        self.pieces.send(Bytes::from(piece), PIECE_WAIT).await
     }
 }
 
-fn missed(missed: Missed) -> Broken {
-    Broken::Server(match missed {
+fn missed(missed: Missed) -> StoreError {
+    match missed {
         Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) => error,
         Missed::Stale | Missed::Large | Missed::Behind | Missed::Elsewhere => StoreError::other_engine(),
-    })
+    }
 }
