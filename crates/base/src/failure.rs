@@ -50,6 +50,8 @@ pub enum Details {
 pub struct CustomAnswer {
     /// The HTTP status.
     pub status: u16,
+    /// The words beside it in HTTP/1.1, instead of the usual ones.
+    pub reason: Option<String>,
     /// Headers: name and value.
     pub headers: Vec<(String, String)>,
 }

@@ -237,6 +237,7 @@ fn filters_are_read_as_filters_of_their_columns() {
     let document = document(None);
     let settings = rest::Settings {
         schemas: vec!["public".into()],
+        legacy_schema_error: false,
         openapi_enabled: true,
         transaction_end: rest::TransactionEnd::Commit,
         limits: rest::Limits::default(),

@@ -117,5 +117,5 @@ fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
 
 fn answered(status: StatusCode, headers: HeaderMap, body: Bytes, trace: &Trace) -> Answer {
     let summary = Summary { route: "/docs", ..Summary::default() };
-    Answer { status, headers, body: Body::Full(body), summary, trace: trace.clone() }
+    Answer { status, reason: None, headers, body: Body::Full(body), summary, trace: trace.clone() }
 }

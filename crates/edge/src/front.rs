@@ -12,6 +12,7 @@ use http::header::{CONNECTION, EXPECT, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use service::{Answer, Body, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
@@ -193,7 +194,7 @@ const PREFLIGHT: &str = "preflight";
 
 fn preflight(status: StatusCode, headers: HeaderMap, trace: Trace) -> Answer {
     let summary = Summary { route: PREFLIGHT, ..Summary::default() };
-    Answer { status, headers, body: Body::Full(bytes::Bytes::new()), summary, trace }
+    Answer { status, reason: None, headers, body: Body::Full(bytes::Bytes::new()), summary, trace }
 }
 
 /// The answer to what the door does not let in.
@@ -206,6 +207,7 @@ fn refused(refusal: Refusal, trace: Trace) -> Answer {
     };
     Answer {
         status: refusal.status.unwrap_or(reply.head.status),
+        reason: reply.reason,
         headers: reply.head.headers,
         body: Body::Full(reply.body),
         summary,
@@ -221,6 +223,10 @@ fn depart(answer: Answer, mut flight: Flight, answered: Instant) -> Response<Ans
     flight.answered = Some(answered);
     let mut response = Response::new(AnswerBody::new(answer.body, flight));
     *response.status_mut() = answer.status;
+    // What a line of HTTP cannot carry is left out.
+    if let Some(reason) = answer.reason.and_then(|reason| ReasonPhrase::try_from(reason.into_bytes()).ok()) {
+        response.extensions_mut().insert(reason);
+    }
     *response.headers_mut() = answer.headers;
     response
 }

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testkit::{Launch, Postgres, Project, Request, is_skipped, repository};
+use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository};
 
 /// Where the published tests look for a server; it stands in them.
 const ADDRESS: &str = "127.0.0.1:3000";
@@ -28,10 +28,6 @@ const ADDRESS: &str = "127.0.0.1:3000";
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How many tests the package has.
 const PUBLISHED: usize = 18;
-/// Those that expect words of PostgREST 10, for which the package was written: "The schema must be one of the following: …".
-/// PostgREST 14, which the corpus was recorded from, says something else, and so does Pando.
-const OF_ANOTHER_POSTGREST: [&str; 3] =
-    ["nonexisting_schema_for_rpc", "read_nonexisting_schema", "write_nonexisting_schema"];
 
 #[test]
 fn the_published_tests_of_the_crate_postgrest() {
@@ -53,29 +49,33 @@ fn the_published_tests_of_the_crate_postgrest() {
         format!("postgres://postgres@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
     let project = Project::new("");
     fs::remove_file(project.path().join("pando.toml")).unwrap();
-    let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
-        .variable("PGRST_DB_URI", &url)
-        .variable("PGRST_DB_SCHEMA", "public, personal")
-        .variable("PGRST_DB_ANON_ROLE", "postgres")
-        .listen(ADDRESS);
+    let launch = |schemas: &str, address: &str| {
+        Launch::new(env!("CARGO_BIN_EXE_pando"))
+            .variable("PGRST_DB_URI", &url)
+            .variable(schemas, "public, personal")
+            .variable("PGRST_DB_ANON_ROLE", "postgres")
+            .listen(address)
+    };
     // Building takes longer than anybody should have to wait for the address.
     assert!(run(&tests, &["--no-run"]).0, "the published tests are not built");
     wait_until_free();
-    let server = launch.start(&project);
+    let server = launch("PGRST_DB_SCHEMA", ADDRESS).start(&project);
     let (_, told) = run(&tests, &[]);
     let ended = |how: &str| -> BTreeSet<String> {
         let names = told.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(how));
         names.map(str::to_owned).collect()
     };
-    assert_eq!(ended(" ... FAILED"), OF_ANOTHER_POSTGREST.map(str::to_owned).into(), "{told}");
-    assert_eq!(ended(" ... ok").len(), PUBLISHED - OF_ANOTHER_POSTGREST.len(), "{told}");
-    // They fail by those words alone.
-    let refused = server.client().send(&Request::new("GET", "/channels").header("Accept-Profile", "private"));
-    let words = refused.json();
-    assert_eq!((refused.status, &words["code"]), (406, &"PGRST106".into()));
+    assert_eq!(ended(" ... FAILED"), BTreeSet::new(), "{told}");
+    assert_eq!(ended(" ... ok").len(), PUBLISHED, "{told}");
+    // The package was written for PostgREST 10, and looks at its words for an unknown schema; its settings have the names of
+    // those days, too. Under today's names there are today's words.
+    let refused =
+        |server: &Server| server.client().send(&Request::new("GET", "/channels").header("Accept-Profile", "private"));
+    assert_eq!(refused(&server).json()["message"], "The schema must be one of the following: public, personal");
+    drop(server);
+    let words = refused(&launch("PGRST_DB_SCHEMAS", "127.0.0.1:0").start(&project)).json();
     assert_eq!(words["message"], "Invalid schema: private");
     assert_eq!(words["hint"], "Only the following schemas are exposed: public, personal");
-    assert_eq!(told.matches("left: Short(\"Invalid schema: private\")").count(), OF_ANOTHER_POSTGREST.len(), "{told}");
 }
 
 fn cargo(command: &str) -> Command {

@@ -152,6 +152,13 @@ fn what_a_role_has_set_for_itself_counts() {
          alter role anon set timezone = 'Asia/Tokyo';
          alter role anon set client_encoding = 'LATIN1';
          alter role anon set log_duration = on;
+         alter role anon set intervalstyle = 'iso_8601';
+         alter role anon set bytea_output = 'escape';
+         alter role anon set extra_float_digits = -3;
+         create view printed as select interval '26 hours' as i, array[interval '26 hours'] as many, '\\x00ff'::bytea as b,
+             array['\\x00ff'::bytea] as all_b, 0.1::float8 + 0.2::float8 as f, array[0.1::float8 + 0.2::float8] as all_f;
+         create view padded as select 'ab'::char(5) as c, inet '1.2.3.4' as i, inet '10.1.0.0/16' as n, null::char(2) as e;
+         grant select on printed, padded to anon;
          alter role anon set work_mem = '5MB';
          alter role anon in database postgres set work_mem = '6MB';
          alter role clerk set default_transaction_isolation = 'serializable';
@@ -166,6 +173,13 @@ fn what_a_role_has_set_for_itself_counts() {
     let log = server.log();
     assert!(log.contains("warning: ALTER ROLE anon SET log_duration: "), "{log}");
     assert!(log.contains("warning: ALTER ROLE anon SET client_encoding: "), "{log}");
+
+    assert!(log.contains("warning: ALTER ROLE anon SET IntervalStyle: "), "{log}");
+    // Some of it PostgreSQL prints, some Pando: it has to look alike.
+    let printed = r#"[{"i":"26:00:00","many":["26:00:00"],"b":"\\x00ff","all_b":["\\x00ff"],"f":0.30000000000000004,"all_f":[0.30000000000000004]}]"#;
+    assert_eq!(server.get("/printed").text(), printed);
+    let padded = server.client().send(&Request::new("GET", "/padded").header("Accept", "text/csv"));
+    assert_eq!(padded.text(), "c,i,n,e\n\"ab   \",1.2.3.4,10.1.0.0/16,");
 
     let late = server.get("/rpc/nap");
     assert_eq!((late.status, late.code().as_str()), (500, "57014"), "{}", late.text());

@@ -19,7 +19,7 @@ pub enum PlanError {
         nearest: Option<String>,
     },
     /// The function does not exist, or not with these arguments (PGRST202).
-    #[error("Could not find the function {schema}.{name}{} in the schema cache", in_parentheses(arguments))]
+    #[error("Could not find the function {schema}.{name}{} in the schema cache", in_parentheses(arguments, *whole))]
     UnknownRoutine {
         /// The schema looked in.
         schema: String,
@@ -225,9 +225,13 @@ pub enum PlanError {
     },
 }
 
-/// `(a, b)` for a message that names the arguments.
-fn in_parentheses(arguments: &[String]) -> String {
-    if arguments.is_empty() { " without parameters".to_owned() } else { format!("({})", arguments.join(", ")) }
+/// `(a, b)` for a message that names the arguments; a body that is taken whole has none.
+fn in_parentheses(arguments: &[String], whole: Option<RawKind>) -> String {
+    match (arguments, whole) {
+        (_, Some(RawKind::Text | RawKind::Xml | RawKind::Bytes)) => String::new(),
+        ([], _) => " without parameters".to_owned(),
+        (named, _) => format!("({})", named.join(", ")),
+    }
 }
 
 /// What was looked for, in PostgREST's words.
@@ -235,6 +239,7 @@ fn parameters(arguments: &[String], whole: Option<RawKind>) -> String {
     let single = |kind: RawKind| match kind {
         RawKind::Json => "json/jsonb",
         RawKind::Text => "text",
+        RawKind::Xml => "xml",
         RawKind::Bytes => "bytea",
     };
     let named = match arguments {

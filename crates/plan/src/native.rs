@@ -287,7 +287,7 @@ impl Planner<'_> {
         {
             let value = match raw.kind {
                 RawKind::Bytes => Datum::Bytes(raw.body.to_vec()),
-                RawKind::Json | RawKind::Text => {
+                RawKind::Json | RawKind::Text | RawKind::Xml => {
                     let text = std::str::from_utf8(&raw.body).map_err(|_| PlanError::NotText)?;
                     Datum::Text(text.to_owned())
                 }

@@ -8,7 +8,7 @@ use base::QualifiedName;
 use catalog::{
     Column, Command, DefaultValue, Deletion, Expression, From, Insertion, Join, JoinKind, Modification, Placement,
     Projection, Query, Relation, Returns, Routine, RoutineResult, RoutineStatement, RowCount, Source, SourceId,
-    nearest, nearest_routine,
+    nearest_related, nearest_routine,
 };
 use datatype::{Datum, Type, from_json, parse_in};
 use rest::{Action, Cell, RawKind, SelectItem};
@@ -98,13 +98,17 @@ impl Planner<'_> {
                     argument_lists.push(listed(&names));
                 }
             }
-            nearest(&listed(&given), argument_lists.iter().map(String::as_str)).map(|found| format!("{name}{found}"))
+            nearest_related(&listed(&given), argument_lists.iter().map(String::as_str))
+                .map(|found| format!("{name}{found}"))
         };
+        let whole = self.request.payload.raw.as_ref().map(|raw| raw.kind);
+        // Nothing was named that could have been misspelt.
+        let nearest = nearest.filter(|_| matches!(whole, None | Some(RawKind::Json)));
         PlanError::UnknownRoutine {
             schema: schema.to_string(),
             name: name.to_owned(),
             arguments: given,
-            whole: self.request.payload.raw.as_ref().map(|raw| raw.kind),
+            whole,
             nearest,
         }
     }
@@ -117,7 +121,7 @@ impl Planner<'_> {
         {
             let value = match raw.kind {
                 RawKind::Bytes => Datum::Bytes(raw.body.to_vec()),
-                RawKind::Json | RawKind::Text => {
+                RawKind::Json | RawKind::Text | RawKind::Xml => {
                     let text = std::str::from_utf8(&raw.body).map_err(|_| PlanError::NotText)?;
                     parse_in(&argument.data_type, text, &self.zone)?
                 }
@@ -127,7 +131,7 @@ impl Planner<'_> {
         let cells = payload.rows.first().map_or(&[][..], Vec::as_slice);
         let mut values = Vec::with_capacity(routine.arguments.len());
         for argument in &routine.arguments {
-            let place = payload.columns.iter().position(|column| Some(column) == argument.name.as_ref());
+            let place = payload.columns.iter().rposition(|column| Some(column) == argument.name.as_ref());
             let cell = place.and_then(|place| cells.get(place)).unwrap_or(&Cell::Missing);
             values.push(match (cell, &argument.default) {
                 (Cell::Missing, Some(default)) => self.instantiate(default, SourceId::ROW)?,
@@ -459,19 +463,24 @@ fn takes_whole(routine: &Routine, kind: RawKind) -> bool {
         [argument] if argument.name.is_none() => match kind {
             RawKind::Json => argument.data_type.is_json(),
             RawKind::Text => argument.data_type == Type::Text,
+            RawKind::Xml => is_xml(routine),
             RawKind::Bytes => argument.data_type == Type::Bytea,
         },
         _ => false,
     }
 }
 
-/// A candidate as the error names it: `public.vague(x => integer)`.
+/// Whether its only argument is a document of XML; only a PostgreSQL server has that type.
+fn is_xml(routine: &Routine) -> bool {
+    routine.native.as_ref().is_some_and(|native| matches!(native.argument_types.as_slice(), [only] if &**only == "xml"))
+}
+
+/// A candidate as the error names it: `public.vague(x => integer)`; an argument without a name has none there either.
 fn candidate(routine: &Routine) -> String {
     let arguments: Vec<String> = routine
         .arguments
         .iter()
-        .enumerate()
-        .map(|(place, argument)| format!("{} => {}", argument.key(place), argument.data_type))
+        .map(|argument| format!("{} => {}", argument.name.as_deref().unwrap_or_default(), argument.data_type))
         .collect();
     format!("{}({})", routine.signature.name, arguments.join(", "))
 }

@@ -100,6 +100,7 @@ pub fn ddl(data: &[u8]) {
 fn settings() -> Settings {
     Settings {
         schemas: vec!["public".into(), "ops".into()],
+        legacy_schema_error: false,
         openapi_enabled: true,
         transaction_end: TransactionEnd::CommitAllowOverride,
         limits: Limits::default(),

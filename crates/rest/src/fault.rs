@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     DescriptionDisabled,
     #[error("Invalid schema: {asked}")]
     Schema { asked: String, exposed: String },
+    #[error("The schema must be one of the following: {exposed}")]
+    LegacySchema { exposed: String },
     #[error("Invalid preferences given with handling=strict")]
     Preferences { invalid: String },
     #[error("{message}")]
@@ -63,6 +65,7 @@ impl From<Fault> for Failure {
             Fault::DescriptionDisabled => Failure::new(Kind::NotFound, "PGRST126", message),
             Fault::Schema { exposed, .. } => Failure::new(Kind::NotAcceptable, "PGRST106", message)
                 .with_hint(format!("Only the following schemas are exposed: {exposed}")),
+            Fault::LegacySchema { .. } => Failure::new(Kind::NotAcceptable, "PGRST106", message),
             Fault::Preferences { invalid } => Failure::new(Kind::BadRequest, "PGRST122", message)
                 .with_details(format!("Invalid preferences: {invalid}")),
             Fault::Query { details, .. } => Failure::new(Kind::BadRequest, "PGRST100", message).with_details(details),

@@ -103,7 +103,9 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
     let columns = query.columns.filter(|_| matches!(action, Action::Insert | Action::Update));
     let mut payload = match action {
         Action::Insert if is_routine => routine_payload(headers, &body, columns.as_deref(), settings)?,
-        Action::Insert | Action::Update | Action::Put => body::parse(headers, &body, columns.as_deref(), limits)?,
+        Action::Insert | Action::Update | Action::Put => {
+            body::parse(headers, &body, columns.as_deref(), false, limits)?
+        }
         Action::Read if is_routine => arguments(query.arguments),
         Action::Read | Action::Delete | Action::Describe | Action::Options => Payload::default(),
     };
@@ -171,6 +173,9 @@ fn schema(method: &Method, headers: &HeaderMap, settings: &Settings) -> Result<(
         Some(schema) => Ok((schema.clone(), true)),
         None => {
             let exposed = settings.schemas.join(", ");
+            if settings.legacy_schema_error {
+                return Err(Fault::LegacySchema { exposed });
+            }
             Err(Fault::Schema { asked: asked.into_owned(), exposed })
         }
     }
@@ -212,7 +217,8 @@ fn routine_payload(
 ) -> Result<Payload, Fault> {
     let raw = |kind| Some(RawBody { kind, body: body.clone() });
     let whole = match body::media_type(headers).as_str() {
-        "text/plain" | "text/xml" => Some(RawKind::Text),
+        "text/plain" => Some(RawKind::Text),
+        "text/xml" => Some(RawKind::Xml),
         "application/octet-stream" => Some(RawKind::Bytes),
         _ => None,
     };
@@ -222,7 +228,7 @@ fn routine_payload(
     if body.is_empty() {
         return Ok(Payload { raw: raw(RawKind::Json), ..arguments(Vec::new()) });
     }
-    let mut payload = body::parse(headers, body, columns, &settings.limits)?;
+    let mut payload = body::parse(headers, body, columns, true, &settings.limits)?;
     if body::media_type(headers) == "application/json" {
         payload.raw = raw(RawKind::Json);
     }
@@ -241,6 +247,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             schemas: vec![Arc::from("public"), Arc::from("ops")],
+            legacy_schema_error: false,
             openapi_enabled: true,
             transaction_end: TransactionEnd::Commit,
             limits: Limits::default(),

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 
 use crate::preferences::{Count, Representation, Resolution};
 use crate::request::{Action, ApiRequest, Format, Target};
-use crate::status::status;
+use crate::status::{reason, status};
 use crate::told;
 
 /// What running a request gave, in numbers; the body is written elsewhere, in the negotiated form.
@@ -52,6 +52,8 @@ pub struct Head {
 pub struct Reply {
     /// Status and headers.
     pub head: Head,
+    /// The words beside the status in HTTP/1.1, where a function of the schema chose them.
+    pub reason: Option<String>,
     /// The body; empty for none. The transport leaves it out for `HEAD`.
     pub body: Bytes,
 }
@@ -153,7 +155,7 @@ pub fn options(methods: &[Method]) -> Reply {
     let mut headers = HeaderMap::new();
     put(&mut headers, ALLOW, &allowed);
     headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
-    Reply { head: Head { status: StatusCode::OK, headers }, body: Bytes::new() }
+    Reply { head: Head { status: StatusCode::OK, headers }, reason: None, body: Bytes::new() }
 }
 
 /// The answer to a request that failed. The request is given where it is known; without it a failed parse is
@@ -195,7 +197,7 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
     if let Some(seconds) = failure.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    Reply { head: Head { status, headers }, body: error_body(failure) }
+    Reply { head: Head { status, headers }, reason: reason(failure), body: error_body(failure) }
 }
 
 /// `Content-Type` of an answer in this form.

@@ -13,6 +13,7 @@ fn request(line: &str, prefer: &str, body: &str) -> ApiRequest {
     headers.insert("prefer", prefer.parse().unwrap());
     let settings = Settings {
         schemas: vec![Arc::from("public"), Arc::from("ops")],
+        legacy_schema_error: false,
         openapi_enabled: true,
         transaction_end: TransactionEnd::Commit,
         limits: Limits::default(),

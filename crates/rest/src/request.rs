@@ -436,8 +436,10 @@ pub struct RawBody {
 pub enum RawKind {
     /// `application/json`
     Json,
-    /// `text/plain`, `text/xml`
+    /// `text/plain`
     Text,
+    /// `text/xml`
+    Xml,
     /// `application/octet-stream`
     Bytes,
 }

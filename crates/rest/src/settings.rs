@@ -11,6 +11,8 @@ use crate::preferences::{Preferences, Transaction};
 pub struct Settings {
     /// The exposed schemas; the first one answers requests that name none. Must not be empty.
     pub schemas: Vec<Arc<str>>,
+    /// Whether a schema that is not exposed is refused in the words of PostgREST 12 and older.
+    pub legacy_schema_error: bool,
     /// Whether `GET /` describes the API; otherwise it is answered 404 (PGRST126).
     pub openapi_enabled: bool,
     /// How transactions end.

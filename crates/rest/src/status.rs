@@ -18,6 +18,14 @@ pub fn status(failure: &Failure) -> StatusCode {
     by_code.unwrap_or_else(|| of_kind(failure.kind))
 }
 
+/// The words beside the status, where the schema raised them: the `status_text` of `PGRST`, the message of `PTnnn`.
+pub(crate) fn reason(failure: &Failure) -> Option<String> {
+    match &failure.custom {
+        Some(custom) => custom.reason.clone(),
+        None => failure.code.starts_with("PT").then(|| failure.message.clone()),
+    }
+}
+
 fn of_kind(kind: Kind) -> StatusCode {
     match kind {
         // Nothing is wrong with the server when a client asks for what it does not offer: PGRST127 is a 400 as well.

@@ -76,6 +76,7 @@ mod tests {
     fn ask(case: &Value) -> Result<ApiRequest, base::Failure> {
         let settings = Settings {
             schemas: vec![Arc::from("public"), Arc::from("ops")],
+            legacy_schema_error: false,
             openapi_enabled: case["config"] != "plain",
             transaction_end: TransactionEnd::RollbackAllowOverride,
             limits: Limits::default(),

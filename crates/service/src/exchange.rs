@@ -28,6 +28,8 @@ pub struct Request {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The words beside it in HTTP/1.1, where they are not the usual ones.
+    pub reason: Option<String>,
     /// The headers, all but those of the transport.
     pub headers: HeaderMap,
     /// The body.

@@ -11,7 +11,7 @@ use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
 use plan::Plan;
-use rest::{ApiRequest, Incoming, Outcome};
+use rest::{ApiRequest, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
@@ -69,7 +69,7 @@ impl Service {
         let mut walk = Walk::default();
         match self.walk(incoming, &headers, &mut walk, &mut trace).await {
             Ok((head, body)) => {
-                Answer { status: head.status, headers: head.headers, body, summary: walk.summary, trace }
+                Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
             Err(failure) => refused(&failure, walk, trace),
         }
@@ -288,7 +288,8 @@ fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
     let mut summary = walk.summary;
     summary.error_code = Some(failure.code.to_string());
     summary.inside = failure.inside.clone();
-    Answer { status: reply.head.status, headers: reply.head.headers, body: Body::Full(reply.body), summary, trace }
+    let Reply { head, reason, body } = reply;
+    Answer { status: head.status, reason, headers: head.headers, body: Body::Full(body), summary, trace }
 }
 
 /// The route's template: bounded in number, whatever clients ask for.

@@ -64,7 +64,7 @@ impl Handler for Fake {
                 Body::Full(Bytes::from(body.to_string()))
             }
         };
-        Answer { status, headers, body, summary, trace: request.trace }
+        Answer { status, reason: None, headers, body, summary, trace: request.trace }
     }
 }
 

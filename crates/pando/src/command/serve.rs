@@ -437,6 +437,7 @@ fn service_settings(config: &Config, prepared: &Prepared) -> service::Settings {
     service::Settings {
         rest: rest::Settings {
             schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
+            legacy_schema_error: config.api.legacy_schema_error,
             openapi_enabled: config.api.openapi_mode != OpenApiMode::Disabled,
             transaction_end: config.api.transaction_end.into(),
             limits: config.limits.rest(),

@@ -215,6 +215,9 @@ pub struct Api {
     /// The schemas that are served. The first answers requests that name none (`Accept-Profile`,
     /// `Content-Profile`).
     pub schemas: Vec<String>,
+    /// Whether a schema that is not served is refused in the words of PostgREST 12 and older (`The schema must be one of
+    /// the following: …`), for clients that look at them.
+    pub legacy_schema_error: bool,
     /// The role of requests without a token. Empty refuses them.
     pub anonymous_role: String,
     /// The most rows that one read gives, whatever the client asks for. 0 removes the bound.
@@ -241,6 +244,7 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             schemas: vec!["public".to_owned()],
+            legacy_schema_error: false,
             anonymous_role: "anon".to_owned(),
             max_rows: 1_000,
             aggregates: false,

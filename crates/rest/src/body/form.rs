@@ -12,8 +12,13 @@ use crate::query::decode_text;
 use crate::request::{Cell, Payload};
 use crate::settings::Limits;
 
-/// Reads `a=1&b=x+y`.
-pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limits) -> Result<Payload, Fault> {
+/// Reads `a=1&b=x+y`. The fields of a call may be repeated, as the parameters of a query may.
+pub(super) fn parse(
+    body: &Bytes,
+    columns: Option<Vec<Arc<str>>>,
+    is_call: bool,
+    limits: &Limits,
+) -> Result<Payload, Fault> {
     let mut payload = Payload { columns: Vec::new(), rows: Vec::new(), is_array: false, raw: None };
     let mut seen = HashSet::new();
     let mut row = Vec::new();
@@ -25,7 +30,7 @@ pub(super) fn parse(body: &Bytes, columns: Option<Vec<Arc<str>>>, limits: &Limit
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let name = decode(name, row.len())?;
         let value = decode(value, row.len())?;
-        if !seen.insert(name.clone()) {
+        if !is_call && !seen.insert(name.clone()) {
             let details = format!("Field {} repeats {name:?}.", row.len() + 1);
             return Err(Fault::body_at("The form names a field twice", details));
         }
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     fn read(body: &'static str) -> Result<Payload, Fault> {
-        parse(&Bytes::from_static(body.as_bytes()), None, &Limits::default())
+        parse(&Bytes::from_static(body.as_bytes()), None, false, &Limits::default())
     }
 
     #[test]
@@ -59,6 +64,12 @@ mod tests {
         let texts = ["A", "Air port!", ""].map(|text| Cell::Text(text.to_owned()));
         assert_eq!(payload.rows, [texts.to_vec()]);
         assert!(!payload.is_array);
+    }
+
+    #[test]
+    fn a_call_may_repeat_a_field() {
+        let payload = parse(&Bytes::from_static(b"v=a&v=b"), None, true, &Limits::default()).unwrap();
+        assert_eq!(payload.columns, [Arc::from("v"), Arc::from("v")]);
     }
 
     #[test]

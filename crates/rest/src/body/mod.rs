@@ -15,11 +15,12 @@ use crate::request::Payload;
 use crate::settings::Limits;
 
 /// Reads a body. With `columns`, those are the payload's columns, in this order; other keys are left out and
-/// missing ones are [`crate::Cell::Missing`].
+/// missing ones are [`crate::Cell::Missing`]. The body of a call holds arguments.
 pub(crate) fn parse(
     headers: &HeaderMap,
     body: &Bytes,
     columns: Option<&[String]>,
+    is_call: bool,
     limits: &Limits,
 ) -> Result<Payload, Fault> {
     let media_type = media_type(headers);
@@ -27,7 +28,7 @@ pub(crate) fn parse(
     match media_type.as_str() {
         "application/json" => json::parse(body, columns, limits),
         "text/csv" => csv::parse(body, columns, limits),
-        "application/x-www-form-urlencoded" => form::parse(body, columns, limits),
+        "application/x-www-form-urlencoded" => form::parse(body, columns, is_call, limits),
         _ => Err(Fault::body(format!("Content-Type not acceptable: {media_type}"))),
     }
 }

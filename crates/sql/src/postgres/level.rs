@@ -1,7 +1,7 @@
 //! Levels: one `SELECT` with all that is embedded in it.
 
 use catalog::{Expression, From, JoinKind, MediaHandler, SourceId};
-use datatype::Type;
+use datatype::{NativeType, Type};
 use plan::{Counting, Level, Member, Plan, Read};
 use rest::Format;
 
@@ -269,12 +269,23 @@ fn write_printed(writer: &mut Writer, expression: &Expression, printed: Printed)
             write(writer, expression);
             writer.syntax(")");
         }
-        (Type::Native(_), Printed::AsText) => {
-            writer.syntax("CAST(");
+        (Type::Native(native), Printed::AsText) => {
+            let (before, after) = printing(&native);
+            writer.syntax(before);
             write(writer, expression);
-            writer.syntax(" AS text)");
+            writer.syntax(after);
         }
         _ => write(writer, expression),
+    }
+}
+
+/// What stands around a value for its text as a client of PostgreSQL sees it. A cast to `text` cuts the blanks of `char(n)`
+/// off and adds the length of its mask to every `inet`; their output functions do neither.
+fn printing(native: &NativeType) -> (&'static str, &'static str) {
+    match (&*native.name.schema, &*native.name.name) {
+        ("pg_catalog", "bpchar") => ("pg_catalog.textin(pg_catalog.bpcharout(", "))"),
+        ("pg_catalog", "inet") => ("pg_catalog.textin(pg_catalog.inet_out(", "))"),
+        _ => ("CAST(", " AS text)"),
     }
 }
 

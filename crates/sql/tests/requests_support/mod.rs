@@ -51,6 +51,7 @@ pub fn request(method: &str, url: &str, body: &str) -> Result<ApiRequest, base::
 fn rest_settings() -> rest::Settings {
     rest::Settings {
         schemas: vec!["public".into()],
+        legacy_schema_error: false,
         openapi_enabled: true,
         transaction_end: rest::TransactionEnd::Commit,
         limits: rest::Limits::default(),

@@ -38,6 +38,7 @@ fn custom(error: &ServerError) -> Failure {
     #[derive(Deserialize)]
     struct Detail {
         status: u16,
+        status_text: Option<String>,
         headers: BTreeMap<String, String>,
     }
     let Ok(message) = serde_json::from_str::<Message>(&error.message) else {
@@ -53,7 +54,7 @@ fn custom(error: &ServerError) -> Failure {
     failure.details = message.details.map(base::Details::Text);
     failure.hint = message.hint;
     let headers = detail.headers.into_iter().collect();
-    failure.custom = Some(Box::new(CustomAnswer { status: detail.status, headers }));
+    failure.custom = Some(Box::new(CustomAnswer { status: detail.status, reason: detail.status_text, headers }));
     failure
 }
 

@@ -126,6 +126,9 @@ pub(crate) async fn open(
         // A pooler refuses what it does not know of a session, or leaves it out: there every transaction says it.
         if is_pooled { settings.application.push(bound) } else { wire.parameters.push(bound) }
     }
+    if !is_pooled {
+        wire.parameters.extend(session::printing());
+    }
     let new_pool =
         |targets| Pool::new(targets, fence.clone(), wire.clone(), settings.connections, settings.wait, clock.clone());
     let pool = new_pool(targets);

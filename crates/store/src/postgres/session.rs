@@ -46,6 +46,16 @@ impl<'j> Own<'j> {
     }
 }
 
+/// How PostgreSQL prints what Pando prints itself from the binary form. A row holds values of both (an array or a row type is
+/// printed there), and they have to look alike, so these stand for the session, and a role's own are not taken.
+pub(super) const PRINTING: [(&str, &str); 3] =
+    [("IntervalStyle", "postgres"), ("bytea_output", "hex"), ("extra_float_digits", "1")];
+
+/// The parameters that a session begins with.
+pub(super) fn printing() -> impl Iterator<Item = (String, String)> {
+    PRINTING.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+}
+
 /// Settings of a transaction: names and values, in the order in which they are made. Those of the role come while one is still
 /// who logged in and so may set them, those of a function when one is who may call it: as PostgREST has it.
 pub(super) fn settings(

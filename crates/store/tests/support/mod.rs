@@ -180,6 +180,7 @@ pub fn request(method: &str, url: &str, body: &str, prefer: &str) -> Result<ApiR
     let method: Method = method.parse().expect("a method");
     let settings = rest::Settings {
         schemas: vec!["public".into()],
+        legacy_schema_error: false,
         openapi_enabled: true,
         transaction_end: rest::TransactionEnd::Commit,
         limits: rest::Limits::default(),

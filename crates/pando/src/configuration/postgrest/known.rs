@@ -69,7 +69,7 @@ impl Meaning {
     /// The settings of Pando's that it becomes.
     pub fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::Schemas => &["api.schemas"],
+            Self::Schemas => &["api.schemas", "api.legacy_schema_error"],
             Self::LogLevel => &["log.level", "log.requests"],
             Self::DatabaseUri => &["database.url"],
             Self::Secret => &["auth.jwt_secret"],
@@ -228,7 +228,9 @@ pub const KNOWN: &[Known] = &[
     )
     .alias(&["root-spec"])
     .in_database(),
-    known("db-schemas", "public", Schemas, "").alias(&["db-schema"]).in_database(),
+    known("db-schemas", "public", Schemas, "The old name means the old words, too: see `api.legacy_schema_error`.")
+        .alias(&["db-schema"])
+        .in_database(),
     known(
         "db-timezone-enabled",
         "true",

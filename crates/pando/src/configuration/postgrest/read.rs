@@ -34,6 +34,8 @@ pub struct InDatabase {
 }
 
 const APPLICATION: &str = "app.settings.";
+/// What `db-schemas` was called by PostgREST 8 and older; who still calls it so has clients of those days.
+const OLD_SCHEMAS: &str = "db-schema";
 const APPLICATION_VARIABLE: &str = "PGRST_APP_SETTINGS_";
 
 /// Reads PostgREST's file, if one was named, and the environment, and gives all of it its meaning here.
@@ -288,6 +290,9 @@ impl Reading<'_> {
         let items = given.list().unwrap_or_default();
         if let Some(system) = items.iter().find(|item| matches!(item.as_str(), "pg_catalog" | "information_schema")) {
             return self.wrong(given, &format!("a list of schemas of your own; {system} is PostgreSQL's"));
+        }
+        if given.name == OLD_SCHEMAS {
+            self.assign("api.legacy_schema_error", json!(true), given.origin.clone());
         }
         self.list("api.schemas", given);
     }

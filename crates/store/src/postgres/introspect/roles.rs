@@ -9,12 +9,18 @@ use wire::Connection;
 
 use super::queries;
 use super::rows::{Reading, Row};
+use crate::postgres::session::PRINTING;
 
 /// The first version (`server_version`) in which the right to set something can be granted.
 const GRANTABLE: u32 = 15;
 
-/// What is not taken from a role: the encoding in which the server talks to us, and who one is.
+/// What is not taken from a role: the encoding in which the server talks to us, and who one is. How values are printed is
+/// not either.
 const NEVER: [&str; 3] = ["client_encoding", "role", "session_authorization"];
+
+fn is_taken(name: &str) -> bool {
+    !NEVER.contains(&name) && !PRINTING.iter().any(|(printing, _)| printing.eq_ignore_ascii_case(name))
+}
 
 /// Adds all roles with their settings.
 ///
@@ -57,7 +63,7 @@ fn add_role(row: &Row<'_>, snapshot: &mut Snapshot) {
 fn add_setting(row: &Row<'_>, granted: &HashSet<String>, snapshot: &mut Snapshot) {
     let (Some(role), Some(name), Some(value)) = (row.text(0), row.text(1), row.text(2)) else { return };
     let Some(role) = snapshot.roles.get_mut(role) else { return };
-    if NEVER.contains(&name) || !(row.is_true(3) || granted.contains(name)) {
+    if !is_taken(name) || !(row.is_true(3) || granted.contains(name)) {
         role.refused_settings.push(Arc::from(name));
         return;
     }
@@ -81,6 +87,7 @@ mod tests {
             ("log_statement", "all", "f"),
             ("log_duration", "on", "f"),
             ("client_encoding", "LATIN1", "t"),
+            ("IntervalStyle", "iso_8601", "t"),
             ("statement_timeout", "5s", "t"),
         ] {
             add_setting(&Row::new(&[Some("anon"), Some(name), Some(value), Some(is_free)]), &granted, &mut snapshot);
@@ -90,6 +97,6 @@ mod tests {
         let settings: Vec<(&str, &str)> = anon.settings.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(settings, [("log_statement", "all"), ("statement_timeout", "5s")]);
         let refused: Vec<&str> = anon.refused_settings.iter().map(|name| &**name).collect();
-        assert_eq!(refused, ["log_duration", "client_encoding"]);
+        assert_eq!(refused, ["log_duration", "client_encoding", "IntervalStyle"]);
     }
 }
