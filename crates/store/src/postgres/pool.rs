@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::{Connection, Target, TransactionStatus};
 
 use super::sighting::{Sighting, look};
+use crate::counted::Counted;
 use crate::error::StoreError;
 
 /// What is left of an abandoned answer is read up to this; beyond it the connection is given up.
@@ -129,20 +130,51 @@ impl Pool {
         })
     }
 
-    /// A connection, waited for up to the bound. `is_fresh` asks for one that was just opened.
-    pub(super) async fn take(self: &Arc<Self>, is_fresh: bool) -> Result<Lease, StoreError> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = tokio::time::timeout(self.wait, self.places.clone().acquire_owned()).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// How long somebody who asks for nothing else waits for a connection.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// A connection, waited for up to the bound.
+    pub(super) async fn take(self: &Arc<Self>, wait: Duration) -> Result<Lease, StoreError> {
+        let deadline = self.clock.monotonic() + wait;
+        let waiting = Counted::among(&self.waiting);
+        let place = tokio::time::timeout(self.left(deadline), self.places.clone().acquire_owned()).await;
+        drop(waiting);
         let place = place
             .map_err(|_| StoreError::Busy("all connections to PostgreSQL are in use"))?
             .map_err(|_| StoreError::Closed)?;
-        let held = match self.idle_one(is_fresh) {
-            Some(held) => held,
-            None => self.connect().await?,
-        };
+        self.fill(place, false, deadline).await
+    }
+
+    /// A connection for a place. `is_fresh` asks for one that is opened now.
+    ///
+    /// It is opened beside the request: a server that takes long to answer, as where nobody is, takes no more of the request than
+    /// its waiting time, and a connection that comes later is kept for the next one. Its place is taken until then.
+    async fn fill(
+        self: &Arc<Self>,
+        place: OwnedSemaphorePermit,
+        is_fresh: bool,
+        deadline: Instant,
+    ) -> Result<Lease, StoreError> {
+        if let Some(held) = self.idle_one(is_fresh) {
+            return Ok(self.lease(held, place));
+        }
+        let pool = self.clone();
+        let connecting = tokio::spawn(async move { pool.connect().await.map(|held| pool.lease(held, place)) });
+        match tokio::time::timeout(self.left(deadline), connecting).await {
+            Ok(connected) => connected.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Busy("connecting to PostgreSQL takes longer than database.wait_ms")),
+        }
+    }
+
+    fn lease(self: &Arc<Self>, held: Held, place: OwnedSemaphorePermit) -> Lease {
         self.used.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { held: Some(held), pool: self.clone(), place: Some(place) })
+        Lease { held: Some(held), pool: self.clone(), place: Some(place) }
+    }
+
+    fn left(&self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(self.clock.monotonic())
     }
 
     /// An idle connection that the server has not ended meanwhile. The one used last is the warmest.
@@ -250,9 +282,23 @@ impl Lease {
         self.held.as_ref().is_some_and(|held| held.opened <= then)
     }
 
-    /// Gives the connection up: it is in no state to be used again.
-    pub(super) fn discard(&mut self) {
+    /// Closes the connection and takes another one in its place, within the bound. `is_fresh` asks for one that is opened now.
+    pub(super) async fn replace(&mut self, is_fresh: bool, wait: Duration) -> Result<(), StoreError> {
         self.held = None;
+        let deadline = self.pool.clock.monotonic() + wait;
+        let place = self.place.take().ok_or(StoreError::Closed)?;
+        *self = self.pool.clone().fill(place, is_fresh, deadline).await?;
+        Ok(())
+    }
+
+    /// Reads what is left of an answer, up to so much, and ends its transaction. `false` if the connection cannot be used again.
+    pub(super) async fn is_cleared(&mut self, most: Limit) -> bool {
+        let Some(held) = &mut self.held else { return false };
+        match held.connection.drain(most).await {
+            Ok(TransactionStatus::Idle) => true,
+            Ok(_) => held.connection.batch("ROLLBACK").await.is_ok(),
+            Err(_) => false,
+        }
     }
 }
 
@@ -291,4 +337,58 @@ async fn is_drained(connection: &mut Connection, wait: Duration) -> bool {
     let _told = tokio::time::timeout(wait, canceller.cancel()).await;
     let _ended = tokio::time::timeout(wait, connection.drain(DRAINED)).await;
     false
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use base::SystemClock;
+
+    use super::*;
+
+    /// A server that takes connections and says nothing, and how many came.
+    async fn silent() -> (Target, Arc<AtomicU64>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let came = Arc::new(AtomicU64::new(0));
+        let counted = came.clone();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                open.push(stream);
+            }
+        });
+        (Target::parse(&format!("postgres://somebody@127.0.0.1:{port}/?sslmode=disable"), &|_| None).unwrap(), came)
+    }
+
+    fn pool_of(target: Target, most: usize) -> Arc<Pool> {
+        let wait = Duration::from_millis(100);
+        Pool::new(vec![target], Arc::default(), wire::Settings::default(), most, wait, Arc::new(SystemClock))
+    }
+
+    /// Where connecting takes ten seconds, nobody waits for more than the bound, and no more connect than there are places.
+    #[tokio::test]
+    async fn connecting_takes_no_longer_than_waiting_may() {
+        let (target, came) = silent().await;
+        let pool = pool_of(target, 2);
+        let start = Instant::now();
+        for why in ["takes longer", "takes longer", "in use"] {
+            let error = pool.take(pool.wait()).await.err().unwrap();
+            assert!(matches!(error, StoreError::Busy(told) if told.contains(why)), "{error}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert_eq!(came.load(Ordering::Relaxed), 2);
+        assert_eq!(pool.counts(), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_while_waiting_waits_no_more() {
+        let (target, _) = silent().await;
+        let pool = pool_of(target, 0);
+        let waiting = tokio::time::timeout(Duration::from_millis(20), pool.take(pool.wait())).await;
+        assert!(waiting.is_err());
+        assert_eq!(pool.load(), 0);
+    }
 }
