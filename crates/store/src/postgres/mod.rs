@@ -6,6 +6,7 @@ mod collect;
 mod failure;
 mod flight;
 mod introspect;
+mod lease;
 mod listen;
 mod migration;
 mod missed;

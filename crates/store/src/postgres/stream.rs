@@ -10,10 +10,10 @@ use sql::postgres::Rendered;
 use wire::{Event, Step};
 
 use super::flight::{Asked, COMMIT, Sending, execute};
+use super::lease::Lease;
 use super::missed::Missed;
 use super::outcome::total_of;
 use super::output::Output;
-use super::pool::Lease;
 use super::run::{Visit, roll_back, zone};
 use super::session::Own;
 use super::{PostgresStore, failure};
@@ -175,7 +175,7 @@ impl Streamed {
                     failed = failed.or(Some(failure::translate(&error, &self.job.caller)));
                     false
                 }
-                Event::Ready(_) => return failed.map_or(Ok(page), |error| Err(error)),
+                Event::Ready(_) => return failed.map_or(Ok(page), Err),
                 Event::Row(_) | Event::Complete { .. } => false,
             };
             if is_full {
