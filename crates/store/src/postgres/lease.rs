@@ -14,6 +14,9 @@ use crate::error::StoreError;
 
 /// What is left of an abandoned answer is read up to this; beyond it the connection is given up.
 const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
+/// What is left of the first page of a read that turned out to be long is read and thrown away up to this: about what a new
+/// connection costs.
+const PAGE_REST: Limit = Limit::new("bytes of a page that is begun anew", 16 << 20);
 /// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
 /// their connection is kept without more.
 const ABANDONED_WAIT: Duration = Duration::from_millis(100);
@@ -57,14 +60,20 @@ impl Lease {
         Ok(())
     }
 
-    /// Reads what is left of an answer, up to so much, and ends its transaction. `false` if the connection cannot be used again.
-    pub(super) async fn is_cleared(&mut self, most: Limit) -> bool {
+    /// Reads what is left of an answer, if it is not too much and comes soon, and ends its transaction. `false` if the connection
+    /// cannot be used again.
+    pub(super) async fn is_cleared(&mut self) -> bool {
         let Some(held) = &mut self.held else { return false };
-        match held.connection.drain(most).await {
-            Ok(TransactionStatus::Idle) => true,
-            Ok(_) => held.connection.batch("ROLLBACK").await.is_ok(),
-            Err(_) => false,
+        match tokio::time::timeout(ABANDONED_WAIT, held.connection.drain(PAGE_REST)).await {
+            Ok(Ok(TransactionStatus::Idle)) => true,
+            Ok(Ok(_)) => held.connection.batch("ROLLBACK").await.is_ok(),
+            Ok(Err(_)) | Err(_) => false,
         }
+    }
+
+    /// Whether there is a connection: after a failed [`Lease::replace`] there is none, and no place for another one.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Failure, Limit};
+use base::Failure;
 use datatype::Zone;
 use sql::postgres::Rendered;
 use wire::{Connection, TransactionStatus};
@@ -31,10 +31,6 @@ const MOST_COLLISIONS: u32 = 3;
 /// How long it steps back before the first time, doubled with each further one: those who met shall not meet again.
 const COLLISION_PAUSE: Duration = Duration::from_millis(10);
 
-/// What is left of the first page of a read that turned out to be long is read and thrown away up to this: about what a new
-/// connection costs.
-const PAGE_REST: Limit = Limit::new("bytes of a page that is begun anew", 16 << 20);
-
 /// What a request may take, over all servers that it is given to.
 pub(super) struct Allowance {
     /// How long it may still wait for connections.
@@ -59,7 +55,7 @@ impl Allowance {
 /// What a try gave.
 enum Done {
     /// The answer.
-    Whole(Box<Ran>),
+    Whole(Ran),
     /// A long read that has begun.
     Begun(Begun),
 }
@@ -143,7 +139,7 @@ impl PostgresStore {
         let (mut is_long, mut is_fresh, mut was_stale, mut collisions) = (false, false, false, 0);
         loop {
             match self.try_once(&mut lease, visit, job, rendered, &mut is_long, allowance).await {
-                Ok(Done::Whole(ran)) => return Ok(*ran),
+                Ok(Done::Whole(ran)) => return Ok(ran),
                 Ok(Done::Begun(begun)) => return Ok(self.stream(lease, job, begun)),
                 Err(Missed::Stale(_)) if !was_stale => {
                     was_stale = true;
@@ -153,7 +149,8 @@ impl PostgresStore {
                     tokio::time::sleep(random_share(COLLISION_PAUSE * 2_u32.pow(collisions))).await;
                     collisions += 1;
                 }
-                Err(Missed::Unsent(_)) if !is_fresh => {
+                // The connection leads to another server.
+                Err(Missed::Unsent(_)) if !is_fresh && lease.is_held() => {
                     is_fresh = true;
                     let wait = allowance.wait_at(visit);
                     self.waited(allowance, lease.replace(is_fresh, wait)).await?;
@@ -192,10 +189,10 @@ impl PostgresStore {
     ) -> Result<Done, Missed> {
         if !*is_long {
             if let Some(ran) = self.attempt(lease, visit, job, rendered).await? {
-                return Ok(Done::Whole(Box::new(ran)));
+                return Ok(Done::Whole(ran));
             }
             *is_long = true;
-            if !lease.is_cleared(PAGE_REST).await {
+            if !lease.is_cleared().await {
                 let wait = allowance.wait_at(visit);
                 self.waited(allowance, lease.replace(false, wait)).await?;
             }
