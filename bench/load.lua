@@ -1,4 +1,4 @@
--- The load: which requests wrk sends. BENCH_SERVER is `pando`, `handwritten` or `json`, BENCH_CASE one of the cases below,
+-- The load: which requests wrk sends. BENCH_SERVER is `pando`, `handwritten`, `roles` or `json`, BENCH_CASE one of the cases below,
 -- BENCH_ROWS the number of climbs. The result is printed as one line of JSON.
 local server = os.getenv("BENCH_SERVER")
 local case = os.getenv("BENCH_CASE")
@@ -25,9 +25,12 @@ local headers = {
   ["Prefer"] = server == "pando" and "return=minimal" or nil,
 }
 
-paths.json = {}
-for name, path in pairs(paths.handwritten) do
-  paths.json[name] = function(id) return "/json" .. path(id) end
+-- The same server's other ways.
+for server, prefix in pairs({ json = "/json", roles = "/as" }) do
+  paths[server] = {}
+  for name, path in pairs(paths.handwritten) do
+    paths[server][name] = function(id) return prefix .. path(id) end
+  end
 end
 
 function request()

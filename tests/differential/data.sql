@@ -21,7 +21,9 @@ insert into people (id, team, mentor, name, nick, mood, age, height, born, seen,
   (11, 6, 8, '(q)', null, 'Busy', 7, 2, '2021-07-01', '2020-01-01 00:00:00+00', 'p11@x.org', '00000000-0000-4000-8000-0000000000a1', '[1, 2, {"a": null}]', true),
   (12, 6, 9, 'ada', 'ZZ top', 'Busy', 7, 0.5, '2021-07-01', '2021-06-30 23:59:59.5+02', null, '00000000-0000-4000-8000-0000000000a3', 'true', false),
   (13, 4, 5, '10', '', null, null, null, '2020-02-29', '2021-06-30 23:59:59.5+02', 'p13@x.org', null, '{"a": [1, 2, 3], "b": null}', false),
-  (14, null, 3, 'x%y_z', '', null, 0, 0.5, '1999-12-31', null, 'p14@x.org', '00000000-0000-4000-8000-0000000000a2', '[1, 2, {"a": null}]', false);
+  (14, null, 3, 'x%y_z', '', null, 0, 0.5, '1999-12-31', null, 'p14@x.org', '00000000-0000-4000-8000-0000000000a2', '[1, 2, {"a": null}]', false),
+  (15, 1, 15, 'Bo', null, 'calm', 30, 2, null, null, null, null, null, true),
+  (16, null, 15, 'ada', 'al', null, 0, null, null, '2022-03-04 05:06:07.123456+00', null, null, '{}', true);
 
 insert into projects (team, number, title, cost, weight, state) values
   (1, 1, '', 12345678901234567890, 9007199254740993, 'angry'),

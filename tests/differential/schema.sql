@@ -85,6 +85,13 @@ create view team_sizes as
 create function add(a integer, b integer default 10) returns integer language sql immutable as $$ select a + b $$;
 create function shout(word text) returns text language sql immutable as $$ select upper(word) || '!' $$;
 create function half(n numeric) returns numeric language sql immutable as $$ select n / 2 $$;
+create function twice(n integer) returns integer language sql immutable as $$ select n * 2 $$;
+create function twice(word text, times integer) returns text language sql immutable as $$ select repeat(word, times) $$;
+create function team_of(wanted integer) returns teams language sql stable as $$ select * from teams where id = wanted $$;
+create function names_of(wanted integer) returns setof text language sql stable as
+  $$ select name from people where team = wanted order by id $$;
+create function forget_memo(wanted integer) returns void language sql volatile as
+  $$ delete from memos where id = wanted $$;
 create function people_of(wanted integer) returns setof people language sql stable as
   $$ select * from people where team = wanted $$;
 create function rename_team(wanted integer, title text) returns setof teams language sql volatile as

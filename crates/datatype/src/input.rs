@@ -49,11 +49,11 @@ pub fn parse_in(data_type: &Type, text: &str, zone: &Zone) -> Result<Datum, Valu
 }
 
 /// Reads a value from a valid raw JSON value, as `json_populate_recordset` does: null is NULL, a string is read
-/// by [`parse`], and so is the raw text of anything else; `json` and `jsonb` take the value itself.
+/// by [`parse_in`], and so is the raw text of anything else; `json` and `jsonb` take the value itself.
 ///
 /// # Errors
-/// Those of [`parse`]; 22P02 and 22P05 for escapes that are no characters.
-pub fn from_json(data_type: &Type, raw: &str) -> Result<Datum, ValueError> {
+/// Those of [`parse_in`]; 22P02 and 22P05 for escapes that are no characters.
+pub fn from_json(data_type: &Type, raw: &str, zone: &Zone) -> Result<Datum, ValueError> {
     let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
     if raw == "null" {
         return Ok(Datum::Null);
@@ -66,8 +66,8 @@ pub fn from_json(data_type: &Type, raw: &str) -> Result<Datum, ValueError> {
             parse(data_type, &String::from_utf8_lossy(&text))
         }
         Type::Json | Type::Jsonb => parse(data_type, raw),
-        _ if is_string => parse(data_type, &json::unescape_token(raw)?),
-        _ => parse(data_type, raw),
+        _ if is_string => parse_in(data_type, &json::unescape_token(raw)?, zone),
+        _ => parse_in(data_type, raw, zone),
     }
 }
 
@@ -152,12 +152,12 @@ mod tests {
             (Type::Jsonb, "null", Datum::Null),
             (Type::Numeric(Some((12, 2))), "1.005", text("1.01")),
         ] {
-            assert_eq!(from_json(&data_type, raw), Ok(value), "{data_type} {raw}");
+            assert_eq!(from_json(&data_type, raw, &Zone::Utc), Ok(value), "{data_type} {raw}");
         }
         assert_eq!(
-            from_json(&Type::Integer, "1.5").unwrap_err().message,
+            from_json(&Type::Integer, "1.5", &Zone::Utc).unwrap_err().message,
             "invalid input syntax for type integer: \"1.5\""
         );
-        assert_eq!(from_json(&Type::Text, "\"\\u0000\"").unwrap_err().sqlstate, "22P05");
+        assert_eq!(from_json(&Type::Text, "\"\\u0000\"", &Zone::Utc).unwrap_err().sqlstate, "22P05");
     }
 }

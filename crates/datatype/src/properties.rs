@@ -97,7 +97,7 @@ proptest! {
             prop_assert_eq!(json::validate(&json_text), Ok(()));
             // JSON null is read as NULL, whatever the type.
             if json_text != "null" && zone == Zone::Utc && !json_text.ends_with(" BC\"") {
-                let from_json = from_json(&data_type, &json_text).unwrap();
+                let from_json = from_json(&data_type, &json_text, &Zone::Utc).unwrap();
                 prop_assert_eq!(compare(&data_type, from_json.as_ref(), value.as_ref()), Ordering::Equal);
             }
         }
@@ -130,7 +130,7 @@ proptest! {
         text in texts(),
     ) {
         let _ = parse(&from, &text);
-        let _ = from_json(&from, &text);
+        let _ = from_json(&from, &text, &Zone::Utc);
         let _ = array::parse_literal(&text);
         for value in [left.as_ref(), right.as_ref()] {
             let mut out = Vec::new();

@@ -294,3 +294,74 @@ fn names_are_looked_for_along_the_search_path() {
     assert_eq!(server.get("/boats?select=shout").code(), "42703");
     assert_eq!(server.get("/rpc/calls_twice").code(), "42883");
 }
+
+/// PostgREST makes arrays of the arrays inside: one of each member for every row of the outer spread.
+#[test]
+fn a_spread_of_many_inside_of_another_gives_arrays_of_arrays() {
+    let Some(postgres) = database(
+        "a_spread_of_many_inside_of_another_gives_arrays_of_arrays",
+        "create table ropes (id integer primary key, boat integer references boats, length integer);
+         insert into ropes values (1, 1, 10), (2, 1, 20), (3, 3, 30); grant select on ropes to anon;",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project(""));
+    let path = "/docks?select=dock:name,...boats(boat:name,...ropes(rope:id,length))&order=id&boats.order=id&boats.ropes.order=id";
+    assert_eq!(
+        server.get(path).text(),
+        r#"[{"dock":"north","boat":["Ada","Cy"],"rope":[[1,2],[3]],"length":[[10,20],[30]]},{"dock":"south","boat":["Bo"],"rope":[[]],"length":[[]]}]"#
+    );
+    let csv = server.client().send(&Request::new("GET", path).header("Accept", "text/csv"));
+    assert_eq!(
+        csv.text(),
+        "dock,boat,rope,length\nnorth,\"[\"\"Ada\"\", \"\"Cy\"\"]\",\"[[1, 2], [3]]\",\"[[10, 20], [30]]\"\nsouth,\"[\"\"Bo\"\"]\",[[]],[[]]"
+    );
+}
+
+/// What no engine does is not laid at the door of one that is not in use.
+#[test]
+fn what_is_not_supported_is_said_of_this_engine() {
+    let Some(postgres) = database("what_is_not_supported_is_said_of_this_engine", "") else { return };
+    let server = launch(&postgres).start(&project("[api]\naggregates = true\n"));
+    let refused = server.get("/docks?select=id.sum(),boats(name)");
+    assert_eq!(refused.code(), "0A000");
+    assert_eq!(refused.json()["message"], "Grouping by the rows of 'boats' is not supported");
+}
+
+/// Rows that a function wrote are counted without calling it again.
+#[test]
+fn a_function_that_writes_is_called_once_however_its_rows_are_counted() {
+    let Some(postgres) = database(
+        "a_function_that_writes_is_called_once_however_its_rows_are_counted",
+        "create table calls (id serial, n integer); grant select, insert on calls to anon;
+         grant usage on sequence calls_id_seq to anon;
+         create function note(wanted integer) returns setof calls language sql volatile as
+           $$ insert into calls (n) select generate_series(1, wanted) returning * $$;",
+    ) else {
+        return;
+    };
+    let server = launch(&postgres).start(&project(""));
+    for (calls, count) in [(1, "exact"), (2, "planned"), (3, "estimated")] {
+        let request =
+            Request::json("POST", "/rpc/note?limit=1", &json!({"wanted": 3})).prefer(&format!("count={count}"));
+        let answer = server.client().send(&request);
+        assert_eq!((answer.status, answer.json().as_array().unwrap().len()), (206, 1), "{count}: {}", answer.text());
+        if count != "planned" {
+            assert_eq!(answer.header("content-range"), Some("0-0/3"), "{count}");
+        }
+        assert_eq!(server.get("/calls?select=id").json().as_array().unwrap().len(), calls * 3, "{count}");
+    }
+    for (path, status, range) in [
+        ("/rpc/note", 200, "0-2/3"),
+        ("/rpc/note?limit=2&offset=1", 206, "1-2/3"),
+        ("/rpc/note?n=gt.1&order=n.desc", 200, "0-1/2"),
+        ("/rpc/note?offset=5", 416, "*/3"),
+        ("/rpc/note?n=gt.9", 200, "*/0"),
+    ] {
+        let request = Request::json("POST", path, &json!({"wanted": 3})).prefer("count=exact");
+        let answer = server.client().send(&request);
+        assert_eq!((answer.status, answer.header("content-range")), (status, Some(range)), "{path}: {}", answer.text());
+    }
+    let written = server.get("/calls?select=id").json().as_array().unwrap().len();
+    assert_eq!(written, 9 + 5 * 3, "each call wrote once");
+}

@@ -191,6 +191,10 @@ fn an_aggregate_makes_rows_a_media_type() {
         many.text(),
         "own\n(1,\"[{\"\"id\"\":1}, \n {\"\"id\"\":3}]\",\"[\"\"Ada\"\", \"\"Cy\"\"]\")\n(2,\"[{\"\"id\"\":2}]\",\"[\"\"Bo\"\"]\")\n"
     );
+    let nested =
+        "/docks?select=...boats(name,...docks(...boats(again:id)))&id=eq.1&boats.order=id&boats.docks.boats.order=id";
+    let nested = accept(&server, nested, "text/csv");
+    assert_eq!(nested.text(), "own\n(\"[\"\"Ada\"\", \"\"Cy\"\"]\",\"[[1, 3], [1, 3]]\")\n");
     assert_eq!(
         told(&accept(&server, "/rpc/sum_of?a=1&b=2", "text/csv")),
         is(200, "text/csv; charset=utf-8", "own\n3\n")

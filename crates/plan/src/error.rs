@@ -223,6 +223,14 @@ pub enum PlanError {
         /// What to do instead.
         instead: String,
     },
+    /// Something that Pando does on no engine (0A000).
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What.
+        what: String,
+        /// What to do instead.
+        instead: String,
+    },
 }
 
 /// `(a, b)` for a message that names the arguments; a body that is taken whole has none.
@@ -343,7 +351,9 @@ impl From<PlanError> for Failure {
             E::TooLarge { limit, .. } => {
                 Self::new(Kind::BadRequest, "PANDO400", message).with_hint(format!("The bound is the setting {limit}."))
             }
-            E::NotSupported { instead, .. } => Self::new(Kind::NotSupported, "0A000", message).with_hint(instead),
+            E::NotSupported { instead, .. } | E::Unsupported { instead, .. } => {
+                Self::new(Kind::NotSupported, "0A000", message).with_hint(instead)
+            }
         }
     }
 }

@@ -394,7 +394,7 @@ fn search_query(spelling: &str) -> Result<SearchQuery, PlanError> {
 }
 
 fn unknown_operator(spelling: &str) -> PlanError {
-    PlanError::NotSupported {
+    PlanError::Unsupported {
         what: format!("The operator {spelling}"),
         instead: "Look the operators up in the reference.".to_owned(),
     }

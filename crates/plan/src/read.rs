@@ -229,7 +229,7 @@ fn groups(members: &[Member]) -> Result<Vec<Expression>, PlanError> {
                 found.extend(groups(members)?);
             }
             Member::Rows { name, .. } => {
-                return Err(PlanError::NotSupported {
+                return Err(PlanError::Unsupported {
                     what: format!("Grouping by the rows of '{name}'"),
                     instead: "Select the aggregate and the embedded rows in two requests.".to_owned(),
                 });

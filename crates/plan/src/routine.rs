@@ -142,7 +142,7 @@ impl Planner<'_> {
                 }
                 (Cell::Json(raw), _) => {
                     // The body was validated as UTF-8 when it was cut into cells.
-                    let value = from_json(&argument.data_type, &String::from_utf8_lossy(raw))?;
+                    let value = from_json(&argument.data_type, &String::from_utf8_lossy(raw), &self.zone)?;
                     Expression::value(value, argument.data_type.clone())
                 }
             });
@@ -293,7 +293,7 @@ impl Planner<'_> {
             RoutineResult::Row { columns, .. } => columns.iter().map(|(name, _)| name.clone()).collect(),
             RoutineResult::Void | RoutineResult::Value(_) => Vec::new(),
         };
-        let counts = self.request.preferences.count.is_some();
+        let counts = self.request.preferences.count.is_some() && !shape(&routine.returns).is_single;
         Ok(Call { name: routine.signature.name.clone(), steps, outcome, counts, nulls })
     }
 

@@ -57,7 +57,13 @@ impl Planner<'_> {
     /// `expression::name`.
     pub(crate) fn cast(&self, expression: Expression, name: &str) -> Result<Expression, PlanError> {
         if self.is_native() {
-            return Ok(Expression::Cast { operand: Box::new(expression), data_type: self.native_type(name) });
+            let data_type = self.native_type(name);
+            // A column cast to what it is already is the column itself, by which groups may be ordered.
+            let is_known = matches!(expression, Expression::Column { .. }) && !matches!(data_type, Type::Native(_));
+            if is_known && expression.data_type() == data_type {
+                return Ok(expression);
+            }
+            return Ok(Expression::Cast { operand: Box::new(expression), data_type });
         }
         let to = self.named_type(name)?;
         let from = expression.data_type();

@@ -202,11 +202,11 @@ impl Planner<'_> {
             Cell::Text(text) if column.data_type.is_json() => {
                 let mut quoted = Vec::new();
                 datatype::json::write_string(text, &mut quoted);
-                from_json(&column.data_type, &String::from_utf8_lossy(&quoted))?
+                from_json(&column.data_type, &String::from_utf8_lossy(&quoted), &self.zone)?
             }
             Cell::Text(text) => parse_in(&column.data_type, text, &self.zone)?,
             // The body was validated as UTF-8 when it was cut into cells.
-            Cell::Json(raw) => from_json(&column.data_type, &String::from_utf8_lossy(raw))?,
+            Cell::Json(raw) => from_json(&column.data_type, &String::from_utf8_lossy(raw), &self.zone)?,
         }))
     }
 

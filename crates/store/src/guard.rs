@@ -22,3 +22,11 @@ pub(crate) fn check_single(expectation: Expectation, rows: u64) -> Result<(), Fa
     Err(Failure::new(Kind::NotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object")
         .with_details(format!("The result contains {rows} rows")))
 }
+
+/// That the one row which a `PUT` addresses is the one that it answers.
+pub(crate) fn check_put(rows: u64) -> Result<(), Failure> {
+    if rows == 1 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::BadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)"))
+}

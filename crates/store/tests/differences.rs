@@ -37,3 +37,17 @@ async fn planned_counts_are_exact() {
         assert_eq!(answer.ran.total, Some(60), "{prefer}");
     }
 }
+
+/// PostgreSQL does not call a function whose rows are cut off by `limit=0`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_writes_is_called_for_no_row_as_well() {
+    let schema = "
+        create table items (id integer primary key);
+        create function add_item(wanted integer) returns setof items language sql volatile as
+          $$ insert into items values (wanted) returning * $$;
+        grant select, insert on items to anon;";
+    let fixture = Fixture::with(schema).await;
+    let answer = fixture.ask(&anon(), "POST", "/rpc/add_item?limit=0", r#"{"wanted":1}"#, "").await.expect("calls");
+    assert_eq!(answer.body, "[]");
+    assert_eq!(fixture.ask(&anon(), "GET", "/items", "", "").await.expect("reads").body, r#"[{"id":1}]"#);
+}

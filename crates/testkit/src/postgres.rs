@@ -15,6 +15,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where Debian's packages lay the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
+/// Names the folder of the programs that are to be tested with instead.
+const CHOSEN: &str = "PANDO_TEST_POSTGRES";
 /// The user that owns the cluster where root runs the tests: PostgreSQL refuses to run as root.
 const NOBODY: &str = "nobody";
 
@@ -288,6 +290,10 @@ impl Drop for Postgres {
 impl Programs {
     /// The newest version of Debian's packages, or what is on the path.
     fn find() -> Option<Self> {
+        if let Some(folder) = std::env::var_os(CHOSEN).map(PathBuf::from) {
+            assert!(folder.join("initdb").is_file(), "{CHOSEN}: there is no initdb in {}", folder.display());
+            return Some(Self { folder });
+        }
         let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
         folders.sort();

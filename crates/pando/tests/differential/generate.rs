@@ -53,9 +53,10 @@ fn read(chance: &mut Chance) -> Case {
 /// Counts, ranges and forms.
 fn decorate(chance: &mut Chance, case: &mut Case) {
     if once_in(chance, 4) {
-        // `planned` and `estimated` are exact on SQLite: docs, "Where behaviour differs".
+        // `planned` and `estimated` are exact on SQLite, and what PostgreSQL's planner guesses there: docs/differences.md.
         case.prefer.push("count=exact".to_owned());
     }
+    in_a_zone(chance, case);
     if once_in(chance, 12) && case.query.is_total && case.query.limit.is_none() && case.query.offset.is_none() {
         let range = one(chance, &["0-4", "2-3", "5-", "0-0", "50-60", "3-1"]);
         case.headers.push(("Range-Unit", "items".to_owned()));
@@ -82,12 +83,9 @@ pub fn query(chance: &mut Chance, of: &Relation, depth: u64) -> Query {
         query.filters.push(filter(chance, of, 0));
     }
     for item in &query.select {
-        if let Item::Embed { alias, target, .. } = item
-            && once_in(chance, 8)
-        {
+        if matches!(item, Item::Embed { .. }) && once_in(chance, 8) {
             // Rows with, or without, anything embedded.
-            let name = if alias.is_empty() { target.split('!').next().unwrap_or_default() } else { alias };
-            let (field, is_negated) = (name.to_owned(), once_in(chance, 2));
+            let (field, is_negated) = (item.name().to_owned(), once_in(chance, 2));
             query.filters.push(Filter::Condition { field, is_negated, operator: "is".into(), value: "null".into() });
         }
     }
@@ -104,8 +102,22 @@ pub fn query(chance: &mut Chance, of: &Relation, depth: u64) -> Query {
     query
 }
 
+/// In which zone moments are read and printed.
+pub fn in_a_zone(chance: &mut Chance, case: &mut Case) {
+    const ZONES: [&str; 6] =
+        ["America/New_York", "Asia/Kolkata", "Europe/Berlin", "Australia/Lord_Howe", "UTC", "Nowhere/Land"];
+    if once_in(chance, 10) {
+        case.prefer.push(format!("timezone={}", one(chance, &ZONES)));
+    }
+}
+
 fn order(chance: &mut Chance, of: &Relation, query: &mut Query) {
     const DIRECTIONS: [&str; 7] = ["", "", ".asc", ".desc", ".desc.nullslast", ".asc.nullsfirst", ".nullslast"];
+    for (name, inside) in ordering(chance, of, &query.select) {
+        let (column, kind) = one(chance, inside.columns);
+        let path = if kind == Kind::Json && once_in(chance, 2) { one(chance, &PATHS) } else { "" };
+        query.order.push(format!("{name}({column}{path}){}", one(chance, &DIRECTIONS)));
+    }
     for _ in 0..one(chance, &[0, 1, 1, 2]) {
         let (name, kind) = one(chance, of.columns);
         let path = if kind == Kind::Json && once_in(chance, 2) { one(chance, &PATHS) } else { "" };
@@ -114,6 +126,19 @@ fn order(chance: &mut Chance, of: &Relation, query: &mut Query) {
     let key = of.key.iter().map(|name| format!("{name}{}", one(chance, &DIRECTIONS)));
     query.order.extend(key);
     query.is_total = true;
+}
+
+/// Embeds by whose columns rows are ordered: their names and relations. Rarely one of several rows, which is refused.
+fn ordering(chance: &mut Chance, of: &Relation, select: &[Item]) -> Vec<(String, &'static Relation)> {
+    let mut found = Vec::new();
+    for item in select {
+        let Item::Embed { target, .. } = item else { continue };
+        let Some((_, name, is_many)) = of.embeds.iter().find(|(known, ..)| known == target) else { continue };
+        if once_in(chance, if *is_many { 60 } else { 4 }) {
+            found.push((item.name().to_owned(), relation(name)));
+        }
+    }
+    found
 }
 
 fn select(chance: &mut Chance, of: &Relation, depth: u64) -> Vec<Item> {
@@ -164,12 +189,11 @@ fn cast(chance: &mut Chance, kind: Kind) -> &'static str {
 }
 
 fn embed(chance: &mut Chance, of: &Relation, depth: u64, position: usize) -> Item {
-    let (target, name, is_many) = one(chance, of.embeds);
+    let (target, name, _) = one(chance, of.embeds);
     let inside = relation(name);
     let query = if once_in(chance, 8) { grouped(chance, inside) } else { query(chance, inside, depth + 1) };
     let join = one(chance, &["", "", "", "!inner", "!left"]);
-    // Rows that are spread inside of spread rows have no names, on either engine: the answer is no JSON.
-    let is_spread = once_in(chance, 6) && !(is_many && depth > 0);
+    let is_spread = once_in(chance, 6);
     let alias = if is_spread || once_in(chance, 3) { String::new() } else { format!("e{position}") };
     Item::Embed { is_spread, alias, target: target.to_owned(), join, query: Box::new(query) }
 }
@@ -274,7 +298,8 @@ fn call(chance: &mut Chance) -> Case {
     let integer = |chance: &mut Chance| value(chance, Kind::Integer);
     // PostgreSQL makes an argument's value when a row is read that asks for it, and Pando always: docs/differences.md.
     let wanted = |chance: &mut Chance| right(chance, Kind::Integer).to_owned();
-    let (name, arguments) = match chance.below(4) {
+    let small = |chance: &mut Chance| one(chance, &["0", "1", "3", "-2", "x", "2.0"]).to_owned();
+    let (name, arguments) = match chance.below(7) {
         0 => {
             let mut arguments = vec![("a".to_owned(), integer(chance))];
             if once_in(chance, 2) {
@@ -284,9 +309,25 @@ fn call(chance: &mut Chance) -> Case {
         }
         1 => ("shout", vec![("word".to_owned(), value(chance, Kind::Text))]),
         2 => ("half", vec![("n".to_owned(), value(chance, Kind::Numeric))]),
+        // Two functions of one name: which one is told by the names of the arguments.
+        3 if once_in(chance, 2) => ("twice", vec![("n".to_owned(), small(chance))]),
+        3 => {
+            let mut arguments =
+                vec![("word".to_owned(), value(chance, Kind::Text)), ("times".to_owned(), small(chance))];
+            if once_in(chance, 8) {
+                arguments.pop();
+            }
+            ("twice", arguments)
+        }
+        4 => ("team_of", vec![("wanted".to_owned(), wanted(chance))]),
+        5 => ("names_of", vec![("wanted".to_owned(), wanted(chance))]),
         _ => ("people_of", vec![("wanted".to_owned(), wanted(chance))]),
     };
-    let query = if name == "people_of" { query(chance, relation("people"), 0) } else { Query::default() };
+    let query = match name {
+        "people_of" => query(chance, relation("people"), 0),
+        "team_of" => Query { select: select(chance, relation("teams"), 0), ..Query::default() },
+        _ => Query::default(),
+    };
     let mut case = Case {
         who: one(chance, &PEOPLE).0,
         method: one(chance, &["GET", "POST"]),
@@ -304,8 +345,10 @@ fn call(chance: &mut Chance) -> Case {
         let row = arguments.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         case.body = Body::Rows { rows: vec![row], is_single: true };
     }
-    if name == "people_of" {
-        decorate(chance, &mut case);
+    match name {
+        "people_of" => decorate(chance, &mut case),
+        "names_of" if once_in(chance, 2) => case.headers.push(("Accept", CSV.to_owned())),
+        _ => {}
     }
     case
 }

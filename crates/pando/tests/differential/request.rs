@@ -100,6 +100,17 @@ impl Case {
     }
 }
 
+impl Item {
+    /// What it is called in filters and orders: its alias, or its own name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Field { alias, name, .. } if alias.is_empty() => name,
+            Self::Embed { alias, target, .. } if alias.is_empty() => target.split('!').next().unwrap_or_default(),
+            Self::Field { alias, .. } | Self::Embed { alias, .. } => alias,
+        }
+    }
+}
+
 impl Query {
     /// Whether the rows of all that is embedded come in a total order.
     pub fn are_embeds_total(&self) -> bool {
@@ -125,9 +136,8 @@ impl Query {
             }
         }
         for item in &self.select {
-            if let Item::Embed { alias, target, query, .. } = item {
-                let name = if alias.is_empty() { target.split('!').next().unwrap_or_default() } else { alias };
-                query.write(&format!("{prefix}{name}."), into);
+            if let Item::Embed { query, .. } = item {
+                query.write(&format!("{prefix}{}.", item.name()), into);
             }
         }
     }

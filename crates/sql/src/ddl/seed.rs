@@ -18,6 +18,7 @@ use super::translation::Translation;
 use super::{inline, names, render};
 use crate::sqlite::expression::{self, RowColumns, for_schema, query_for_schema};
 use crate::sqlite::names::{physical_name, quoted};
+use crate::sqlite::own_key;
 use crate::writer::{Values, Writer};
 
 impl Translation {
@@ -215,12 +216,14 @@ impl Translation {
                 "instead, leave WHERE out, or UPDATE by itself",
             ));
         }
-        let mut sets = Vec::new();
+        let (mut sets, mut changed) = (Vec::new(), Vec::new());
         for assignment in &update.assignments {
             let column = assigned_column(table, assignment)?;
             sets.push(format!("{} = {}", quoted(&column.name), self.excluded(table, &column, &assignment.value)?));
+            changed.push(column.name.clone());
         }
-        Ok(format!("\n  ON CONFLICT{target} DO UPDATE SET {}", sets.join(", ")))
+        let beside = own_key::beside(table, &changed);
+        Ok(format!("\n  ON CONFLICT{target} DO UPDATE SET {}{beside}", sets.join(", ")))
     }
 
     /// `excluded.column` or a value.
@@ -277,7 +280,12 @@ impl Translation {
         }
         let filter = self.row_filter(row, update.selection.as_ref())?;
         self.note_changed_rows(&table.name, Some(&changed), at);
-        self.push(format!("UPDATE {} AS s0 SET {}{filter}", quoted(&physical_name(&table.name)), sets.join(", ")));
+        let beside = own_key::beside(&table, &changed);
+        self.push(format!(
+            "UPDATE {} AS s0 SET {}{beside}{filter}",
+            quoted(&physical_name(&table.name)),
+            sets.join(", ")
+        ));
         Ok(())
     }
 

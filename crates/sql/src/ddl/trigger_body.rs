@@ -26,6 +26,7 @@ use super::tokens::{self, Piece};
 use super::{dependents, inline, render};
 use crate::sqlite::expression::{RowColumns, literal, write, write_query};
 use crate::sqlite::names::{physical_name, quoted};
+use crate::sqlite::own_key;
 use crate::writer::Writer;
 
 /// The function of the extension of that name: sets a column to the present moment.
@@ -149,9 +150,10 @@ impl Row<'_> {
         let sets: Vec<String> =
             self.new.iter().map(|(column, value)| format!("{} = {}", quoted(column), text(value, &physical))).collect();
         let update = format!(
-            "UPDATE {} SET {} WHERE {}._rowid_ = NEW._rowid_",
+            "UPDATE {} SET {}{} WHERE {}._rowid_ = NEW._rowid_",
             quoted(&physical),
             sets.join(", "),
+            own_key::beside(self.table, self.new.keys()),
             quoted(&physical)
         );
         // An UPDATE inside of the trigger on UPDATE does not run that trigger again, one inside of the trigger on INSERT does.
@@ -413,19 +415,23 @@ impl Run<'_, '_> {
                 if let Some(conflict) = &insertion.conflict {
                     check_upsert(self.row.snapshot, &table, &conflict.merged, piece.at)?;
                 }
-                let conflict = insertion.conflict.map(|conflict| conflict_text(&conflict)).unwrap_or_default();
+                let changed = self.row.snapshot.relations.get(&table);
+                let conflict = insertion.conflict.map(|conflict| conflict_text(changed, &conflict)).unwrap_or_default();
                 let columns = render::list(&insertion.columns);
                 let rows = writer.finish_text();
                 format!("INSERT INTO {} ({columns}) SELECT * FROM ({rows}){filter}{conflict}", quoted(&physical))
             }
             RoutineStatement::Update(modification) => {
+                let assigned = modification.assignments.iter().map(|(column, _)| column);
+                let changed = self.row.snapshot.relations.get(&table);
+                let beside = changed.map_or("", |changed| own_key::beside(changed, assigned));
                 let mut sets = Vec::new();
                 for (column, value) in modification.assignments {
                     let value = self.finished(value, piece.at)?;
                     sets.push(format!("{} = {}", quoted(&column), text(&value, &physical)));
                 }
                 let filter = self.row_filter(modification.filter, guard, &physical, piece.at)?;
-                format!("UPDATE {} SET {}{filter}", quoted(&physical), sets.join(", "))
+                format!("UPDATE {} SET {}{beside}{filter}", quoted(&physical), sets.join(", "))
             }
             RoutineStatement::Delete(deletion) => {
                 let filter = self.row_filter(deletion.filter, guard, &physical, piece.at)?;
@@ -739,14 +745,15 @@ pub(super) fn check_upsert(
     }
 }
 
-fn conflict_text(conflict: &catalog::InsertionConflict) -> String {
+fn conflict_text(table: Option<&Arc<Relation>>, conflict: &catalog::InsertionConflict) -> String {
     let target = render::list(&conflict.target);
     if conflict.merged.is_empty() {
         return format!(" ON CONFLICT ({target}) DO NOTHING");
     }
     let sets: Vec<String> =
         conflict.merged.iter().map(|column| format!("{0} = excluded.{0}", quoted(column))).collect();
-    format!(" ON CONFLICT ({target}) DO UPDATE SET {}", sets.join(", "))
+    let beside = table.map_or("", |table| own_key::beside(table, &conflict.merged));
+    format!(" ON CONFLICT ({target}) DO UPDATE SET {}{beside}", sets.join(", "))
 }
 
 fn conjunction(guard: &Guard) -> Option<Expression> {

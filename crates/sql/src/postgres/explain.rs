@@ -33,5 +33,6 @@ pub(super) fn explained(statement: &Statement, explain: Explain) -> Rendered {
         estimate: None,
         count_page: None,
         counts_inserted: false,
+        page: None,
     }
 }

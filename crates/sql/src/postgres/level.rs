@@ -5,9 +5,9 @@ use datatype::{NativeType, Type};
 use plan::{Counting, Level, Member, Plan, Read};
 use rest::Format;
 
-use super::Rendered;
 use super::expression::{alias, write, write_conditions, write_from, write_order};
 use super::record::{write_aggregate, write_features};
+use super::{Page, Rendered};
 use crate::key::Key;
 use crate::statement::Statement;
 use crate::writer::{Values, Writer};
@@ -177,6 +177,7 @@ pub(super) fn read(read: &Read, form: Form<'_>) -> Rendered {
             estimate: estimated(read),
             count_page: None,
             counts_inserted: false,
+            page: None,
         };
     }
     let body = write_level(&mut writer, level, Rows::Filtered, form);
@@ -189,7 +190,21 @@ pub(super) fn read(read: &Read, form: Form<'_>) -> Rendered {
         estimate: estimated(read),
         count_page: is_streamable.then(|| count_page(level)),
         counts_inserted: false,
+        page: None,
     }
+}
+
+/// Renders the call of a function that writes. Another statement that counts its rows would call it again: they are counted
+/// as they come, all of them, and the driver shows the page. Of rows that are one value before they come nothing is told.
+pub(super) fn counted_call(called: &Read, form: Form<'_>) -> Rendered {
+    let is_counted = matches!(called.counts, Some(Counting::Exact | Counting::Estimated { .. }));
+    if !is_counted || !called.wants_body || !matches!(form, Form::Values(_)) {
+        return Rendered { count: None, ..read(called, form) };
+    }
+    let mut all = called.clone();
+    let page = Page { offset: all.level.offset, limit: all.level.limit.take() };
+    all.level.offset = 0;
+    Rendered { count: None, page: Some(Box::new(page)), ..read(&all, form) }
 }
 
 /// Appends the `SELECT` of a level at the top.

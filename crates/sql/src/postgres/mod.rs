@@ -8,7 +8,7 @@ mod level;
 mod record;
 mod write;
 
-use plan::{Operation, Plan};
+use plan::{Access, Operation, Plan};
 
 use crate::statement::Statement;
 
@@ -31,12 +31,31 @@ pub struct Rendered {
     pub count_page: Option<Statement>,
     /// Of an upsert: whether `pgrst.inserted` tells how many rows are new.
     pub counts_inserted: bool,
+    /// Which of the rows are shown, where all are read to be counted.
+    pub page: Option<Box<Page>>,
+}
+
+/// A part of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many come before it.
+    pub offset: u64,
+    /// How many it has at the most.
+    pub limit: Option<u64>,
+}
+
+impl Page {
+    /// Whether the row at a place from 0 belongs to it.
+    pub fn has(&self, place: u64) -> bool {
+        place >= self.offset && self.limit.is_none_or(|limit| place - self.offset < limit)
+    }
 }
 
 /// Renders a plan for PostgreSQL; `None` for an operation that only the embedded engine is planned for.
 pub fn render(plan: &Plan) -> Option<Rendered> {
     let form = Form::of(plan);
     let rendered = match &plan.operation {
+        Operation::Read(read) if plan.access == Access::ReadWrite => level::counted_call(read, form),
         Operation::Read(read) => level::read(read, form),
         Operation::Write(write) => write::write(write, form),
         Operation::Insert(_) | Operation::Update(_) | Operation::Delete(_) | Operation::Call(_) => return None,

@@ -91,17 +91,21 @@ fn write_embedded(writer: &mut Writer, level: &Level, members: &[Member], is_to_
     }
 }
 
-/// Each member of the rows as an array of its own.
+/// Each member of the rows as an array of its own; of a spread inside of them each of its arrays.
 fn write_spread(writer: &mut Writer, level: &Level) {
-    writer.list(&level.members, ", ", |writer, member| {
-        let name = match member {
-            Member::Value(value) => &value.name,
-            Member::One { name, .. } | Member::Rows { name, .. } => name,
-            // A spread inside of a spread is arrays already.
-            Member::SpreadRows { level } => return write_spread(writer, level),
-        };
+    let members = level.members.iter().flat_map(|member| names(member).into_iter().map(move |name| (member, name)));
+    writer.list(members, ", ", |writer, (member, name)| {
         writer.syntax("(SELECT coalesce(json_agg(pando_row.").identifier(name).syntax("), '[]') FROM (");
         write_embedded(writer, level, std::slice::from_ref(member), false);
         writer.syntax(") AS pando_row) AS ").identifier(name);
     });
+}
+
+/// The names under which a member stands: of a spread, those of its members.
+fn names(member: &Member) -> Vec<&Arc<str>> {
+    match member {
+        Member::Value(value) => vec![&value.name],
+        Member::One { name, .. } | Member::Rows { name, .. } => vec![name],
+        Member::SpreadRows { level } => level.members.iter().flat_map(names).collect(),
+    }
 }

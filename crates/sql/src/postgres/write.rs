@@ -62,7 +62,7 @@ pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
             }
         };
     }
-    Rendered { main: writer.finish(), body, count: None, estimate: None, count_page: None, counts_inserted }
+    Rendered { main: writer.finish(), body, count: None, estimate: None, count_page: None, counts_inserted, page: None }
 }
 
 /// `"public"."zones" AS s0`

@@ -1,5 +1,5 @@
-//! Look-ups that name the foreign key behind a violation, which SQLite itself does not. They run on the error path
-//! only, inside the transaction that is about to be undone.
+//! Look-ups that name the foreign key behind a violation, which SQLite itself does not. They run on the error path,
+//! inside the transaction that is about to be undone, and after an insert whose rows refer to one another.
 
 use catalog::{ForeignKey, Relation};
 
@@ -29,6 +29,31 @@ pub fn still_referenced(parent: &Relation, child: &Relation, key: &ForeignKey) -
     writer.syntax(")) AND EXISTS (SELECT 1 FROM ").identifier(&physical_name(&child.name)).syntax(" AS s1 WHERE ");
     writer.list(key.columns.iter().zip(&key.referenced_columns), " AND ", |writer, (own, referenced)| {
         writer.syntax("s1.").identifier(own).syntax(" = s0.").identifier(referenced);
+    });
+    writer.syntax(") LIMIT 1");
+    writer.finish()
+}
+
+/// Gives the referencing columns of one of the written rows of `child` whose referenced row does not exist.
+pub fn without_parent(child: &Relation, key: &ForeignKey) -> Statement {
+    let mut writer = Writer::new(Values::AsParameters);
+    writer.syntax("SELECT ");
+    writer.list(&key.columns, ", ", |writer, column| {
+        writer.syntax("s0.").identifier(column);
+    });
+    writer.syntax(" FROM ").identifier(&physical_name(&child.name));
+    writer.syntax(" AS s0 WHERE s0._rowid_ IN (SELECT value FROM json_each(").parameter(Parameter::WrittenRows);
+    writer.syntax("))");
+    for column in &key.columns {
+        writer.syntax(" AND s0.").identifier(column).syntax(" IS NOT NULL");
+    }
+    writer
+        .syntax(" AND NOT EXISTS (SELECT 1 FROM ")
+        .identifier(&physical_name(&key.references))
+        .syntax(" AS s1 WHERE ");
+    // The referenced column stands first: its collation decides, as SQLite has it for foreign keys.
+    writer.list(key.referenced_columns.iter().zip(&key.columns), " AND ", |writer, (referenced, own)| {
+        writer.syntax("s1.").identifier(referenced).syntax(" = s0.").identifier(own);
     });
     writer.syntax(") LIMIT 1");
     writer.finish()

@@ -10,6 +10,7 @@ use plan::{Batch, Call, CallOutcome, CallStep, Conflict, Delete, Insert, KeyColu
 
 use super::expression::{RowColumns, write, write_all, write_query};
 use super::names::physical_name;
+use super::own_key;
 use super::read::{ReadStatement, Rows, level, write_written};
 use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
@@ -55,6 +56,8 @@ pub struct MergeStatements {
     pub visible: Option<Statement>,
     /// Whether the changed row may stand.
     pub check: Option<Statement>,
+    /// Whether a key is set beside the one that tells that a row exists: rows that refer to it could be left behind.
+    pub moves_keys: bool,
 }
 
 /// What is answered of the rows that were written.
@@ -167,13 +170,21 @@ pub fn insert(insert: &Insert) -> InsertStatements {
         table: insert.table.clone(),
         batches: insert.batches.iter().map(|batch| insert_batch(insert, batch)).collect(),
         check: insert.check.as_ref().map(|check| row_check(&insert.table, check)),
-        merge: insert.conflict.as_ref().and_then(|conflict| conflict.merge.as_ref()).map(|merge| MergeStatements {
-            visible: merge.visible.as_ref().map(|check| row_check(&insert.table, check)),
-            check: merge.check.as_ref().map(|check| row_check(&insert.table, check)),
-        }),
+        merge: insert.conflict.as_ref().and_then(|conflict| merge(&insert.table, conflict)),
         returning: insert.returning.as_ref().map(returning),
         location: insert.location.as_ref().map(|columns| location(&insert.table, columns)),
     }
+}
+
+fn merge(table: &Relation, conflict: &Conflict) -> Option<MergeStatements> {
+    let merge = conflict.merge.as_ref()?;
+    let keys = std::iter::once(&table.primary_key).chain(table.uniques.iter().map(|unique| &unique.columns));
+    let mut moved = merge.columns.iter().filter(|column| !conflict.target.contains(column));
+    Some(MergeStatements {
+        visible: merge.visible.as_ref().map(|check| row_check(table, check)),
+        check: merge.check.as_ref().map(|check| row_check(table, check)),
+        moves_keys: moved.any(|column| keys.clone().any(|key| key.contains(column))),
+    })
 }
 
 fn insert_batch(insert: &Insert, batch: &Batch) -> InsertBatch {
@@ -207,7 +218,7 @@ fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> S
     }
     // `DEFAULT VALUES` takes no conflict clause in SQLite; such a row can only be new or fail.
     if let Some(conflict) = conflict.filter(|_| !batch.columns.is_empty()) {
-        write_conflict(&mut writer, conflict);
+        write_conflict(&mut writer, table, conflict);
     }
     // A row that can only be new needs no RETURNING, which costs a table in memory: the connection knows its `_rowid_`.
     if conflict.is_some() {
@@ -216,7 +227,7 @@ fn insert_row(table: &Relation, batch: &Batch, conflict: Option<&Conflict>) -> S
     writer.finish()
 }
 
-fn write_conflict(writer: &mut Writer, conflict: &Conflict) {
+fn write_conflict(writer: &mut Writer, table: &Relation, conflict: &Conflict) {
     writer.syntax(" ON CONFLICT (");
     writer.list(&conflict.target, ", ", |writer, column| {
         writer.identifier(column);
@@ -230,6 +241,7 @@ fn write_conflict(writer: &mut Writer, conflict: &Conflict) {
             writer.list(&merge.columns, ", ", |writer, column| {
                 writer.identifier(column).syntax(" = excluded.").identifier(column);
             });
+            writer.syntax(own_key::beside(table, &merge.columns));
         }
     }
 }
@@ -407,6 +419,7 @@ fn update_rows(update: &Update) -> Statement {
         writer.identifier(column).syntax(" = ");
         write(writer, expression, RowColumns::Aliased);
     });
+    writer.syntax(own_key::beside(&update.table, update.assignments.iter().map(|(column, _)| column)));
     write_filter(&mut writer, &update.filter);
     writer.syntax(" RETURNING _rowid_");
     writer.finish()

@@ -1,5 +1,6 @@
 //! Taking in what comes back of a flight, as it comes.
 
+use sql::postgres::Page;
 use wire::{Connection, Event, Query, Row, ServerError};
 
 use super::flight::{COMMIT, ROLLBACK, Sending, Steps};
@@ -67,7 +68,7 @@ pub(super) async fn collect(
             Err(error) => return Err(error.into()),
         };
         match event {
-            Event::Row(row) => outcome.take(&row, steps, output, is_location),
+            Event::Row(row) => outcome.take(&row, steps, sending.page, output, is_location),
             Event::Complete { step, tag } if step == steps.main && output.members.is_empty() => {
                 outcome.affected = outcome.affected.or_else(|| Event::affected(tag));
             }
@@ -82,6 +83,9 @@ pub(super) async fn collect(
             return Ok(outcome);
         }
     }
+    if sending.page.is_some() {
+        outcome.total.get_or_insert(0);
+    }
     outcome.is_long &= outcome.error.is_none() && !outcome.is_behind;
     Ok(outcome)
 }
@@ -94,7 +98,7 @@ fn tells_location(job: &Job) -> bool {
 
 impl Outcome {
     /// Takes a row in.
-    fn take(&mut self, row: &Row<'_>, steps: &Steps, output: &Output<'_>, is_location: bool) {
+    fn take(&mut self, row: &Row<'_>, steps: &Steps, page: Option<Page>, output: &Output<'_>, is_location: bool) {
         let step = Some(row.step());
         if let Some((_, point)) = steps.check.filter(|(check, _)| Some(*check) == step) {
             let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
@@ -104,7 +108,9 @@ impl Outcome {
         } else if self.is_behind {
             // It is read to its end, and thrown away.
         } else if row.step() == steps.main {
-            self.take_main(row, output, is_location);
+            if self.is_shown(page) {
+                self.take_main(row, output, is_location);
+            }
         } else if step == steps.count {
             self.total = row.get(0).and_then(number);
         } else if step == steps.estimate {
@@ -112,6 +118,14 @@ impl Outcome {
         } else if step == steps.told {
             read_told(row, &mut self.told);
         }
+    }
+
+    /// Whether the row that has come is one of those shown; where all are counted, it is counted here.
+    fn is_shown(&mut self, page: Option<Page>) -> bool {
+        let Some(page) = page else { return true };
+        let place = self.total.unwrap_or(0);
+        self.total = Some(place + 1);
+        page.has(place)
     }
 
     /// Takes a row of the statement itself in.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use catalog::Isolation;
 use datatype::Zone;
-use sql::postgres::Rendered;
+use sql::postgres::{Page, Rendered};
 use sql::{Parameter, Statement};
 use wire::{Connection, Flight, Format, Query, Step};
 
@@ -70,6 +70,8 @@ pub(super) struct Sending<'j> {
     pub(super) main: &'j Statement,
     /// After how many of its rows it is found to be long; 0 where it is answered whole.
     pub(super) page_rows: u32,
+    /// Which of its rows are shown, where all are counted.
+    pub(super) page: Option<Page>,
     pub(super) ending: Ending,
     pub(super) asked: Asked,
 }
@@ -78,7 +80,8 @@ impl<'j> Sending<'j> {
     /// All of the job.
     pub(super) fn whole(job: &'j Job, rendered: &'j Rendered, own: Own<'j>, asked: Asked) -> Self {
         let ending = ending(job, rendered, own.isolation());
-        Self { job, rendered, own, main: &rendered.main, page_rows: page_rows(job, rendered), ending, asked }
+        let page = rendered.page.as_deref().copied();
+        Self { job, rendered, own, main: &rendered.main, page_rows: page_rows(job, rendered), page, ending, asked }
     }
 
     /// What is told before the rows of a long read: how many they will be. Its transaction stays open for them.
@@ -89,7 +92,7 @@ impl<'j> Sending<'j> {
         count_page: &'j Statement,
         asked: Asked,
     ) -> Self {
-        Self { job, rendered, own, main: count_page, page_rows: 0, ending: Ending::Open, asked }
+        Self { job, rendered, own, main: count_page, page_rows: 0, page: None, ending: Ending::Open, asked }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the server's answers mean: the body, the counts, and whether that is what was expected.
 
-use base::{Failure, Kind};
 use bytes::Bytes;
 
 use super::collect::Outcome;
@@ -8,7 +7,7 @@ use super::output::Output;
 use crate::body;
 use crate::driver::{Body, Job, Ran, Reply};
 use crate::error::StoreError;
-use crate::guard::{check_affected, check_single};
+use crate::guard::{check_affected, check_put, check_single};
 
 /// What the outcome means, and whether it is what was expected.
 pub(super) fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, StoreError> {
@@ -28,8 +27,8 @@ pub(super) fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Re
         plan::NativeWriteKind::Insert(insert) => Some(insert),
         _ => None,
     });
-    if insert.is_some_and(|insert| !insert.put.is_empty()) && rows != 1 {
-        return Err(plan_mismatch().into());
+    if insert.is_some_and(|insert| !insert.put.is_empty()) {
+        check_put(rows)?;
     }
     let expectation = job.plan.expectation;
     check_single(expectation, rows)?;
@@ -83,9 +82,4 @@ pub(super) fn total_of(job: &Job, counted: Option<u64>, estimate: Option<u64>) -
             (total, _) => total.max(estimate),
         },
     }
-}
-
-/// A `PUT` whose body is about another row than its URL.
-fn plan_mismatch() -> Failure {
-    Failure::new(Kind::BadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
 }

@@ -5,6 +5,7 @@ use datatype::binary::{Array, Decoder, Malformed, Record};
 use datatype::{Type, Zone};
 use plan::Shape as Wrapping;
 use rest::Format;
+use sql::Key;
 use sql::postgres::{Rendered, Shape};
 
 use crate::body::{canonical, is_single, separate, write_csv_cell};
@@ -167,9 +168,9 @@ impl Output<'_> {
         for member in members {
             if let Shape::SpreadRows { field, members } = member {
                 let arrays = self.spread(members, fields.get(*field), out.len())?;
-                for (member, array) in members.iter().zip(arrays) {
+                for (key, array) in keys(members).into_iter().zip(arrays) {
                     separate(start, out);
-                    write_key(member, out);
+                    out.extend_from_slice(&key.json);
                     out.extend_from_slice(&array);
                 }
                 continue;
@@ -204,14 +205,8 @@ impl Output<'_> {
             Shape::Rows { field, members, is_to_one, .. } => {
                 self.write_embedded(members, fields.get(*field), *is_to_one, out)
             }
-            // A spread inside of a spread stands as an array of its rows' arrays.
-            Shape::SpreadRows { field, members } => {
-                let arrays = self.spread(members, fields.get(*field), out.len())?;
-                out.push(b'[');
-                out.extend_from_slice(&arrays.join(&b','));
-                out.push(b']');
-                Ok(())
-            }
+            // It is no single value: whoever writes a row's members writes its arrays.
+            Shape::SpreadRows { .. } => Ok(()),
         }
     }
 
@@ -247,27 +242,47 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// An array of records turned on its side: one array for each member.
+    /// An array of records turned on its side: one array for each of their [`keys`].
     fn spread(&self, members: &[Shape], (_, value): Field<'_>, before: usize) -> Result<Vec<Vec<u8>>, Unwritable> {
-        let mut arrays = vec![vec![b'[']; members.len()];
+        let mut arrays = vec![vec![b'[']; keys(members).len()];
         let records = value.map(|bytes| Array::read(bytes).map(|array| array.elements())).transpose()?;
         let mut is_first = true;
         for record in records.into_iter().flatten() {
             let Some(record) = record? else { continue };
-            let fields = record_fields(record)?;
-            for (member, array) in members.iter().zip(&mut arrays) {
-                if !is_first {
-                    array.push(b',');
-                }
-                self.write_value(member, &fields, array)?;
-                if before.saturating_add(array.len()) > self.most_bytes {
-                    return Err(Unwritable::TooLarge);
-                }
+            if !std::mem::take(&mut is_first) {
+                arrays.iter_mut().for_each(|array| array.push(b','));
             }
-            is_first = false;
+            self.write_spread_row(members, &record_fields(record)?, before, &mut arrays)?;
         }
         arrays.iter_mut().for_each(|array| array.push(b']'));
         Ok(arrays)
+    }
+
+    /// Adds a row's members to the arrays that its embed is spread into. A spread inside of it adds arrays, as PostgREST has
+    /// it: one of each of its members a row.
+    fn write_spread_row(
+        &self,
+        members: &[Shape],
+        fields: &impl Fields,
+        before: usize,
+        arrays: &mut [Vec<u8>],
+    ) -> Result<(), Unwritable> {
+        let check = |array: &[u8]| {
+            if before.saturating_add(array.len()) > self.most_bytes { Err(Unwritable::TooLarge) } else { Ok(()) }
+        };
+        let mut arrays = arrays.iter_mut();
+        for member in members {
+            if let Shape::SpreadRows { field, members } = member {
+                for (inner, array) in self.spread(members, fields.get(*field), before)?.iter().zip(&mut arrays) {
+                    array.extend_from_slice(inner);
+                    check(array)?;
+                }
+            } else if let Some(array) = arrays.next() {
+                self.write_value(member, fields, array)?;
+                check(array)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_csv_row(&self, fields: &impl Fields, out: &mut Vec<u8>) -> Result<(), Unwritable> {
@@ -355,21 +370,20 @@ fn write_key(member: &Shape, out: &mut Vec<u8>) {
     }
 }
 
-/// The names of the columns. PostgREST does not quote them.
-fn write_csv_header(members: &[Shape], out: &mut Vec<u8>) {
-    let mut names = Vec::new();
+/// The names of a row's members. What is spread into it has several.
+fn keys(members: &[Shape]) -> Vec<&Key> {
+    let mut found = Vec::with_capacity(members.len());
     for member in members {
         match member {
-            Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
-                names.push(key.name.as_bytes());
-            }
-            Shape::SpreadRows { members, .. } => names.extend(members.iter().filter_map(|member| match member {
-                Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
-                    Some(key.name.as_bytes())
-                }
-                Shape::SpreadRows { .. } => None,
-            })),
+            Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => found.push(key),
+            Shape::SpreadRows { members, .. } => found.extend(keys(members)),
         }
     }
+    found
+}
+
+/// The names of the columns. PostgREST does not quote them.
+fn write_csv_header(members: &[Shape], out: &mut Vec<u8>) {
+    let names: Vec<&[u8]> = keys(members).into_iter().map(|key| key.name.as_bytes()).collect();
     out.extend_from_slice(&names.join(&b','));
 }

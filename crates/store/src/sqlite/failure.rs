@@ -226,7 +226,7 @@ fn foreign_key_violation(connection: &Connection, catalog: &Catalog, attempt: &A
         .with_details("A row further down refers to what a cascade would remove.")
 }
 
-fn conflict(message: String) -> Failure {
+pub(super) fn conflict(message: String) -> Failure {
     Failure::new(Kind::Conflict, "23503", message)
 }
 

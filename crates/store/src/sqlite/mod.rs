@@ -4,6 +4,7 @@ mod builtins;
 mod call;
 mod connection;
 mod current;
+mod deferral;
 mod failure;
 mod functions;
 mod identity;

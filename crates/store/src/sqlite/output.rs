@@ -5,7 +5,8 @@ use datatype::{Type, Zone};
 use plan::Shape as Wrapping;
 use rest::Format;
 use rusqlite::{CachedStatement, Connection, Row};
-use sql::Parameter;
+use sql::{Key, Parameter};
+
 use sql::sqlite::read::{ReadStatement, Shape};
 
 use super::functions::{Bound, datum, raise};
@@ -99,7 +100,7 @@ pub(super) fn bind(
     Ok(())
 }
 
-impl Prepared<'_> {
+impl<'c> Prepared<'c> {
     /// Writes all rows of the top level in the output's format, without what stands before and after them, and gives
     /// their number. `count` is the number of rows that were written before.
     pub(super) fn write_rows(
@@ -169,26 +170,66 @@ impl Prepared<'_> {
         Ok(())
     }
 
-    /// The rows of an embed turned on their side: one array for each member.
+    /// The rows of an embed turned on their side: one array for each of [`Prepared::spread_keys`].
     fn spread(&mut self, outer: &Row<'_>, output: &Output<'_>) -> rusqlite::Result<Vec<Vec<u8>>> {
         bind(&mut self.statement, self.parameters, Some(outer), "[]", 0)?;
+        let mut arrays = vec![vec![b'[']; keys(self.members, &self.children).len()];
         let (members, children) = (self.members, &mut self.children);
-        let mut arrays = vec![vec![b'[']; members.len()];
         let mut rows = self.statement.raw_query();
         let mut is_first = true;
         while let Some(row) = rows.next()? {
-            for (member, array) in members.iter().zip(&mut arrays) {
-                if !is_first {
-                    array.push(b',');
-                }
-                write_value(member, children, row, output, array)?;
-                output.check(array)?;
+            if !std::mem::take(&mut is_first) {
+                arrays.iter_mut().for_each(|array| array.push(b','));
             }
-            is_first = false;
+            write_spread_row(members, children, row, output, &mut arrays)?;
         }
         arrays.iter_mut().for_each(|array| array.push(b']'));
         Ok(arrays)
     }
+
+    /// The names of what [`Prepared::spread`] gives.
+    fn spread_keys(&self) -> Vec<&'c Key> {
+        keys(self.members, &self.children)
+    }
+}
+
+/// The names of a row's members. What is spread into it has several.
+fn keys<'c>(members: &'c [Shape], children: &[Prepared<'c>]) -> Vec<&'c Key> {
+    let mut found = Vec::with_capacity(members.len());
+    for member in members {
+        match member {
+            Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => found.push(key),
+            Shape::SpreadRows { child } => {
+                found.extend(children.get(*child).into_iter().flat_map(Prepared::spread_keys));
+            }
+        }
+    }
+    found
+}
+
+/// Adds a row's members to the arrays that its embed is spread into. A spread inside of it adds arrays, as PostgREST has it:
+/// one of each of its members a row.
+fn write_spread_row(
+    members: &[Shape],
+    children: &mut [Prepared<'_>],
+    row: &Row<'_>,
+    output: &Output<'_>,
+    arrays: &mut [Vec<u8>],
+) -> rusqlite::Result<()> {
+    let mut arrays = arrays.iter_mut();
+    for member in members {
+        if let Shape::SpreadRows { child } = member {
+            let Some(child) = children.get_mut(*child) else { continue };
+            for (inner, array) in child.spread(row, output)?.iter().zip(&mut arrays) {
+                array.extend_from_slice(inner);
+                output.check(array)?;
+            }
+        } else if let Some(array) = arrays.next() {
+            write_value(member, children, row, output, array)?;
+            output.check(array)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_row(
@@ -241,9 +282,9 @@ fn write_object(
         if let Shape::SpreadRows { child } = member {
             let Some(child) = children.get_mut(*child) else { continue };
             let arrays = child.spread(row, output)?;
-            for (member, array) in child.members.iter().zip(arrays) {
+            for (key, array) in child.spread_keys().into_iter().zip(arrays) {
                 separate(start, out);
-                write_key(member, out);
+                out.extend_from_slice(&key.json);
                 out.extend_from_slice(&array);
             }
             continue;
@@ -289,17 +330,8 @@ fn write_value(
             Some(child) => child.write_embedded(row, *is_to_one, output, out),
             None => Ok(()),
         },
-        // A spread inside of a spread stands as an array of its rows' arrays.
-        Shape::SpreadRows { child } => match children.get_mut(*child) {
-            Some(child) => {
-                let arrays = child.spread(row, output)?;
-                out.push(b'[');
-                out.extend_from_slice(&arrays.join(&b','));
-                out.push(b']');
-                Ok(())
-            }
-            None => Ok(()),
-        },
+        // It is no single value: whoever writes a row's members writes its arrays.
+        Shape::SpreadRows { .. } => Ok(()),
     }
 }
 
@@ -309,23 +341,7 @@ fn is_present(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
 
 /// The names of the columns. PostgREST does not quote them.
 fn write_csv_header(members: &[Shape], children: &[Prepared<'_>], out: &mut Vec<u8>) {
-    let mut names = Vec::new();
-    for member in members {
-        match member {
-            Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
-                names.push(key.name.as_bytes());
-            }
-            Shape::SpreadRows { child } => {
-                let spread = children.get(*child).map_or(&[][..], |child| child.members);
-                names.extend(spread.iter().filter_map(|member| match member {
-                    Shape::Value { key, .. } | Shape::One { key, .. } | Shape::Rows { key, .. } => {
-                        Some(key.name.as_bytes())
-                    }
-                    Shape::SpreadRows { .. } => None,
-                }));
-            }
-        }
-    }
+    let names: Vec<&[u8]> = keys(members, children).into_iter().map(|key| key.name.as_bytes()).collect();
     out.extend_from_slice(&names.join(&b','));
 }
 

@@ -19,7 +19,7 @@ use super::output::{self, KeepAll, Output};
 use crate::body;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
-use crate::guard::{check_affected, check_single};
+use crate::guard::{check_affected, check_put, check_single};
 
 /// How much a write may take.
 #[derive(Debug, Clone, Copy)]
@@ -100,26 +100,33 @@ pub(super) struct Write<'a> {
 pub(super) struct Touched {
     pub(super) rows: Vec<i64>,
     inserted: u64,
+    /// Those of an upsert that merges.
+    seen: BTreeSet<i64>,
+    /// How many rows are still to come.
+    pub(super) rows_left: usize,
+    /// From which of `rows` on foreign keys are looked at after the last row.
+    pub(super) deferred_from: Option<usize>,
 }
 
 /// `_rowid_`s as a JSON array, which SQL takes as one parameter.
-fn as_json(rows: &[i64]) -> String {
+pub(super) fn as_json(rows: &[i64]) -> String {
     let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
     format!("[{}]", rows.join(","))
 }
 
 impl Write<'_> {
     fn insert(&self, insert: &InsertStatements) -> Result<Ran, StoreError> {
-        let planned = match &self.job.plan.operation {
-            plan::Operation::Insert(planned) => planned.batches.as_slice(),
-            _ => &[],
+        let plan::Operation::Insert(planned) = &self.job.plan.operation else {
+            return Err(StoreError::Engine("an insert without its plan".to_owned()));
         };
-        let touched = self.insert_rows(insert, planned.iter().map(|batch| batch.rows.as_slice()))?;
-        let rows = touched.rows.len() as u64;
+        let touched = self.insert_rows(insert, planned.batches.iter().map(|batch| batch.rows.as_slice()))?;
+        let (rows, body) = self.body(insert.returning.as_ref(), &touched.rows)?;
+        if planned.put.is_some() {
+            check_put(rows)?;
+        }
         self.check_expectation(rows)?;
-        let body = self.body(insert.returning.as_ref(), &touched.rows)?;
         let location = match (&insert.location, touched.rows.as_slice()) {
-            (Some(location), [row]) => Some(self.location(location, *row)?),
+            (Some(location), [row]) if rows == 1 => Some(self.location(location, *row)?),
             _ => None,
         };
         Ok(Ran {
@@ -139,13 +146,12 @@ impl Write<'_> {
         insert: &InsertStatements,
         batches: impl Iterator<Item = &'r [Vec<Datum>]>,
     ) -> Result<Touched, StoreError> {
-        let mut touched = Touched::default();
-        let mut seen = BTreeSet::new();
-        for (batch, rows) in insert.batches.iter().zip(batches) {
-            for row in rows {
-                self.insert_row(insert, batch, row, &mut touched, &mut seen)?;
-            }
-        }
+        let batches: Vec<_> = insert.batches.iter().zip(batches).collect();
+        let mut touched = Touched { rows_left: batches.iter().map(|(_, rows)| rows.len()).sum(), ..Touched::default() };
+        let run = batches.into_iter().try_for_each(|(batch, rows)| {
+            rows.iter().try_for_each(|row| self.insert_row(insert, batch, row, &mut touched))
+        });
+        self.end_deferral(insert, &touched, run)?;
         Ok(touched)
     }
 
@@ -155,14 +161,14 @@ impl Write<'_> {
         batch: &InsertBatch,
         row: &[Datum],
         touched: &mut Touched,
-        seen: &mut BTreeSet<i64>,
     ) -> Result<(), StoreError> {
+        touched.rows_left = touched.rows_left.saturating_sub(1);
         let existing = match (&insert.merge, &batch.existing) {
             (Some(_), Some(existing)) => self.run_row(existing, row).map_err(translate)?,
             _ => None,
         };
         if let (Some(merge), Some(existing)) = (&insert.merge, existing) {
-            self.check_merge(insert, batch, row, merge, existing, seen)?;
+            self.check_merge(insert, batch, row, merge, existing, &touched.seen)?;
         }
         let attempt = || Attempt {
             table: &insert.table,
@@ -172,7 +178,7 @@ impl Write<'_> {
             role: &self.job.caller.role,
         };
         let run = if batch.gives_row_id { Self::run_row } else { Self::run_new_row };
-        let written = match run(self, &batch.statement, row) {
+        let written = match self.or_deferred(insert, touched, || run(self, &batch.statement, row)) {
             Ok(written) => written,
             Err(error) => {
                 // Row security speaks first: a constraint may only tell of rows to who could have written this one.
@@ -190,7 +196,7 @@ impl Write<'_> {
         };
         self.check_row(check, written, || row_security(&insert.table, ""))?;
         if insert.merge.is_some() {
-            seen.insert(written);
+            touched.seen.insert(written);
         }
         touched.inserted += u64::from(existing.is_none());
         touched.rows.push(written);
@@ -232,9 +238,8 @@ impl Write<'_> {
 
     fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
         let rows = self.update_rows(update)?;
-        let count = rows.len() as u64;
+        let (count, body) = self.body(update.returning.as_ref(), &rows)?;
         self.check_expectation(count)?;
-        let body = self.body(update.returning.as_ref(), &rows)?;
         Ok(Ran {
             rows: count,
             total: Some(count),
@@ -268,12 +273,11 @@ impl Write<'_> {
     }
 
     fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
-        let touched = Touched { rows: self.row_ids(&delete.find).map_err(translate)?, inserted: 0 };
-        let count = touched.rows.len() as u64;
-        self.check_expectation(count)?;
+        let rows = self.row_ids(&delete.find).map_err(translate)?;
         // Read before they go, together with what hangs on them.
-        let body = self.body(delete.returning.as_ref(), &touched.rows)?;
-        self.delete_rows(delete, &touched.rows)?;
+        let (count, body) = self.body(delete.returning.as_ref(), &rows)?;
+        self.delete_rows(delete, &rows)?;
+        self.check_expectation(count)?;
         Ok(Ran {
             rows: count,
             total: Some(count),
@@ -371,15 +375,15 @@ impl Write<'_> {
     }
 
     pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
-        check_affected(self.job.plan.expectation, rows)?;
-        Ok(check_single(self.job.plan.expectation, rows)?)
+        check_single(self.job.plan.expectation, rows)?;
+        Ok(check_affected(self.job.plan.expectation, rows)?)
     }
 
-    /// What is answered of the rows.
-    fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<Body, StoreError> {
-        let Some(returning) = returning else { return Ok(Body::Full(Bytes::new())) };
-        let (_, body) = self.answer(returning, rows)?;
-        Ok(Body::Full(body))
+    /// What is answered of the rows, and how many that are: an inner embed leaves some out, aggregates make one of several.
+    fn body(&self, returning: Option<&Returning>, rows: &[i64]) -> Result<(u64, Body), StoreError> {
+        let Some(returning) = returning else { return Ok((rows.len() as u64, Body::Full(Bytes::new()))) };
+        let (count, body) = self.answer(returning, rows)?;
+        Ok((count, Body::Full(body)))
     }
 
     /// What is answered of the rows, and how many of them.

@@ -1,0 +1,122 @@
+//! The day on which `database.url` changes from a file to a server: `scripts/move-rows` brings the rows, and the API answers as
+//! it did before.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use std::process::{Command, Output};
+
+use serde_json::json;
+use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+
+const CONFIGURATION: &str =
+    "[api]\nmax_rows = 0\n[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n";
+
+/// Every portable type, what SQL, JSON and CSV have marks for, tables that lead to each other, and names that need quotes.
+const SCHEMA: &str = r#"
+create type mood as enum ('fine', 'bad');
+create table person (
+  id      bigint generated always as identity primary key,
+  name    text not null unique,
+  boss_id bigint references person (id),
+  notes   text,
+  mood    mood,
+  born    date,
+  at      timestamptz,
+  wakes   time,
+  spent   interval,
+  paid    numeric(12, 4),
+  share   double precision,
+  key     uuid,
+  picture bytea,
+  details jsonb,
+  loud    text generated always as (upper(name)) stored
+);
+create table "odd ""table"" 100%" (
+  "a column, with" text primary key,
+  person_id bigint not null references person (id),
+  is_odd    boolean
+);
+create table unused (id integer primary key);
+grant all on person, "odd ""table"" 100%", unused to anon, service_role;
+alter table person enable row level security;
+create policy shown on person to anon using (name <> 'hidden') with check (true);
+"#;
+
+const ROWS: &str = r#"
+insert into person (name, boss_id, notes, mood, born, at, wakes, spent, paid, share, key, picture, details) values
+  ('Ada', null, 'a, "b"' || chr(10) || 'c\d', 'fine', '1815-12-10', '2024-02-29 12:00:00.123456+02', '07:30:00.5', '1 mon 2 days 03:04:05', 12345678.9012, 0.1, 'b8f7b3f2-6f0e-4a52-9e6c-0a8c9c7b1c11', '\x00ff22', '{"a": [1, 2.50, null], "b": "é\n"}'),
+  ('hidden', 1, '', 'bad', null, null, null, null, 0, -1e300, null, '\x', '"text"'),
+  ('\N', 1, null, null, '0001-01-01', 'infinity', null, '-1 days', -0.5, 1e-30, null, null, '[null]'),
+  ('NULL', 2, 'NULL', null, null, null, '23:59:59.999999', null, null, null, null, null, '{}');
+insert into "odd ""table"" 100%" values ('x,y', 1, true), ('', 2, false), (' "q" ', 3, null);
+"#;
+
+fn move_rows(server: &Server, token: &str, target: &str) -> Output {
+    let mut command = Command::new(repository().join("scripts/move-rows"));
+    command.arg(server.url()).arg(token).arg(target).output().unwrap()
+}
+
+#[test]
+fn rows_move_from_a_file_into_a_server() {
+    let postgres = Postgres::start();
+    let (is_missing, how) = (postgres.is_none(), "install it: apt-get install postgresql");
+    if is_skipped("rows_move_from_a_file_into_a_server", is_missing, "PostgreSQL", how) {
+        return;
+    }
+    let postgres = postgres.unwrap();
+    let target =
+        format!("postgres://postgres@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let project = Project::of(CONFIGURATION, SCHEMA);
+    project.write("seed.sql", ROWS);
+    let before = Launch::new(BINARY).start(&project);
+    let run = |arguments: &[&str]| {
+        let (code, output, error) = project.run(BINARY, arguments);
+        assert_eq!(code, 0, "{output}{error}");
+    };
+    run(&["bootstrap", "--url", &target]);
+    let url = format!("database.url={target}");
+    run(&["migrate", "up", "--set", &url, "--set", "database.seed="]);
+    let token = project.token(BINARY, &["--role", "service_role"]);
+
+    let refused = move_rows(&before, "no-token", &target);
+    assert!(!refused.status.success());
+    assert_eq!(postgres.run("select count(*) from person"), "0\n", "nothing has moved");
+    let moved = move_rows(&before, &token, &target);
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    let told = String::from_utf8_lossy(&moved.stdout).into_owned();
+    assert!(told.contains("public.person: 4 rows") && told.contains("public.unused: 0 rows"), "{told}");
+    let again = move_rows(&before, &token, &target);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("there are rows already"), "{again:?}");
+    assert_eq!(postgres.run("select count(*) from person"), "4\n");
+
+    let after = Launch::new(BINARY).set("database.url", &target).start(&project);
+    let hers = |path: &str| Request::new("GET", path).bearer(&token);
+    let odd = "/odd%20%22table%22%20100%25";
+    for request in [
+        hers("/person?order=id"),
+        hers("/person?select=name,boss:boss_id(name),loud,notes&order=id"),
+        hers(&format!("{odd}?order=person_id&select=*,person(name,at,details->b)")),
+        hers("/person?notes=eq.&select=id"),
+        Request::new("GET", "/person?order=id&select=id,name,paid,share,picture"),
+        Request::new("GET", "/person?order=id").header("Accept", "text/csv"),
+        Request::new("GET", "/unused").prefer("count=exact"),
+    ] {
+        let (first, second) = (before.client().send(&request), after.client().send(&request));
+        assert_eq!((first.status, first.text()), (second.status, second.text()), "{request:?}");
+        assert!(first.status < 300, "{} {request:?}", first.text());
+        assert_eq!(first.header("content-range"), second.header("content-range"));
+    }
+    let next =
+        Request::json("POST", "/person?select=id,loud", &json!({"name": "Grace"})).prefer("return=representation");
+    let (first, second) = (before.client().send(&next), after.client().send(&next));
+    assert_eq!(first.text(), r#"[{"id":5,"loud":"GRACE"}]"#);
+    assert_eq!(first.text(), second.text(), "numbers go on where they stood");
+}
