@@ -347,6 +347,27 @@ fn an_answer_that_nobody_reads_is_ended_by_the_server() {
     assert!(postgres.log().contains("idle-in-transaction timeout"), "{}", postgres.log());
 }
 
+/// Whoever pauses for longer than a piece may take, or reads on when the answer had to be over, has a part of it: that must not
+/// look like all of it.
+#[test]
+fn an_answer_that_is_given_up_breaks_off() {
+    let Some(postgres) = database("an_answer_that_is_given_up_breaks_off", Cluster::new()) else { return };
+    let project = Project::new(CONFIGURATION);
+    let server = launch(&postgres, &[]).start(&project);
+    let hurried = launch(&postgres, &[("PANDO_LIMITS_STREAM_TIMEOUT_SECONDS", "1")]).start(&project);
+    let slow = Reading::begin_stream(&server, "/narrow");
+    let late = Reading::begin_stream(&hurried, "/narrow");
+    thread::sleep(Duration::from_secs(2));
+    late.breaks_off();
+    // Longer than the ten seconds of a piece.
+    thread::sleep(Duration::from_secs(10));
+    slow.breaks_off();
+    for server in [&server, &hurried] {
+        becomes("its connection is free", RECOVERY, || running(&postgres) == 0);
+        assert!(is_well(server));
+    }
+}
+
 #[test]
 fn what_a_client_left_behind_ends_on_the_server() {
     let Some(postgres) = database("what_a_client_left_behind_ends_on_the_server", Cluster::new()) else { return };

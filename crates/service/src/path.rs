@@ -270,7 +270,7 @@ fn body(body: store::Body) -> Body {
 }
 
 /// The pieces of a body as the store reads them.
-struct Pieces(tokio::sync::mpsc::Receiver<store::Piece>);
+struct Pieces(store::Pieces);
 
 impl BodyStream for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyBroken>>> {

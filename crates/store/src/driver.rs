@@ -10,9 +10,9 @@ use bytes::Bytes;
 use catalog::Catalog;
 use plan::Plan;
 use sql::ddl::Script;
-use tokio::sync::mpsc;
 
 use crate::error::StoreError;
+use crate::pieces::Pieces;
 use crate::position::PositionToken;
 
 /// A future in a box: what an asynchronous method of a trait object gives.
@@ -39,6 +39,7 @@ pub trait Store: Send + Sync + 'static {
     /// - A write with `commits` off answers as if it had happened, and leaves nothing behind.
     /// - A plan made on an older catalog than the one that its rows would come from is refused as
     ///   [`StoreError::SchemaChanged`]; a streamed body that has begun is finished as it began.
+    /// - A streamed body that is not whole, for whatever reason, ends with an error.
     /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
 
@@ -159,11 +160,8 @@ pub enum Body {
     /// All of it.
     Full(Bytes),
     /// Pieces, in order; an error is the last one.
-    Stream(mpsc::Receiver<Piece>),
+    Stream(Pieces),
 }
-
-/// A piece of a streamed body.
-pub type Piece = Result<Bytes, StoreError>;
 
 /// A migration that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]

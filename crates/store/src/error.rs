@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The statement took longer than allowed.
     #[error("canceling statement due to statement timeout")]
     Timeout,
+    /// A streamed body is not whole, for this reason: what was sent of it is not the answer.
+    #[error("the body broke off: {0}")]
+    BrokenOff(&'static str),
     /// The store was closed.
     #[error("the database is closed")]
     Closed,
@@ -81,7 +84,8 @@ impl From<StoreError> for Failure {
             StoreError::Closed => {
                 Self::new(Kind::Unavailable, "PANDO503", "The server is shutting down").with_retry_after(1)
             }
-            StoreError::Address(_)
+            StoreError::BrokenOff(_)
+            | StoreError::Address(_)
             | StoreError::Unusable { .. }
             | StoreError::Migration { .. }
             | StoreError::Engine(_) => Self::internal(error.to_string()),

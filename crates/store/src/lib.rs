@@ -1,9 +1,11 @@
 //! Where: the drivers behind one promise. The only way in is [`open`]; which engine answers, nobody above knows.
 
 mod body;
+mod counted;
 mod driver;
 mod error;
 mod guard;
+mod pieces;
 mod position;
 mod postgres;
 mod sqlite;
@@ -14,10 +16,11 @@ use base::Clock;
 
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
-    MigrationScript, OWED_VERSION, Observer, Operation, Piece, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,
+    MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,
     RequestFacts, SEED_VERSION, SeedDebt, Store,
 };
 pub use error::StoreError;
+pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,

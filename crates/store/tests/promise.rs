@@ -1,5 +1,5 @@
 //! The promise of `store::Store`, sentence by sentence. The suite knows no engine but where it opens one.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -125,6 +125,49 @@ async fn a_reader_that_goes_away_ends_its_read() {
         let job = job(&*fixture.store, &anon(), &request, true).expect("plans");
         drop(fixture.store.run(job).await.expect("a place is free"));
     }
+}
+
+/// The pieces that lie ready are read, and then the body breaks off: what was told is not all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_was_given_up_does_not_end_as_if_it_were_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = support::open_hurried(&folder.path().join("test.sqlite"), Duration::from_millis(300)).await;
+    store.apply_migration(migration(1, ITEMS, &*store)).await.expect("applies");
+    let row = format!("{{\"batch\":1,\"note\":\"{}\"}}", "y".repeat(200));
+    let rows = format!("[{}]", vec![row; 10_000].join(","));
+    let insert = request("POST", "/items", &rows, "").expect("parses");
+    store.run(job(&*store, &anon(), &insert, true).expect("plans")).await.expect("inserts");
+    let read = request("GET", "/items?select=id,note", "", "").expect("parses");
+    let mut ran = store.run(job(&*store, &anon(), &read, true).expect("plans")).await.expect("begins");
+    let store::Body::Stream(pieces) = &mut ran.body else { panic!("two megabytes are not streamed") };
+    pieces.recv().await.expect("a piece").expect("is read");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut last = None;
+    while let Some(piece) = pieces.recv().await {
+        last = Some(piece);
+    }
+    assert!(matches!(last, Some(Err(_))), "{last:?}");
+}
+
+/// As clients leave.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_waiting_waits_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = support::open_narrow(&folder.path().join("test.sqlite")).await;
+    let schema = format!(
+        "{ITEMS} create view pairs as select count(*) as n from items a, items b, items c;
+         grant select on pairs to anon;"
+    );
+    store.apply_migration(migration(1, &schema, &*store)).await.expect("applies");
+    let rows = format!("[{}]", vec![r#"{"batch":1}"#; 1_000].join(","));
+    let insert = request("POST", "/items", &rows, "").expect("parses");
+    store.run(job(&*store, &anon(), &insert, true).expect("plans")).await.expect("inserts");
+    let slow = request("GET", "/pairs", "", "").expect("parses");
+    for _ in 0..4 {
+        let read = store.run(job(&*store, &anon(), &slow, true).expect("plans"));
+        assert!(tokio::time::timeout(Duration::from_millis(100), read).await.is_err(), "it takes longer");
+    }
+    assert_eq!(store.gauges().reads_waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,7 +125,10 @@ impl Input {
     fn make_room(&mut self) {
         self.buffer.advance(self.start.min(self.buffer.len()));
         self.start = 0;
-        self.buffer.reserve(LEAST_READ_BYTES);
+        // A long message is given all of its room at once: by doubling, the buffer would become twice as large as needed, and
+        // be copied each time.
+        let length = self.frame_length().ok().flatten().unwrap_or(0);
+        self.buffer.reserve(length.saturating_sub(self.buffer.len()).max(LEAST_READ_BYTES));
         self.capacity = self.capacity.max(self.buffer.capacity());
     }
 

@@ -10,16 +10,15 @@ use crate::error::StoreError;
 
 /// An error that the server reported.
 pub(super) fn translate(error: &ServerError, caller: &Caller) -> StoreError {
-    if error.code == "57014" && error.message.contains("statement timeout") {
-        return StoreError::Timeout;
-    }
     if error.code == "PGRST" {
         return custom(error).into();
     }
-    let mut failure =
-        Failure::new(kind(&error.code, &error.message, caller), error.code.clone(), error.message.clone());
+    let mut failure = Failure::new(kind(error, caller), error.code.clone(), error.message.clone());
     failure.details = error.detail.clone().map(base::Details::Text);
     failure.hint.clone_from(&error.hint);
+    if is_timeout(error) && failure.hint.is_none() {
+        failure.hint = Some(TIMEOUT_HINT.to_owned());
+    }
     if error.code == "PT503" {
         failure.retry_after_seconds = Some(1);
     }
@@ -69,20 +68,44 @@ fn not_json(part: &str, found: &str, hint: &str) -> Failure {
         .with_hint(hint)
 }
 
+/// Which of the bounds it was, the server does not say; and an administrator may end a statement as well.
+const TIMEOUT_HINT: &str = "It ran into a statement_timeout (of the function, the role, the database, the server or \
+     limits.statement_timeout_seconds) or was ended by an administrator; narrow it, or add an index.";
+
+/// Whether a statement or a transaction took too long. Pando itself cancels only what nobody waits for any more.
+pub(super) fn is_timeout(error: &ServerError) -> bool {
+    matches!(error.code.as_str(), "57014" | "25P04")
+}
+
+/// Whether the server does not know the role that the request is to run as, in whatever language it says so: the role is checked
+/// as any setting of text, and named in the message. The time zone that a client asks for is checked by the same routine; of
+/// others than the role the message names the setting.
+fn is_unknown_role(error: &ServerError, caller: &Caller) -> bool {
+    error.routine.as_deref() == Some("call_string_check_hook")
+        && error.message.contains(&*caller.role)
+        && !error.message.contains("TimeZone")
+}
+
 /// The sort; the status of most codes is decided from the code itself.
-fn kind(code: &str, message: &str, caller: &Caller) -> Kind {
-    match code {
+fn kind(error: &ServerError, caller: &Caller) -> Kind {
+    match error.code.as_str() {
         "42501" if caller.is_anonymous => Kind::Unauthenticated,
         "42501" => Kind::Forbidden,
-        "22023" if message.starts_with("role") && message.ends_with("does not exist") => Kind::Unauthenticated,
+        "22023" if is_unknown_role(error, caller) => Kind::Unauthenticated,
         "23503" | "23505" => Kind::Conflict,
         "25006" => Kind::MethodNotAllowed,
         "42883" | "42P01" => Kind::NotFound,
-        _ => match code.get(..2) {
+        _ => match error.code.get(..2) {
             Some("08" | "53") => Kind::Unavailable,
             Some("54") => Kind::TooLarge,
             _ => Kind::BadRequest,
         },
+    }
+}
+
+impl From<wire::Error> for StoreError {
+    fn from(error: wire::Error) -> Self {
+        of_connection(&error)
     }
 }
 
@@ -95,6 +118,57 @@ pub(super) fn of_connection(error: &wire::Error) -> StoreError {
         wire::Error::Query(what) => {
             Failure::new(Kind::TooLarge, "54000", format!("the request cannot be sent to PostgreSQL: {what}")).into()
         }
-        other => StoreError::Unreachable(other.to_string()),
+        wire::Error::TooLong { bytes, .. } => too_large(&format!("a row of {bytes} bytes")),
+        wire::Error::TooMuch(_) => too_large("more bytes"),
+        // What was asked for is not what the protocol is for, or not what the server keeps to: nobody else would answer better.
+        wire::Error::Protocol(_) | wire::Error::Copy | wire::Error::NothingAwaited => {
+            StoreError::Engine(error.to_string())
+        }
+        wire::Error::Io(_) | wire::Error::Closed | wire::Error::Broken => StoreError::Unreachable(error.to_string()),
+    }
+}
+
+/// An answer that cannot be held in memory.
+fn too_large(what: &str) -> StoreError {
+    let message = format!("the answer of PostgreSQL has {what}, which is more than may be held at once");
+    Failure::new(Kind::TooLarge, "54000", message).with_hint("Ask for less, or raise limits.max_buffered_bytes.").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base::Claims;
+
+    use super::*;
+
+    fn translated(code: &str, message: &str, routine: &str) -> Failure {
+        let error = ServerError {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            routine: Some(routine.to_owned()),
+            ..ServerError::default()
+        };
+        let caller = Caller { role: "wizard".into(), claims: Arc::new(Claims::default()), is_anonymous: false };
+        translate(&error, &caller).into()
+    }
+
+    #[test]
+    fn a_role_that_is_not_there_is_known_in_every_language() {
+        let hook = "call_string_check_hook";
+        let unknown = |message| translated("22023", message, hook).kind == Kind::Unauthenticated;
+        assert!(unknown("role \"wizard\" does not exist"));
+        assert!(unknown("Rolle »wizard« existiert nicht"));
+        assert!(!unknown("ungültiger Wert für Parameter »TimeZone«: »wizard«"));
+        assert!(!unknown("ungültiger Wert für Parameter »IntervalStyle«: »x«"));
+        let raised = translated("22023", "role \"wizard\" does not exist", "exec_stmt_raise");
+        assert_eq!(raised.kind, Kind::BadRequest);
+    }
+
+    #[test]
+    fn timeouts_keep_their_words_and_say_whose_bound_it_may_be() {
+        let ended = translated("57014", "storniere Anfrage wegen Zeitüberschreitung der Anfrage", "ProcessInterrupts");
+        assert!(ended.message.starts_with("storniere"));
+        assert!(ended.hint.is_some_and(|hint| hint.contains("function") && hint.contains("statement_timeout_seconds")));
     }
 }

@@ -2,10 +2,15 @@
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
 mod bootstrap;
+mod collect;
 mod failure;
+mod flight;
 mod introspect;
+mod lease;
 mod listen;
 mod migration;
+mod missed;
+mod outcome;
 mod output;
 mod pool;
 mod pooler;
@@ -19,12 +24,11 @@ mod stream;
 mod wrong;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::{Clock, QualifiedName};
+use base::{Clock, Limit, QualifiedName};
 use catalog::Catalog;
 use plan::Plan;
 use wire::{Connection, SessionAttributes, Target};
@@ -113,7 +117,8 @@ pub(crate) async fn open(
     let replicas = settings.replicas.urls.iter().map(|url| read(url)).collect::<Result<Vec<_>, _>>()?;
     let targets = primary_targets(read(&settings.url)?, &replicas);
     let prepared_statements = settings.prepared_statements;
-    let mut wire = wire::Settings { prepared_statements, ..wire::Settings::default() };
+    let message_bytes = longest_message(settings.max_buffered_bytes);
+    let mut wire = wire::Settings { prepared_statements, message_bytes, ..wire::Settings::default() };
     let fence = Arc::new(Fence::default());
     // The first connection: whether there is a server at all shows here. It listens before the catalog is read.
     let alone = Pool::new(targets.clone(), fence.clone(), wire.clone(), 1, settings.wait, clock.clone());
@@ -170,6 +175,16 @@ pub(crate) async fn open(
     Ok(store)
 }
 
+/// What a message may be longer than `limits.max_buffered_bytes`: what is no row, as a description of columns or an error, has to
+/// come through however few bytes of an answer may be held.
+const BESIDE_ROWS: u64 = 1 << 20;
+
+/// The longest message that a server may send: a row is held as it came before it is written into the answer.
+fn longest_message(max_buffered_bytes: usize) -> Limit {
+    let bytes = u64::try_from(max_buffered_bytes).unwrap_or(u64::MAX);
+    Limit::new("the length of a message of PostgreSQL in bytes", bytes.saturating_add(BESIDE_ROWS))
+}
+
 /// Whether a statement has a bound already: of the role that logs in, of the database or of the server. A parameter of the
 /// session would stand over those.
 async fn bounds_statements(connection: &mut Connection) -> Result<bool, StoreError> {
@@ -209,17 +224,6 @@ impl PostgresStore {
         }
         path
     }
-
-    /// `SELECT set_config($1, $2, true), ...` for so many settings.
-    #[allow(clippy::unused_self, reason = "to be kept ready here")]
-    fn setup_text(&self, count: usize) -> String {
-        let mut text = String::from("SELECT ");
-        for place in 0..count {
-            let comma = if place > 0 { ", " } else { "" };
-            let _infallible = write!(text, "{comma}set_config(${}, ${}, true)", 2 * place + 1, 2 * place + 2);
-        }
-        text
-    }
 }
 
 impl Store for PostgresStore {
@@ -243,7 +247,7 @@ impl Store for PostgresStore {
 
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
         Box::pin(async {
-            let mut lease = self.pool.take(false).await?;
+            let mut lease = self.pool.take(self.pool.wait()).await?;
             migration::applied(lease.connection()?).await
         })
     }
@@ -270,7 +274,7 @@ impl Store for PostgresStore {
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async {
-            let mut lease = self.pool.take(false).await?;
+            let mut lease = self.pool.take(self.pool.wait()).await?;
             let asked = lease.connection()?.query("SELECT 1", &[]).await;
             asked.map(drop).map_err(|error| failure::of_connection(&error))
         })

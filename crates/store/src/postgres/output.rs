@@ -6,9 +6,10 @@ use datatype::{Type, Zone};
 use plan::Shape as Wrapping;
 use rest::Format;
 use sql::Key;
-use sql::postgres::Shape;
+use sql::postgres::{Rendered, Shape};
 
 use crate::body::{canonical, is_single, separate, write_csv_cell};
+use crate::driver::Job;
 use crate::error::StoreError;
 
 /// A field: the type it came with, and its bytes.
@@ -75,6 +76,20 @@ impl Unwritable {
             )
             .into(),
             Self::Malformed(what) => StoreError::Engine(what),
+        }
+    }
+}
+
+impl<'a> Output<'a> {
+    /// For the rows of a job.
+    pub(super) fn of(job: &Job, rendered: &'a Rendered, zone: &'a Zone, most_bytes: usize) -> Self {
+        Self {
+            format: job.plan.body_format(),
+            shape: job.plan.shape,
+            zone,
+            members: &rendered.body.members,
+            count_field: rendered.body.count_field,
+            most_bytes,
         }
     }
 }

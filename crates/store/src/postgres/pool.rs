@@ -6,19 +6,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use base::{Clock, Limit};
+use base::Clock;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wire::{Connection, Target, TransactionStatus};
+use wire::{Connection, Target};
 
+use super::lease::Lease;
 use super::sighting::{Sighting, look};
+use crate::counted::Counted;
 use crate::error::StoreError;
-
-/// What is left of an abandoned answer is read up to this; beyond it the connection is given up.
-const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
-/// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
-/// their connection is kept without more.
-const ABANDONED_WAIT: Duration = Duration::from_millis(100);
 
 /// The newest history of the database that any server was seen on. A primary of an older one was replaced: what is written
 /// there is lost, and what is read there is past.
@@ -49,10 +45,10 @@ pub(super) struct Pool {
     settings: wire::Settings,
     places: Arc<Semaphore>,
     wait: Duration,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     idle: Mutex<Vec<Held>>,
     refusal: Mutex<Refusal>,
-    used: AtomicU64,
+    pub(super) used: AtomicU64,
     waiting: AtomicU64,
 }
 
@@ -63,6 +59,8 @@ struct Refusal {
     /// How often in a row it was not reached.
     times: u32,
     until: Option<Instant>,
+    /// Why, for the log: whoever tried may not have waited for it.
+    problem: String,
 }
 
 /// The first wait after the server was not reached, doubled with each further time.
@@ -71,7 +69,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl Refusal {
-    fn note(&mut self, now: Instant) {
+    fn note(&mut self, now: Instant, problem: &str) {
+        problem.clone_into(&mut self.problem);
         let wait = FIRST_WAIT.saturating_mul(1 << self.times.min(10)).min(LONGEST_WAIT);
         self.times = self.times.saturating_add(1);
         self.until = now.checked_add(random_share(wait));
@@ -92,18 +91,10 @@ fn random_byte() -> u8 {
 }
 
 /// A connection, and what its server was when it was opened.
-struct Held {
-    connection: Connection,
-    opened: Instant,
-    sighting: Option<Sighting>,
-}
-
-/// A connection that is given back when this goes: kept if it is whole and idle, closed otherwise.
-pub(super) struct Lease {
-    held: Option<Held>,
-    pool: Arc<Pool>,
-    /// Somebody's place among those at work; none once it is given on.
-    place: Option<OwnedSemaphorePermit>,
+pub(super) struct Held {
+    pub(super) connection: Connection,
+    pub(super) opened: Instant,
+    pub(super) sighting: Option<Sighting>,
 }
 
 impl Pool {
@@ -129,20 +120,46 @@ impl Pool {
         })
     }
 
-    /// A connection, waited for up to the bound. `is_fresh` asks for one that was just opened.
-    pub(super) async fn take(self: &Arc<Self>, is_fresh: bool) -> Result<Lease, StoreError> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = tokio::time::timeout(self.wait, self.places.clone().acquire_owned()).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// How long somebody who asks for nothing else waits for a connection.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// A connection, waited for up to the bound.
+    pub(super) async fn take(self: &Arc<Self>, wait: Duration) -> Result<Lease, StoreError> {
+        let deadline = self.clock.monotonic() + wait;
+        let waiting = Counted::among(&self.waiting);
+        let place = tokio::time::timeout(self.left(deadline), self.places.clone().acquire_owned()).await;
+        drop(waiting);
         let place = place
             .map_err(|_| StoreError::Busy("all connections to PostgreSQL are in use"))?
             .map_err(|_| StoreError::Closed)?;
-        let held = match self.idle_one(is_fresh) {
-            Some(held) => held,
-            None => self.connect().await?,
-        };
-        self.used.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { held: Some(held), pool: self.clone(), place: Some(place) })
+        self.fill(place, false, deadline).await
+    }
+
+    /// A connection for a place. `is_fresh` asks for one that is opened now.
+    ///
+    /// It is opened beside the request: a server that takes long to answer, as where nobody is, takes no more of the request than
+    /// its waiting time, and a connection that comes later is kept for the next one. Its place is taken until then.
+    pub(super) async fn fill(
+        self: &Arc<Self>,
+        place: OwnedSemaphorePermit,
+        is_fresh: bool,
+        deadline: Instant,
+    ) -> Result<Lease, StoreError> {
+        if let Some(held) = self.idle_one(is_fresh) {
+            return Ok(Lease::new(held, self, place));
+        }
+        let pool = self.clone();
+        let connecting = tokio::spawn(async move { pool.connect().await.map(|held| Lease::new(held, &pool, place)) });
+        match tokio::time::timeout(self.left(deadline), connecting).await {
+            Ok(connected) => connected.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Busy("connecting to PostgreSQL takes longer than database.wait_ms")),
+        }
+    }
+
+    fn left(&self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(self.clock.monotonic())
     }
 
     /// An idle connection that the server has not ended meanwhile. The one used last is the warmest.
@@ -168,8 +185,14 @@ impl Pool {
 
     async fn connect(&self) -> Result<Held, StoreError> {
         let now = self.clock.monotonic();
-        if self.refusal.lock().until.is_some_and(|until| now < until) {
-            return Err(StoreError::Unreachable("it was not reached a moment ago; it is tried again soon".to_owned()));
+        {
+            let refusal = self.refusal.lock();
+            if refusal.until.is_some_and(|until| now < until) {
+                let problem = &refusal.problem;
+                return Err(StoreError::Unreachable(format!(
+                    "it was not reached a moment ago, and is tried again soon: {problem}"
+                )));
+            }
         }
         let mut problem = None;
         for target in &self.targets {
@@ -182,8 +205,9 @@ impl Pool {
                 Err(error) => drop(problem.get_or_insert(error)),
             }
         }
-        self.refusal.lock().note(self.clock.monotonic());
-        Err(StoreError::Unreachable(problem.unwrap_or_default()))
+        let problem = problem.unwrap_or_default();
+        self.refusal.lock().note(self.clock.monotonic(), &problem);
+        Err(StoreError::Unreachable(problem))
     }
 
     async fn open(&self, target: &Target) -> Result<Held, String> {
@@ -217,7 +241,8 @@ impl Pool {
         self.used.load(Ordering::Relaxed) + self.waiting.load(Ordering::Relaxed)
     }
 
-    fn keep(&self, held: Held) {
+    /// Takes a connection back.
+    pub(super) fn keep(&self, held: Held) {
         if !self.places.is_closed() {
             self.idle.lock().push(held);
         }
@@ -234,61 +259,56 @@ fn is_alive(connection: &mut Connection) -> bool {
     }
 }
 
-impl Lease {
-    /// The connection.
-    pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        self.held.as_mut().map(|held| &mut held.connection).ok_or(StoreError::Closed)
-    }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    /// What the server was when the connection was opened; `None` for one that does not tell.
-    pub(super) fn sighting(&self) -> Option<Sighting> {
-        self.held.as_ref().and_then(|held| held.sighting)
-    }
+    use base::SystemClock;
 
-    /// Whether what was seen then holds for this connection: it was open before.
-    pub(super) fn was_open(&self, then: Instant) -> bool {
-        self.held.as_ref().is_some_and(|held| held.opened <= then)
-    }
+    use super::*;
 
-    /// Gives the connection up: it is in no state to be used again.
-    pub(super) fn discard(&mut self) {
-        self.held = None;
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.pool.used.fetch_sub(1, Ordering::Relaxed);
-        let Some(mut held) = self.held.take() else { return };
-        if held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle {
-            return self.pool.keep(held);
-        }
-        // Whoever used it went in the middle of an answer: what is left is read aside. Its place is not free until then, or
-        // clients that come and go could have more running than there are places.
-        let (pool, place) = (self.pool.clone(), self.place.take());
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            if is_drained(&mut held.connection, pool.wait).await
-                && (held.connection.transaction_status() == TransactionStatus::Idle
-                    || held.connection.batch("ROLLBACK").await.is_ok())
-            {
-                pool.keep(held);
+    /// A server that takes connections and says nothing, and how many came.
+    async fn silent() -> (Target, Arc<AtomicU64>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let came = Arc::new(AtomicU64::new(0));
+        let counted = came.clone();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                open.push(stream);
             }
-            drop(place);
         });
+        (Target::parse(&format!("postgres://somebody@127.0.0.1:{port}/?sslmode=disable"), &|_| None).unwrap(), came)
     }
-}
 
-/// Reads what is left of an abandoned answer; a statement that still runs is cancelled, since the server itself does not
-/// notice that nobody listens before it has something to say. `false` if the connection is not to be used again: there is
-/// too much, or a cancellation that comes late could meet its next statement.
-async fn is_drained(connection: &mut Connection, wait: Duration) -> bool {
-    if let Ok(drained) = tokio::time::timeout(ABANDONED_WAIT, connection.drain(DRAINED)).await {
-        return drained.is_ok();
+    fn pool_of(target: Target, most: usize) -> Arc<Pool> {
+        let wait = Duration::from_millis(100);
+        Pool::new(vec![target], Arc::default(), wire::Settings::default(), most, wait, Arc::new(SystemClock))
     }
-    let canceller = connection.canceller();
-    // Where that fails, the server still ends the statement at its own bounds.
-    let _told = tokio::time::timeout(wait, canceller.cancel()).await;
-    let _ended = tokio::time::timeout(wait, connection.drain(DRAINED)).await;
-    false
+
+    /// Where connecting takes ten seconds, nobody waits for more than the bound, and no more connect than there are places.
+    #[tokio::test]
+    async fn connecting_takes_no_longer_than_waiting_may() {
+        let (target, came) = silent().await;
+        let pool = pool_of(target, 2);
+        let start = Instant::now();
+        for why in ["takes longer", "takes longer", "in use"] {
+            let error = pool.take(pool.wait()).await.err().unwrap();
+            assert!(matches!(error, StoreError::Busy(told) if told.contains(why)), "{error}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert_eq!(came.load(Ordering::Relaxed), 2);
+        assert_eq!(pool.counts(), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_while_waiting_waits_no_more() {
+        let (target, _) = silent().await;
+        let pool = pool_of(target, 0);
+        let waiting = tokio::time::timeout(Duration::from_millis(20), pool.take(pool.wait())).await;
+        assert!(waiting.is_err());
+        assert_eq!(pool.load(), 0);
+    }
 }

@@ -7,20 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use datatype::Zone;
 use sql::postgres::Rendered;
-use tokio::sync::mpsc;
-use wire::{Event, Query, Step};
+use wire::{Event, Step};
 
-use super::failure;
-use super::output::{Output, Unwritable};
-use super::pool::Lease;
-use super::run::{Missed, Visit, execute, number, one_moment, planned_rows, read_told, total_of};
+use super::flight::{Asked, COMMIT, Sending, execute};
+use super::lease::Lease;
+use super::missed::Missed;
+use super::outcome::total_of;
+use super::output::Output;
+use super::run::{Visit, roll_back, zone};
 use super::session::Own;
-use super::sighting::{self, REPLAYED};
-use super::{PostgresStore, session};
+use super::{PostgresStore, failure};
 use crate::body;
-use crate::driver::{Body, Job, Piece, Ran, Rendered as AnyRendered, Reply};
+use crate::driver::{Body, Job, Ran, Rendered as AnyRendered, Reply};
 use crate::error::StoreError;
 use crate::guard::check_affected;
+use crate::pieces::{PieceSender, pieces};
 
 /// How many rows are fetched at once. A shorter list is answered whole, in one flight.
 pub(super) const PAGE_ROWS: u32 = 1_000;
@@ -43,13 +44,13 @@ struct Streamed {
     job: Job,
     zone: Zone,
     most_bytes: usize,
-    /// Whether the statement is kept prepared.
-    is_prepared: bool,
-    pieces: mpsc::Sender<Piece>,
+    /// Where the statement is kept prepared, if it is.
+    space: Option<String>,
+    pieces: PieceSender,
 }
 
 /// What is known when the rows begin.
-struct Begun {
+pub(super) struct Begun {
     zone: Zone,
     rows: u64,
     total: Option<u64>,
@@ -65,153 +66,74 @@ enum Page {
 }
 
 impl PostgresStore {
-    /// Begins a read anew, to be streamed.
-    pub(super) async fn stream(
-        &self,
-        mut lease: Lease,
-        visit: &Visit<'_>,
-        job: &Job,
-        rendered: &Rendered,
-    ) -> Result<Ran, Missed> {
-        let begun = self.begin(&mut lease, visit, job, rendered).await;
-        if matches!(begun, Err(Missed::Lost(_))) {
-            lease.discard();
-        }
-        let Begun { zone, rows, total, reply } = begun?;
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let most_bytes = self.settings.max_buffered_bytes;
-        let is_prepared = self.space("").is_some();
-        let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, is_prepared, pieces: sender };
-        let deadline = self.settings.stream_timeout;
-        tokio::spawn(async move {
-            // Whatever ends it early, the lease gives the connection back or closes it.
-            let _late = tokio::time::timeout(deadline, streamed.run()).await;
-        });
-        let body = Body::Stream(receiver);
-        Ok(Ran { rows, total, inserted: None, location: None, reply, position: None, body })
-    }
-
-    /// Opens the transaction and counts.
-    async fn begin(
+    /// Begins a read anew, to be streamed: opens the transaction and counts.
+    pub(super) async fn begin(
         &self,
         lease: &mut Lease,
         visit: &Visit<'_>,
         job: &Job,
         rendered: &Rendered,
     ) -> Result<Begun, Missed> {
+        let Some(count_page) = &rendered.count_page else { return Err(StoreError::other_engine().into()) };
         let check = visit.point_to_check(lease)?;
         let connection = lease.connection()?;
         let own = Own::of(job, &self.settings.hoisted);
-        let search_path = self.search_path(&job.request.schema);
-        let settings = session::settings(job, own, &search_path, &self.settings.application);
-        let setup = self.setup_text(settings.len());
-        let parameters: Vec<Option<&[u8]>> =
-            settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
-        let Some(count_page) = &rendered.count_page else { return Err(StoreError::other_engine().into()) };
-        let role: &str = &job.caller.role;
-        let zone = super::run::zone(connection, job, own);
-        let mut flight = connection.flight();
-        let check = match check {
-            Some(point) => Some((flight.execute(&Query::new("", REPLAYED))?, point)),
-            None => None,
-        };
-        if check.is_some() {
-            flight.sync();
-        }
-        flight.execute(&Query::new("", one_moment(own.isolation())))?;
-        flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
-        self.call_pre_request(&mut flight, role)?;
-        let space = self.space(role);
-        let page = execute(&mut flight, space, count_page, 0)?;
-        let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
-        let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
-        let told = self.ask_told(&mut flight, job, rendered)?;
-        flight.sync();
-        flight.send().await?;
-        let (mut rows, mut counted, mut estimated, mut failed) = (0, None, None, None);
-        let mut said = [None, None, None, None];
-        let mut syncs = u32::from(check.is_some()) + 1;
-        let mut is_behind = false;
-        while syncs > 0 {
-            match connection.next().await? {
-                Event::Row(row) if check.is_some_and(|(step, _)| step == row.step()) => {
-                    let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
-                    is_behind = check.is_some_and(|(_, point)| replayed < point);
-                }
-                Event::Row(row) if row.step() == page => rows = row.get(0).and_then(number).unwrap_or(0),
-                Event::Row(row) if Some(row.step()) == count => counted = row.get(0).and_then(number),
-                Event::Row(row) if Some(row.step()) == estimate => estimated = row.get(0).and_then(planned_rows),
-                Event::Row(row) if Some(row.step()) == told => read_told(&row, &mut said),
-                Event::Failed { error, .. } => failed = failed.or(Some(error)),
-                Event::Ready(_) => syncs -= 1,
-                _ => {}
-            }
-        }
-        if is_behind {
-            connection.batch("ROLLBACK").await?;
-            return Err(Missed::Behind);
-        }
-        if let Some(error) = failed {
-            connection.batch("ROLLBACK").await?;
-            return Err(Missed::Failed(failure::translate(&error, &job.caller)));
-        }
+        let zone = zone(connection, job, own);
+        let asked = Asked { check, after: false };
+        let sending = Sending::count(job, rendered, own, count_page, asked);
+        // The count is no row of the body.
+        let output = Output { members: &[], count_field: None, ..Output::of(job, rendered, &zone, 0) };
+        let outcome = self.fly(connection, visit, &sending, &output).await?;
+        let rows = outcome.affected.unwrap_or(0);
         if let Err(failure) = check_affected(job.plan.expectation, rows) {
-            connection.batch("ROLLBACK").await?;
+            roll_back(connection).await;
             return Err(StoreError::from(failure).into());
         }
-        let total = total_of(job, counted, estimated);
-        let [headers, status, _, _] = said;
+        let total = total_of(job, outcome.total, outcome.estimate);
+        let [headers, status, _, _] = outcome.told;
         Ok(Begun { zone, rows, total, reply: Reply { headers, status } })
     }
-}
 
-/// Why a streamed body ends early.
-enum Broken {
-    /// The client has gone, or is too slow.
-    Client,
-    /// The server or a row failed; the client is told by a body that breaks off.
-    Server(StoreError),
-}
-
-impl From<wire::Error> for Broken {
-    fn from(error: wire::Error) -> Self {
-        Self::Server(failure::of_connection(&error))
+    /// Sends the rows of a read that has begun on their way.
+    pub(super) fn stream(&self, lease: Lease, job: &Job, begun: Begun) -> Ran {
+        let Begun { zone, rows, total, reply } = begun;
+        let (sender, receiver) = pieces(PIECES_AHEAD);
+        let most_bytes = self.settings.max_buffered_bytes;
+        let space = self.space(&job.caller.role).map(str::to_owned);
+        let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, space, pieces: sender };
+        tokio::spawn(streamed.run(self.settings.stream_timeout));
+        let body = Body::Stream(receiver);
+        Ran { rows, total, inserted: None, location: None, reply, position: None, body }
     }
 }
 
 impl Streamed {
-    async fn run(mut self) {
-        if let Err(Broken::Server(error)) = self.send_all().await {
-            // Nobody may be listening any more.
-            drop(self.pieces.send(Err(error)).await);
-        }
+    /// Sends all of it, and says whether that was all.
+    async fn run(mut self, bound: Duration) {
+        let sent = tokio::time::timeout(bound, self.send_all()).await;
+        let Self { lease, pieces, .. } = self;
+        // Whatever ended it, the lease gives the connection back or closes it.
+        drop(lease);
+        pieces.end(sent.unwrap_or(Err(StoreError::BrokenOff("it took longer than limits.stream_timeout_seconds"))));
     }
 
-    async fn send_all(&mut self) -> Result<(), Broken> {
+    async fn send_all(&mut self) -> Result<(), StoreError> {
         let job = self.job.clone();
         let AnyRendered::Postgres(rendered) = &*job.rendered else {
-            return Err(Broken::Server(StoreError::other_engine()));
+            return Err(StoreError::other_engine());
         };
         let zone = self.zone.clone();
-        let output = Output {
-            format: job.plan.body_format(),
-            shape: job.plan.shape,
-            zone: &zone,
-            members: &rendered.body.members,
-            count_field: rendered.body.count_field,
-            most_bytes: self.most_bytes,
-        };
+        let output = Output::of(&job, rendered, &zone, self.most_bytes);
         let mut out = Vec::with_capacity(PIECE_BYTES);
         body::open(output.format, output.shape, &mut out);
-        let connection = self.lease.connection().map_err(Broken::Server)?;
+        let connection = self.lease.connection()?;
         let mut flight = connection.flight();
-        let space = self.is_prepared.then_some(&*job.caller.role);
-        let main = execute(&mut flight, space, &rendered.main, PAGE_ROWS).map_err(missed)?;
+        let main = execute(&mut flight, self.space.as_deref(), &rendered.main, PAGE_ROWS)?;
         flight.sync();
         flight.send().await?;
         let mut rows = 0;
         while let Page::More = self.page(main, &output, &mut rows, &mut out).await? {
-            let connection = self.lease.connection().map_err(Broken::Server)?;
+            let connection = self.lease.connection()?;
             let mut flight = connection.flight();
             flight.resume(main, PAGE_ROWS)?;
             flight.sync();
@@ -219,8 +141,8 @@ impl Streamed {
         }
         body::close(output.format, output.shape, rows, &mut out);
         self.send(out).await?;
-        let connection = self.lease.connection().map_err(Broken::Server)?;
-        connection.batch("COMMIT").await?;
+        let connection = self.lease.connection()?;
+        connection.batch(COMMIT).await?;
         Ok(())
     }
 
@@ -231,17 +153,17 @@ impl Streamed {
         output: &Output<'_>,
         rows: &mut u64,
         out: &mut Vec<u8>,
-    ) -> Result<Page, Broken> {
+    ) -> Result<Page, StoreError> {
         let mut page = Page::Last;
         let mut failed = None;
         loop {
-            let connection = self.lease.connection().map_err(Broken::Server)?;
+            let connection = self.lease.connection()?;
             let is_full = match connection.next().await? {
                 Event::Row(row) if row.step() == main => {
                     output
                         .write_row(&row, *rows, out)
                         .and_then(|()| output.check(out))
-                        .map_err(|unwritable| Broken::Server(Unwritable::into_error(unwritable, output.most_bytes)))?;
+                        .map_err(|unwritable| unwritable.into_error(output.most_bytes))?;
                     *rows += 1;
                     out.len() >= PIECE_BYTES
                 }
@@ -253,7 +175,7 @@ impl Streamed {
                     failed = failed.or(Some(failure::translate(&error, &self.job.caller)));
                     false
                 }
-                Event::Ready(_) => return failed.map_or(Ok(page), |error| Err(Broken::Server(error))),
+                Event::Ready(_) => return failed.map_or(Ok(page), Err),
                 Event::Row(_) | Event::Complete { .. } => false,
             };
             if is_full {
@@ -263,15 +185,7 @@ impl Streamed {
         }
     }
 
-    async fn send(&self, piece: Vec<u8>) -> Result<(), Broken> {
-        let sent = tokio::time::timeout(PIECE_WAIT, self.pieces.send(Ok(Bytes::from(piece)))).await;
-        if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(Broken::Client) }
+    async fn send(&self, piece: Vec<u8>) -> Result<(), StoreError> {
+        self.pieces.send(Bytes::from(piece), PIECE_WAIT).await
     }
-}
-
-fn missed(missed: Missed) -> Broken {
-    Broken::Server(match missed {
-        Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) => error,
-        Missed::Stale | Missed::Large | Missed::Behind | Missed::Elsewhere => StoreError::other_engine(),
-    })
 }

@@ -17,7 +17,8 @@ use rest::Format;
 use sql::Statement;
 use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::connection::{Connection, Purpose};
 use super::current::Current;
@@ -25,9 +26,11 @@ use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
 use crate::body;
+use crate::counted::Counted;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
 use crate::guard::{check_affected, check_single};
+use crate::pieces::{PieceSender, pieces};
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
 const INLINE_BUDGET: Duration = Duration::from_millis(8);
@@ -202,9 +205,9 @@ impl Readers {
     async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
         let stream = self.streams.clone().try_acquire_owned();
         let stream = stream.map_err(|_| StoreError::Busy("too many long answers are under way"))?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Counted::among(&self.waiting);
         let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        drop(waiting);
         let place =
             place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)?;
         let (head, told) = oneshot::channel();
@@ -267,8 +270,8 @@ impl Readers {
         match (outcome, head, pieces) {
             (Ok(Some(ran)), Some(head), _) => drop(head.send(Ok(ran))),
             (Err(error), Some(head), _) => drop(head.send(Err(error))),
-            // The client is told by a body that breaks off.
-            (Err(error), None, Some(pieces)) => drop(pieces.try_send(Err(error))),
+            // A client is told of an error by a body that breaks off.
+            (outcome, _, Some(pieces)) => pieces.end(outcome.map(drop)),
             _ => {}
         }
     }
@@ -419,7 +422,7 @@ fn interrupted() -> rusqlite::Error {
 /// Sends the body in pieces; the first one tells the head before.
 struct Streamed<'a> {
     head: Option<oneshot::Sender<Result<Ran, StoreError>>>,
-    pieces: Option<mpsc::Sender<Result<Bytes, StoreError>>>,
+    pieces: Option<PieceSender>,
     connection: &'a Connection,
     current: &'a Current,
     job: &'a Job,
@@ -444,7 +447,7 @@ impl Streamed<'_> {
         } else {
             Err(StoreError::SchemaChanged)
         };
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let (sender, receiver) = pieces(PIECES_AHEAD);
         let ran = counted.map(|(rows, total)| Ran {
             rows,
             total,
@@ -464,17 +467,17 @@ impl Streamed<'_> {
     /// clients that do not read must not hold the few places.
     fn send(&mut self, piece: Bytes) -> rusqlite::Result<()> {
         let Some(pieces) = &self.pieces else { return Ok(()) };
-        let piece = match pieces.try_send(Ok(piece)) {
+        let piece = match pieces.try_send(piece) {
             Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(piece)) => piece,
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(interrupted()),
+            Err(TrySendError::Full(piece)) => piece,
+            Err(TrySendError::Closed(_)) => return Err(interrupted()),
         };
         let before = self.clock.monotonic();
         drop(self.place.take());
         // This thread is one of the runtime's for blocking work, so it may wait on a timer of the runtime.
         let runtime = tokio::runtime::Handle::current();
-        let sent = runtime.block_on(tokio::time::timeout(PIECE_WAIT, pieces.send(piece)));
-        if !matches!(sent, Ok(Ok(()))) {
+        let wait = PIECE_WAIT.min(self.last.saturating_duration_since(before));
+        if runtime.block_on(pieces.send(piece, wait)).is_err() {
             return Err(interrupted());
         }
         self.place = runtime.block_on(self.slow.clone().acquire_owned()).ok();

@@ -56,6 +56,19 @@ pub async fn open_with(path: &Path, statement_timeout: Duration) -> Result<Arc<d
     store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await
 }
 
+/// Opens a file whose long answers have to be over soon.
+pub async fn open_hurried(path: &Path, stream_timeout: Duration) -> Arc<dyn Store> {
+    let settings = SqliteSettings { stream_timeout, ..SqliteSettings::new(path) };
+    store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await.expect("opens")
+}
+
+/// Opens a file with a single place for long reads, which one may hold for two seconds.
+pub async fn open_narrow(path: &Path) -> Arc<dyn Store> {
+    let statement_timeout = Duration::from_secs(2);
+    let settings = SqliteSettings { statement_timeout, slow_readers: 1, ..SqliteSettings::new(path) };
+    store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await.expect("opens")
+}
+
 /// A migration of one script.
 pub fn migration(version: i64, text: &str, store: &dyn Store) -> Migration {
     let script = sql::ddl::translate("test.sql", text, store.catalog().snapshot()).expect("translates");

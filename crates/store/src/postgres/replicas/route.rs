@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use sql::postgres::Rendered;
 
 use super::super::PostgresStore;
-use super::super::run::{Missed, Visit};
+use super::super::missed::Missed;
+use super::super::run::{Allowance, Visit};
 use super::super::wrong::Wrong;
 use super::{Choice, Replicas, Wanted};
 use crate::driver::{FallbackReason, Job, Ran};
@@ -19,24 +20,27 @@ impl PostgresStore {
         replicas: &Arc<Replicas>,
         job: &Job,
         rendered: &Rendered,
+        allowance: &mut Allowance,
     ) -> Result<Ran, StoreError> {
         let wanted = replicas.wanted(job.plan.footprint.freshness, job.position.as_ref());
         let reason = match wanted {
             Wanted::Primary => {
                 replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
-                return self.on_primary(job, rendered, false).await;
+                return self.on_primary(job, rendered, false, allowance).await;
             }
             Wanted::Foreign { .. } => FallbackReason::Foreign,
             Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
-                match self.on_replica(replicas, job, rendered, 0, None).await {
+                match self.on_replica(replicas, job, rendered, (0, None), allowance).await {
                     Ok(outcome) => return outcome,
                     Err(reason) => reason,
                 }
             }
-            Wanted::Replica { point, lag } => match self.on_replica(replicas, job, rendered, point, lag).await {
-                Ok(outcome) => return outcome,
-                Err(reason) => reason,
-            },
+            Wanted::Replica { point, lag } => {
+                match self.on_replica(replicas, job, rendered, (point, lag), allowance).await {
+                    Ok(outcome) => return outcome,
+                    Err(reason) => reason,
+                }
+            }
         };
         let is_strange = wanted == Wanted::Foreign { is_signed: false };
         let budget = if is_strange { &replicas.strangers } else { &replicas.budget };
@@ -48,7 +52,7 @@ impl PostgresStore {
             count.fetch_add(1, Ordering::Relaxed);
         }
         replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
-        self.on_primary(job, rendered, reason == FallbackReason::Foreign).await
+        self.on_primary(job, rendered, reason == FallbackReason::Foreign, allowance).await
     }
 
     /// Answers it from a replica; otherwise it says why none can.
@@ -57,8 +61,8 @@ impl PostgresStore {
         replicas: &Arc<Replicas>,
         job: &Job,
         rendered: &Rendered,
-        point: u64,
-        lag: Option<std::time::Duration>,
+        (point, lag): (u64, Option<std::time::Duration>),
+        allowance: &mut Allowance,
     ) -> Result<Result<Ran, StoreError>, FallbackReason> {
         let deadline = replicas.clock.monotonic() + replicas.settings.wait;
         let (mut asked, mut tried) = (Vec::new(), Vec::new());
@@ -87,23 +91,22 @@ impl PostgresStore {
             let Some(server) = replicas.servers.get(place) else { return Err(FallbackReason::Nobody) };
             let Some(seen) = *server.seen.lock() else { return Err(FallbackReason::Nobody) };
             let visit = Visit::of_replica(&server.pool, seen, point);
-            match self.visit(&visit, job, rendered).await {
+            match self.visit(&visit, job, rendered, allowance).await {
                 Ok(ran) => {
                     server.reads.fetch_add(1, Ordering::Relaxed);
                     return Ok(Ok(ran));
                 }
                 Err(Missed::Behind) => asked.push(place),
-                Err(Missed::Lost(StoreError::Busy(_))) => tried.push(place),
-                Err(Missed::Lost(_)) => {
+                Err(Missed::Unsent(StoreError::Busy(_))) => tried.push(place),
+                Err(Missed::Unsent(_)) => {
                     replicas.note_down(place);
                     tried.push(place);
                 }
                 // A conflict with what it replays, or what only a primary does.
                 Err(Missed::Collided(_) | Missed::Elsewhere) => return Err(FallbackReason::Failed),
-                Err(Missed::Failed(error)) => return Ok(Err(error)),
-                Err(Missed::Stale | Missed::Large) => {
-                    return Ok(Err(StoreError::Engine("a statement was stale twice".to_owned())));
-                }
+                // It was done again already where that is allowed. A server whose connections break is left once it is seen
+                // to be down: here the job itself may be what breaks them.
+                Err(Missed::Failed(error) | Missed::Stale(error) | Missed::Lost(error)) => return Ok(Err(error)),
             }
         }
     }

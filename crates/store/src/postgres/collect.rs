@@ -1,0 +1,208 @@
+//! Taking in what comes back of a flight, as it comes.
+
+use sql::postgres::Page;
+use wire::{Connection, Event, Query, Row, ServerError};
+
+use super::flight::{COMMIT, ROLLBACK, Sending, Steps};
+use super::missed::Missed;
+use super::output::{Output, Unwritable};
+use super::sighting::{self, AFTER_COMMIT};
+use super::stream::INLINE_BYTES;
+use crate::body;
+use crate::driver::Job;
+
+/// What came back.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) body: Vec<u8>,
+    pub(super) rows: u64,
+    pub(super) affected: Option<u64>,
+    pub(super) total: Option<u64>,
+    pub(super) estimate: Option<u64>,
+    pub(super) location: Option<Vec<Option<String>>>,
+    pub(super) told: [Option<String>; 4],
+    pub(super) after: After,
+    /// The replica has not replayed what the caller has seen.
+    pub(super) is_behind: bool,
+    /// There is more than is answered at once, and some of it may not have been read yet.
+    pub(super) is_long: bool,
+    pub(super) error: Option<Box<ServerError>>,
+    pub(super) unwritable: Option<Unwritable>,
+}
+
+/// How far the primary was after the commit, as far as it was asked and told.
+#[derive(Debug, Default)]
+pub(super) enum After {
+    #[default]
+    NotAsked,
+    /// It was asked, and nothing came back: the commit itself may have been the last word.
+    Unknown,
+    Known {
+        written: u64,
+        next: u64,
+        timeline: u32,
+    },
+}
+
+/// Takes in all that comes back; of what is too much to be answered at once not more than shows that.
+pub(super) async fn collect(
+    connection: &mut Connection,
+    steps: &Steps,
+    sending: &Sending<'_>,
+    output: &Output<'_>,
+) -> Result<Outcome, Missed> {
+    let mut outcome = Outcome::default();
+    if steps.after.is_some() {
+        outcome.after = After::Unknown;
+    }
+    let is_location = tells_location(sending.job);
+    body::open(output.format, output.shape, &mut outcome.body);
+    let mut syncs = 0;
+    while syncs < steps.syncs {
+        // The commit was told; only how far it went may not be known any more.
+        let is_kept = steps.after.is_some() && syncs > 0 && syncs + 1 == steps.syncs;
+        let event = match connection.next().await {
+            Ok(event) => event,
+            // The server said why it ends the connection.
+            Err(_) if is_kept || outcome.error.is_some() => break,
+            Err(error) => return Err(error.into()),
+        };
+        match event {
+            Event::Row(row) => outcome.take(&row, steps, sending.page, output, is_location),
+            Event::Complete { step, tag } if step == steps.main && output.members.is_empty() => {
+                outcome.affected = outcome.affected.or_else(|| Event::affected(tag));
+            }
+            Event::Complete { .. } => {}
+            Event::Suspended { .. } => outcome.is_long = true,
+            Event::Failed { step, .. } if is_kept || (step.is_some() && step == steps.after) => {}
+            Event::Failed { error, .. } => drop(outcome.error.get_or_insert(error)),
+            Event::Ready(_) => syncs += 1,
+        }
+        if sending.page_rows > 0 && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
+            outcome.is_long = true;
+            return Ok(outcome);
+        }
+    }
+    if sending.page.is_some() {
+        outcome.total.get_or_insert(0);
+    }
+    outcome.is_long &= outcome.error.is_none() && !outcome.is_behind;
+    Ok(outcome)
+}
+
+/// Whether the rows of the statement are the keys of what was written.
+fn tells_location(job: &Job) -> bool {
+    job.plan.explain.is_none()
+        && matches!(&job.plan.operation, plan::Operation::Write(write) if write.returning.is_none())
+}
+
+impl Outcome {
+    /// Takes a row in.
+    fn take(&mut self, row: &Row<'_>, steps: &Steps, page: Option<Page>, output: &Output<'_>, is_location: bool) {
+        let step = Some(row.step());
+        if let Some((_, point)) = steps.check.filter(|(check, _)| Some(*check) == step) {
+            let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
+            self.is_behind = replayed < point;
+        } else if step == steps.after {
+            self.after = after_of(row);
+        } else if self.is_behind {
+            // It is read to its end, and thrown away.
+        } else if row.step() == steps.main {
+            if self.is_shown(page) {
+                self.take_main(row, output, is_location);
+            }
+        } else if step == steps.count {
+            self.total = row.get(0).and_then(number);
+        } else if step == steps.estimate {
+            self.estimate = row.get(0).and_then(planned_rows);
+        } else if step == steps.told {
+            read_told(row, &mut self.told);
+        }
+    }
+
+    /// Whether the row that has come is one of those shown; where all are counted, it is counted here.
+    fn is_shown(&mut self, page: Option<Page>) -> bool {
+        let Some(page) = page else { return true };
+        let place = self.total.unwrap_or(0);
+        self.total = Some(place + 1);
+        page.has(place)
+    }
+
+    /// Takes a row of the statement itself in.
+    fn take_main(&mut self, row: &Row<'_>, output: &Output<'_>, is_location: bool) {
+        let answers = !output.members.is_empty();
+        if is_location {
+            let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
+            self.location = Some(texts.collect());
+        } else if answers && self.unwritable.is_none() {
+            let written = output.write_row(row, self.rows, &mut self.body).and_then(|()| output.check(&self.body));
+            self.unwritable = written.err();
+        } else if !answers {
+            self.affected = row.get(0).and_then(number);
+        }
+        self.rows = match output.count_field {
+            Some(field) => row.get(field).and_then(number).unwrap_or(0),
+            None => self.rows + 1,
+        };
+    }
+}
+
+/// What was said about the answer; a setting that was only made in an earlier transaction is empty.
+fn read_told(row: &Row<'_>, told: &mut [Option<String>; 4]) {
+    for (place, told) in told.iter_mut().enumerate() {
+        let text = row.get(place).map(|text| String::from_utf8_lossy(text).into_owned());
+        *told = text.filter(|text| !text.is_empty());
+    }
+}
+
+/// The rows that a plan in JSON expects.
+fn planned_rows(json: &[u8]) -> Option<u64> {
+    let plan: serde_json::Value = serde_json::from_slice(json).ok()?;
+    plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_u64()
+}
+
+/// A `bigint` on the wire.
+fn number(bytes: &[u8]) -> Option<u64> {
+    let bytes: [u8; 8] = bytes.try_into().ok()?;
+    u64::try_from(i64::from_be_bytes(bytes)).ok()
+}
+
+fn after_of(row: &Row<'_>) -> After {
+    let point = |place| row.get(place).and_then(sighting::binary_point);
+    let known = || {
+        Some(After::Known {
+            written: point(0)?,
+            next: point(1)?,
+            timeline: row.get(2).and_then(sighting::timeline_of)?,
+        })
+    };
+    known().unwrap_or(After::Unknown)
+}
+
+/// Ends a transaction, and asks how far the primary is afterwards.
+pub(super) async fn end(connection: &mut Connection, commits: bool, asks: bool) -> Result<After, wire::Error> {
+    if !(commits && asks) {
+        connection.batch(if commits { COMMIT } else { ROLLBACK }).await?;
+        return Ok(After::NotAsked);
+    }
+    let mut flight = connection.flight();
+    flight.execute(&Query::new("", COMMIT))?;
+    flight.sync();
+    let step = flight.execute(&Query::new("", AFTER_COMMIT))?;
+    flight.sync();
+    flight.send().await?;
+    let mut after = After::Unknown;
+    let mut syncs = 0;
+    let mut failed = None;
+    while syncs < 2 {
+        match connection.next().await {
+            Ok(Event::Row(row)) if row.step() == step => after = after_of(&row),
+            Ok(Event::Ready(_)) => syncs += 1,
+            Ok(Event::Failed { step: of, error }) if of != Some(step) => failed = failed.or(Some(error)),
+            Ok(_) => {}
+            Err(_) if syncs == 1 && failed.is_none() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    failed.map_or(Ok(after), |error| Err(wire::Error::Server(error)))
+}
