@@ -26,5 +26,5 @@ mod watch;
 
 pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits};
 pub use error::EdgeError;
-pub use handler::{Handler, Readiness};
+pub use handler::{Handler, Readiness, Reloaded};
 pub use listener::{Addresses, Drained, Edge};
