@@ -274,7 +274,11 @@ async fn another_configuration_takes_the_place_of_the_former_as_a_whole() {
     assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()));
     let narrow = |audience: &str| IdentityConfig { audience: Some(audience.to_owned()), ..with_secret(SECRET) };
     verifier.replace(narrow("desk")).unwrap();
-    assert_eq!(role(&verifier, &token).await, Err("PGRST303 JWT not in audience".to_owned()), "though it was remembered");
+    assert_eq!(
+        role(&verifier, &token).await,
+        Err("PGRST303 JWT not in audience".to_owned()),
+        "though it was remembered"
+    );
     verifier.replace(narrow("shop")).unwrap();
     assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()));
 

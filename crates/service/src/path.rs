@@ -94,8 +94,7 @@ impl Service {
         let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
         walk.summary.route = route(request);
         let allows_anonymous = self.identity.allows_anonymous();
-        let document =
-            || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
+        let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
         if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }

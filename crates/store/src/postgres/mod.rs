@@ -19,6 +19,7 @@ mod stream;
 mod wrong;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::{Clock, QualifiedName};
 use catalog::Catalog;
+use parking_lot::Mutex;
 use plan::Plan;
 use wire::{Connection, SessionAttributes, Target};
 
@@ -41,6 +43,9 @@ use wrong::Wrong;
 pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
 pub use replicas::ReplicaSettings;
 pub use role::role_settings;
+
+/// A migration that waits longer than this for its turn is told of.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]
@@ -93,6 +98,8 @@ pub(crate) struct PostgresStore {
     /// What is done wrong for a test.
     wrong: Option<Wrong>,
     catalog: ArcSwap<Catalog>,
+    /// How long it took to read it.
+    catalog_took: Mutex<Duration>,
     reloading: Reloading,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -146,7 +153,19 @@ pub(crate) async fn open(
     let catalog = ArcSwap::from_pointee(Catalog::default());
     let reloading = Reloading::new();
     let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
-    let store = PostgresStore { settings, pre_request, pool, replicas, wrong, catalog, reloading, clock, observer };
+    let catalog_took = Mutex::default();
+    let store = PostgresStore {
+        settings,
+        pre_request,
+        pool,
+        replicas,
+        wrong,
+        catalog,
+        catalog_took,
+        reloading,
+        clock,
+        observer,
+    };
     let listening = match &store.settings.channel {
         // A standby takes no LISTEN.
         Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
@@ -205,6 +224,27 @@ impl PostgresStore {
         path
     }
 
+    /// Tells once, if a migration waits for its turn; runs beside it and never ends by itself.
+    async fn tell_if_it_waits(&self, process_id: i32, migration: &str) -> Infallible {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            // Where that cannot be asked, the migration will tell what is wrong.
+            if self.waits_for_turn(process_id).await.unwrap_or(false) {
+                self.observer.migration_waits(migration);
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    async fn waits_for_turn(&self, process_id: i32) -> Result<bool, StoreError> {
+        let text = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
+                     WHERE pid = $1::integer AND locktype = 'advisory' AND NOT granted)";
+        let mut lease = self.pool.take(false).await?;
+        let rows = lease.connection()?.query(text, &[&process_id.to_string()]).await;
+        let rows = rows.map_err(|error| failure::of_connection(&error))?;
+        Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
+    }
+
     /// `SELECT set_config($1, $2, true), ...` for so many settings.
     #[allow(clippy::unused_self, reason = "to be kept ready here")]
     fn setup_text(&self, count: usize) -> String {
@@ -220,6 +260,10 @@ impl PostgresStore {
 impl Store for PostgresStore {
     fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    fn catalog_took(&self) -> Duration {
+        *self.catalog_took.lock()
     }
 
     fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {
@@ -246,8 +290,12 @@ impl Store for PostgresStore {
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             // A connection of its own: a migration may set what it likes.
-            let mut connection = self.pool.connect_apart().await?;
-            migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            let told = self.tell_if_it_waits(connection.process_id(), &migration.name);
+            tokio::select! {
+                applied = migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()) => applied?,
+                never = told => match never {},
+            }
             self.load_catalog().await.map(drop)
         })
     }

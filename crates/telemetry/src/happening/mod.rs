@@ -12,11 +12,11 @@ pub use database::{
 };
 pub use identity::{KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
-    Advice, ConfigurationChanged, ConfigurationKept, Draining, Listening, ReadinessChanged, Started, Stopped,
-    TracesNotExported,
+    Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
+    Started, Stopped, TracesNotExported,
 };
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
-pub use schema::{CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationRefused, SeedApplied};
+pub use schema::{CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationRefused, MigrationWaits, SeedApplied};
 
 use crate::spans::SpanSink;
 use crate::{Field, Level, Line, Metrics};
@@ -69,6 +69,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     Stopped::DEFINITION,
     TracesNotExported::DEFINITION,
     MigrationApplied::DEFINITION,
+    MigrationWaits::DEFINITION,
     SeedApplied::DEFINITION,
     MigrationRefused::DEFINITION,
     CatalogLoaded::DEFINITION,
