@@ -409,6 +409,26 @@ fn pando_toml_and_postgrest_exclude_one_another() {
     assert!(error.contains("nowhere.conf: cannot be read: "), "{error}");
 }
 
+/// `config check` asks no server, and sees what is wrong with its address all the same.
+#[test]
+fn an_address_that_nobody_could_use_is_found_without_asking() {
+    let project = folder();
+    let check = |uri: &str| {
+        project.write("postgrest.conf", format!("# the server\ndb-uri = \"{uri}\"\n"));
+        let (code, out, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+        (code, out + &error)
+    };
+    let (code, told) = check(&format!("postgres://u:{CANARY}@127.0.0.1:notaport/d"));
+    assert_eq!(code, 3, "{told}");
+    assert!(
+        told.contains("postgrest.conf:2:1: database.url cannot be used: the connection parameter port takes"),
+        "{told}"
+    );
+    assert!(!told.contains(CANARY), "{told}");
+    let (code, told) = check("postgres://u@127.0.0.1:1/d");
+    assert_eq!(code, 0, "{told}");
+}
+
 #[test]
 fn the_outcome_is_shown_without_secrets() {
     let project = folder();

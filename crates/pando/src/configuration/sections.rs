@@ -322,8 +322,7 @@ pub struct Auth {
     pub jwt_secret_file: Option<PathBuf>,
     /// Whether the secret is written in base64.
     pub jwt_secret_is_base64: bool,
-    /// A file with a JWK set (RS256, ES256, EdDSA or HS256 keys), relative to the folder of `pando.toml`. SIGHUP
-    /// reads it again.
+    /// A file with a JWK set (RS256, ES256, EdDSA or HS256 keys), relative to the folder of `pando.toml`.
     pub jwks_file: Option<PathBuf>,
     /// An address that serves a JWK set. Fetched at start, every ten minutes, and when a token names an unknown key,
     /// though at most every 30 seconds.

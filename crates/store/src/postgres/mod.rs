@@ -105,6 +105,15 @@ pub(crate) struct PostgresStore {
     observer: Arc<dyn Observer>,
 }
 
+/// Checks what can be checked of an address without asking anybody: that libpq would understand it, and the environment.
+///
+/// # Errors
+/// [`StoreError::Address`]: what cannot be understood. The text names no password.
+pub fn check_address(url: &str, environment: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    let read = Target::parse(url, &|name| environment.get(name).cloned());
+    read.map(drop).map_err(|error| StoreError::Address(error.to_string()))
+}
+
 /// Connects and reads the catalog.
 pub(crate) async fn open(
     settings: Settings,

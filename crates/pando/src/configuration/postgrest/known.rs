@@ -159,7 +159,7 @@ pub const KNOWN: &[Known] = &[
         "db-channel",
         "pgrst",
         Channel,
-        "`NOTIFY pgrst` has the schema read again, `'reload config'` the keys alone.",
+        "`NOTIFY pgrst` has schema and configuration read again, `'reload schema'` and `'reload config'` one of them.",
     ),
     known("db-channel-enabled", "true", ChannelEnabled, "`false` is an empty `database.channel`."),
     known(
