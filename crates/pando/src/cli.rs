@@ -231,7 +231,8 @@ Examples:
   pando openapi --role anon                what a visitor may do, as GET /rest/v1/ answers one
   pando openapi --schema ops > ops.json
 
-It is made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+For the embedded engine it is made from the migration files, applied or not; no database is opened, and
+`pando serve` may run. A PostgreSQL server is asked what it has, with all that its functions and types are.")]
     Openapi {
         /// The schema; it has to be one of api.schemas [default: the first of them]
         #[arg(long, value_name = "SCHEMA")]
@@ -337,7 +338,8 @@ Examples:
   pando types ts > database.types.ts
   pando types ts --schema public --schema ops > database.types.ts
 
-They are made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+For the embedded engine they are made from the migration files, applied or not; no database is opened, and
+`pando serve` may run. A PostgreSQL server is asked what it has, with all that its functions and types are.")]
     Ts {
         /// A schema; may be repeated [default: api.schemas]
         #[arg(long = "schema", value_name = "SCHEMA")]
