@@ -236,6 +236,9 @@ fn reads_go_on_through_reloads() {
     let project = Project::new(CONFIGURATION);
     let server = launch(&url(&postgres, "postgres")).start(&project);
     let admin = server.admin_address().to_string();
+    // Reading so many tables takes longer than counting them, a few dozen µs.
+    let took = server.wait_for("catalog-loaded")["event.duration"].as_u64().unwrap();
+    assert!(took > 2_000_000, "{took} ns");
     let is_over = AtomicBool::new(false);
     let path = format!("/t{TABLES}?select=id,t{}(id,t{}(id))", TABLES - 1, TABLES - 2);
     let body = format!(r#"[{{"id":1,"t{}":{{"id":1,"t{}":{{"id":1}}}}}}]"#, TABLES - 1, TABLES - 2);
@@ -279,8 +282,42 @@ fn reads_go_on_through_reloads() {
     };
     let count = busy.len();
     let (calm, busy) = (p99(&mut calm), p99(&mut busy));
+    // For whoever looks; how fast this machine is decides nothing here.
     println!("p99 of reads: {calm:?} calm, {busy:?} through 20 reloads of {TABLES} tables ({count} reads)");
-    assert!(count > 100 && busy < Duration::from_secs(1), "{count} reads, p99 {busy:?}");
+
+    // No read waits for a reload: one that cannot go on holds nobody up, for as long as it is held.
+    let waiters = || {
+        let query = "select count(*) from pg_locks where relation = 'pg_description'::regclass and not granted";
+        postgres.run(query).trim().to_owned()
+    };
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            postgres.run(
+                "begin; lock table pg_description in access exclusive mode;
+                 do $$ begin while not exists (select from pg_class where relname = 'now') loop
+                   perform pg_sleep(0.02); end loop; end $$; commit;",
+            )
+        });
+        wait_until("the catalog is held", || {
+            postgres.run("select count(*) from pg_locks where relation = 'pg_description'::regclass and granted")
+                != "0\n"
+        });
+        let before = loads(&server, "success");
+        server.signal("USR1");
+        wait_until("the reload waits", || waiters() == "1");
+        let mut client = server.client();
+        for _ in 0..200 {
+            read(&mut client);
+        }
+        assert_eq!(
+            (waiters().as_str(), loads(&server, "success")),
+            ("1", before),
+            "the reload was to be held all the time"
+        );
+        postgres.run("create table now ()");
+        wait_until("the reload goes on", || loads(&server, "success") > before);
+        holder.join().unwrap();
+    });
 }
 
 /// A reload that fails changes nothing, is told and counted, and is made up for without being asked again.
@@ -324,12 +361,12 @@ fn changes_are_noticed_by_themselves() {
     assert!(read <= CHANGES / 10, "{CHANGES} changes were read {read} times");
     postgres.run("drop table c199");
     becomes(&server, "/c199", 404);
-    // What nobody sees from outside has nothing read.
-    thread::sleep(Duration::from_millis(300));
-    let before = loads(&server, "success");
-    postgres.run("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
-    thread::sleep(Duration::from_millis(500));
-    assert_eq!(loads(&server, "success"), before);
+    // What nobody sees from outside is told to nobody: a listener hears what comes after it, and nothing before.
+    let heard = |change: &str| postgres.run(&format!("listen pgrst; {change} notify pgrst, 'end'; select 1;"));
+    let told = heard("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
+    assert!(told.contains("\"end\"") && !told.contains("reload schema"), "{told}");
+    let told = heard("create table theirs (id integer);");
+    assert!(told.contains("\"end\"") && told.contains("\"reload schema\""), "{told}");
 }
 
 #[test]
@@ -348,8 +385,8 @@ fn signals_and_notifications_read_the_configuration() {
     postgres.run("create table later (id integer); grant select on later to anon; notify pgrst, 'reload schema';");
     let (code, told) = pando(&project, &["reload", "--pid", &server.process_id().to_string(), "--admin", "x"]);
     assert_eq!(code, 2, "{told}");
-    thread::sleep(Duration::from_millis(300));
-    assert_eq!(server.get("/later").status, 404, "another channel is listened to");
+    let channels = postgres.run("select query from pg_stat_activity where query ~ '^LISTEN'");
+    assert_eq!(channels, "LISTEN \"Wake \"\"up\"\"\"\n", "another channel is listened to");
     assert_eq!(pando(&project, &["reload", "--pid", &server.process_id().to_string()]).0, 0);
     becomes(&server, "/later", 200);
     let (code, told) = pando(&project, &["reload", "--admin", "127.0.0.1:1"]);

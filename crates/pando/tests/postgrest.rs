@@ -229,6 +229,22 @@ fn settings_in_the_database_win() {
     assert_eq!(answer.json().as_array().unwrap().len(), 3);
     drop(server);
 
+    // What nobody knows there, or nobody takes from there, is told.
+    postgres.run(
+        "alter role gate set pgrst.db_max_row = '1'; alter role gate set pgrst.server_port = '1';
+         alter role gate set pgrst.nonsense = 'c4n4ry';",
+    );
+    let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+    for expected in [
+        "pgrst.db_max_row in the database is not known to Pando; it is ignored; did you mean pgrst.db_max_rows?",
+        "pgrst.nonsense in the database is not known to Pando; it is ignored",
+        "pgrst.server_port in the database is ignored: server-port counts in the file and the environment alone",
+    ] {
+        assert!(server.log().contains(expected), "{expected} in {}", server.log());
+    }
+    assert!(!server.log().contains(CANARY), "{}", server.log());
+    drop(server);
+
     // Without `db-config` nothing is taken from there: nobody is let in without a token.
     let server = start(&project, &[("PGRST_DB_CONFIG", "false")], &["--postgrest", "postgrest.conf"]);
     assert_eq!(parcels(&server).code(), "PGRST302");
@@ -449,4 +465,26 @@ fn the_outcome_is_shown_without_secrets() {
     assert_eq!(code, 0, "{error}");
     assert!(checked.contains("warning: postgrest.conf:5:1: log-query is not honoured. "), "{checked}");
     assert!(!checked.contains(CANARY), "{checked}");
+
+    // Settings of PostgREST 16.
+    let check = |line: &str| {
+        project.write("postgrest.conf", format!("db-uri = \"postgres://u@h/d\"\n{line}\n"));
+        let (code, out, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+        (code, out + &error)
+    };
+    for (line, code, expected) in [
+        ("server-reuseport = true", 0, "warning: postgrest.conf:2:1: server-reuseport is not honoured. "),
+        ("url-use-legacy-target-names = false", 3, "postgrest.conf:2:1: url-use-legacy-target-names is not honoured. "),
+        ("url-use-legacy-target-names = true", 0, "ok: postgrest.conf has no mistakes"),
+        ("admin-server-unix-socket = \"/tmp/a\"", 3, "admin-server-unix-socket is not honoured. "),
+        ("jwt-role-claim-key = \"$$.app.role\"", 0, "ok: postgrest.conf has no mistakes"),
+        (
+            "server-reusport = true",
+            0,
+            "server-reusport is not known to Pando; it is ignored; did you mean server-reuseport?",
+        ),
+    ] {
+        let (found, told) = check(line);
+        assert!(found == code && told.contains(expected), "{line}: {found} {told}");
+    }
 }

@@ -331,7 +331,7 @@ pub struct Auth {
     pub audience: Option<String>,
     /// The issuer (`iss`) that tokens have to come from.
     pub issuer: Option<String>,
-    /// Where a token's claims hold the role: a name, or a path like `.app_metadata.roles[0]`.
+    /// Where a token's claims hold the role: a name, or a path like `.app_metadata.roles[0]` or `$.app_metadata.roles[0]`.
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
