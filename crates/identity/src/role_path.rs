@@ -150,6 +150,8 @@ mod tests {
         let cases = [
             ("role", Some("a")),
             (".role", Some("a")),
+            ("$.role", Some("a")),
+            ("$.app.roles[1]", Some("web_admin")),
             ("app.roles[0]", Some("b")),
             (".app.roles[1]", Some("web_admin")),
             (".app.roles[7]", None),

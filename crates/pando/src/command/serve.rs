@@ -118,9 +118,9 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
         _second_signal = &mut stop => None,
         error = refused => return Err(error),
     };
-    let closed = tokio::time::timeout(LAST_WORDS, house.close());
     let Some(drained) = drained else {
-        drop(closed.await);
+        // Long enough for the database to hear that what runs is cancelled.
+        let _too_late = tokio::time::timeout(LAST_WORDS, house.close()).await;
         return Err(CommandError::Failed("stopped by a second signal, before all requests were finished".to_owned()));
     };
     tokio::select! {
