@@ -20,8 +20,9 @@ pub use expression::{
 };
 pub use inline::{InnerSource, Placement};
 pub use native::{
-    ComputedColumn, Engine, Isolation, MediaHandler, NativeArgument, NativeArguments, NativeCall, NativeColumn,
-    NativeFunction, NativeOperator, NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery, Setting,
+    CompositeType, ComputedColumn, Engine, Isolation, MediaHandler, NativeArgument, NativeArguments, NativeCall,
+    NativeColumn, NativeFunction, NativeOperator, NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery,
+    Setting,
 };
 pub use privilege::{Grant, Privilege};
 pub use relation::{

@@ -91,6 +91,15 @@ pub struct NativeColumn {
     pub default: Option<Arc<str>>,
 }
 
+/// A row type that is no relation's (`CREATE TYPE ... AS (...)`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompositeType {
+    /// Its name.
+    pub name: QualifiedName,
+    /// Its members in order: name and type. Each may be NULL.
+    pub members: Vec<(Arc<str>, Type)>,
+}
+
 /// What a PostgreSQL server says of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeRoutine {

@@ -8,7 +8,7 @@ use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Expression, Function, Query};
-use crate::native::{Engine, MediaHandler};
+use crate::native::{CompositeType, Engine, MediaHandler};
 use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Cardinality, Relationship};
@@ -44,6 +44,9 @@ pub struct Snapshot {
     pub trigger_functions: Vec<Arc<TriggerFunction>>,
     /// Enumerations.
     pub enums: Vec<Arc<EnumType>>,
+    /// Row types that are no relation's, on a PostgreSQL server.
+    #[serde(default)]
+    pub composites: Vec<Arc<CompositeType>>,
     /// Domains.
     #[serde(default)]
     pub domains: Vec<Arc<Domain>>,

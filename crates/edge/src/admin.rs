@@ -17,7 +17,7 @@ Pando, admin address
 /metrics  OpenMetrics text for Prometheus
 /live     200 as long as the process runs
 /ready    200 when requests are answered, otherwise 503 with the reason
-/reload   POST with a header Pando-Admin: reads the schema and the keys for tokens again
+/reload   POST with a header Pando-Admin: reads the schema and the configuration again: keys and rules for tokens count at once
 ";
 
 /// A header that only a program of the operator's sends: a page in a browser on the same machine cannot, without asking first.
@@ -54,9 +54,19 @@ pub(crate) async fn answer<B>(
 
 async fn reload(readiness: &impl Readiness) -> Response<Full<Bytes>> {
     match readiness.reload().await {
-        Ok(()) => respond(StatusCode::OK, JSON, "{\"status\":\"reloaded\"}\n".to_owned()),
+        Ok(reloaded) => {
+            let (changed, waiting) = (list(&reloaded.changed), list(&reloaded.waiting));
+            let body = format!("{{\"status\":\"reloaded\",\"changed\":[{changed}],\"after_restart\":[{waiting}]}}\n");
+            respond(StatusCode::OK, JSON, body)
+        }
         Err(reason) => failed("failed", reason),
     }
+}
+
+/// Names of settings, which are words with dots between them.
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    quoted.join(",")
 }
 
 fn failed(status: &'static str, reason: &'static str) -> Response<Full<Bytes>> {

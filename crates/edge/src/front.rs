@@ -17,7 +17,7 @@ use service::{Answer, Body, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
-use crate::cors::Cors;
+use crate::policy::{Policy, PolicyHandle};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
 use crate::{EdgeLimits, Handler, body, docs, host, mount, request_id};
@@ -70,8 +70,7 @@ impl Shared {
 /// The door itself.
 pub(crate) struct Front<H> {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) cors: Cors,
-    pub(crate) server_timing: bool,
+    pub(crate) policy: PolicyHandle,
     /// Whether there is a page at `/docs`.
     pub(crate) docs: bool,
     pub(crate) handler: H,
@@ -91,10 +90,11 @@ impl<H: Handler> Front<H> {
         let id = request_id::choose(&parts.headers, trace.context().span_id);
         let (mut flight, others) =
             Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
-        let verdict = self.cors.judge(&parts.headers);
+        let policy = self.policy.current();
+        let verdict = policy.cors.judge(&parts.headers);
         let version = parts.version;
 
-        let (mut answer, closes) = match self.pass(parts, body, &mut flight, others, trace).await {
+        let (mut answer, closes) = match self.pass(parts, body, &policy, &mut flight, (others, trace)).await {
             Ok(answer) => (answer, false),
             Err(refusal) => {
                 let closes = refusal.closes;
@@ -105,9 +105,9 @@ impl<H: Handler> Front<H> {
         let answered = telemetry.clock().monotonic();
         let is_options = flight.method == Method::OPTIONS && answer.status.is_success();
         if answer.summary.route != PREFLIGHT {
-            self.cors.finish(&verdict, is_options, &mut answer.headers);
+            policy.cors.finish(&verdict, is_options, &mut answer.headers);
         }
-        self.add_headers(&mut answer, &flight, answered);
+        add_headers(&mut answer, &flight, policy.server_timing.then_some(answered));
         if (closes || self.shared.is_draining()) && version <= Version::HTTP_11 {
             answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -119,9 +119,9 @@ impl<H: Handler> Front<H> {
         &self,
         parts: Parts,
         body: Incoming,
+        policy: &Policy,
         flight: &mut Flight,
-        others: u64,
-        trace: Trace,
+        (others, trace): (u64, Trace),
     ) -> Result<Answer, Refusal> {
         let limits = &self.shared.limits;
         if parts.extensions.get::<Ambiguous>().is_some() {
@@ -138,7 +138,7 @@ impl<H: Handler> Front<H> {
             self.shared.telemetry.report(&Overloaded { limit });
             return Err(Refusal::overloaded(limit));
         }
-        if let Some((status, headers)) = self.cors.preflight(&parts.method, &parts.headers) {
+        if let Some((status, headers)) = policy.cors.preflight(&parts.method, &parts.headers) {
             return Ok(preflight(status, headers, trace));
         }
         if parts.method == Method::CONNECT {
@@ -176,16 +176,17 @@ impl<H: Handler> Front<H> {
             Err(_elapsed) => Err(Refusal::too_slow(timeout)),
         }
     }
+}
 
-    fn add_headers(&self, answer: &mut Answer, flight: &Flight, answered: Instant) {
-        let headers = &mut answer.headers;
-        headers.insert(request_id::X_REQUEST_ID, flight.request_id.clone());
-        headers.insert(SERVER, HeaderValue::from_static("pando"));
-        if self.server_timing
-            && let Ok(timing) = HeaderValue::try_from(answer.trace.server_timing(answered))
-        {
-            headers.insert(SERVER_TIMING, timing);
-        }
+/// What every answer has; with `Server-Timing` up to the moment given, where it is told.
+fn add_headers(answer: &mut Answer, flight: &Flight, answered: Option<Instant>) {
+    let headers = &mut answer.headers;
+    headers.insert(request_id::X_REQUEST_ID, flight.request_id.clone());
+    headers.insert(SERVER, HeaderValue::from_static("pando"));
+    if let Some(answered) = answered
+        && let Ok(timing) = HeaderValue::try_from(answer.trace.server_timing(answered))
+    {
+        headers.insert(SERVER_TIMING, timing);
     }
 }
 

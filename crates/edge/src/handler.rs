@@ -13,6 +13,15 @@ impl<H: Handler> Handler for std::sync::Arc<H> {
     }
 }
 
+/// What came of a reload. The names are those of settings, never their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Settings that were changed and count from now on.
+    pub changed: Vec<String>,
+    /// Settings that were changed since the start and count only after a restart.
+    pub waiting: Vec<String>,
+}
+
 /// Says whether requests can be answered, for `/ready`; and what else an operator asks of the admin address.
 pub trait Readiness: Send + Sync + 'static {
     /// `Ok`, or the reason why not, in a few fixed words. Called for every probe: quick, and never waiting.
@@ -25,7 +34,7 @@ pub trait Readiness: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it could not be, in a few fixed words; what was there before goes on.
-    fn reload(&self) -> impl Future<Output = Result<(), &'static str>> + Send {
+    fn reload(&self) -> impl Future<Output = Result<Reloaded, &'static str>> + Send {
         std::future::ready(Err("nothing here can be read again"))
     }
 }

@@ -19,6 +19,7 @@ mod handler;
 mod host;
 mod listener;
 mod mount;
+mod policy;
 mod refusal;
 mod request_id;
 mod socket;
@@ -26,5 +27,6 @@ mod watch;
 
 pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits};
 pub use error::EdgeError;
-pub use handler::{Handler, Readiness};
+pub use handler::{Handler, Readiness, Reloaded};
 pub use listener::{Addresses, Drained, Edge};
+pub use policy::PolicyHandle;

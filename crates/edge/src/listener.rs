@@ -13,9 +13,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
-use crate::cors::Cors;
 use crate::front::{Front, Shared};
-use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, Readiness, admin};
+use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
 
 /// Connections that the operating system may hold ready while the server is busy.
 const BACKLOG: u32 = 1024;
@@ -36,7 +35,7 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n
 #[derive(Debug)]
 pub struct Edge {
     config: EdgeConfig,
-    cors: Cors,
+    policy: PolicyHandle,
     api: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -66,7 +65,7 @@ impl Edge {
     /// # Errors
     /// When an address cannot be listened on, or a configured origin is none.
     pub async fn bind(config: EdgeConfig) -> Result<Self, EdgeError> {
-        let cors = Cors::new(&config.origins)?;
+        let policy = PolicyHandle::new(&config.origins, config.server_timing)?;
         let (api, api_address) = listen(config.listen, "API")?;
         let (admin, admin_address) = match config.admin {
             Some(address) => {
@@ -76,12 +75,17 @@ impl Edge {
             None => (None, None),
         };
         let addresses = Addresses { api: api_address, admin: admin_address };
-        Ok(Self { config, cors, api, admin, addresses })
+        Ok(Self { config, policy, api, admin, addresses })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// What may still change: origins, and whether answers tell their timing.
+    pub fn policy(&self) -> PolicyHandle {
+        self.policy.clone()
     }
 
     /// Serves until `shutdown` is ready, then drains: no new connections but those that wait already, idle ones are closed,
@@ -101,13 +105,7 @@ impl Edge {
             tokio::spawn(serve_admin(listener, shared.clone(), Arc::new(readiness), admin_watch));
         }
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
-        let front = Arc::new(Front {
-            shared: shared.clone(),
-            cors: self.cors,
-            server_timing: self.config.server_timing,
-            docs: self.config.docs,
-            handler,
-        });
+        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
         let hall = Hall { doors: Doors::new(limits.max_connections), front, watch };
         tokio::select! {

@@ -11,7 +11,7 @@ pub struct IdentityConfig {
     pub secret: Option<Secret>,
     /// Whether `secret` is base64 (standard or URL-safe) of the key's bytes (`jwt-secret-is-base64`).
     pub secret_is_base64: bool,
-    /// A file with a JWK set. Read at start and by [`crate::Verifier::reload`].
+    /// A file with a JWK set. Read at start and by [`crate::Verifier::replace`].
     pub jwks_file: Option<PathBuf>,
     /// An address that serves a JWK set. Fetched in the background at start, every ten minutes while tokens
     /// come, and at most once in 30 seconds when a token names an unknown key.

@@ -8,7 +8,7 @@ use crate::IdentityError;
 ///
 /// `.role`, `."quoted name".inner`, `.roles[0]`, and as the last step a filter over a list of strings,
 /// `.roles[?(@ == "admin")]` with `==`, `!=`, `^==` (starts with), `==^` (ends with) and `*==` (contains).
-/// A bare word is the same as a dot and the word.
+/// A bare word is the same as a dot and the word, and `$` in front, as PostgREST 16 writes it, is the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RolePath(Vec<Step>);
 
@@ -40,8 +40,12 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 impl RolePath {
     /// Reads the configured text.
     pub(crate) fn parse(path: &str) -> Result<Self, IdentityError> {
+        // The root of the claims, which PostgREST 16 writes and 14 leaves out.
+        let from_root = path.strip_prefix('$').filter(|rest| rest.starts_with(['.', '[']));
+        let text = path;
+        let path = from_root.unwrap_or(path);
         let steps = if path.starts_with(['.', '[']) { parse_steps(path) } else { parse_bare(path) };
-        steps.map(Self).map_err(|problem| IdentityError::RolePath { path: path.to_owned(), problem })
+        steps.map(Self).map_err(|problem| IdentityError::RolePath { path: text.to_owned(), problem })
     }
 
     /// The value at the path, `None` when it is not there.
@@ -146,6 +150,8 @@ mod tests {
         let cases = [
             ("role", Some("a")),
             (".role", Some("a")),
+            ("$.role", Some("a")),
+            ("$.app.roles[1]", Some("web_admin")),
             ("app.roles[0]", Some("b")),
             (".app.roles[1]", Some("web_admin")),
             (".app.roles[7]", None),

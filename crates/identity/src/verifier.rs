@@ -14,7 +14,7 @@ use crate::key::{KeyRing, KeySet};
 use crate::remote::{FETCH_TIMEOUT, MAXIMUM_AGE, MINIMUM_GAP, Remote, Turn};
 use crate::role_path::RolePath;
 use crate::token::{TokenError, undecodable, verify};
-use crate::{IdentityConfig, IdentityError, KeyEvent, strict_json};
+use crate::{IdentityConfig, IdentityError, KeyEvent, KeyListener, strict_json};
 
 /// Turns headers into callers. Cheap to share; all methods take `&self`.
 pub struct Verifier {
@@ -22,22 +22,29 @@ pub struct Verifier {
 }
 
 struct Inner {
-    config: IdentityConfig,
     clock: Arc<dyn Clock>,
-    role_path: RolePath,
-    anonymous: Option<Caller>,
-    secret: Option<KeySet>,
-    file: RwLock<Option<KeySet>>,
-    remote: Option<(Remote, Handle)>,
-    ring: RwLock<Ring>,
+    /// Told when a key set was fetched or could not be.
+    listener: Option<KeyListener>,
+    /// What counts now. A request looks once, so that it is judged by one configuration alone.
+    state: RwLock<Arc<State>>,
     cache: TokenCache,
 }
 
-/// The keys in use, and the number of their state.
-#[derive(Clone, Default)]
-struct Ring {
-    keys: Arc<KeyRing>,
+/// What is configured with the keys in use, and the number of this state.
+struct State {
+    rules: Arc<Rules>,
+    keys: KeyRing,
     generation: u64,
+}
+
+/// A configuration, made ready.
+struct Rules {
+    config: IdentityConfig,
+    role_path: RolePath,
+    anonymous: Option<Caller>,
+    secret: Option<KeySet>,
+    file: Option<KeySet>,
+    remote: Option<(Arc<Remote>, Handle)>,
 }
 
 impl Verifier {
@@ -46,26 +53,10 @@ impl Verifier {
     /// Fails on short secrets, weak keys, and files or texts that cannot be read. With `jwks_url` it has to be
     /// called inside a tokio runtime; an address that does not answer is not a failure.
     pub fn open(config: IdentityConfig, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
-        let secret = match &config.secret {
-            Some(secret) => Some(KeySet::from_secret(secret, config.secret_is_base64)?),
-            None => None,
-        };
-        let remote = match &config.jwks_url {
-            Some(url) => Some((Remote::open(url)?, Handle::try_current().map_err(|_| IdentityError::NoRuntime)?)),
-            None => None,
-        };
-        let inner = Arc::new(Inner {
-            role_path: RolePath::parse(&config.role_claim)?,
-            anonymous: config.anonymous_role.clone().map(|role| caller(role, Map::new(), true)),
-            secret,
-            file: RwLock::new(read_file(&config)?),
-            remote,
-            ring: RwLock::default(),
-            cache: TokenCache::default(),
-            config,
-            clock,
-        });
-        inner.rebuild_ring();
+        let listener = config.listener.clone();
+        let rules = Arc::new(Rules::new(config, None)?);
+        let state = RwLock::new(Arc::new(State { keys: rules.keys(), rules, generation: 0 }));
+        let inner = Arc::new(Inner { clock, listener, state, cache: TokenCache::default() });
         inner.fetch(Duration::ZERO);
         Ok(Self { inner })
     }
@@ -77,47 +68,89 @@ impl Verifier {
     /// [`Kind::Internal`]) or none could be fetched yet ([`Kind::Unavailable`]).
     pub async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
         let inner = &self.inner;
+        let state = inner.state();
         let Some(token) = bearer(headers) else {
-            return inner.anonymous();
+            return state.rules.anonymous();
         };
-        if !inner.has_keys() {
+        if !state.rules.has_keys() {
             return Err(Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret"));
         }
         if token.is_empty() {
             return Err(undecodable("Empty JWT is sent in Authorization header"));
         }
         inner.fetch(MAXIMUM_AGE);
-        match inner.check(token) {
+        match inner.check(&state, token) {
             Err(TokenError::NoSuitableKey) => {
                 inner.refreshed().await;
-                inner.check(token).map_err(|error| inner.answer(error))
+                let state = inner.state();
+                inner.check(&state, token).map_err(|error| state.rules.answer(error))
             }
-            outcome => outcome.map_err(|error| inner.answer(error)),
+            outcome => outcome.map_err(|error| state.rules.answer(error)),
         }
     }
 
-    /// Reads the JWK set file again and fetches the set behind the address again. When the file is not usable,
-    /// the former keys stay in use.
-    pub fn reload(&self) -> Result<(), IdentityError> {
-        self.inner.fetch(Duration::ZERO);
-        let fresh = read_file(&self.inner.config)?;
-        *self.inner.file.write() = fresh;
-        self.inner.rebuild_ring();
+    /// Puts another configuration, or the same one read again, in the place of the one before, with its keys: all of it
+    /// at once, and what the former had verified counts no more. The set behind an address is fetched again; until
+    /// that is done its former keys stay in use, if it is the same address. The listener stays the one of the start.
+    ///
+    /// # Errors
+    /// As [`Verifier::open`]; the former configuration with its keys stays in use.
+    pub fn replace(&self, config: IdentityConfig) -> Result<(), IdentityError> {
+        let inner = &self.inner;
+        let rules = Rules::new(config, Some(&inner.state().rules))?;
+        inner.put(Arc::new(rules));
+        inner.fetch(Duration::ZERO);
         Ok(())
     }
 
     /// How many keys are in use now.
     pub fn key_count(&self) -> usize {
-        self.inner.ring.read().keys.len()
+        self.inner.state().keys.len()
     }
 
     /// Whether tokens can be verified at all: a secret, file or address is configured.
     pub fn has_keys(&self) -> bool {
-        self.inner.has_keys()
+        self.inner.state().rules.has_keys()
+    }
+
+    /// Whether requests without credentials are let in.
+    pub fn allows_anonymous(&self) -> bool {
+        self.inner.state().rules.anonymous.is_some()
     }
 }
 
-impl Inner {
+impl Rules {
+    /// Makes a configuration ready. What was fetched from the address of the former one is kept, where it is the same.
+    fn new(config: IdentityConfig, former: Option<&Self>) -> Result<Self, IdentityError> {
+        let secret = match &config.secret {
+            Some(secret) => Some(KeySet::from_secret(secret, config.secret_is_base64)?),
+            None => None,
+        };
+        let kept = former.filter(|former| former.config.jwks_url == config.jwks_url);
+        let remote = match (&config.jwks_url, kept.and_then(|former| former.remote.clone())) {
+            (None, _) => None,
+            (Some(_), Some(kept)) => Some(kept),
+            (Some(url), None) => {
+                let runtime = Handle::try_current().map_err(|_| IdentityError::NoRuntime)?;
+                Some((Arc::new(Remote::open(url)?), runtime))
+            }
+        };
+        Ok(Self {
+            role_path: RolePath::parse(&config.role_claim)?,
+            anonymous: config.anonymous_role.clone().map(|role| caller(role, Map::new(), true)),
+            secret,
+            file: read_file(&config)?,
+            remote,
+            config,
+        })
+    }
+
+    /// The keys of all sources.
+    fn keys(&self) -> KeyRing {
+        let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
+        KeyRing::of(self.secret.iter().chain(self.file.iter()).chain(remote.as_deref()))
+    }
+
     fn has_keys(&self) -> bool {
         self.secret.is_some() || self.config.jwks_file.is_some() || self.remote.is_some()
     }
@@ -126,26 +159,6 @@ impl Inner {
         self.anonymous
             .clone()
             .ok_or_else(|| Failure::new(Kind::Unauthenticated, "PGRST302", "Anonymous access is disabled"))
-    }
-
-    /// Verifies a token, or recalls that it was verified.
-    fn check(&self, token: &[u8]) -> Result<Caller, TokenError> {
-        let ring = self.ring.read().clone();
-        let now = self.clock.now().seconds();
-        let leeway = self.config.leeway_seconds;
-        let name = fingerprint(token);
-        if let Some(known) = self.cache.recall(&name, ring.generation) {
-            known.times.check(now, leeway).map_err(TokenError::Refused)?;
-            return Ok(known.caller);
-        }
-        let text = std::str::from_utf8(token)
-            .map_err(|_| TokenError::Refused(undecodable("JWT cryptographic operation failed")))?;
-        let payload = verify(text, &ring.keys)?;
-        let claims = parse_claims(&payload).map_err(TokenError::Refused)?;
-        let times = self.check_claims(&claims, now).map_err(TokenError::Refused)?;
-        let caller = self.caller(claims).map_err(TokenError::Refused)?;
-        self.cache.remember(name, Remembered { caller: caller.clone(), times, generation: ring.generation });
-        Ok(caller)
     }
 
     fn check_claims(&self, claims: &Map<String, Value>, now: i64) -> Result<Times, Failure> {
@@ -169,67 +182,6 @@ impl Inner {
         Ok(caller(role, claims, is_anonymous))
     }
 
-    /// Puts the keys of all sources into use and forgets what other keys had verified.
-    fn rebuild_ring(&self) {
-        let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
-        let file = self.file.read();
-        let keys = KeyRing::of(self.secret.iter().chain(file.iter()).chain(remote.as_deref()));
-        let mut ring = self.ring.write();
-        *ring = Ring { keys: Arc::new(keys), generation: ring.generation.wrapping_add(1) };
-        drop(ring);
-        self.cache.clear();
-    }
-
-    /// Begins a fetch in the background unless the last one is younger than `gap`. True if one is under way.
-    fn fetch(self: &Arc<Self>, gap: Duration) -> bool {
-        let Some((remote, runtime)) = &self.remote else {
-            return false;
-        };
-        match remote.take_turn(self.clock.monotonic(), gap) {
-            Turn::Running => true,
-            Turn::TooSoon => false,
-            Turn::Mine => {
-                let inner = self.clone();
-                runtime.spawn(async move { inner.run_fetch().await });
-                true
-            }
-        }
-    }
-
-    async fn run_fetch(&self) {
-        let Some((remote, _)) = &self.remote else {
-            return;
-        };
-        let event = match remote.fetch().await {
-            Ok(keys) => {
-                let event = KeyEvent::Fetched { keys: keys.len(), skipped: keys.skipped.clone() };
-                remote.finish(Some(Arc::new(keys)));
-                self.rebuild_ring();
-                event
-            }
-            Err(reason) => {
-                remote.finish(None);
-                KeyEvent::FetchFailed { reason }
-            }
-        };
-        if let Some(listener) = &self.config.listener {
-            listener.tell(&event);
-        }
-        remote.announce();
-    }
-
-    /// After a token named a key nobody knows: waits for a fetch if one is under way or may begin now.
-    async fn refreshed(self: &Arc<Self>) {
-        let Some((remote, _)) = &self.remote else {
-            return;
-        };
-        let mut ended = remote.subscribe();
-        if self.fetch(MINIMUM_GAP) {
-            // Too late is answered like an unknown key.
-            let _too_late = tokio::time::timeout(FETCH_TIMEOUT, ended.changed()).await;
-        }
-    }
-
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
         let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
@@ -238,6 +190,98 @@ impl Inner {
                 .with_retry_after(5);
         }
         error.into()
+    }
+}
+
+impl Inner {
+    fn state(&self) -> Arc<State> {
+        self.state.read().clone()
+    }
+
+    /// Verifies a token, or recalls that it was verified.
+    fn check(&self, state: &State, token: &[u8]) -> Result<Caller, TokenError> {
+        let rules = &state.rules;
+        let now = self.clock.now().seconds();
+        let name = fingerprint(token);
+        if let Some(known) = self.cache.recall(&name, state.generation) {
+            known.times.check(now, rules.config.leeway_seconds).map_err(TokenError::Refused)?;
+            return Ok(known.caller);
+        }
+        let text = std::str::from_utf8(token)
+            .map_err(|_| TokenError::Refused(undecodable("JWT cryptographic operation failed")))?;
+        let payload = verify(text, &state.keys)?;
+        let claims = parse_claims(&payload).map_err(TokenError::Refused)?;
+        let times = rules.check_claims(&claims, now).map_err(TokenError::Refused)?;
+        let caller = rules.caller(claims).map_err(TokenError::Refused)?;
+        self.cache.remember(name, Remembered { caller: caller.clone(), times, generation: state.generation });
+        Ok(caller)
+    }
+
+    /// Puts rules and their keys into use and forgets what others had verified.
+    fn put(&self, rules: Arc<Rules>) {
+        let mut state = self.state.write();
+        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        drop(state);
+        self.cache.clear();
+    }
+
+    /// Puts the keys that were fetched into use, unless another address is asked by now.
+    fn refresh(&self, fetched: &Arc<Remote>) {
+        let mut state = self.state.write();
+        let rules = state.rules.clone();
+        if rules.remote.as_ref().is_none_or(|(remote, _)| !Arc::ptr_eq(remote, fetched)) {
+            return;
+        }
+        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        drop(state);
+        self.cache.clear();
+    }
+
+    /// Begins a fetch in the background unless the last one is younger than `gap`. True if one is under way.
+    fn fetch(self: &Arc<Self>, gap: Duration) -> bool {
+        let state = self.state();
+        let Some((remote, runtime)) = &state.rules.remote else {
+            return false;
+        };
+        match remote.take_turn(self.clock.monotonic(), gap) {
+            Turn::Running => true,
+            Turn::TooSoon => false,
+            Turn::Mine => {
+                let (inner, fetching) = (self.clone(), remote.clone());
+                runtime.spawn(async move { inner.run_fetch(&fetching).await });
+                true
+            }
+        }
+    }
+
+    async fn run_fetch(&self, remote: &Arc<Remote>) {
+        let event = match remote.fetch().await {
+            Ok(keys) => {
+                let event = KeyEvent::Fetched { keys: keys.len(), skipped: keys.skipped.clone() };
+                remote.finish(Some(Arc::new(keys)));
+                self.refresh(remote);
+                event
+            }
+            Err(reason) => {
+                remote.finish(None);
+                KeyEvent::FetchFailed { reason }
+            }
+        };
+        if let Some(listener) = &self.listener {
+            listener.tell(&event);
+        }
+        remote.announce();
+    }
+
+    /// After a token named a key nobody knows: waits for a fetch if one is under way or may begin now.
+    async fn refreshed(self: &Arc<Self>) {
+        let Some(mut ended) = self.state().rules.remote.as_ref().map(|(remote, _)| remote.subscribe()) else {
+            return;
+        };
+        if self.fetch(MINIMUM_GAP) {
+            // Too late is answered like an unknown key.
+            let _too_late = tokio::time::timeout(FETCH_TIMEOUT, ended.changed()).await;
+        }
     }
 }
 

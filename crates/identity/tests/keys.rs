@@ -249,20 +249,47 @@ async fn a_reread_file_replaces_the_keys() {
     let path = folder.path().join("keys.json");
     std::fs::write(&path, json!({"keys": [keys.rsa_jwk()]}).to_string()).unwrap();
     let config = IdentityConfig { jwks_file: Some(path.clone()), ..IdentityConfig::default() };
-    let verifier = open(config);
+    let verifier = open(config.clone());
     let rsa = signed(r#"{"alg":"RS256"}"#, CLAIMS, |m| keys.rs256(m));
     let ec = signed(r#"{"alg":"ES256"}"#, CLAIMS, |m| keys.es256(m));
     assert!(role(&verifier, &rsa).await.is_ok());
     assert!(role(&verifier, &ec).await.is_err());
 
     std::fs::write(&path, "{").unwrap();
-    assert!(verifier.reload().is_err());
+    assert!(verifier.replace(config.clone()).is_err());
     assert!(role(&verifier, &rsa).await.is_ok(), "the former keys stay");
 
     let mut set = keys.set();
     set["keys"].as_array_mut().unwrap().remove(0);
     std::fs::write(&path, set.to_string()).unwrap();
-    verifier.reload().unwrap();
+    verifier.replace(config).unwrap();
     assert!(role(&verifier, &rsa).await.is_err(), "a withdrawn key counts no more, remembered or not");
     assert!(role(&verifier, &ec).await.is_ok());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn another_configuration_takes_the_place_of_the_former_as_a_whole() {
+    let verifier = open(with_secret(SECRET));
+    let token = mint(&Secret::new(SECRET), false, &object(json!({"role": "member", "aud": "shop"}))).unwrap();
+    assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()));
+    let narrow = |audience: &str| IdentityConfig { audience: Some(audience.to_owned()), ..with_secret(SECRET) };
+    verifier.replace(narrow("desk")).unwrap();
+    assert_eq!(
+        role(&verifier, &token).await,
+        Err("PGRST303 JWT not in audience".to_owned()),
+        "though it was remembered"
+    );
+    verifier.replace(narrow("shop")).unwrap();
+    assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()));
+
+    assert!(verifier.replace(with_secret("too short")).is_err());
+    assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()), "what is not usable changes nothing");
+    assert!(verifier.allows_anonymous());
+
+    let other = "another-secret-of-more-than-thirty-two-bytes";
+    verifier.replace(IdentityConfig { anonymous_role: None, ..with_secret(other) }).unwrap();
+    assert!(role(&verifier, &token).await.is_err(), "the former secret counts no more");
+    assert!(!verifier.allows_anonymous() && verifier.identify(&http::HeaderMap::new()).await.is_err());
+    let token = mint(&Secret::new(other), false, &object(json!({"role": "member"}))).unwrap();
+    assert_eq!(role(&verifier, &token).await, Ok("member".to_owned()));
 }

@@ -70,13 +70,14 @@ fn token(id: &str, key: &[u8]) -> String {
     signed(&json!({"alg": "HS256", "kid": id}).to_string(), r#"{"role":"member"}"#, hs256(key))
 }
 
+fn asking(issuer: &Issuer) -> IdentityConfig {
+    IdentityConfig { jwks_url: Some(format!("http://{}/keys", issuer.address)), ..IdentityConfig::default() }
+}
+
 fn open(issuer: &Issuer, clock: &Arc<StillClock>) -> (Arc<Verifier>, mpsc::UnboundedReceiver<KeyEvent>) {
     let (send, events) = mpsc::unbounded_channel();
-    let config = IdentityConfig {
-        jwks_url: Some(format!("http://{}/keys", issuer.address)),
-        listener: Some(KeyListener::new(move |event| send.send(event.clone()).unwrap())),
-        ..IdentityConfig::default()
-    };
+    let listener = Some(KeyListener::new(move |event| send.send(event.clone()).unwrap()));
+    let config = IdentityConfig { listener, ..asking(issuer) };
     (Arc::new(Verifier::open(config, clock.clone()).unwrap()), events)
 }
 
@@ -148,7 +149,7 @@ async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
     events.recv().await.unwrap();
     for (answer, expected) in cases {
         *issuer.answer.lock().unwrap() = answer;
-        verifier.reload().unwrap();
+        verifier.replace(asking(&issuer)).unwrap();
         let Some(KeyEvent::FetchFailed { reason }) = events.recv().await else { panic!("{expected}") };
         assert!(reason.contains(expected), "{reason}");
         assert!(!reason.contains("127.0.0.1"), "{reason}");
@@ -163,4 +164,19 @@ async fn as_long_as_no_key_was_fetched_a_token_is_not_called_bad() {
     let failure = verifier.identify(&bearer(&token("old", &OLD))).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Unavailable);
     assert_eq!(failure.retry_after_seconds, Some(5));
+}
+
+/// Keys of an address that is no longer configured count no more, and those of one that still is go on.
+#[tokio::test]
+async fn another_address_brings_other_keys() {
+    let (first, second) = (Issuer::start(set(&[("old", &OLD)])), Issuer::start(set(&[("new", &NEW)])));
+    let (verifier, mut events) = open(&first, &StillClock::at(NOW));
+    events.recv().await.unwrap();
+    verifier.replace(IdentityConfig { leeway_seconds: 1, ..asking(&first) }).unwrap();
+    verifier.identify(&bearer(&token("old", &OLD))).await.unwrap();
+    events.recv().await.unwrap();
+    verifier.replace(asking(&second)).unwrap();
+    assert_eq!(events.recv().await, Some(KeyEvent::Fetched { keys: 1, skipped: Vec::new() }));
+    verifier.identify(&bearer(&token("new", &NEW))).await.unwrap();
+    assert!(verifier.identify(&bearer(&token("old", &OLD))).await.is_err());
 }

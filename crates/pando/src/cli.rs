@@ -88,14 +88,16 @@ Examples:
 --watch looks at the folder of migrations a few times a second. A new file is applied while requests go on;
 one that is refused is shown with its line, and the older schema is served on, also at the start. A file that
 was applied is never applied again: one that was edited is reported. The seed runs once, after the first
-migrations. pando.toml is not read again; a change of it is reported, and counts after a restart.
+migrations. A change of pando.toml is reported; it counts after a restart, [auth] after `pando reload`.
 
-Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds)
-and exit 0; a second one stops at once. SIGHUP reads the keys for tokens and the schema again, SIGUSR1 the
-schema alone, SIGUSR2 what of the configuration can be read again: the keys.
+Signals: SIGTERM and SIGINT stop taking connections, finish the requests in flight (server.drain_seconds),
+cancel what still runs, and exit 0; a second one stops at once. SIGHUP reads the configuration and the schema
+again, SIGUSR1 the schema alone, SIGUSR2 the configuration alone. Of the configuration, keys and rules for tokens
+([auth]) and api.anonymous_role count at once, and the rest after a restart.
 
-A PostgreSQL server that does not answer at the start is waited for. Requests are answered 503 (PGRST002) until
-then, /ready says no, and every attempt is logged.")]
+A start that takes longer than a second, because a PostgreSQL server does not answer or a migration runs, opens
+the doors: requests are answered 503 (PGRST002) until it is done, /live says yes and /ready says no. A server that
+does not answer is waited for, and every attempt is logged.")]
     Serve {
         /// The address of the API; the same as --set server.listen=ADDRESS
         #[arg(long, value_name = "ADDRESS")]
@@ -108,7 +110,7 @@ then, /ready says no, and every attempt is logged.")]
         watch: bool,
     },
 
-    /// Ask a running server to read its schema and its keys again
+    /// Ask a running server to read its schema and its configuration again
     #[command(after_help = "\
 Examples:
   pando reload                         ask the server of this project, at server.admin_listen
@@ -117,7 +119,11 @@ Examples:
 
 Requests go on meanwhile, and get the newer schema as soon as it is read. One that cannot be read changes
 nothing: the exit code is 1, and the server tries again by itself. On the embedded engine the schema is always
-current, and the keys alone are read again. `NOTIFY pgrst, 'reload schema'` does the same from the database.")]
+current, and the configuration alone is read again.
+
+Keys and rules for tokens ([auth]) and api.anonymous_role count from then on: a token of a former key is refused.
+What else was changed in the configuration is named, and counts after a restart. One that is wrong changes nothing.
+`NOTIFY pgrst, 'reload schema'` and `NOTIFY pgrst, 'reload config'` do the same from the database.")]
     Reload(Reload),
 
     /// Change the schema: apply migrations, see what is applied, make a new one
@@ -225,7 +231,8 @@ Examples:
   pando openapi --role anon                what a visitor may do, as GET /rest/v1/ answers one
   pando openapi --schema ops > ops.json
 
-It is made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+For the embedded engine it is made from the migration files, applied or not; no database is opened, and
+`pando serve` may run. A PostgreSQL server is asked what it has, with all that its functions and types are.")]
     Openapi {
         /// The schema; it has to be one of api.schemas [default: the first of them]
         #[arg(long, value_name = "SCHEMA")]
@@ -331,7 +338,8 @@ Examples:
   pando types ts > database.types.ts
   pando types ts --schema public --schema ops > database.types.ts
 
-They are made from the migration files, applied or not; no database is opened, and `pando serve` may run.")]
+For the embedded engine they are made from the migration files, applied or not; no database is opened, and
+`pando serve` may run. A PostgreSQL server is asked what it has, with all that its functions and types are.")]
     Ts {
         /// A schema; may be repeated [default: api.schemas]
         #[arg(long = "schema", value_name = "SCHEMA")]

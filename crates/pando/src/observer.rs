@@ -1,14 +1,14 @@
 //! What the database and the keys tell, as log lines and metrics.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
 use identity::KeyEvent;
 use store::{CatalogReading, Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
-    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, PoolReading,
-    QueueReading, ReplicaChanged, ReplicaReading, SlowQuery, Telemetry, WritesCommitted,
+    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, MigrationWaits,
+    PoolReading, QueueReading, ReplicaChanged, ReplicaReading, SlowQuery, Telemetry, WritesCommitted,
 };
 use tokio::sync::Notify;
 
@@ -70,6 +70,10 @@ impl Observer for DatabaseObserver {
         }
     }
 
+    fn migration_waits(&self, migration: &str) {
+        self.telemetry.report(&MigrationWaits { file: migration });
+    }
+
     fn configuration_wanted(&self) {
         self.configuration.notify_one();
     }
@@ -124,11 +128,8 @@ fn show_replicas(gauges: &ReplicasGauges, metrics: &Metrics) {
     metrics.set_replica_fallbacks("refused", gauges.refused);
 }
 
-/// Reports a key set's fate. The verifier exists before telemetry does, so that what happens first waits for nothing.
-pub fn report_keys(telemetry: &OnceLock<Arc<Telemetry>>, event: &KeyEvent) {
-    let Some(telemetry) = telemetry.get() else {
-        return;
-    };
+/// Reports a key set's fate.
+pub fn report_keys(telemetry: &Telemetry, event: &KeyEvent) {
     match event {
         KeyEvent::Fetched { keys, .. } => telemetry.report(&KeysLoaded { keys: *keys as u64 }),
         KeyEvent::FetchFailed { reason } => telemetry.report(&KeysUnavailable { error: reason }),

@@ -257,7 +257,7 @@ fn a_project_is_served_and_drained() {
         assert!(own.contains("{\"id\":4}"), "a climber sees their own projects: {own}");
         assert!(served.get("/climbs?select=id&sent=is.false", None).ends_with("[]"), "a visitor does not");
         served.signal("HUP");
-        served.wait_for("keys-loaded");
+        served.wait_for("configuration-read");
         served.signal("TERM");
         served.wait_for("stopped");
         assert_eq!(served.process.wait().unwrap().code(), Some(0));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testkit::{Answer, Launch, Project, Request, Server, is_skipped, repository};
+use testkit::{Answer, Launch, Postgres, Project, Request, Server, is_skipped, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const USER: &str = "11111111-1111-4111-8111-111111111111";
@@ -40,6 +40,27 @@ create function routes_of(setter_name text) returns setof route language sql sta
   $$ select * from route where setter_id in (select id from setter where name = setter_name) $$;
 create function feet(metres numeric, factor numeric default 3.28) returns numeric language sql immutable as
   $$ select round(metres * factor, 1) $$;
+";
+
+/// What a PostgreSQL server has and the embedded engine has not.
+const ON_SERVER: &str = "
+create type state as enum ('new', 'it''s done');
+create type place as (street text, floor integer, marks state[]);
+create domain weight as numeric(6,2) check (value > 0);
+create table desks (id integer generated always as identity primary key, at place not null, code char(3));
+create table parcels (
+  id bigint primary key, tags text[] not null default '{}', states state[], grid integer[][], home place, kilos weight,
+  during tstzrange, desk integer references desks unique, words tsvector);
+create view heavy as select id, kilos from parcels where kilos > 10;
+create materialized view counts as select desk, count(*) as parcels from parcels group by desk;
+create function add(a integer, b integer default 1) returns integer language plpgsql immutable as $$ begin return a + b; end $$;
+create function found(tag text) returns setof parcels language sql stable as $$ select * from parcels where tag = any (tags) $$;
+create function sums(variadic numbers integer[]) returns table (n integer, total bigint) language plpgsql stable as
+  $$ begin return query select 1, 2::bigint; end $$;
+create function home(id bigint) returns place language sql stable as $$ select home from parcels where parcels.id = $1 $$;
+create function nothing() returns void language sql as '';
+create function stamp() returns trigger language plpgsql as $$ begin return new; end $$;
+create role anon; grant usage on schema public to anon; grant select on parcels to anon;
 ";
 
 /// The corpus's schema with its functions.
@@ -329,6 +350,49 @@ fn the_commands_say_what_is_wrong() {
         assert!(code == 4 && err.contains("0002_bad.sql:1"), "{code} {err}");
     }
     assert!(!project.path().join("data").exists(), "no database is made");
+}
+
+/// On a server: what only PostgreSQL can say, in the form of Supabase's generator.
+#[test]
+fn a_server_is_asked_what_it_has() {
+    let postgres = Postgres::start();
+    if is_skipped(
+        "a_server_is_asked_what_it_has",
+        postgres.is_none(),
+        "PostgreSQL",
+        "install it: apt-get install postgresql",
+    ) {
+        return;
+    }
+    let postgres = postgres.unwrap();
+    let (socket, port) = (postgres.socket_folder().display().to_string(), postgres.port());
+    let url = format!("postgres://postgres@/postgres?host={socket}&port={port}");
+    let project = Project::new(&format!("[database]\nurl = \"{url}\"\n"));
+    project.write("migrations/0001_init.sql", ON_SERVER);
+    // Nothing is there yet: that is no answer.
+    for arguments in [&["openapi"][..], &["types", "ts"]] {
+        let (code, out, err) = told(&project, arguments);
+        assert!(code == 1 && out.is_empty() && err.contains("apply the migrations first"), "{code} {out}{err}");
+    }
+    printed(&project, &["migrate", "up"]);
+    let types = printed(&project, &["types", "ts"]);
+    let expected = fs::read_to_string(repository().join("crates/pando/tests/data/server.types.ts")).unwrap();
+    let written = types.split("\n}\n").next().unwrap();
+    assert!(written == expected.trim_end(), "{written}");
+    let document: Value = serde_json::from_str(&printed(&project, &["openapi", "--role", "anon"])).unwrap();
+    assert_eq!(operations(&document, "/parcels"), ["get", "head"]);
+    assert_eq!(document["components"]["schemas"]["parcels"]["properties"]["tags"]["type"], json!("array"));
+
+    // The same with PostgREST's configuration, whose schemas the database itself names.
+    postgres.run("alter role postgres set pgrst.db_schemas = 'ops'; create schema ops; create table ops.desks (id int primary key);");
+    let other = Project::new("");
+    fs::remove_file(other.path().join("pando.toml")).unwrap();
+    other.write("postgrest.conf", format!("db-uri = \"{url}\"\n"));
+    let types = printed(&other, &["types", "ts", "--postgrest", "postgrest.conf"]);
+    assert!(types.contains("  ops: {") && types.contains("      desks: {") && !types.contains("parcels"), "{types}");
+    postgres.run("alter role postgres set pgrst.db_schemas = 'nowhere'");
+    let (code, out, err) = told(&other, &["openapi", "--postgrest", "postgrest.conf"]);
+    assert!(code == 1 && out.is_empty() && err.contains("in nowhere (api.schemas)"), "{code} {out}{err}");
 }
 
 #[test]

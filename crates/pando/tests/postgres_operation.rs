@@ -331,6 +331,9 @@ fn reads_go_on_through_reloads() {
     let project = Project::new(CONFIGURATION);
     let server = launch(&url(&postgres, "postgres")).start(&project);
     let admin = server.admin_address().to_string();
+    // Reading so many tables takes longer than counting them, a few dozen µs.
+    let took = server.wait_for("catalog-loaded")["event.duration"].as_u64().unwrap();
+    assert!(took > 2_000_000, "{took} ns");
     let is_over = AtomicBool::new(false);
     let path = format!("/t{TABLES}?select=id,t{}(id,t{}(id))", TABLES - 1, TABLES - 2);
     let body = format!(r#"[{{"id":1,"t{}":{{"id":1,"t{}":{{"id":1}}}}}}]"#, TABLES - 1, TABLES - 2);
@@ -374,8 +377,42 @@ fn reads_go_on_through_reloads() {
     };
     let count = busy.len();
     let (calm, busy) = (p99(&mut calm), p99(&mut busy));
+    // For whoever looks; how fast this machine is decides nothing here.
     println!("p99 of reads: {calm:?} calm, {busy:?} through 20 reloads of {TABLES} tables ({count} reads)");
-    assert!(count > 100 && busy < Duration::from_secs(1), "{count} reads, p99 {busy:?}");
+
+    // No read waits for a reload: one that cannot go on holds nobody up, for as long as it is held.
+    let waiters = || {
+        let query = "select count(*) from pg_locks where relation = 'pg_description'::regclass and not granted";
+        postgres.run(query).trim().to_owned()
+    };
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            postgres.run(
+                "begin; lock table pg_description in access exclusive mode;
+                 do $$ begin while not exists (select from pg_class where relname = 'now') loop
+                   perform pg_sleep(0.02); end loop; end $$; commit;",
+            )
+        });
+        wait_until("the catalog is held", || {
+            postgres.run("select count(*) from pg_locks where relation = 'pg_description'::regclass and granted")
+                != "0\n"
+        });
+        let before = loads(&server, "success");
+        server.signal("USR1");
+        wait_until("the reload waits", || waiters() == "1");
+        let mut client = server.client();
+        for _ in 0..200 {
+            read(&mut client);
+        }
+        assert_eq!(
+            (waiters().as_str(), loads(&server, "success")),
+            ("1", before),
+            "the reload was to be held all the time"
+        );
+        postgres.run("create table now ()");
+        wait_until("the reload goes on", || loads(&server, "success") > before);
+        holder.join().unwrap();
+    });
 }
 
 /// A reload that fails changes nothing, is told and counted, and is made up for without being asked again.
@@ -419,12 +456,12 @@ fn changes_are_noticed_by_themselves() {
     assert!(read <= CHANGES / 10, "{CHANGES} changes were read {read} times");
     postgres.run("drop table c199");
     becomes(&server, "/c199", 404);
-    // What nobody sees from outside has nothing read.
-    thread::sleep(Duration::from_millis(300));
-    let before = loads(&server, "success");
-    postgres.run("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
-    thread::sleep(Duration::from_millis(500));
-    assert_eq!(loads(&server, "success"), before);
+    // What nobody sees from outside is told to nobody: a listener hears what comes after it, and nothing before.
+    let heard = |change: &str| postgres.run(&format!("listen pgrst; {change} notify pgrst, 'end'; select 1;"));
+    let told = heard("create temporary table mine (id integer); create index on c1 (id); drop table mine;");
+    assert!(told.contains("\"end\"") && !told.contains("reload schema"), "{told}");
+    let told = heard("create table theirs (id integer);");
+    assert!(told.contains("\"end\"") && told.contains("\"reload schema\""), "{told}");
 }
 
 #[test]
@@ -436,15 +473,15 @@ fn signals_and_notifications_read_the_configuration() {
     let project = Project::new(CONFIGURATION);
     let server = launch(&url(&postgres, "postgres")).set("database.channel", "Wake \"up\"").start(&project);
     server.signal("USR2");
-    server.wait_for("configuration-kept");
-    let kept = || server.log().matches("configuration-kept").count();
+    server.wait_for("configuration-read");
+    let reread = || server.log().matches("configuration-read").count();
     postgres.run("notify \"Wake \"\"up\"\"\", 'reload config'");
-    wait_until("the keys are read", || kept() == 2);
+    wait_until("the keys are read", || reread() == 2);
     postgres.run("create table later (id integer); grant select on later to anon; notify pgrst, 'reload schema';");
     let (code, told) = pando(&project, &["reload", "--pid", &server.process_id().to_string(), "--admin", "x"]);
     assert_eq!(code, 2, "{told}");
-    thread::sleep(Duration::from_millis(300));
-    assert_eq!(server.get("/later").status, 404, "another channel is listened to");
+    let channels = postgres.run("select query from pg_stat_activity where query ~ '^LISTEN'");
+    assert_eq!(channels, "LISTEN \"Wake \"\"up\"\"\"\n", "another channel is listened to");
     assert_eq!(pando(&project, &["reload", "--pid", &server.process_id().to_string()]).0, 0);
     becomes(&server, "/later", 200);
     let (code, told) = pando(&project, &["reload", "--admin", "127.0.0.1:1"]);
@@ -460,12 +497,61 @@ fn the_embedded_engine_reloads_as_well() {
     let before = loads(&server, "success");
     let (code, told) = pando(&project, &["reload", "--admin", &server.admin_address().to_string()]);
     assert_eq!(code, 0, "{told}");
-    server.wait_for("keys-loaded");
+    server.wait_for("configuration-read");
     for signal in ["HUP", "USR1", "USR2"] {
         server.signal(signal);
     }
-    server.wait_for("configuration-kept");
+    server.wait_for("configuration-read");
     assert_eq!((server.get("/notes").status, loads(&server, "success")), (200, before));
+}
+
+/// A secret in `pando.toml`, and in the file that it names: what is read again is what was written there, and the answer says
+/// what it was.
+#[test]
+fn another_secret_in_pando_toml_counts_after_a_reload() {
+    const SECOND: &str = "another-secret-of-more-than-thirty-two-characters";
+    let table = "create table notes (id integer primary key); grant select on notes to anon;";
+    let project = Project::of(CONFIGURATION, table);
+    let mint = || project.token(BINARY, &["--role", "anon"]);
+    let server = Launch::new(BINARY).start(&project);
+    let admin = server.admin_address().to_string();
+    let reload = || pando(&project, &["reload", "--admin", &admin]);
+    let status = |token: &str| server.client().send(&Request::new("GET", "/notes").bearer(token)).status;
+    let first = mint();
+    assert_eq!(status(&first), 200);
+
+    let with = |secret: &str, more: &str| format!("{more}[auth]\n{secret}\n");
+    project.write("pando.toml", with(&format!("jwt_secret = \"{SECOND}\""), "[api]\nmax_rows = 7\n"));
+    let second = mint();
+    let (code, told) = reload();
+    assert_eq!((code, status(&first), status(&second)), (0, 401, 200), "{told}");
+    assert!(told.contains("from now on counts auth.jwt_secret\n"), "{told}");
+    assert!(told.contains("api.max_rows: changed since the start, and counts after a restart"), "{told}");
+
+    let canary = format!("{CANARY}-{SECOND}");
+    project.write("key", &canary);
+    project.write("pando.toml", with("jwt_secret_file = \"key\"\nissuer = \"\"", ""));
+    let (third, told) = (mint(), reload().1);
+    assert_eq!([&first, &second, &third].map(|token| status(token)), [401, 401, 200], "{told}");
+    assert!(told.contains("from now on counts auth.jwt_secret, auth.jwt_secret_file\n"), "{told}");
+    assert!(!told.contains("max_rows"), "it is as it was at the start: {told}");
+    project.write("key", SECOND);
+    let told = reload().1;
+    assert_eq!([&first, &second, &third].map(|token| status(token)), [401, 200, 401], "{told}");
+    assert!(told.contains("from now on counts auth.jwt_secret_file\n"), "{told}");
+    assert!(reload().1.contains("nothing of it that counts at once was changed"));
+
+    // What cannot be used is told where it stands, and changes nothing.
+    project.write("key", "short");
+    let (code, told) = pando(&project, &["reload", "--pid", &server.process_id().to_string()]);
+    assert_eq!(code, 0, "{told}");
+    let line = server.wait_for("configuration-refused");
+    assert!(
+        line["error.message"].as_str().unwrap().contains("pando.toml:2:1: auth.jwt_secret_file is not usable"),
+        "{line}"
+    );
+    assert_eq!((reload().0, status(&second)), (3, 200));
+    assert!(!server.log().contains(CANARY) && !server.log().contains(SECOND), "a secret is told");
 }
 
 /// Both are started at once, and the database is there last.
@@ -496,6 +582,122 @@ fn a_database_that_comes_later_is_waited_for() {
     postgres.start_again();
     server.wait_until_ready();
     assert_eq!(server.stop().0, 0);
+}
+
+/// How many statements run on the server whose text has this in it.
+fn running(postgres: &Postgres, text: &str) -> String {
+    let query = "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()";
+    postgres.run(&format!("{query} and query like '%{text}%'")).trim().to_owned()
+}
+
+/// What a server says of itself while its start takes long.
+fn says_that_it_starts(server: &Server, reason: &str) {
+    assert_eq!(server.admin("/live").status, 200);
+    let ready = server.admin("/ready");
+    assert_eq!((ready.status, ready.json()["reason"].as_str()), (503, Some(reason)));
+    assert_eq!((server.get("/t1").status, server.get("/t1").code()), (503, "PGRST002".to_owned()));
+}
+
+/// Where another node migrates, the others live, say what they wait for, and stop when they are told to.
+#[test]
+fn a_node_that_waits_for_anothers_migration_lives() {
+    let Some(postgres) = is_missing("a_node_that_waits_for_anothers_migration_lives", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    postgres.run("create table released ()");
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_more.sql", "create table later (id integer); grant select on later to anon;");
+    let server = launch(&url(&postgres, "postgres"));
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            postgres.run(
+                "select pg_advisory_lock(482805802095);
+                 do $$ begin while not exists (select from pg_class where relname = 'now') loop
+                   perform pg_sleep(0.02); end loop; end $$;",
+            )
+        });
+        let waiters = || postgres.run("select count(*) from pg_locks where locktype = 'advisory' and not granted");
+        wait_until("the lock is held", || {
+            postgres.run("select count(*) from pg_locks where locktype = 'advisory'") == "1\n"
+        });
+
+        let first = server.start_unready(&project);
+        let line = first.wait_for("migration-waits");
+        assert_eq!((&line["pando.migration"], &line["log.level"]), (&"0001_more.sql".into(), &"warn".into()), "{line}");
+        says_that_it_starts(&first, "migrations are applied, or those of another node are waited for");
+        assert_eq!(waiters(), "1\n");
+        assert_eq!(first.stop().0, 0);
+        wait_until("nobody waits any more", || waiters() == "0\n");
+
+        let second = server.start_unready(&project);
+        second.wait_for("migration-waits");
+        postgres.run("create table now ()");
+        second.wait_until_ready();
+        assert_eq!(second.get("/later").status, 200);
+        holder.join().unwrap();
+    });
+}
+
+/// Whoever is stopped while it migrates stops, and nothing of the file remains.
+#[test]
+fn a_migration_is_taken_back_where_the_node_is_stopped() {
+    let Some(postgres) = is_missing("a_migration_is_taken_back_where_the_node_is_stopped", Postgres::start()) else {
+        return;
+    };
+    many_tables(&postgres, 1);
+    let project = Project::new(CONFIGURATION);
+    project.write("migrations/0001_long.sql", "create table later (id integer); select pg_sleep(300);");
+    let server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    says_that_it_starts(&server, "migrations are applied, or those of another node are waited for");
+    assert_eq!(running(&postgres, "pg_sleep(300)"), "1");
+    let (code, log) = server.stop();
+    assert_eq!(code, 0, "{log}");
+    wait_until("it is taken back", || running(&postgres, "pg_sleep(300)") == "0");
+    assert_eq!(postgres.run("select to_regclass('later') is null"), "t\n");
+}
+
+/// A statement that outlives the time for draining is cancelled: whoever waited for it was told nothing.
+#[test]
+fn no_statement_outlives_the_server() {
+    let Some(postgres) = is_missing("no_statement_outlives_the_server", Postgres::start()) else { return };
+    many_tables(&postgres, 1);
+    postgres.run(
+        "create table written (id integer); grant select, insert on written to anon;
+         create function slow() returns void language plpgsql as
+           $$ begin perform pg_sleep(300); insert into written values (1); end $$;
+         create function fast() returns void language sql as 'insert into written values (2)';",
+    );
+    let project = Project::new(CONFIGURATION);
+    let settings = launch(&url(&postgres, "postgres")).set("limits.statement_timeout_seconds", "600");
+    for again in 0..2 {
+        let server = settings.clone().set("server.drain_seconds", "1").start(&project);
+        assert_eq!(server.client().send(&Request::new("POST", "/rpc/fast")).status, 204);
+        let address = server.address();
+        let asking = thread::spawn(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let head = "POST /rpc/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+            std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            drop(std::io::Read::read_to_end(&mut stream, &mut answer));
+            answer
+        });
+        wait_until("it runs", || running(&postgres, "slow") == "1");
+        if again == 0 {
+            let (code, log) = server.stop();
+            assert_eq!(code, 0, "{log}");
+        } else {
+            // A second signal waits for nobody.
+            let mut server = server;
+            server.signal("TERM");
+            server.wait_for("draining");
+            server.signal("TERM");
+            assert_eq!(server.wait().code(), Some(1));
+        }
+        assert_eq!(asking.join().unwrap(), b"");
+        wait_until("it is cancelled", || running(&postgres, "slow") == "0");
+    }
+    assert_eq!(postgres.run("select string_agg(id::text, ' ') from written"), "2 2\n");
 }
 
 #[test]

@@ -6,18 +6,24 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
+    clippy::disallowed_methods,
+    reason = "a panic is how a test fails, and a test may wait"
 )]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository, tool};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Signs the corpus's tokens.
 const SECRET: &str = "kestrel-kestrel-kestrel-kestrel-0042";
@@ -223,6 +229,22 @@ fn settings_in_the_database_win() {
     assert_eq!(answer.json().as_array().unwrap().len(), 3);
     drop(server);
 
+    // What nobody knows there, or nobody takes from there, is told.
+    postgres.run(
+        "alter role gate set pgrst.db_max_row = '1'; alter role gate set pgrst.server_port = '1';
+         alter role gate set pgrst.nonsense = 'c4n4ry';",
+    );
+    let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+    for expected in [
+        "pgrst.db_max_row in the database is not known to Pando; it is ignored; did you mean pgrst.db_max_rows?",
+        "pgrst.nonsense in the database is not known to Pando; it is ignored",
+        "pgrst.server_port in the database is ignored: server-port counts in the file and the environment alone",
+    ] {
+        assert!(server.log().contains(expected), "{expected} in {}", server.log());
+    }
+    assert!(!server.log().contains(CANARY), "{}", server.log());
+    drop(server);
+
     // Without `db-config` nothing is taken from there: nobody is let in without a token.
     let server = start(&project, &[("PGRST_DB_CONFIG", "false")], &["--postgrest", "postgrest.conf"]);
     assert_eq!(parcels(&server).code(), "PGRST302");
@@ -231,7 +253,7 @@ fn settings_in_the_database_win() {
     for signal in ["USR1", "USR2"] {
         server.signal(signal);
     }
-    server.wait_for("configuration-kept");
+    server.wait_for("configuration-read");
     assert_eq!(parcels(&server).code(), "PGRST302");
     drop(server);
 
@@ -251,6 +273,135 @@ fn settings_in_the_database_win() {
     assert_eq!(refusal.code, 5, "{}", refusal.error);
     assert!(refusal.error.contains("does not exist"), "{}", refusal.error);
     assert!(!refusal.error.contains(CANARY), "{}", refusal.error);
+}
+
+/// The doors are open before the database could be asked for its settings, signals are heard, and what it then says counts.
+#[test]
+fn a_database_that_comes_later_is_waited_for_with_open_doors() {
+    let Some(mut postgres) = database("a_database_that_comes_later_is_waited_for_with_open_doors") else { return };
+    postgres.run(
+        "alter role gate set pgrst.server_cors_allowed_origins = 'https://shop.test';
+         alter role gate set pgrst.server_timing_enabled = 'true'; alter role gate set pgrst.db_max_rows = '2';",
+    );
+    postgres.stop();
+    let project = folder();
+    project.write("postgrest.conf", format!("db-uri = \"{}\"\ndb-anon-role = \"anon\"\n", keywords(&postgres)));
+    let launch = Launch::new(BINARY).flag("--postgrest").flag("postgrest.conf");
+    let server = launch.start_unready(&project);
+    assert_eq!(server.admin("/live").status, 200);
+    let ready = server.admin("/ready").json();
+    assert_eq!(ready["reason"], "the database was not reached yet");
+    let ask = || server.client().send(&Request::new("GET", "/parcels?select=id").header("Origin", "https://desk.test"));
+    let answer = ask();
+    assert_eq!((answer.status, answer.code().as_str()), (503, "PGRST002"));
+    let line = server.wait_for("database-unavailable");
+    assert_eq!(line["log.level"], "error");
+    for line in server.log().lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "a line of another form: {line}");
+    }
+    // A port in use shows at once, though nobody knows yet what the database says.
+    let refusal = launch.clone().listen(&server.address().to_string()).refused(&project);
+    assert_eq!(refusal.code, 6, "{}", refusal.error);
+    let waiting = launch.start_unready(&project);
+    for signal in ["HUP", "USR1", "USR2"] {
+        waiting.signal(signal);
+        server.signal(signal);
+    }
+    let (code, log) = waiting.stop();
+    assert!(code == 0 && log.contains("\"stopped\""), "{log}");
+
+    postgres.start_again();
+    server.wait_until_ready();
+    let answer = ask();
+    assert_eq!((answer.status, answer.json().as_array().map(Vec::len)), (200, Some(2)), "{}", answer.text());
+    assert_eq!(answer.header("access-control-allow-origin"), None, "the database names another page");
+    assert!(answer.header("server-timing").is_some());
+    // What was asked for meanwhile is done now.
+    server.wait_for("configuration-read");
+}
+
+/// Other secrets than [`SECRET`].
+const SECOND: &str = "merlin-merlin-merlin-merlin-merlin-0043";
+const THIRD: &str = "osprey-osprey-osprey-osprey-osprey-0044";
+
+/// A token for somebody, signed with a secret by `pando token`.
+fn token(secret: &str) -> String {
+    let project = Project::new(&format!("[auth]\njwt_secret = \"{secret}\"\n"));
+    project.token(BINARY, &["--role", "anon"])
+}
+
+/// A leaked secret is revoked without a restart, by each way of asking for it, wherever the secret stands.
+#[test]
+fn another_secret_counts_after_a_reload() {
+    let Some(postgres) = database("another_secret_counts_after_a_reload") else { return };
+    let project = folder();
+    project.write("key", format!("{SECRET}\n"));
+    let key = project.path().join("key");
+    let (key, uri) = (key.display(), keywords(&postgres));
+    let file = |more: &str| {
+        format!("db-uri = \"{uri}\"\ndb-anon-role = \"anon\"\njwt-secret = \"@{key}\"\nadmin-server-port = 1\n{more}")
+    };
+    project.write("postgrest.conf", file(""));
+    let server = start(&project, &[], &["--postgrest", "postgrest.conf"]);
+    let admin = server.admin_address().to_string();
+    let reload = || {
+        let (code, out, error) = project.run(BINARY, &["reload", "--postgrest", "postgrest.conf", "--admin", &admin]);
+        (code, out + &error)
+    };
+    let status = |token: &str| server.client().send(&Request::new("GET", "/parcels?limit=1").bearer(token)).status;
+    let tokens = [token(SECRET), token(SECOND), token(THIRD)];
+    let statuses = || tokens.each_ref().map(|token| status(token));
+    let becomes = |what: &str, expected: [u16; 3]| {
+        let start = Instant::now();
+        while statuses() != expected {
+            assert!(start.elapsed() < PATIENCE, "{what}: {:?}\n{}", statuses(), server.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    assert_eq!(statuses(), [200, 401, 401]);
+
+    project.write("key", SECOND);
+    let (code, told) = reload();
+    assert_eq!((code, statuses()), (0, [401, 200, 401]), "{told}");
+    assert!(told.contains("from now on counts auth.jwt_secret\n"), "{told}");
+    for (signal, secret, expected) in
+        [("USR2", SECRET, [200, 401, 401]), ("HUP", SECOND, [401, 200, 401]), ("USR2", THIRD, [401, 401, 200])]
+    {
+        project.write("key", secret);
+        server.signal(signal);
+        becomes(signal, expected);
+    }
+    // What the database says wins, and it says when; its reader is told of what counts only after a restart.
+    postgres.run(&format!(
+        "alter role gate set pgrst.jwt_secret = '{SECRET}'; alter role gate set pgrst.db_max_rows = '1';
+         notify pgrst, 'reload config'"
+    ));
+    becomes("the notification", [200, 401, 401]);
+    let line = server.wait_for_where("configuration-read", |line| line["pando.settings.after_restart"].is_string());
+    assert_eq!((&line["pando.settings.after_restart"], &line["log.level"]), (&json!("api.max_rows"), &json!("warn")));
+    let (code, told) = reload();
+    assert!(code == 0 && told.contains("api.max_rows: changed since the start"), "{told}");
+
+    // A configuration that is wrong now changes nothing, and is told loudly. It is named where it is.
+    project.write("postgrest.conf", file("db-root-spec = \"root\"\n"));
+    server.signal("HUP");
+    let line = server.wait_for("configuration-refused");
+    assert_eq!((&line["log.level"], statuses()), (&json!("error"), [200, 401, 401]));
+    assert!(line["error.message"].as_str().unwrap().contains("db-root-spec is not honoured"), "{line}");
+    project.write("postgrest.conf", file(""));
+    postgres.run("alter role gate set pgrst.jwt_secret = 'too short'");
+    let (code, told) = reload();
+    assert!(code == 1 && told.contains("the configuration could not be read"), "{told}");
+    assert_eq!(statuses(), [200, 401, 401]);
+
+    // Who may come without a token is decided anew as well.
+    postgres.run("alter role gate reset pgrst.jwt_secret");
+    project.write("postgrest.conf", file("").replace("db-anon-role = \"anon\"\n", ""));
+    assert_eq!((server.get("/parcels?limit=1").status, reload().0), (200, 0));
+    assert_eq!((server.get("/parcels?limit=1").code(), statuses()), ("PGRST302".to_owned(), [401, 401, 200]));
+    for secret in [SECRET, SECOND, THIRD] {
+        assert!(!server.log().contains(secret), "a secret is told: {}", server.log());
+    }
 }
 
 #[test]
@@ -274,6 +425,26 @@ fn pando_toml_and_postgrest_exclude_one_another() {
     assert!(error.contains("nowhere.conf: cannot be read: "), "{error}");
 }
 
+/// `config check` asks no server, and sees what is wrong with its address all the same.
+#[test]
+fn an_address_that_nobody_could_use_is_found_without_asking() {
+    let project = folder();
+    let check = |uri: &str| {
+        project.write("postgrest.conf", format!("# the server\ndb-uri = \"{uri}\"\n"));
+        let (code, out, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+        (code, out + &error)
+    };
+    let (code, told) = check(&format!("postgres://u:{CANARY}@127.0.0.1:notaport/d"));
+    assert_eq!(code, 3, "{told}");
+    assert!(
+        told.contains("postgrest.conf:2:1: database.url cannot be used: the connection parameter port takes"),
+        "{told}"
+    );
+    assert!(!told.contains(CANARY), "{told}");
+    let (code, told) = check("postgres://u@127.0.0.1:1/d");
+    assert_eq!(code, 0, "{told}");
+}
+
 #[test]
 fn the_outcome_is_shown_without_secrets() {
     let project = folder();
@@ -294,4 +465,26 @@ fn the_outcome_is_shown_without_secrets() {
     assert_eq!(code, 0, "{error}");
     assert!(checked.contains("warning: postgrest.conf:5:1: log-query is not honoured. "), "{checked}");
     assert!(!checked.contains(CANARY), "{checked}");
+
+    // Settings of PostgREST 16.
+    let check = |line: &str| {
+        project.write("postgrest.conf", format!("db-uri = \"postgres://u@h/d\"\n{line}\n"));
+        let (code, out, error) = project.run(BINARY, &["config", "check", "--postgrest", "postgrest.conf"]);
+        (code, out + &error)
+    };
+    for (line, code, expected) in [
+        ("server-reuseport = true", 0, "warning: postgrest.conf:2:1: server-reuseport is not honoured. "),
+        ("url-use-legacy-target-names = false", 3, "postgrest.conf:2:1: url-use-legacy-target-names is not honoured. "),
+        ("url-use-legacy-target-names = true", 0, "ok: postgrest.conf has no mistakes"),
+        ("admin-server-unix-socket = \"/tmp/a\"", 3, "admin-server-unix-socket is not honoured. "),
+        ("jwt-role-claim-key = \"$$.app.role\"", 0, "ok: postgrest.conf has no mistakes"),
+        (
+            "server-reusport = true",
+            0,
+            "server-reusport is not known to Pando; it is ignored; did you mean server-reuseport?",
+        ),
+    ] {
+        let (found, told) = check(line);
+        assert!(found == code && told.contains(expected), "{line}: {found} {told}");
+    }
 }

@@ -26,8 +26,6 @@ pub struct ContractSettings {
     pub visibility: Visibility,
     /// The address of the API as clients reach it, without a slash at its end.
     pub server: String,
-    /// Whether requests without a token are answered.
-    pub allows_anonymous: bool,
 }
 
 /// How much of a schema its document shows (PostgREST's `openapi-mode`).
@@ -56,22 +54,24 @@ struct Kept {
 struct Key {
     schema: Arc<str>,
     role: Option<Arc<str>>,
+    allows_anonymous: bool,
 }
 
 impl Contracts {
-    /// The document of a schema for a caller.
+    /// The document of a schema for a caller; it says as well whether requests without a token are answered now.
     pub(crate) fn document(
         &self,
         schema: &Arc<str>,
         catalog: &Arc<Catalog>,
         caller: &Caller,
+        allows_anonymous: bool,
         settings: &Settings,
     ) -> Bytes {
         let role = match settings.contract.visibility {
             Visibility::Privileges => Some(caller.role.clone()),
             Visibility::Everything => None,
         };
-        let key = Key { schema: schema.clone(), role };
+        let key = Key { schema: schema.clone(), role, allows_anonymous };
         // Made under the lock: of many who ask at once, one works and the others take what it made.
         let mut kept = self.0.lock();
         kept.of(catalog, key, |key| make(key, catalog, settings))
@@ -107,7 +107,7 @@ fn make(key: &Key, catalog: &Catalog, settings: &Settings) -> Bytes {
         role: key.role.as_deref(),
         server: &settings.contract.server,
         needs_profile: settings.rest.schemas.first() != Some(&key.schema),
-        allows_anonymous: settings.contract.allows_anonymous,
+        allows_anonymous: key.allows_anonymous,
         max_rows: settings.plan.max_rows,
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn key(role: usize) -> Key {
-        Key { schema: Arc::from("public"), role: Some(Arc::from(format!("role{role}"))) }
+        Key { schema: Arc::from("public"), role: Some(Arc::from(format!("role{role}"))), allows_anonymous: true }
     }
 
     fn document(bytes: usize) -> Bytes {

@@ -93,7 +93,8 @@ impl Service {
         let facts = (incoming.method.clone(), incoming.path.to_owned());
         let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
         walk.summary.route = route(request);
-        let document = || self.contracts.document(&request.schema, &catalog, &caller, &self.settings);
+        let allows_anonymous = self.identity.allows_anonymous();
+        let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
         if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }

@@ -23,6 +23,9 @@ pub trait Store: Send + Sync + 'static {
     /// What exists.
     fn catalog(&self) -> Arc<Catalog>;
 
+    /// How long it took to read the catalog that counts and to find its relationships.
+    fn catalog_took(&self) -> Duration;
+
     /// Puts a plan into the engine's words. Pure: nothing is touched.
     ///
     /// # Errors
@@ -74,7 +77,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unusable`] when it is damaged.
     fn check_whole(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Finishes what is queued and closes the files. Jobs that come later are refused as [`StoreError::Closed`].
+    /// Finishes what is queued and closes the files; on a server, what still runs is cancelled: nobody waits for it any
+    /// more. Jobs that come later are refused as [`StoreError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -307,6 +311,8 @@ pub trait Observer: Send + Sync + 'static {
     fn replica(&self, _server: &str, _reason: Option<&'static str>) {}
     /// The catalog was read anew, or could not be.
     fn catalog_read(&self, _reading: &CatalogReading<'_>) {}
+    /// A migration waits until another node is done with its own.
+    fn migration_waits(&self, _migration: &str) {}
     /// Somebody asks through the database to have the configuration read again (`NOTIFY pgrst, 'reload config'`).
     fn configuration_wanted(&self) {}
 }

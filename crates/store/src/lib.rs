@@ -24,7 +24,7 @@ pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,
-    bootstrap, role_settings,
+    bootstrap, check_address, role_settings,
 };
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};

@@ -82,6 +82,8 @@ fields! {
     RELATIONSHIPS = "pando.relationships", "relationships", Long, "Relationships in the catalog.";
     KEYS = "pando.keys", "keys", Long, "Keys that tokens are verified with.";
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";
+    CHANGED = "pando.settings.changed", "changed", Keyword, "The names of settings that were changed and count from now on, with commas.";
+    AFTER_RESTART = "pando.settings.after_restart", "after_restart", Keyword, "The names of settings that were changed and count after a restart, with commas.";
     BATCH = "pando.batch", "batch", Long, "Writes that were committed together.";
     SPANS = "pando.spans", "spans", Long, "Spans in one export.";
     SERVER = "destination.address", "server", Keyword, "Where a database server is, as the configuration says.";

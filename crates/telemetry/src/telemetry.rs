@@ -217,7 +217,9 @@ mod tests {
         telemetry.report(&SeedSkipped { file: "seed.sql" });
         telemetry.report(&MigrationRefused { error: "migrations/0002_x.sql:1:1: no such type" });
         telemetry.report(&ConfigurationChanged);
-        telemetry.report(&ConfigurationKept);
+        telemetry.report(&ConfigurationRead { keys: 1, changed: "auth.jwt_secret", after_restart: "server.listen" });
+        telemetry.report(&ConfigurationRefused { error: "pando.toml:2:1: [api] has no max_row" });
+        telemetry.report(&MigrationWaits { file: "0002_next.sql" });
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&CatalogNotLoaded { error: "timed out", duration });
         telemetry.report(&KeysLoaded { keys: 1 });

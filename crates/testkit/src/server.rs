@@ -182,6 +182,11 @@ impl Server {
         self.wait_for_line(action, |line| line["event.action"] == action)
     }
 
+    /// Waits for a log line about the happening that is a certain one.
+    pub fn wait_for_where(&self, action: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for_line(action, |line| line["event.action"] == action && is_it(line))
+    }
+
     /// Sends a signal by its name: `TERM`, `HUP`, `STOP`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status();

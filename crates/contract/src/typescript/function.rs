@@ -1,8 +1,11 @@
 //! `Functions`: what can be called with `rpc()`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use base::QualifiedName;
 use catalog::{Relation, Routine, RoutineResult};
+use datatype::Type;
 
 use super::Out;
 use super::literal::{key, text};
@@ -45,19 +48,30 @@ impl Out<'_> {
         let (one, options) = match &routine.returns.result {
             RoutineResult::Void => ("undefined".to_owned(), String::new()),
             RoutineResult::Value(data_type) => (self.type_name(data_type), String::new()),
-            RoutineResult::Row { columns, relation } => {
-                let relation = relation.as_ref().and_then(|name| self.catalog.relation(name));
-                let members = columns.iter().map(|(name, data_type)| {
-                    let column = relation.and_then(|relation| relation.column(name));
-                    let null = if column.is_some_and(|column| column.is_nullable) { " | null" } else { "" };
-                    format!("{}: {}{null}", key(name), self.type_name(data_type))
-                });
-                let row = format!("{{ {} }}", members.collect::<Vec<_>>().join("; "));
-                (row, relation.map(|relation| options(routine, relation)).unwrap_or_default())
-            }
+            RoutineResult::Row { columns, relation } => match self.composite(columns).filter(|_| relation.is_none()) {
+                Some(composite) => (composite, String::new()),
+                None => self.row_of(routine, columns, relation.as_ref()),
+            },
         };
         let is_set = if routine.returns.is_set { "[]" } else { "" };
         format!("{{ Args: {arguments}; Returns: {one}{is_set}{options} }}")
+    }
+
+    /// A row, and whose rows they are.
+    fn row_of(
+        &self,
+        routine: &Routine,
+        columns: &[(Arc<str>, Type)],
+        relation: Option<&QualifiedName>,
+    ) -> (String, String) {
+        let relation = relation.and_then(|name| self.catalog.relation(name));
+        let members = columns.iter().map(|(name, data_type)| {
+            let column = relation.and_then(|relation| relation.column(name));
+            let null = if column.is_some_and(|column| column.is_nullable) { " | null" } else { "" };
+            format!("{}: {}{null}", key(name), self.type_name(data_type))
+        });
+        let row = format!("{{ {} }}", members.collect::<Vec<_>>().join("; "));
+        (row, relation.map(|relation| options(routine, relation)).unwrap_or_default())
     }
 }
 

@@ -8,7 +8,8 @@ mod literal;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use catalog::{Cardinality, Catalog, Column, DefaultValue, Relation};
+use base::QualifiedName;
+use catalog::{Cardinality, Catalog, Column, CompositeType, DefaultValue, Relation};
 use datatype::{EnumType, Type};
 
 use crate::reach::{is_computed, takes_values};
@@ -102,7 +103,7 @@ impl Out<'_> {
         self.relations("Views", &views);
         self.functions(schema);
         self.enums(schema);
-        self.nothing("CompositeTypes");
+        self.composites(schema);
         self.line(2, "}");
     }
 
@@ -181,11 +182,12 @@ impl Out<'_> {
             | Type::TimestampTz
             | Type::Bytea => "string".to_owned(),
             Type::Native(native) => match &native.kind {
-                datatype::NativeKind::Array(element) => format!("{}[]", self.type_name(element)),
-                // As Supabase's generator has it.
-                datatype::NativeKind::Composite | datatype::NativeKind::TextSearch | datatype::NativeKind::Other => {
-                    "unknown".to_owned()
-                }
+                datatype::NativeKind::Array(element) => match self.type_name(element) {
+                    union if union.contains(' ') => format!("({union})[]"),
+                    element => format!("{element}[]"),
+                },
+                datatype::NativeKind::Composite => self.composite_name(&native.name),
+                datatype::NativeKind::TextSearch | datatype::NativeKind::Other => named(&native.name.name).to_owned(),
             },
             // As Supabase's generator has it.
             Type::Interval => "unknown".to_owned(),
@@ -200,6 +202,44 @@ impl Out<'_> {
         } else {
             union(definition)
         }
+    }
+
+    /// The member of `CompositeTypes`, where its schema is among those written.
+    fn composite_name(&self, name: &QualifiedName) -> String {
+        let is_written =
+            self.schemas.contains(&&*name.schema) && self.composites_of(&name.schema).any(|known| known.name == *name);
+        if !is_written {
+            return "unknown".to_owned();
+        }
+        format!("Database[{}][\"CompositeTypes\"][{}]", text(&name.schema), text(&name.name))
+    }
+
+    /// The composite type that has just these members.
+    fn composite(&self, members: &[(Arc<str>, Type)]) -> Option<String> {
+        let mut known = self.schemas.iter().flat_map(|schema| self.composites_of(schema));
+        let found = known.find(|composite| composite.members == members)?;
+        Some(self.composite_name(&found.name))
+    }
+
+    fn composites_of(&self, schema: &str) -> impl Iterator<Item = &CompositeType> {
+        let composites = self.catalog.snapshot().composites.iter().map(AsRef::as_ref);
+        composites.filter(move |composite| &*composite.name.schema == schema)
+    }
+
+    fn composites(&mut self, schema: &str) {
+        let composites: Vec<CompositeType> = self.composites_of(schema).cloned().collect();
+        if composites.is_empty() {
+            return self.nothing("CompositeTypes");
+        }
+        self.line(4, "CompositeTypes: {");
+        for composite in composites {
+            self.line(6, &format!("{}: {{", key(&composite.name.name)));
+            for (name, data_type) in &composite.members {
+                self.line(8, &format!("{}: {} | null", key(name), self.type_name(data_type)));
+            }
+            self.line(6, "}");
+        }
+        self.line(4, "}");
     }
 
     /// The foreign keys from here, to tables and to the views that show the columns they lead to.
@@ -288,6 +328,15 @@ impl<'a> Lead<'a> {
         };
         let (columns, referenced) = pairs.iter().cloned().unzip();
         Some(Self { constraint, to, columns, referenced, is_one_to_one })
+    }
+}
+
+/// What the JSON of a type is that only a PostgreSQL server has, by its name: as Supabase's generator has it.
+fn named(name: &str) -> &'static str {
+    match name {
+        "citext" | "bpchar" | "timetz" | "vector" => "string",
+        "record" => "Record<string, unknown>",
+        _ => "unknown",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::ConfigCommand;
-use crate::configuration::{Prepared, Sources, load, schema_text, show};
+use crate::configuration::{Prepared, Sources, check_servers, load, schema_text, show};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
 
@@ -17,6 +17,7 @@ pub fn run(action: &ConfigCommand, sources: &Sources, style: Style, out: &mut dy
         ConfigCommand::Check => {
             let loaded = load(sources)?;
             let prepared = Prepared::new(&loaded, None)?;
+            check_servers(&loaded, &prepared)?;
             for warning in &prepared.warnings {
                 writeln!(out, "{} {warning}", style.warning("warning:"))?;
             }

@@ -1,12 +1,15 @@
-//! `pando openapi` and `pando types`: what is promised to clients, from the migration files alone.
+//! `pando openapi` and `pando types`: what is promised to clients. For the embedded engine it follows from the migration
+//! files alone; a PostgreSQL server is asked.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use catalog::{Catalog, RoleStanding};
 use contract::Subject;
 
-use crate::configuration::{Config, Prepared, Sources, load};
+use crate::configuration::{Config, DatabaseAddress, Prepared, Sources, load};
 use crate::database;
+use crate::observer::Silent;
 use crate::outcome::CommandError;
 
 /// Prints the OpenAPI document of a schema, for a role or for nobody in particular.
@@ -16,7 +19,7 @@ pub fn openapi(
     sources: &Sources,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let (config, catalog) = declared(sources)?;
+    let (config, catalog) = described(sources)?;
     let api = &config.api;
     let default = api.schemas.first().map_or("public", String::as_str);
     let schema = schema.unwrap_or(default);
@@ -46,7 +49,7 @@ pub fn openapi(
 /// Prints the TypeScript types of schemas; of those that are served, where none is named. A served schema that no
 /// migration has made yet is left out then: `pando serve` warns of it and goes on, too.
 pub fn typescript(schemas: &[String], sources: &Sources, out: &mut dyn Write) -> Result<(), CommandError> {
-    let (config, catalog) = declared(sources)?;
+    let (config, catalog) = described(sources)?;
     let exists = |schema: &&str| catalog.snapshot().schemas.contains_key(*schema);
     let schemas: Vec<&str> = match schemas {
         [] => config.api.schemas.iter().map(String::as_str).filter(exists).collect(),
@@ -61,8 +64,38 @@ pub fn typescript(schemas: &[String], sources: &Sources, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn declared(sources: &Sources) -> Result<(Config, Catalog), CommandError> {
+/// The configuration, and what exists: on a PostgreSQL server what it says of itself, otherwise what the migration files
+/// declare.
+fn described(sources: &Sources) -> Result<(Config, Catalog), CommandError> {
     let loaded = load(sources)?;
     let prepared = Prepared::new(&loaded, None)?;
-    Ok((loaded.config, Catalog::new(database::declared(&prepared)?)))
+    if let DatabaseAddress::File(_) = prepared.database {
+        return Ok((loaded.config, Catalog::new(database::declared(&prepared)?)));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
+    runtime.block_on(on_server(sources))
+}
+
+async fn on_server(sources: &Sources) -> Result<(Config, Catalog), CommandError> {
+    let loaded = database::configuration(sources).await?;
+    let prepared = Prepared::new(&loaded, None)?;
+    let store = database::open(&loaded.config, &prepared, Arc::new(Silent)).await?;
+    let catalog = store.catalog();
+    store.close().await;
+    // Whoever asks before anything is there would take nothing for an answer.
+    let schemas = &loaded.config.api.schemas;
+    let is_empty =
+        |schema: &String| catalog.relations_in(schema).next().is_none() && catalog.routines_in(schema).next().is_none();
+    if schemas.iter().all(is_empty) {
+        return Err(CommandError::Failed(format!(
+            "the database has no table, view or function in {} (api.schemas) that the role which logs in can see; apply the \
+             migrations first (`pando migrate up`), or correct api.schemas or database.url",
+            schemas.join(", ")
+        )));
+    }
+    let catalog = Catalog::clone(&catalog);
+    Ok((loaded.config, catalog))
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Observer, Store, StoreError};
-use telemetry::{
-    Advice, DatabaseUnavailable, MigrationApplied, MigrationPresent, ReadinessChanged, SeedApplied, SeedSkipped,
-    Telemetry,
-};
+use telemetry::{Advice, DatabaseUnavailable, MigrationApplied, MigrationPresent, SeedApplied, SeedSkipped, Telemetry};
 use tokio::sync::Notify;
 
+use super::serve::House;
 use super::watch;
 use crate::configuration::{Config, Prepared};
 use crate::database::{self, Applied, End, Standing};
@@ -18,7 +16,10 @@ use crate::migrations::MigrationError;
 use crate::outcome::CommandError;
 
 /// Why `/ready` says no before the database was there for the first time.
-pub const NOT_YET: &str = "the database was not reached yet";
+const NOT_YET: &str = "the database was not reached yet";
+
+/// Why it says no while the schema is brought up to date; the log says whose migration it is.
+const MIGRATING: &str = "migrations are applied, or those of another node are waited for";
 
 const PENDING: &str = "Migrations are pending and are not applied at start; `pando migrate up` applies them";
 const NEWER: &str = "Migrations were applied that are newer than the newest file here: a newer release has been at work, and its \
@@ -42,29 +43,55 @@ pub struct Opening<'a> {
     pub telemetry: &'a Telemetry,
     /// Who is told of the database's work.
     pub observer: Arc<dyn Observer>,
+    /// What is opened, and who can stop it.
+    pub house: &'a House,
+}
+
+/// Waits for a server that does not answer, for the configuration as for the rest.
+pub struct Patience<'a> {
+    telemetry: &'a Telemetry,
+    house: &'a House,
+    waits: &'a Notify,
+    backoff: Backoff,
+}
+
+impl<'a> Patience<'a> {
+    /// Nobody has waited yet. `waits` is told when somebody does.
+    pub fn new(telemetry: &'a Telemetry, house: &'a House, waits: &'a Notify) -> Self {
+        Self { telemetry, house, waits, backoff: Backoff::default() }
+    }
+
+    /// Waits until it is time to try again.
+    ///
+    /// # Errors
+    /// The error itself, where trying again would change nothing.
+    pub async fn wait_or_refuse(&mut self, error: CommandError) -> Result<(), CommandError> {
+        if !is_unreachable(&error) {
+            return Err(error);
+        }
+        self.telemetry.report(&DatabaseUnavailable { error: &error.to_string() });
+        self.house.begin(NOT_YET);
+        self.waits.notify_one();
+        tokio::time::sleep(self.backoff.next()).await;
+        Ok(())
+    }
 }
 
 impl Opening<'_> {
-    /// Opens the database and applies what is pending, however long it takes until it answers. `waits` is told when it
-    /// does not at once.
-    pub async fn run(&self, waits: &Notify) -> Result<(Arc<dyn Store>, Vec<Applied>), CommandError> {
-        let mut backoff = Backoff::default();
+    /// Opens the database and applies what is pending, however long it takes until it answers.
+    pub async fn run(&self, patience: &mut Patience<'_>) -> Result<(Arc<dyn Store>, Vec<Applied>), CommandError> {
         loop {
-            let error = match self.attempt().await {
-                Err(error) if is_unreachable(&error) => error,
-                outcome => return outcome,
-            };
-            self.telemetry.report(&DatabaseUnavailable { error: &error.to_string() });
-            if backoff.is_new() {
-                self.telemetry.report(&ReadinessChanged { reason: Some(NOT_YET) });
-                waits.notify_one();
+            match self.attempt().await {
+                Err(error) => patience.wait_or_refuse(error).await?,
+                opened => return opened,
             }
-            tokio::time::sleep(backoff.next()).await;
         }
     }
 
     async fn attempt(&self) -> Result<(Arc<dyn Store>, Vec<Applied>), CommandError> {
         let store = database::open(self.config, self.prepared, self.observer.clone()).await?;
+        self.house.keep(&store);
+        self.house.begin(MIGRATING);
         match self.bring_up_to_date(store.as_ref()).await {
             Ok(applied) => Ok((store, applied)),
             // In development the file will be corrected; until then what was applied is served.
@@ -132,7 +159,7 @@ pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
 }
 
 /// Whether a server did not answer, or let nobody in: a wrong password may be corrected there as well.
-pub fn is_unreachable(error: &CommandError) -> bool {
+fn is_unreachable(error: &CommandError) -> bool {
     matches!(
         error,
         CommandError::Database(StoreError::Unreachable(_))
@@ -146,18 +173,13 @@ fn is_of_engine(error: &MigrationError) -> bool {
 
 /// Waits that become longer.
 #[derive(Default)]
-pub struct Backoff {
+struct Backoff {
     times: u32,
 }
 
 impl Backoff {
-    /// Whether nobody has waited yet.
-    pub fn is_new(&self) -> bool {
-        self.times == 0
-    }
-
     /// The next wait: between half of it and all of it, so that nodes that started together do not come back together.
-    pub fn next(&mut self) -> Duration {
+    fn next(&mut self) -> Duration {
         let longest = FIRST_WAIT.saturating_mul(1 << self.times.min(10)).min(LONGEST_WAIT);
         self.times = self.times.saturating_add(1);
         let mut byte = [0];

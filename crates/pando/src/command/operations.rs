@@ -1,48 +1,37 @@
 //! What an operator asks of a running server: signals, `pando reload`, and what is notified through the database.
 
+mod rereading;
+
 use std::sync::Arc;
 
-use identity::Verifier;
+use edge::Reloaded;
 use store::Store;
-use telemetry::{ConfigurationKept, KeysLoaded, KeysUnavailable, Telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::outcome::CommandError;
+pub use rereading::Rereading;
 
 /// What can be read again while the server runs.
 #[derive(Clone)]
 pub struct Operations {
     /// What is served.
     pub store: Arc<dyn Store>,
-    /// The keys for tokens.
-    pub verifier: Arc<Verifier>,
-    /// Who is told.
-    pub telemetry: Arc<Telemetry>,
+    /// The configuration.
+    pub rereading: Arc<Rereading>,
 }
 
 impl Operations {
-    /// Reads keys and schema again. What cannot be read stays as it was; the log says why.
+    /// Reads configuration and schema again. What cannot be read stays as it was; the log says why.
     ///
     /// # Errors
     /// Which of them could not be read.
-    pub async fn reload(&self) -> Result<(), &'static str> {
-        let has_keys = self.reload_keys();
+    pub async fn reload(&self) -> Result<Reloaded, &'static str> {
+        let reread = self.rereading.read().await;
         if self.store.reload().await.is_err() {
             return Err("the schema could not be read, and the older one goes on; the log says why");
         }
-        if has_keys { Ok(()) } else { Err("the keys could not be read, and the older ones go on; the log says why") }
-    }
-
-    fn reload_keys(&self) -> bool {
-        match self.verifier.reload() {
-            Ok(()) => self.telemetry.report(&KeysLoaded { keys: self.verifier.key_count() as u64 }),
-            Err(error) => {
-                self.telemetry.report(&KeysUnavailable { error: &error.to_string() });
-                return false;
-            }
-        }
-        true
+        reread
     }
 
     /// The schema alone. Whoever waits for it is told by the store's observer.
@@ -51,24 +40,23 @@ impl Operations {
         tokio::spawn(async move { drop(store.reload().await) });
     }
 
-    /// The configuration, as far as it can be: everything else has been decided with.
-    fn reload_configuration(&self) {
-        if self.reload_keys() {
-            self.telemetry.report(&ConfigurationKept);
+    /// Does what signals and notifications ask, until it is aborted. Meant to be spawned.
+    pub async fn follow(self, signals: Reloads, configuration: Arc<Notify>) {
+        tokio::select! {
+            () = self.hear(signals, &configuration) => {}
+            () = self.rereading.follow(&configuration) => {}
         }
     }
 
-    /// Does what signals and notifications ask, until it is aborted. Meant to be spawned.
-    pub async fn follow(self, mut signals: Reloads, configuration: Arc<Notify>) {
+    async fn hear(&self, mut signals: Reloads, configuration: &Notify) {
         loop {
             tokio::select! {
                 Some(()) = signals.all.recv() => {
-                    self.reload_keys();
+                    configuration.notify_one();
                     self.reload_schema();
                 }
                 Some(()) = signals.schema.recv() => self.reload_schema(),
-                Some(()) = signals.configuration.recv() => self.reload_configuration(),
-                () = configuration.notified() => self.reload_configuration(),
+                Some(()) = signals.configuration.recv() => configuration.notify_one(),
                 else => return,
             }
         }

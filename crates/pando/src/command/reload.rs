@@ -44,16 +44,37 @@ pub fn run(asked: &Reload, sources: &Sources, style: Style, out: &mut dyn Write)
     })?;
     let is_done = answer.starts_with("HTTP/1.1 200");
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let body = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
     if is_done {
-        writeln!(out, "{}: the schema and the keys were read again", style.good("reloaded"))?;
-        return Ok(());
+        let names = |member: &str| {
+            let names = body.get(member).and_then(serde_json::Value::as_array).into_iter().flatten();
+            names.filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
+        };
+        return Ok(tell(&names("changed"), &names("after_restart"), style, out)?);
     }
-    let reason = serde_json::from_str::<serde_json::Value>(body).ok();
-    let reason = reason.as_ref().and_then(|body| body.get("reason")?.as_str());
+    let reason = body.get("reason").and_then(serde_json::Value::as_str);
     Err(CommandError::Failed(match reason {
         Some(reason) => format!("{address}: {reason}"),
         None => format!("{address} answers as no Pando does"),
     }))
+}
+
+/// Says what was read, and which changes of the configuration count now and which do not.
+fn tell(changed: &str, after_restart: &str, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let count = if changed.is_empty() {
+        "nothing of it that counts at once was changed".to_owned()
+    } else {
+        format!("from now on counts {changed}")
+    };
+    writeln!(out, "{}: the schema and the configuration were read again; {count}", style.good("reloaded"))?;
+    if !after_restart.is_empty() {
+        writeln!(
+            out,
+            "{} {after_restart}: changed since the start, and counts after a restart",
+            style.warning("warning:")
+        )?;
+    }
+    Ok(())
 }
 
 /// A server that listens on every address is asked on this machine's own.

@@ -1,45 +1,48 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
-use std::io::{self, IsTerminal, Write};
+mod background;
+mod doubts;
+mod ends;
+mod house;
+mod settings;
+mod summary;
+
+use std::io::{self, Write};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use base::{Clock, Failure, Kind, QualifiedName, SystemClock};
-use catalog::{Catalog, RoleStanding};
-use edge::{Addresses, AllowedOrigins, Edge, EdgeConfig};
+use base::{Clock, SystemClock};
+use edge::{Addresses, Edge, PolicyHandle};
 use identity::{KeyListener, Verifier};
-use service::{ContractSettings, Service, Visibility};
-use store::{Store, StoreError};
-use telemetry::{
-    Advice, DatabaseChecked, DatabaseUnavailable, LogConfig, LogFormat, ReadinessChanged, Started, Stopped, Telemetry,
-    TelemetryConfig, TracesConfig,
-};
-use tokio::signal::unix::{Signal, SignalKind};
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
+use service::Service;
+use store::Store;
+use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
+use tokio::sync::Notify;
 
-use super::opening::{Backoff, NOT_YET, Opening, is_unreachable};
-use super::operations::{Operations, Reloads, listen};
+use super::opening::{Opening, Patience};
+use super::operations::{Operations, Reloads, Rereading};
 use super::watch::{self, Watch};
-use crate::configuration::{self, CheckAtStart, Config, ConfigError, Loaded, OpenApiMode, Prepared, Sources};
-use crate::database::{self, Applied};
+use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
+use crate::database;
 use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
-
-/// How often the database is asked whether it still answers.
-const PROBE: Duration = Duration::from_secs(2);
+use background::{check_whole, probe};
+use doubts::doubts;
+use ends::Ends;
+pub use house::House;
+use house::Rooms;
+use settings::{edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
+use summary::Summary;
 
 /// How long the last log lines and spans may take to get out.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// After so many seconds whoever came before the database was there may come again.
-const RETRY_AFTER: u32 = 2;
-
-/// Why `/ready` says no while the database does not answer.
-const NOT_READY: &str = "the database does not answer";
+/// The doors are opened when a start takes longer than this, whatever it waits for: who only wants to know whether the process
+/// lives gets an answer, and all the others are told to come again. Nobody is turned away for a moment's sake.
+const QUICK_START: Duration = Duration::from_secs(1);
 
 /// Applies migrations and serves until a signal ends it.
 pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -47,64 +50,62 @@ pub fn run(sources: &Sources, watch: bool, style: Style, out: &mut dyn Write) ->
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
-    let loaded = runtime.block_on(configured(sources))?;
-    let told = Arc::new(OnceLock::new());
-    let listener = {
-        let told = told.clone();
-        KeyListener::new(move |event| report_keys(&told, event))
-    };
-    let prepared = Prepared::new(&loaded, Some(listener))?;
+    let entered = runtime.enter();
+    // From the first moment: one that nobody listens for would end the process.
+    let signals = Signals { ends: Ends::listen()?, reloads: Reloads::listen()? };
+    drop(entered);
+    // PostgREST's is in the database as well. What is said outside of it has to be right by itself, and is enough to open
+    // the doors with.
+    let loaded = configuration::load(sources)?;
+    let prepared = Prepared::new(&loaded, None)?;
     let telemetry = Arc::new(start_telemetry(&loaded.config, style)?);
-    let _first = told.set(telemetry.clone());
-    let outcome = runtime.block_on(serve(&loaded, prepared, watch, &telemetry, style, out));
+    let start = Start { sources, loaded, prepared, watch, telemetry: telemetry.clone(), style };
+    let outcome = runtime.block_on(serve(start, signals, out));
     // What still runs had its time; blocking tasks are not waited for longer than this.
     runtime.shutdown_timeout(Duration::from_secs(1));
     telemetry.shutdown(LAST_WORDS);
     outcome
 }
 
-/// The configuration. PostgREST's is in the database as well: nothing can be served before it was asked.
-async fn configured(sources: &Sources) -> Result<Loaded, CommandError> {
-    let mut backoff = Backoff::default();
-    loop {
-        match database::configuration(sources).await {
-            Err(error) if is_unreachable(&error) => {
-                let text = "the database is asked for settings (db-config) and is waited for";
-                let _nobody_listens = writeln!(io::stderr(), "warning: {error}; {text}");
-                tokio::time::sleep(backoff.next()).await;
-            }
-            outcome => return outcome,
-        }
-    }
+/// Who sends signals, and what for.
+struct Signals {
+    ends: Ends,
+    reloads: Reloads,
 }
 
-async fn serve(
-    loaded: &Loaded,
+/// What a start knows from its first moment.
+struct Start<'a> {
+    sources: &'a Sources,
+    /// Without what the database says.
+    loaded: Loaded,
     prepared: Prepared,
     watch: bool,
-    telemetry: &Arc<Telemetry>,
+    telemetry: Arc<Telemetry>,
     style: Style,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let config = &loaded.config;
-    let (ends, reloads) = (Ends::listen()?, Reloads::listen()?);
-    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: prepared.database.engine() });
+}
+
+async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Result<(), CommandError> {
+    let telemetry = start.telemetry.clone();
+    telemetry.report(&Started { version: env!("CARGO_PKG_VERSION"), engine: start.prepared.database.engine() });
 
     // The sockets first: a port in use must not be found out after migrations have run.
-    let edge = Edge::bind(edge_config(config, &prepared)).await?;
+    let edge = Edge::bind(edge_config(&start.loaded.config, &start.prepared)).await?;
     let house = House::default();
-    let starting = Starting { loaded, watch, telemetry, addresses: edge.addresses(), house: &house };
+    let starting = Starting { start, addresses: edge.addresses(), policy: edge.policy(), house: &house };
     let waits = Notify::new();
-    let mut opening = pin!(starting.open(prepared, reloads, &waits, style, out));
-    // Only a database that does not answer opens the doors before it is there: nobody is turned away for a moment's sake.
+    let (drain, mut stop) = signals.ends.watch();
+    let mut opening = pin!(starting.open(signals.reloads, &waits, out));
     let is_open = tokio::select! {
         outcome = &mut opening => {
             outcome?;
             true
         }
         () = waits.notified() => false,
+        () = tokio::time::sleep(QUICK_START) => false,
     };
-    let (drain, stop) = ends.watch();
+    if !is_open {
+        telemetry.report(&ReadinessChanged { reason: Some(house.reason()) });
+    }
     let served = edge.run(house.clone(), house.clone(), telemetry.clone(), async { drop(drain.await) });
     let refused = async {
         match if is_open { Ok(()) } else { opening.await } {
@@ -114,66 +115,53 @@ async fn serve(
     };
     let drained = tokio::select! {
         drained = served => Some(drained),
-        _second_signal = stop => None,
+        _second_signal = &mut stop => None,
         error = refused => return Err(error),
     };
-    house.close().await;
     let Some(drained) = drained else {
+        // Long enough for the database to hear that what runs is cancelled.
+        let _too_late = tokio::time::timeout(LAST_WORDS, house.close()).await;
         return Err(CommandError::Failed("stopped by a second signal, before all requests were finished".to_owned()));
     };
+    tokio::select! {
+        () = house.close() => {}
+        _second_signal = &mut stop => {}
+    }
     telemetry.report(&Stopped { in_flight: drained.in_flight, duration: drained.duration });
     Ok(())
 }
 
-/// What a start knows from its first moment.
+/// A start, with the doors that it will open.
 struct Starting<'a> {
-    loaded: &'a Loaded,
-    watch: bool,
-    telemetry: &'a Arc<Telemetry>,
+    start: Start<'a>,
     addresses: Addresses,
+    policy: PolicyHandle,
     house: &'a House,
 }
 
 impl Starting<'_> {
     /// Opens the database and then the house.
-    async fn open(
-        &self,
-        mut prepared: Prepared,
-        reloads: Reloads,
-        waits: &Notify,
-        style: Style,
-        out: &mut dyn Write,
-    ) -> Result<(), CommandError> {
-        let (config, telemetry) = (&self.loaded.config, self.telemetry);
+    async fn open(self, reloads: Reloads, waits: &Notify, out: &mut dyn Write) -> Result<(), CommandError> {
+        let Start { sources, watch, telemetry, style, .. } = &self.start;
+        let mut patience = Patience::new(telemetry, self.house, waits);
+        let (loaded, mut prepared) = self.settle(&mut patience).await?;
+        let config = &loaded.config;
+        self.policy.set(&origins(config), config.server.server_timing)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let verifier = Verifier::open(prepared.identity.clone(), clock.clone())
-            .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
-        let verifier = Arc::new(verifier);
+        let verifier = self.verifier(&prepared, clock.clone())?;
         let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
         let configuration = observer.configuration();
         let seen = watch::look(&prepared.migrations);
-        let opening = Opening { config, prepared: &prepared, watch: self.watch, telemetry, observer };
-        let (store, applied) = opening.run(waits).await?;
-        tell_schema(telemetry, store.as_ref(), clock.as_ref());
-        if !verifier.has_keys() {
-            telemetry.report(&Advice {
-                setting: "auth.jwt_secret",
-                sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
-            });
-        }
+        let opening = Opening { config, prepared: &prepared, watch: *watch, telemetry, observer, house: self.house };
+        let (store, applied) = opening.run(&mut patience).await?;
+        tell_schema(telemetry, store.as_ref());
         telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
 
-        let doubts = doubts(config, &prepared, store.as_ref());
-        prepared.warnings.extend(doubts);
+        prepared.warnings.extend(doubts(config, &prepared, store.as_ref()));
         if is_text(config) {
-            let summary = Summary {
-                loaded: self.loaded,
-                prepared: &prepared,
-                applied: &applied,
-                addresses: self.addresses,
-                watches: self.watch,
-            };
-            summary.write(store.as_ref(), style, out)?;
+            let (loaded, prepared, applied) = (&loaded, &prepared, &applied[..]);
+            let summary = Summary { loaded, prepared, applied, addresses: self.addresses, watches: *watch };
+            summary.write(store.as_ref(), *style, out)?;
         } else {
             // Standard output carries JSON alone.
             for warning in &prepared.warnings {
@@ -181,347 +169,65 @@ impl Starting<'_> {
             }
         }
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
-        let operations = Operations { store: store.clone(), verifier, telemetry: telemetry.clone() };
         let is_ready = Arc::new(AtomicBool::new(true));
-        let mut background = vec![
-            tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone())),
-            tokio::spawn(operations.clone().follow(reloads, configuration)),
-        ];
+        let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
         }
-        if self.watch {
-            let configuration = self.loaded.file.clone();
+        let file = loaded.file.clone();
+        let rereading = Rereading::new((*sources).clone(), loaded, &prepared, verifier, telemetry.clone());
+        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading) };
+        background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
+        if *watch {
             let prepared = Arc::new(prepared);
-            let watch = Watch { prepared, configuration, seen, store, telemetry: telemetry.clone() };
+            let watch = Watch { prepared, configuration: file, seen, store, telemetry: telemetry.clone() };
             background.push(tokio::spawn(watch.run()));
         }
         self.house.open(Rooms { service, operations, is_ready, background });
         Ok(())
     }
-}
 
-/// The service as the front door and the operator call it, once it is there.
-#[derive(Clone, Default)]
-struct House(Arc<OnceLock<Rooms>>);
-
-/// What there is once the database is open.
-struct Rooms {
-    service: Service,
-    operations: Operations,
-    is_ready: Arc<AtomicBool>,
-    background: Vec<JoinHandle<()>>,
-}
-
-impl House {
-    fn open(&self, rooms: Rooms) {
-        let _only_once = self.0.set(rooms);
-    }
-
-    async fn close(&self) {
-        if let Some(rooms) = self.0.get() {
-            rooms.background.iter().for_each(JoinHandle::abort);
-            rooms.operations.store.close().await;
+    /// The configuration with what the database itself has to say (`db-config`), which is waited for.
+    async fn settle(&self, patience: &mut Patience<'_>) -> Result<(Loaded, Prepared), CommandError> {
+        let listener = {
+            let telemetry = self.start.telemetry.clone();
+            KeyListener::new(move |event| report_keys(&telemetry, event))
+        };
+        loop {
+            match database::configuration(self.start.sources).await {
+                Err(error) => patience.wait_or_refuse(error).await?,
+                Ok(loaded) => {
+                    let prepared = Prepared::new(&loaded, Some(listener))?;
+                    return Ok((loaded, prepared));
+                }
+            }
         }
     }
-}
 
-impl edge::Handler for House {
-    async fn handle(&self, request: service::Request) -> service::Answer {
-        match self.0.get() {
-            Some(rooms) => rooms.service.answer(request).await,
-            None => service::refuse(request, &not_yet()),
+    fn verifier(&self, prepared: &Prepared, clock: Arc<dyn Clock>) -> Result<Arc<Verifier>, CommandError> {
+        let verifier = Verifier::open(prepared.identity.clone(), clock)
+            .map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
+        if !verifier.has_keys() {
+            self.start.telemetry.report(&Advice {
+                setting: "auth.jwt_secret",
+                sentence: "No key is configured, so requests with a token are answered 500 (PGRST300)",
+            });
         }
+        Ok(Arc::new(verifier))
     }
 }
 
-impl edge::Readiness for House {
-    fn check(&self) -> Result<(), &'static str> {
-        let rooms = self.0.get().ok_or(NOT_YET)?;
-        if rooms.is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
-    }
-
-    async fn reload(&self) -> Result<(), &'static str> {
-        self.0.get().ok_or(NOT_YET)?.operations.reload().await
-    }
-}
-
-/// As PostgREST answers before it has read the schema.
-fn not_yet() -> Failure {
-    let message = "Could not query the database for the schema cache. Retrying.";
-    Failure::new(Kind::Unavailable, "PGRST002", message).with_retry_after(RETRY_AFTER)
-}
-
-fn tell_schema(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
+fn tell_schema(telemetry: &Telemetry, store: &dyn Store) {
     if store.catalog().snapshot().relations.is_empty() {
         telemetry.report(&Advice {
             setting: "database.migrations",
             sentence: "The database has no tables; put a migration into the folder, or make a project with `pando init`",
         });
     }
-    tell_catalog(telemetry, store, clock);
+    tell_catalog(telemetry, store);
 }
 
 /// Tells of a catalog that counts from now on.
-pub fn tell_catalog(telemetry: &Telemetry, store: &dyn Store, clock: &dyn Clock) {
-    let started = clock.monotonic();
-    let mut loaded = catalog_loaded(&store.catalog(), Duration::ZERO);
-    loaded.duration = clock.monotonic().saturating_duration_since(started);
-    telemetry.report(&loaded);
-}
-
-/// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
-fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<String> {
-    let catalog = store.catalog();
-    let mut doubts = Vec::new();
-    if catalog.snapshot().relations.is_empty() {
-        return doubts;
-    }
-    let role = config.api.anonymous_role.as_str();
-    if !role.is_empty() && catalog.role_standing(role) != RoleStanding::Assumable {
-        doubts.push(format!("api.anonymous_role: requests cannot run as {role}, so those without a token are refused"));
-    }
-    for schema in &config.api.schemas {
-        if !catalog.snapshot().schemas.contains_key(schema.as_str()) {
-            doubts.push(format!("api.schemas: there is no schema {schema}"));
-        }
-        if prepared.docs && catalog.relation(&QualifiedName::new(schema.as_str(), "docs")).is_some() {
-            doubts.push(format!(
-                "api.docs: {schema}.docs is served at /rest/v1/docs alone, since /docs is the page; api.docs = \"off\" changes that"
-            ));
-        }
-    }
-    if let Some(function) = &prepared.pre_request
-        && !is_there(function, config, &catalog)
-    {
-        doubts.push(format!(
-            "database.pre_request: there is no function {} that takes no arguments, so requests are refused until there is",
-            config.database.pre_request.trim()
-        ));
-    }
-    for role in catalog.snapshot().roles.values().filter(|role| role.is_assumable) {
-        for setting in &role.refused_settings {
-            doubts.push(format!(
-                "ALTER ROLE {} SET {setting}: it is not applied to requests, since the role that logs in may not set it",
-                role.name
-            ));
-        }
-    }
-    doubts
-}
-
-/// Whether a function can be called without arguments; one without a schema is looked for along the search path.
-fn is_there(function: &QualifiedName, config: &Config, catalog: &Catalog) -> bool {
-    let api = &config.api.schemas;
-    let schemas: Vec<&str> = match &*function.schema {
-        "" => api.iter().chain(&config.database.extra_search_path).map(String::as_str).collect(),
-        schema => vec![schema],
-    };
-    schemas.into_iter().any(|schema| {
-        let name = QualifiedName::new(schema, function.name.clone());
-        catalog.routines_named(&name).any(|routine| routine.takes(&[]))
-    })
-}
-
-/// Asks the database again and again whether it answers, for `/ready`.
-async fn probe(store: Arc<dyn Store>, telemetry: Arc<Telemetry>, is_ready: Arc<AtomicBool>) {
-    telemetry.report(&ReadinessChanged { reason: None });
-    loop {
-        tokio::time::sleep(PROBE).await;
-        // Busy is not broken: who waits for the database gets an answer of its own.
-        let broken = match store.check().await {
-            Err(
-                error @ (StoreError::Engine(_)
-                | StoreError::Unreachable(_)
-                | StoreError::Unusable { .. }
-                | StoreError::Closed),
-            ) => Some(error.to_string()),
-            _ => None,
-        };
-        let answers = broken.is_none();
-        if is_ready.swap(answers, Ordering::Relaxed) != answers {
-            if let Some(error) = &broken {
-                telemetry.report(&DatabaseUnavailable { error });
-            }
-            telemetry.report(&ReadinessChanged { reason: (!answers).then_some(NOT_READY) });
-        }
-    }
-}
-
-/// Looks a file through that was too large for that at the start.
-async fn check_whole(store: Arc<dyn Store>, telemetry: Arc<Telemetry>) {
-    let started = SystemClock.monotonic();
-    let error = match store.check_whole().await {
-        Ok(()) => None,
-        // It was given up because the server stops.
-        Err(StoreError::Closed) => return,
-        Err(error) => Some(error.to_string()),
-    };
-    let duration = SystemClock.monotonic().saturating_duration_since(started);
-    telemetry.report(&DatabaseChecked { duration, error: error.as_deref() });
-}
-
-/// The signals that end it.
-struct Ends {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ends {
-    fn listen() -> Result<Self, CommandError> {
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    /// What becomes ready at the first signal, and what does at the second.
-    fn watch(mut self) -> (oneshot::Receiver<()>, oneshot::Receiver<()>) {
-        let (first, drain) = oneshot::channel();
-        let (second, stop) = oneshot::channel();
-        tokio::spawn(async move {
-            self.next().await;
-            let _gone = first.send(());
-            self.next().await;
-            let _gone = second.send(());
-        });
-        (drain, stop)
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _signal = self.terminate.recv() => {}
-            _signal = self.interrupt.recv() => {}
-        }
-    }
-}
-
-fn is_text(config: &Config) -> bool {
-    match config.log.format {
-        configuration::LogFormat::Auto => io::stdout().is_terminal(),
-        configuration::LogFormat::Json => false,
-        configuration::LogFormat::Text => true,
-    }
-}
-
-fn start_telemetry(config: &Config, style: Style) -> Result<Telemetry, CommandError> {
-    let format = if is_text(config) { LogFormat::Text { colour: style.colour } } else { LogFormat::Json };
-    let mut log = LogConfig::new(config.log.level.into(), format, Box::new(io::stdout()));
-    log.requests = config.log.requests.into();
-    let traces = config
-        .telemetry
-        .otlp_endpoint
-        .as_ref()
-        .map(|endpoint| TracesConfig { sample_ratio: config.telemetry.sample_ratio, ..TracesConfig::new(endpoint) });
-    let config = TelemetryConfig {
-        service_name: config.telemetry.service_name.clone(),
-        service_version: env!("CARGO_PKG_VERSION").to_owned(),
-        log,
-        traces,
-        seed: None,
-    };
-    Telemetry::new(config, Arc::new(SystemClock))
-        .map_err(|error| ConfigError::one("[telemetry]", error.to_string()).into())
-}
-
-fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
-    let origins = config.server.cors_origins.clone();
-    EdgeConfig {
-        listen: prepared.listen,
-        admin: prepared.admin_listen,
-        origins: if origins.is_empty() { AllowedOrigins::Any } else { AllowedOrigins::List(origins) },
-        server_timing: config.server.server_timing,
-        docs: prepared.docs,
-        limits: config.limits.edge(config.server.drain_seconds),
-    }
-}
-
-fn service_settings(config: &Config, prepared: &Prepared) -> service::Settings {
-    service::Settings {
-        rest: rest::Settings {
-            schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
-            legacy_schema_error: config.api.legacy_schema_error,
-            openapi_enabled: config.api.openapi_mode != OpenApiMode::Disabled,
-            transaction_end: config.api.transaction_end.into(),
-            limits: config.limits.rest(),
-        },
-        plan: plan::Settings {
-            max_rows: Some(config.api.max_rows).filter(|rows| *rows > 0),
-            aggregates: config.api.aggregates,
-            freshness: prepared.freshening.freshness.clone(),
-            explain: config.api.explain,
-            schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
-            limits: config.limits.plan(),
-        },
-        position_cookie: Some(config.database.position_cookie_seconds).filter(|seconds| *seconds > 0),
-        contract: ContractSettings {
-            visibility: match config.api.openapi_mode {
-                OpenApiMode::IgnorePrivileges => Visibility::Everything,
-                OpenApiMode::FollowPrivileges | OpenApiMode::Disabled => Visibility::Privileges,
-            },
-            server: config.api.server().to_owned(),
-            allows_anonymous: !config.api.anonymous_role.is_empty(),
-        },
-    }
-}
-
-/// The most reading connections and waiting writes, for the metrics.
-fn pool_bounds(config: &Config) -> (u64, u64) {
-    let database = &config.database;
-    (u64::from(database.readers) + u64::from(database.slow_readers), u64::from(database.write_queue))
-}
-
-/// What a person wants to know when the server has started.
-struct Summary<'a> {
-    loaded: &'a Loaded,
-    prepared: &'a Prepared,
-    applied: &'a [Applied],
-    addresses: Addresses,
-    watches: bool,
-}
-
-impl Summary<'_> {
-    fn write(&self, store: &dyn Store, style: Style, out: &mut dyn Write) -> io::Result<()> {
-        let api = &self.loaded.config.api;
-        let catalog = store.catalog();
-        writeln!(out, "\n{}\n", style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION"))))?;
-        let mut line = |title: &str, text: &str| writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")));
-        line("API", &style.good(&format!("http://{}/rest/v1", self.addresses.api)))?;
-        if self.prepared.docs {
-            line("docs", &format!("http://{}/docs", self.addresses.api))?;
-        }
-        for schema in &api.schemas {
-            let (views, tables): (Vec<_>, Vec<_>) =
-                catalog.relations_in(schema).partition(|relation| relation.kind != catalog::RelationKind::Table);
-            let text = format!("{} and {}", count(tables.len(), "table"), count(views.len(), "view"));
-            line("schema", &format!("{schema}: {text}"))?;
-        }
-        line(
-            "visitors",
-            &match api.anonymous_role.as_str() {
-                "" => "are refused (api.anonymous_role is empty)".to_owned(),
-                role => format!("run as {role}"),
-            },
-        )?;
-        if let Some(admin) = self.addresses.admin {
-            line("admin", &format!("http://{admin}/metrics, /live, /ready"))?;
-        }
-        line("data", &self.prepared.database.to_string())?;
-        if !self.applied.is_empty() {
-            let names: Vec<&str> = self.applied.iter().map(|step| step.name.as_str()).collect();
-            line("applied", &names.join(", "))?;
-        }
-        line("dialect", "https://docs.postgrest.org/en/stable/references/api.html")?;
-        if self.watches {
-            line("watch", &self.prepared.migrations.display().to_string())?;
-        }
-        line("stop", "Ctrl-C")?;
-        for warning in &self.prepared.warnings {
-            writeln!(out, "\n  {} {warning}", style.warning("warning:"))?;
-        }
-        writeln!(out)?;
-        out.flush()
-    }
-}
-
-/// `1 table`, `2 tables`.
-fn count(number: usize, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+pub fn tell_catalog(telemetry: &Telemetry, store: &dyn Store) {
+    telemetry.report(&catalog_loaded(&store.catalog(), store.catalog_took()));
 }

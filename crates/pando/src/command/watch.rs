@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use base::SystemClock;
 use store::Store;
 use telemetry::{ConfigurationChanged, MigrationRefused, Telemetry};
 
@@ -69,7 +68,7 @@ impl Watch {
         let mut tell = |step| tell_applied(&self.telemetry, &step);
         let outcome = database::migrate(self.store.as_ref(), &self.prepared, &mut tell).await;
         if !Arc::ptr_eq(&catalog, &self.store.catalog()) {
-            tell_catalog(&self.telemetry, self.store.as_ref(), &SystemClock);
+            tell_catalog(&self.telemetry, self.store.as_ref());
         }
         if let Err(error) = outcome {
             refuse(&self.telemetry, &error);

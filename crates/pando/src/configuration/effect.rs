@@ -135,6 +135,26 @@ impl Prepared {
     }
 }
 
+/// Checks the addresses of servers as far as it goes without asking them. Commands that ask no server do without, since an
+/// address may need files and variables of the machine that serves.
+///
+/// # Errors
+/// Those that whoever connects could not use.
+pub fn check_servers(loaded: &Loaded, prepared: &Prepared) -> Result<(), ConfigError> {
+    let DatabaseAddress::Server(url) = &prepared.database else { return Ok(()) };
+    let replicas = loaded.config.database.replicas.iter().map(|url| ("database.replicas", url.0.expose()));
+    let servers = std::iter::once(("database.url", url.as_str())).chain(replicas);
+    let problems: Vec<Problem> = servers
+        .filter_map(|(name, url)| {
+            let store::StoreError::Address(problem) = store::check_address(url, &prepared.libpq).err()? else {
+                return None;
+            };
+            Some(Problem::new(loaded.origin(name).place(), format!("{name} cannot be used: {problem}")))
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+}
+
 /// Whether the page is served: where it was asked for, or nobody else can see it. It lives on the document.
 fn serves_docs(api: &Api, listen: SocketAddr) -> bool {
     api.openapi_mode != OpenApiMode::Disabled

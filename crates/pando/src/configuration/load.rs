@@ -77,11 +77,21 @@ impl Origin {
     }
 }
 
+/// What was given, section by section; secrets as well, so it is never shown.
+struct Given(Map<String, Value>);
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 /// The configuration, with where everything came from.
 #[derive(Debug)]
 pub struct Loaded {
     /// The values.
     pub config: Config,
+    given: Given,
     /// The folder that relative paths start from: that of `pando.toml`, or the working folder.
     pub folder: PathBuf,
     /// The file, if there is one.
@@ -102,6 +112,19 @@ impl Loaded {
     /// Where a setting's value came from.
     pub fn origin(&self, name: &str) -> Origin {
         self.origins.get(name).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// The names of the settings that have another value than in a former configuration, in their order.
+    pub fn changes_since(&self, former: &Self) -> Vec<String> {
+        let value = |loaded: &Self, setting: &Setting| {
+            let value = loaded.given.0.get(&setting.section).and_then(|section| section.get(&setting.key));
+            value.map_or_else(Config::default, |value| setting.alone(value))
+        };
+        let settings = sections().into_iter().flat_map(|section| section.settings);
+        settings
+            .filter(|setting| value(self, setting) != value(former, setting))
+            .map(|setting| setting.name())
+            .collect()
     }
 
     /// A path as the configuration means it: relative ones start at the folder of `pando.toml`.
@@ -132,7 +155,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     if !merge.problems.is_empty() {
         return Err(ConfigError { problems: merge.problems });
     }
-    let config = serde_json::from_value(Value::Object(merge.values))
+    let config = serde_json::from_value(Value::Object(merge.values.clone()))
         .map_err(|error| ConfigError::one("configuration", error.to_string()))?;
     let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     let file = if is_postgrest { sources.postgrest.clone() } else { file };
@@ -140,6 +163,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let libpq = sources.environment.iter().filter(|(name, _)| is_libpq(name)).cloned().collect();
     Ok(Loaded {
         config,
+        given: Given(merge.values),
         folder,
         file,
         origins: merge.origins,

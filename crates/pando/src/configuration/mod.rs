@@ -11,7 +11,7 @@ mod sections;
 mod setting;
 mod show;
 
-pub use effect::{DatabaseAddress, Prepared};
+pub use effect::{DatabaseAddress, Prepared, check_servers};
 pub use load::{Loaded, Sources, load};
 pub use postgrest::database_names;
 pub use problem::ConfigError;

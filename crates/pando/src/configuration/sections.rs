@@ -326,8 +326,7 @@ pub struct Auth {
     pub jwt_secret_file: Option<PathBuf>,
     /// Whether the secret is written in base64.
     pub jwt_secret_is_base64: bool,
-    /// A file with a JWK set (RS256, ES256, EdDSA or HS256 keys), relative to the folder of `pando.toml`. SIGHUP
-    /// reads it again.
+    /// A file with a JWK set (RS256, ES256, EdDSA or HS256 keys), relative to the folder of `pando.toml`.
     pub jwks_file: Option<PathBuf>,
     /// An address that serves a JWK set. Fetched at start, every ten minutes, and when a token names an unknown key,
     /// though at most every 30 seconds.
@@ -336,7 +335,7 @@ pub struct Auth {
     pub audience: Option<String>,
     /// The issuer (`iss`) that tokens have to come from.
     pub issuer: Option<String>,
-    /// Where a token's claims hold the role: a name, or a path like `.app_metadata.roles[0]`.
+    /// Where a token's claims hold the role: a name, or a path like `.app_metadata.roles[0]` or `$.app_metadata.roles[0]`.
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,

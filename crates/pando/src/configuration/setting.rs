@@ -105,7 +105,16 @@ impl Setting {
 
     /// Whether the typed configuration takes the value.
     pub fn accepts(&self, value: &Value) -> bool {
-        serde_json::from_value::<Config>(json!({ &self.section: { &self.key: value } })).is_ok()
+        self.read(value).is_ok()
+    }
+
+    /// A configuration in which this setting alone has a value, one that it accepts; everything else has its default.
+    pub fn alone(&self, value: &Value) -> Config {
+        self.read(value).unwrap_or_default()
+    }
+
+    fn read(&self, value: &Value) -> Result<Config, serde_json::Error> {
+        serde_json::from_value(json!({ &self.section: { &self.key: value } }))
     }
 }
 

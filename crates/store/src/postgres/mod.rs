@@ -30,6 +30,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::{Clock, Limit, QualifiedName};
 use catalog::Catalog;
+use parking_lot::Mutex;
 use plan::Plan;
 use wire::{Connection, SessionAttributes, Target};
 
@@ -99,9 +100,20 @@ pub(crate) struct PostgresStore {
     /// What is done wrong for a test.
     wrong: Option<Wrong>,
     catalog: ArcSwap<Catalog>,
+    /// How long it took to read it.
+    catalog_took: Mutex<Duration>,
     reloading: Reloading,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+}
+
+/// Checks what can be checked of an address without asking anybody: that libpq would understand it, and the environment.
+///
+/// # Errors
+/// [`StoreError::Address`]: what cannot be understood. The text names no password.
+pub fn check_address(url: &str, environment: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    let read = Target::parse(url, &|name| environment.get(name).cloned());
+    read.map(drop).map_err(|error| StoreError::Address(error.to_string()))
 }
 
 /// Connects and reads the catalog.
@@ -156,7 +168,19 @@ pub(crate) async fn open(
     let catalog = ArcSwap::from_pointee(Catalog::default());
     let reloading = Reloading::new();
     let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
-    let store = PostgresStore { settings, pre_request, pool, replicas, wrong, catalog, reloading, clock, observer };
+    let catalog_took = Mutex::default();
+    let store = PostgresStore {
+        settings,
+        pre_request,
+        pool,
+        replicas,
+        wrong,
+        catalog,
+        catalog_took,
+        reloading,
+        clock,
+        observer,
+    };
     let listening = match &store.settings.channel {
         // A standby takes no LISTEN.
         Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
@@ -231,6 +255,10 @@ impl Store for PostgresStore {
         self.catalog.load_full()
     }
 
+    fn catalog_took(&self) -> Duration {
+        *self.catalog_took.lock()
+    }
+
     fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {
         let rendered = sql::postgres::render(plan).ok_or_else(StoreError::other_engine)?;
         Ok(Arc::new(Rendered::Postgres(rendered)))
@@ -255,8 +283,9 @@ impl Store for PostgresStore {
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
         Box::pin(async move {
             // A connection of its own: a migration may set what it likes.
-            let mut connection = self.pool.connect_apart().await?;
-            let outcome = migration::apply(&mut connection, &migration, &self.settings, self.clock.as_ref()).await?;
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            let (clock, observer) = (self.clock.as_ref(), self.observer.as_ref());
+            let outcome = migration::apply(&mut connection, &migration, &self.settings, clock, observer).await?;
             self.load_catalog().await?;
             Ok(outcome)
         })

@@ -1,5 +1,6 @@
 //! The pool: at most so many connections, handed out one request at a time. Waiting is bounded.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use base::Clock;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wire::{Connection, Target};
+use wire::{Canceller, Connection, Target};
 
 use super::lease::Lease;
 use super::sighting::{Sighting, look};
@@ -37,6 +38,39 @@ impl Fence {
     }
 }
 
+/// How long a server may take to hear that what runs is cancelled, when the pool is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What can cancel the work of each open connection.
+#[derive(Default)]
+struct Register {
+    next: u64,
+    open: BTreeMap<u64, Canceller>,
+}
+
+/// A connection's place in the register; left when this goes.
+pub(super) struct Registration {
+    number: u64,
+    register: Arc<Mutex<Register>>,
+}
+
+impl Registration {
+    fn new(register: &Arc<Mutex<Register>>, canceller: Canceller) -> Self {
+        let mut entries = register.lock();
+        let number = entries.next;
+        entries.next = number.wrapping_add(1);
+        entries.open.insert(number, canceller);
+        drop(entries);
+        Self { number, register: register.clone() }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.register.lock().open.remove(&self.number);
+    }
+}
+
 /// Connections to one server.
 pub(super) struct Pool {
     /// Where it is; further ones are where it may be after a failover.
@@ -48,6 +82,7 @@ pub(super) struct Pool {
     pub(super) clock: Arc<dyn Clock>,
     idle: Mutex<Vec<Held>>,
     refusal: Mutex<Refusal>,
+    register: Arc<Mutex<Register>>,
     pub(super) used: AtomicU64,
     waiting: AtomicU64,
 }
@@ -95,6 +130,7 @@ pub(super) struct Held {
     pub(super) connection: Connection,
     pub(super) opened: Instant,
     pub(super) sighting: Option<Sighting>,
+    _registration: Registration,
 }
 
 impl Pool {
@@ -115,6 +151,7 @@ impl Pool {
             clock,
             idle: Mutex::new(Vec::new()),
             refusal: Mutex::new(Refusal::default()),
+            register: Arc::default(),
             used: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
         })
@@ -175,6 +212,13 @@ impl Pool {
         }
     }
 
+    /// A connection that is not one of the pool, whose work is cancelled when the pool is closed.
+    pub(super) async fn connect_to_work(&self) -> Result<(Connection, Registration), StoreError> {
+        let connection = self.connect_apart().await?;
+        let registration = Registration::new(&self.register, connection.canceller());
+        Ok((connection, registration))
+    }
+
     /// A connection that is not one of the pool.
     pub(super) async fn connect_apart(&self) -> Result<Connection, StoreError> {
         if self.places.is_closed() {
@@ -217,7 +261,8 @@ impl Pool {
         if self.fence.shuts_out(sighting.as_ref()) {
             return Err("the server was replaced: another primary has begun a newer timeline".to_owned());
         }
-        Ok(Held { connection, opened, sighting })
+        let registration = Registration::new(&self.register, connection.canceller());
+        Ok(Held { connection, opened, sighting, _registration: registration })
     }
 
     /// Connections at work, idle ones, and requests that wait for one.
@@ -226,13 +271,21 @@ impl Pool {
         (self.used.load(Ordering::Relaxed), idle, self.waiting.load(Ordering::Relaxed))
     }
 
-    /// Hands out no more connections and closes those that are idle.
+    /// Hands out no more connections, closes those that are idle, and cancels what runs on the others: whoever waited for
+    /// it is gone, and was told nothing, so that nothing of it shall be committed either.
     pub(super) async fn close(&self) {
         self.places.close();
         let idle = std::mem::take(&mut *self.idle.lock());
         for held in idle {
             // The server notices by itself, too.
             drop(held.connection.close().await);
+        }
+        let busy: Vec<Canceller> = self.register.lock().open.values().cloned().collect();
+        let told = busy.into_iter().map(|canceller| {
+            tokio::spawn(async move { drop(tokio::time::timeout(FAREWELL, canceller.cancel()).await) })
+        });
+        for told in told.collect::<Vec<_>>() {
+            drop(told.await);
         }
     }
 

@@ -128,11 +128,13 @@ impl PostgresStore {
     /// Reads the catalog and puts it in its place.
     pub(super) async fn load_catalog(&self) -> Result<Arc<Catalog>, StoreError> {
         let _turn = self.reloading.turn.lock().await;
+        let started = self.clock.monotonic();
         let (catalog, position) = read(self.pool.clone(), self.clock.clone()).await?;
         let catalog = Arc::new(catalog);
         if let Some(replicas) = &self.replicas {
             replicas.set_catalog(position);
         }
+        *self.catalog_took.lock() = self.clock.monotonic().saturating_duration_since(started);
         let older = self.catalog.swap(catalog.clone());
         tokio::spawn(async move {
             tokio::time::sleep(KEPT).await;

@@ -16,11 +16,14 @@ const OF_ROLE: &str = "SELECT substr(setting, 1, strpos(setting, '=') - 1), subs
      ORDER BY setdatabase";
 /// A function that makes settings has nothing to do that takes long; a start shall not wait for one without end.
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout TO '30s'";
+/// What all settings of PostgREST's in a database begin with.
+const PREFIX: &str = "pgrst.";
 /// What a function has set, name by name.
 const OF_TRANSACTION: &str = "SELECT pg_catalog.current_setting($1, true)";
 
-/// The settings among `names` that the database has for the role that logs in: those that `function` sets in its
-/// transaction, over them those of the role, over them those of the role in this database.
+/// The settings that the database has for the role that logs in: those among `names` that `function` sets in its
+/// transaction, over them those of the role, over them those of the role in this database. Of the role's, all that begin
+/// with `pgrst.` are given, known or not. Nothing is asked for where there are no `names`.
 ///
 /// `function` is run in a transaction that only reads and is rolled back.
 ///
@@ -63,7 +66,8 @@ async fn read(
     }
     for row in connection.query(OF_ROLE, &[]).await? {
         if let (Some(name), Some(value)) = (row.get(0), row.get(1))
-            && names.iter().any(|known| known == name)
+            && !names.is_empty()
+            && name.starts_with(PREFIX)
         {
             own.insert(name.to_owned(), value.to_owned());
         }

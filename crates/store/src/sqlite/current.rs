@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use catalog::Catalog;
@@ -18,12 +19,20 @@ const NONE: i64 = i64::MIN;
 /// The catalog that counts.
 pub(super) struct Current {
     catalog: ArcSwap<Catalog>,
+    /// How long it took to make it.
+    took: parking_lot::Mutex<Duration>,
     announced: AtomicI64,
 }
 
 impl Current {
-    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog: ArcSwap::new(catalog), announced: AtomicI64::new(NONE) }
+    pub(super) fn new(catalog: Arc<Catalog>, took: Duration) -> Self {
+        let took = parking_lot::Mutex::new(took);
+        Self { catalog: ArcSwap::new(catalog), took, announced: AtomicI64::new(NONE) }
+    }
+
+    /// How long it took to make the catalog.
+    pub(super) fn took(&self) -> Duration {
+        *self.took.lock()
     }
 
     /// The catalog.
@@ -41,8 +50,9 @@ impl Current {
         self.announced.store(NONE, Ordering::SeqCst);
     }
 
-    /// It was committed, and led to this catalog.
-    pub(super) fn replace(&self, next: Arc<Catalog>) {
+    /// It was committed, and led to this catalog, which took so long to make.
+    pub(super) fn replace(&self, next: Arc<Catalog>, took: Duration) {
+        *self.took.lock() = took;
         self.catalog.store(next);
         self.announced.store(NONE, Ordering::SeqCst);
     }
@@ -70,13 +80,13 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE _pando_migrations (version INTEGER PRIMARY KEY)").unwrap();
         let (older, newer) = (Arc::new(Catalog::default()), Arc::new(Catalog::default()));
-        let current = Current::new(older.clone());
+        let current = Current::new(older.clone(), Duration::ZERO);
         assert!(current.is(&older, &connection));
         current.announce(2);
         assert!(current.is(&older, &connection), "announced, not committed");
         connection.execute_batch("INSERT INTO _pando_migrations VALUES (2)").unwrap();
         assert!(!current.is(&older, &connection), "committed, not replaced");
-        current.replace(newer.clone());
+        current.replace(newer.clone(), Duration::ZERO);
         assert!(!current.is(&older, &connection) && current.is(&newer, &connection));
         current.announce(3);
         current.retract();

@@ -146,12 +146,14 @@ pub(crate) fn open(
     adopt(&settings)?;
     let empty = Arc::new(Catalog::default());
     let mut connection = writer::connect(&settings.path, settings.wait, &empty, origin)?;
+    let started = clock.monotonic();
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
     connection.follow(&catalog).map_err(failure::translate)?;
+    let took = clock.monotonic().saturating_duration_since(started);
     let check = settings.check_at_start.of(&settings.path);
     refuse_damage(connection.raw(), check, &settings.path)?;
-    let current = Arc::new(Current::new(catalog));
+    let current = Arc::new(Current::new(catalog, took));
     let reading = ReaderSettings {
         path: settings.path.clone(),
         most_idle: settings.idle_readers,
@@ -222,6 +224,10 @@ fn refuse_damage(connection: &rusqlite::Connection, check: Check, path: &Path) -
 impl Store for SqliteStore {
     fn catalog(&self) -> Arc<Catalog> {
         self.current.catalog()
+    }
+
+    fn catalog_took(&self) -> Duration {
+        self.current.took()
     }
 
     fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {

@@ -189,8 +189,10 @@ impl Room {
 
     fn migrate(&mut self, migration: Migration) -> Result<(), StoreError> {
         let MigrationScript::Translated(script) = &migration.script else { return Err(StoreError::other_engine()) };
+        let started = self.clock.monotonic();
         let next = Arc::new(Catalog::new(script.snapshot.clone()));
         self.connection.follow(&next).map_err(translate)?;
+        let took = self.clock.monotonic().saturating_duration_since(started);
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);
         if let Err(error) = migration::apply(self.connection.raw(), &migration, script, now, &self.current) {
@@ -199,7 +201,7 @@ impl Room {
             self.connection.follow(&self.current.catalog()).map_err(translate)?;
             return Err(error);
         }
-        self.current.replace(next);
+        self.current.replace(next, took);
         self.checkpointer.after_commit(self.connection.raw());
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{Definition, Happening};
 use crate::field::*;
 use crate::{Level, Line};
 
-/// Keys were read, from the configuration, a file or an address.
+/// Keys were fetched from an address.
 #[derive(Debug)]
 pub struct KeysLoaded {
     /// How many.
@@ -15,7 +15,7 @@ impl Happening for KeysLoaded {
     const DEFINITION: &'static Definition = &Definition {
         action: "keys-loaded",
         message: "Keys to verify tokens with were loaded",
-        about: "At start, and when a JWK set was fetched again.",
+        about: "When the JWK set of `auth.jwks_url` was fetched; what was read from elsewhere is told by `configuration-read`.",
         level: Level::Info,
         fields: &[KEYS],
     };

@@ -86,7 +86,7 @@ pub struct ConfigurationChanged;
 impl Happening for ConfigurationChanged {
     const DEFINITION: &'static Definition = &Definition {
         action: "configuration-changed",
-        message: "pando.toml was changed; it counts after a restart",
+        message: "pando.toml was changed; it counts after a restart, its keys and rules for tokens after `pando reload`",
         about: "Under `pando serve --watch`, which follows migrations alone.",
         level: Level::Warn,
         fields: &[],
@@ -95,20 +95,57 @@ impl Happening for ConfigurationChanged {
     fn fields(&self, _line: &mut Line<'_>) {}
 }
 
-/// Somebody asked to have the configuration read again.
+/// The configuration was read again.
 #[derive(Debug)]
-pub struct ConfigurationKept;
+pub struct ConfigurationRead<'a> {
+    /// Keys that tokens are verified with from now on.
+    pub keys: u64,
+    /// The names of settings that were changed and count from now on, with commas.
+    pub changed: &'a str,
+    /// The names of settings that were changed since the start and count only after a restart, with commas.
+    pub after_restart: &'a str,
+}
 
-impl Happening for ConfigurationKept {
+impl Happening for ConfigurationRead<'_> {
     const DEFINITION: &'static Definition = &Definition {
-        action: "configuration-kept",
-        message: "The keys for tokens were read again; other settings count after a restart",
-        about: "After SIGUSR2 and `NOTIFY pgrst, 'reload config'`.",
+        action: "configuration-read",
+        message: "The configuration was read again: keys and rules for tokens count from now on",
+        about: "After SIGHUP, SIGUSR2, `NOTIFY pgrst, 'reload config'` and `pando reload`. A warning when other settings were \
+                changed, which count after a restart.",
         level: Level::Info,
-        fields: &[],
+        fields: &[KEYS, CHANGED, AFTER_RESTART],
     };
 
-    fn fields(&self, _line: &mut Line<'_>) {}
+    fn level(&self) -> Level {
+        if self.after_restart.is_empty() { Level::Info } else { Level::Warn }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(KEYS, self.keys);
+        line.maybe_word(CHANGED, Some(self.changed).filter(|names| !names.is_empty()));
+        line.maybe_word(AFTER_RESTART, Some(self.after_restart).filter(|names| !names.is_empty()));
+    }
+}
+
+/// The configuration was to be read again, and is wrong now or could not be read.
+#[derive(Debug)]
+pub struct ConfigurationRefused<'a> {
+    /// What is wrong with it, and where.
+    pub error: &'a str,
+}
+
+impl Happening for ConfigurationRefused<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "configuration-refused",
+        message: "The configuration could not be read again; the keys and settings from before go on",
+        about: "When a reload finds a configuration that would stop a start, or its database does not answer.",
+        level: Level::Error,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
 }
 
 /// The server became ready for requests, or is so no longer.

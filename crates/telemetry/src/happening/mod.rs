@@ -12,12 +12,13 @@ pub use database::{
 };
 pub use identity::{KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
-    Advice, ConfigurationChanged, ConfigurationKept, Draining, Listening, ReadinessChanged, Started, Stopped,
-    TracesNotExported,
+    Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
+    Started, Stopped, TracesNotExported,
 };
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
-    CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, SeedApplied, SeedSkipped,
+    CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
+    SeedSkipped,
 };
 
 use crate::spans::SpanSink;
@@ -64,13 +65,15 @@ pub const HAPPENINGS: &[&Definition] = &[
     Listening::DEFINITION,
     Advice::DEFINITION,
     ConfigurationChanged::DEFINITION,
-    ConfigurationKept::DEFINITION,
+    ConfigurationRead::DEFINITION,
+    ConfigurationRefused::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,
     TracesNotExported::DEFINITION,
     MigrationApplied::DEFINITION,
     MigrationPresent::DEFINITION,
+    MigrationWaits::DEFINITION,
     SeedApplied::DEFINITION,
     SeedSkipped::DEFINITION,
     MigrationRefused::DEFINITION,

@@ -51,6 +51,27 @@ impl Happening for MigrationPresent<'_> {
     }
 }
 
+/// A migration waits until another node is done with its own.
+#[derive(Debug)]
+pub struct MigrationWaits<'a> {
+    /// Its file name.
+    pub file: &'a str,
+}
+
+impl Happening for MigrationWaits<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "migration-waits",
+        message: "Waiting for another node's migration",
+        about: "Once for each file that waits longer than about a second for the lock under which nodes take turns.",
+        level: Level::Warn,
+        fields: &[MIGRATION],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(MIGRATION, self.file);
+    }
+}
+
 /// The seed file was applied and committed.
 #[derive(Debug)]
 pub struct SeedApplied<'a> {

@@ -1,4 +1,5 @@
-//! PostgREST's settings, every one of versions 14 to 16 and those that older ones had: what each becomes here.
+//! PostgREST's settings, those of versions 14 to 16 as its reference lists them and those that older ones had: what each
+//! becomes here.
 //! Source: <https://docs.postgrest.org/en/stable/references/configuration.html>.
 
 /// A setting of PostgREST's.
@@ -146,6 +147,13 @@ pub const KNOWN: &[Known] = &[
         "`/live`, `/ready` and `/metrics` are there; `/config` and `/schema_cache` are not.",
     ),
     known(
+        "admin-server-unix-socket",
+        "",
+        Refused(&[]),
+        "The admin address is TCP only; set `admin-server-port`, and leave this out.",
+    ),
+    known("admin-server-unix-socket-mode", "660", Ignored(&[]), "The admin address is TCP only."),
+    known(
         "client-error-verbosity",
         "verbose",
         Refused(&["verbose"]),
@@ -159,7 +167,7 @@ pub const KNOWN: &[Known] = &[
         "db-channel",
         "pgrst",
         Channel,
-        "`NOTIFY pgrst` has the schema read again, `'reload config'` the keys alone.",
+        "`NOTIFY pgrst` has schema and configuration read again, `'reload schema'` and `'reload config'` one of them.",
     ),
     known("db-channel-enabled", "true", ChannelEnabled, "`false` is an empty `database.channel`."),
     known(
@@ -312,6 +320,12 @@ pub const KNOWN: &[Known] = &[
         "`PANDO_TELEMETRY_OTLP_ENDPOINT=http://collector:4318` sends traces.",
     ),
     known("server-port", "3000", Port, ""),
+    known(
+        "server-reuseport",
+        "false",
+        Ignored(&["false"]),
+        "An address belongs to one process, and a second one that asks for it is refused; put them behind a load balancer.",
+    ),
     known("server-timing-enabled", "false", Boolean("server.server_timing"), "").in_database(),
     known(
         "server-trace-header",
@@ -327,6 +341,14 @@ pub const KNOWN: &[Known] = &[
         "Pando listens on TCP only; set `server-host` and `server-port`, and leave this out.",
     ),
     known("server-unix-socket-mode", "660", Ignored(&[]), "Pando listens on TCP only."),
+    known(
+        "url-use-legacy-target-names",
+        "true",
+        Refused(&["true"]),
+        "Filters, orders and limits may name an embedded table also where it has an alias, as PostgREST's default has it; leave \
+         the setting out.",
+    )
+    .in_database(),
 ];
 
 #[cfg(test)]

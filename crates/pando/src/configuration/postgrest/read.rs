@@ -435,7 +435,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Names that PostgREST does not have, and ignores: a slip most often.
+    /// Names that are not in the table, which PostgREST ignores too: a slip most often, or newer than this.
     fn unknown(&mut self) {
         let names: Vec<&str> =
             KNOWN.iter().flat_map(|known| std::iter::once(known.name).chain(known.aliases.iter().copied())).collect();
@@ -447,7 +447,7 @@ impl Reading<'_> {
             let (file, line, column) = (&self.file, place.line, place.column);
             self.outcome
                 .warnings
-                .push(format!("{file}:{line}:{column}: PostgREST has no setting {name}; it is ignored{near}"));
+                .push(format!("{file}:{line}:{column}: {name} is not known to Pando; it is ignored{near}"));
         }
         for (name, _) in &self.sources.environment {
             let is_known = names.iter().any(|known| variable(known) == *name);
@@ -455,7 +455,27 @@ impl Reading<'_> {
                 continue;
             }
             let near = suggestion(name, names.iter().map(|name| variable(name)), str::to_owned);
-            self.outcome.warnings.push(format!("{name}: PostgREST has no such setting; it is ignored{near}"));
+            self.outcome.warnings.push(format!("{name} is not known to Pando; it is ignored{near}"));
+        }
+        self.unknown_in_database();
+    }
+
+    /// The same in the database; and what PostgREST does not take from there.
+    fn unknown_in_database(&mut self) {
+        for name in self.sources.in_database.keys() {
+            let known = KNOWN.iter().find(|known| known.database_name() == *name);
+            self.outcome.warnings.push(match known {
+                Some(known) if known.in_database => continue,
+                Some(known) => {
+                    let setting = known.name;
+                    format!("{name} in the database is ignored: {setting} counts in the file and the environment alone")
+                }
+                None => {
+                    let names = KNOWN.iter().filter(|known| known.in_database).map(Known::database_name);
+                    let near = suggestion(name, names, str::to_owned);
+                    format!("{name} in the database is not known to Pando; it is ignored{near}")
+                }
+            });
         }
     }
 }

@@ -94,16 +94,17 @@ PostgREST's is not honoured; an error that stops the start where answers or secu
 const TAIL: &str = "
 A name that is not in these tables is ignored with a warning, as PostgREST ignores it.
 
-A database that cannot be reached at the start ends Pando with exit code 5, where PostgREST goes on trying: let whatever starts
-it start it again. One that is lost later is connected to again.
+A database that cannot be reached at the start is waited for, also for the settings that it holds: requests are answered 503
+(`PGRST002`) until then, and what it then says counts. One that is lost later is connected to again.
 
 Settings of the roles that requests run as (`ALTER ROLE anon SET statement_timeout = ...`) are applied to every request of theirs,
 as far as the role that logs in may set them; others are named at the start. What is said for the one database
 (`ALTER ROLE anon IN DATABASE ...`) counts too, over the rest. What the role that logs in has counts in every request.
 `limits.statement_timeout_seconds` bounds statements where none of them, nor the server, says so.
 
-Signals: SIGHUP reads the keys again that come from a file of Pando's own settings; SIGUSR1 and SIGUSR2, with which PostgREST
-reads schema and configuration again, are answered by a line in the log and do nothing: start Pando again instead.
+Signals: SIGUSR1 has the schema read again and SIGUSR2 the configuration (file, `@file`, database), as in PostgREST; SIGHUP both. Of the
+configuration `jwt-secret` and the other settings of tokens, and `db-anon-role`, count at once. What else was changed counts
+after a restart, where PostgREST reloads more, and is named in the log (`configuration-read`).
 
 Behind PgBouncer in transaction mode set `db-prepared-statements = false` (PgBouncer 1.21 and newer can keep them, with its
 `max_prepared_statements`) and `db-channel-enabled = false`: it passes no notifications on. Where prepared statements would be

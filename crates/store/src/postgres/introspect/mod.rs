@@ -44,6 +44,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
     reading.each(connection, queries::MEDIA_HANDLERS, |row| routines::add_handler(row, &tables, &mut snapshot)).await?;
     connection.batch("COMMIT").await?;
+    snapshot.composites = types.composites();
     snapshot.enums = types.into_enums();
     snapshot.relations = tables.into_relations();
     Ok(snapshot)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::QualifiedName;
+use catalog::CompositeType;
 use datatype::{EnumType, NativeKind, NativeType, Type};
 
 use super::rows::Row;
@@ -83,6 +84,17 @@ impl Types {
         let Some(name) = row.text(1).map(Arc::<str>::from) else { return };
         let data_type = self.get(row.number(2), row.modifier(3)).unwrap_or_else(|| unknown(row.text(4)));
         self.members.entry(row.number(0)).or_default().push((name, data_type));
+    }
+
+    /// The row types that are no relation's, by name.
+    pub(super) fn composites(&self) -> Vec<Arc<CompositeType>> {
+        let named = self.members.iter().filter_map(|(oid, members)| {
+            let Some(Type::Native(native)) = self.by_oid.get(oid) else { return None };
+            Some(Arc::new(CompositeType { name: native.name.clone(), members: members.clone() }))
+        });
+        let mut composites: Vec<_> = named.collect();
+        composites.sort_by(|left, right| left.name.cmp(&right.name));
+        composites
     }
 
     pub(super) fn into_enums(self) -> Vec<Arc<EnumType>> {

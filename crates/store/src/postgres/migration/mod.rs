@@ -14,7 +14,7 @@ use wire::{Connection, Error, Event};
 
 use super::pool::random_share;
 use super::{Settings, failure, pooler};
-use crate::driver::{Migration, MigrationOutcome, MigrationScript};
+use crate::driver::{Migration, MigrationOutcome, MigrationScript, Observer};
 use crate::error::StoreError;
 
 pub(super) use account::applied;
@@ -30,6 +30,9 @@ const SESSION_TURN_ENDS: &str = "SELECT pg_advisory_unlock(482805802095)";
 /// How long others are left alone before it is asked whose turn it is. A session that waited inside of the server would show it
 /// a transaction, for whose end `CREATE INDEX CONCURRENTLY` of the one whose turn it is waits.
 const TURN_PAUSE: Duration = Duration::from_millis(200);
+
+/// After how many tries it is told that a turn is waited for: about a second.
+const TOLD_AFTER: u32 = 7;
 
 /// A migration takes as long as it takes, and pauses between tries. What a role is bound to is meant for requests.
 const PATIENT: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
@@ -59,9 +62,10 @@ pub(super) async fn apply(
     migration: &Migration,
     settings: &Settings,
     clock: &dyn Clock,
+    observer: &dyn Observer,
 ) -> Result<MigrationOutcome, StoreError> {
     let MigrationScript::Native(text) = &migration.script else { return Err(StoreError::other_engine()) };
-    let mut work = Work { connection, migration, text: text.trim_start_matches('\u{feff}'), settings, clock };
+    let mut work = Work { connection, migration, text: text.trim_start_matches('\u{feff}'), settings, clock, observer };
     if !sql::ddl::is_without_transaction(text) {
         return work.whole().await;
     }
@@ -81,6 +85,7 @@ struct Work<'a> {
     text: &'a str,
     settings: &'a Settings,
     clock: &'a dyn Clock,
+    observer: &'a dyn Observer,
 }
 
 /// What failed.
@@ -116,14 +121,24 @@ impl<'a> Work<'a> {
 
     /// Waits without a transaction for the turn, and begins one with it.
     async fn begin_turn(&mut self) -> Result<(), Error> {
+        let mut tries = 0;
         loop {
             self.connection.batch(BEGIN).await?;
             if is_true(&self.connection.query(TURN, &[]).await?) {
                 return Ok(());
             }
             self.connection.batch("ROLLBACK").await?;
-            tokio::time::sleep(random_share(TURN_PAUSE)).await;
+            self.leave_to_others(&mut tries).await;
         }
+    }
+
+    /// Leaves the turn to the others for a while, and tells once that it does.
+    async fn leave_to_others(&self, tries: &mut u32) {
+        *tries = tries.saturating_add(1);
+        if *tries == TOLD_AFTER {
+            self.observer.migration_waits(&self.migration.name);
+        }
+        tokio::time::sleep(random_share(TURN_PAUSE)).await;
     }
 
     async fn in_transaction(&mut self) -> Result<MigrationOutcome, Trouble<'a>> {
@@ -177,8 +192,9 @@ impl<'a> Work<'a> {
 
     async fn one_by_one(&mut self) -> Result<MigrationOutcome, Trouble<'a>> {
         self.connection.batch(PATIENT_SESSION).await?;
+        let mut tries = 0;
         while !is_true(&self.connection.query(SESSION_TURN, &[]).await?) {
-            tokio::time::sleep(random_share(TURN_PAUSE)).await;
+            self.leave_to_others(&mut tries).await;
         }
         if self.is_present().await? {
             return Ok(MigrationOutcome::Present);

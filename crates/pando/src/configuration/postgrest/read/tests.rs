@@ -284,7 +284,7 @@ fn what_is_harmless_is_warned_of() {
         ("server-trace-header = \"X-Trace\"", "postgrest.conf:1:1: server-trace-header is not honoured. "),
         (
             "db-anon-rol = \"x\"",
-            "postgrest.conf:1:1: PostgREST has no setting db-anon-rol; it is ignored; did you mean db-anon-role?",
+            "postgrest.conf:1:1: db-anon-rol is not known to Pando; it is ignored; did you mean db-anon-role?",
         ),
     ] {
         let loaded = read(Some(line), &[]).unwrap();
@@ -293,7 +293,7 @@ fn what_is_harmless_is_warned_of() {
         assert!(warnings[0].starts_with(expected), "{warnings:?}");
     }
     let loaded = read(None, &[("PGRST_DB_SCHEMA", "a"), ("PGRST_PORT", "tcp://10.0.0.1:80")]).unwrap();
-    assert_eq!(warnings(&loaded), ["PGRST_PORT: PostgREST has no such setting; it is ignored"]);
+    assert_eq!(warnings(&loaded), ["PGRST_PORT is not known to Pando; it is ignored"]);
     for line in ["server-trace-header = \"x-request-id\"", "log-query = false"] {
         assert_eq!(warnings(&read(Some(line), &[]).unwrap()), Vec::<&str>::new(), "{line}");
     }

@@ -1,0 +1,116 @@
+//! The house as the front door sees it: empty at first, then with everything in it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use base::{Failure, Kind};
+use edge::Reloaded;
+use parking_lot::Mutex;
+use service::Service;
+use store::Store;
+use tokio::task::JoinHandle;
+
+use crate::command::operations::Operations;
+
+/// Why `/ready` says no while the database does not answer.
+pub const NOT_READY: &str = "the database does not answer";
+
+/// Why `/ready` says no before the first step of a start that takes long.
+const STARTING: &str = "the server starts";
+
+/// After so many seconds whoever came before the database was there may come again.
+const RETRY_AFTER: u32 = 2;
+
+/// The service as the front door and the operator call it, once it is there.
+#[derive(Clone, Default)]
+pub struct House(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    rooms: OnceLock<Rooms>,
+    start: Mutex<Start>,
+}
+
+/// How far a start is.
+struct Start {
+    reason: &'static str,
+    /// The database, as soon as it is open: its migrations may take long, and whoever stops the server stops them.
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { reason: STARTING, store: None }
+    }
+}
+
+/// What there is once the database is open.
+pub struct Rooms {
+    /// Who answers requests.
+    pub service: Service,
+    /// Who does what an operator asks.
+    pub operations: Operations,
+    /// Whether the database answers.
+    pub is_ready: Arc<AtomicBool>,
+    /// What goes on beside the requests.
+    pub background: Vec<JoinHandle<()>>,
+}
+
+impl House {
+    /// Lets requests in.
+    pub fn open(&self, rooms: Rooms) {
+        let _only_once = self.0.rooms.set(rooms);
+    }
+
+    /// Why requests cannot be answered yet.
+    pub fn reason(&self) -> &'static str {
+        self.0.start.lock().reason
+    }
+
+    /// A start has come to what `reason` says.
+    pub fn begin(&self, reason: &'static str) {
+        self.0.start.lock().reason = reason;
+    }
+
+    /// Keeps hold of a database, to close it when the server is stopped before it has started.
+    pub fn keep(&self, store: &Arc<dyn Store>) {
+        self.0.start.lock().store = Some(store.clone());
+    }
+
+    /// Ends what goes on, and closes the database: what still runs there is cancelled.
+    pub async fn close(&self) {
+        if let Some(rooms) = self.0.rooms.get() {
+            rooms.background.iter().for_each(JoinHandle::abort);
+        }
+        let store = self.0.start.lock().store.take();
+        if let Some(store) = store {
+            store.close().await;
+        }
+    }
+}
+
+impl edge::Handler for House {
+    async fn handle(&self, request: service::Request) -> service::Answer {
+        match self.0.rooms.get() {
+            Some(rooms) => rooms.service.answer(request).await,
+            None => service::refuse(request, &not_yet()),
+        }
+    }
+}
+
+impl edge::Readiness for House {
+    fn check(&self) -> Result<(), &'static str> {
+        let rooms = self.0.rooms.get().ok_or_else(|| self.reason())?;
+        if rooms.is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err(NOT_READY) }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, &'static str> {
+        self.0.rooms.get().ok_or_else(|| self.reason())?.operations.reload().await
+    }
+}
+
+/// As PostgREST answers before it has read the schema.
+fn not_yet() -> Failure {
+    let message = "Could not query the database for the schema cache. Retrying.";
+    Failure::new(Kind::Unavailable, "PGRST002", message).with_retry_after(RETRY_AFTER)
+}
