@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use base::{Clock, Limit};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wire::{Connection, Target, TransactionStatus};
 
 use super::sighting::{Sighting, look};
@@ -23,23 +23,31 @@ const ABANDONED_WAIT: Duration = Duration::from_millis(100);
 /// The newest history of the database that any server was seen on. A primary of an older one was replaced: what is written
 /// there is lost, and what is read there is past.
 #[derive(Debug, Default)]
-pub(super) struct Fence(AtomicU32);
+pub(super) struct Fence(watch::Sender<u32>);
 
 impl Fence {
-    /// Notes the history of a primary.
+    /// Notes a history of the database.
     pub(super) fn raise(&self, timeline: u32) {
-        self.0.fetch_max(timeline, Ordering::AcqRel);
+        self.0.send_if_modified(|newest| {
+            let rises = *newest < timeline;
+            *newest = timeline.max(*newest);
+            rises
+        });
     }
 
     /// The newest history; 0 before any was seen.
     pub(super) fn timeline(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow()
     }
 
     fn shuts_out(&self, sighting: Option<&Sighting>) -> bool {
         sighting.is_some_and(|seen| seen.is_primary && seen.timeline < self.timeline())
     }
 }
+
+/// What is said of a primary that the fence shuts out.
+const REPLACED: &str = "the server was replaced: another primary has begun a newer timeline, as a server or the position of a \
+     client tells (docs/postgresql.md, \"A replica is promoted\")";
 
 /// Connections to one server.
 pub(super) struct Pool {
@@ -191,7 +199,7 @@ impl Pool {
         let opened = self.clock.monotonic();
         let sighting = look(&mut connection, opened).await.map_err(|error| error.to_string())?;
         if self.fence.shuts_out(sighting.as_ref()) {
-            return Err("the server was replaced: another primary has begun a newer timeline".to_owned());
+            return Err(REPLACED.to_owned());
         }
         Ok(Held { connection, opened, sighting })
     }

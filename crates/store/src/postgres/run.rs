@@ -161,8 +161,11 @@ impl PostgresStore {
     /// Runs a job.
     pub(super) async fn run_job(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
         let started = self.clock.monotonic();
-        let outcome = match &self.replicas {
-            Some(replicas) if job.plan.access == plan::Access::ReadOnly => self.read(replicas, job, rendered).await,
+        let shown = self.replicas.as_ref().map(|replicas| (replicas, replicas.learn(job.position.as_ref())));
+        let outcome = match shown {
+            Some((replicas, shown)) if job.plan.access == plan::Access::ReadOnly => {
+                self.read(replicas, shown, job, rendered).await
+            }
             _ => self.on_primary(job, rendered, job.plan.access == plan::Access::ReadWrite && job.commits).await,
         };
         self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));

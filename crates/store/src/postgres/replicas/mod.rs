@@ -105,6 +105,15 @@ enum Wanted {
     Replica { point: u64, lag: Option<Duration> },
 }
 
+/// What a client shows of what it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    /// A position that nobody with this key has signed.
+    Strange,
+    Position(Position),
+}
+
 /// Why one that does not answer is not asked.
 const SILENT: &str = "it does not answer";
 
@@ -166,8 +175,19 @@ impl Replicas {
         *self.catalog.lock() = position;
     }
 
+    /// Looks at what a client shows. A node that gave it its position may have seen a promotion before this one: its history
+    /// counts from now on, for whatever is asked of the primary.
+    pub(super) fn learn(&self, token: Option<&PositionToken>) -> Shown {
+        let Some(token) = token else { return Shown::Nothing };
+        let Some(position) = self.key.verify(token) else { return Shown::Strange };
+        if self.course.lock().system() == Some(position.system) {
+            self.fence.raise(position.timeline);
+        }
+        Shown::Position(position)
+    }
+
     /// Who may answer a read that is to be so fresh.
-    fn wanted(&self, freshness: Freshness, token: Option<&PositionToken>) -> Wanted {
+    fn wanted(&self, freshness: Freshness, shown: Shown) -> Wanted {
         let lag = match freshness {
             Freshness::Strong => return Wanted::Primary,
             Freshness::Bounded { seconds } => Some(Duration::from_secs(seconds.into()).min(self.settings.max_lag)),
@@ -177,12 +197,16 @@ impl Replicas {
         let timeline = self.fence.timeline();
         let catalog = (*self.catalog.lock()).filter(|position| position.timeline == timeline);
         let mut point = catalog.map_or(0, |position| position.point);
-        if let Some(token) = token.filter(|_| freshness != Freshness::Eventual) {
-            let Some(position) = self.key.verify(token) else { return Wanted::Foreign { is_signed: false } };
-            if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
-                return Wanted::Foreign { is_signed: true };
+        match shown {
+            Shown::Nothing => {}
+            _ if freshness == Freshness::Eventual => {}
+            Shown::Strange => return Wanted::Foreign { is_signed: false },
+            Shown::Position(position) => {
+                if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
+                    return Wanted::Foreign { is_signed: true };
+                }
+                point = point.max(position.point);
             }
-            point = point.max(position.point);
         }
         Wanted::Replica { point, lag }
     }
@@ -229,7 +253,8 @@ impl Replicas {
         server.is_up.store(sighting.is_some(), Ordering::Relaxed);
         if let Some(sighting) = sighting {
             *server.seen.lock() = Some(sighting);
-            if sighting.is_primary && self.course.lock().system() == Some(sighting.system) {
+            // One that follows a newer history shows that there is a primary of it, wherever that is.
+            if self.course.lock().system() == Some(sighting.system) {
                 self.fence.raise(sighting.timeline);
             }
         }

@@ -8,7 +8,7 @@ use sql::postgres::Rendered;
 use super::super::PostgresStore;
 use super::super::run::{Missed, Visit};
 use super::super::wrong::Wrong;
-use super::{Choice, Replicas, Wanted};
+use super::{Choice, Replicas, Shown, Wanted};
 use crate::driver::{FallbackReason, Job, Ran};
 use crate::error::StoreError;
 
@@ -17,10 +17,11 @@ impl PostgresStore {
     pub(in crate::postgres) async fn read(
         &self,
         replicas: &Arc<Replicas>,
+        shown: Shown,
         job: &Job,
         rendered: &Rendered,
     ) -> Result<Ran, StoreError> {
-        let wanted = replicas.wanted(job.plan.footprint.freshness, job.position.as_ref());
+        let wanted = replicas.wanted(job.plan.footprint.freshness, shown);
         let reason = match wanted {
             Wanted::Primary => {
                 replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
