@@ -356,3 +356,40 @@ fn what_is_no_replica_is_refused() {
     let refusal = launch().refused(&fleet.project(""));
     assert!(refusal.error.contains("is no replica of database.url"), "{}", refusal.error);
 }
+
+#[test]
+fn a_url_that_leads_to_several_servers_shows_nobody_the_past() {
+    const TEST: &str = "a_url_that_leads_to_several_servers_shows_nobody_the_past";
+    let Some(fleet) = Fleet::start(TEST, 2, &[]) else { return };
+    let both: Vec<&Postgres> = fleet.replicas.iter().collect();
+    let server = launch().start(&fleet.project_of(&[Fleet::url_of(&both)], "max_replica_lag_ms = 1500"));
+    // At once, so that each takes a connection of its own: of eight, some lead here and some there.
+    let missed = |id: u64, token: Option<&str>| {
+        let is_missed = |_: u32| {
+            let found = read(&mut server.client(), &format!("/rest/v1/rpc/slow_note?wanted={id}"), token);
+            assert_eq!(found.status, 200, "{}", found.text());
+            found.json().as_array().unwrap().is_empty()
+        };
+        thread::scope(|scope| {
+            let readers: Vec<_> = (0..8).map(|number| scope.spawn(move || is_missed(number))).collect();
+            readers.into_iter().map(|reader| reader.join().unwrap()).filter(|is_missed| *is_missed).count()
+        })
+    };
+    let mut client = server.client();
+    missed(1, None);
+    // Whichever of them is looked at, once it is the other one that is behind.
+    for paused in [[false, true], [true, false]] {
+        fleet.pause(&paused);
+        let written = write(&mut client, "mine");
+        assert_eq!(missed(id_of(&written), Some(&token_of(&written))), 0);
+        thread::sleep(Duration::from_millis(2500));
+        assert_eq!(missed(id_of(&written), None), 0, "nobody is shown what is that old");
+        fleet.pause(&[false, false]);
+        let reads = || reads(std::slice::from_ref(&server)).0;
+        let before = reads();
+        eventually("the replicas are read again", PATIENCE, || {
+            missed(1, None);
+            reads() >= before + 8.0
+        });
+    }
+}

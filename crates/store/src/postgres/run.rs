@@ -148,7 +148,7 @@ impl<'a> Visit<'a> {
         let Some((seen, point)) = self.replica else { return Ok(None) };
         let Some(own) = lease.sighting() else { return Err(Missed::Elsewhere) };
         let is_it = own.system == seen.system && !own.is_primary;
-        let is_known = lease.was_open(seen.at);
+        let is_known = own.instance == seen.instance && lease.was_open(seen.at);
         if !is_it || (!is_known && own.timeline != seen.timeline) {
             return Err(Missed::Lost(StoreError::Unreachable("another server answers in its place".to_owned())));
         }

@@ -42,6 +42,12 @@ impl Course {
         }
     }
 
+    /// How far a server has come that is so much behind at most: what was there before that, it has.
+    pub(super) fn floor(&self, lag: Duration) -> u64 {
+        let is_older = |then: &Instant| self.now.is_some_and(|now| now.saturating_duration_since(*then) > lag);
+        self.moments.iter().rev().find(|(then, _)| is_older(then)).map_or(0, |(_, reached)| *reached)
+    }
+
     /// How old the first thing is that a server at this point does not have: by how much it shows the past.
     pub(super) fn lag(&self, point: u64) -> Duration {
         let missed = self.moments.iter().find(|(_, reached)| *reached > point);
@@ -99,6 +105,13 @@ mod tests {
         assert_eq!(course.lag(50), SECOND * 5);
         // Nothing more is heard of the primary: nobody gets later.
         assert_eq!(course.lag(150), SECOND * 4);
+        // Who is that far has no greater lag, and who is not has.
+        assert_eq!([0, 2, 3, 4, 5].map(|lag| course.floor(SECOND * lag)), [300, 300, 200, 100, 0]);
+        for (lag, point) in
+            [0, 1, 2, 3, 4, 5].into_iter().flat_map(|lag| (0..500).map(move |point| (SECOND * lag, point)))
+        {
+            assert_eq!(course.lag(point) <= lag, course.floor(lag) <= point, "{lag:?} {point}");
+        }
     }
 
     #[test]

@@ -117,6 +117,40 @@ pub(super) enum Shown {
 /// Why one that does not answer is not asked.
 const SILENT: &str = "it does not answer";
 
+/// How often a read goes to the same replica that is behind.
+const MOST_VISITS: usize = 3;
+
+/// Where a read has been.
+#[derive(Debug, Default)]
+struct Visited {
+    /// Those that were behind, and when that was seen of them which led there.
+    behind: Vec<(usize, Instant)>,
+    /// Those that failed.
+    failed: Vec<usize>,
+}
+
+impl Visited {
+    /// Whether there is nothing more to hope for.
+    fn is_done_with(&self, place: usize) -> bool {
+        self.failed.contains(&place) || self.behind.iter().filter(|(of, _)| *of == place).count() >= MOST_VISITS
+    }
+
+    /// Whether it is only asked again once it is seen to have come further, or seen anew: its URL may lead to several
+    /// servers, of which another one is looked at.
+    fn waits_for(&self, place: usize, seen: &Sighting, is_unready: bool) -> bool {
+        self.behind.iter().any(|(of, at)| *of == place && (is_unready || *at == seen.at))
+    }
+
+    /// Why none can answer when nobody is left.
+    fn reason(&self) -> FallbackReason {
+        match (self.failed.is_empty(), self.behind.is_empty()) {
+            (false, _) => FallbackReason::Failed,
+            (true, false) => FallbackReason::Behind,
+            (true, true) => FallbackReason::Nobody,
+        }
+    }
+}
+
 /// Which replica answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
@@ -211,9 +245,15 @@ impl Replicas {
         Wanted::Replica { point, lag }
     }
 
-    /// The replica to ask: among those that may answer the one with the least to do. `asked` were behind, `tried` failed.
-    fn choose(&self, point: u64, lag: Option<Duration>, asked: &[usize], tried: &[usize]) -> Choice {
-        let course = self.course.lock();
+    /// How far a server has to have come to be no further behind.
+    fn floor(&self, lag: Option<Duration>) -> u64 {
+        lag.map_or(0, |lag| self.course.lock().floor(lag))
+    }
+
+    /// The replica to ask: among those that may answer the one with the least to do. Those that have not come as far as the
+    /// floor are none.
+    fn choose(&self, point: u64, floor: u64, visited: &Visited) -> Choice {
+        let system = self.course.lock().system();
         let timeline = self.fence.timeline();
         let turn = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
         let mut best: Option<(bool, u64, usize)> = None;
@@ -224,14 +264,13 @@ impl Replicas {
             let Some(server) = self.servers.get(place) else { continue };
             let seen = *server.seen.lock();
             let Some(seen) = seen.filter(|_| server.is_up.load(Ordering::Relaxed)) else { continue };
-            let follows = !seen.is_primary && seen.timeline == timeline && course.system() == Some(seen.system);
-            let is_near = lag.is_none_or(|most| course.lag(seen.point) <= most);
-            if !follows || !is_near || tried.contains(&place) {
+            let follows = !seen.is_primary && seen.timeline == timeline && system == Some(seen.system);
+            if !follows || seen.point < floor || visited.is_done_with(place) {
                 continue;
             }
             is_anybody_there = true;
             let is_unready = seen.point < point;
-            if is_unready && asked.contains(&place) {
+            if visited.waits_for(place, &seen, is_unready) {
                 continue;
             }
             let rank = (is_unready, server.pool.load(), place);

@@ -8,7 +8,7 @@ use sql::postgres::Rendered;
 use super::super::PostgresStore;
 use super::super::run::{Missed, Visit};
 use super::super::wrong::Wrong;
-use super::{Choice, Replicas, Shown, Wanted};
+use super::{Choice, Replicas, Shown, Visited, Wanted};
 use crate::driver::{FallbackReason, Job, Ran};
 use crate::error::StoreError;
 
@@ -62,14 +62,14 @@ impl PostgresStore {
         lag: Option<std::time::Duration>,
     ) -> Result<Result<Ran, StoreError>, FallbackReason> {
         let deadline = replicas.clock.monotonic() + replicas.settings.wait;
-        let (mut asked, mut tried) = (Vec::new(), Vec::new());
+        let mut visited = Visited::default();
         let mut sightings = None;
         let mut has_waited = false;
         loop {
-            let place = match replicas.choose(point, lag, &asked, &tried) {
+            let floor = replicas.floor(lag);
+            let place = match replicas.choose(point, floor, &visited) {
                 Choice::Ready(place) | Choice::Unsure(place) => place,
-                Choice::Nobody if tried.is_empty() => return Err(FallbackReason::Nobody),
-                Choice::Nobody => return Err(FallbackReason::Failed),
+                Choice::Nobody => return Err(visited.reason()),
                 Choice::Behind => {
                     // Whoever was seen between the choice and this is looked at once more.
                     let Some(sightings) = &mut sightings else {
@@ -87,17 +87,18 @@ impl PostgresStore {
             };
             let Some(server) = replicas.servers.get(place) else { return Err(FallbackReason::Nobody) };
             let Some(seen) = *server.seen.lock() else { return Err(FallbackReason::Nobody) };
-            let visit = Visit::of_replica(&server.pool, seen, point);
+            // The floor as well: the connection may lead to another server than the one that was looked at.
+            let visit = Visit::of_replica(&server.pool, seen, point.max(floor));
             match self.visit(&visit, job, rendered).await {
                 Ok(ran) => {
                     server.reads.fetch_add(1, Ordering::Relaxed);
                     return Ok(Ok(ran));
                 }
-                Err(Missed::Behind) => asked.push(place),
-                Err(Missed::Lost(StoreError::Busy(_))) => tried.push(place),
+                Err(Missed::Behind) => visited.behind.push((place, seen.at)),
+                Err(Missed::Lost(StoreError::Busy(_))) => visited.failed.push(place),
                 Err(Missed::Lost(_)) => {
                     replicas.note_down(place);
-                    tried.push(place);
+                    visited.failed.push(place);
                 }
                 // A conflict with what it replays, or what only a primary does.
                 Err(Missed::Collided(_) | Missed::Elsewhere) => return Err(FallbackReason::Failed),
