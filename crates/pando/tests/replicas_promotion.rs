@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::fleet::{eventually, id_of, read, token_of, write};
+use testkit::fleet::{eventually, id_of, metric, read, token_of, write};
 use testkit::{Answer, Client, Fleet, Launch, Postgres, Request};
 
 /// Far more than anything here takes.
@@ -93,4 +93,38 @@ fn what_a_replica_follows_is_believed() {
     fleet.replicas[0].promote();
     fleet.replicas[1].follow(&fleet.replicas[0]);
     eventually("nothing is written to the old primary", PATIENCE, || write(&mut client, "lost").status == 503);
+}
+
+#[test]
+fn lag_is_measured_after_a_promotion() {
+    const TEST: &str = "lag_is_measured_after_a_promotion";
+    let Some(fleet) = Fleet::start(TEST, 2, &[]) else { return };
+    let server = launch().start(&fleet.project("max_replica_lag_ms = 1500"));
+    let mut client = server.client();
+    cut_off(&fleet.replicas[1]);
+    fleet.replicas[0].promote();
+    fleet.replicas[1].follow(&fleet.replicas[0]);
+    written_on(&fleet.replicas[0], &mut client, "after");
+    eventually("the other replica follows the new primary", PATIENCE, || metric(&server, "pando_replica_up") == 1.0);
+    fleet.replicas[1].run("SELECT pg_wal_replay_pause()");
+    let id = id_of(&write(&mut client, "not replayed"));
+    eventually("the replica is left", RECOVERY, || {
+        let found = read(&mut client, &format!("/rest/v1/notes?id=eq.{id}"), None);
+        found.json().as_array().is_some_and(|rows| !rows.is_empty())
+    });
+}
+
+#[test]
+fn a_primary_that_hangs_is_passed_over() {
+    const TEST: &str = "a_primary_that_hangs_is_passed_over";
+    let Some(mut fleet) = Fleet::start(TEST, 2, &[]) else { return };
+    let server = launch().start(&fleet.project(""));
+    let mut client = server.client();
+    assert_eq!(write(&mut client, "before").status, 201);
+    cut_off(&fleet.replicas[1]);
+    fleet.primary.freeze();
+    fleet.replicas[0].promote();
+    fleet.replicas[1].follow(&fleet.replicas[0]);
+    eventually("the node knows of the promotion", PATIENCE, || metric(&server, "pando_replica_up") == 1.0);
+    written_on(&fleet.replicas[0], &mut client, "after");
 }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ const REPLACED: &str = "the server was replaced: another primary has begun a new
 pub(super) struct Pool {
     /// Where it is; further ones are where it may be after a failover.
     targets: Vec<Target>,
+    /// Which of them is tried first.
+    first: AtomicUsize,
     fence: Arc<Fence>,
     settings: wire::Settings,
     places: Arc<Semaphore>,
@@ -125,6 +127,7 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new(Self {
             targets,
+            first: AtomicUsize::new(0),
             fence,
             settings,
             places: Arc::new(Semaphore::new(most)),
@@ -166,6 +169,13 @@ impl Pool {
         }
     }
 
+    /// Has one of the targets tried first: somebody has seen there what is looked for. Whoever waits for it need not any more.
+    pub(super) fn prefer(&self, target: usize) {
+        if self.first.swap(target.min(self.targets.len().saturating_sub(1)), Ordering::Relaxed) != target {
+            *self.refusal.lock() = Refusal::default();
+        }
+    }
+
     /// A connection that is not one of the pool.
     pub(super) async fn connect_apart(&self) -> Result<Connection, StoreError> {
         if self.places.is_closed() {
@@ -180,9 +190,12 @@ impl Pool {
             return Err(StoreError::Unreachable("it was not reached a moment ago; it is tried again soon".to_owned()));
         }
         let mut problem = None;
-        for target in &self.targets {
+        let first = self.first.load(Ordering::Relaxed);
+        for number in (first..self.targets.len()).chain(0..first) {
+            let Some(target) = self.targets.get(number) else { continue };
             match self.open(target).await {
                 Ok(held) => {
+                    self.first.store(number, Ordering::Relaxed);
                     *self.refusal.lock() = Refusal::default();
                     return Ok(held);
                 }

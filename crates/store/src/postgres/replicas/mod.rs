@@ -114,6 +114,9 @@ pub(super) enum Shown {
     Position(Position),
 }
 
+/// Where the primary may be: at its own URL, which comes first, and where the replicas are.
+const PRIMARY_ITSELF: usize = 1;
+
 /// Why one that does not answer is not asked.
 const SILENT: &str = "it does not answer";
 
@@ -247,7 +250,7 @@ impl Replicas {
 
     /// How far a server has to have come to be no further behind.
     fn floor(&self, lag: Option<Duration>) -> u64 {
-        lag.map_or(0, |lag| self.course.lock().floor(lag))
+        lag.map_or(0, |lag| self.course.lock().floor(self.fence.timeline(), lag))
     }
 
     /// The replica to ask: among those that may answer the one with the least to do. Those that have not come as far as the
@@ -295,6 +298,10 @@ impl Replicas {
             // One that follows a newer history shows that there is a primary of it, wherever that is.
             if self.course.lock().system() == Some(sighting.system) {
                 self.fence.raise(sighting.timeline);
+                if sighting.is_primary && sighting.timeline == self.fence.timeline() {
+                    // Otherwise one that hangs where the primary was would be waited for first, each time.
+                    self.primary.prefer(place + PRIMARY_ITSELF);
+                }
             }
         }
         self.sighted.send_replace(());
@@ -323,15 +330,17 @@ impl Replicas {
         if seen.timeline != self.fence.timeline() {
             return Some("it is not known to follow the primary's timeline");
         }
-        (course.lag(seen.point) > self.settings.max_lag).then_some("it is too far behind")
+        (course.lag(seen.timeline, seen.point) > self.settings.max_lag).then_some("it is too far behind")
     }
 
-    /// Notes what was seen of the primary.
-    fn note_primary(&self, sighting: Sighting) {
-        if sighting.is_primary && sighting.timeline >= self.fence.timeline() {
+    /// Notes what was seen of the primary; `false` for one that is none any more.
+    fn note_primary(&self, sighting: Sighting) -> bool {
+        let is_it = sighting.is_primary && sighting.timeline >= self.fence.timeline();
+        if is_it {
             self.fence.raise(sighting.timeline);
             self.course.lock().note(&sighting);
         }
+        is_it
     }
 
     /// A replica failed a request: it is not asked again before it was seen again.
@@ -364,7 +373,7 @@ impl Replicas {
             ReplicaGauges {
                 name: server.name.clone(),
                 is_up: is_up && follows,
-                lag: seen.map(|seen| course.lag(seen.point)),
+                lag: seen.map(|seen| course.lag(seen.timeline, seen.point)),
                 reads: load(&server.reads),
             }
         };
