@@ -9,6 +9,7 @@
     reason = "a panic is how a test fails, and a test may wait"
 )]
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -127,4 +128,49 @@ fn a_primary_that_hangs_is_passed_over() {
     fleet.replicas[1].follow(&fleet.replicas[0]);
     eventually("the node knows of the promotion", PATIENCE, || metric(&server, "pando_replica_up") == 1.0);
     written_on(&fleet.replicas[0], &mut client, "after");
+}
+
+#[test]
+fn changes_of_the_schema_are_heard_after_a_promotion() {
+    const TEST: &str = "changes_of_the_schema_are_heard_after_a_promotion";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    let server = launch().start(&fleet.project(""));
+    let mut client = server.client();
+    fleet.replicas[0].promote();
+    written_on(&fleet.replicas[0], &mut client, "after");
+    // What is read because of the promotion itself is over by then.
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(client.get("/rest/v1/later").status, 404);
+    fleet.replicas[0].run("CREATE TABLE later (id int); GRANT SELECT ON later TO anon; NOTIFY pgrst, 'reload schema'");
+    eventually("the table is known", RECOVERY, || client.get("/rest/v1/later").status == 200);
+}
+
+#[test]
+fn changes_of_the_schema_are_heard_after_a_silence() {
+    const TEST: &str = "changes_of_the_schema_are_heard_after_a_silence";
+    let Some(fleet) = Fleet::start(TEST, 0, &[]) else { return };
+    let server = launch().start(&fleet.project(""));
+    let mut client = server.client();
+    // As it is for a node whose connection was cut without a word: the process at its other end does nothing any more.
+    let listens = "SELECT pid FROM pg_stat_activity WHERE usename = 'gate'
+                   AND (query LIKE 'LISTEN%' OR query LIKE '%pg_is_in_recovery()%')";
+    let frozen = fleet.primary.run(listens);
+    fleet.primary.freeze_session(frozen.trim());
+    fleet.primary.run("CREATE TABLE later (id int); GRANT SELECT ON later TO anon; NOTIFY pgrst, 'reload schema'");
+    eventually("the table is known", PATIENCE, || client.get("/rest/v1/later").status == 200);
+}
+
+#[test]
+fn the_schema_is_that_of_the_new_primary() {
+    const TEST: &str = "the_schema_is_that_of_the_new_primary";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    cut_off(&fleet.replicas[0]);
+    fleet.primary.run("CREATE TABLE later (id int); GRANT SELECT ON later TO anon");
+    // One that nobody tells of changes.
+    let server = launch().start(&fleet.project("channel = \"\""));
+    let mut client = server.client();
+    let asked = client.get("/rest/v1/later");
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    fleet.replicas[0].promote();
+    eventually("the table is not known any more", RECOVERY, || client.get("/rest/v1/later").code() == "PGRST205");
 }

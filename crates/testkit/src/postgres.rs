@@ -256,6 +256,12 @@ impl Postgres {
         self.signal_all("-CONT");
     }
 
+    /// Stops the process of one session (its `pid` in `pg_stat_activity`) where it is.
+    pub fn freeze_session(&self, process: &str) {
+        let sent = Command::new("kill").args(["-STOP", process]).status().expect("kill runs");
+        assert!(sent.success(), "there is no such session: {process:?}");
+    }
+
     fn signal_all(&self, signal: &str) {
         let own = self.process.id();
         // The parent first: it makes no more of them then.

@@ -149,7 +149,7 @@ pub(crate) async fn open(
     let store = PostgresStore { settings, pre_request, pool, replicas, wrong, catalog, reloading, clock, observer };
     let listening = match &store.settings.channel {
         // A standby takes no LISTEN.
-        Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
+        Some(channel) => listen::begin(first, channel, store.clock.monotonic()).await.ok(),
         None => None,
     };
     if let Some(replicas) = &store.replicas {
@@ -158,10 +158,13 @@ pub(crate) async fn open(
         replicas::watch(replicas).await;
         replicas.check()?;
     }
+    // Whatever is promoted while the catalog is read has it read again.
+    let newest = fence.follow();
     store.load_catalog().await?;
     let store = Arc::new(store);
-    tokio::spawn(listen::run(Arc::downgrade(&store), listening));
+    tokio::spawn(listen::run(Arc::downgrade(&store), listening, fence.follow()));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
+    tokio::spawn(reload::follow(Arc::downgrade(&store), newest));
     Ok(store)
 }
 

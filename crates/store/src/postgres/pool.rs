@@ -40,6 +40,11 @@ impl Fence {
         *self.0.borrow()
     }
 
+    /// Ticks when a newer history is known.
+    pub(super) fn follow(&self) -> watch::Receiver<u32> {
+        self.0.subscribe()
+    }
+
     fn shuts_out(&self, sighting: Option<&Sighting>) -> bool {
         sighting.is_some_and(|seen| seen.is_primary && seen.timeline < self.timeline())
     }

@@ -103,6 +103,14 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<
     }
 }
 
+/// Has the catalog read when a newer history of the database is known: the older one says nothing of who understands it.
+pub(super) async fn follow(store: Weak<PostgresStore>, mut newest: watch::Receiver<u32>) {
+    while newest.changed().await.is_ok() {
+        let Some(store) = store.upgrade() else { return };
+        store.reloading.want();
+    }
+}
+
 async fn gather(wanted: &mut watch::Receiver<u64>) {
     let end = Instant::now() + LONGEST_GATHER;
     while Instant::now() < end {

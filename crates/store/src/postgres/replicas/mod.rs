@@ -101,6 +101,8 @@ enum Wanted {
         /// Whether a node with this key has signed it.
         is_signed: bool,
     },
+    /// The primary: after a promotion nobody is known to have what the catalog shows, until it is read anew.
+    Unread,
     /// Whoever has replayed this much, and is no further behind.
     Replica { point: u64, lag: Option<Duration> },
 }
@@ -232,8 +234,7 @@ impl Replicas {
             Freshness::Eventual => None,
         };
         let timeline = self.fence.timeline();
-        let catalog = (*self.catalog.lock()).filter(|position| position.timeline == timeline);
-        let mut point = catalog.map_or(0, |position| position.point);
+        let mut point = 0;
         match shown {
             Shown::Nothing => {}
             _ if freshness == Freshness::Eventual => {}
@@ -242,10 +243,13 @@ impl Replicas {
                 if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
                     return Wanted::Foreign { is_signed: true };
                 }
-                point = point.max(position.point);
+                point = position.point;
             }
         }
-        Wanted::Replica { point, lag }
+        match (*self.catalog.lock()).filter(|position| position.timeline == timeline) {
+            Some(catalog) => Wanted::Replica { point: point.max(catalog.point), lag },
+            None => Wanted::Unread,
+        }
     }
 
     /// How far a server has to have come to be no further behind.

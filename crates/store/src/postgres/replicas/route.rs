@@ -28,6 +28,7 @@ impl PostgresStore {
                 return self.on_primary(job, rendered, false).await;
             }
             Wanted::Foreign { .. } => FallbackReason::Foreign,
+            Wanted::Unread => FallbackReason::Nobody,
             Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
                 match self.on_replica(replicas, job, rendered, 0, None).await {
                     Ok(outcome) => return outcome,
