@@ -342,7 +342,7 @@ fn a_replica_that_falls_behind_is_left() {
     assert!(!is_found(&mut client), "for a moment the past is good enough");
     eventually("the replica is left", RECOVERY, || is_found(&mut client));
     let told = server.wait_for("replica-changed");
-    assert!(told.get("event.reason").is_some() || told.get("server.address").is_some(), "{told}");
+    assert!(told.get("event.reason").is_some() || told.get("destination.address").is_some(), "{told}");
     fleet.pause(&[false]);
     eventually("it is used again", PATIENCE, || metric(&server, "pando_replica_lag") == 0.0);
 }
@@ -392,4 +392,53 @@ fn a_url_that_leads_to_several_servers_shows_nobody_the_past() {
             reads() >= before + 8.0
         });
     }
+}
+
+/// Reads that take some seconds, of so many clients at once; gives the answers, and how long the last one took.
+fn slow_reads(server: &Server, count: usize, path: &str) -> (Vec<Answer>, Duration) {
+    let start = Instant::now();
+    let answers = thread::scope(|scope| {
+        let readers: Vec<_> = (0..count).map(|_| scope.spawn(|| read(&mut server.client(), path, None))).collect();
+        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+    });
+    (answers, start.elapsed())
+}
+
+#[test]
+fn reads_leave_a_replica_that_hangs() {
+    const TEST: &str = "reads_leave_a_replica_that_hangs";
+    let Some(mut fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    let server = launch().start(&fleet.project(""));
+    id_of(&write(&mut server.client(), "first"));
+    eventually("the replica has it", RECOVERY, || fleet.replicas[0].run("SELECT count(*) FROM notes").trim() == "1");
+    let replica = &mut fleet.replicas[0];
+    let (answers, duration) = thread::scope(|scope| {
+        let reads = scope.spawn(|| slow_reads(&server, 4, "/rest/v1/rpc/slow_note?wanted=1"));
+        thread::sleep(Duration::from_millis(150));
+        replica.freeze();
+        reads.join().unwrap()
+    });
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.text().contains("first")));
+    assert!(duration > Duration::from_secs(1), "they were answered before it hung: {duration:?}");
+    assert!(duration < RECOVERY, "{duration:?}");
+    fleet.replicas[0].thaw();
+    eventually("the replica is used again", PATIENCE, || metric(&server, "pando_replica_up") == 1.0);
+}
+
+#[test]
+fn what_ends_its_connection_is_done_twice_and_not_everywhere() {
+    const TEST: &str = "what_ends_its_connection_is_done_twice_and_not_everywhere";
+    let Some(fleet) = Fleet::start(TEST, 2, &[]) else { return };
+    fleet.primary.run(
+        "CREATE FUNCTION fatal() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER AS
+         'SELECT pg_terminate_backend(pg_backend_pid())::int';",
+    );
+    let server = launch().start(&fleet.project(""));
+    eventually("both replicas are there", PATIENCE, || metric(&server, "pando_replica_up") == 2.0);
+    let answer = read(&mut server.client(), "/rest/v1/rpc/fatal", None);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let times = |server: &Postgres| server.log().matches("terminating connection due to administrator command").count();
+    let all = [&fleet.primary, &fleet.replicas[0], &fleet.replicas[1]].map(times);
+    assert_eq!(all.iter().sum::<usize>(), 2, "{all:?}");
+    assert_eq!(metric(&server, "pando_replica_up"), 2.0, "nobody is given up over it");
 }

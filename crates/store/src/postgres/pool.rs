@@ -238,6 +238,11 @@ impl Pool {
         }
     }
 
+    /// Closes the idle connections: their server is silent, and does not hear a goodbye.
+    pub(super) fn drop_idle(&self) {
+        drop(std::mem::take(&mut *self.idle.lock()));
+    }
+
     /// Requests that have a connection or wait for one.
     pub(super) fn load(&self) -> u64 {
         self.used.load(Ordering::Relaxed) + self.waiting.load(Ordering::Relaxed)

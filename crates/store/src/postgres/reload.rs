@@ -25,6 +25,9 @@ const LONGEST_GATHER: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// A reading that takes longer waits for a server that is gone. Of ten thousand tables one takes a second.
+const LONGEST_READING: Duration = Duration::from_secs(60);
+
 /// After so long hardly a request still uses an older catalog. Whoever lets the last hold of a large one go spends
 /// milliseconds on it, and that should not be a request.
 const KEPT: Duration = Duration::from_secs(5);
@@ -155,7 +158,7 @@ impl PostgresStore {
 async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option<Position>), StoreError> {
     let runtime = tokio::runtime::Handle::current();
     let reading = move || {
-        runtime.block_on(async move {
+        let reading = async move {
             let mut connection = pool.connect_apart().await?;
             let failed = |error: wire::Error| failure::of_connection(&error);
             let snapshot = introspect::snapshot(&mut connection).await.map_err(failed)?;
@@ -166,7 +169,9 @@ async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option
             // What was read counts, whether the server hears the farewell or not.
             drop(connection.close().await);
             Ok((Catalog::new(snapshot), position))
-        })
+        };
+        let late = |_| StoreError::Unreachable("the catalog was not read within a minute".to_owned());
+        runtime.block_on(async { tokio::time::timeout(LONGEST_READING, reading).await.map_err(late)? })
     };
     tokio::task::spawn_blocking(reading).await.unwrap_or_else(|_panic| {
         Err(StoreError::Engine("reading the catalog failed inside; please report this".to_owned()))

@@ -13,6 +13,7 @@ use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, Tra
 
 use super::output::{Output, Unwritable};
 use super::pool::{Lease, Pool};
+use super::repetition::Repetition;
 use super::session::Own;
 use super::sighting::{self, AFTER_COMMIT, REPLAYED, Sighting};
 use super::stream::{INLINE_BYTES, PAGE_ROWS};
@@ -65,6 +66,8 @@ pub(super) enum Missed {
     Behind,
     /// The replica cannot do it; a primary may.
     Elsewhere,
+    /// No connection was had, or one to something else: nothing was run.
+    Unreached(StoreError),
     /// The connection was lost.
     Lost(StoreError),
     /// For good.
@@ -75,7 +78,7 @@ impl Missed {
     /// The error that a client is told of.
     fn into_error(self) -> StoreError {
         match self {
-            Self::Collided(error) | Self::Lost(error) | Self::Failed(error) => error,
+            Self::Unreached(error) | Self::Collided(error) | Self::Lost(error) | Self::Failed(error) => error,
             Self::Large | Self::Stale | Self::Behind | Self::Elsewhere => {
                 StoreError::Engine("a statement was stale twice".to_owned())
             }
@@ -135,12 +138,13 @@ pub(super) struct Visit<'a> {
     replica: Option<(Sighting, u64)>,
     /// Whether how far the primary is afterwards is told.
     tells_position: bool,
+    repetition: &'a Repetition,
 }
 
 impl<'a> Visit<'a> {
     /// On a replica that must have replayed so much.
-    pub(super) fn of_replica(pool: &'a Arc<Pool>, seen: Sighting, point: u64) -> Self {
-        Self { pool, replica: Some((seen, point)), tells_position: false }
+    pub(super) fn of_replica(pool: &'a Arc<Pool>, seen: Sighting, point: u64, repetition: &'a Repetition) -> Self {
+        Self { pool, replica: Some((seen, point)), tells_position: false, repetition }
     }
 
     /// What the replica has to be asked, since nobody knows it for this connection.
@@ -150,7 +154,7 @@ impl<'a> Visit<'a> {
         let is_it = own.system == seen.system && !own.is_primary;
         let is_known = own.instance == seen.instance && lease.was_open(seen.at);
         if !is_it || (!is_known && own.timeline != seen.timeline) {
-            return Err(Missed::Lost(StoreError::Unreachable("another server answers in its place".to_owned())));
+            return Err(Missed::Unreached(StoreError::Unreachable("another server answers in its place".to_owned())));
         }
         let is_there = own.point >= point || (is_known && seen.point >= point);
         Ok((!is_there).then_some(point))
@@ -166,7 +170,10 @@ impl PostgresStore {
             Some((replicas, shown)) if job.plan.access == plan::Access::ReadOnly => {
                 self.read(replicas, shown, job, rendered).await
             }
-            _ => self.on_primary(job, rendered, job.plan.access == plan::Access::ReadWrite && job.commits).await,
+            _ => {
+                let tells_position = job.plan.access == plan::Access::ReadWrite && job.commits;
+                self.on_primary(job, rendered, tells_position, &Repetition::default()).await
+            }
         };
         self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));
         outcome
@@ -174,9 +181,10 @@ impl PostgresStore {
 
     /// Runs a job on a replica, once; it may be given to another one then.
     pub(super) async fn visit(&self, visit: &Visit<'_>, job: &Job, rendered: &Rendered) -> Result<Ran, Missed> {
-        let take = async |is_fresh| visit.pool.take(is_fresh).await.map_err(Missed::Lost);
+        let take = async |is_fresh| visit.pool.take(is_fresh).await.map_err(Missed::Unreached);
         let mut lease = take(false).await?;
         let mut is_again = false;
+        let mut is_fresh = false;
         loop {
             match self.attempt(&mut lease, visit, job, rendered).await {
                 Err(Missed::Large) => {
@@ -188,10 +196,19 @@ impl PostgresStore {
                     return self.stream(lease, visit, job, rendered).await;
                 }
                 Err(Missed::Stale) if !is_again => lease.connection()?.forget(),
-                Err(Missed::Lost(_)) if !is_again => {
+                Err(missed @ (Missed::Lost(_) | Missed::Unreached(_))) => {
                     lease.discard();
+                    // What was an idle connection to something else cost nothing.
+                    let goes_on = match &missed {
+                        Missed::Lost(_) => visit.repetition.take(),
+                        _ => !is_fresh,
+                    };
+                    if !goes_on {
+                        return Err(missed);
+                    }
                     drop(lease);
                     lease = take(true).await?;
+                    is_fresh = true;
                 }
                 outcome => return outcome,
             }
@@ -205,16 +222,17 @@ impl PostgresStore {
         job: &Job,
         rendered: &Rendered,
         tells_position: bool,
+        repetition: &Repetition,
     ) -> Result<Ran, StoreError> {
         let reads = job.plan.access == plan::Access::ReadOnly;
-        let visit = Visit { pool: &self.pool, replica: None, tells_position };
+        let visit = Visit { pool: &self.pool, replica: None, tells_position, repetition };
         let mut lease = self.pool.take(false).await?;
         let mut is_again = false;
         let mut collisions = 0;
         loop {
             match self.attempt(&mut lease, &visit, job, rendered).await {
                 Ok(ran) => return Ok(ran),
-                Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Failed(error) | Missed::Unreached(error)) => return Err(error),
                 Err(Missed::Behind | Missed::Elsewhere) => return Err(StoreError::other_engine()),
                 Err(Missed::Large) => {
                     if !lease.connection()?.is_usable() {
@@ -233,7 +251,7 @@ impl PostgresStore {
                 }
                 Err(Missed::Collided(error)) => return Err(error),
                 // A write may have been done before the connection was lost.
-                Err(Missed::Lost(_)) if reads && !is_again => {
+                Err(Missed::Lost(_)) if reads && repetition.take() => {
                     lease.discard();
                     drop(lease);
                     lease = self.pool.take(true).await?;

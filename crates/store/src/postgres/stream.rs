@@ -271,7 +271,7 @@ impl Streamed {
 
 fn missed(missed: Missed) -> Broken {
     Broken::Server(match missed {
-        Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) => error,
+        Missed::Failed(error) | Missed::Lost(error) | Missed::Collided(error) | Missed::Unreached(error) => error,
         Missed::Stale | Missed::Large | Missed::Behind | Missed::Elsewhere => StoreError::other_engine(),
     })
 }

@@ -4,6 +4,9 @@
 mod course;
 mod monitor;
 mod route;
+#[cfg(test)]
+mod tests;
+mod visited;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use self::course::{Budget, Course};
+use self::visited::Visited;
 use super::pool::{Fence, Pool};
 use super::sighting::Sighting;
 use crate::driver::{FallbackReason, Observer, ReplicaGauges, ReplicasGauges};
@@ -53,7 +57,10 @@ pub(super) struct Server {
     pool: Arc<Pool>,
     /// The newest sighting.
     seen: Mutex<Option<Sighting>>,
+    /// Whether it may be asked: it was seen, and no request failed to connect to it since.
     is_up: AtomicBool,
+    /// Whether it was looked at in vain: reads that wait for it go elsewhere.
+    is_silent: watch::Sender<bool>,
     reads: AtomicU64,
     /// Why it answers nothing, as it was last told.
     told: Mutex<Option<&'static str>>,
@@ -122,40 +129,6 @@ const PRIMARY_ITSELF: usize = 1;
 /// Why one that does not answer is not asked.
 const SILENT: &str = "it does not answer";
 
-/// How often a read goes to the same replica that is behind.
-const MOST_VISITS: usize = 3;
-
-/// Where a read has been.
-#[derive(Debug, Default)]
-struct Visited {
-    /// Those that were behind, and when that was seen of them which led there.
-    behind: Vec<(usize, Instant)>,
-    /// Those that failed.
-    failed: Vec<usize>,
-}
-
-impl Visited {
-    /// Whether there is nothing more to hope for.
-    fn is_done_with(&self, place: usize) -> bool {
-        self.failed.contains(&place) || self.behind.iter().filter(|(of, _)| *of == place).count() >= MOST_VISITS
-    }
-
-    /// Whether it is only asked again once it is seen to have come further, or seen anew: its URL may lead to several
-    /// servers, of which another one is looked at.
-    fn waits_for(&self, place: usize, seen: &Sighting, is_unready: bool) -> bool {
-        self.behind.iter().any(|(of, at)| *of == place && (is_unready || *at == seen.at))
-    }
-
-    /// Why none can answer when nobody is left.
-    fn reason(&self) -> FallbackReason {
-        match (self.failed.is_empty(), self.behind.is_empty()) {
-            (false, _) => FallbackReason::Failed,
-            (true, false) => FallbackReason::Behind,
-            (true, true) => FallbackReason::Nobody,
-        }
-    }
-}
-
 /// Which replica answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
@@ -184,6 +157,7 @@ impl Replicas {
             pool,
             seen: Mutex::new(None),
             is_up: AtomicBool::new(false),
+            is_silent: watch::Sender::new(false),
             reads: AtomicU64::new(0),
             told: Mutex::new(Some(SILENT)),
         };
@@ -297,6 +271,9 @@ impl Replicas {
     fn note(&self, place: usize, sighting: Option<Sighting>) {
         let Some(server) = self.servers.get(place) else { return };
         server.is_up.store(sighting.is_some(), Ordering::Relaxed);
+        if server.is_silent.send_replace(sighting.is_none()) != sighting.is_none() && sighting.is_none() {
+            server.pool.drop_idle();
+        }
         if let Some(sighting) = sighting {
             *server.seen.lock() = Some(sighting);
             // One that follows a newer history shows that there is a primary of it, wherever that is.
@@ -347,7 +324,7 @@ impl Replicas {
         is_it
     }
 
-    /// A replica failed a request: it is not asked again before it was seen again.
+    /// A replica could not be connected to: it is not asked again before it was seen again.
     fn note_down(&self, place: usize) {
         if let Some(server) = self.servers.get(place) {
             server.is_up.store(false, Ordering::Relaxed);

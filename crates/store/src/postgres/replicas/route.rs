@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sql::postgres::Rendered;
+use tokio::sync::watch;
 
 use super::super::PostgresStore;
+use super::super::repetition::Repetition;
 use super::super::run::{Missed, Visit};
 use super::super::wrong::Wrong;
-use super::{Choice, Replicas, Shown, Visited, Wanted};
+use super::{Choice, Replicas, SILENT, Shown, Visited, Wanted};
 use crate::driver::{FallbackReason, Job, Ran};
 use crate::error::StoreError;
 
@@ -21,24 +24,27 @@ impl PostgresStore {
         job: &Job,
         rendered: &Rendered,
     ) -> Result<Ran, StoreError> {
+        let repetition = Repetition::default();
         let wanted = replicas.wanted(job.plan.footprint.freshness, shown);
         let reason = match wanted {
             Wanted::Primary => {
                 replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
-                return self.on_primary(job, rendered, false).await;
+                return self.on_primary(job, rendered, false, &repetition).await;
             }
             Wanted::Foreign { .. } => FallbackReason::Foreign,
             Wanted::Unread => FallbackReason::Nobody,
             Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
-                match self.on_replica(replicas, job, rendered, 0, None).await {
+                match self.on_replica(replicas, job, rendered, (0, None), &repetition).await {
                     Ok(outcome) => return outcome,
                     Err(reason) => reason,
                 }
             }
-            Wanted::Replica { point, lag } => match self.on_replica(replicas, job, rendered, point, lag).await {
-                Ok(outcome) => return outcome,
-                Err(reason) => reason,
-            },
+            Wanted::Replica { point, lag } => {
+                match self.on_replica(replicas, job, rendered, (point, lag), &repetition).await {
+                    Ok(outcome) => return outcome,
+                    Err(reason) => reason,
+                }
+            }
         };
         let is_strange = wanted == Wanted::Foreign { is_signed: false };
         let budget = if is_strange { &replicas.strangers } else { &replicas.budget };
@@ -50,7 +56,7 @@ impl PostgresStore {
             count.fetch_add(1, Ordering::Relaxed);
         }
         replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
-        self.on_primary(job, rendered, reason == FallbackReason::Foreign).await
+        self.on_primary(job, rendered, reason == FallbackReason::Foreign, &repetition).await
     }
 
     /// Answers it from a replica; otherwise it says why none can.
@@ -59,8 +65,8 @@ impl PostgresStore {
         replicas: &Arc<Replicas>,
         job: &Job,
         rendered: &Rendered,
-        point: u64,
-        lag: Option<std::time::Duration>,
+        (point, lag): (u64, Option<Duration>),
+        repetition: &Repetition,
     ) -> Result<Result<Ran, StoreError>, FallbackReason> {
         let deadline = replicas.clock.monotonic() + replicas.settings.wait;
         let mut visited = Visited::default();
@@ -89,16 +95,32 @@ impl PostgresStore {
             let Some(server) = replicas.servers.get(place) else { return Err(FallbackReason::Nobody) };
             let Some(seen) = *server.seen.lock() else { return Err(FallbackReason::Nobody) };
             // The floor as well: the connection may lead to another server than the one that was looked at.
-            let visit = Visit::of_replica(&server.pool, seen, point.max(floor));
-            match self.visit(&visit, job, rendered).await {
+            let visit = Visit::of_replica(&server.pool, seen, point.max(floor), repetition);
+            let mut is_silent = server.is_silent.subscribe();
+            let outcome = tokio::select! {
+                outcome = self.visit(&visit, job, rendered) => outcome,
+                // It may be done there in the end, for nobody.
+                () = becomes_true(&mut is_silent) => {
+                    Err(Missed::Lost(StoreError::Unreachable(SILENT.to_owned())))
+                }
+            };
+            match outcome {
                 Ok(ran) => {
                     server.reads.fetch_add(1, Ordering::Relaxed);
                     return Ok(Ok(ran));
                 }
                 Err(Missed::Behind) => visited.behind.push((place, seen.at)),
-                Err(Missed::Lost(StoreError::Busy(_))) => visited.failed.push(place),
-                Err(Missed::Lost(_)) => {
+                Err(Missed::Unreached(StoreError::Busy(_))) => visited.failed.push(place),
+                Err(Missed::Unreached(_)) => {
                     replicas.note_down(place);
+                    visited.failed.push(place);
+                }
+                Err(Missed::Lost(error)) => {
+                    // Whether it is down a look tells, and not what became of one request.
+                    replicas.awaited.notify_waiters();
+                    if !repetition.take() {
+                        return Ok(Err(error));
+                    }
                     visited.failed.push(place);
                 }
                 // A conflict with what it replays, or what only a primary does.
@@ -109,5 +131,11 @@ impl PostgresStore {
                 }
             }
         }
+    }
+}
+
+async fn becomes_true(is_silent: &mut watch::Receiver<bool>) {
+    if is_silent.wait_for(|is_silent| *is_silent).await.is_err() {
+        std::future::pending().await
     }
 }
