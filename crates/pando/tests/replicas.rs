@@ -327,6 +327,33 @@ fn who_asks_for_it_is_answered_by_the_primary() {
 }
 
 #[test]
+fn what_computes_more_than_a_row_says_is_for_the_primary() {
+    const TEST: &str = "what_computes_more_than_a_row_says_is_for_the_primary";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    fleet.primary.run(
+        "CREATE FUNCTION shout(notes) RETURNS text LANGUAGE sql STABLE AS 'SELECT upper($1.body)';
+         CREATE FUNCTION chance(notes) RETURNS double precision LANGUAGE sql VOLATILE AS 'SELECT random()';
+         CREATE FUNCTION account(notes) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.body';
+         CREATE FUNCTION kin(notes) RETURNS SETOF notes LANGUAGE sql STABLE AS 'SELECT * FROM notes';
+         CREATE FUNCTION some_kin(notes) RETURNS SETOF notes LANGUAGE sql VOLATILE AS 'SELECT * FROM notes'",
+    );
+    let server = launch().start(&fleet.project("[database.freshness]\n\"public.account\" = \"strong\""));
+    let mut client = server.client();
+    let mut by_primary = |query: &str| {
+        let before = reads(std::slice::from_ref(&server)).1;
+        let answer = read(&mut client, &format!("/rest/v1/notes?{query}"), None);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        reads(std::slice::from_ref(&server)).1 > before
+    };
+    for query in ["select=id,shout", "select=id,kin(id)", "shout=eq.X"] {
+        assert!(!by_primary(query), "{query}");
+    }
+    for query in ["select=id,chance", "chance=gt.0", "order=chance", "select=id,some_kin(id)", "select=id,account"] {
+        assert!(by_primary(query), "{query}");
+    }
+}
+
+#[test]
 fn a_replica_that_falls_behind_is_left() {
     const TEST: &str = "a_replica_that_falls_behind_is_left";
     let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
