@@ -26,6 +26,11 @@ impl Course {
         self.system
     }
 
+    /// The timeline that the primary was last seen on; 0 before that.
+    pub(super) fn timeline(&self) -> u32 {
+        self.timeline
+    }
+
     /// Notes where the primary is.
     pub(super) fn note(&mut self, sighting: &Sighting) {
         if self.system != Some(sighting.system) || self.timeline != sighting.timeline {

@@ -2,6 +2,7 @@
 //! the past; nobody is remembered for that, the position travels with the request.
 
 mod course;
+mod gauges;
 mod monitor;
 mod route;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use self::course::{Budget, Course};
 use self::visited::Visited;
 use super::pool::{Fence, Pool};
 use super::sighting::Sighting;
-use crate::driver::{FallbackReason, Observer, ReplicaGauges, ReplicasGauges};
+use crate::driver::{FallbackReason, Observer};
 use crate::error::StoreError;
 use crate::position::{Position, PositionKey, PositionToken};
 
@@ -279,7 +280,8 @@ impl Replicas {
             // One that follows a newer history shows that there is a primary of it, wherever that is.
             if self.course.lock().system() == Some(sighting.system) {
                 self.fence.raise(sighting.timeline);
-                if sighting.is_primary && sighting.timeline == self.fence.timeline() {
+                let is_newest = sighting.is_primary && sighting.timeline == self.fence.timeline();
+                if is_newest && self.course.lock().timeline() < sighting.timeline {
                     // Otherwise one that hangs where the primary was would be waited for first, each time.
                     self.primary.prefer(place + PRIMARY_ITSELF);
                 }
@@ -340,35 +342,6 @@ impl Replicas {
 
     fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// The state of all, for the metrics.
-    pub(super) fn gauges(&self) -> ReplicasGauges {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let course = self.course.lock();
-        let timeline = self.fence.timeline();
-        let of = |server: &Server| {
-            let seen = *server.seen.lock();
-            let is_up = server.is_up.load(Ordering::Relaxed);
-            let follows = seen.is_some_and(|seen| !seen.is_primary && seen.timeline == timeline);
-            ReplicaGauges {
-                name: server.name.clone(),
-                is_up: is_up && follows,
-                lag: seen.map(|seen| course.lag(seen.timeline, seen.point)),
-                reads: load(&server.reads),
-            }
-        };
-        ReplicasGauges {
-            replicas: self.servers.iter().map(of).collect(),
-            primary_reads: load(&self.counters.primary_reads),
-            waits: load(&self.counters.waits),
-            fallbacks: FallbackReason::ALL
-                .into_iter()
-                .zip(&self.counters.fallbacks)
-                .map(|(reason, count)| (reason, load(count)))
-                .collect(),
-            refused: load(&self.counters.refused),
-        }
     }
 
     /// Takes note of the primary, before anything else is looked at.
