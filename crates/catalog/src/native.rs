@@ -8,6 +8,7 @@ use datatype::Type;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{Binary, Expression, SourceId};
+use crate::routine::Volatility;
 
 /// Which engine's rules a catalog follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -69,6 +70,10 @@ pub struct ComputedColumn {
     pub name: Arc<str>,
     /// What it gives.
     pub data_type: Type,
+    /// The function, whose name is the column's.
+    pub function: QualifiedName,
+    /// Whether it may see or do more than its row says.
+    pub volatility: Volatility,
 }
 
 /// The kinds of relation that can be read.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::QualifiedName;
 
 use crate::relation::{ForeignKey, Relation, View};
+use crate::routine::Volatility;
 
 /// One way from a relation to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Cardinality {
         function: QualifiedName,
         /// Whether it gives one row at most.
         is_to_one: bool,
+        /// Whether it may see or do more than its row says.
+        volatility: Volatility,
     },
     /// Many to many, through a join table whose primary key holds both foreign keys.
     ManyToMany(Junction),

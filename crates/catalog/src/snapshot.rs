@@ -13,7 +13,7 @@ use crate::privilege::Privilege;
 use crate::relation::{Domain, Relation};
 use crate::relationship::{self, Cardinality, Relationship};
 use crate::role::{Role, RoleStanding};
-use crate::routine::{self, Routine};
+use crate::routine::{self, Routine, Volatility};
 use crate::trigger::TriggerFunction;
 
 /// The part of the catalog that is declared, and kept inside the database of the embedded engine.
@@ -71,6 +71,8 @@ pub struct ComputedRelationship {
     pub to: QualifiedName,
     /// Whether it gives one row at most.
     pub is_to_one: bool,
+    /// Whether it may see or do more than its row says.
+    pub volatility: Volatility,
 }
 
 /// Whether a role may call the functions that are created later.
@@ -182,14 +184,15 @@ impl Catalog {
     pub fn new(snapshot: Snapshot) -> Self {
         let mut relationships = relationship::derive(&snapshot.relations);
         for computed in &snapshot.computed_relationships {
-            let ComputedRelationship { function, from, to, is_to_one } = computed.clone();
+            let ComputedRelationship { function, from, to, is_to_one, volatility } = computed.clone();
             let known = relationships.entry(from.clone()).or_default();
             // A function that is called like a related table stands in the place of what the keys tell of it.
             known.retain(|detected| {
                 detected.to != function || matches!(detected.cardinality, Cardinality::Computed { .. })
             });
             let is_self = from == to;
-            known.push(Relationship { from, to, cardinality: Cardinality::Computed { function, is_to_one }, is_self });
+            let cardinality = Cardinality::Computed { function, is_to_one, volatility };
+            known.push(Relationship { from, to, cardinality, is_self });
         }
         let view_calls = view_calls(&snapshot);
         Self { snapshot, relationships, view_calls }

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use testkit::{Answer, Client, Cluster, Launch, Postgres, Project, Request, Server, is_skipped, more_steps};
+use testkit::fleet::{eventually, id_of, metric, read, token_of, write};
+use testkit::{Answer, Client, Fleet, Launch, Postgres, Project, Request, Server, more_steps};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,109 +25,14 @@ const RECOVERY: Duration = Duration::from_secs(5);
 
 const HEADER: &str = "pando-position";
 
-/// `slow_note` begins to see, and then takes its time.
-const SCHEMA: &str = "
-    CREATE ROLE anon NOLOGIN;
-    CREATE ROLE gate LOGIN NOINHERIT IN ROLE anon;
-    GRANT pg_read_all_stats TO gate;
-    CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL);
-    GRANT SELECT, INSERT, UPDATE ON notes TO anon;
-    CREATE FUNCTION slow_note(wanted bigint) RETURNS SETOF notes LANGUAGE plpgsql STABLE AS $$
-        BEGIN PERFORM pg_sleep(0.3); RETURN QUERY SELECT notes.* FROM notes WHERE id = wanted; END $$;
-    CREATE FUNCTION dice() RETURNS double precision LANGUAGE sql VOLATILE AS 'SELECT random()';
-    CREATE UNLOGGED TABLE drafts (id bigint PRIMARY KEY);
-    GRANT SELECT, INSERT ON drafts TO anon;
-";
-
-/// A primary with its schema, and so many replicas of it.
-struct Fleet {
-    primary: Postgres,
-    replicas: Vec<Postgres>,
-}
-
-impl Fleet {
-    fn start(test: &str, replicas: usize, settings: &[(&str, &str)]) -> Option<Self> {
-        let primary = Postgres::start();
-        if is_skipped(test, primary.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let primary = primary.unwrap();
-        primary.run(SCHEMA);
-        let replica = || {
-            let cluster = Cluster::new().replica_of(&primary);
-            settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value)).start().unwrap()
-        };
-        let replicas = (0..replicas).map(|_| replica()).collect();
-        Some(Self { primary, replicas })
-    }
-
-    fn url(server: &Postgres) -> String {
-        format!("postgres://gate@/postgres?host={}&port={}", server.socket_folder().display(), server.port())
-    }
-
-    fn project(&self, more: &str) -> Project {
-        let replicas: Vec<String> = self.replicas.iter().map(|replica| format!("{:?}", Self::url(replica))).collect();
-        Project::new(&format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-             [auth]\njwt_secret = \"a secret that all of the nodes share\"\n\
-             [log]\nrequests = \"failed\"\n\
-             [database]\nurl = {:?}\nmigrate_on_start = false\nreplicas = [{}]\n{more}\n",
-            Self::url(&self.primary),
-            replicas.join(", ")
-        ))
-    }
-
-    fn pause(&self, is_paused: &[bool]) {
-        for (replica, is_paused) in self.replicas.iter().zip(is_paused) {
-            replica.run(if *is_paused { "SELECT pg_wal_replay_pause()" } else { "SELECT pg_wal_replay_resume()" });
-        }
-    }
-}
-
 fn launch() -> Launch {
     Launch::new(env!("CARGO_BIN_EXE_pando"))
-}
-
-fn write(client: &mut Client, body: &str) -> Answer {
-    let request = Request::json("POST", "/rest/v1/notes?select=id", &json!({ "body": body }));
-    client.send(&request.prefer("return=representation"))
-}
-
-fn id_of(answer: &Answer) -> u64 {
-    answer.json()[0]["id"].as_u64().unwrap_or_else(|| panic!("no row was written: {}", answer.text()))
-}
-
-fn token_of(answer: &Answer) -> String {
-    answer.header(HEADER).unwrap_or_else(|| panic!("no position: {} {}", answer.status, answer.text())).to_owned()
-}
-
-fn read(client: &mut Client, path: &str, token: Option<&str>) -> Answer {
-    let request = Request::new("GET", path);
-    client.send(&match token {
-        Some(token) => request.header(HEADER, token),
-        None => request,
-    })
-}
-
-/// A counter or gauge by the beginning of its line.
-fn metric(server: &Server, start: &str) -> f64 {
-    let text = server.admin("/metrics").text();
-    let lines = text.lines().filter(|line| line.starts_with(start));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 fn reads(servers: &[Server]) -> (f64, f64) {
     let sum = |start: &str| servers.iter().map(|server| metric(server, start)).sum::<f64>();
     let primary = sum("pando_replica_reads_total{server=\"primary\"}");
     (sum("pando_replica_reads_total") - primary, primary)
-}
-
-fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Pairs of a write and a read of it over random nodes, by several clients, until so many are done. Gives those that did not
@@ -422,6 +327,33 @@ fn who_asks_for_it_is_answered_by_the_primary() {
 }
 
 #[test]
+fn what_computes_more_than_a_row_says_is_for_the_primary() {
+    const TEST: &str = "what_computes_more_than_a_row_says_is_for_the_primary";
+    let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
+    fleet.primary.run(
+        "CREATE FUNCTION shout(notes) RETURNS text LANGUAGE sql STABLE AS 'SELECT upper($1.body)';
+         CREATE FUNCTION chance(notes) RETURNS double precision LANGUAGE sql VOLATILE AS 'SELECT random()';
+         CREATE FUNCTION account(notes) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.body';
+         CREATE FUNCTION kin(notes) RETURNS SETOF notes LANGUAGE sql STABLE AS 'SELECT * FROM notes';
+         CREATE FUNCTION some_kin(notes) RETURNS SETOF notes LANGUAGE sql VOLATILE AS 'SELECT * FROM notes'",
+    );
+    let server = launch().start(&fleet.project("[database.freshness]\n\"public.account\" = \"strong\""));
+    let mut client = server.client();
+    let mut by_primary = |query: &str| {
+        let before = reads(std::slice::from_ref(&server)).1;
+        let answer = read(&mut client, &format!("/rest/v1/notes?{query}"), None);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        reads(std::slice::from_ref(&server)).1 > before
+    };
+    for query in ["select=id,shout", "select=id,kin(id)", "shout=eq.X"] {
+        assert!(!by_primary(query), "{query}");
+    }
+    for query in ["select=id,chance", "chance=gt.0", "order=chance", "select=id,some_kin(id)", "select=id,account"] {
+        assert!(by_primary(query), "{query}");
+    }
+}
+
+#[test]
 fn a_replica_that_falls_behind_is_left() {
     const TEST: &str = "a_replica_that_falls_behind_is_left";
     let Some(fleet) = Fleet::start(TEST, 1, &[]) else { return };
@@ -437,7 +369,7 @@ fn a_replica_that_falls_behind_is_left() {
     assert!(!is_found(&mut client), "for a moment the past is good enough");
     eventually("the replica is left", RECOVERY, || is_found(&mut client));
     let told = server.wait_for("replica-changed");
-    assert!(told.get("event.reason").is_some() || told.get("server.address").is_some(), "{told}");
+    assert!(told.get("event.reason").is_some() || told.get("destination.address").is_some(), "{told}");
     fleet.pause(&[false]);
     eventually("it is used again", PATIENCE, || metric(&server, "pando_replica_lag") == 0.0);
 }
@@ -447,7 +379,7 @@ fn what_is_no_replica_is_refused() {
     const TEST: &str = "what_is_no_replica_is_refused";
     let Some(mut fleet) = Fleet::start(TEST, 0, &[]) else { return };
     fleet.replicas.extend(Postgres::start());
-    fleet.replicas[0].run(SCHEMA);
+    Fleet::fill(&fleet.replicas[0]);
     let refusal = launch().refused(&fleet.project(""));
     assert!(refusal.error.contains("is no replica of database.url"), "{}", refusal.error);
 }

@@ -163,7 +163,8 @@ impl Planner<'_> {
                 });
                 self.key_pairs(around, &between, &junction.from_columns)?
             }
-            Cardinality::Computed { function, .. } => {
+            Cardinality::Computed { function, volatility, .. } => {
+                self.computed.push((function.clone(), *volatility));
                 let arguments = NativeArguments::Row(around.source);
                 let call = NativeCall { name: function.clone(), arguments, value_name: None };
                 from.first = Source::Call { id: scope.source, call: Box::new(call) };
@@ -360,7 +361,7 @@ fn candidate(relationship: &Relationship) -> (&'static str, String, String) {
                 junction.relation.name.to_string(),
             )
         }
-        Cardinality::Computed { function, is_to_one } => {
+        Cardinality::Computed { function, is_to_one, .. } => {
             let cardinality = if *is_to_one { "many-to-one" } else { "one-to-many" };
             (cardinality, format!("{}({from})", function.name), function.name.to_string())
         }

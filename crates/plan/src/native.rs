@@ -72,6 +72,7 @@ impl Planner<'_> {
         let found = computed.into_iter().find(|computed| &*computed.name == name);
         let Some(computed) = found else { return Err(unknown_column(scope, name)) };
         self.note_read(scope, None);
+        self.computed.push((computed.function.clone(), computed.volatility));
         Ok(Expression::column(scope.source, computed.name.clone(), computed.data_type.clone()))
     }
 

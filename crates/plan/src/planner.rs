@@ -133,6 +133,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) handler: Option<Arc<MediaHandler>>,
     /// How the plan is wanted, instead of the rows.
     pub(crate) explain: Option<Explain>,
+    /// The functions over rows that are read like columns and tables: the server calls them, and asks who may.
+    pub(crate) computed: Vec<(QualifiedName, Volatility)>,
     next_source: u32,
 }
 
@@ -156,6 +158,7 @@ impl<'a> Planner<'a> {
             media_type: None,
             handler: None,
             explain: None,
+            computed: Vec::new(),
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -204,12 +207,15 @@ impl<'a> Planner<'a> {
             (Some(set), None) => *set,
             (None, asked) => asked.unwrap_or_default(),
         };
-        let touched = footprint.touches.keys().chain(footprint.calls.iter().map(|call| &call.name));
+        let called = footprint.calls.iter().map(|call| &call.name).chain(self.computed.iter().map(|(name, _)| name));
+        let touched = footprint.touches.keys().chain(called);
         let is_volatile = || {
-            footprint.calls.iter().any(|call| {
-                let routine = self.context.catalog.snapshot().routines.get(call);
-                routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
-            })
+            let mut computed = self.computed.iter();
+            computed.any(|(_, volatility)| *volatility == Volatility::Volatile)
+                || footprint.calls.iter().any(|call| {
+                    let routine = self.context.catalog.snapshot().routines.get(call);
+                    routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
+                })
         };
         if is_volatile() { Freshness::Strong } else { touched.map(of).min().unwrap_or(asked.unwrap_or_default()) }
     }

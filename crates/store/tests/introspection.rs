@@ -104,7 +104,9 @@ fn way(relationship: &Relationship) -> String {
         Cardinality::OneToMany { constraint, columns } => format!("1:n {constraint} {}", pairs(columns)),
         Cardinality::OneToOne { constraint, columns, .. } => format!("1:1 {constraint} {}", pairs(columns)),
         Cardinality::ManyToMany(junction) => format!("n:n {}", junction.relation.name),
-        Cardinality::Computed { function, is_to_one } => format!("{function} {}", if *is_to_one { "1" } else { "n" }),
+        Cardinality::Computed { function, is_to_one, .. } => {
+            format!("{function} {}", if *is_to_one { "1" } else { "n" })
+        }
     };
     format!("{} {how}", relationship.to.name)
 }

@@ -14,6 +14,7 @@
 )]
 
 mod chance;
+pub mod fleet;
 mod http;
 mod pooler;
 mod postgres;
@@ -22,6 +23,7 @@ mod server;
 mod tools;
 
 pub use chance::{Chance, more_steps};
+pub use fleet::Fleet;
 pub use http::{Answer, Client, Request};
 pub use pooler::Pooler;
 pub use postgres::{Cluster, Postgres};

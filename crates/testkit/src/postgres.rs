@@ -32,6 +32,7 @@ pub struct Postgres {
     owner: Owner,
     cluster: Cluster,
     port: u16,
+    is_frozen: bool,
 }
 
 /// The programs of an installed version.
@@ -134,7 +135,7 @@ impl Cluster {
             let port = if self.listens { free_port() } else { 5432 };
             let mut process = self.launch(&programs, owner, folder.path(), port);
             if self.is_ready(&mut process, &programs, folder.path(), port) {
-                return Some(Postgres { process, folder, programs, owner, cluster: self, port });
+                return Some(Postgres { process, folder, programs, owner, cluster: self, port, is_frozen: false });
             }
         }
         panic!("PostgreSQL ends as soon as it is started: {}", self.log(folder.path()));
@@ -227,6 +228,9 @@ impl Postgres {
         if !matches!(self.process.try_wait(), Ok(None)) {
             return;
         }
+        if self.is_frozen {
+            self.thaw();
+        }
         let _sent = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
         let _ended = self.process.wait();
     }
@@ -240,6 +244,34 @@ impl Postgres {
         let _ended = self.process.wait();
         // Its children notice that they are alone, and hold the memory until they have.
         thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Stops all its processes where they are, as a virtual machine that is paused: connections stay open, and nothing answers.
+    pub fn freeze(&mut self) {
+        self.is_frozen = true;
+        self.signal_all("-STOP");
+    }
+
+    /// Has it go on after [`Postgres::freeze`].
+    pub fn thaw(&mut self) {
+        self.is_frozen = false;
+        self.signal_all("-CONT");
+    }
+
+    /// Stops the process of one session (its `pid` in `pg_stat_activity`) where it is.
+    pub fn freeze_session(&self, process: &str) {
+        let sent = Command::new("kill").args(["-STOP", process]).status().expect("kill runs");
+        assert!(sent.success(), "there is no such session: {process:?}");
+    }
+
+    fn signal_all(&self, signal: &str) {
+        let own = self.process.id();
+        // The parent first: it makes no more of them then.
+        let _sent = Command::new("kill").args([signal, &own.to_string()]).status().expect("kill runs");
+        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).expect("its children are known");
+        let all = children.split_whitespace();
+        // One of them may have ended by itself meanwhile.
+        let _sent = Command::new("kill").arg(signal).args(all).status().expect("kill runs");
     }
 
     /// Makes a standby the primary, and waits until it is.

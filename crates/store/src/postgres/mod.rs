@@ -123,8 +123,8 @@ pub(crate) async fn open(
     observer: Arc<dyn Observer>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let read = |url: &str| {
-        Target::parse(url, &|name| settings.environment.get(name).cloned())
-            .map_err(|error| StoreError::Address(error.to_string()))
+        let target = Target::parse(url, &|name| settings.environment.get(name).cloned());
+        target.map(with_keepalives).map_err(|error| StoreError::Address(error.to_string()))
     };
     let replicas = settings.replicas.urls.iter().map(|url| read(url)).collect::<Result<Vec<_>, _>>()?;
     let targets = primary_targets(read(&settings.url)?, &replicas);
@@ -183,7 +183,7 @@ pub(crate) async fn open(
     };
     let listening = match &store.settings.channel {
         // A standby takes no LISTEN.
-        Some(channel) => listen::begin(&mut first, channel).await.is_ok().then_some(first),
+        Some(channel) => listen::begin(first, channel, store.clock.monotonic()).await.ok(),
         None => None,
     };
     if let Some(replicas) = &store.replicas {
@@ -192,10 +192,13 @@ pub(crate) async fn open(
         replicas::watch(replicas).await;
         replicas.check()?;
     }
+    // Whatever is promoted while the catalog is read has it read again.
+    let newest = fence.follow();
     store.load_catalog().await?;
     let store = Arc::new(store);
-    tokio::spawn(listen::run(Arc::downgrade(&store), listening));
+    tokio::spawn(listen::run(Arc::downgrade(&store), listening, fence.follow()));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
+    tokio::spawn(reload::follow(Arc::downgrade(&store), newest));
     Ok(store)
 }
 
@@ -228,6 +231,25 @@ fn primary_targets(primary: Target, replicas: &[Target]) -> Vec<Target> {
         target.session = SessionAttributes::ReadWrite;
     }
     targets
+}
+
+/// A machine that is gone without a word is noticed within this time on connections that wait for it, where the URL says
+/// nothing else; by the system's own times that takes hours.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// The quiet time before TCP asks whether the other machine is there, the time between two questions, and how many.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
+
+/// TCP's keepalives, where the URL leaves them to the system.
+fn with_keepalives(mut target: Target) -> Target {
+    let (idle, interval, count) = KEEPALIVE;
+    target.keepalives.idle.get_or_insert(idle);
+    target.keepalives.interval.get_or_insert(interval);
+    target.keepalives.count.get_or_insert(count);
+    // Other systems do not have it.
+    if cfg!(target_os = "linux") {
+        target.keepalives.user_timeout.get_or_insert(UNACKNOWLEDGED);
+    }
+    target
 }
 
 /// What a server is called in the metrics: where it is.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use base::Clock;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wire::{Canceller, Connection, Target};
 
 use super::lease::Lease;
@@ -20,17 +20,26 @@ use crate::error::StoreError;
 /// The newest history of the database that any server was seen on. A primary of an older one was replaced: what is written
 /// there is lost, and what is read there is past.
 #[derive(Debug, Default)]
-pub(super) struct Fence(AtomicU32);
+pub(super) struct Fence(watch::Sender<u32>);
 
 impl Fence {
-    /// Notes the history of a primary.
+    /// Notes a history of the database.
     pub(super) fn raise(&self, timeline: u32) {
-        self.0.fetch_max(timeline, Ordering::AcqRel);
+        self.0.send_if_modified(|newest| {
+            let rises = *newest < timeline;
+            *newest = timeline.max(*newest);
+            rises
+        });
     }
 
     /// The newest history; 0 before any was seen.
     pub(super) fn timeline(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow()
+    }
+
+    /// Ticks when a newer history is known.
+    pub(super) fn follow(&self) -> watch::Receiver<u32> {
+        self.0.subscribe()
     }
 
     fn shuts_out(&self, sighting: Option<&Sighting>) -> bool {
@@ -38,6 +47,9 @@ impl Fence {
     }
 }
 
+/// What is said of a primary that the fence shuts out.
+const REPLACED: &str = "the server was replaced: another primary has begun a newer timeline, as a server or the position of a \
+     client tells (docs/postgresql.md, \"A replica is promoted\")";
 /// How long a server may take to hear that what runs is cancelled, when the pool is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -75,6 +87,8 @@ impl Drop for Registration {
 pub(super) struct Pool {
     /// Where it is; further ones are where it may be after a failover.
     targets: Vec<Target>,
+    /// Which of them is tried first.
+    first: AtomicUsize,
     fence: Arc<Fence>,
     settings: wire::Settings,
     places: Arc<Semaphore>,
@@ -144,6 +158,7 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new(Self {
             targets,
+            first: AtomicUsize::new(0),
             fence,
             settings,
             places: Arc::new(Semaphore::new(most)),
@@ -219,6 +234,13 @@ impl Pool {
         Ok((connection, registration))
     }
 
+    /// Has one of the targets tried first: somebody has seen there what is looked for. Whoever waits for it need not any more.
+    pub(super) fn prefer(&self, target: usize) {
+        if self.first.swap(target.min(self.targets.len().saturating_sub(1)), Ordering::Relaxed) != target {
+            *self.refusal.lock() = Refusal::default();
+        }
+    }
+
     /// A connection that is not one of the pool.
     pub(super) async fn connect_apart(&self) -> Result<Connection, StoreError> {
         if self.places.is_closed() {
@@ -239,9 +261,12 @@ impl Pool {
             }
         }
         let mut problem = None;
-        for target in &self.targets {
+        let first = self.first.load(Ordering::Relaxed);
+        for number in (first..self.targets.len()).chain(0..first) {
+            let Some(target) = self.targets.get(number) else { continue };
             match self.open(target).await {
                 Ok(held) => {
+                    self.first.store(number, Ordering::Relaxed);
                     *self.refusal.lock() = Refusal::default();
                     return Ok(held);
                 }
@@ -259,7 +284,7 @@ impl Pool {
         let opened = self.clock.monotonic();
         let sighting = look(&mut connection, opened).await.map_err(|error| error.to_string())?;
         if self.fence.shuts_out(sighting.as_ref()) {
-            return Err("the server was replaced: another primary has begun a newer timeline".to_owned());
+            return Err(REPLACED.to_owned());
         }
         let registration = Registration::new(&self.register, connection.canceller());
         Ok(Held { connection, opened, sighting, _registration: registration })
@@ -287,6 +312,11 @@ impl Pool {
         for told in told.collect::<Vec<_>>() {
             drop(told.await);
         }
+    }
+
+    /// Closes the idle connections: their server is silent, and does not hear a goodbye.
+    pub(super) fn drop_idle(&self) {
+        drop(std::mem::take(&mut *self.idle.lock()));
     }
 
     /// Requests that have a connection or wait for one.

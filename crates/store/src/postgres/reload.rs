@@ -25,6 +25,9 @@ const LONGEST_GATHER: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// A reading that takes longer waits for a server that is gone. Of ten thousand tables one takes a second.
+const LONGEST_READING: Duration = Duration::from_secs(60);
+
 /// After so long hardly a request still uses an older catalog. Whoever lets the last hold of a large one go spends
 /// milliseconds on it, and that should not be a request.
 const KEPT: Duration = Duration::from_secs(5);
@@ -103,6 +106,14 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<
     }
 }
 
+/// Has the catalog read when a newer history of the database is known: the older one says nothing of who understands it.
+pub(super) async fn follow(store: Weak<PostgresStore>, mut newest: watch::Receiver<u32>) {
+    while newest.changed().await.is_ok() {
+        let Some(store) = store.upgrade() else { return };
+        store.reloading.want();
+    }
+}
+
 async fn gather(wanted: &mut watch::Receiver<u64>) {
     let end = Instant::now() + LONGEST_GATHER;
     while Instant::now() < end {
@@ -149,7 +160,7 @@ impl PostgresStore {
 async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option<Position>), StoreError> {
     let runtime = tokio::runtime::Handle::current();
     let reading = move || {
-        runtime.block_on(async move {
+        let reading = async move {
             let mut connection = pool.connect_apart().await?;
             let failed = |error: wire::Error| failure::of_connection(&error);
             let snapshot = introspect::snapshot(&mut connection).await.map_err(failed)?;
@@ -160,7 +171,9 @@ async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option
             // What was read counts, whether the server hears the farewell or not.
             drop(connection.close().await);
             Ok((Catalog::new(snapshot), position))
-        })
+        };
+        let late = |_| StoreError::Unreachable("the catalog was not read within a minute".to_owned());
+        runtime.block_on(async { tokio::time::timeout(LONGEST_READING, reading).await.map_err(late)? })
     };
     tokio::task::spawn_blocking(reading).await.unwrap_or_else(|_panic| {
         Err(StoreError::Engine("reading the catalog failed inside; please report this".to_owned()))

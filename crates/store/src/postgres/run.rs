@@ -47,7 +47,7 @@ impl Allowance {
     }
 
     /// Takes the repetition, if there still is one.
-    fn repeats(&mut self) -> bool {
+    pub(super) fn repeats(&mut self) -> bool {
         std::mem::take(&mut self.is_repeatable)
     }
 }
@@ -85,7 +85,7 @@ impl<'a> Visit<'a> {
         let Some((seen, point)) = self.replica else { return Ok(None) };
         let Some(own) = lease.sighting() else { return Err(Missed::Elsewhere) };
         let is_it = own.system == seen.system && !own.is_primary;
-        let is_known = lease.was_open(seen.at);
+        let is_known = own.instance == seen.instance && lease.was_open(seen.at);
         if !is_it || (!is_known && own.timeline != seen.timeline) {
             return Err(Missed::Unsent(StoreError::Unreachable("another server answers in its place".to_owned())));
         }
@@ -101,9 +101,10 @@ impl PostgresStore {
         let is_repeatable = job.plan.access == plan::Access::ReadOnly;
         let mut allowance = Allowance { wait: self.settings.wait, is_repeatable };
         let allowance = &mut allowance;
-        let outcome = match &self.replicas {
-            Some(replicas) if job.plan.access == plan::Access::ReadOnly => {
-                self.read(replicas, job, rendered, allowance).await
+        let shown = self.replicas.as_ref().map(|replicas| (replicas, replicas.learn(job.position.as_ref())));
+        let outcome = match shown {
+            Some((replicas, shown)) if job.plan.access == plan::Access::ReadOnly => {
+                self.read(replicas, shown, job, rendered, allowance).await
             }
             _ => {
                 let tells_position = job.plan.access == plan::Access::ReadWrite && job.commits;

@@ -1,5 +1,6 @@
 //! What a server is when it is looked at: which database, which of its histories, how far, and whether it can be written to.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use wire::{Connection, Event, Format, Query};
@@ -20,6 +21,17 @@ pub(super) struct Sighting {
     pub(super) is_primary: bool,
     /// How its log is cut.
     pub(super) log: LogGeometry,
+    /// Which server it is.
+    pub(super) instance: ServerInstance,
+}
+
+/// A server from one start to the next. One URL may lead to several: what is seen of one of them says nothing of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ServerInstance {
+    /// When it was started, by its own clock, in microseconds.
+    started: i64,
+    /// The end of the connection at the server; none on a unix socket.
+    address: Option<(IpAddr, u16)>,
 }
 
 /// How a write-ahead log is cut, in bytes.
@@ -43,7 +55,8 @@ const LOOK: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM p
        greatest((SELECT received_tli FROM pg_stat_wal_receiver),
                 (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
                 (SELECT timeline_id FROM pg_control_checkpoint())),
-       current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size'))";
+       current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')),
+       (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, host(inet_server_addr()), inet_server_port()";
 
 /// What is asked of a primary after a commit: how far it has written, how far it has thought, and the name of its log file.
 pub(super) const AFTER_COMMIT: &str = "SELECT pg_current_wal_flush_lsn(), pg_current_wal_insert_lsn(), \
@@ -87,6 +100,10 @@ fn read(told: &[Option<String>], at: Instant) -> Option<Sighting> {
         point: point(text(2)?)?,
         is_primary,
         log: LogGeometry { page: text(5)?.parse().ok()?, segment: text(6)?.parse().ok()? },
+        instance: ServerInstance {
+            started: text(7)?.parse().ok()?,
+            address: text(8).and_then(|host| host.parse().ok()).zip(text(9).and_then(|port| port.parse().ok())),
+        },
     })
 }
 
@@ -128,7 +145,8 @@ pub(super) mod tests {
     /// A primary, seen then.
     pub(in crate::postgres) fn primary(at: Instant, timeline: u32, point: u64) -> Sighting {
         let log = LogGeometry { page: 8_192, segment: 16 << 20 };
-        Sighting { at, system: 1, timeline, point, is_primary: true, log }
+        let instance = ServerInstance { started: 0, address: None };
+        Sighting { at, system: 1, timeline, point, is_primary: true, log, instance }
     }
 
     #[test]

@@ -104,11 +104,7 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             signature: Signature { name: self.name.clone(), arguments: self.input_types.clone() },
             arguments: self.arguments(types),
             returns: self.returns(types, tables),
-            volatility: match self.row.text(12) {
-                Some("i") => Volatility::Immutable,
-                Some("s") => Volatility::Stable,
-                _ => Volatility::Volatile,
-            },
+            volatility: self.volatility(),
             is_security_definer: self.row.is_true(13),
             is_strict: self.row.is_true(14),
             body: Vec::new(),
@@ -124,6 +120,14 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
         }
     }
 
+    fn volatility(&self) -> Volatility {
+        match self.row.text(12) {
+            Some("i") => Volatility::Immutable,
+            Some("s") => Volatility::Stable,
+            _ => Volatility::Volatile,
+        }
+    }
+
     /// A function over a row: of a value it is a column, of rows a relationship.
     fn add_computed(&self, over: u32, types: &Types, tables: &mut Tables, snapshot: &mut Snapshot) {
         let result = self.row.number(10);
@@ -131,10 +135,13 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
         let Some(from) = tables.of_row_type(over).map(|relation| relation.name.clone()) else { return };
         if let Some(to) = tables.of_row_type(result).map(|relation| relation.name.clone()) {
             let is_to_one = !is_set || self.row.is_true(15);
-            let computed = ComputedRelationship { function: self.name.clone(), from, to, is_to_one };
+            let (function, volatility) = (self.name.clone(), self.volatility());
+            let computed = ComputedRelationship { function, from, to, is_to_one, volatility };
             snapshot.computed_relationships.push(computed);
         } else if let (Some(data_type), false) = (types.get(result, -1), is_set || result == VOID) {
-            tables.add_computed(over, ComputedColumn { name: self.name.name.clone(), data_type });
+            let (function, volatility) = (self.name.clone(), self.volatility());
+            let name = function.name.clone();
+            tables.add_computed(over, ComputedColumn { name, data_type, function, volatility });
         }
     }
 

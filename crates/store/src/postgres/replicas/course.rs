@@ -26,6 +26,11 @@ impl Course {
         self.system
     }
 
+    /// The timeline that the primary was last seen on; 0 before that.
+    pub(super) fn timeline(&self) -> u32 {
+        self.timeline
+    }
+
     /// Notes where the primary is.
     pub(super) fn note(&mut self, sighting: &Sighting) {
         if self.system != Some(sighting.system) || self.timeline != sighting.timeline {
@@ -42,8 +47,22 @@ impl Course {
         }
     }
 
+    /// How far a server has come that is so much behind at most: what was there before that, it has.
+    /// Nothing on a timeline that the primary was not seen on yet.
+    pub(super) fn floor(&self, timeline: u32, lag: Duration) -> u64 {
+        if timeline != self.timeline {
+            return 0;
+        }
+        let is_older = |then: &Instant| self.now.is_some_and(|now| now.saturating_duration_since(*then) > lag);
+        self.moments.iter().rev().find(|(then, _)| is_older(then)).map_or(0, |(_, reached)| *reached)
+    }
+
     /// How old the first thing is that a server at this point does not have: by how much it shows the past.
-    pub(super) fn lag(&self, point: u64) -> Duration {
+    /// None on a timeline that the primary was not seen on yet.
+    pub(super) fn lag(&self, timeline: u32, point: u64) -> Duration {
+        if timeline != self.timeline {
+            return Duration::ZERO;
+        }
         let missed = self.moments.iter().find(|(_, reached)| *reached > point);
         let since = missed.zip(self.now).map(|((then, _), now)| now.saturating_duration_since(*then));
         since.unwrap_or_default()
@@ -88,17 +107,24 @@ mod tests {
     fn lag_is_how_old_the_first_missed_thing_is() {
         let start = Instant::now();
         let mut course = Course::default();
-        assert_eq!(course.lag(0), Duration::ZERO);
+        assert_eq!(course.lag(1, 0), Duration::ZERO);
         for (second, point) in [(0, 100), (1, 200), (2, 300), (3, 300), (4, 300), (5, 400)] {
             course.note(&primary(start + SECOND * second, 1, point));
         }
-        assert_eq!(course.lag(400), Duration::ZERO);
-        assert_eq!(course.lag(399), Duration::ZERO, "it was only just written");
-        assert_eq!(course.lag(250), SECOND * 3, "it was there for some time");
-        assert_eq!(course.lag(150), SECOND * 4);
-        assert_eq!(course.lag(50), SECOND * 5);
+        assert_eq!(course.lag(1, 400), Duration::ZERO);
+        assert_eq!(course.lag(1, 399), Duration::ZERO, "it was only just written");
+        assert_eq!(course.lag(1, 250), SECOND * 3, "it was there for some time");
+        assert_eq!(course.lag(1, 150), SECOND * 4);
+        assert_eq!(course.lag(1, 50), SECOND * 5);
         // Nothing more is heard of the primary: nobody gets later.
-        assert_eq!(course.lag(150), SECOND * 4);
+        assert_eq!(course.lag(1, 150), SECOND * 4);
+        // Who is that far has no greater lag, and who is not has.
+        assert_eq!([0, 2, 3, 4, 5].map(|lag| course.floor(1, SECOND * lag)), [300, 300, 200, 100, 0]);
+        for (lag, point) in
+            [0, 1, 2, 3, 4, 5].into_iter().flat_map(|lag| (0..500).map(move |point| (SECOND * lag, point)))
+        {
+            assert_eq!(course.lag(1, point) <= lag, course.floor(1, lag) <= point, "{lag:?} {point}");
+        }
     }
 
     #[test]
@@ -107,7 +133,11 @@ mod tests {
         let mut course = Course::default();
         course.note(&primary(start, 1, 900));
         course.note(&primary(start + SECOND, 2, 500));
-        assert_eq!(course.lag(500), Duration::ZERO);
+        assert_eq!(course.lag(2, 500), Duration::ZERO);
+        course.note(&primary(start + SECOND * 2, 2, 600));
+        assert_eq!(course.lag(2, 400), SECOND);
+        // Points of other timelines are compared with nothing.
+        assert_eq!((course.lag(1, 400), course.floor(1, Duration::ZERO)), (Duration::ZERO, 0));
     }
 
     #[test]

@@ -2,8 +2,12 @@
 //! the past; nobody is remembered for that, the position travels with the request.
 
 mod course;
+mod gauges;
 mod monitor;
 mod route;
+#[cfg(test)]
+mod tests;
+mod visited;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,9 +18,10 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use self::course::{Budget, Course};
+use self::visited::Visited;
 use super::pool::{Fence, Pool};
 use super::sighting::Sighting;
-use crate::driver::{FallbackReason, Observer, ReplicaGauges, ReplicasGauges};
+use crate::driver::{FallbackReason, Observer};
 use crate::error::StoreError;
 use crate::position::{Position, PositionKey, PositionToken};
 
@@ -53,7 +58,10 @@ pub(super) struct Server {
     pool: Arc<Pool>,
     /// The newest sighting.
     seen: Mutex<Option<Sighting>>,
+    /// Whether it may be asked: it was seen, and no request failed to connect to it since.
     is_up: AtomicBool,
+    /// Whether it was looked at in vain: reads that wait for it go elsewhere.
+    is_silent: watch::Sender<bool>,
     reads: AtomicU64,
     /// Why it answers nothing, as it was last told.
     told: Mutex<Option<&'static str>>,
@@ -101,9 +109,23 @@ enum Wanted {
         /// Whether a node with this key has signed it.
         is_signed: bool,
     },
+    /// The primary: after a promotion nobody is known to have what the catalog shows, until it is read anew.
+    Unread,
     /// Whoever has replayed this much, and is no further behind.
     Replica { point: u64, lag: Option<Duration> },
 }
+
+/// What a client shows of what it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    /// A position that nobody with this key has signed.
+    Strange,
+    Position(Position),
+}
+
+/// Where the primary may be: at its own URL, which comes first, and where the replicas are.
+const PRIMARY_ITSELF: usize = 1;
 
 /// Why one that does not answer is not asked.
 const SILENT: &str = "it does not answer";
@@ -136,6 +158,7 @@ impl Replicas {
             pool,
             seen: Mutex::new(None),
             is_up: AtomicBool::new(false),
+            is_silent: watch::Sender::new(false),
             reads: AtomicU64::new(0),
             told: Mutex::new(Some(SILENT)),
         };
@@ -166,8 +189,19 @@ impl Replicas {
         *self.catalog.lock() = position;
     }
 
+    /// Looks at what a client shows. A node that gave it its position may have seen a promotion before this one: its history
+    /// counts from now on, for whatever is asked of the primary.
+    pub(super) fn learn(&self, token: Option<&PositionToken>) -> Shown {
+        let Some(token) = token else { return Shown::Nothing };
+        let Some(position) = self.key.verify(token) else { return Shown::Strange };
+        if self.course.lock().system() == Some(position.system) {
+            self.fence.raise(position.timeline);
+        }
+        Shown::Position(position)
+    }
+
     /// Who may answer a read that is to be so fresh.
-    fn wanted(&self, freshness: Freshness, token: Option<&PositionToken>) -> Wanted {
+    fn wanted(&self, freshness: Freshness, shown: Shown) -> Wanted {
         let lag = match freshness {
             Freshness::Strong => return Wanted::Primary,
             Freshness::Bounded { seconds } => Some(Duration::from_secs(seconds.into()).min(self.settings.max_lag)),
@@ -175,21 +209,33 @@ impl Replicas {
             Freshness::Eventual => None,
         };
         let timeline = self.fence.timeline();
-        let catalog = (*self.catalog.lock()).filter(|position| position.timeline == timeline);
-        let mut point = catalog.map_or(0, |position| position.point);
-        if let Some(token) = token.filter(|_| freshness != Freshness::Eventual) {
-            let Some(position) = self.key.verify(token) else { return Wanted::Foreign { is_signed: false } };
-            if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
-                return Wanted::Foreign { is_signed: true };
+        let mut point = 0;
+        match shown {
+            Shown::Nothing => {}
+            _ if freshness == Freshness::Eventual => {}
+            Shown::Strange => return Wanted::Foreign { is_signed: false },
+            Shown::Position(position) => {
+                if position.timeline != timeline || self.course.lock().system() != Some(position.system) {
+                    return Wanted::Foreign { is_signed: true };
+                }
+                point = position.point;
             }
-            point = point.max(position.point);
         }
-        Wanted::Replica { point, lag }
+        match (*self.catalog.lock()).filter(|position| position.timeline == timeline) {
+            Some(catalog) => Wanted::Replica { point: point.max(catalog.point), lag },
+            None => Wanted::Unread,
+        }
     }
 
-    /// The replica to ask: among those that may answer the one with the least to do. `asked` were behind, `tried` failed.
-    fn choose(&self, point: u64, lag: Option<Duration>, asked: &[usize], tried: &[usize]) -> Choice {
-        let course = self.course.lock();
+    /// How far a server has to have come to be no further behind.
+    fn floor(&self, lag: Option<Duration>) -> u64 {
+        lag.map_or(0, |lag| self.course.lock().floor(self.fence.timeline(), lag))
+    }
+
+    /// The replica to ask: among those that may answer the one with the least to do. Those that have not come as far as the
+    /// floor are none.
+    fn choose(&self, point: u64, floor: u64, visited: &Visited) -> Choice {
+        let system = self.course.lock().system();
         let timeline = self.fence.timeline();
         let turn = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
         let mut best: Option<(bool, u64, usize)> = None;
@@ -200,14 +246,13 @@ impl Replicas {
             let Some(server) = self.servers.get(place) else { continue };
             let seen = *server.seen.lock();
             let Some(seen) = seen.filter(|_| server.is_up.load(Ordering::Relaxed)) else { continue };
-            let follows = !seen.is_primary && seen.timeline == timeline && course.system() == Some(seen.system);
-            let is_near = lag.is_none_or(|most| course.lag(seen.point) <= most);
-            if !follows || !is_near || tried.contains(&place) {
+            let follows = !seen.is_primary && seen.timeline == timeline && system == Some(seen.system);
+            if !follows || seen.point < floor || visited.is_done_with(place) {
                 continue;
             }
             is_anybody_there = true;
             let is_unready = seen.point < point;
-            if is_unready && asked.contains(&place) {
+            if visited.waits_for(place, &seen, is_unready) {
                 continue;
             }
             let rank = (is_unready, server.pool.load(), place);
@@ -227,10 +272,19 @@ impl Replicas {
     fn note(&self, place: usize, sighting: Option<Sighting>) {
         let Some(server) = self.servers.get(place) else { return };
         server.is_up.store(sighting.is_some(), Ordering::Relaxed);
+        if server.is_silent.send_replace(sighting.is_none()) != sighting.is_none() && sighting.is_none() {
+            server.pool.drop_idle();
+        }
         if let Some(sighting) = sighting {
             *server.seen.lock() = Some(sighting);
-            if sighting.is_primary && self.course.lock().system() == Some(sighting.system) {
+            // One that follows a newer history shows that there is a primary of it, wherever that is.
+            if self.course.lock().system() == Some(sighting.system) {
                 self.fence.raise(sighting.timeline);
+                let is_newest = sighting.is_primary && sighting.timeline == self.fence.timeline();
+                if is_newest && self.course.lock().timeline() < sighting.timeline {
+                    // Otherwise one that hangs where the primary was would be waited for first, each time.
+                    self.primary.prefer(place + PRIMARY_ITSELF);
+                }
             }
         }
         self.sighted.send_replace(());
@@ -259,18 +313,20 @@ impl Replicas {
         if seen.timeline != self.fence.timeline() {
             return Some("it is not known to follow the primary's timeline");
         }
-        (course.lag(seen.point) > self.settings.max_lag).then_some("it is too far behind")
+        (course.lag(seen.timeline, seen.point) > self.settings.max_lag).then_some("it is too far behind")
     }
 
-    /// Notes what was seen of the primary.
-    fn note_primary(&self, sighting: Sighting) {
-        if sighting.is_primary && sighting.timeline >= self.fence.timeline() {
+    /// Notes what was seen of the primary; `false` for one that is none any more.
+    fn note_primary(&self, sighting: Sighting) -> bool {
+        let is_it = sighting.is_primary && sighting.timeline >= self.fence.timeline();
+        if is_it {
             self.fence.raise(sighting.timeline);
             self.course.lock().note(&sighting);
         }
+        is_it
     }
 
-    /// A replica failed a request: it is not asked again before it was seen again.
+    /// A replica could not be connected to: it is not asked again before it was seen again.
     fn note_down(&self, place: usize) {
         if let Some(server) = self.servers.get(place) {
             server.is_up.store(false, Ordering::Relaxed);
@@ -286,35 +342,6 @@ impl Replicas {
 
     fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// The state of all, for the metrics.
-    pub(super) fn gauges(&self) -> ReplicasGauges {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let course = self.course.lock();
-        let timeline = self.fence.timeline();
-        let of = |server: &Server| {
-            let seen = *server.seen.lock();
-            let is_up = server.is_up.load(Ordering::Relaxed);
-            let follows = seen.is_some_and(|seen| !seen.is_primary && seen.timeline == timeline);
-            ReplicaGauges {
-                name: server.name.clone(),
-                is_up: is_up && follows,
-                lag: seen.map(|seen| course.lag(seen.point)),
-                reads: load(&server.reads),
-            }
-        };
-        ReplicasGauges {
-            replicas: self.servers.iter().map(of).collect(),
-            primary_reads: load(&self.counters.primary_reads),
-            waits: load(&self.counters.waits),
-            fallbacks: FallbackReason::ALL
-                .into_iter()
-                .zip(&self.counters.fallbacks)
-                .map(|(reason, count)| (reason, load(count)))
-                .collect(),
-            refused: load(&self.counters.refused),
-        }
     }
 
     /// Takes note of the primary, before anything else is looked at.

@@ -62,8 +62,9 @@ async fn look_at(replicas: &Replicas, place: Option<usize>, connection: &mut Opt
     }
     match (place, sighting) {
         (Some(place), sighting) => replicas.note(place, sighting),
-        (None, Some(sighting)) => replicas.note_primary(sighting),
-        (None, None) => {}
+        (None, Some(sighting)) if replicas.note_primary(sighting) => {}
+        // It was replaced, or can no longer be written to: the next connection finds the one that can.
+        (None, _) => *connection = None,
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sql::postgres::Rendered;
+use tokio::sync::watch;
 
 use super::super::PostgresStore;
 use super::super::missed::Missed;
 use super::super::run::{Allowance, Visit};
 use super::super::wrong::Wrong;
-use super::{Choice, Replicas, Wanted};
+use super::{Choice, Replicas, SILENT, Shown, Visited, Wanted};
 use crate::driver::{FallbackReason, Job, Ran};
 use crate::error::StoreError;
 
@@ -18,17 +20,19 @@ impl PostgresStore {
     pub(in crate::postgres) async fn read(
         &self,
         replicas: &Arc<Replicas>,
+        shown: Shown,
         job: &Job,
         rendered: &Rendered,
         allowance: &mut Allowance,
     ) -> Result<Ran, StoreError> {
-        let wanted = replicas.wanted(job.plan.footprint.freshness, job.position.as_ref());
+        let wanted = replicas.wanted(job.plan.footprint.freshness, shown);
         let reason = match wanted {
             Wanted::Primary => {
                 replicas.counters.primary_reads.fetch_add(1, Ordering::Relaxed);
                 return self.on_primary(job, rendered, false, allowance).await;
             }
             Wanted::Foreign { .. } => FallbackReason::Foreign,
+            Wanted::Unread => FallbackReason::Nobody,
             Wanted::Replica { .. } if self.wrong == Some(Wrong::Ignored) => {
                 match self.on_replica(replicas, job, rendered, (0, None), allowance).await {
                     Ok(outcome) => return outcome,
@@ -61,18 +65,18 @@ impl PostgresStore {
         replicas: &Arc<Replicas>,
         job: &Job,
         rendered: &Rendered,
-        (point, lag): (u64, Option<std::time::Duration>),
+        (point, lag): (u64, Option<Duration>),
         allowance: &mut Allowance,
     ) -> Result<Result<Ran, StoreError>, FallbackReason> {
         let deadline = replicas.clock.monotonic() + replicas.settings.wait;
-        let (mut asked, mut tried) = (Vec::new(), Vec::new());
+        let mut visited = Visited::default();
         let mut sightings = None;
         let mut has_waited = false;
         loop {
-            let place = match replicas.choose(point, lag, &asked, &tried) {
+            let floor = replicas.floor(lag);
+            let place = match replicas.choose(point, floor, &visited) {
                 Choice::Ready(place) | Choice::Unsure(place) => place,
-                Choice::Nobody if tried.is_empty() => return Err(FallbackReason::Nobody),
-                Choice::Nobody => return Err(FallbackReason::Failed),
+                Choice::Nobody => return Err(visited.reason()),
                 Choice::Behind => {
                     // Whoever was seen between the choice and this is looked at once more.
                     let Some(sightings) = &mut sightings else {
@@ -90,24 +94,45 @@ impl PostgresStore {
             };
             let Some(server) = replicas.servers.get(place) else { return Err(FallbackReason::Nobody) };
             let Some(seen) = *server.seen.lock() else { return Err(FallbackReason::Nobody) };
-            let visit = Visit::of_replica(&server.pool, seen, point);
-            match self.visit(&visit, job, rendered, allowance).await {
+            // The floor as well: the connection may lead to another server than the one that was looked at.
+            let visit = Visit::of_replica(&server.pool, seen, point.max(floor));
+            let mut is_silent = server.is_silent.subscribe();
+            let outcome = tokio::select! {
+                outcome = self.visit(&visit, job, rendered, allowance) => outcome,
+                // It may be done there in the end, for nobody.
+                () = becomes_true(&mut is_silent) => {
+                    Err(Missed::Lost(StoreError::Unreachable(SILENT.to_owned())))
+                }
+            };
+            match outcome {
                 Ok(ran) => {
                     server.reads.fetch_add(1, Ordering::Relaxed);
                     return Ok(Ok(ran));
                 }
-                Err(Missed::Behind) => asked.push(place),
-                Err(Missed::Unsent(StoreError::Busy(_))) => tried.push(place),
+                Err(Missed::Behind) => visited.behind.push((place, seen.at)),
+                Err(Missed::Unsent(StoreError::Busy(_))) => visited.failed.push(place),
                 Err(Missed::Unsent(_)) => {
                     replicas.note_down(place);
-                    tried.push(place);
+                    visited.failed.push(place);
+                }
+                Err(Missed::Lost(error)) => {
+                    // Whether it is down a look tells, and not what became of one request.
+                    replicas.awaited.notify_waiters();
+                    if !allowance.repeats() {
+                        return Ok(Err(error));
+                    }
+                    visited.failed.push(place);
                 }
                 // A conflict with what it replays, or what only a primary does.
                 Err(Missed::Collided(_) | Missed::Elsewhere) => return Err(FallbackReason::Failed),
-                // It was done again already where that is allowed. A server whose connections break is left once it is seen
-                // to be down: here the job itself may be what breaks them.
-                Err(Missed::Failed(error) | Missed::Stale(error) | Missed::Lost(error)) => return Ok(Err(error)),
+                Err(Missed::Failed(error) | Missed::Stale(error)) => return Ok(Err(error)),
             }
         }
+    }
+}
+
+async fn becomes_true(is_silent: &mut watch::Receiver<bool>) {
+    if is_silent.wait_for(|is_silent| *is_silent).await.is_err() {
+        std::future::pending().await
     }
 }
