@@ -204,7 +204,12 @@ pub enum NativeArguments {
         type_name: Arc<str>,
     },
     /// A row: the function computes a relationship.
-    Row(SourceId),
+    Row {
+        /// Whose row.
+        source: SourceId,
+        /// Of a row that was written: which of its columns is the whole row, of the relation's own type.
+        column: Option<Arc<str>>,
+    },
 }
 
 /// A member of the object that a function is called with.

@@ -164,7 +164,7 @@ impl Planner<'_> {
                 self.key_pairs(around, &between, &junction.from_columns)?
             }
             Cardinality::Computed { function, .. } => {
-                let arguments = NativeArguments::Row(around.source);
+                let arguments = self.whole_row(around);
                 let call = NativeCall { name: function.clone(), arguments, value_name: None };
                 from.first = Source::Call { id: scope.source, call: Box::new(call) };
                 Vec::new()
@@ -174,6 +174,23 @@ impl Planner<'_> {
         filter.extend(self.visible(&scope)?);
         filter.extend(self.inner_embeds(&scope, &embed.select)?);
         Ok(Reached { scope, from, keys, filter })
+    }
+
+    /// The row that a function computes a relationship from. Written rows come without their type and may lack columns:
+    /// beside those that are answered they give themselves whole.
+    fn whole_row(&mut self, around: &Scope) -> NativeArguments {
+        let is_written = self.request.action.writes() && around.source == SourceId::ROW && around.derived.is_none();
+        let column = is_written.then(|| {
+            let mut name = "pando_row".to_owned();
+            while around.relation.column(&name).is_some() {
+                name.push('_');
+            }
+            Arc::from(name)
+        });
+        if column.is_some() {
+            self.written_row.clone_from(&column);
+        }
+        NativeArguments::Row { source: around.source, column }
     }
 
     /// For each inner embed among `select`: that it has rows.

@@ -89,6 +89,8 @@ pub struct NativeWrite {
     pub returning: Option<Level>,
     /// The primary key, if the answer tells where the row is.
     pub location: Option<Vec<KeyColumn>>,
+    /// What the written row is called as a whole, where a function takes it.
+    pub row: Option<Arc<str>>,
 }
 
 /// What a native write does.

@@ -160,7 +160,7 @@ impl Planner<'_> {
             _ => NativeWriteKind::Insert(self.native_insert(relation, &scope, columns)?),
         };
         let (returning, location) = self.returning(relation, &destination)?;
-        Ok(NativeWrite { relation: relation.clone(), kind, returning, location })
+        Ok(NativeWrite { relation: relation.clone(), kind, returning, location, row: self.written_row.take() })
     }
 
     fn native_insert(

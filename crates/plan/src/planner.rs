@@ -133,6 +133,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) handler: Option<Arc<MediaHandler>>,
     /// How the plan is wanted, instead of the rows.
     pub(crate) explain: Option<Explain>,
+    /// What the written row is called as a whole, where a function takes it.
+    pub(crate) written_row: Option<Arc<str>>,
     next_source: u32,
 }
 
@@ -156,6 +158,7 @@ impl<'a> Planner<'a> {
             media_type: None,
             handler: None,
             explain: None,
+            written_row: None,
             next_source: SourceId::ROW.0 + 1,
         })
     }

@@ -393,10 +393,13 @@ fn write_source(writer: &mut Writer, source: &Source) {
 /// The call of a function in `FROM`, with its arguments beside it.
 fn write_function(writer: &mut Writer, id: SourceId, call: &NativeCall) {
     match &call.arguments {
-        NativeArguments::Row(source) => {
+        NativeArguments::Row { source, column } => {
             write_name(writer, &call.name);
             writer.syntax("(");
             alias(writer, *source);
+            if let Some(column) = column {
+                writer.syntax(".").identifier(column);
+            }
             writer.syntax(")");
         }
         NativeArguments::Whole { value, type_name } => {

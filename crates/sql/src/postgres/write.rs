@@ -24,7 +24,7 @@ const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
 /// Renders a write.
 pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     let mut writer = Writer::new(Values::Numbered);
-    let returned = returned_columns(write);
+    let returned = Returned { columns: returned_columns(write), row: write.row.as_deref() };
     let answers = write.returning.is_some() || write.location.is_some();
     if answers {
         writer.syntax("WITH pando_written AS (");
@@ -72,24 +72,36 @@ fn write_target(writer: &mut Writer, relation: &Relation) {
     alias(writer, SourceId::ROW);
 }
 
-/// `RETURNING s0."code", ...`; rows alone where no column is wanted.
-fn write_returning(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
-    writer.syntax(" RETURNING ");
-    write_returned(writer, columns);
+/// What is given back of the written rows.
+struct Returned<'w> {
+    columns: BTreeSet<Arc<str>>,
+    /// What the whole row is called, where a function takes it.
+    row: Option<&'w str>,
 }
 
-fn write_returned(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
-    if columns.is_empty() {
+/// `RETURNING s0."code", ...`; rows alone where no column is wanted.
+fn write_returning(writer: &mut Writer, returned: &Returned<'_>) {
+    writer.syntax(" RETURNING ");
+    write_returned(writer, returned);
+}
+
+fn write_returned(writer: &mut Writer, returned: &Returned<'_>) {
+    if returned.columns.is_empty() && returned.row.is_none() {
         writer.syntax("1");
     }
-    writer.list(columns, ", ", |writer, column| {
+    writer.list(&returned.columns, ", ", |writer, column| {
         alias(writer, SourceId::ROW);
         writer.syntax(".").identifier(column);
     });
+    if let Some(row) = returned.row {
+        writer.syntax(if returned.columns.is_empty() { "" } else { ", " });
+        alias(writer, SourceId::ROW);
+        writer.syntax(" AS ").identifier(row);
+    }
 }
 
 /// An update that sets nothing: nothing is changed, no row is answered, and no column has to be one that may be updated.
-fn write_no_rows(writer: &mut Writer, relation: &Relation, returned: &BTreeSet<Arc<str>>) {
+fn write_no_rows(writer: &mut Writer, relation: &Relation, returned: &Returned<'_>) {
     writer.syntax("SELECT ");
     write_returned(writer, returned);
     writer.syntax(" FROM ");
