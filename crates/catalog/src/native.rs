@@ -89,6 +89,20 @@ pub struct NativeColumn {
     pub type_name: Arc<str>,
     /// Its default as `pg_get_expr` prints it, `nextval('...')` of an identity included: SQL text of the server's own.
     pub default: Option<Arc<str>>,
+    /// How its values look outside, where it is of a domain that says so.
+    #[serde(default)]
+    pub representation: Option<Arc<Representation>>,
+}
+
+/// How values of a domain look outside: the functions of the casts that happen by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Representation {
+    /// From the domain to `json`: how it is shown.
+    pub to_json: Option<QualifiedName>,
+    /// From `json` to the domain: how it is read from a body.
+    pub from_json: Option<QualifiedName>,
+    /// From `text` to the domain: how it is read from a filter.
+    pub from_text: Option<QualifiedName>,
 }
 
 /// What a PostgreSQL server says of a function.
@@ -117,11 +131,11 @@ pub struct MediaHandler {
 }
 
 /// Operators and functions that only a PostgreSQL server has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NativeFunction {
     /// An operator between two operands.
     Operator(NativeOperator),
-    /// `left operator ANY (array)`, or `ALL`: the second operand is an array.
+    /// `left operator ANY (array)`, or `ALL`: the second operand is an array or a set.
     Quantified {
         /// The comparison.
         operator: Binary,
@@ -142,6 +156,10 @@ pub enum NativeFunction {
     HasRow(SourceId),
     /// `to_jsonb(value)`
     ToJsonb,
+    /// A function of the schema's over its only operand.
+    Apply(QualifiedName),
+    /// The same function over each of its operands, which are texts: a set, for [`NativeFunction::Quantified`].
+    ApplyEach(QualifiedName),
 }
 
 /// How a full text query is read.

@@ -122,3 +122,107 @@ fn what_a_function_computes_of_a_written_row_is_of_that_row() {
     assert_eq!((refused.status, refused.code().as_str()), (401, "42501"), "{}", refused.text());
     assert_eq!(stage.refusal("/accounts?select=itself(zid)"), (401, "42501".to_owned()));
 }
+
+#[test]
+fn a_domain_is_shown_and_read_as_its_casts_say() {
+    let Some(stage) = Stage::set_with(
+        "a_domain_is_shown_and_read_as_its_casts_say",
+        "create domain color as integer check (value between 0 and 16777215);
+         create function color_text(color) returns text language sql immutable
+           as $$ select '#' || lpad(upper(to_hex($1)), 6, '0') $$;
+         create function color_json(color) returns json language sql immutable as $$ select to_json(color_text($1)) $$;
+         create function color_from_text(text) returns color language sql immutable
+           as $$ select (('x' || lpad(replace($1, '#', ''), 8, '0'))::bit(32)::int)::color $$;
+         create function color_from_json(json) returns color language sql immutable
+           as $$ select color_from_text($1 #>> '{}') $$;
+         create cast (color as json) with function color_json(color) as implicit;
+         create cast (json as color) with function color_from_json(json) as implicit;
+         create cast (text as color) with function color_from_text(text) as implicit;
+         create domain plain as integer;
+         create table paints (id int primary key, shade color default 15, other plain, name text);
+         insert into paints values (1, 0, 5, 'black'), (2, 256, 6, 'dark'), (3, 123456, 7, 'blue'), (4, null, 8, 'none');
+         create view shown as select id, shade from paints;
+         create table cans (id int primary key, paint int references paints);
+         insert into cans values (1, 2);
+         create function all_paints() returns setof paints language sql stable as 'select * from paints order by id';
+         create function count_paints(shade color) returns color language sql stable as 'select $1';",
+        "[api]\naggregates = true\n",
+    ) else {
+        return;
+    };
+    assert_eq!(stage.get("/paints?select=id,shade&id=eq.2"), json!([{"id": 2, "shade": "#000100"}]));
+    let whole = json!([{"id": 2, "shade": "#000100", "other": 6, "name": "dark"}]);
+    assert_eq!(stage.get("/paints?id=eq.2"), whole);
+    assert_eq!(stage.get("/shown?id=in.(3,4)&select=c:shade&order=id"), json!([{"c": "#01E240"}, {"c": null}]));
+    assert_eq!(stage.get("/cans?select=paints(shade)"), json!([{"paints": {"shade": "#000100"}}]));
+    assert_eq!(stage.get("/paints?select=cans(id),shade&id=eq.2"), json!([{"cans": [{"id": 1}], "shade": "#000100"}]));
+    assert_eq!(stage.get("/rpc/all_paints?select=shade&id=eq.3"), json!([{"shade": "#01E240"}]));
+    assert_eq!(stage.get("/paints?select=shade&order=shade.desc.nullslast&limit=1"), json!([{"shade": "#01E240"}]));
+    // A cast is of what is shown.
+    assert_eq!(stage.get("/paints?select=shade::text&id=eq.2"), json!([{"shade": "\"#000100\""}]));
+    // What is folded and what makes a group is what the column holds.
+    assert_eq!(stage.get("/paints?select=shade.count(),shade.max()"), json!([{"count": 3, "max": 123456}]));
+    let groups = stage.get("/paints?select=shade,id.max()&order=shade.desc.nullslast&limit=1");
+    assert_eq!(groups, json!([{"shade": "#01E240", "max": 3}]));
+
+    for (filter, ids) in [
+        ("shade=eq.000100", json!([2])),
+        ("shade=not.eq.%23000100", json!([1, 3])),
+        ("shade=gt.000100", json!([3])),
+        ("shade=in.(000100,01E240)", json!([2, 3])),
+        ("shade=not.in.(000100,01E240)", json!([1])),
+        ("shade=is.null", json!([4])),
+        ("shade=eq(any).{000100,01E240}", json!([2, 3])),
+        ("shade=isdistinct.256", json!([1, 3, 4])),
+        ("or=(shade.eq.000100,id.eq.4)", json!([2, 4])),
+        ("other=eq.6", json!([2])),
+    ] {
+        let rows = stage.get(&format!("/paints?select=id&order=id&{filter}"));
+        let found: Vec<Value> = rows.as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+        assert_eq!(json!(found), ids, "{filter}");
+    }
+
+    let body = json!([{"id": 10, "shade": "#001100"}, {"id": 11, "shade": null}]);
+    let added = stage.write("POST", "/paints?select=id,shade", &body);
+    assert_eq!(added, json!([{"id": 10, "shade": "#001100"}, {"id": 11, "shade": null}]));
+    assert_eq!(stage.postgres.run("select shade from paints where id in (10, 11) order by id"), "4352\n\n");
+    let changed = stage.write("PATCH", "/paints?shade=eq.001100&select=*", &json!({"shade": "#00FF00"}));
+    assert_eq!(changed, json!([{"id": 10, "shade": "#00FF00", "other": null, "name": null}]));
+    assert_eq!(
+        stage.write("PATCH", "/shown?id=eq.10", &json!({"shade": "#0000FF"})),
+        json!([{"id": 10, "shade": "#0000FF"}])
+    );
+    let merged = Request::json("POST", "/paints?select=id,shade", &json!([{"id": 10, "shade": "#000001"}]))
+        .prefer("return=representation,resolution=merge-duplicates");
+    assert_eq!(stage.send(&merged).json(), json!([{"id": 10, "shade": "#000001"}]));
+    let put = stage.write("PUT", "/paints?id=eq.12&select=shade", &json!({"id": 12, "shade": "#00000A"}));
+    assert_eq!(put, json!([{"shade": "#00000A"}]));
+    let missing = Request::json(
+        "POST",
+        "/paints?columns=id,shade,name&select=id,shade",
+        &json!([{"id": 20}, {"id": 21, "shade": "#000002"}]),
+    )
+    .prefer("return=representation,missing=default");
+    assert_eq!(stage.send(&missing).json(), json!([{"id": 20, "shade": "#00000F"}, {"id": 21, "shade": "#000002"}]));
+    // The domain's own check still has a word.
+    let wrong = stage.send(&Request::json("POST", "/paints", &json!({"id": 30, "shade": "#1000000"})));
+    assert_eq!((wrong.status, wrong.code().as_str()), (400, "23514"), "{}", wrong.text());
+}
+
+/// Only casts that happen by themselves, through a function that the caller's login may run.
+#[test]
+fn other_casts_of_a_domain_say_nothing() {
+    let Some(stage) = Stage::set(
+        "other_casts_of_a_domain_say_nothing",
+        "create domain shade as integer; create domain hidden as integer;
+         create function shade_json(shade) returns json language sql immutable as $$ select '\"shade\"'::json $$;
+         create function hidden_json(hidden) returns json language sql immutable as $$ select '\"hidden\"'::json $$;
+         create cast (shade as json) with function shade_json(shade) as assignment;
+         create cast (hidden as json) with function hidden_json(hidden) as implicit;
+         revoke execute on function hidden_json(hidden) from public;
+         create table spots (a shade, b hidden); insert into spots values (1, 2);",
+    ) else {
+        return;
+    };
+    assert_eq!(stage.get("/spots"), json!([{"a": 1, "b": 2}]));
+}

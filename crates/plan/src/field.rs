@@ -10,6 +10,7 @@ use crate::error::PlanError;
 use crate::model::{Member, OutputField};
 use crate::native::native_aggregate;
 use crate::planner::{Planner, Scope};
+use crate::representation::shown;
 
 impl Planner<'_> {
     /// A column or a path into it.
@@ -39,6 +40,11 @@ impl Planner<'_> {
         let operand = match field {
             Some(field) if field.column != "*" => {
                 let operand = self.field(scope, field)?;
+                // Aggregates fold what the column holds, not how it looks.
+                let operand = match aggregate {
+                    None if field.path.is_empty() => shown(scope, &field.column, operand),
+                    _ => operand,
+                };
                 Some(match cast {
                     Some(name) => self.cast(operand, name)?,
                     None => operand,
@@ -74,7 +80,7 @@ impl Planner<'_> {
             .columns
             .iter()
             .map(|column| {
-                let expression = self.column(scope, &column.name)?;
+                let expression = shown(scope, &column.name, self.column(scope, &column.name)?);
                 Ok(Member::Value(OutputField { name: column.name.clone(), expression }))
             })
             .collect()

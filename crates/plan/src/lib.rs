@@ -16,6 +16,7 @@ mod native;
 mod order;
 mod planner;
 mod read;
+mod representation;
 mod routine;
 mod security;
 mod settings;

@@ -10,6 +10,7 @@ use crate::embed::{ToOne, equalities, presence, source};
 use crate::error::PlanError;
 use crate::model::{Level, Member};
 use crate::planner::{Planner, Scope};
+use crate::representation::grouped;
 
 /// A row's output while it is put together.
 struct Row {
@@ -223,7 +224,7 @@ fn groups(members: &[Member]) -> Result<Vec<Expression>, PlanError> {
     for member in members {
         match member {
             Member::Value(field) if is_aggregate(&field.expression) => {}
-            Member::Value(field) => found.push(field.expression.clone()),
+            Member::Value(field) => found.push(grouped(&field.expression).clone()),
             Member::One { presence, members, .. } => {
                 found.push(presence.clone());
                 found.extend(groups(members)?);

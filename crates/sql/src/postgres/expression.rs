@@ -122,6 +122,13 @@ fn write_test(writer: &mut Writer, operand: &Expression, test: &'static str) {
 
 /// `operand = ANY ($1)`: one text, however long the list is. Its elements are read as the operand's type.
 fn write_in(writer: &mut Writer, operand: &Expression, list: &[Expression]) {
+    writer.syntax("(");
+    write(writer, operand);
+    writer.syntax(" = ANY (").parameter(Parameter::Value(Datum::Text(array_literal(list)))).syntax("))");
+}
+
+/// Texts as the literal of an array.
+fn array_literal(list: &[Expression]) -> String {
     let mut literal = String::from("{");
     for (index, item) in list.iter().enumerate() {
         if index > 0 {
@@ -133,9 +140,7 @@ fn write_in(writer: &mut Writer, operand: &Expression, list: &[Expression]) {
         }
     }
     literal.push('}');
-    writer.syntax("(");
-    write(writer, operand);
-    writer.syntax(" = ANY (").parameter(Parameter::Value(Datum::Text(literal))).syntax("))");
+    literal
 }
 
 /// An element of an array literal, quoted.
@@ -229,7 +234,7 @@ fn write_type(writer: &mut Writer, data_type: &Type) {
 
 fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]) {
     if let Function::Native(native) = function {
-        return write_native(writer, *native, arguments);
+        return write_native(writer, native, arguments);
     }
     if matches!(function, Function::Count { .. }) && arguments.is_empty() {
         writer.syntax("count(*)");
@@ -249,7 +254,7 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
     writer.syntax(")");
 }
 
-fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expression]) {
+fn write_native(writer: &mut Writer, function: &NativeFunction, arguments: &[Expression]) {
     match (function, arguments) {
         (NativeFunction::Operator(operator), [left, right]) => {
             writer.syntax("(");
@@ -270,12 +275,12 @@ fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expr
         (NativeFunction::Quantified { operator, is_all }, [left, right]) => {
             writer.syntax("(");
             write(writer, left);
-            writer.syntax(infix(operator)).syntax(if is_all { "ALL (" } else { "ANY (" });
+            writer.syntax(infix(*operator)).syntax(if *is_all { "ALL (" } else { "ANY (" });
             write(writer, right);
             writer.syntax("))");
         }
         (NativeFunction::Search { query, is_document }, [searched, asked, rest @ ..]) => {
-            write_search(writer, query, is_document, searched, asked, rest.first());
+            write_search(writer, *query, *is_document, searched, asked, rest.first());
         }
         (NativeFunction::IsUnknown, [operand]) => write_test(writer, operand, " IS UNKNOWN)"),
         (NativeFunction::ToJsonb, [operand]) => {
@@ -283,9 +288,21 @@ fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expr
             write(writer, operand);
             writer.syntax(")");
         }
+        (NativeFunction::Apply(function), [operand]) => {
+            write_name(writer, function);
+            writer.syntax("(");
+            write(writer, operand);
+            writer.syntax(")");
+        }
+        (NativeFunction::ApplyEach(function), values) => {
+            writer.syntax("SELECT ");
+            write_name(writer, function);
+            writer.syntax("(element) FROM unnest(");
+            writer.parameter(Parameter::Value(Datum::Text(array_literal(values)))).syntax("::text[]) AS element");
+        }
         (NativeFunction::HasRow(source), _) => {
             writer.syntax("(");
-            alias(writer, source);
+            alias(writer, *source);
             writer.syntax(" IS DISTINCT FROM NULL)");
         }
         _ => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalog::{Column, Expression, Relation, SourceId};
+use catalog::{Column, Expression, Relation, Representation, SourceId};
 use datatype::Datum;
 use plan::{KeyColumn, Level, Member, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind};
 
@@ -251,6 +251,37 @@ fn write_body_columns(writer: &mut Writer, columns: &[&Column]) {
 
 /// The body as rows. With defaults, an object of them is laid under each row; then what the row has stands over it.
 fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_defaults: bool) {
+    if columns.iter().all(|column| representation(column).is_none_or(|found| found.from_json.is_none())) {
+        write_records(writer, columns, document, applies_defaults);
+        writer.syntax(" AS ");
+        alias(writer, SourceId::ROW);
+        write_record_columns(writer, columns);
+        return;
+    }
+    // What a domain reads from JSON by itself is read before the row is looked at.
+    writer.syntax("(SELECT ");
+    writer.list(columns, ", ", |writer, column| {
+        let reads = representation(column).and_then(|found| found.from_json.as_ref());
+        if let Some(function) = reads {
+            write_name(writer, function);
+            writer.syntax("(");
+        }
+        writer.syntax("body.").identifier(&column.name);
+        writer.syntax(if reads.is_some() { ") AS " } else { " AS " }).identifier(&column.name);
+    });
+    writer.syntax(" FROM ");
+    write_records(writer, columns, document, applies_defaults);
+    writer.syntax(" AS body");
+    write_record_columns(writer, columns);
+    writer.syntax(") AS ");
+    alias(writer, SourceId::ROW);
+}
+
+fn representation<'c>(column: &'c Column) -> Option<&'c Representation> {
+    column.native.as_ref()?.representation.as_deref()
+}
+
+fn write_records(writer: &mut Writer, columns: &[&Column], document: &str, applies_defaults: bool) {
     let defaults: Vec<(&Column, &Arc<str>)> = columns
         .iter()
         .filter_map(|column| Some((*column, column.native.as_ref()?.default.as_ref()?)))
@@ -262,17 +293,34 @@ fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_
     } else {
         writer.syntax("jsonb_to_recordset((SELECT jsonb_agg(jsonb_build_object(");
         writer.list(defaults, ", ", |writer, (column, default)| {
-            writer.value(&Datum::Text(column.name.to_string())).syntax("::text, ").printed_by_engine(default);
+            writer.value(&Datum::Text(column.name.to_string())).syntax("::text, ");
+            write_default(writer, column, default);
         });
         writer.syntax(") || element) FROM jsonb_array_elements(");
         writer.parameter(Parameter::Value(Datum::Text(document.to_owned()))).syntax("::jsonb) AS element))");
     }
-    writer.syntax(" AS ");
-    alias(writer, SourceId::ROW);
+}
+
+/// A default in JSON, from which it is read again like any other value.
+fn write_default(writer: &mut Writer, column: &Column, default: &str) {
+    let found = representation(column).filter(|found| found.from_json.is_some());
+    let Some(function) = found.and_then(|found| found.to_json.as_ref()) else {
+        writer.printed_by_engine(default);
+        return;
+    };
+    write_name(writer, function);
+    writer.syntax("(").printed_by_engine(default).syntax(")");
+}
+
+/// `("code" text, ...)`
+fn write_record_columns(writer: &mut Writer, columns: &[&Column]) {
     writer.syntax("(");
     writer.list(columns, ", ", |writer, column| {
-        let type_name = column.native.as_ref().map_or("text", |native| &native.type_name);
-        writer.identifier(&column.name).syntax(" ").printed_by_engine(type_name);
+        writer.identifier(&column.name).syntax(" ");
+        match representation(column) {
+            Some(Representation { from_json: Some(_), .. }) => writer.syntax("json"),
+            _ => writer.printed_by_engine(column.native.as_ref().map_or("text", |native| &native.type_name)),
+        };
     });
     writer.syntax(")");
 }

@@ -34,6 +34,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::TYPES, |row| found.extend(types::read(row))).await?;
     let mut types = Types::of(&found);
     reading.each(connection, queries::ATTRIBUTES, |row| types.add_member(row)).await?;
+    reading.each(connection, queries::REPRESENTATIONS, |row| types.add_representation(row)).await?;
     let mut tables = Tables::default();
     reading.each(connection, queries::RELATIONS, |row| tables.add(row)).await?;
     add_possible(connection, &mut reading, &mut tables).await?;

@@ -62,6 +62,18 @@ pub(super) const TYPES: &str = "
       LEFT JOIN pg_class row ON row.oid = element.typrelid
      WHERE (t.typrelid = 0 OR c.relkind = 'c') AND (element.oid IS NULL OR element.typrelid = 0 OR row.relkind = 'c')";
 
+/// Casts of domains that happen by themselves, through functions that the role that logs in may run: domain, direction, schema
+/// and name of the function.
+pub(super) const REPRESENTATIONS: &str = "
+    SELECT CASE WHEN s.typtype = 'd' THEN s.oid ELSE t.oid END,
+           CASE WHEN s.typtype = 'd' THEN 'to json' WHEN s.oid = 'json'::regtype THEN 'from json' ELSE 'from text' END,
+           n.nspname, p.proname
+      FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
+      JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE c.castcontext = 'i' AND c.castmethod = 'f' AND p.pronargs = 1 AND has_function_privilege(p.oid, 'EXECUTE')
+       AND ((s.typtype = 'd' AND t.oid = 'json'::regtype)
+            OR (t.typtype = 'd' AND s.oid IN ('json'::regtype, 'text'::regtype)))";
+
 /// Relations: oid, schema, name, kind, row type, comment, row security, grants. Partitions are left out: they are reached
 /// through their table.
 pub(super) const RELATIONS: &str = "
