@@ -226,3 +226,38 @@ fn other_casts_of_a_domain_say_nothing() {
     };
     assert_eq!(stage.get("/spots"), json!([{"a": 1, "b": 2}]));
 }
+
+/// As supabase-js has always asked for it: `select('*, comments(count)')`.
+#[test]
+fn count_is_the_number_of_rows_where_no_column_is_called_so() {
+    const SCHEMA: &str = "
+        create table clients (id int primary key, name text);
+        create table projects (id int primary key, client int references clients, name text);
+        create table counters (id int primary key, count int, client int references clients);
+        insert into clients values (1, 'Microsoft'), (2, 'Apple'), (3, 'None');
+        insert into projects values (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c');
+        insert into counters values (1, 10, 1), (2, 20, 1);
+        create function all_projects() returns setof projects language sql stable as 'select * from projects';";
+    for configuration in ["", "[api]\naggregates = true\n"] {
+        let Some(stage) =
+            Stage::set_with("count_is_the_number_of_rows_where_no_column_is_called_so", SCHEMA, configuration)
+        else {
+            return;
+        };
+        let embedded = json!([
+            {"name": "Microsoft", "projects": [{"count": 2}]},
+            {"name": "Apple", "projects": [{"count": 1}]},
+            {"name": "None", "projects": [{"count": 0}]},
+        ]);
+        assert_eq!(stage.get("/clients?select=name,projects(count)&order=id"), embedded);
+        let filtered = stage.get("/clients?select=*,n:projects(count)&projects.name=eq.a&id=eq.1");
+        assert_eq!(filtered, json!([{"id": 1, "name": "Microsoft", "n": [{"count": 1}]}]));
+        assert_eq!(stage.get("/projects?select=count"), json!([{"count": 3}]));
+        assert_eq!(stage.get("/projects?select=total:count::text&id=gt.1"), json!([{"total": "2"}]));
+        assert_eq!(stage.get("/rpc/all_projects?select=count"), json!([{"count": 3}]));
+        let counters = stage.get("/clients?select=counters(count)&id=eq.1");
+        assert_eq!(counters, json!([{"counters": [{"count": 10}, {"count": 20}]}]), "a column of that name is meant");
+        assert_eq!(stage.refusal("/projects?select=name,count"), (400, "42803".to_owned()));
+        assert_eq!(stage.refusal("/projects?count=eq.1").0, 400);
+    }
+}

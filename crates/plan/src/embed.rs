@@ -36,9 +36,8 @@ pub(crate) struct Reached {
 }
 
 impl Planner<'_> {
-    /// The relationship that an embed means.
-    pub(crate) fn relationship(&self, from: &Scope, embed: &Embed) -> Result<Relationship, PlanError> {
-        let origin = &from.relation.name;
+    /// The relationship from a relation that an embed means.
+    pub(crate) fn relationship(&self, origin: &QualifiedName, embed: &Embed) -> Result<Relationship, PlanError> {
         let all = self.context.catalog.relationships_from(origin);
         let mut found: Vec<&Relationship> =
             all.iter().filter(|relationship| self.is_meant(relationship, embed)).collect();
@@ -123,7 +122,7 @@ impl Planner<'_> {
 
     /// Whether an embed's relation has rows for the row around it, as a condition.
     pub(crate) fn exists(&mut self, around: &Scope, embed: &Embed) -> Result<Expression, PlanError> {
-        let relationship = self.relationship(around, embed)?;
+        let relationship = self.relationship(&around.relation.name, embed)?;
         let reached = self.reach(around, embed, &relationship)?;
         if self.range(&reached.scope).limit == Some(0) {
             return Ok(Expression::constant(false));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Expression, Function};
+use catalog::{Expression, Function, Relation};
 use datatype::{Average, Datum, Sum, Type};
 use rest::{Aggregate, FieldName, PathStep, PathTarget};
 
@@ -29,6 +29,12 @@ impl Planner<'_> {
         aggregate: Option<Aggregate>,
         aggregate_cast: Option<&str>,
     ) -> Result<Vec<Member>, PlanError> {
+        if let (Some(found), None) = (field, aggregate)
+            && counts_rows(&scope.relation, found)
+        {
+            self.note_read(scope, None);
+            return self.row_count(alias, cast);
+        }
         if aggregate.is_some() && !self.context.settings.aggregates {
             return Err(PlanError::AggregatesDisabled);
         }
@@ -73,6 +79,16 @@ impl Planner<'_> {
         Ok(vec![Member::Value(OutputField { name, expression })])
     }
 
+    /// The number of rows. It was there before aggregates were, and needs no leave.
+    fn row_count(&self, alias: Option<&str>, cast: Option<&str>) -> Result<Vec<Member>, PlanError> {
+        let mut expression = aggregated(Aggregate::Count, None)?;
+        if let Some(name) = cast {
+            expression = self.cast(expression, name)?;
+        }
+        let name = Arc::from(alias.unwrap_or(Aggregate::Count.name()));
+        Ok(vec![Member::Value(OutputField { name, expression })])
+    }
+
     /// Every column, in the order of their declaration.
     pub(crate) fn all_columns(&mut self, scope: &Scope) -> Result<Vec<Member>, PlanError> {
         let relation = scope.relation.clone();
@@ -85,6 +101,16 @@ impl Planner<'_> {
             })
             .collect()
     }
+}
+
+/// Whether `count` is the number of rows, as clients have long asked for it (`projects(count)`): no column is called so.
+pub(crate) fn counts_rows(relation: &Relation, field: &FieldName) -> bool {
+    let is_computed = || {
+        let native = relation.native.iter();
+        native.flat_map(|native| &native.computed).any(|computed| *computed.name == *field.column)
+    };
+    let is_count = field.column == Aggregate::Count.name() && field.path.is_empty();
+    is_count && relation.column(&field.column).is_none() && !is_computed()
 }
 
 /// The name of a field without an alias: the last key of its path, or its column.

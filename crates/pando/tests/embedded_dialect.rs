@@ -1,0 +1,58 @@
+//! Requests that both engines answer alike, against the binary on the embedded one; `postgres_columns.rs` asks the same of
+//! a PostgreSQL server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use serde_json::{Value, json};
+use testkit::{Launch, Project, Server};
+
+const SCHEMA: &str = "
+    create table clients (id int primary key, name text, data jsonb);
+    create table projects (id int primary key, client int references clients, name text);
+    create table tasks (id int primary key, project int references projects);
+    create table counters (id int primary key, count int, client int references clients);
+    insert into clients values (1, 'Microsoft', '{\"c\": [1, {\"b\": 2}]}'), (2, 'Apple', null), (3, 'None', null);
+    insert into projects values (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c');
+    insert into tasks values (1, 1), (2, 2), (3, 3);
+    insert into counters values (1, 10, 1), (2, 20, 1);
+    create function all_projects() returns setof projects language sql stable as 'select * from projects';
+    grant select on clients, projects, tasks, counters to anon;";
+
+fn start(configuration: &str) -> (Project, Server) {
+    let project = Project::of(&format!("[log]\nrequests = \"failed\"\n{configuration}"), SCHEMA);
+    let server = Launch::new(env!("CARGO_BIN_EXE_pando")).start(&project);
+    (project, server)
+}
+
+fn get(server: &Server, path: &str) -> Value {
+    let answer = server.get(path);
+    assert!(answer.status < 300, "{path}: {} {}", answer.status, answer.text());
+    answer.json()
+}
+
+#[test]
+fn count_is_the_number_of_rows_where_no_column_is_called_so() {
+    for configuration in ["", "[api]\naggregates = true\n"] {
+        let (_project, server) = start(configuration);
+        let embedded = json!([
+            {"name": "Microsoft", "projects": [{"count": 2}]},
+            {"name": "Apple", "projects": [{"count": 1}]},
+            {"name": "None", "projects": [{"count": 0}]},
+        ]);
+        assert_eq!(get(&server, "/clients?select=name,projects(count)&order=id"), embedded);
+        assert_eq!(get(&server, "/projects?select=count"), json!([{"count": 3}]));
+        assert_eq!(get(&server, "/projects?select=total:count::text&id=gt.1"), json!([{"total": "2"}]));
+        assert_eq!(get(&server, "/rpc/all_projects?select=count"), json!([{"count": 3}]));
+        let counters = get(&server, "/clients?select=counters(count)&id=eq.1");
+        assert_eq!(counters, json!([{"counters": [{"count": 10}, {"count": 20}]}]), "a column of that name is meant");
+        let mixed = server.get("/projects?select=name,count");
+        assert_eq!((mixed.status, mixed.code().as_str()), (400, "42803"), "{}", mixed.text());
+        assert_eq!(server.get("/projects?count=eq.1").code(), "42703");
+    }
+}
