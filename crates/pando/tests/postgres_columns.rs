@@ -261,3 +261,25 @@ fn count_is_the_number_of_rows_where_no_column_is_called_so() {
         assert_eq!(stage.refusal("/projects?count=eq.1").0, 400);
     }
 }
+
+#[test]
+fn lengths_that_a_function_does_not_have_cut_nothing() {
+    let Some(stage) = Stage::set(
+        "lengths_that_a_function_does_not_have_cut_nothing",
+        "create function fch(c char(3)) returns text language sql immutable as 'select $1::text || ''!''';
+         create function fbit(b bit(3)) returns bit varying language sql immutable as 'select $1';
+         create function fchs(cs char(3)[], bs bit(3)[]) returns text language sql immutable
+           as 'select array_to_string($1, ''-'') || array_to_string($2, ''-'')';
+         create function many(variadic cs char(3)[]) returns text language sql immutable
+           as 'select array_to_string($1, ''-'')';",
+    ) else {
+        return;
+    };
+    let post = |name: &str, body: Value| stage.send(&Request::json("POST", &format!("/rpc/{name}"), &body)).json();
+    assert_eq!(stage.get("/rpc/fch?c=ab"), json!("ab!"));
+    assert_eq!(post("fch", json!({"c": "abc"})), json!("abc!"));
+    assert_eq!(stage.get("/rpc/fbit?b=101"), json!("101"));
+    assert_eq!(post("fbit", json!({"b": "011"})), json!("011"));
+    assert_eq!(post("fchs", json!({"cs": ["ab", "cd"], "bs": ["101"]})), json!("ab-cd101"));
+    assert_eq!(stage.get("/rpc/many?cs=ab&cs=cd"), json!("ab-cd"));
+}

@@ -45,6 +45,18 @@ pub(super) fn add_handler(row: &Row<'_>, tables: &Tables, snapshot: &mut Snapsho
     snapshot.media_handlers.push(Arc::new(MediaHandler { function, target, media_type: Arc::from(media_type) }));
 }
 
+/// A type as arguments are read: `character` and `bit` by themselves are of length 1, where a function's argument has no
+/// length at all.
+fn without_length(shown: &Arc<str>) -> Arc<str> {
+    match &**shown {
+        "character" => Arc::from("character varying"),
+        "character[]" => Arc::from("character varying[]"),
+        "bit" => Arc::from("bit varying"),
+        "bit[]" => Arc::from("bit varying[]"),
+        _ => shown.clone(),
+    }
+}
+
 /// `SET` clauses, each `name=value`.
 fn settings(clauses: &[String]) -> Vec<Setting> {
     let pairs = clauses.iter().filter_map(|clause| clause.split_once('='));
@@ -116,7 +128,7 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             comment: self.row.text(16).map(str::to_owned),
             executors: self.row.list(17),
             native: Some(NativeRoutine {
-                argument_types: self.input_types.clone(),
+                argument_types: self.input_types.iter().map(without_length).collect(),
                 is_variadic: self.row.is_true(9),
                 settings: settings(&self.row.list::<String>(18)),
                 media_type: domain.map(|name| name.name.clone()).filter(|name| name.contains('/')),
