@@ -56,3 +56,16 @@ fn count_is_the_number_of_rows_where_no_column_is_called_so() {
         assert_eq!(server.get("/projects?count=eq.1").code(), "42703");
     }
 }
+
+#[test]
+fn an_embed_of_nothing_but_empty_embeds_is_not_shown() {
+    let (_project, server) = start("");
+    let inner = "/tasks?select=id,projects!inner(clients!inner())&projects.clients.name=eq.Apple";
+    assert_eq!(get(&server, inner), json!([{"id": 3}]));
+    assert_eq!(get(&server, "/clients?select=name,projects(tasks())&id=eq.2"), json!([{"name": "Apple"}]));
+    assert_eq!(get(&server, "/clients?select=name,...projects(tasks())&id=eq.2"), json!([{"name": "Apple"}]));
+    assert_eq!(
+        get(&server, "/clients?select=name,projects(id,tasks(projects()))&id=eq.2"),
+        json!([{"name": "Apple", "projects": [{"id": 3}]}])
+    );
+}

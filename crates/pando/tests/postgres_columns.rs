@@ -283,3 +283,26 @@ fn lengths_that_a_function_does_not_have_cut_nothing() {
     assert_eq!(post("fchs", json!({"cs": ["ab", "cd"], "bs": ["101"]})), json!("ab-cd101"));
     assert_eq!(stage.get("/rpc/many?cs=ab&cs=cd"), json!("ab-cd"));
 }
+
+#[test]
+fn an_embed_of_nothing_but_empty_embeds_is_not_shown() {
+    let Some(stage) = Stage::set(
+        "an_embed_of_nothing_but_empty_embeds_is_not_shown",
+        "create table clients (id int primary key, name text);
+         create table projects (id int primary key, client int references clients);
+         create table tasks (id int primary key, project int references projects);
+         insert into clients values (1, 'Apple'), (2, 'Other');
+         insert into projects values (1, 1), (2, 2);
+         insert into tasks values (1, 1), (2, 2), (3, 1);",
+    ) else {
+        return;
+    };
+    let inner = stage.get("/tasks?select=id,projects!inner(clients!inner())&projects.clients.name=eq.Apple&order=id");
+    assert_eq!(inner, json!([{"id": 1}, {"id": 3}]));
+    assert_eq!(stage.get("/clients?select=name,projects(tasks())&id=eq.1"), json!([{"name": "Apple"}]));
+    assert_eq!(stage.get("/clients?select=name,...projects(tasks())&id=eq.1"), json!([{"name": "Apple"}]));
+    assert_eq!(
+        stage.get("/clients?select=name,projects(id,tasks(projects()))&id=eq.1"),
+        json!([{"name": "Apple", "projects": [{"id": 1}]}])
+    );
+}

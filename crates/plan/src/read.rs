@@ -130,8 +130,8 @@ impl Planner<'_> {
         let max_rows = self.context.settings.max_rows;
         let (from, filter, keys) = (reached.from, reached.filter, reached.keys);
         let level = Box::new(self.finish_level(&reached.scope, &embed.select, from, filter, keys, max_rows)?);
-        Ok(match (embed.is_spread, embed.select.is_empty()) {
-            // `relation()` selects nothing: it is there for its filters.
+        Ok(match (embed.is_spread, level.members.is_empty()) {
+            // `relation()` selects nothing, nor does one of nothing but such: they are there for their filters.
             (_, true) => Vec::new(),
             (true, false) => vec![Member::SpreadRows { level }],
             (false, false) => vec![Member::Rows { name, level, is_to_one: relationship.is_to_one() }],
@@ -168,7 +168,7 @@ impl Planner<'_> {
             scope: reached.scope.clone(),
         });
         let members = self.members(&reached.scope, &embed.select, row, false)?;
-        Ok(match (embed.is_spread, embed.select.is_empty()) {
+        Ok(match (embed.is_spread, members.is_empty()) {
             (true, _) => members,
             (false, true) => Vec::new(),
             (false, false) => {
