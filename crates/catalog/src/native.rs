@@ -112,6 +112,9 @@ pub struct NativeRoutine {
     pub argument_types: Vec<Arc<str>>,
     /// Whether its last argument takes any number of values.
     pub is_variadic: bool,
+    /// Whether it gives records whose columns only it knows (`RETURNS record`).
+    #[serde(default)]
+    pub gives_records: bool,
     /// The media type that its outcome is, for a domain that is named after one.
     pub media_type: Option<Arc<str>>,
     /// Its `SET` clauses.
@@ -202,6 +205,9 @@ pub struct NativeCall {
     pub arguments: NativeArguments,
     /// Of a function that gives values: what its only column is called.
     pub value_name: Option<Arc<str>>,
+    /// Whether it is called for each row of a `SELECT` instead: a record of any columns cannot stand in `FROM`.
+    #[serde(default)]
+    pub is_selected: bool,
 }
 
 /// What a function in `FROM` is given.

@@ -10,7 +10,7 @@
 )]
 
 use serde_json::{Value, json};
-use testkit::{Launch, Project, Server};
+use testkit::{Launch, Project, Request, Server};
 
 const SCHEMA: &str = "
     create table clients (id int primary key, name text, data jsonb);
@@ -22,6 +22,9 @@ const SCHEMA: &str = "
     insert into tasks values (1, 1), (2, 2), (3, 3);
     insert into counters values (1, 10, 1), (2, 20, 1);
     create function all_projects() returns setof projects language sql stable as 'select * from projects';
+    create function add_them(a int, b int) returns int language sql immutable as 'select a + b';
+    create function add_client() returns int language sql volatile as 'insert into clients values (9, ''new'') returning id';
+    grant insert on clients to anon;
     grant select on clients, projects, tasks, counters to anon;";
 
 fn start(configuration: &str) -> (Project, Server) {
@@ -68,4 +71,19 @@ fn an_embed_of_nothing_but_empty_embeds_is_not_shown() {
         get(&server, "/clients?select=name,projects(id,tasks(projects()))&id=eq.2"),
         json!([{"name": "Apple", "projects": [{"id": 3}]}])
     );
+}
+
+#[test]
+fn one_value_or_row_is_counted_as_one() {
+    let (_project, server) = start("");
+    let range = |request: Request| {
+        let answer = server.client().send(&request.prefer("count=exact"));
+        assert!(answer.status < 300, "{} {}", answer.status, answer.text());
+        answer.header("content-range").map(str::to_owned)
+    };
+    let one = Some("0-0/1".to_owned());
+    assert_eq!(range(Request::new("GET", "/rpc/add_them?a=3&b=4")), one);
+    assert_eq!(range(Request::new("HEAD", "/rpc/add_them?a=3&b=4")), one);
+    assert_eq!(range(Request::json("POST", "/rpc/add_them", &json!({"a": 3, "b": 4}))), one);
+    assert_eq!(range(Request::json("POST", "/rpc/add_client", &json!({}))), one);
 }

@@ -164,7 +164,7 @@ impl Planner<'_> {
             }
             Cardinality::Computed { function, .. } => {
                 let arguments = self.whole_row(around);
-                let call = NativeCall { name: function.clone(), arguments, value_name: None };
+                let call = NativeCall { name: function.clone(), arguments, value_name: None, is_selected: false };
                 from.first = Source::Call { id: scope.source, call: Box::new(call) };
                 Vec::new()
             }

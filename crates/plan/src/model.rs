@@ -220,6 +220,8 @@ pub struct Read {
 pub enum Counting {
     /// All of them.
     Exact,
+    /// All of them, in the statement that gives the rows: it is not to be run again.
+    WithRows,
     /// The engine's estimate.
     Planned,
     /// Exactly up to so many, the larger of count and estimate beyond; without a bound, always.

@@ -17,7 +17,9 @@ use rest::{
 use crate::error::PlanError;
 use crate::field::aggregated;
 use crate::filter::{is, operand_type, operator_of};
-use crate::model::{Access, Level, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, Read, Shape};
+use crate::model::{
+    Access, Counting, Level, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, Read, Shape,
+};
 use crate::planner::{Derived, Planner, Scope, unknown_column};
 use crate::routine::shape;
 use crate::write::Destination;
@@ -264,7 +266,8 @@ impl Planner<'_> {
             RoutineResult::Value(_) | RoutineResult::Void => Some(Arc::from(crate::routine::VALUE)),
             RoutineResult::Row { .. } => None,
         };
-        let call = NativeCall { name: routine.signature.name.clone(), arguments, value_name };
+        let is_selected = routine.native.as_ref().is_some_and(|native| native.gives_records);
+        let call = NativeCall { name: routine.signature.name.clone(), arguments, value_name, is_selected };
         let from = From { first: Source::Call { id: scope.source, call: Box::new(call) }, joins: Vec::new() };
         let level: Level = self.result_level(&routine, scope, from)?;
         let is_post = self.request.action != Action::Read;
@@ -272,7 +275,10 @@ impl Planner<'_> {
         self.access = if writes { Access::ReadWrite } else { Access::ReadOnly };
         self.footprint.cost.rows = level.limit;
         let wants_body = !self.request.is_head && !shape.is_void;
-        let counts = self.counting().filter(|_| !shape.is_single);
+        let counts = self.counting().filter(|_| !shape.is_void).map(|asked| {
+            // Nobody calls a function again to count what it gives: it may do something.
+            if writes || shape.is_single { Counting::WithRows } else { asked }
+        });
         Ok((Operation::Read(Read { level, counts, wants_body }), shape))
     }
 

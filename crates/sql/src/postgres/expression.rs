@@ -409,47 +409,46 @@ fn write_source(writer: &mut Writer, source: &Source) {
 
 /// The call of a function in `FROM`, with its arguments beside it.
 fn write_function(writer: &mut Writer, id: SourceId, call: &NativeCall) {
-    match &call.arguments {
+    if let NativeArguments::Named { document, arguments } = &call.arguments
+        && !arguments.is_empty()
+    {
+        writer.syntax("json_to_record(");
+        write(writer, document);
+        writer.syntax("::json) AS arguments(");
+        writer.list(arguments, ", ", |writer, argument| {
+            writer.identifier(&argument.name).syntax(" ").printed_by_engine(&argument.type_name);
+        });
+        writer.syntax("), LATERAL ");
+    }
+    writer.syntax(if call.is_selected { "(SELECT " } else { "" });
+    write_name(writer, &call.name);
+    writer.syntax("(");
+    write_arguments(writer, &call.arguments);
+    writer.syntax(if call.is_selected { ")) AS " } else { ") AS " });
+    alias(writer, id);
+    if let Some(name) = &call.value_name {
+        writer.syntax("(").identifier(name).syntax(")");
+    }
+}
+
+fn write_arguments(writer: &mut Writer, arguments: &NativeArguments) {
+    match arguments {
         NativeArguments::Row { source, column } => {
-            write_name(writer, &call.name);
-            writer.syntax("(");
             alias(writer, *source);
             if let Some(column) = column {
                 writer.syntax(".").identifier(column);
             }
-            writer.syntax(")");
         }
         NativeArguments::Whole { value, type_name } => {
-            write_name(writer, &call.name);
-            writer.syntax("(");
             write(writer, value);
-            writer.syntax("::").printed_by_engine(type_name).syntax(")");
+            writer.syntax("::").printed_by_engine(type_name);
         }
-        NativeArguments::Named { arguments, .. } if arguments.is_empty() => {
-            write_name(writer, &call.name);
-            writer.syntax("()");
-        }
-        NativeArguments::Named { document, arguments } => {
-            writer.syntax("json_to_record(");
-            write(writer, document);
-            writer.syntax("::json) AS arguments(");
-            writer.list(arguments, ", ", |writer, argument| {
-                writer.identifier(&argument.name).syntax(" ").printed_by_engine(&argument.type_name);
-            });
-            writer.syntax("), LATERAL ");
-            write_name(writer, &call.name);
-            writer.syntax("(");
+        NativeArguments::Named { arguments, .. } => {
             writer.list(arguments, ", ", |writer, argument| {
                 writer.syntax(if argument.is_variadic { "VARIADIC " } else { "" });
                 writer.identifier(&argument.name).syntax(" := arguments.").identifier(&argument.name);
             });
-            writer.syntax(")");
         }
-    }
-    writer.syntax(" AS ");
-    alias(writer, id);
-    if let Some(name) = &call.value_name {
-        writer.syntax("(").identifier(name).syntax(")");
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Body {
     pub members: Vec<Shape>,
     /// Where one row stands for all of them: which field tells how many they are.
     pub count_field: Option<usize>,
+    /// Which field of each row tells how many there are beyond the page too.
+    pub total_field: Option<usize>,
 }
 
 /// One member of a row's output, over the fields of the row or record it stands in.
@@ -179,7 +181,11 @@ pub(super) fn read(read: &Read, form: Form<'_>) -> Rendered {
             counts_inserted: false,
         };
     }
-    let body = write_level(&mut writer, level, Rows::Filtered, form);
+    let body = if read.counts == Some(Counting::WithRows) {
+        write_counted(&mut writer, level, form)
+    } else {
+        write_level(&mut writer, level, Rows::Filtered, form)
+    };
     // What an aggregate gives is whole, and cannot be streamed.
     let is_streamable = body.count_field.is_none();
     Rendered {
@@ -199,12 +205,28 @@ pub(super) fn write_level(writer: &mut Writer, level: &Level, rows: Rows, form: 
         Form::Features => return write_features(writer, level, rows),
         Form::Aggregate(handler) => return write_aggregate(writer, level, rows, handler),
     };
+    write_values(writer, level, rows, printed, false)
+}
+
+/// The same for rows that tell in each of them how many there are.
+fn write_counted(writer: &mut Writer, level: &Level, form: Form<'_>) -> Body {
+    match form {
+        Form::Values(printed) => write_values(writer, level, Rows::Filtered, printed, true),
+        Form::Features | Form::Aggregate(_) => write_level(writer, level, Rows::Filtered, form),
+    }
+}
+
+fn write_values(writer: &mut Writer, level: &Level, rows: Rows, printed: Printed, is_counted: bool) -> Body {
     let mut fields = Fields::new(printed);
     let members = shapes(&level.members, &mut fields);
     writer.syntax("SELECT ");
     write_fields(writer, &fields);
+    let total_field = is_counted.then_some(fields.items.len());
+    if let Some(before) = total_field {
+        writer.syntax(if before > 0 { ", count(*) OVER ()" } else { "count(*) OVER ()" });
+    }
     write_rest(writer, level, rows, &[]);
-    Body { members, count_field: None }
+    Body { members, count_field: None, total_field }
 }
 
 fn write_fields(writer: &mut Writer, fields: &Fields<'_>) {
@@ -281,7 +303,7 @@ fn write_printed(writer: &mut Writer, expression: &Expression, printed: Printed)
 /// Counts all rows that a level's filter lets through, or no more than are asked for.
 fn counted(read: &Read) -> Option<Statement> {
     let bound = match read.counts? {
-        Counting::Planned => return None,
+        Counting::Planned | Counting::WithRows => return None,
         Counting::Exact => None,
         // One more tells that there are more.
         Counting::Estimated { up_to } => up_to.map(|rows| rows.saturating_add(1)),
@@ -303,7 +325,7 @@ fn counted(read: &Read) -> Option<Statement> {
 
 /// Asks for the server's estimate of the rows that a level's filter lets through.
 fn estimated(read: &Read) -> Option<Statement> {
-    if read.counts? == Counting::Exact {
+    if matches!(read.counts?, Counting::Exact | Counting::WithRows) {
         return None;
     }
     let mut writer = Writer::new(Values::Numbered);

@@ -44,6 +44,8 @@ pub(super) struct Output<'a> {
     pub(super) members: &'a [Shape],
     /// Where one row stands for all of them: which field tells how many they are.
     pub(super) count_field: Option<usize>,
+    /// Which field of each row tells how many there are beyond the page too.
+    pub(super) total_field: Option<usize>,
     /// The most bytes that are held in memory at once.
     pub(super) most_bytes: usize,
 }

@@ -263,6 +263,7 @@ impl PostgresStore {
             zone: &zone,
             members: &rendered.body.members,
             count_field: rendered.body.count_field,
+            total_field: rendered.body.total_field,
             most_bytes: self.settings.max_buffered_bytes,
         };
         let asked = Asked { check, after: server.is_some() };
@@ -631,6 +632,9 @@ async fn collect(
                 } else if !answers {
                     outcome.affected = row.get(0).and_then(number);
                 }
+                if let Some(field) = output.total_field {
+                    outcome.total = row.get(field).and_then(number);
+                }
                 outcome.rows = match output.count_field {
                     Some(field) => row.get(field).and_then(number).unwrap_or(0),
                     None => outcome.rows + 1,
@@ -739,13 +743,23 @@ pub(super) fn planned_rows(json: &[u8]) -> Option<u64> {
 pub(super) fn total_of(job: &Job, counted: Option<u64>, estimate: Option<u64>) -> Option<u64> {
     let plan::Operation::Read(read) = &job.plan.operation else { return None };
     match read.counts? {
-        plan::Counting::Exact => counted,
+        plan::Counting::Exact | plan::Counting::WithRows => counted,
         plan::Counting::Planned => estimate,
         plan::Counting::Estimated { up_to } => match (counted, up_to) {
             (Some(total), Some(bound)) if total <= bound => Some(total),
             (total, _) => total.max(estimate),
         },
     }
+}
+
+/// All rows that fit, where nothing but the rows themselves can tell: if they are the first ones, and the page is not full.
+fn total_with(job: &Job, rows: u64) -> Option<u64> {
+    let plan::Operation::Read(plan::Read { level, counts: Some(plan::Counting::WithRows), .. }) = &job.plan.operation
+    else {
+        return None;
+    };
+    let is_all = level.offset == 0 && level.limit.is_none_or(|limit| rows < limit);
+    (is_all || job.plan.shape.is_single && rows > 0).then_some(rows)
 }
 
 /// A `bigint` on the wire.
@@ -778,7 +792,7 @@ fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Result<Ran, S
     let expectation = job.plan.expectation;
     check_single(expectation, rows)?;
     check_affected(expectation, rows)?;
-    let total = total_of(job, outcome.total, outcome.estimate);
+    let total = total_of(job, outcome.total, outcome.estimate).or_else(|| total_with(job, rows));
     let [headers, status, inserted, _] = outcome.told;
     let has_body = match write {
         Some(write) => write.returning.is_some(),

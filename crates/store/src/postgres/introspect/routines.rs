@@ -15,6 +15,8 @@ use super::types::{Types, unknown};
 
 /// `pg_type.oid` of `void`.
 const VOID: u32 = 2278;
+/// Of `record`.
+const RECORD: u32 = 2249;
 /// Of `bytea`, `text`, `json`, `xml`, `jsonb`: a function whose only argument is one of them and has no name takes the
 /// whole body of a request.
 const WHOLE: [u32; 5] = [17, 25, 114, 142, 3802];
@@ -130,6 +132,7 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             native: Some(NativeRoutine {
                 argument_types: self.input_types.iter().map(without_length).collect(),
                 is_variadic: self.row.is_true(9),
+                gives_records: self.row.number(10) == RECORD && self.outputs(types).is_empty(),
                 settings: settings(&self.row.list::<String>(18)),
                 media_type: domain.map(|name| name.name.clone()).filter(|name| name.contains('/')),
             }),
