@@ -69,6 +69,9 @@ pub struct ComputedColumn {
     pub name: Arc<str>,
     /// What it gives.
     pub data_type: Type,
+    /// Whether it may do more than read, or give another outcome each time.
+    #[serde(default)]
+    pub is_volatile: bool,
 }
 
 /// The kinds of relation that can be read.

@@ -1,5 +1,5 @@
 //! Columns and rows as PostgREST's dialect has them on a real PostgreSQL, against the binary: what is computed, what a
-//! domain looks like outside, what only the server knows the name of, and what functions give.
+//! domain looks like outside, what only the server knows the name of.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,66 +9,11 @@
     reason = "a panic is how a test fails"
 )]
 
+mod stage;
+
 use serde_json::{Value, json};
-use testkit::{Answer, Launch, Postgres, Project, Request, Server, is_skipped};
-
-/// A server over a database with the tables of a test, all of which `anon` may use.
-struct Stage {
-    server: Server,
-    postgres: Postgres,
-    _project: Project,
-}
-
-impl Stage {
-    /// `None` where there is no PostgreSQL.
-    fn set(test: &str, schema: &str) -> Option<Self> {
-        Self::set_with(test, schema, "")
-    }
-
-    fn set_with(test: &str, schema: &str, configuration: &str) -> Option<Self> {
-        let postgres = Postgres::start();
-        if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let postgres = postgres.unwrap();
-        postgres.run(
-            "create role gate login noinherit; create role anon; grant anon to gate;
-             alter default privileges in schema public grant all on tables to anon",
-        );
-        postgres.run(schema);
-        let project = Project::new(&format!("[log]\nrequests = \"failed\"\n{configuration}"));
-        let folder = postgres.socket_folder().display();
-        let url = format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port());
-        let server = Launch::new(env!("CARGO_BIN_EXE_pando"))
-            .variable("PANDO_DATABASE_URL", &url)
-            .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
-            .start(&project);
-        Some(Self { server, postgres, _project: project })
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let answer = self.server.get(path);
-        assert!(answer.status < 300, "{path}: {} {}", answer.status, answer.text());
-        answer.json()
-    }
-
-    /// The status and code of a refusal.
-    fn refusal(&self, path: &str) -> (u16, String) {
-        let answer = self.server.get(path);
-        (answer.status, answer.code())
-    }
-
-    fn send(&self, request: &Request) -> Answer {
-        self.server.client().send(request)
-    }
-
-    /// A write that answers its rows.
-    fn write(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = self.send(&Request::json(method, path, body).prefer("return=representation"));
-        assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.text());
-        answer.json()
-    }
-}
+use stage::Stage;
+use testkit::Request;
 
 #[test]
 fn what_a_function_computes_of_a_written_row_is_of_that_row() {
@@ -263,28 +208,6 @@ fn count_is_the_number_of_rows_where_no_column_is_called_so() {
 }
 
 #[test]
-fn lengths_that_a_function_does_not_have_cut_nothing() {
-    let Some(stage) = Stage::set(
-        "lengths_that_a_function_does_not_have_cut_nothing",
-        "create function fch(c char(3)) returns text language sql immutable as 'select $1::text || ''!''';
-         create function fbit(b bit(3)) returns bit varying language sql immutable as 'select $1';
-         create function fchs(cs char(3)[], bs bit(3)[]) returns text language sql immutable
-           as 'select array_to_string($1, ''-'') || array_to_string($2, ''-'')';
-         create function many(variadic cs char(3)[]) returns text language sql immutable
-           as 'select array_to_string($1, ''-'')';",
-    ) else {
-        return;
-    };
-    let post = |name: &str, body: Value| stage.send(&Request::json("POST", &format!("/rpc/{name}"), &body)).json();
-    assert_eq!(stage.get("/rpc/fch?c=ab"), json!("ab!"));
-    assert_eq!(post("fch", json!({"c": "abc"})), json!("abc!"));
-    assert_eq!(stage.get("/rpc/fbit?b=101"), json!("101"));
-    assert_eq!(post("fbit", json!({"b": "011"})), json!("011"));
-    assert_eq!(post("fchs", json!({"cs": ["ab", "cd"], "bs": ["101"]})), json!("ab-cd101"));
-    assert_eq!(stage.get("/rpc/many?cs=ab&cs=cd"), json!("ab-cd"));
-}
-
-#[test]
 fn an_embed_of_nothing_but_empty_embeds_is_not_shown() {
     let Some(stage) = Stage::set(
         "an_embed_of_nothing_but_empty_embeds_is_not_shown",
@@ -308,65 +231,73 @@ fn an_embed_of_nothing_but_empty_embeds_is_not_shown() {
 }
 
 #[test]
-fn a_function_may_give_records_of_any_columns() {
-    let Some(stage) = Stage::set(
-        "a_function_may_give_records_of_any_columns",
-        "create table projects (id int primary key, name text, client_id int);
-         insert into projects values (1, 'Windows 7', 1), (2, 'Windows 10', 1);
-         create function one_record() returns record language sql as 'select * from projects where id = 1';
-         create function some_records() returns setof record language sql as 'select * from projects order by id';
-         create function record_of(wanted int) returns record language sql stable
-           as 'select p.id, p.name, p.client_id from projects p where id = wanted';",
+fn names_that_only_the_server_resolves_are_passed_on() {
+    let Some(stage) = Stage::set_with(
+        "names_that_only_the_server_resolves_are_passed_on",
+        "create table parent (id int primary key, name text);
+         create table items (size int) inherits (parent);
+         alter table items add primary key (id);
+         create table clients (id int primary key, item int references items);
+         insert into items values (1, 'one', 10), (2, 'two', 20); insert into clients values (1, 1), (2, 2);
+         create function any_comp(anyelement) returns text language sql stable as $$ select 'any' $$;
+         create function rec_comp(record) returns text language plpgsql stable as $$ begin return 'rec'; end $$;
+         create function def_comp(items, x int default 7) returns int language sql stable as 'select $1.size + x';
+         create function inh_comp(parent) returns text language sql stable as 'select upper($1.name)';
+         create function row_comp(items) returns clients language sql stable as 'select * from clients where item = $1.id';
+         create function secret_comp(items) returns text language sql stable as $$ select 'secret' $$;
+         revoke execute on function secret_comp(items) from public;
+         create function all_items() returns setof items language sql stable as 'select * from items order by id';
+         create view seen as select id, name from items;",
+        "[api]\naggregates = true\nmax_rows = 1\n",
     ) else {
         return;
     };
-    let row = json!({"id": 1, "name": "Windows 7", "client_id": 1});
-    let post = |name: &str, body: Value| stage.send(&Request::json("POST", &format!("/rpc/{name}"), &body)).json();
-    assert_eq!(post("one_record", json!({})), row);
-    assert_eq!(stage.get("/rpc/one_record"), row);
-    let rows = json!([row, {"id": 2, "name": "Windows 10", "client_id": 1}]);
-    assert_eq!(post("some_records", json!({})), rows);
-    assert_eq!(stage.get("/rpc/some_records?limit=1"), json!([row]));
-    assert_eq!(stage.get("/rpc/record_of?wanted=1"), row);
-    assert_eq!(post("record_of", json!({"wanted": 1})), row);
-    assert_eq!(stage.get("/rpc/record_of?wanted=9"), Value::Null);
-    let counted = stage.send(&Request::new("GET", "/rpc/some_records").prefer("count=exact"));
-    assert_eq!(counted.header("content-range"), Some("0-1/2"));
-}
+    let of_one = |select: &str| stage.get(&format!("/items?id=eq.1&select={select}"))[0].clone();
+    assert_eq!(of_one("any_comp,rec_comp,inh_comp"), json!({"any_comp": "any", "rec_comp": "rec", "inh_comp": "ONE"}));
+    assert_eq!(of_one("row_comp"), json!({"row_comp": {"id": 1, "item": 1}}));
+    assert_eq!(of_one("to_jsonb"), json!({"to_jsonb": {"id": 1, "name": "one", "size": 10}}));
+    assert_eq!(of_one("row_comp->>id,n:to_jsonb->name"), json!({"id": "1", "n": "one"}));
+    assert_eq!(stage.get("/rpc/all_items?select=inh_comp&inh_comp=eq.TWO"), json!([{"inh_comp": "TWO"}]));
+    assert_eq!(
+        stage.get("/clients?select=items(inh_comp)&items.inh_comp=eq.TWO&id=eq.2"),
+        json!([{"items": {"inh_comp": "TWO"}}])
+    );
+    assert_eq!(stage.get("/items?select=id&order=inh_comp.desc"), json!([{"id": 2}]));
+    assert_eq!(stage.get("/items?select=inh_comp,size.sum()&order=inh_comp"), json!([{"inh_comp": "ONE", "sum": 10}]));
+    assert_eq!(stage.refusal("/items?select=json_agg").1, "42703", "no aggregate goes around the most rows of a read");
+    let changed = stage.write("PATCH", "/items?inh_comp=eq.ONE&select=inh_comp", &json!({"name": "uno"}));
+    assert_eq!(changed, json!([{"inh_comp": "UNO"}]));
 
-#[test]
-fn one_value_or_row_is_counted_as_one() {
-    let Some(stage) = Stage::set(
-        "one_value_or_row_is_counted_as_one",
-        "create table calls (id serial, at timestamptz default now());
-         grant all on sequence calls_id_seq to anon;
-         create function notes() returns setof int language sql volatile
-           as 'insert into calls select from generate_series(1, 5) returning id';
-         create table projects (id int primary key, name text);
-         insert into projects values (1, 'a');
-         create function add_them(a int, b int) returns int language sql immutable as 'select $1 + $2';
-         create function note() returns int language sql volatile as 'insert into calls default values returning id';
-         create function project() returns projects language sql stable as 'select * from projects limit 1';
-         create function nobody() returns void language sql as '';",
-    ) else {
-        return;
+    let row_version = of_one("id,xmin")["xmin"].as_str().unwrap().to_owned();
+    assert_eq!(stage.get(&format!("/items?select=id&xmin=eq.{row_version}")), json!([{"id": 1}]));
+    assert_eq!(of_one("tableoid::regclass"), json!({"tableoid": "items"}));
+    assert_eq!(stage.get("/items?select=id,ctid&order=ctid.desc&limit=1")[0]["id"], json!(1), "it was written last");
+    let stale = stage.write("PATCH", "/items?id=eq.1&xmin=eq.3&select=id", &json!({"name": "x"}));
+    assert_eq!(stale, json!([]));
+    let written =
+        stage.write("PATCH", &format!("/items?id=eq.1&xmin=eq.{row_version}&select=id,xmin"), &json!({"name": "x"}));
+    assert_ne!(written[0]["xmin"], json!(row_version));
+
+    // What there is not is told as before, at its own place and with what is near.
+    let told = |path: &str| {
+        let answer = stage.server.get(path);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "42703"), "{path}: {}", answer.text());
+        let error = answer.json();
+        (error["message"].as_str().unwrap().to_owned(), error["hint"].as_str().map(str::to_owned))
     };
-    let range = |request: Request| {
-        let answer = stage.send(&request.prefer("count=exact"));
-        assert!(answer.status < 300, "{} {}", answer.status, answer.text());
-        answer.header("content-range").map(str::to_owned)
-    };
-    let one = Some("0-0/1".to_owned());
-    assert_eq!(range(Request::new("GET", "/rpc/add_them?a=3&b=4")), one);
-    assert_eq!(range(Request::new("HEAD", "/rpc/add_them?a=3&b=4")), one);
-    assert_eq!(range(Request::json("POST", "/rpc/add_them", &json!({"a": 3, "b": 4}))), one);
-    assert_eq!(range(Request::new("GET", "/rpc/project")), one);
-    assert_eq!(range(Request::json("POST", "/rpc/note", &json!({}))), one);
-    assert_eq!(stage.postgres.run("select count(*) from calls"), "1\n", "to count it, it is not called again");
-    let notes = || Request::json("POST", "/rpc/notes", &json!({}));
-    assert_eq!(range(notes()), Some("0-4/5".to_owned()));
-    assert_eq!(stage.postgres.run("select count(*) from calls"), "6\n", "nor are many rows");
-    let page = Request::json("POST", "/rpc/notes?limit=2&offset=1", &json!({}));
-    assert_eq!(range(page), Some("1-2/5".to_owned()));
-    assert_eq!(range(Request::new("GET", "/rpc/project?id=eq.9")), Some("*/0".to_owned()));
+    let near = |column: &str| Some(format!("Perhaps you meant to reference the column \"{column}\"."));
+    assert_eq!(told("/items?select=id,sise"), ("column items.sise does not exist".to_owned(), near("items.size")));
+    assert_eq!(told("/clients?select=items(nam)").0, "column items_1.nam does not exist");
+    assert_eq!(told("/items?select=%22a%5C%22,b%22").0, "column items.a\",b does not exist");
+    assert_eq!(told("/seen?select=xmin").0, "column seen.xmin does not exist");
+    assert_eq!(told("/items?select=size.sum(),name&order=nope").0, "column items.nope does not exist");
+    assert_eq!(told("/items?select=id&nope=eq.1&order=other").0, "column items.nope does not exist");
+    assert_eq!(stage.refusal("/items?select=secret_comp"), (401, "42501".to_owned()));
+
+    // A name that is passed on is worth no more than the columns that it stands for.
+    stage.postgres.run("revoke select on items from anon; grant select (id) on items to anon");
+    assert_eq!(stage.get("/items?select=id&id=eq.2"), json!([{"id": 2}]));
+    for select in ["any_comp", "to_jsonb", "inh_comp", "name", "xmin"] {
+        assert_eq!(stage.refusal(&format!("/items?select={select}")), (401, "42501".to_owned()), "{select}");
+    }
 }

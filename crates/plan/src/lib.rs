@@ -20,6 +20,7 @@ mod representation;
 mod routine;
 mod security;
 mod settings;
+mod unresolved;
 mod value;
 mod write;
 
@@ -32,3 +33,4 @@ pub use model::{
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};
+pub use unresolved::Unresolved;

@@ -8,6 +8,8 @@ use catalog::{Expression, From, MediaHandler, Query, Relation, Sort};
 use datatype::{Datum, Type, Zone};
 use rest::{Explain, Format};
 
+use crate::unresolved::Unresolved;
+
 /// What to do for one request.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,6 +33,8 @@ pub struct Plan {
     pub handler: Option<Arc<MediaHandler>>,
     /// How the plan of the statement is wanted, instead of what it gives.
     pub explain: Option<Explain>,
+    /// The names in the statement that the server may not find.
+    pub unresolved: Vec<Unresolved>,
 }
 
 impl Plan {

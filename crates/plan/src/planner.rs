@@ -13,6 +13,7 @@ use rest::{
 use crate::error::PlanError;
 use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
+use crate::unresolved::Unresolved;
 
 /// What planning depends on besides the request.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,7 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         media_type: planner.media_type,
         handler: planner.handler,
         explain: planner.explain,
+        unresolved: planner.unresolved,
     })
 }
 
@@ -135,6 +137,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) explain: Option<Explain>,
     /// What the written row is called as a whole, where a function takes it.
     pub(crate) written_row: Option<Arc<str>>,
+    /// The names that only the server resolves.
+    pub(crate) unresolved: Vec<Unresolved>,
+    /// Whether a function may be called that is not declared to do nothing but read.
+    pub(crate) calls_volatile: bool,
     next_source: u32,
 }
 
@@ -159,6 +165,8 @@ impl<'a> Planner<'a> {
             handler: None,
             explain: None,
             written_row: None,
+            unresolved: Vec::new(),
+            calls_volatile: false,
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -209,10 +217,11 @@ impl<'a> Planner<'a> {
         };
         let touched = footprint.touches.keys().chain(footprint.calls.iter().map(|call| &call.name));
         let is_volatile = || {
-            footprint.calls.iter().any(|call| {
-                let routine = self.context.catalog.snapshot().routines.get(call);
-                routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
-            })
+            self.calls_volatile
+                || footprint.calls.iter().any(|call| {
+                    let routine = self.context.catalog.snapshot().routines.get(call);
+                    routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
+                })
         };
         if is_volatile() { Freshness::Strong } else { touched.map(of).min().unwrap_or(asked.unwrap_or_default()) }
     }
@@ -308,7 +317,7 @@ impl<'a> Planner<'a> {
 
     /// A column of a scope, read.
     pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
-        let Some(column) = scope.relation.column(name) else { return self.computed_column(scope, name) };
+        let Some(column) = scope.relation.column(name) else { return self.undeclared_column(scope, name) };
         self.note_read(scope, Some(&column.name));
         if let Some(Derived::Written(columns)) = &scope.derived {
             return columns.get(&column.name).cloned().ok_or_else(|| unknown_column(scope, name));

@@ -56,7 +56,7 @@ impl Planner<'_> {
         }
         let order = self.order(scope, select, &row.joined)?;
         if is_aggregated {
-            check_grouped(scope, &row.joined, &order, &group_by)?;
+            self.check_grouped(scope, &row.joined, &order, &group_by)?;
         }
         let range = self.range(scope);
         let limit = match (range.limit, max_rows) {
@@ -198,6 +198,21 @@ impl Planner<'_> {
         Ok(conditions)
     }
 
+    /// Groups can only be ordered by what makes them.
+    fn check_grouped(
+        &self,
+        scope: &Scope,
+        joined: &[ToOne],
+        order: &[catalog::Sort],
+        group_by: &[Expression],
+    ) -> Result<(), PlanError> {
+        let mut others = order.iter().map(|sort| &sort.expression);
+        match others.find(|other| !group_by.contains(other) && !self.is_for_server(other)) {
+            Some(other) => Err(PlanError::NotGrouped(column_of(scope, joined, other))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether rows are folded at this level: an aggregate here, or one spread into it.
     fn folds(&self, relation: &Relation, select: &[SelectItem]) -> bool {
         select.iter().any(|item| match item {
@@ -266,22 +281,6 @@ fn is_aggregate(expression: &Expression) -> bool {
         found |= matches!(part, Expression::Call { function, .. } if function.is_aggregate());
     });
     found
-}
-
-/// Groups can only be ordered by what makes them.
-fn check_grouped(
-    scope: &Scope,
-    joined: &[ToOne],
-    order: &[catalog::Sort],
-    group_by: &[Expression],
-) -> Result<(), PlanError> {
-    for sort in order {
-        if group_by.contains(&sort.expression) {
-            continue;
-        }
-        return Err(PlanError::NotGrouped(column_of(scope, joined, &sort.expression)));
-    }
-    Ok(())
 }
 
 /// How messages call the column that an expression is over.

@@ -352,7 +352,7 @@ impl PostgresStore {
         }
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
         self.call_pre_request(&mut flight, role)?;
-        let space = self.space(role);
+        let space = self.space(job);
         let main = execute(&mut flight, space, &rendered.main, page_rows(job, rendered))?;
         let count = match &rendered.count {
             Some(count) => Some(execute(&mut flight, space, count, 0)?),
@@ -393,9 +393,11 @@ impl PostgresStore {
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
     /// execute what was inlined into it. A function that comes first may take another role, which nobody knows when the
-    /// statement is sent: then it is prepared for this time only, as whoever one is by then.
-    pub(super) fn space<'r>(&self, role: &'r str) -> Option<&'r str> {
-        self.pre_request.is_none().then_some(role)
+    /// statement is sent: then it is prepared for this time only, as whoever one is by then. So is what holds a name that
+    /// nothing is known of, or anybody could fill the memory with statements that fail.
+    pub(super) fn space<'j>(&self, job: &'j Job) -> Option<&'j str> {
+        let is_guess = job.plan.unresolved.iter().any(|name| name.is_guess);
+        (self.pre_request.is_none() && !is_guess).then_some(&*job.caller.role)
     }
 
     /// Adds the call of the function that looks at every request first. Whoever asks needs the right to call it.
@@ -572,7 +574,7 @@ fn refused(error: &ServerError, job: &Job) -> Missed {
     if error.is_fatal() {
         return Missed::Lost(StoreError::Unreachable(error.to_string()));
     }
-    let translated = failure::translate(error, &job.caller);
+    let translated = failure::of_job(error, job);
     if is_collision(error) { Missed::Collided(translated) } else { Missed::Failed(translated) }
 }
 

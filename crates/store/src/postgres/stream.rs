@@ -80,7 +80,7 @@ impl PostgresStore {
         let Begun { zone, rows, total, reply } = begun?;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
-        let is_prepared = self.space("").is_some();
+        let is_prepared = self.space(job).is_some();
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, is_prepared, pieces: sender };
         let deadline = self.settings.stream_timeout;
         tokio::spawn(async move {
@@ -121,7 +121,7 @@ impl PostgresStore {
         flight.execute(&Query::new("", one_moment(own.isolation())))?;
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup) })?;
         self.call_pre_request(&mut flight, role)?;
-        let space = self.space(role);
+        let space = self.space(job);
         let page = execute(&mut flight, space, count_page, 0)?;
         let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
         let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
@@ -153,7 +153,7 @@ impl PostgresStore {
         }
         if let Some(error) = failed {
             connection.batch("ROLLBACK").await?;
-            return Err(Missed::Failed(failure::translate(&error, &job.caller)));
+            return Err(Missed::Failed(failure::of_job(&error, job)));
         }
         if let Err(failure) = check_affected(job.plan.expectation, rows) {
             connection.batch("ROLLBACK").await?;
@@ -251,7 +251,7 @@ impl Streamed {
                     false
                 }
                 Event::Failed { error, .. } => {
-                    failed = failed.or(Some(failure::translate(&error, &self.job.caller)));
+                    failed = failed.or(Some(failure::of_job(&error, &self.job)));
                     false
                 }
                 Event::Ready(_) => return failed.map_or(Ok(page), |error| Err(Broken::Server(error))),

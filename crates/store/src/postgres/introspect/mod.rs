@@ -43,6 +43,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::RULES, |row| tables.add_rule(row)).await?;
     tables.add_origins();
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
+    reading.each(connection, queries::AGGREGATES, |row| snapshot.aggregates.extend(row.text(0).map(Arc::from))).await?;
     reading.each(connection, queries::MEDIA_HANDLERS, |row| routines::add_handler(row, &tables, &mut snapshot)).await?;
     connection.batch("COMMIT").await?;
     snapshot.enums = types.into_enums();

@@ -143,6 +143,9 @@ pub(super) const RULES: &str = "
      WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND octet_length(r.ev_action::text) <= 67108864
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
+/// What aggregates are called, the server's own among them.
+pub(super) const AGGREGATES: &str = "SELECT DISTINCT proname FROM pg_proc WHERE prokind = 'a'";
+
 /// Aggregates over rows whose outcome is a domain that is called like a media type: schema, name, row type (that of any rows is
 /// `anyelement`), media type.
 pub(super) const MEDIA_HANDLERS: &str = "

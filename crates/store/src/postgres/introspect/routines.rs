@@ -149,7 +149,8 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             let computed = ComputedRelationship { function: self.name.clone(), from, to, is_to_one };
             snapshot.computed_relationships.push(computed);
         } else if let (Some(data_type), false) = (types.get(result, -1), is_set || result == VOID) {
-            tables.add_computed(over, ComputedColumn { name: self.name.name.clone(), data_type });
+            let is_volatile = !matches!(self.row.text(12), Some("i" | "s"));
+            tables.add_computed(over, ComputedColumn { name: self.name.name.clone(), data_type, is_volatile });
         }
     }
 
