@@ -87,3 +87,19 @@ fn one_value_or_row_is_counted_as_one() {
     assert_eq!(range(Request::json("POST", "/rpc/add_them", &json!({"a": 3, "b": 4}))), one);
     assert_eq!(range(Request::json("POST", "/rpc/add_client", &json!({}))), one);
 }
+
+#[test]
+fn nothing_has_members_that_an_arrow_has_made_text() {
+    let (_project, server) = start("");
+    assert_eq!(get(&server, "/clients?select=data->c->1->>b&id=eq.1"), json!([{"b": "2"}]));
+    for (path, message) in [
+        ("select=data->>c->1", "operator does not exist: text -> integer"),
+        ("select=data->>c->>b", "operator does not exist: text ->> unknown"),
+        ("select=id&data->>c->>1=eq.1", "operator does not exist: text ->> integer"),
+        ("select=id&order=data->>c->b", "operator does not exist: text -> unknown"),
+    ] {
+        let answer = server.get(&format!("/clients?{path}"));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "42883"), "{path}: {}", answer.text());
+        assert_eq!(answer.json()["message"], message, "{path}");
+    }
+}

@@ -301,3 +301,32 @@ fn names_that_only_the_server_resolves_are_passed_on() {
         assert_eq!(stage.refusal(&format!("/items?select={select}")), (401, "42501".to_owned()), "{select}");
     }
 }
+
+#[test]
+fn arrows_go_into_what_becomes_json() {
+    let Some(stage) = Stage::set(
+        "arrows_go_into_what_becomes_json",
+        "create table things (id int primary key, u uuid, p point, i int, at timestamptz, ns int[], data jsonb, note text);
+         insert into things values (1, '00000000-0000-0000-0000-000000000001', '(1,2)', 5, 'epoch', '{4,5}', '{\"c\": [1, {\"b\": 2}]}', 'x')",
+    ) else {
+        return;
+    };
+    let nulls = stage.get("/things?select=u->>x,a:p->y,b:i->x,c:at->>z,ns->1");
+    assert_eq!(nulls, json!([{"x": null, "a": null, "b": null, "c": null, "ns": 5}]));
+    assert_eq!(stage.get("/things?select=id&u->>x=eq.1"), json!([]));
+    assert_eq!(stage.get("/things?select=id&order=p->x"), json!([{"id": 1}]));
+    assert_eq!(stage.get("/things?select=data->c->1->>b"), json!([{"b": "2"}]));
+
+    // What an arrow has made text of has no members.
+    for (path, message) in [
+        ("select=data->>c->1", "operator does not exist: text -> integer"),
+        ("select=data->>c->b", "operator does not exist: text -> unknown"),
+        ("select=data->>c->>b", "operator does not exist: text ->> unknown"),
+        ("select=id&data->>c->>1=eq.1", "operator does not exist: text ->> integer"),
+        ("select=id&order=data->>c->b", "operator does not exist: text -> unknown"),
+    ] {
+        let answer = stage.server.get(&format!("/things?{path}"));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "42883"), "{path}: {}", answer.text());
+        assert_eq!(answer.json()["message"], message, "{path}");
+    }
+}

@@ -130,9 +130,14 @@ fn default_name(field: &FieldName) -> &str {
 fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanError> {
     let Some(last) = path.last() else { return Ok(column) };
     let data_type = column.data_type();
-    if !data_type.is_json() && !matches!(data_type, Type::Native(_)) {
-        let operator = if path.first().is_some_and(|step| step.as_text) { "->>" } else { "->" };
-        return Err(PlanError::UnknownOperator { left: data_type.name().to_owned(), operator });
+    if !data_type.is_json()
+        && !matches!(data_type, Type::Native(_))
+        && let Some(first) = path.first()
+    {
+        return Err(no_step(data_type.name(), first));
+    }
+    if let Some((_, beyond)) = path.iter().zip(path.iter().skip(1)).find(|(step, _)| step.as_text) {
+        return Err(no_step(Type::Text.name(), beyond));
     }
     let steps = path
         .iter()
@@ -142,6 +147,15 @@ fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanEr
         })
         .collect();
     Ok(Expression::JsonGet { operand: Box::new(column), path: steps, as_text: last.as_text })
+}
+
+fn no_step(from: &str, step: &PathStep) -> PlanError {
+    let operator = if step.as_text { "->>" } else { "->" };
+    let step = match step.target {
+        PathTarget::Key(_) => "unknown",
+        PathTarget::Index(_) => "integer",
+    };
+    PlanError::UnknownStep { from: from.to_owned(), operator, step }
 }
 
 /// An aggregate over an operand, typed as PostgreSQL types it.
