@@ -90,7 +90,10 @@ fn a_domain_is_shown_and_read_as_its_casts_say() {
          create table cans (id int primary key, paint int references paints);
          insert into cans values (1, 2);
          create function all_paints() returns setof paints language sql stable as 'select * from paints order by id';
-         create function count_paints(shade color) returns color language sql stable as 'select $1';",
+         create domain \"application/vnd.shades\" as text;
+         create function add_shade(text, paints) returns \"application/vnd.shades\" language sql immutable
+           as $$ select coalesce($1, '') || $2.shade || ';' $$;
+         create aggregate shades(paints) (sfunc = add_shade, stype = \"application/vnd.shades\");",
         "[api]\naggregates = true\n",
     ) else {
         return;
@@ -109,6 +112,9 @@ fn a_domain_is_shown_and_read_as_its_casts_say() {
     assert_eq!(stage.get("/paints?select=shade.count(),shade.max()"), json!([{"count": 3, "max": 123456}]));
     let groups = stage.get("/paints?select=shade,id.max()&order=shade.desc.nullslast&limit=1");
     assert_eq!(groups, json!([{"shade": "#01E240", "max": 3}]));
+
+    let handed = stage.send(&Request::new("GET", "/paints?shade=gt.000001").header("Accept", "application/vnd.shades"));
+    assert_eq!(handed.text(), "256;123456;", "a media type's aggregate takes the rows themselves");
 
     for (filter, ids) in [
         ("shade=eq.000100", json!([2])),

@@ -10,7 +10,6 @@ use crate::error::PlanError;
 use crate::model::{Member, OutputField};
 use crate::native::native_aggregate;
 use crate::planner::{Planner, Scope};
-use crate::representation::shown;
 
 impl Planner<'_> {
     /// A column or a path into it.
@@ -48,7 +47,7 @@ impl Planner<'_> {
                 let operand = self.field(scope, field)?;
                 // Aggregates fold what the column holds, not how it looks.
                 let operand = match aggregate {
-                    None if field.path.is_empty() => shown(scope, &field.column, operand),
+                    None if field.path.is_empty() => self.presented(scope, &field.column, operand),
                     _ => operand,
                 };
                 Some(match cast {
@@ -96,7 +95,8 @@ impl Planner<'_> {
             .columns
             .iter()
             .map(|column| {
-                let expression = shown(scope, &column.name, self.column(scope, &column.name)?);
+                let held = self.column(scope, &column.name)?;
+                let expression = self.presented(scope, &column.name, held);
                 Ok(Member::Value(OutputField { name: column.name.clone(), expression }))
             })
             .collect()

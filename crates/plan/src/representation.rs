@@ -9,7 +9,7 @@ use rest::{Comparison, FieldName, Operation, Quantifier};
 use crate::error::PlanError;
 use crate::filter::operator_of;
 use crate::native::as_written;
-use crate::planner::Scope;
+use crate::planner::{Planner, Scope};
 
 /// How a column looks outside, where its domain says so.
 fn representation<'s>(scope: &'s Scope, column: &str) -> Option<&'s Representation> {
@@ -20,11 +20,14 @@ fn call(function: NativeFunction, arguments: Vec<Expression>, data_type: Type) -
     Expression::Call { function: Function::Native(function), arguments, data_type }
 }
 
-/// A column as it is shown.
-pub(crate) fn shown(scope: &Scope, column: &str, expression: Expression) -> Expression {
-    match representation(scope, column).and_then(|found| found.to_json.clone()) {
-        Some(function) => call(NativeFunction::Apply(function), vec![expression], Type::Json),
-        None => expression,
+impl Planner<'_> {
+    /// A column as it is shown. An aggregate that makes a relation's rows a media type takes them as they are.
+    pub(crate) fn presented(&self, scope: &Scope, column: &str, expression: Expression) -> Expression {
+        let takes_rows = self.handler.as_ref().is_some_and(|handler| handler.target.is_some());
+        match representation(scope, column).and_then(|found| found.to_json.clone()) {
+            Some(function) if !takes_rows => call(NativeFunction::Apply(function), vec![expression], Type::Json),
+            _ => expression,
+        }
     }
 }
 

@@ -17,10 +17,17 @@ use crate::writer::{Values, Writer};
 pub struct Body {
     /// The members of each row.
     pub members: Vec<Shape>,
-    /// Where one row stands for all of them: which field tells how many they are.
-    pub count_field: Option<usize>,
-    /// Which field of each row tells how many there are beyond the page too.
-    pub total_field: Option<usize>,
+    /// Which field is no member but a count, if one is.
+    pub count_field: Option<CountField>,
+}
+
+/// A field that tells how many rows there are, by its place from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountField {
+    /// One row stands for those of the page: so many they are.
+    OfPage(usize),
+    /// Of each row: how many there are beyond the page too.
+    OfAll(usize),
 }
 
 /// One member of a row's output, over the fields of the row or record it stands in.
@@ -221,12 +228,12 @@ fn write_values(writer: &mut Writer, level: &Level, rows: Rows, printed: Printed
     let members = shapes(&level.members, &mut fields);
     writer.syntax("SELECT ");
     write_fields(writer, &fields);
-    let total_field = is_counted.then_some(fields.items.len());
-    if let Some(before) = total_field {
-        writer.syntax(if before > 0 { ", count(*) OVER ()" } else { "count(*) OVER ()" });
+    let place = fields.items.len();
+    if is_counted {
+        writer.syntax(if place > 0 { ", count(*) OVER ()" } else { "count(*) OVER ()" });
     }
     write_rest(writer, level, rows, &[]);
-    Body { members, count_field: None, total_field }
+    Body { members, count_field: is_counted.then_some(CountField::OfAll(place)) }
 }
 
 fn write_fields(writer: &mut Writer, fields: &Fields<'_>) {

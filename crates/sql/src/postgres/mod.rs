@@ -14,7 +14,7 @@ use crate::statement::Statement;
 
 use level::Form;
 
-pub use level::{Body, Shape};
+pub use level::{Body, CountField, Shape};
 
 /// The statements of a plan.
 #[derive(Debug, Clone)]

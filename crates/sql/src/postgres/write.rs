@@ -58,7 +58,7 @@ pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
             (Some(level), _) => write_level(&mut writer, level, Rows::Written, form),
             (None, location) => {
                 let members = write_location(&mut writer, location.as_deref().unwrap_or_default());
-                Body { members, count_field: None, total_field: None }
+                Body { members, count_field: None }
             }
         };
     }
@@ -277,7 +277,7 @@ fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_
     alias(writer, SourceId::ROW);
 }
 
-fn representation<'c>(column: &'c Column) -> Option<&'c Representation> {
+fn representation(column: &Column) -> Option<&Representation> {
     column.native.as_ref()?.representation.as_deref()
 }
 

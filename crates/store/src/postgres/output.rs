@@ -5,7 +5,7 @@ use datatype::binary::{Array, Decoder, Malformed, Record};
 use datatype::{Type, Zone};
 use plan::Shape as Wrapping;
 use rest::Format;
-use sql::postgres::Shape;
+use sql::postgres::{CountField, Shape};
 
 use crate::body::{canonical, is_single, separate, write_csv_cell};
 use crate::error::StoreError;
@@ -42,10 +42,8 @@ pub(super) struct Output<'a> {
     pub(super) zone: &'a Zone,
     /// The members of each row.
     pub(super) members: &'a [Shape],
-    /// Where one row stands for all of them: which field tells how many they are.
-    pub(super) count_field: Option<usize>,
-    /// Which field of each row tells how many there are beyond the page too.
-    pub(super) total_field: Option<usize>,
+    /// Which field is a count, if one is.
+    pub(super) count_field: Option<CountField>,
     /// The most bytes that are held in memory at once.
     pub(super) most_bytes: usize,
 }

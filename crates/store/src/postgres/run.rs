@@ -8,7 +8,7 @@ use bytes::Bytes;
 use catalog::Isolation;
 use datatype::Zone;
 use sql::Parameter;
-use sql::postgres::Rendered;
+use sql::postgres::{CountField, Rendered};
 use wire::{Connection, Event, Flight, Format, Query, Row, ServerError, Step, TransactionStatus};
 
 use super::output::{Output, Unwritable};
@@ -263,7 +263,6 @@ impl PostgresStore {
             zone: &zone,
             members: &rendered.body.members,
             count_field: rendered.body.count_field,
-            total_field: rendered.body.total_field,
             most_bytes: self.settings.max_buffered_bytes,
         };
         let asked = Asked { check, after: server.is_some() };
@@ -634,11 +633,12 @@ async fn collect(
                 } else if !answers {
                     outcome.affected = row.get(0).and_then(number);
                 }
-                if let Some(field) = output.total_field {
-                    outcome.total = row.get(field).and_then(number);
-                }
                 outcome.rows = match output.count_field {
-                    Some(field) => row.get(field).and_then(number).unwrap_or(0),
+                    Some(CountField::OfPage(field)) => row.get(field).and_then(number).unwrap_or(0),
+                    Some(CountField::OfAll(field)) => {
+                        outcome.total = row.get(field).and_then(number);
+                        outcome.rows + 1
+                    }
                     None => outcome.rows + 1,
                 };
             }

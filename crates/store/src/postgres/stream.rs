@@ -199,7 +199,6 @@ impl Streamed {
             zone: &zone,
             members: &rendered.body.members,
             count_field: rendered.body.count_field,
-            total_field: rendered.body.total_field,
             most_bytes: self.most_bytes,
         };
         let mut out = Vec::with_capacity(PIECE_BYTES);
