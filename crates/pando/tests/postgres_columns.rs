@@ -29,6 +29,9 @@ fn what_a_function_computes_of_a_written_row_is_of_that_row() {
            as 'select * from parts where account = $1.zid order by id';
          create function itself(visible) returns setof visible rows 1 language sql stable as 'select $1.*';
          create function label(accounts) returns text language sql stable as 'select ''#'' || $1.zid';
+         create table odd (s0 int, s1 int, id int primary key);
+         create function same(odd) returns setof odd rows 1 language sql stable as 'select $1.*';
+         insert into odd values (null, null, 1);
          insert into accounts values (1, 2, 3); insert into parts values (7, 1), (8, 1);",
     ) else {
         return;
@@ -52,6 +55,9 @@ fn what_a_function_computes_of_a_written_row_is_of_that_row() {
     assert_eq!(stage.send(&merge).json(), json!([{"itself": {"a_parent": 9}}]));
     let seen = stage.write("PATCH", "/visible?zid=eq.5&select=itself(zid,a_parent)", &json!({"a_parent": 10}));
     assert_eq!(seen, json!([{"itself": {"zid": 5, "a_parent": 10}}]));
+    let odd = json!([{"same": {"s1": null, "id": 1}}]);
+    assert_eq!(stage.get("/odd?select=same(s1,id)"), odd, "columns may be called like what stands for the row");
+    assert_eq!(stage.write("PATCH", "/odd?id=eq.1&select=same(s1,id)", &json!({"s0": null})), odd);
     let nothing = stage.write("PATCH", "/accounts?select=itself(zid)", &json!({}));
     assert_eq!(nothing, json!([]));
     let gone =

@@ -10,6 +10,9 @@ use datatype::{Datum, NativeKind, Type};
 use crate::statement::Parameter;
 use crate::writer::Writer;
 
+/// Behind the alias of a source: its row, also where a column is called like the alias.
+pub(super) const WHOLE: &str = ".*";
+
 /// Appends the alias of a source.
 pub(super) fn alias(writer: &mut Writer, source: SourceId) {
     writer.syntax("s").number(u64::from(source.0));
@@ -303,7 +306,7 @@ fn write_native(writer: &mut Writer, function: &NativeFunction, arguments: &[Exp
         (NativeFunction::HasRow(source), _) => {
             writer.syntax("(");
             alias(writer, *source);
-            writer.syntax(" IS DISTINCT FROM NULL)");
+            writer.syntax(WHOLE).syntax(" IS DISTINCT FROM NULL)");
         }
         _ => {
             writer.syntax("pando_unexpected()");
@@ -435,9 +438,10 @@ fn write_arguments(writer: &mut Writer, arguments: &NativeArguments) {
     match arguments {
         NativeArguments::Row { source, column } => {
             alias(writer, *source);
-            if let Some(column) = column {
-                writer.syntax(".").identifier(column);
-            }
+            match column {
+                Some(column) => writer.syntax(".").identifier(column),
+                None => writer.syntax(WHOLE),
+            };
         }
         NativeArguments::Whole { value, type_name } => {
             write(writer, value);

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use base::QualifiedName;
 use catalog::{Column, Expression, Relation, Representation, SourceId};
 use datatype::Datum;
 use plan::{KeyColumn, Level, Member, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind};
 
 use super::Rendered;
-use super::expression::{alias, write as write_expression, write_conditions, write_name};
+use super::expression::{WHOLE, alias, write as write_expression, write_conditions, write_name};
 use super::level::{Body, Form, Rows, Shape, write_level};
 use crate::key::Key;
 use crate::statement::Parameter;
@@ -24,7 +25,8 @@ const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
 /// Renders a write.
 pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     let mut writer = Writer::new(Values::Numbered);
-    let returned = Returned { columns: returned_columns(write), row: write.row.as_deref() };
+    let returned =
+        Returned { relation: &write.relation.name, columns: returned_columns(write), row: write.row.as_deref() };
     let answers = write.returning.is_some() || write.location.is_some();
     if answers {
         writer.syntax("WITH pando_written AS (");
@@ -74,6 +76,7 @@ fn write_target(writer: &mut Writer, relation: &Relation) {
 
 /// What is given back of the written rows.
 struct Returned<'w> {
+    relation: &'w QualifiedName,
     columns: BTreeSet<Arc<str>>,
     /// What the whole row is called, where a function takes it.
     row: Option<&'w str>,
@@ -96,6 +99,9 @@ fn write_returned(writer: &mut Writer, returned: &Returned<'_>) {
     if let Some(row) = returned.row {
         writer.syntax(if returned.columns.is_empty() { "" } else { ", " });
         alias(writer, SourceId::ROW);
+        // In a list the row would come as its columns; as what is cast it stays whole.
+        writer.syntax(WHOLE).syntax("::");
+        write_name(writer, returned.relation);
         writer.syntax(" AS ").identifier(row);
     }
 }
