@@ -21,8 +21,8 @@ pub use expression::{
 pub use inline::{InnerSource, Placement};
 pub use native::{
     CompositeType, ComputedColumn, Engine, Isolation, MediaHandler, NativeArgument, NativeArguments, NativeCall,
-    NativeColumn, NativeFunction, NativeOperator, NativeRelation, NativeRelationKind, NativeRoutine, SearchQuery,
-    Setting,
+    NativeColumn, NativeFunction, NativeOperator, NativeRelation, NativeRelationKind, NativeRoutine, Representation,
+    SearchQuery, Setting,
 };
 pub use privilege::{Grant, Privilege};
 pub use relation::{

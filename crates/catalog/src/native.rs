@@ -94,6 +94,20 @@ pub struct NativeColumn {
     pub type_name: Arc<str>,
     /// Its default as `pg_get_expr` prints it, `nextval('...')` of an identity included: SQL text of the server's own.
     pub default: Option<Arc<str>>,
+    /// How its values look outside, where it is of a domain that says so.
+    #[serde(default)]
+    pub representation: Option<Arc<Representation>>,
+}
+
+/// How values of a domain look outside: the functions of the casts that happen by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Representation {
+    /// From the domain to `json`: how it is shown.
+    pub to_json: Option<QualifiedName>,
+    /// From `json` to the domain: how it is read from a body.
+    pub from_json: Option<QualifiedName>,
+    /// From `text` to the domain: how it is read from a filter.
+    pub from_text: Option<QualifiedName>,
 }
 
 /// A row type that is no relation's (`CREATE TYPE ... AS (...)`).
@@ -112,6 +126,9 @@ pub struct NativeRoutine {
     pub argument_types: Vec<Arc<str>>,
     /// Whether its last argument takes any number of values.
     pub is_variadic: bool,
+    /// Whether it gives records whose columns only it knows (`RETURNS record`).
+    #[serde(default)]
+    pub gives_records: bool,
     /// The media type that its outcome is, for a domain that is named after one.
     pub media_type: Option<Arc<str>>,
     /// Its `SET` clauses.
@@ -131,11 +148,11 @@ pub struct MediaHandler {
 }
 
 /// Operators and functions that only a PostgreSQL server has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NativeFunction {
     /// An operator between two operands.
     Operator(NativeOperator),
-    /// `left operator ANY (array)`, or `ALL`: the second operand is an array.
+    /// `left operator ANY (array)`, or `ALL`: the second operand is an array or a set.
     Quantified {
         /// The comparison.
         operator: Binary,
@@ -156,6 +173,10 @@ pub enum NativeFunction {
     HasRow(SourceId),
     /// `to_jsonb(value)`
     ToJsonb,
+    /// A function of the schema's over its only operand.
+    Apply(QualifiedName),
+    /// The same function over each of its operands, which are texts: a set, for [`NativeFunction::Quantified`].
+    ApplyEach(QualifiedName),
 }
 
 /// How a full text query is read.
@@ -198,6 +219,9 @@ pub struct NativeCall {
     pub arguments: NativeArguments,
     /// Of a function that gives values: what its only column is called.
     pub value_name: Option<Arc<str>>,
+    /// Whether it is called for each row of a `SELECT` instead: a record of any columns cannot stand in `FROM`.
+    #[serde(default)]
+    pub is_selected: bool,
 }
 
 /// What a function in `FROM` is given.
@@ -218,7 +242,12 @@ pub enum NativeArguments {
         type_name: Arc<str>,
     },
     /// A row: the function computes a relationship.
-    Row(SourceId),
+    Row {
+        /// Whose row.
+        source: SourceId,
+        /// Of a row that was written: which of its columns is the whole row, of the relation's own type.
+        column: Option<Arc<str>>,
+    },
 }
 
 /// A member of the object that a function is called with.

@@ -1,6 +1,6 @@
 //! The whole of what exists at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::{QualifiedName, Signature};
@@ -39,6 +39,9 @@ pub struct Snapshot {
     /// Aggregates that make rows a media type, on a PostgreSQL server.
     #[serde(default)]
     pub media_handlers: Vec<Arc<MediaHandler>>,
+    /// What aggregates are called, on a PostgreSQL server.
+    #[serde(default)]
+    pub aggregates: BTreeSet<Arc<str>>,
     /// Functions of triggers.
     #[serde(default)]
     pub trigger_functions: Vec<Arc<TriggerFunction>>,

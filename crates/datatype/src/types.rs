@@ -112,14 +112,6 @@ impl Type {
         })
     }
 
-    /// Whether a JSON path can go into it on a PostgreSQL server, where arrays and rows become JSON for that.
-    pub fn is_structured(&self) -> bool {
-        match self {
-            Self::Native(native) => matches!(native.kind, NativeKind::Array(_) | NativeKind::Composite),
-            _ => false,
-        }
-    }
-
     /// PostgreSQL's full name without modifiers, as its messages print it: `character varying`.
     /// Enumerations give their bare name.
     pub fn name(&self) -> &str {

@@ -36,9 +36,8 @@ pub(crate) struct Reached {
 }
 
 impl Planner<'_> {
-    /// The relationship that an embed means.
-    pub(crate) fn relationship(&self, from: &Scope, embed: &Embed) -> Result<Relationship, PlanError> {
-        let origin = &from.relation.name;
+    /// The relationship from a relation that an embed means.
+    pub(crate) fn relationship(&self, origin: &QualifiedName, embed: &Embed) -> Result<Relationship, PlanError> {
         let all = self.context.catalog.relationships_from(origin);
         let mut found: Vec<&Relationship> =
             all.iter().filter(|relationship| self.is_meant(relationship, embed)).collect();
@@ -123,7 +122,7 @@ impl Planner<'_> {
 
     /// Whether an embed's relation has rows for the row around it, as a condition.
     pub(crate) fn exists(&mut self, around: &Scope, embed: &Embed) -> Result<Expression, PlanError> {
-        let relationship = self.relationship(around, embed)?;
+        let relationship = self.relationship(&around.relation.name, embed)?;
         let reached = self.reach(around, embed, &relationship)?;
         if self.range(&reached.scope).limit == Some(0) {
             return Ok(Expression::constant(false));
@@ -165,8 +164,8 @@ impl Planner<'_> {
             }
             Cardinality::Computed { function, volatility, .. } => {
                 self.computed.push((function.clone(), *volatility));
-                let arguments = NativeArguments::Row(around.source);
-                let call = NativeCall { name: function.clone(), arguments, value_name: None };
+                let arguments = self.whole_row(around);
+                let call = NativeCall { name: function.clone(), arguments, value_name: None, is_selected: false };
                 from.first = Source::Call { id: scope.source, call: Box::new(call) };
                 Vec::new()
             }
@@ -175,6 +174,23 @@ impl Planner<'_> {
         filter.extend(self.visible(&scope)?);
         filter.extend(self.inner_embeds(&scope, &embed.select)?);
         Ok(Reached { scope, from, keys, filter })
+    }
+
+    /// The row that a function computes a relationship from. Written rows come without their type and may lack columns:
+    /// beside those that are answered they give themselves whole.
+    fn whole_row(&mut self, around: &Scope) -> NativeArguments {
+        let is_written = self.request.action.writes() && around.source == SourceId::ROW && around.derived.is_none();
+        let column = is_written.then(|| {
+            let mut name = "pando_row".to_owned();
+            while around.relation.column(&name).is_some() {
+                name.push('_');
+            }
+            Arc::from(name)
+        });
+        if column.is_some() {
+            self.written_row.clone_from(&column);
+        }
+        NativeArguments::Row { source: around.source, column }
     }
 
     /// For each inner embed among `select`: that it has rows.

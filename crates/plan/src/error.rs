@@ -99,6 +99,16 @@ pub enum PlanError {
         /// PostgreSQL's spelling of the operator.
         operator: &'static str,
     },
+    /// A step into what has no members: text, also text that an arrow before has made (42883).
+    #[error("operator does not exist: {from} {operator} {step}")]
+    UnknownStep {
+        /// The type that is stepped into.
+        from: String,
+        /// `->` or `->>`.
+        operator: &'static str,
+        /// The type of a key or a place in an array, as the server calls them.
+        step: &'static str,
+    },
     /// An aggregate that the type does not have (42883).
     #[error("function {function}({argument}) does not exist")]
     UnknownAggregate {
@@ -301,7 +311,7 @@ impl From<PlanError> for Failure {
             E::NoConflictTarget => bad("42P10"),
             E::UnknownType(_) => bad("42704"),
             E::ImpossibleCast { .. } => bad("42846"),
-            E::UnknownOperator { .. } => bad("42883").with_hint(
+            E::UnknownOperator { .. } | E::UnknownStep { .. } => bad("42883").with_hint(
                 "No operator matches the given name and argument types. You might need to add explicit type casts.",
             ),
             E::UnknownAggregate { .. } => bad("42883").with_hint(

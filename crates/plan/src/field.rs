@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Expression, Function};
+use catalog::{Expression, Function, Relation};
 use datatype::{Average, Datum, Sum, Type};
 use rest::{Aggregate, FieldName, PathStep, PathTarget};
 
@@ -28,6 +28,12 @@ impl Planner<'_> {
         aggregate: Option<Aggregate>,
         aggregate_cast: Option<&str>,
     ) -> Result<Vec<Member>, PlanError> {
+        if let (Some(found), None) = (field, aggregate)
+            && counts_rows(&scope.relation, found)
+        {
+            self.note_read(scope, None);
+            return self.row_count(alias, cast);
+        }
         if aggregate.is_some() && !self.context.settings.aggregates {
             return Err(PlanError::AggregatesDisabled);
         }
@@ -39,6 +45,11 @@ impl Planner<'_> {
         let operand = match field {
             Some(field) if field.column != "*" => {
                 let operand = self.field(scope, field)?;
+                // Aggregates fold what the column holds, not how it looks.
+                let operand = match aggregate {
+                    None if field.path.is_empty() => self.presented(scope, &field.column, operand),
+                    _ => operand,
+                };
                 Some(match cast {
                     Some(name) => self.cast(operand, name)?,
                     None => operand,
@@ -67,6 +78,16 @@ impl Planner<'_> {
         Ok(vec![Member::Value(OutputField { name, expression })])
     }
 
+    /// The number of rows. It was there before aggregates were, and needs no leave.
+    fn row_count(&self, alias: Option<&str>, cast: Option<&str>) -> Result<Vec<Member>, PlanError> {
+        let mut expression = aggregated(Aggregate::Count, None)?;
+        if let Some(name) = cast {
+            expression = self.cast(expression, name)?;
+        }
+        let name = Arc::from(alias.unwrap_or(Aggregate::Count.name()));
+        Ok(vec![Member::Value(OutputField { name, expression })])
+    }
+
     /// Every column, in the order of their declaration.
     pub(crate) fn all_columns(&mut self, scope: &Scope) -> Result<Vec<Member>, PlanError> {
         let relation = scope.relation.clone();
@@ -74,11 +95,22 @@ impl Planner<'_> {
             .columns
             .iter()
             .map(|column| {
-                let expression = self.column(scope, &column.name)?;
+                let held = self.column(scope, &column.name)?;
+                let expression = self.presented(scope, &column.name, held);
                 Ok(Member::Value(OutputField { name: column.name.clone(), expression }))
             })
             .collect()
     }
+}
+
+/// Whether `count` is the number of rows, as clients have long asked for it (`projects(count)`): no column is called so.
+pub(crate) fn counts_rows(relation: &Relation, field: &FieldName) -> bool {
+    let is_computed = || {
+        let native = relation.native.iter();
+        native.flat_map(|native| &native.computed).any(|computed| *computed.name == *field.column)
+    };
+    let is_count = field.column == Aggregate::Count.name() && field.path.is_empty();
+    is_count && relation.column(&field.column).is_none() && !is_computed()
 }
 
 /// The name of a field without an alias: the last key of its path, or its column.
@@ -98,9 +130,14 @@ fn default_name(field: &FieldName) -> &str {
 fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanError> {
     let Some(last) = path.last() else { return Ok(column) };
     let data_type = column.data_type();
-    if !data_type.is_json() && !matches!(data_type, Type::Native(_)) {
-        let operator = if path.first().is_some_and(|step| step.as_text) { "->>" } else { "->" };
-        return Err(PlanError::UnknownOperator { left: data_type.name().to_owned(), operator });
+    if !data_type.is_json()
+        && !matches!(data_type, Type::Native(_))
+        && let Some(first) = path.first()
+    {
+        return Err(no_step(data_type.name(), first));
+    }
+    if let Some((_, beyond)) = path.iter().zip(path.iter().skip(1)).find(|(step, _)| step.as_text) {
+        return Err(no_step(Type::Text.name(), beyond));
     }
     let steps = path
         .iter()
@@ -110,6 +147,15 @@ fn json_path(column: Expression, path: &[PathStep]) -> Result<Expression, PlanEr
         })
         .collect();
     Ok(Expression::JsonGet { operand: Box::new(column), path: steps, as_text: last.as_text })
+}
+
+fn no_step(from: &str, step: &PathStep) -> PlanError {
+    let operator = if step.as_text { "->>" } else { "->" };
+    let step = match step.target {
+        PathTarget::Key(_) => "unknown",
+        PathTarget::Index(_) => "integer",
+    };
+    PlanError::UnknownStep { from: from.to_owned(), operator, step }
 }
 
 /// An aggregate over an operand, typed as PostgreSQL types it.

@@ -9,6 +9,7 @@ use rest::{Comparison, Condition, Filter, IsValue, Operation, Quantifier, Select
 
 use crate::error::PlanError;
 use crate::planner::{Planner, Scope};
+use crate::representation::compared;
 
 impl Planner<'_> {
     /// All conditions that the request puts on a level.
@@ -44,7 +45,10 @@ impl Planner<'_> {
             return Ok(exists);
         }
         let operand = self.field(scope, &filter.field)?;
-        let outcome = self.operation(operand, &filter.operation)?;
+        let outcome = match compared(scope, &filter.field, &operand, &filter.operation)? {
+            Some(outcome) => outcome,
+            None => self.operation(operand, &filter.operation)?,
+        };
         Ok(if filter.is_negated { outcome.negated() } else { outcome })
     }
 

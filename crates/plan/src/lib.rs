@@ -16,9 +16,11 @@ mod native;
 mod order;
 mod planner;
 mod read;
+mod representation;
 mod routine;
 mod security;
 mod settings;
+mod unresolved;
 mod value;
 mod write;
 
@@ -31,3 +33,4 @@ pub use model::{
 };
 pub use planner::{Context, plan};
 pub use settings::{Limits, Settings};
+pub use unresolved::Unresolved;

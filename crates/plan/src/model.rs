@@ -8,6 +8,8 @@ use catalog::{Expression, From, MediaHandler, Query, Relation, Sort};
 use datatype::{Datum, Type, Zone};
 use rest::{Explain, Format};
 
+use crate::unresolved::Unresolved;
+
 /// What to do for one request.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,6 +33,8 @@ pub struct Plan {
     pub handler: Option<Arc<MediaHandler>>,
     /// How the plan of the statement is wanted, instead of what it gives.
     pub explain: Option<Explain>,
+    /// The names in the statement that the server may not find.
+    pub unresolved: Vec<Unresolved>,
 }
 
 impl Plan {
@@ -89,6 +93,8 @@ pub struct NativeWrite {
     pub returning: Option<Level>,
     /// The primary key, if the answer tells where the row is.
     pub location: Option<Vec<KeyColumn>>,
+    /// What the written row is called as a whole, where a function takes it.
+    pub row: Option<Arc<str>>,
 }
 
 /// What a native write does.
@@ -218,6 +224,8 @@ pub struct Read {
 pub enum Counting {
     /// All of them.
     Exact,
+    /// All of them, as they come: what gives one outcome is not run again for that.
+    WithRows,
     /// The engine's estimate.
     Planned,
     /// Exactly up to so many, the larger of count and estimate beyond; without a bound, always.

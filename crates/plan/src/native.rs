@@ -17,9 +17,12 @@ use rest::{
 use crate::error::PlanError;
 use crate::field::aggregated;
 use crate::filter::{is, operand_type, operator_of};
-use crate::model::{Access, Level, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, Read, Shape};
-use crate::planner::{Derived, Planner, Scope, unknown_column};
+use crate::model::{
+    Access, Counting, Level, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, Read, Shape,
+};
+use crate::planner::{Derived, Planner, Scope};
 use crate::routine::shape;
+use crate::unresolved::is_unknown;
 use crate::write::Destination;
 
 /// A value as the client wrote it, which the server reads as whatever it is compared with.
@@ -28,7 +31,7 @@ pub(crate) fn as_written(text: &str, data_type: Type) -> Expression {
 }
 
 /// A type that only the server knows the name of.
-fn unknown_type(name: &str) -> Type {
+pub(crate) fn unknown_type(name: &str) -> Type {
     let (element, is_array) = match name.strip_suffix("[]") {
         Some(element) => (element, true),
         None => (name, false),
@@ -66,19 +69,11 @@ pub(crate) fn native_aggregate(aggregate: Aggregate, operand: Option<Expression>
 }
 
 impl Planner<'_> {
-    /// A function over a row that is read like a column.
-    pub(crate) fn computed_column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
-        let computed = scope.relation.native.iter().flat_map(|native| &native.computed);
-        let found = computed.into_iter().find(|computed| &*computed.name == name);
-        let Some(computed) = found else { return Err(unknown_column(scope, name)) };
-        self.note_read(scope, None);
-        self.computed.push((computed.function.clone(), computed.volatility));
-        Ok(Expression::column(scope.source, computed.name.clone(), computed.data_type.clone()))
-    }
-
-    /// What a JSON path goes into: rows and arrays become JSON first.
+    /// What a JSON path goes into: whatever the server can make JSON of becomes that first. A step into text is refused on
+    /// every engine.
     pub(crate) fn as_json(&self, column: Expression, path: &[PathStep]) -> Expression {
-        if path.is_empty() || !column.data_type().is_structured() {
+        let data_type = column.data_type();
+        if path.is_empty() || !self.is_native() || data_type.is_json() || data_type.is_text() {
             return column;
         }
         native(NativeFunction::ToJsonb, vec![column], Type::Jsonb)
@@ -109,6 +104,9 @@ impl Planner<'_> {
                 Expression::In { operand: Box::new(operand), list }
             }
             FilterOperation::Is(value) => match (value, &data_type) {
+                (rest::IsValue::True | rest::IsValue::False, data_type) if is_unknown(data_type) => {
+                    Expression::IsBoolean { operand: Box::new(operand), value: *value == rest::IsValue::True }
+                }
                 (rest::IsValue::Unknown, _) => native(NativeFunction::IsUnknown, vec![operand], Type::Boolean),
                 _ => is(operand, *value)?,
             },
@@ -161,7 +159,7 @@ impl Planner<'_> {
             _ => NativeWriteKind::Insert(self.native_insert(relation, &scope, columns)?),
         };
         let (returning, location) = self.returning(relation, &destination)?;
-        Ok(NativeWrite { relation: relation.clone(), kind, returning, location })
+        Ok(NativeWrite { relation: relation.clone(), kind, returning, location, row: self.written_row.take() })
     }
 
     fn native_insert(
@@ -265,7 +263,8 @@ impl Planner<'_> {
             RoutineResult::Value(_) | RoutineResult::Void => Some(Arc::from(crate::routine::VALUE)),
             RoutineResult::Row { .. } => None,
         };
-        let call = NativeCall { name: routine.signature.name.clone(), arguments, value_name };
+        let is_selected = routine.native.as_ref().is_some_and(|native| native.gives_records);
+        let call = NativeCall { name: routine.signature.name.clone(), arguments, value_name, is_selected };
         let from = From { first: Source::Call { id: scope.source, call: Box::new(call) }, joins: Vec::new() };
         let level: Level = self.result_level(&routine, scope, from)?;
         let is_post = self.request.action != Action::Read;
@@ -273,7 +272,10 @@ impl Planner<'_> {
         self.access = if writes { Access::ReadWrite } else { Access::ReadOnly };
         self.footprint.cost.rows = level.limit;
         let wants_body = !self.request.is_head && !shape.is_void;
-        let counts = self.counting().filter(|_| !shape.is_single);
+        let counts = self.counting().filter(|_| !shape.is_void).map(|asked| {
+            // What gives one outcome tells by itself how many there are.
+            if shape.is_single { Counting::WithRows } else { asked }
+        });
         Ok((Operation::Read(Read { level, counts, wants_body }), shape))
     }
 

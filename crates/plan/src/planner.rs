@@ -13,6 +13,7 @@ use rest::{
 use crate::error::PlanError;
 use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
+use crate::unresolved::Unresolved;
 
 /// What planning depends on besides the request.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,7 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         media_type: planner.media_type,
         handler: planner.handler,
         explain: planner.explain,
+        unresolved: planner.unresolved,
     })
 }
 
@@ -135,6 +137,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) explain: Option<Explain>,
     /// The functions over rows that are read like columns and tables: the server calls them, and asks who may.
     pub(crate) computed: Vec<(QualifiedName, Volatility)>,
+    /// What the written row is called as a whole, where a function takes it.
+    pub(crate) written_row: Option<Arc<str>>,
+    /// The names that only the server resolves.
+    pub(crate) unresolved: Vec<Unresolved>,
     next_source: u32,
 }
 
@@ -159,6 +165,8 @@ impl<'a> Planner<'a> {
             handler: None,
             explain: None,
             computed: Vec::new(),
+            written_row: None,
+            unresolved: Vec::new(),
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -210,8 +218,10 @@ impl<'a> Planner<'a> {
         let called = footprint.calls.iter().map(|call| &call.name).chain(self.computed.iter().map(|(name, _)| name));
         let touched = footprint.touches.keys().chain(called);
         let is_volatile = || {
+            // What nothing is known of may be a function that writes, or gives another outcome each time.
             let mut computed = self.computed.iter();
             computed.any(|(_, volatility)| *volatility == Volatility::Volatile)
+                || self.unresolved.iter().any(|name| name.is_guess)
                 || footprint.calls.iter().any(|call| {
                     let routine = self.context.catalog.snapshot().routines.get(call);
                     routine.is_none_or(|routine| routine.volatility == Volatility::Volatile)
@@ -311,7 +321,7 @@ impl<'a> Planner<'a> {
 
     /// A column of a scope, read.
     pub(crate) fn column(&mut self, scope: &Scope, name: &str) -> Result<Expression, PlanError> {
-        let Some(column) = scope.relation.column(name) else { return self.computed_column(scope, name) };
+        let Some(column) = scope.relation.column(name) else { return self.undeclared_column(scope, name) };
         self.note_read(scope, Some(&column.name));
         if let Some(Derived::Written(columns)) = &scope.derived {
             return columns.get(&column.name).cloned().ok_or_else(|| unknown_column(scope, name));

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalog::{Expression, From, Join, JoinKind};
+use catalog::{Expression, From, Join, JoinKind, Relation, Relationship};
 use rest::{Embed, SelectItem};
 
 use crate::embed::{ToOne, equalities, presence, source};
 use crate::error::PlanError;
+use crate::field::counts_rows;
 use crate::model::{Level, Member};
 use crate::planner::{Planner, Scope};
+use crate::representation::grouped;
 
 /// A row's output while it is put together.
 struct Row {
@@ -45,11 +47,16 @@ impl Planner<'_> {
         let mut row = Row { from, joined: Vec::new() };
         let members = self.members(scope, select, &mut row, true)?;
         filter.extend(self.inner_embeds_not_joined(scope, select)?);
-        let is_aggregated = has_aggregate(select);
+        let is_aggregated = self.folds(&scope.relation, select);
         let group_by = if is_aggregated { groups(&members)? } else { Vec::new() };
+        if let Some(other) = group_by.first()
+            && select.iter().any(|item| is_row_count(&scope.relation, item))
+        {
+            return Err(PlanError::NotGrouped(column_of(scope, &row.joined, other)));
+        }
         let order = self.order(scope, select, &row.joined)?;
         if is_aggregated {
-            check_grouped(scope, &row.joined, &order, &group_by)?;
+            self.check_grouped(scope, &row.joined, &order, &group_by)?;
         }
         let range = self.range(scope);
         let limit = match (range.limit, max_rows) {
@@ -110,9 +117,9 @@ impl Planner<'_> {
         row: &mut Row,
         is_level_root: bool,
     ) -> Result<Vec<Member>, PlanError> {
-        let relationship = self.relationship(scope, embed)?;
+        let relationship = self.relationship(&scope.relation.name, embed)?;
         let name: Arc<str> = embed.alias.as_deref().unwrap_or(&embed.relation).into();
-        let folds = has_aggregate(&embed.select);
+        let folds = self.folds_rows_of(&relationship, embed);
         if relationship.is_to_one() && (embed.is_spread || !folds) {
             return self.join_one(scope, embed, &relationship, name, row, is_level_root);
         }
@@ -123,8 +130,8 @@ impl Planner<'_> {
         let max_rows = self.context.settings.max_rows;
         let (from, filter, keys) = (reached.from, reached.filter, reached.keys);
         let level = Box::new(self.finish_level(&reached.scope, &embed.select, from, filter, keys, max_rows)?);
-        Ok(match (embed.is_spread, embed.select.is_empty()) {
-            // `relation()` selects nothing: it is there for its filters.
+        Ok(match (embed.is_spread, level.members.is_empty()) {
+            // `relation()` selects nothing, nor does one of nothing but such: they are there for their filters.
             (_, true) => Vec::new(),
             (true, false) => vec![Member::SpreadRows { level }],
             (false, false) => vec![Member::Rows { name, level, is_to_one: relationship.is_to_one() }],
@@ -136,7 +143,7 @@ impl Planner<'_> {
         &mut self,
         scope: &Scope,
         embed: &Embed,
-        relationship: &catalog::Relationship,
+        relationship: &Relationship,
         name: Arc<str>,
         row: &mut Row,
         is_level_root: bool,
@@ -161,7 +168,7 @@ impl Planner<'_> {
             scope: reached.scope.clone(),
         });
         let members = self.members(&reached.scope, &embed.select, row, false)?;
-        Ok(match (embed.is_spread, embed.select.is_empty()) {
+        Ok(match (embed.is_spread, members.is_empty()) {
             (true, _) => members,
             (false, true) => Vec::new(),
             (false, false) => {
@@ -183,21 +190,49 @@ impl Planner<'_> {
             if embed.join != Some(rest::Join::Inner) {
                 continue;
             }
-            let is_to_one = self.relationship(scope, embed)?.is_to_one();
-            if !is_to_one || (!embed.is_spread && has_aggregate(&embed.select)) {
+            let relationship = self.relationship(&scope.relation.name, embed)?;
+            if !relationship.is_to_one() || (!embed.is_spread && self.folds_rows_of(&relationship, embed)) {
                 conditions.push(self.exists(scope, embed)?);
             }
         }
         Ok(conditions)
     }
+
+    /// Groups can only be ordered by what makes them.
+    fn check_grouped(
+        &self,
+        scope: &Scope,
+        joined: &[ToOne],
+        order: &[catalog::Sort],
+        group_by: &[Expression],
+    ) -> Result<(), PlanError> {
+        let mut others = order.iter().map(|sort| &sort.expression);
+        match others.find(|other| !group_by.contains(other) && !self.is_for_server(other)) {
+            Some(other) => Err(PlanError::NotGrouped(column_of(scope, joined, other))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether rows are folded at this level: an aggregate here, or one spread into it.
+    fn folds(&self, relation: &Relation, select: &[SelectItem]) -> bool {
+        select.iter().any(|item| match item {
+            SelectItem::Field { aggregate, .. } => aggregate.is_some() || is_row_count(relation, item),
+            SelectItem::Embed(embed) => {
+                // One that leads nowhere is told of when it is planned.
+                let found = self.relationship(&relation.name, embed);
+                embed.is_spread && found.is_ok_and(|relationship| self.folds_rows_of(&relationship, embed))
+            }
+        })
+    }
+
+    fn folds_rows_of(&self, relationship: &Relationship, embed: &Embed) -> bool {
+        self.known(&relationship.to).is_ok_and(|relation| self.folds(&relation, &embed.select))
+    }
 }
 
-/// Whether rows are folded at this level: an aggregate here, or one spread into it.
-fn has_aggregate(select: &[SelectItem]) -> bool {
-    select.iter().any(|item| match item {
-        SelectItem::Field { aggregate, .. } => aggregate.is_some(),
-        SelectItem::Embed(embed) => embed.is_spread && has_aggregate(&embed.select),
-    })
+/// Whether a selected field is `count` by itself.
+fn is_row_count(relation: &Relation, item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Field { field: Some(field), aggregate: None, .. } if counts_rows(relation, field))
 }
 
 /// Two embeds of one name would overwrite each other.
@@ -223,7 +258,7 @@ fn groups(members: &[Member]) -> Result<Vec<Expression>, PlanError> {
     for member in members {
         match member {
             Member::Value(field) if is_aggregate(&field.expression) => {}
-            Member::Value(field) => found.push(field.expression.clone()),
+            Member::Value(field) => found.push(grouped(&field.expression).clone()),
             Member::One { presence, members, .. } => {
                 found.push(presence.clone());
                 found.extend(groups(members)?);
@@ -248,28 +283,17 @@ fn is_aggregate(expression: &Expression) -> bool {
     found
 }
 
-/// Groups can only be ordered by what makes them.
-fn check_grouped(
-    scope: &Scope,
-    joined: &[ToOne],
-    order: &[catalog::Sort],
-    group_by: &[Expression],
-) -> Result<(), PlanError> {
-    for sort in order {
-        if group_by.contains(&sort.expression) {
-            continue;
+/// How messages call the column that an expression is over.
+fn column_of(scope: &Scope, joined: &[ToOne], expression: &Expression) -> String {
+    let mut column = String::new();
+    expression.visit(&mut |part| {
+        if let Expression::Column { source, name, .. } = part {
+            let qualifier = joined
+                .iter()
+                .find(|found| found.scope.source == *source)
+                .map_or(&scope.qualifier, |found| &found.scope.qualifier);
+            column = format!("{qualifier}.{name}");
         }
-        let mut column = String::new();
-        sort.expression.visit(&mut |part| {
-            if let Expression::Column { source, name, .. } = part {
-                let qualifier = joined
-                    .iter()
-                    .find(|found| found.scope.source == *source)
-                    .map_or(&scope.qualifier, |found| &found.scope.qualifier);
-                column = format!("{qualifier}.{name}");
-            }
-        });
-        return Err(PlanError::NotGrouped(column));
-    }
-    Ok(())
+    });
+    column
 }

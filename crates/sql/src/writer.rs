@@ -69,7 +69,7 @@ impl Writer {
         self
     }
 
-    /// Appends an identifier of the catalog, quoted.
+    /// Appends an identifier, quoted: one of the catalog, or a name that the server is to resolve.
     pub(crate) fn identifier(&mut self, name: &str) -> &mut Self {
         self.text.push('"');
         for part in name.split_inclusive('"') {

@@ -10,6 +10,9 @@ use datatype::{Datum, NativeKind, Type};
 use crate::statement::Parameter;
 use crate::writer::Writer;
 
+/// Behind the alias of a source: its row, also where a column is called like the alias.
+pub(super) const WHOLE: &str = ".*";
+
 /// Appends the alias of a source.
 pub(super) fn alias(writer: &mut Writer, source: SourceId) {
     writer.syntax("s").number(u64::from(source.0));
@@ -122,6 +125,13 @@ fn write_test(writer: &mut Writer, operand: &Expression, test: &'static str) {
 
 /// `operand = ANY ($1)`: one text, however long the list is. Its elements are read as the operand's type.
 fn write_in(writer: &mut Writer, operand: &Expression, list: &[Expression]) {
+    writer.syntax("(");
+    write(writer, operand);
+    writer.syntax(" = ANY (").parameter(Parameter::Value(Datum::Text(array_literal(list)))).syntax("))");
+}
+
+/// Texts as the literal of an array.
+fn array_literal(list: &[Expression]) -> String {
     let mut literal = String::from("{");
     for (index, item) in list.iter().enumerate() {
         if index > 0 {
@@ -133,9 +143,7 @@ fn write_in(writer: &mut Writer, operand: &Expression, list: &[Expression]) {
         }
     }
     literal.push('}');
-    writer.syntax("(");
-    write(writer, operand);
-    writer.syntax(" = ANY (").parameter(Parameter::Value(Datum::Text(literal))).syntax("))");
+    literal
 }
 
 /// An element of an array literal, quoted.
@@ -229,7 +237,7 @@ fn write_type(writer: &mut Writer, data_type: &Type) {
 
 fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]) {
     if let Function::Native(native) = function {
-        return write_native(writer, *native, arguments);
+        return write_native(writer, native, arguments);
     }
     if matches!(function, Function::Count { .. }) && arguments.is_empty() {
         writer.syntax("count(*)");
@@ -249,7 +257,7 @@ fn write_call(writer: &mut Writer, function: &Function, arguments: &[Expression]
     writer.syntax(")");
 }
 
-fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expression]) {
+fn write_native(writer: &mut Writer, function: &NativeFunction, arguments: &[Expression]) {
     match (function, arguments) {
         (NativeFunction::Operator(operator), [left, right]) => {
             writer.syntax("(");
@@ -270,12 +278,12 @@ fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expr
         (NativeFunction::Quantified { operator, is_all }, [left, right]) => {
             writer.syntax("(");
             write(writer, left);
-            writer.syntax(infix(operator)).syntax(if is_all { "ALL (" } else { "ANY (" });
+            writer.syntax(infix(*operator)).syntax(if *is_all { "ALL (" } else { "ANY (" });
             write(writer, right);
             writer.syntax("))");
         }
         (NativeFunction::Search { query, is_document }, [searched, asked, rest @ ..]) => {
-            write_search(writer, query, is_document, searched, asked, rest.first());
+            write_search(writer, *query, *is_document, searched, asked, rest.first());
         }
         (NativeFunction::IsUnknown, [operand]) => write_test(writer, operand, " IS UNKNOWN)"),
         (NativeFunction::ToJsonb, [operand]) => {
@@ -283,10 +291,22 @@ fn write_native(writer: &mut Writer, function: NativeFunction, arguments: &[Expr
             write(writer, operand);
             writer.syntax(")");
         }
+        (NativeFunction::Apply(function), [operand]) => {
+            write_name(writer, function);
+            writer.syntax("(");
+            write(writer, operand);
+            writer.syntax(")");
+        }
+        (NativeFunction::ApplyEach(function), values) => {
+            writer.syntax("SELECT ");
+            write_name(writer, function);
+            writer.syntax("(element) FROM unnest(");
+            writer.parameter(Parameter::Value(Datum::Text(array_literal(values)))).syntax("::text[]) AS element");
+        }
         (NativeFunction::HasRow(source), _) => {
             writer.syntax("(");
-            alias(writer, source);
-            writer.syntax(" IS DISTINCT FROM NULL)");
+            alias(writer, *source);
+            writer.syntax(WHOLE).syntax(" IS DISTINCT FROM NULL)");
         }
         _ => {
             writer.syntax("pando_unexpected()");
@@ -392,44 +412,47 @@ fn write_source(writer: &mut Writer, source: &Source) {
 
 /// The call of a function in `FROM`, with its arguments beside it.
 fn write_function(writer: &mut Writer, id: SourceId, call: &NativeCall) {
-    match &call.arguments {
-        NativeArguments::Row(source) => {
-            write_name(writer, &call.name);
-            writer.syntax("(");
+    if let NativeArguments::Named { document, arguments } = &call.arguments
+        && !arguments.is_empty()
+    {
+        writer.syntax("json_to_record(");
+        write(writer, document);
+        writer.syntax("::json) AS arguments(");
+        writer.list(arguments, ", ", |writer, argument| {
+            writer.identifier(&argument.name).syntax(" ").printed_by_engine(&argument.type_name);
+        });
+        writer.syntax("), LATERAL ");
+    }
+    writer.syntax(if call.is_selected { "(SELECT " } else { "" });
+    write_name(writer, &call.name);
+    writer.syntax("(");
+    write_arguments(writer, &call.arguments);
+    writer.syntax(if call.is_selected { ")) AS " } else { ") AS " });
+    alias(writer, id);
+    if let Some(name) = &call.value_name {
+        writer.syntax("(").identifier(name).syntax(")");
+    }
+}
+
+fn write_arguments(writer: &mut Writer, arguments: &NativeArguments) {
+    match arguments {
+        NativeArguments::Row { source, column } => {
             alias(writer, *source);
-            writer.syntax(")");
+            match column {
+                Some(column) => writer.syntax(".").identifier(column),
+                None => writer.syntax(WHOLE),
+            };
         }
         NativeArguments::Whole { value, type_name } => {
-            write_name(writer, &call.name);
-            writer.syntax("(");
             write(writer, value);
-            writer.syntax("::").printed_by_engine(type_name).syntax(")");
+            writer.syntax("::").printed_by_engine(type_name);
         }
-        NativeArguments::Named { arguments, .. } if arguments.is_empty() => {
-            write_name(writer, &call.name);
-            writer.syntax("()");
-        }
-        NativeArguments::Named { document, arguments } => {
-            writer.syntax("json_to_record(");
-            write(writer, document);
-            writer.syntax("::json) AS arguments(");
-            writer.list(arguments, ", ", |writer, argument| {
-                writer.identifier(&argument.name).syntax(" ").printed_by_engine(&argument.type_name);
-            });
-            writer.syntax("), LATERAL ");
-            write_name(writer, &call.name);
-            writer.syntax("(");
+        NativeArguments::Named { arguments, .. } => {
             writer.list(arguments, ", ", |writer, argument| {
                 writer.syntax(if argument.is_variadic { "VARIADIC " } else { "" });
                 writer.identifier(&argument.name).syntax(" := arguments.").identifier(&argument.name);
             });
-            writer.syntax(")");
         }
-    }
-    writer.syntax(" AS ");
-    alias(writer, id);
-    if let Some(name) = &call.value_name {
-        writer.syntax("(").identifier(name).syntax(")");
     }
 }
 

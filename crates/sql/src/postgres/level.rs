@@ -307,7 +307,7 @@ fn printing(native: &NativeType) -> (&'static str, &'static str) {
 /// Counts all rows that a level's filter lets through, or no more than are asked for.
 fn counted(read: &Read) -> Option<Statement> {
     let bound = match read.counts? {
-        Counting::Planned => return None,
+        Counting::Planned | Counting::WithRows => return None,
         Counting::Exact => None,
         // One more tells that there are more.
         Counting::Estimated { up_to } => up_to.map(|rows| rows.saturating_add(1)),
@@ -329,7 +329,7 @@ fn counted(read: &Read) -> Option<Statement> {
 
 /// Asks for the server's estimate of the rows that a level's filter lets through.
 fn estimated(read: &Read) -> Option<Statement> {
-    if read.counts? == Counting::Exact {
+    if matches!(read.counts?, Counting::Exact | Counting::WithRows) {
         return None;
     }
     let mut writer = Writer::new(Values::Numbered);

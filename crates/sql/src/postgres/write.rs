@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalog::{Column, Expression, Relation, SourceId};
+use base::QualifiedName;
+use catalog::{Column, Expression, Relation, Representation, SourceId};
 use datatype::Datum;
 use plan::{KeyColumn, Level, Member, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind};
 
 use super::Rendered;
-use super::expression::{alias, write as write_expression, write_conditions, write_name};
+use super::expression::{WHOLE, alias, write as write_expression, write_conditions, write_name};
 use super::level::{Body, Form, Rows, Shape, write_level};
 use crate::key::Key;
 use crate::statement::Parameter;
@@ -24,7 +25,8 @@ const COUNT_DOWN: &str = "set_config('pgrst.inserted', \
 /// Renders a write.
 pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
     let mut writer = Writer::new(Values::Numbered);
-    let returned = returned_columns(write);
+    let returned =
+        Returned { relation: &write.relation.name, columns: returned_columns(write), row: write.row.as_deref() };
     let answers = write.returning.is_some() || write.location.is_some();
     if answers {
         writer.syntax("WITH pando_written AS (");
@@ -72,24 +74,40 @@ fn write_target(writer: &mut Writer, relation: &Relation) {
     alias(writer, SourceId::ROW);
 }
 
-/// `RETURNING s0."code", ...`; rows alone where no column is wanted.
-fn write_returning(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
-    writer.syntax(" RETURNING ");
-    write_returned(writer, columns);
+/// What is given back of the written rows.
+struct Returned<'w> {
+    relation: &'w QualifiedName,
+    columns: BTreeSet<Arc<str>>,
+    /// What the whole row is called, where a function takes it.
+    row: Option<&'w str>,
 }
 
-fn write_returned(writer: &mut Writer, columns: &BTreeSet<Arc<str>>) {
-    if columns.is_empty() {
+/// `RETURNING s0."code", ...`; rows alone where no column is wanted.
+fn write_returning(writer: &mut Writer, returned: &Returned<'_>) {
+    writer.syntax(" RETURNING ");
+    write_returned(writer, returned);
+}
+
+fn write_returned(writer: &mut Writer, returned: &Returned<'_>) {
+    if returned.columns.is_empty() && returned.row.is_none() {
         writer.syntax("1");
     }
-    writer.list(columns, ", ", |writer, column| {
+    writer.list(&returned.columns, ", ", |writer, column| {
         alias(writer, SourceId::ROW);
         writer.syntax(".").identifier(column);
     });
+    if let Some(row) = returned.row {
+        writer.syntax(if returned.columns.is_empty() { "" } else { ", " });
+        alias(writer, SourceId::ROW);
+        // In a list the row would come as its columns; as what is cast it stays whole.
+        writer.syntax(WHOLE).syntax("::");
+        write_name(writer, returned.relation);
+        writer.syntax(" AS ").identifier(row);
+    }
 }
 
 /// An update that sets nothing: nothing is changed, no row is answered, and no column has to be one that may be updated.
-fn write_no_rows(writer: &mut Writer, relation: &Relation, returned: &BTreeSet<Arc<str>>) {
+fn write_no_rows(writer: &mut Writer, relation: &Relation, returned: &Returned<'_>) {
     writer.syntax("SELECT ");
     write_returned(writer, returned);
     writer.syntax(" FROM ");
@@ -239,6 +257,37 @@ fn write_body_columns(writer: &mut Writer, columns: &[&Column]) {
 
 /// The body as rows. With defaults, an object of them is laid under each row; then what the row has stands over it.
 fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_defaults: bool) {
+    if columns.iter().all(|column| representation(column).is_none_or(|found| found.from_json.is_none())) {
+        write_records(writer, columns, document, applies_defaults);
+        writer.syntax(" AS ");
+        alias(writer, SourceId::ROW);
+        write_record_columns(writer, columns);
+        return;
+    }
+    // What a domain reads from JSON by itself is read before the row is looked at.
+    writer.syntax("(SELECT ");
+    writer.list(columns, ", ", |writer, column| {
+        let reads = representation(column).and_then(|found| found.from_json.as_ref());
+        if let Some(function) = reads {
+            write_name(writer, function);
+            writer.syntax("(");
+        }
+        writer.syntax("body.").identifier(&column.name);
+        writer.syntax(if reads.is_some() { ") AS " } else { " AS " }).identifier(&column.name);
+    });
+    writer.syntax(" FROM ");
+    write_records(writer, columns, document, applies_defaults);
+    writer.syntax(" AS body");
+    write_record_columns(writer, columns);
+    writer.syntax(") AS ");
+    alias(writer, SourceId::ROW);
+}
+
+fn representation(column: &Column) -> Option<&Representation> {
+    column.native.as_ref()?.representation.as_deref()
+}
+
+fn write_records(writer: &mut Writer, columns: &[&Column], document: &str, applies_defaults: bool) {
     let defaults: Vec<(&Column, &Arc<str>)> = columns
         .iter()
         .filter_map(|column| Some((*column, column.native.as_ref()?.default.as_ref()?)))
@@ -250,17 +299,34 @@ fn write_body(writer: &mut Writer, columns: &[&Column], document: &str, applies_
     } else {
         writer.syntax("jsonb_to_recordset((SELECT jsonb_agg(jsonb_build_object(");
         writer.list(defaults, ", ", |writer, (column, default)| {
-            writer.value(&Datum::Text(column.name.to_string())).syntax("::text, ").printed_by_engine(default);
+            writer.value(&Datum::Text(column.name.to_string())).syntax("::text, ");
+            write_default(writer, column, default);
         });
         writer.syntax(") || element) FROM jsonb_array_elements(");
         writer.parameter(Parameter::Value(Datum::Text(document.to_owned()))).syntax("::jsonb) AS element))");
     }
-    writer.syntax(" AS ");
-    alias(writer, SourceId::ROW);
+}
+
+/// A default in JSON, from which it is read again like any other value.
+fn write_default(writer: &mut Writer, column: &Column, default: &str) {
+    let found = representation(column).filter(|found| found.from_json.is_some());
+    let Some(function) = found.and_then(|found| found.to_json.as_ref()) else {
+        writer.printed_by_engine(default);
+        return;
+    };
+    write_name(writer, function);
+    writer.syntax("(").printed_by_engine(default).syntax(")");
+}
+
+/// `("code" text, ...)`
+fn write_record_columns(writer: &mut Writer, columns: &[&Column]) {
     writer.syntax("(");
     writer.list(columns, ", ", |writer, column| {
-        let type_name = column.native.as_ref().map_or("text", |native| &native.type_name);
-        writer.identifier(&column.name).syntax(" ").printed_by_engine(type_name);
+        writer.identifier(&column.name).syntax(" ");
+        match representation(column) {
+            Some(Representation { from_json: Some(_), .. }) => writer.syntax("json"),
+            _ => writer.printed_by_engine(column.native.as_ref().map_or("text", |native| &native.type_name)),
+        };
     });
     writer.syntax(")");
 }

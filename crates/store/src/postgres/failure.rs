@@ -3,13 +3,31 @@
 use std::collections::BTreeMap;
 
 use base::{Caller, CustomAnswer, Failure, Kind};
+use plan::Unresolved;
 use serde::Deserialize;
 use wire::ServerError;
 
+use crate::driver::Job;
 use crate::error::StoreError;
 
+/// An error that the server reported of a job. A name that it does not find is told as it stands in the request.
+pub(super) fn of_job(error: &ServerError, job: &Job) -> StoreError {
+    let found = if error.code == "42703" { unresolved(error, &job.plan.unresolved) } else { None };
+    match found {
+        Some(found) => Failure::from(found.error.clone()).into(),
+        None => translate(error, &job.caller),
+    }
+}
+
+/// The name that was not found, as the server calls it: `column s0.nope does not exist`, in whatever language.
+fn unresolved<'n>(error: &ServerError, names: &'n [Unresolved]) -> Option<&'n Unresolved> {
+    let is_told = |found: &&Unresolved| error.message.contains(&format!("s{}.{}", found.source.0, found.name));
+    // The longest: of two names one may begin like the other.
+    names.iter().filter(is_told).max_by_key(|found| found.name.len())
+}
+
 /// An error that the server reported.
-pub(super) fn translate(error: &ServerError, caller: &Caller) -> StoreError {
+fn translate(error: &ServerError, caller: &Caller) -> StoreError {
     if error.code == "PGRST" {
         return custom(error).into();
     }

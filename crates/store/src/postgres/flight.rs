@@ -127,7 +127,7 @@ impl PostgresStore {
             // Whoever asks needs the right to call it.
             flight.execute(&Query::new(role, text))?;
         }
-        let space = self.space(role);
+        let space = self.space(job);
         let main = execute(&mut flight, space, sending.main, sending.page_rows)?;
         let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
         let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
@@ -171,9 +171,11 @@ impl PostgresStore {
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
     /// execute what was inlined into it. A function that comes first may take another role, which nobody knows when the
-    /// statement is sent: then it is prepared for this time only, as whoever one is by then.
-    pub(super) fn space<'r>(&self, role: &'r str) -> Option<&'r str> {
-        self.pre_request.is_none().then_some(role)
+    /// statement is sent: then it is prepared for this time only, as whoever one is by then. So is what holds a name that
+    /// nothing is known of, or anybody could fill the memory with statements that fail.
+    pub(super) fn space<'j>(&self, job: &'j Job) -> Option<&'j str> {
+        let is_guess = job.plan.unresolved.iter().any(|name| name.is_guess);
+        (self.pre_request.is_none() && !is_guess).then_some(&*job.caller.role)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Why a try led to nothing, and so what can be done about it: prepare anew, try again, ask another server, or tell the client.
 
-use base::Caller;
 use wire::ServerError;
 
 use super::failure;
@@ -55,19 +54,18 @@ impl From<wire::Error> for Missed {
     }
 }
 
-/// What an error of the server in answer to a job leads to.
-pub(super) fn missed_of(error: &ServerError, caller: &Caller, is_on_replica: bool) -> Missed {
+/// What an error of the server in answer to a job leads to; `told` is what the client would be told of it.
+pub(super) fn missed_of(error: &ServerError, told: StoreError, is_on_replica: bool) -> Missed {
     if ends_the_session(error) {
         return Missed::Lost(StoreError::Unreachable(error.to_string()));
     }
-    let translated = || failure::translate(error, caller);
     if is_stale(error) {
-        return Missed::Stale(translated());
+        return Missed::Stale(told);
     }
     if is_on_replica && is_for_primary(error) {
         return Missed::Elsewhere;
     }
-    if is_collision(error) { Missed::Collided(translated()) } else { Missed::Failed(translated()) }
+    if is_collision(error) { Missed::Collided(told) } else { Missed::Failed(told) }
 }
 
 /// The server or its administrator ends the session, whatever it does. A bound that its transaction met, or what a replica
@@ -95,16 +93,11 @@ fn is_collision(error: &ServerError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use base::Claims;
-
     use super::*;
 
     fn missed(severity: &str, code: &str, is_on_replica: bool) -> &'static str {
         let error = ServerError { severity: severity.to_owned(), code: code.to_owned(), ..ServerError::default() };
-        let caller = Caller { role: "anon".into(), claims: Arc::new(Claims::default()), is_anonymous: true };
-        match missed_of(&error, &caller, is_on_replica) {
+        match missed_of(&error, StoreError::Timeout, is_on_replica) {
             Missed::Stale(_) => "stale",
             Missed::Collided(_) => "collided",
             Missed::Behind => "behind",

@@ -9,7 +9,6 @@ use datatype::Zone;
 use sql::postgres::Rendered;
 use wire::{Connection, TransactionStatus};
 
-use super::PostgresStore;
 use super::collect::{After, Outcome, collect, end};
 use super::flight::{Asked, Ending, ROLLBACK, Sending};
 use super::lease::Lease;
@@ -21,6 +20,7 @@ use super::session::Own;
 use super::sighting::Sighting;
 use super::stream::Begun;
 use super::wrong::Wrong;
+use super::{PostgresStore, failure};
 use crate::driver::{Job, Operation, Ran};
 use crate::error::StoreError;
 use crate::position::{Position, PositionToken};
@@ -227,7 +227,9 @@ impl PostgresStore {
             let commits = checked.is_ok() && job.commits;
             match end(connection, commits, server.is_some()).await {
                 Ok(told) => after = told,
-                Err(wire::Error::Server(error)) => return Err(missed_of(&error, &job.caller, visit.replica.is_some())),
+                Err(wire::Error::Server(error)) => {
+                    return Err(missed_of(&error, failure::of_job(&error, job), visit.replica.is_some()));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -249,7 +251,7 @@ impl PostgresStore {
         let mut outcome = collect(connection, &steps, sending, output).await?;
         let missed = match outcome.error.take() {
             _ if outcome.is_behind => Missed::Behind,
-            Some(error) => missed_of(&error, &sending.job.caller, visit.replica.is_some()),
+            Some(error) => missed_of(&error, failure::of_job(&error, sending.job), visit.replica.is_some()),
             None => return Ok(outcome),
         };
         roll_back(connection).await;

@@ -99,7 +99,7 @@ impl PostgresStore {
         let Begun { zone, rows, total, reply } = begun;
         let (sender, receiver) = pieces(PIECES_AHEAD);
         let most_bytes = self.settings.max_buffered_bytes;
-        let space = self.space(&job.caller.role).map(str::to_owned);
+        let space = self.space(job).map(str::to_owned);
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, space, pieces: sender };
         tokio::spawn(streamed.run(self.settings.stream_timeout));
         let body = Body::Stream(receiver);
@@ -172,7 +172,7 @@ impl Streamed {
                     false
                 }
                 Event::Failed { error, .. } => {
-                    failed = failed.or(Some(failure::translate(&error, &self.job.caller)));
+                    failed = failed.or(Some(failure::of_job(&error, &self.job)));
                     false
                 }
                 Event::Ready(_) => return failed.map_or(Ok(page), Err),

@@ -34,6 +34,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::TYPES, |row| found.extend(types::read(row))).await?;
     let mut types = Types::of(&found);
     reading.each(connection, queries::ATTRIBUTES, |row| types.add_member(row)).await?;
+    reading.each(connection, queries::REPRESENTATIONS, |row| types.add_representation(row)).await?;
     let mut tables = Tables::default();
     reading.each(connection, queries::RELATIONS, |row| tables.add(row)).await?;
     add_possible(connection, &mut reading, &mut tables).await?;
@@ -42,6 +43,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::RULES, |row| tables.add_rule(row)).await?;
     tables.add_origins();
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
+    reading.each(connection, queries::AGGREGATES, |row| snapshot.aggregates.extend(row.text(0).map(Arc::from))).await?;
     reading.each(connection, queries::MEDIA_HANDLERS, |row| routines::add_handler(row, &tables, &mut snapshot)).await?;
     connection.batch("COMMIT").await?;
     snapshot.composites = types.composites();

@@ -62,6 +62,18 @@ pub(super) const TYPES: &str = "
       LEFT JOIN pg_class row ON row.oid = element.typrelid
      WHERE (t.typrelid = 0 OR c.relkind = 'c') AND (element.oid IS NULL OR element.typrelid = 0 OR row.relkind = 'c')";
 
+/// Casts of domains that happen by themselves, through functions that the role that logs in may run: domain, direction, schema
+/// and name of the function.
+pub(super) const REPRESENTATIONS: &str = "
+    SELECT CASE WHEN s.typtype = 'd' THEN s.oid ELSE t.oid END,
+           CASE WHEN s.typtype = 'd' THEN 'to json' WHEN s.oid = 'json'::regtype THEN 'from json' ELSE 'from text' END,
+           n.nspname, p.proname
+      FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
+      JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE c.castcontext = 'i' AND c.castmethod = 'f' AND p.pronargs = 1 AND has_function_privilege(p.oid, 'EXECUTE')
+       AND ((s.typtype = 'd' AND t.oid = 'json'::regtype)
+            OR (t.typtype = 'd' AND s.oid IN ('json'::regtype, 'text'::regtype)))";
+
 /// Relations: oid, schema, name, kind, row type, comment, row security, grants. Partitions are left out: they are reached
 /// through their table.
 pub(super) const RELATIONS: &str = "
@@ -132,6 +144,9 @@ pub(super) const RULES: &str = "
       FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND octet_length(r.ev_action::text) <= 67108864
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// What aggregates are called, the server's own among them.
+pub(super) const AGGREGATES: &str = "SELECT DISTINCT proname FROM pg_proc WHERE prokind = 'a'";
 
 /// Aggregates over rows whose outcome is a domain that is called like a media type: schema, name, row type (that of any rows is
 /// `anyelement`), media type.

@@ -15,6 +15,8 @@ use super::types::{Types, unknown};
 
 /// `pg_type.oid` of `void`.
 const VOID: u32 = 2278;
+/// Of `record`.
+const RECORD: u32 = 2249;
 /// Of `bytea`, `text`, `json`, `xml`, `jsonb`: a function whose only argument is one of them and has no name takes the
 /// whole body of a request.
 const WHOLE: [u32; 5] = [17, 25, 114, 142, 3802];
@@ -43,6 +45,18 @@ pub(super) fn add_handler(row: &Row<'_>, tables: &Tables, snapshot: &mut Snapsho
         },
     };
     snapshot.media_handlers.push(Arc::new(MediaHandler { function, target, media_type: Arc::from(media_type) }));
+}
+
+/// A type as arguments are read: `character` and `bit` by themselves are of length 1, where a function's argument has no
+/// length at all.
+fn without_length(shown: &Arc<str>) -> Arc<str> {
+    match &**shown {
+        "character" => Arc::from("character varying"),
+        "character[]" => Arc::from("character varying[]"),
+        "bit" => Arc::from("bit varying"),
+        "bit[]" => Arc::from("bit varying[]"),
+        _ => shown.clone(),
+    }
 }
 
 /// `SET` clauses, each `name=value`.
@@ -112,8 +126,9 @@ impl<'a, 'r> RoutineRow<'a, 'r> {
             comment: self.row.text(16).map(str::to_owned),
             executors: self.row.list(17),
             native: Some(NativeRoutine {
-                argument_types: self.input_types.clone(),
+                argument_types: self.input_types.iter().map(without_length).collect(),
                 is_variadic: self.row.is_true(9),
+                gives_records: self.row.number(10) == RECORD && self.outputs(types).is_empty(),
                 settings: settings(&self.row.list::<String>(18)),
                 media_type: domain.map(|name| name.name.clone()).filter(|name| name.contains('/')),
             }),

@@ -278,7 +278,11 @@ fn column(row: &Row<'_>, name: Arc<str>, types: &Types) -> Column {
         default: value,
         comment: row.text(10).map(str::to_owned),
         domain: types.domain(oid).cloned(),
-        native: Some(NativeColumn { type_name, default: default.filter(|_| !is_generated) }),
+        native: Some(NativeColumn {
+            type_name,
+            default: default.filter(|_| !is_generated),
+            representation: types.representation(oid).cloned(),
+        }),
         data_type,
     }
 }

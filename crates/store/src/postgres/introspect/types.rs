@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::CompositeType;
+use catalog::{CompositeType, Representation};
 use datatype::{EnumType, NativeKind, NativeType, Type};
 
 use super::rows::Row;
@@ -61,6 +61,8 @@ pub(super) struct Types {
     /// Of a row type that is no relation's: its members.
     members: HashMap<u32, Vec<(Arc<str>, Type)>>,
     domains: HashMap<u32, Domain>,
+    /// Of a domain: how it looks outside.
+    representations: HashMap<u32, Arc<Representation>>,
 }
 
 /// Domains over domains, arrays of domains, domains over arrays: deeper than this nobody nests them.
@@ -95,6 +97,22 @@ impl Types {
         let mut composites: Vec<_> = named.collect();
         composites.sort_by(|left, right| left.name.cmp(&right.name));
         composites
+    }
+
+    /// A cast that says how a domain looks outside.
+    pub(super) fn add_representation(&mut self, row: &Row<'_>) {
+        let Some(function) = row.name(2) else { return };
+        let found = Arc::make_mut(self.representations.entry(row.number(0)).or_default());
+        match row.text(1) {
+            Some("to json") => found.to_json = Some(function),
+            Some("from json") => found.from_json = Some(function),
+            _ => found.from_text = Some(function),
+        }
+    }
+
+    /// How values look outside, if it is a domain that says so.
+    pub(super) fn representation(&self, oid: u32) -> Option<&Arc<Representation>> {
+        self.representations.get(&oid)
     }
 
     pub(super) fn into_enums(self) -> Vec<Arc<EnumType>> {
