@@ -34,6 +34,14 @@ impl Zone {
         DATABASE.get(name).ok().map(Self::Named)
     }
 
+    /// The zone of a PostgreSQL server's `TimeZone` setting: a name, or POSIX's own notation (`<+05:30>-05:30`).
+    pub fn of_server(setting: &str) -> Option<Self> {
+        // The abbreviation that PostgreSQL makes of an offset has a colon, which POSIX knows none of.
+        let rest = setting.strip_prefix('<').and_then(|rest| rest.split_once('>')).map(|(_, rest)| rest);
+        let posix = || rest.map_or_else(|| setting.to_owned(), |rest| format!("<own>{rest}"));
+        Self::from_name(setting).or_else(|| TimeZone::posix(&posix()).ok().map(Self::Named))
+    }
+
     /// The zone whose clocks always stand so many seconds east of UTC; `None` beyond a day and two hours.
     pub(crate) fn fixed(seconds: i64) -> Option<Self> {
         let offset = Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;

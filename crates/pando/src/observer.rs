@@ -97,8 +97,12 @@ impl Observer for Silent {
     fn replica(&self, _server: &str, _reason: Option<&'static str>) {}
 }
 
-/// Shows the database's pools and queue in the metrics. `most` are the configured bounds: connections and queue.
-pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Send + Sync + 'static {
+/// Shows the database's pool and queue in the metrics: the pool's name, and the configured bounds of connections and queue.
+pub fn gauges(
+    store: Arc<dyn Store>,
+    pool_name: &'static str,
+    most: (u64, u64),
+) -> impl Fn(&Metrics) + Send + Sync + 'static {
     move |metrics| {
         let gauges = store.gauges();
         let pool = PoolReading {
@@ -107,7 +111,7 @@ pub fn gauges(store: Arc<dyn Store>, most: (u64, u64)) -> impl Fn(&Metrics) + Se
             pending: gauges.reads_waiting,
             most: most.0,
         };
-        metrics.set_pool("readers", pool);
+        metrics.set_pool(pool_name, pool);
         metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, limit: most.1 });
         if let Some(replicas) = &gauges.replicas {
             show_replicas(replicas, metrics);

@@ -293,7 +293,7 @@ impl Planner<'_> {
             RoutineResult::Row { columns, .. } => columns.iter().map(|(name, _)| name.clone()).collect(),
             RoutineResult::Void | RoutineResult::Value(_) => Vec::new(),
         };
-        let counts = self.request.preferences.count.is_some() && !shape(&routine.returns).is_single;
+        let counts = self.request.preferences.count.is_some() && !shape(&routine.returns).is_void;
         Ok(Call { name: routine.signature.name.clone(), steps, outcome, counts, nulls })
     }
 

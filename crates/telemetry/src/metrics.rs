@@ -1,8 +1,8 @@
 //! The metrics' values, registered once.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::Timestamp;
@@ -215,6 +215,7 @@ pub struct Metrics {
     accept_failures: Counter,
     panics: Counter,
     operations: Family<OperationLabels, Histogram, Buckets>,
+    engine: OnceLock<&'static str>,
     relation_names: Names,
     error_names: Names,
     pool_connections: Family<PoolStateLabels, Gauge>,
@@ -311,6 +312,7 @@ impl Metrics {
             accept_failures,
             panics,
             operations,
+            engine: OnceLock::new(),
             relation_names: Names::new(MOST_RELATIONS),
             error_names: Names::new(200),
             pool_connections,
@@ -375,6 +377,12 @@ impl Metrics {
         let label = QueueLabel { queue };
         self.queue_depth.get_or_create(&label).set(signed(reading.depth));
         self.queue_limit.get_or_create(&label).set(signed(reading.limit));
+    }
+
+    /// Names the database engine once, as OpenTelemetry does (`db.system.name`); `sqlite` if nobody does.
+    pub fn set_engine(&self, engine: &'static str) {
+        // What was said first counts.
+        let _said = self.engine.set(engine);
     }
 
     /// Shows a replica's state. `server` comes from the configuration.
@@ -455,7 +463,7 @@ impl Metrics {
         duration: Duration,
     ) {
         let labels = OperationLabels {
-            db_system_name: "sqlite",
+            db_system_name: self.engine.get().copied().unwrap_or("sqlite"),
             db_operation_name: operation,
             db_collection_name: self.relation_names.get(relation),
             error_type: self.error_names.get(error_code),

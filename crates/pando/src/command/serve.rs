@@ -155,7 +155,9 @@ impl Starting<'_> {
         let opening = Opening { config, prepared: &prepared, watch: *watch, telemetry, observer, house: self.house };
         let (store, applied) = opening.run(&mut patience).await?;
         tell_schema(telemetry, store.as_ref());
-        telemetry.metrics().add_source(gauges(store.clone(), pool_bounds(config)));
+        telemetry.metrics().set_engine(prepared.database.engine());
+        let (pool_name, most) = pool_bounds(config, &prepared);
+        telemetry.metrics().add_source(gauges(store.clone(), pool_name, most));
 
         prepared.warnings.extend(doubts(config, &prepared, store.as_ref()));
         if is_text(config) {

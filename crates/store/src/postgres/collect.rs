@@ -1,5 +1,6 @@
 //! Taking in what comes back of a flight, as it comes.
 
+use datatype::Zone;
 use sql::postgres::Page;
 use wire::{Connection, Event, Query, Row, ServerError};
 
@@ -21,6 +22,8 @@ pub(super) struct Outcome {
     pub(super) estimate: Option<u64>,
     pub(super) location: Option<Vec<Option<String>>>,
     pub(super) told: [Option<String>; 4],
+    /// The zone that a function before the statement has set, or left as it was.
+    pub(super) zone: Option<Zone>,
     pub(super) after: After,
     /// The replica has not replayed what the caller has seen.
     pub(super) is_behind: bool,
@@ -103,6 +106,8 @@ impl Outcome {
         if let Some((_, point)) = steps.check.filter(|(check, _)| Some(*check) == step) {
             let replayed = row.get(0).and_then(sighting::binary_point).unwrap_or(0);
             self.is_behind = replayed < point;
+        } else if step == steps.zone {
+            self.zone = row.get(0).and_then(|name| Zone::of_server(&String::from_utf8_lossy(name)));
         } else if step == steps.after {
             self.after = after_of(row);
         } else if self.is_behind {
@@ -135,6 +140,8 @@ impl Outcome {
             let texts = row.iter().map(|value| value.map(|text| String::from_utf8_lossy(text).into_owned()));
             self.location = Some(texts.collect());
         } else if answers && self.unwritable.is_none() {
+            let zone = self.zone.as_ref().unwrap_or(output.zone);
+            let output = Output { zone, ..*output };
             let written = output.write_row(row, self.rows, &mut self.body).and_then(|()| output.check(&self.body));
             self.unwritable = written.err();
         } else if !answers {

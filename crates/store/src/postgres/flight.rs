@@ -60,6 +60,9 @@ pub(super) struct Asked {
     pub(super) after: bool,
 }
 
+/// Which zone counts, after a function that may have set another one.
+const ZONE: &str = "SELECT pg_catalog.current_setting('TimeZone')";
+
 /// What is sent of a job.
 #[derive(Clone, Copy)]
 pub(super) struct Sending<'j> {
@@ -99,6 +102,7 @@ impl<'j> Sending<'j> {
 /// The steps of a flight whose answers matter.
 pub(super) struct Steps {
     pub(super) check: Option<(Step, u64)>,
+    pub(super) zone: Option<Step>,
     pub(super) main: Step,
     pub(super) count: Option<Step>,
     pub(super) estimate: Option<Step>,
@@ -123,9 +127,11 @@ impl PostgresStore {
             syncs += 1;
         }
         self.begin_transaction(&mut flight, sending)?;
+        let mut zone = None;
         if let Some(text) = &self.pre_request {
             // Whoever asks needs the right to call it.
             flight.execute(&Query::new(role, text))?;
+            zone = Some(flight.execute(&Query::new("", ZONE))?);
         }
         let space = self.space(job);
         let main = execute(&mut flight, space, sending.main, sending.page_rows)?;
@@ -145,7 +151,7 @@ impl PostgresStore {
         let after = if is_after { Some(flight.execute(&Query::new("", AFTER_COMMIT))?) } else { None };
         flight.sync();
         flight.send().await?;
-        Ok(Steps { check, main, count, estimate, told, after, syncs })
+        Ok(Steps { check, zone, main, count, estimate, told, after, syncs })
     }
 
     /// Adds the beginning of a transaction, and whose it is.

@@ -17,6 +17,9 @@ const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
 /// What is left of the first page of a read that turned out to be long is read and thrown away up to this: about what a new
 /// connection costs.
 const PAGE_REST: Limit = Limit::new("bytes of a page that is begun anew", 16 << 20);
+/// As the session was when it began, but for its prepared statements.
+const CLEAN: &str =
+    "RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP";
 /// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
 /// their connection is kept without more.
 const ABANDONED_WAIT: Duration = Duration::from_millis(100);
@@ -27,18 +30,25 @@ pub(super) struct Lease {
     pool: Arc<Pool>,
     /// Somebody's place among those at work; none once it is given on.
     place: Option<OwnedSemaphorePermit>,
+    /// Whether something may be left in the session that outlives the transaction.
+    has_traces: bool,
 }
 
 impl Lease {
     /// Lends a connection of a pool out, in a place of its borrower.
     pub(super) fn new(held: Held, pool: &Arc<Pool>, place: OwnedSemaphorePermit) -> Self {
         pool.used.fetch_add(1, Ordering::Relaxed);
-        Self { held: Some(held), pool: pool.clone(), place: Some(place) }
+        Self { held: Some(held), pool: pool.clone(), place: Some(place), has_traces: false }
     }
 
     /// The connection.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
         self.held.as_mut().map(|held| &mut held.connection).ok_or(StoreError::Closed)
+    }
+
+    /// Something is run that may leave more in the session than its transaction has: it is cleaned before others get it.
+    pub(super) fn expect_traces(&mut self) {
+        self.has_traces = true;
     }
 
     /// What the server was when the connection was opened; `None` for one that does not tell.
@@ -81,23 +91,31 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.used.fetch_sub(1, Ordering::Relaxed);
         let Some(mut held) = self.held.take() else { return };
-        if held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle {
+        let is_whole = held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle;
+        if is_whole && !self.has_traces {
             return self.pool.keep(held);
         }
         // Whoever used it went in the middle of an answer: what is left is read aside. Its place is not free until then, or
         // clients that come and go could have more running than there are places.
-        let (pool, place) = (self.pool.clone(), self.place.take());
+        let (pool, place, has_traces) = (self.pool.clone(), self.place.take(), self.has_traces);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if is_drained(&mut held.connection, pool.wait()).await
-                && (held.connection.transaction_status() == TransactionStatus::Idle
-                    || held.connection.batch("ROLLBACK").await.is_ok())
-            {
+            let is_drained = is_whole
+                || is_drained(&mut held.connection, pool.wait()).await
+                    && (held.connection.transaction_status() == TransactionStatus::Idle
+                        || held.connection.batch("ROLLBACK").await.is_ok());
+            if is_drained && (!has_traces || is_cleaned(&mut held.connection, pool.wait()).await) {
                 pool.keep(held);
             }
             drop(place);
         });
     }
+}
+
+/// Takes what a function or trigger may have left in the session beyond its transaction: settings, a role, locks, tables. A
+/// setting of one client would otherwise be read by the policies of the next.
+async fn is_cleaned(connection: &mut Connection, wait: Duration) -> bool {
+    matches!(tokio::time::timeout(wait, connection.batch(CLEAN)).await, Ok(Ok(_)))
 }
 
 /// Reads what is left of an abandoned answer; a statement that still runs is cancelled, since the server itself does not

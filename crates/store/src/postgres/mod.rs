@@ -96,6 +96,8 @@ pub(crate) struct PostgresStore {
     /// The call of the function that looks at every request first.
     pre_request: Option<String>,
     pool: Arc<Pool>,
+    /// Whether a pooler stands between, which gives our sessions to others.
+    is_pooled: bool,
     replicas: Option<Arc<Replicas>>,
     /// What is done wrong for a test.
     wrong: Option<Wrong>,
@@ -173,6 +175,7 @@ pub(crate) async fn open(
         settings,
         pre_request,
         pool,
+        is_pooled,
         replicas,
         wrong,
         catalog,

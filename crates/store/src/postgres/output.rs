@@ -35,6 +35,7 @@ impl Fields for Vec<Field<'_>> {
 }
 
 /// What rows are written as.
+#[derive(Clone, Copy)]
 pub(super) struct Output<'a> {
     /// The form of the body.
     pub(super) format: Format,

@@ -211,6 +211,9 @@ impl PostgresStore {
     ) -> Result<Option<Ran>, Missed> {
         let check = visit.point_to_check(lease)?;
         let server = lease.sighting().filter(|_| visit.tells_position);
+        if self.may_leave_traces(job) {
+            lease.expect_traces();
+        }
         let connection = lease.connection()?;
         let own = Own::of(job, &self.settings.hoisted);
         let zone = zone(connection, job, own);
@@ -256,6 +259,14 @@ impl PostgresStore {
         };
         roll_back(connection).await;
         Err(missed)
+    }
+
+    /// Whether a function or trigger may do something to the session. Behind a pooler the session is not ours to clean.
+    pub(super) fn may_leave_traces(&self, job: &Job) -> bool {
+        let plan = &job.plan;
+        let calls = !plan.footprint.calls.is_empty() || plan.handler.is_some() || !plan.unresolved.is_empty();
+        let runs = calls || self.pre_request.is_some() || plan.access == plan::Access::ReadWrite;
+        runs && !self.is_pooled
     }
 
     /// How far the primary is, for the client to carry.
@@ -315,5 +326,5 @@ pub(super) async fn roll_back(connection: &mut Connection) {
 /// The zone that moments are printed in: the one asked for, else that of the role, else the session's.
 pub(super) fn zone(connection: &Connection, job: &Job, own: Own<'_>) -> Zone {
     let zone = own.time_zone(job.request.time_zone.as_deref()).or_else(|| connection.parameter("TimeZone"));
-    zone.map_or_else(|| job.plan.zone.clone(), |name| Zone::from_name(name).unwrap_or_default())
+    zone.map_or_else(|| job.plan.zone.clone(), |name| Zone::of_server(name).unwrap_or_default())
 }

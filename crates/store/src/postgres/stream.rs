@@ -76,6 +76,9 @@ impl PostgresStore {
     ) -> Result<Begun, Missed> {
         let Some(count_page) = &rendered.count_page else { return Err(StoreError::other_engine().into()) };
         let check = visit.point_to_check(lease)?;
+        if self.may_leave_traces(job) {
+            lease.expect_traces();
+        }
         let connection = lease.connection()?;
         let own = Own::of(job, &self.settings.hoisted);
         let zone = zone(connection, job, own);
@@ -90,6 +93,7 @@ impl PostgresStore {
             return Err(StoreError::from(failure).into());
         }
         let total = total_of(job, outcome.total, outcome.estimate);
+        let zone = outcome.zone.unwrap_or(zone);
         let [headers, status, _, _] = outcome.told;
         Ok(Begun { zone, rows, total, reply: Reply { headers, status } })
     }

@@ -8,7 +8,7 @@ use edge::{AllowedOrigins, EdgeConfig};
 use service::{ContractSettings, Visibility};
 use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryConfig, TracesConfig};
 
-use crate::configuration::{self, Config, ConfigError, OpenApiMode, Prepared};
+use crate::configuration::{self, Config, ConfigError, DatabaseAddress, OpenApiMode, Prepared};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
 
@@ -89,8 +89,15 @@ pub fn service_settings(config: &Config, prepared: &Prepared) -> service::Settin
     }
 }
 
-/// The most reading connections and waiting writes, for the metrics.
-pub fn pool_bounds(config: &Config) -> (u64, u64) {
+/// The pool's name, its most connections and the most waiting writes, for the metrics.
+pub fn pool_bounds(config: &Config, prepared: &Prepared) -> (&'static str, (u64, u64)) {
     let database = &config.database;
-    (u64::from(database.readers) + u64::from(database.slow_readers), u64::from(database.write_queue))
+    match prepared.database {
+        DatabaseAddress::File(_) => {
+            let readers = u64::from(database.readers) + u64::from(database.slow_readers);
+            ("readers", (readers, u64::from(database.write_queue)))
+        }
+        // Writes wait for connections as reads do.
+        DatabaseAddress::Server(_) => ("primary", (u64::from(database.connections), 0)),
+    }
 }

@@ -1,0 +1,123 @@
+//! What one request does to its session on a real PostgreSQL, and what the next one on the same connection sees of it: nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use serde_json::{Value, json};
+use testkit::{Launch, Postgres, Project, Request, Server, is_skipped};
+
+const SCHEMA: &str = "
+    create role anon; create role clerk; create role gate login noinherit; grant anon, clerk to gate;
+    create schema inside; grant usage on schema inside to anon, clerk;
+    create table letters (id integer primary key, owner text);
+    insert into letters values (1, 'alice');
+    grant select, insert on letters to anon;
+    alter table letters enable row level security;
+    -- As Supabase's own auth.uid() does: the older setting first.
+    create policy own on letters for select to anon using (owner = coalesce(
+        nullif(current_setting('request.jwt.claim.sub', true), ''), current_setting('request.jwt.claims', true)::json ->> 'sub'));
+    create policy any_new on letters for insert to anon with check (true);
+    create function keep(name text, value text) returns text language sql volatile as $$ select set_config(name, value, false) $$;
+    create function keep_stable(name text, value text) returns text language plpgsql stable as $$
+        begin perform set_config(name, value, false); return value; end $$;
+    create function told(name text) returns text language sql stable as $$ select current_setting(name, true) $$;
+    create function session() returns integer language sql stable as $$ select pg_backend_pid() $$;
+    create function leaves_table() returns void language plpgsql as $$
+        begin create temp table letters as select 1 as id, 'mine'::text as owner; end $$;
+    create function locks() returns void language sql as $$ select pg_advisory_lock(7) $$;
+    create function becomes() returns void language plpgsql as $$ begin set role clerk; end $$;
+    create function stays() returns trigger language plpgsql as $$
+        begin perform set_config('request.jwt.claim.sub', 'alice', false); return new; end $$;
+    create trigger stays before insert on letters for each row execute function stays();
+    create function inside.zoned() returns void language plpgsql as $$
+        begin
+            if current_setting('request.headers', true)::json ->> 'x-zone' is not null then
+                perform set_config('timezone', current_setting('request.headers', true)::json ->> 'x-zone', true);
+            end if;
+        end $$;
+    create view moments as select timestamptz '2024-01-01 00:00:00+00' as at from generate_series(1, 2);
+    grant select on moments to anon, clerk;
+";
+
+fn serve(test: &str, more: &str) -> Option<(Postgres, Server)> {
+    let postgres = Postgres::start();
+    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+        return None;
+    }
+    let postgres = postgres.unwrap();
+    postgres.run(SCHEMA);
+    postgres.run(more);
+    let url = format!("postgres://gate@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    // One connection: everybody is the next one on it.
+    let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
+        .variable("PANDO_DATABASE_URL", &url)
+        .variable("PANDO_DATABASE_CONNECTIONS", "1")
+        .variable("PANDO_DATABASE_MIGRATE_ON_START", "false");
+    let project = Project::new("[database]\npre_request = \"inside.zoned\"\n");
+    let server = launch.start(&project);
+    Some((postgres, server))
+}
+
+fn call(server: &Server, name: &str, arguments: Value) -> Value {
+    let answer = server.client().send(&Request::json("POST", &format!("/rpc/{name}"), &arguments));
+    assert!(answer.status < 300, "{name}: {}", answer.text());
+    if answer.status == 204 { Value::Null } else { answer.json() }
+}
+
+#[test]
+fn nothing_of_a_session_is_left_for_the_next_request() {
+    let Some((postgres, server)) = serve("nothing_of_a_session_is_left_for_the_next_request", "") else { return };
+    let session = server.get("/rpc/session").json();
+    let told = |name: &str| server.get(&format!("/rpc/told?name={name}")).json();
+    assert_eq!(server.get("/letters").json(), json!([]));
+    call(&server, "keep", json!({"name": "request.jwt.claim.sub", "value": "alice"}));
+    assert_eq!(server.get("/letters").json(), json!([]), "nobody has become alice");
+    server.get("/rpc/keep_stable?name=request.jwt.claim.sub&value=alice");
+    assert_eq!(server.get("/letters").json(), json!([]));
+    let before = told("statement_timeout");
+    call(&server, "keep", json!({"name": "statement_timeout", "value": "0"}));
+    assert_eq!(told("statement_timeout"), before, "the bound is there again");
+    call(&server, "leaves_table", json!({}));
+    assert_eq!(server.get("/letters").json(), json!([]), "the table of that name is the one of the schema");
+    call(&server, "becomes", json!({}));
+    assert_eq!(told("role"), "anon");
+    call(&server, "locks", json!({}));
+    assert_eq!(server.get("/letters").json(), json!([]));
+    assert_eq!(postgres.run("select count(*) from pg_locks where locktype = 'advisory'"), "0\n");
+    // A trigger does so as well.
+    let written = Request::json("POST", "/letters", &json!({"id": 2, "owner": "bob"}));
+    assert_eq!(server.client().send(&written).status, 201);
+    assert_eq!(server.get("/letters").json(), json!([]));
+    // What it began with stands, and the connection was the same all the time.
+    assert_eq!(told("bytea_output"), "hex");
+    assert_eq!(server.get("/rpc/session").json(), session);
+}
+
+#[test]
+fn the_zone_that_a_function_before_the_request_sets_counts() {
+    let Some((_postgres, server)) = serve("the_zone_that_a_function_before_the_request_sets_counts", "") else {
+        return;
+    };
+    let at = |zone: &str| {
+        let answer = server.client().send(&Request::new("GET", "/moments?limit=1").header("X-Zone", zone));
+        answer.json()[0]["at"].as_str().map(str::to_owned)
+    };
+    assert_eq!(at("Asia/Tokyo").as_deref(), Some("2024-01-01T09:00:00+09:00"));
+    assert_eq!(at("<+05:30>-05:30").as_deref(), Some("2024-01-01T05:30:00+05:30"));
+    let none = server.get("/moments?limit=1").json();
+    assert_eq!(none[0]["at"], "2024-01-01T00:00:00+00:00");
+}
+
+#[test]
+fn the_metrics_name_the_engine_and_its_pool() {
+    let Some((_postgres, server)) = serve("the_metrics_name_the_engine_and_its_pool", "") else { return };
+    server.get("/letters");
+    let metrics = server.admin("/metrics").text();
+    assert!(metrics.contains("db_system_name=\"postgresql\""), "{metrics}");
+    assert!(metrics.contains("db_client_connection_max{db_client_connection_pool_name=\"primary\"} 1"), "{metrics}");
+}
