@@ -617,7 +617,6 @@ fn a_node_that_waits_for_anothers_migration_lives() {
                    perform pg_sleep(0.02); end loop; end $$;",
             )
         });
-        let waiters = || postgres.run("select count(*) from pg_locks where locktype = 'advisory' and not granted");
         wait_until("the lock is held", || {
             postgres.run("select count(*) from pg_locks where locktype = 'advisory'") == "1\n"
         });
@@ -626,9 +625,7 @@ fn a_node_that_waits_for_anothers_migration_lives() {
         let line = first.wait_for("migration-waits");
         assert_eq!((&line["pando.migration"], &line["log.level"]), (&"0001_more.sql".into(), &"warn".into()), "{line}");
         says_that_it_starts(&first, "migrations are applied, or those of another node are waited for");
-        assert_eq!(waiters(), "1\n");
         assert_eq!(first.stop().0, 0);
-        wait_until("nobody waits any more", || waiters() == "0\n");
 
         let second = server.start_unready(&project);
         second.wait_for("migration-waits");

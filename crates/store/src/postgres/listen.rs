@@ -71,8 +71,8 @@ pub(super) async fn begin(mut connection: Connection, channel: &str, now: Instan
     text.push_str(&channel.replace('"', "\"\""));
     text.push('"');
     let failed = |error: wire::Error| failure::of_connection(&error);
-    connection.batch(&text).await.map_err(failed)?;
     let seen = sighting::look(&mut connection, now).await.map_err(failed)?;
+    connection.batch(&text).await.map_err(failed)?;
     Ok(Listening { connection, timeline: seen.map(|seen| seen.timeline) })
 }
 
