@@ -29,6 +29,13 @@ const SCHEMA: &str = "
     create function session() returns integer language sql stable as $$ select pg_backend_pid() $$;
     create function leaves_table() returns void language plpgsql as $$
         begin create temp table letters as select 1 as id, 'mine'::text as owner; end $$;
+    create function holds_rows() returns void language plpgsql as $$
+        begin execute 'declare kept cursor with hold for select 1'; end $$;
+    create function cursors() returns bigint language sql stable as $$ select count(*) from pg_cursors where name = 'kept' $$;
+    create table numbered (id serial primary key); grant insert, select on numbered to anon;
+    grant usage on sequence numbered_id_seq to anon;
+    create function last_number() returns bigint language plpgsql stable as $$
+        begin return lastval(); exception when object_not_in_prerequisite_state then return null; end $$;
     create function locks() returns void language sql as $$ select pg_advisory_lock(7) $$;
     create function becomes() returns void language plpgsql as $$ begin set role clerk; end $$;
     create function stays() returns trigger language plpgsql as $$
@@ -44,21 +51,20 @@ const SCHEMA: &str = "
     grant select on moments to anon, clerk;
 ";
 
-fn serve(test: &str, more: &str) -> Option<(Postgres, Server)> {
+fn serve(test: &str, configuration: &str) -> Option<(Postgres, Server)> {
     let postgres = Postgres::start();
     if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
         return None;
     }
     let postgres = postgres.unwrap();
     postgres.run(SCHEMA);
-    postgres.run(more);
     let url = format!("postgres://gate@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
     // One connection: everybody is the next one on it.
     let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
         .variable("PANDO_DATABASE_URL", &url)
         .variable("PANDO_DATABASE_CONNECTIONS", "1")
         .variable("PANDO_DATABASE_MIGRATE_ON_START", "false");
-    let project = Project::new("[database]\npre_request = \"inside.zoned\"\n");
+    let project = Project::new(configuration);
     let server = launch.start(&project);
     Some((postgres, server))
 }
@@ -86,6 +92,10 @@ fn nothing_of_a_session_is_left_for_the_next_request() {
     assert_eq!(server.get("/letters").json(), json!([]), "the table of that name is the one of the schema");
     call(&server, "becomes", json!({}));
     assert_eq!(told("role"), "anon");
+    call(&server, "holds_rows", json!({}));
+    assert_eq!(server.get("/rpc/cursors").json(), 0);
+    assert_eq!(server.client().send(&Request::json("POST", "/numbered", &json!({}))).status, 201);
+    assert_eq!(server.get("/rpc/last_number").json(), Value::Null, "another client's number");
     call(&server, "locks", json!({}));
     assert_eq!(server.get("/letters").json(), json!([]));
     assert_eq!(postgres.run("select count(*) from pg_locks where locktype = 'advisory'"), "0\n");
@@ -100,7 +110,8 @@ fn nothing_of_a_session_is_left_for_the_next_request() {
 
 #[test]
 fn the_zone_that_a_function_before_the_request_sets_counts() {
-    let Some((_postgres, server)) = serve("the_zone_that_a_function_before_the_request_sets_counts", "") else {
+    const TEST: &str = "the_zone_that_a_function_before_the_request_sets_counts";
+    let Some((_postgres, server)) = serve(TEST, "[database]\npre_request = \"inside.zoned\"\n") else {
         return;
     };
     let at = |zone: &str| {

@@ -284,12 +284,11 @@ fn ending(job: &Job, rendered: &Rendered, isolation: Option<Isolation>) -> Endin
     if expectation.exactly_one || expectation.max_affected.is_some() || is_put {
         return Ending::Decided;
     }
-    match (job.commits, rendered.count.is_some()) {
-        (false, _) => Ending::RolledBack,
-        (true, true) => Ending::Decided,
+    match job.commits {
+        false => Ending::RolledBack,
         // Only a transaction that was begun can be told how isolated it is.
-        (true, false) if isolation.is_some() => Ending::Kept,
-        (true, false) => Ending::Itself,
+        true if isolation.is_some() => Ending::Kept,
+        true => Ending::Itself,
     }
 }
 

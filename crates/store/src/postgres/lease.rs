@@ -18,8 +18,8 @@ const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
 /// connection costs.
 const PAGE_REST: Limit = Limit::new("bytes of a page that is begun anew", 16 << 20);
 /// As the session was when it began, but for its prepared statements.
-const CLEAN: &str =
-    "RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP";
+const CLEAN: &str = "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; UNLISTEN *; \
+     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP";
 /// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
 /// their connection is kept without more.
 const ABANDONED_WAIT: Duration = Duration::from_millis(100);
@@ -77,7 +77,11 @@ impl Lease {
         match tokio::time::timeout(ABANDONED_WAIT, held.connection.drain(PAGE_REST)).await {
             Ok(Ok(TransactionStatus::Idle)) => true,
             Ok(Ok(_)) => held.connection.batch("ROLLBACK").await.is_ok(),
-            Ok(Err(_)) | Err(_) => false,
+            Ok(Err(_)) | Err(_) => {
+                // What else was asked may still be counted; it is not to run beside what comes now.
+                let _told = tokio::time::timeout(ABANDONED_WAIT, held.connection.canceller().cancel()).await;
+                false
+            }
         }
     }
 
@@ -89,16 +93,19 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.used.fetch_sub(1, Ordering::Relaxed);
-        let Some(mut held) = self.held.take() else { return };
+        let is_over = |pool: &Pool| {
+            pool.used.fetch_sub(1, Ordering::Relaxed);
+        };
+        let Some(mut held) = self.held.take() else { return is_over(&self.pool) };
         let is_whole = held.connection.is_usable() && held.connection.transaction_status() == TransactionStatus::Idle;
         if is_whole && !self.has_traces {
+            is_over(&self.pool);
             return self.pool.keep(held);
         }
         // Whoever used it went in the middle of an answer: what is left is read aside. Its place is not free until then, or
         // clients that come and go could have more running than there are places.
         let (pool, place, has_traces) = (self.pool.clone(), self.place.take(), self.has_traces);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return is_over(&pool) };
         runtime.spawn(async move {
             let is_drained = is_whole
                 || is_drained(&mut held.connection, pool.wait()).await
@@ -107,6 +114,7 @@ impl Drop for Lease {
             if is_drained && (!has_traces || is_cleaned(&mut held.connection, pool.wait()).await) {
                 pool.keep(held);
             }
+            is_over(&pool);
             drop(place);
         });
     }

@@ -194,7 +194,8 @@ impl PostgresStore {
             }
             *is_long = true;
             if !lease.is_cleared().await {
-                let wait = allowance.wait_at(visit);
+                // It has a place already: what it waited for that is not taken off what opening another connection may take.
+                let wait = allowance.wait_at(visit).max(self.settings.wait / 4);
                 self.waited(allowance, lease.replace(false, wait)).await?;
             }
         }
