@@ -123,6 +123,9 @@ fn nodes_that_start_at_once_apply_each_file_once() {
         let nodes: Vec<_> = (0..2).map(|_| scope.spawn(|| bench.launch("owner").start(&bench.project))).collect();
         nodes.into_iter().map(|node| node.join().unwrap()).collect()
     });
+    for server in &servers {
+        server.wait_for_where("readiness-changed", |line| line["event.outcome"] == "success");
+    }
     let logs: String = servers.iter().map(testkit::Server::log).collect();
     assert_eq!(logs.matches("\"migration-applied\"").count(), 1, "{logs}");
     assert_eq!(logs.matches("\"migration-present\"").count(), 1, "{logs}");

@@ -299,6 +299,14 @@ impl Postgres {
     /// Runs a script in one session and gives what it prints, one row a line, columns between `|`. Panics if a
     /// statement fails.
     pub fn run(&self, script: &str) -> String {
+        self.try_run(script).unwrap_or_else(|error| panic!("psql: {error}"))
+    }
+
+    /// The same where a statement may fail; gives what psql says of it then.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub fn try_run(&self, script: &str) -> Result<String, String> {
         let mut session = self.programs.session(self.folder.path(), self.port).spawn().expect("psql runs");
         let mut input = session.stdin.take().expect("the input is piped");
         let script = script.to_owned();
@@ -306,9 +314,11 @@ impl Postgres {
         let writer = thread::spawn(move || input.write_all(script.as_bytes()));
         let output = session.wait_with_output().expect("psql ends");
         let written = writer.join().expect("the writer ends");
-        assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
         written.expect("psql reads its input");
-        String::from_utf8(output.stdout).expect("psql prints UTF-8")
+        Ok(String::from_utf8(output.stdout).expect("psql prints UTF-8"))
     }
 }
 
