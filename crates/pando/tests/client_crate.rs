@@ -37,16 +37,11 @@ fn the_published_tests_of_the_crate_postgrest() {
         return;
     }
     let tests = package.unwrap().join("tests");
-    let postgres = Postgres::start();
-    if is_skipped(TEST, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return;
-    }
-    let postgres = postgres.unwrap();
+    let Some(postgres) = Postgres::start_for(TEST) else { return };
     for file in ["00-schema.sql", "01-dummy-data.sql"] {
         postgres.run(&fs::read_to_string(tests.join("db").join(file)).unwrap());
     }
-    let url =
-        format!("postgres://postgres@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let url = postgres.url("postgres");
     let project = Project::new("");
     fs::remove_file(project.path().join("pando.toml")).unwrap();
     let launch = |schemas: &str, address: &str| {

@@ -29,7 +29,7 @@ fn supabase_js_on_the_example() {
 #[test]
 fn supabase_js_on_postgresql() {
     const TEST: &str = "supabase_js_on_postgresql";
-    let (Some(node), Some(postgres)) = (node(TEST), postgres(TEST)) else { return };
+    let (Some(node), Some(postgres)) = (node(TEST), Postgres::start_for(TEST)) else { return };
     supabase_js(&node, &Gym::start_on(postgres));
 }
 
@@ -46,7 +46,7 @@ fn postgrest_js_on_the_schema_of_the_corpus() {
 #[test]
 fn postgrest_js_on_postgresql() {
     const TEST: &str = "postgrest_js_on_postgresql";
-    let (Some(node), Some(postgres)) = (node(TEST), postgres(TEST)) else { return };
+    let (Some(node), Some(postgres)) = (node(TEST), Postgres::start_for(TEST)) else { return };
     postgrest_js(&node, &Couriers::start_on(postgres));
 }
 
@@ -63,7 +63,11 @@ fn postgrest_py_and_supabase_py() {
 #[test]
 fn postgrest_py_and_supabase_py_on_postgresql() {
     const TEST: &str = "postgrest_py_and_supabase_py_on_postgresql";
-    let (Some(python), Some(first), Some(second)) = (python(TEST), postgres(TEST), postgres(TEST)) else { return };
+    let (Some(python), Some(first), Some(second)) =
+        (python(TEST), Postgres::start_for(TEST), Postgres::start_for(TEST))
+    else {
+        return;
+    };
     both_of_python(&python, &Gym::start_on(first), &Couriers::start_on(second));
 }
 
@@ -100,15 +104,6 @@ fn installed(test: &str, path: &str, what: &str) -> Option<PathBuf> {
     (!is_skipped(test, !path.exists(), what, "scripts/test installs it")).then_some(path)
 }
 
-fn postgres(test: &str) -> Option<Postgres> {
-    let postgres = Postgres::start();
-    (!is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql")).then_some(postgres?)
-}
-
-fn url(postgres: &Postgres, user: &str) -> String {
-    format!("postgres://{user}@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port())
-}
-
 /// What the suites are told that they talk to: one check of each expects what only PostgreSQL can do.
 fn engine(postgres: Option<&Postgres>) -> String {
     postgres.map_or("sqlite", |_| "postgresql").to_owned()
@@ -131,7 +126,7 @@ impl Gym {
     /// On a bare PostgreSQL, the way the documentation has it: `pando bootstrap`, `pando migrate up`, and a server that logs in
     /// as nobody who owns anything.
     fn start_on(postgres: Postgres) -> Self {
-        let (project, owner) = (Project::copy_of("examples/climbing"), url(&postgres, "postgres"));
+        let (project, owner) = (Project::copy_of("examples/climbing"), postgres.url("postgres"));
         let owned = format!("database.url={owner}");
         for arguments in
             [&["bootstrap", "--url", &owner, "--authenticator", "door"][..], &["migrate", "up", "--set", &owned]]
@@ -140,7 +135,7 @@ impl Gym {
             assert_eq!(code, 0, "{output}{error}");
         }
         let server = Launch::new(BINARY)
-            .variable("PANDO_DATABASE_URL", &url(&postgres, "door"))
+            .variable("PANDO_DATABASE_URL", &postgres.url("door"))
             .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
             .start(&project);
         Self { project, server, postgres: Some(postgres) }
@@ -184,7 +179,7 @@ impl Couriers {
         let project = Project::copy_of("tests/conformance");
         let server = Launch::new(BINARY)
             .set("api.transaction_end", "commit-allow-override")
-            .variable("PANDO_DATABASE_URL", &url(&postgres, "gate"))
+            .variable("PANDO_DATABASE_URL", &postgres.url("gate"))
             .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
             .start(&project);
         Self { project, server, postgres: Some(postgres) }

@@ -355,18 +355,8 @@ fn the_commands_say_what_is_wrong() {
 /// On a server: what only PostgreSQL can say, in the form of Supabase's generator.
 #[test]
 fn a_server_is_asked_what_it_has() {
-    let postgres = Postgres::start();
-    if is_skipped(
-        "a_server_is_asked_what_it_has",
-        postgres.is_none(),
-        "PostgreSQL",
-        "install it: apt-get install postgresql",
-    ) {
-        return;
-    }
-    let postgres = postgres.unwrap();
-    let (socket, port) = (postgres.socket_folder().display().to_string(), postgres.port());
-    let url = format!("postgres://postgres@/postgres?host={socket}&port={port}");
+    let Some(postgres) = Postgres::start_for("a_server_is_asked_what_it_has") else { return };
+    let url = postgres.url("postgres");
     let project = Project::new(&format!("[database]\nurl = \"{url}\"\n"));
     project.write("migrations/0001_init.sql", ON_SERVER);
     // Nothing is there yet: that is no answer.

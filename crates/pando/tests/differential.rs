@@ -38,7 +38,7 @@ use std::thread;
 use meaning::{code, difference};
 use relations::RELATIONS;
 use request::{Case, Line};
-use testkit::{Answer, Chance, Client, Launch, Postgres, Project, Server, is_skipped, more_steps, repository};
+use testkit::{Answer, Chance, Client, Launch, Postgres, Project, Server, more_steps, repository};
 
 /// Requests of every run.
 const REQUESTS: u64 = 10_000;
@@ -123,11 +123,7 @@ struct Sides {
 
 impl Sides {
     fn started(test: &str) -> Option<Self> {
-        let cluster = Postgres::start();
-        if is_skipped(test, cluster.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let cluster = cluster.unwrap();
+        let cluster = Postgres::start_for(test)?;
         let read = |name: &str| fs::read_to_string(repository().join(name)).unwrap();
         cluster.run(&read("tests/schemas/prelude.sql"));
         let project = Project::new(CONFIGURATION);
@@ -137,8 +133,7 @@ impl Sides {
             let number = if name == "schema" { 1 } else { 2 };
             project.write(&format!("migrations/000{number}_{name}.sql"), text);
         }
-        let folder = cluster.socket_folder().display();
-        let url = format!("postgres://authenticator@/postgres?host={folder}&port={}", cluster.port());
+        let url = cluster.url("authenticator");
         let launch = Launch::new(PANDO).set("log.requests", "failed");
         let embedded = launch.start(&project);
         let postgres = launch

@@ -12,7 +12,7 @@
 use std::process::{Command, Output};
 
 use serde_json::json;
-use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository};
+use testkit::{Launch, Postgres, Project, Request, Server, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
@@ -66,14 +66,8 @@ fn move_rows(server: &Server, token: &str, target: &str) -> Output {
 
 #[test]
 fn rows_move_from_a_file_into_a_server() {
-    let postgres = Postgres::start();
-    let (is_missing, how) = (postgres.is_none(), "install it: apt-get install postgresql");
-    if is_skipped("rows_move_from_a_file_into_a_server", is_missing, "PostgreSQL", how) {
-        return;
-    }
-    let postgres = postgres.unwrap();
-    let target =
-        format!("postgres://postgres@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let Some(postgres) = Postgres::start_for("rows_move_from_a_file_into_a_server") else { return };
+    let target = postgres.url("postgres");
     let project = Project::of(CONFIGURATION, SCHEMA);
     project.write("seed.sql", ROWS);
     let before = Launch::new(BINARY).start(&project);

@@ -39,11 +39,7 @@ fn corpus() -> PathBuf {
 
 /// A server with the corpus's database, if PostgreSQL is here.
 fn database(test: &str) -> Option<Postgres> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     for file in ["prelude", "schema", "schema-postgres", "data", "data-postgres", "finish-postgres"] {
         postgres.run(&fs::read_to_string(corpus().join(format!("{file}.sql"))).unwrap());
     }
@@ -51,8 +47,7 @@ fn database(test: &str) -> Option<Postgres> {
 }
 
 fn launch(postgres: &Postgres, variables: &[(&str, &str)]) -> Launch {
-    let folder = postgres.socket_folder().display();
-    let url = format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port());
+    let url = postgres.url("gate");
     let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
         .set("log.requests", "failed")
         .variable("PANDO_DATABASE_URL", &url)
@@ -318,8 +313,7 @@ fn the_catalog_is_read_anew_when_notified() {
 #[test]
 fn nodes_that_start_at_once_migrate_once() {
     let Some(postgres) = database("nodes_that_start_at_once_migrate_once") else { return };
-    let folder = postgres.socket_folder().display();
-    let url = format!("postgres://postgres@/postgres?host={folder}&port={}", postgres.port());
+    let url = postgres.url("postgres");
     let launch = || Launch::new(env!("CARGO_BIN_EXE_pando")).variable("PANDO_DATABASE_URL", &url);
     let project = || {
         let project = Project::new(

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{Answer, Cluster, Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Answer, Cluster, Launch, Postgres, Project, Request, Server};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,18 +53,14 @@ impl Fleet {
             let cluster = cluster.setting("log_statement", "all").setting("log_connections", "on");
             settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value))
         };
-        let primary = with(Cluster::new()).start();
-        if is_skipped(test, primary.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let primary = primary.unwrap();
+        let primary = with(Cluster::new()).start_for(test)?;
         primary.run(SCHEMA);
         let replicas = (0..replicas).map(|_| with(Cluster::new().replica_of(&primary)).start().unwrap()).collect();
         Some(Self { primary, replicas })
     }
 
     fn url(server: &Postgres) -> String {
-        format!("postgres://door@/postgres?host={}&port={}", server.socket_folder().display(), server.port())
+        server.url("door")
     }
 
     fn project(&self, more: &str) -> Project {

@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::json;
-use testkit::{Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Launch, Postgres, Project, Request, Server};
 
 const SCHEMA: &str = "
     create role anon; create role gate login noinherit in role anon;
@@ -41,13 +41,9 @@ const SCHEMA: &str = "
 ";
 
 fn serve(test: &str) -> Option<(Postgres, Server)> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     postgres.run(SCHEMA);
-    let url = format!("postgres://gate@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let url = postgres.url("gate");
     let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
         .variable("PANDO_DATABASE_URL", &url)
         .variable("PANDO_DATABASE_MIGRATE_ON_START", "false");

@@ -30,11 +30,7 @@ const SCHEMA: &str = "
 ";
 
 fn database(test: &str, more: &str) -> Option<Postgres> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     postgres.run(SCHEMA);
     postgres.run(more);
     Some(postgres)
@@ -47,8 +43,7 @@ fn project(more: &str) -> Project {
 }
 
 fn launch(postgres: &Postgres) -> Launch {
-    let folder = postgres.socket_folder().display();
-    let url = format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port());
+    let url = postgres.url("gate");
     Launch::new(env!("CARGO_BIN_EXE_pando"))
         .variable("PANDO_DATABASE_URL", &url)
         .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{Answer, Cluster, Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Answer, Cluster, Launch, Postgres, Project, Request, Server};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,11 +34,7 @@ const WIDE_ROWS: u64 = 40_000;
 const NARROW_ROWS: u64 = 300_000;
 
 fn database(test: &str, cluster: Cluster) -> Option<Postgres> {
-    let postgres = cluster.start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = cluster.start_for(test)?;
     postgres.run(&format!(
         "create role anon nologin; create role door login noinherit; grant anon to door;
          create table notes (id bigint primary key, text text not null);
@@ -52,7 +48,7 @@ fn database(test: &str, cluster: Cluster) -> Option<Postgres> {
 }
 
 fn launch(postgres: &Postgres, variables: &[(&str, &str)]) -> Launch {
-    let url = format!("postgres://door@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let url = postgres.url("door");
     let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
         .set("log.requests", "failed")
         .variable("PANDO_DATABASE_URL", &url)

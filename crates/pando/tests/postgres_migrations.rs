@@ -12,7 +12,7 @@
 use std::fs;
 use std::thread;
 
-use testkit::{Launch, Postgres, Project, is_skipped};
+use testkit::{Launch, Postgres, Project};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
@@ -27,16 +27,11 @@ struct Bench {
 
 impl Bench {
     fn new(test: &str) -> Option<Self> {
-        let postgres = Postgres::start();
-        if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        Some(Self { postgres: postgres.unwrap(), project: Project::new(CONFIGURATION) })
+        Some(Self { postgres: Postgres::start_for(test)?, project: Project::new(CONFIGURATION) })
     }
 
     fn url(&self, user: &str) -> String {
-        let folder = self.postgres.socket_folder().display();
-        format!("postgres://{user}@/postgres?host={folder}&port={}", self.postgres.port())
+        self.postgres.url(user)
     }
 
     /// Exit code, and all that was written.

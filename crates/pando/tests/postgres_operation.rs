@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{Client, Cluster, Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Client, Cluster, Launch, Postgres, Project, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
@@ -27,17 +27,6 @@ const CANARY: &str = "c4n4ry-passw0rd";
 const CONFIGURATION: &str =
     "[api]\nschemas = [\"public\"]\n[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n";
 
-fn is_missing(test: &str, postgres: Option<Postgres>) -> Option<Postgres> {
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    postgres
-}
-
-fn url(postgres: &Postgres, user: &str) -> String {
-    format!("postgres://{user}@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port())
-}
-
 /// Exit code, and all that was written.
 fn pando(project: &Project, arguments: &[&str]) -> (i32, String) {
     let (code, output, error) = project.run(BINARY, arguments);
@@ -49,8 +38,8 @@ fn pando(project: &Project, arguments: &[&str]) -> (i32, String) {
 fn a_bare_server_is_made_ready_once() {
     // Only `postgres` on the socket is trusted; the authenticator needs its password.
     let cluster = Cluster::new().tcp().access("host all all 127.0.0.1/32 scram-sha-256");
-    let Some(postgres) = is_missing("a_bare_server_is_made_ready_once", cluster.start()) else { return };
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let Some(postgres) = cluster.start_for("a_bare_server_is_made_ready_once") else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     project.write("secret", format!("{CANARY}\n"));
     let bootstrap = |more: &[&str]| {
         let all = ["bootstrap", "--url", &owner, "--authenticator", "door", "--password-file", "secret"];
@@ -113,7 +102,7 @@ fn a_bare_server_is_made_ready_once() {
 
 #[test]
 fn what_is_there_is_left_alone() {
-    let Some(postgres) = is_missing("what_is_there_is_left_alone", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("what_is_there_is_left_alone") else { return };
     postgres.run(
         "create role anon login superuser; create role service_role;
          create schema auth; create function auth.uid() returns text language sql as $$ select 'me' $$;
@@ -121,7 +110,7 @@ fn what_is_there_is_left_alone() {
          create function public.other() returns event_trigger language plpgsql as $$ begin end $$;
          create event trigger pgrst_ddl_watch on ddl_command_end execute function public.other();",
     );
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     let (code, told) = pando(&project, &["bootstrap", "--url", &owner, "--set", "api.schemas=public,later"]);
     assert_eq!(code, 0, "{told}");
     for expected in [
@@ -159,30 +148,22 @@ fn bootstrap_refuses_what_it_cannot_do() {
     let (code, told) = pando(&project, &owner);
     assert_eq!(code, 5, "{told}");
 
-    let Some(postgres) = is_missing("bootstrap_refuses_what_it_cannot_do", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("bootstrap_refuses_what_it_cannot_do") else { return };
     postgres.run("create role helper login createrole; create role plain login;");
-    let (code, told) = pando(&project, &["bootstrap", "--url", &url(&postgres, "plain")]);
+    let (code, told) = pando(&project, &["bootstrap", "--url", &postgres.url("plain")]);
     assert_eq!(code, 5, "{told}");
     assert!(told.contains("role anon: ") && told.contains("nothing was added"), "{told}");
     assert_eq!(postgres.run("select count(*) from pg_roles where rolname = 'anon'"), "0\n");
 
     // Event triggers are a superuser's; the rest is added without them.
     postgres.run("create role service_role bypassrls; grant create on database postgres to helper;");
-    let (code, told) = pando(&project, &["bootstrap", "--url", &url(&postgres, "helper")]);
+    let (code, told) = pando(&project, &["bootstrap", "--url", &postgres.url("helper")]);
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("skipped  event trigger pgrst_ddl_watch: "), "{told}");
 
     // A password may come from a pipe.
     let mut command = Command::new(BINARY);
-    command.args([
-        "bootstrap",
-        "--url",
-        &url(&postgres, "postgres"),
-        "--authenticator",
-        "door",
-        "--password-file",
-        "-",
-    ]);
+    command.args(["bootstrap", "--url", &postgres.url("postgres"), "--authenticator", "door", "--password-file", "-"]);
     let mut process =
         command.current_dir(project.path()).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut process.stdin.take().unwrap(), CANARY.as_bytes()).unwrap();
@@ -194,7 +175,7 @@ fn bootstrap_refuses_what_it_cannot_do() {
 /// Whoever may create in a database lays out beforehand what bootstrap, as a superuser, would bind to every change of the schema.
 #[test]
 fn bootstrap_trusts_nothing_that_others_own() {
-    let Some(postgres) = is_missing("bootstrap_trusts_nothing_that_others_own", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("bootstrap_trusts_nothing_that_others_own") else { return };
     postgres.run("create role plain login; create database bait owner plain");
     let at = |user: &str| {
         format!("host={} port={} user={user} dbname=bait", postgres.socket_folder().display(), postgres.port())
@@ -258,8 +239,8 @@ fn bootstrap_trusts_nothing_that_others_own() {
 /// The triggers speak on the channel that Pando listens to.
 #[test]
 fn bootstrap_notifies_on_the_configured_channel() {
-    let Some(postgres) = is_missing("bootstrap_notifies_on_the_configured_channel", Postgres::start()) else { return };
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let Some(postgres) = Postgres::start_for("bootstrap_notifies_on_the_configured_channel") else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     let channel = "database.channel=Wake \"it's\" $$up";
     let bootstrap = |more: &[&str]| pando(&project, &[&["bootstrap", "--url", &owner], more].concat());
     let (code, told) = bootstrap(&["--set", channel]);
@@ -326,10 +307,10 @@ fn many_tables(postgres: &Postgres, tables: u32) {
 #[test]
 fn reads_go_on_through_reloads() {
     const TABLES: u32 = 1_500;
-    let Some(postgres) = is_missing("reads_go_on_through_reloads", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("reads_go_on_through_reloads") else { return };
     many_tables(&postgres, TABLES);
     let project = Project::new(CONFIGURATION);
-    let server = launch(&url(&postgres, "postgres")).start(&project);
+    let server = launch(&postgres.url("postgres")).start(&project);
     let admin = server.admin_address().to_string();
     // Reading so many tables takes longer than counting them, a few dozen µs.
     let took = server.wait_for("catalog-loaded")["event.duration"].as_u64().unwrap();
@@ -418,11 +399,11 @@ fn reads_go_on_through_reloads() {
 /// A reload that fails changes nothing, is told and counted, and is made up for without being asked again.
 #[test]
 fn a_failed_reload_keeps_the_catalog() {
-    let Some(postgres) = is_missing("a_failed_reload_keeps_the_catalog", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("a_failed_reload_keeps_the_catalog") else { return };
     many_tables(&postgres, 3);
     postgres.run("create role door login noinherit; grant anon to door;");
     let project = Project::new(CONFIGURATION);
-    let server = launch(&url(&postgres, "door")).start(&project);
+    let server = launch(&postgres.url("door")).start(&project);
     let admin = server.admin_address().to_string();
     assert_eq!(server.get("/t1").status, 200);
     // Connections that are there stay; the one for reading the catalog is refused.
@@ -442,8 +423,8 @@ fn a_failed_reload_keeps_the_catalog() {
 #[test]
 fn changes_are_noticed_by_themselves() {
     const CHANGES: u64 = 200;
-    let Some(postgres) = is_missing("changes_are_noticed_by_themselves", Postgres::start()) else { return };
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let Some(postgres) = Postgres::start_for("changes_are_noticed_by_themselves") else { return };
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     assert_eq!(pando(&project, &["bootstrap", "--url", &owner]).0, 0);
     let server = launch(&owner).start(&project);
     let before = loads(&server, "success");
@@ -466,12 +447,12 @@ fn changes_are_noticed_by_themselves() {
 
 #[test]
 fn signals_and_notifications_read_the_configuration() {
-    let Some(postgres) = is_missing("signals_and_notifications_read_the_configuration", Postgres::start()) else {
+    let Some(postgres) = Postgres::start_for("signals_and_notifications_read_the_configuration") else {
         return;
     };
     many_tables(&postgres, 1);
     let project = Project::new(CONFIGURATION);
-    let server = launch(&url(&postgres, "postgres")).set("database.channel", "Wake \"up\"").start(&project);
+    let server = launch(&postgres.url("postgres")).set("database.channel", "Wake \"up\"").start(&project);
     server.signal("USR2");
     server.wait_for("configuration-read");
     let reread = || server.log().matches("configuration-read").count();
@@ -557,12 +538,12 @@ fn another_secret_in_pando_toml_counts_after_a_reload() {
 /// Both are started at once, and the database is there last.
 #[test]
 fn a_database_that_comes_later_is_waited_for() {
-    let Some(mut postgres) = is_missing("a_database_that_comes_later_is_waited_for", Postgres::start()) else { return };
+    let Some(mut postgres) = Postgres::start_for("a_database_that_comes_later_is_waited_for") else { return };
     many_tables(&postgres, 1);
     postgres.stop();
     let project = Project::new(CONFIGURATION);
     project.write("migrations/0001_later.sql", "create table later (id integer); grant select on later to anon;");
-    let server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    let server = launch(&postgres.url("postgres")).start_unready(&project);
     for _ in 0..3 {
         let answer = server.get("/t1");
         assert_eq!((answer.status, answer.code().as_str(), answer.header("retry-after")), (503, "PGRST002", Some("2")));
@@ -601,14 +582,14 @@ fn says_that_it_starts(server: &Server, reason: &str) {
 /// Where another node migrates, the others live, say what they wait for, and stop when they are told to.
 #[test]
 fn a_node_that_waits_for_anothers_migration_lives() {
-    let Some(postgres) = is_missing("a_node_that_waits_for_anothers_migration_lives", Postgres::start()) else {
+    let Some(postgres) = Postgres::start_for("a_node_that_waits_for_anothers_migration_lives") else {
         return;
     };
     many_tables(&postgres, 1);
     postgres.run("create table released ()");
     let project = Project::new(CONFIGURATION);
     project.write("migrations/0001_more.sql", "create table later (id integer); grant select on later to anon;");
-    let server = launch(&url(&postgres, "postgres"));
+    let server = launch(&postgres.url("postgres"));
     thread::scope(|scope| {
         let holder = scope.spawn(|| {
             postgres.run(
@@ -639,13 +620,13 @@ fn a_node_that_waits_for_anothers_migration_lives() {
 /// Whoever is stopped while it migrates stops, and nothing of the file remains.
 #[test]
 fn a_migration_is_taken_back_where_the_node_is_stopped() {
-    let Some(postgres) = is_missing("a_migration_is_taken_back_where_the_node_is_stopped", Postgres::start()) else {
+    let Some(postgres) = Postgres::start_for("a_migration_is_taken_back_where_the_node_is_stopped") else {
         return;
     };
     many_tables(&postgres, 1);
     let project = Project::new(CONFIGURATION);
     project.write("migrations/0001_long.sql", "create table later (id integer); select pg_sleep(300);");
-    let server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    let server = launch(&postgres.url("postgres")).start_unready(&project);
     says_that_it_starts(&server, "migrations are applied, or those of another node are waited for");
     assert_eq!(running(&postgres, "pg_sleep(300)"), "1");
     let (code, log) = server.stop();
@@ -657,7 +638,7 @@ fn a_migration_is_taken_back_where_the_node_is_stopped() {
 /// A statement that outlives the time for draining is cancelled: whoever waited for it was told nothing.
 #[test]
 fn no_statement_outlives_the_server() {
-    let Some(postgres) = is_missing("no_statement_outlives_the_server", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("no_statement_outlives_the_server") else { return };
     many_tables(&postgres, 1);
     postgres.run(
         "create table written (id integer); grant select, insert on written to anon;
@@ -666,7 +647,7 @@ fn no_statement_outlives_the_server() {
          create function fast() returns void language sql as 'insert into written values (2)';",
     );
     let project = Project::new(CONFIGURATION);
-    let settings = launch(&url(&postgres, "postgres")).set("limits.statement_timeout_seconds", "600");
+    let settings = launch(&postgres.url("postgres")).set("limits.statement_timeout_seconds", "600");
     for again in 0..2 {
         let server = settings.clone().set("server.drain_seconds", "1").start(&project);
         assert_eq!(server.client().send(&Request::new("POST", "/rpc/fast")).status, 204);
@@ -700,7 +681,7 @@ fn no_statement_outlives_the_server() {
 #[test]
 fn a_database_that_lets_nobody_in_is_told_loudly() {
     let cluster = Cluster::new().tcp().access("host all all 127.0.0.1/32 scram-sha-256");
-    let Some(postgres) = is_missing("a_database_that_lets_nobody_in_is_told_loudly", cluster.start()) else { return };
+    let Some(postgres) = cluster.start_for("a_database_that_lets_nobody_in_is_told_loudly") else { return };
     many_tables(&postgres, 1);
     postgres.run(&format!("create role door login noinherit password '{CANARY}'; grant anon to door;"));
     let project = Project::new(CONFIGURATION);
@@ -724,11 +705,11 @@ fn a_database_that_lets_nobody_in_is_told_loudly() {
 /// A migration that is refused ends the process also where the database came later.
 #[test]
 fn a_refused_migration_ends_a_late_start() {
-    let Some(mut postgres) = is_missing("a_refused_migration_ends_a_late_start", Postgres::start()) else { return };
+    let Some(mut postgres) = Postgres::start_for("a_refused_migration_ends_a_late_start") else { return };
     postgres.stop();
     let project = Project::new(CONFIGURATION);
     project.write("migrations/0001_wrong.sql", "create table wrong (id nonsense);");
-    let mut server = launch(&url(&postgres, "postgres")).start_unready(&project);
+    let mut server = launch(&postgres.url("postgres")).start_unready(&project);
     assert_eq!(server.get("/wrong").status, 503);
     postgres.start_again();
     assert_eq!(server.wait().code(), Some(4));
@@ -737,11 +718,11 @@ fn a_refused_migration_ends_a_late_start() {
 /// A migration that waits for a lock lets those behind it go on, and gets through when the lock is free.
 #[test]
 fn a_migration_that_waits_for_a_lock_holds_nobody_up() {
-    let Some(postgres) = is_missing("a_migration_that_waits_for_a_lock_holds_nobody_up", Postgres::start()) else {
+    let Some(postgres) = Postgres::start_for("a_migration_that_waits_for_a_lock_holds_nobody_up") else {
         return;
     };
     many_tables(&postgres, 1);
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     let server = launch(&owner).start(&project);
     project.write("migrations/0001_more.sql", "alter table t1 add column more integer;");
     let database = format!("database.url={owner}");
@@ -783,9 +764,9 @@ fn a_migration_that_waits_for_a_lock_holds_nobody_up() {
 
 #[test]
 fn a_file_may_run_without_a_transaction() {
-    let Some(postgres) = is_missing("a_file_may_run_without_a_transaction", Postgres::start()) else { return };
+    let Some(postgres) = Postgres::start_for("a_file_may_run_without_a_transaction") else { return };
     many_tables(&postgres, 1);
-    let (project, owner) = (Project::new(CONFIGURATION), url(&postgres, "postgres"));
+    let (project, owner) = (Project::new(CONFIGURATION), postgres.url("postgres"));
     let up = || pando(&project, &["migrate", "up", "--set", &format!("database.url={owner}")]);
     project.write("migrations/0001_index.sql", "create index concurrently quick on t1 (parent);");
     let (code, told) = up();

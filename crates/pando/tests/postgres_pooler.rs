@@ -26,11 +26,7 @@ fn corpus() -> PathBuf {
 
 /// The corpus's database behind PgBouncer, which has so few sessions that every connection uses all of them.
 fn database(test: &str) -> Option<(Postgres, Pooler)> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     let pooler = Pooler::start(&postgres, &["gate"], &["default_pool_size = 3"]);
     if is_skipped(test, pooler.is_none(), "PgBouncer", "install it: apt-get install pgbouncer") {
         return None;
@@ -42,8 +38,7 @@ fn database(test: &str) -> Option<(Postgres, Pooler)> {
 }
 
 fn launch(pooler: &Pooler) -> Launch {
-    let folder = pooler.socket_folder().display();
-    let url = format!("postgres://gate@/postgres?host={folder}&port={}", pooler.port());
+    let url = pooler.url("gate");
     Launch::new(BINARY)
         .set("log.requests", "failed")
         .variable("PANDO_DATABASE_URL", &url)
@@ -164,11 +159,7 @@ fn migrations_behind_a_pooler_run_once_and_leave_nothing_behind() {
     postgres.run("create role owner login superuser; alter role owner set statement_timeout = '20s';");
     let pooler_of_owner = Pooler::start(&postgres, &["owner"], &["default_pool_size = 3"]).unwrap();
     let project = Project::new("[api]\nschemas = [\"public\"]\n");
-    let url = format!(
-        "database.url=postgres://owner@/postgres?host={}&port={}",
-        pooler_of_owner.socket_folder().display(),
-        pooler_of_owner.port()
-    );
+    let url = format!("database.url={}", pooler_of_owner.url("owner"));
     drop(pooler);
     for number in 1..=5 {
         let text = format!(

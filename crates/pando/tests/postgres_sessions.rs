@@ -9,7 +9,7 @@
 )]
 
 use serde_json::{Value, json};
-use testkit::{Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Launch, Postgres, Project, Request, Server};
 
 const SCHEMA: &str = "
     create role anon; create role clerk; create role gate login noinherit; grant anon, clerk to gate;
@@ -52,13 +52,9 @@ const SCHEMA: &str = "
 ";
 
 fn serve(test: &str, configuration: &str) -> Option<(Postgres, Server)> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     postgres.run(SCHEMA);
-    let url = format!("postgres://gate@/postgres?host={}&port={}", postgres.socket_folder().display(), postgres.port());
+    let url = postgres.url("gate");
     // One connection: everybody is the next one on it.
     let launch = Launch::new(env!("CARGO_BIN_EXE_pando"))
         .variable("PANDO_DATABASE_URL", &url)

@@ -37,11 +37,7 @@ fn corpus() -> PathBuf {
 
 /// A server with the corpus's database, if PostgreSQL is here.
 fn database(test: &str) -> Option<Postgres> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     for file in ["prelude", "schema", "schema-postgres", "data", "data-postgres", "finish-postgres"] {
         postgres.run(&fs::read_to_string(corpus().join(format!("{file}.sql"))).unwrap());
     }

@@ -29,23 +29,18 @@ impl Observer for Silent {
 
 /// A server with the roles of these tests: `gate` logs in, and may become `visitor`.
 fn server(test: &str) -> Option<Postgres> {
-    let postgres = Postgres::start();
-    if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return None;
-    }
-    let postgres = postgres.unwrap();
+    let postgres = Postgres::start_for(test)?;
     postgres.run("create role gate login noinherit; create role visitor; grant visitor to gate;");
     Some(postgres)
 }
 
 /// The catalog as `gate` reads it.
 async fn read(postgres: &Postgres) -> Arc<Catalog> {
-    let folder = postgres.socket_folder().display();
     let settings = PostgresSettings {
         replicas: ReplicaSettings::default(),
         remote_apply: Vec::new(),
         position_key: PositionKey::new(&base::Secret::new("")),
-        url: format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port()),
+        url: postgres.url("gate"),
         environment: BTreeMap::new(),
         connections: 1,
         prepared_statements: 64,

@@ -9,7 +9,6 @@ use crate::http::{Answer, Client, Request};
 use crate::postgres::{Cluster, Postgres};
 use crate::project::Project;
 use crate::server::Server;
-use crate::tools::is_skipped;
 
 /// The header that carries positions.
 const HEADER: &str = "pando-position";
@@ -40,11 +39,7 @@ pub struct Fleet {
 impl Fleet {
     /// Starts it; the settings are the replicas'. `None` where PostgreSQL is not installed, and the test may be skipped.
     pub fn start(test: &str, replicas: usize, settings: &[(&str, &str)]) -> Option<Self> {
-        let primary = Postgres::start();
-        if is_skipped(test, primary.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let primary = primary.unwrap();
+        let primary = Postgres::start_for(test)?;
         primary.run(SCHEMA);
         let replica = || {
             let cluster = Cluster::new().replica_of(&primary);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::postgres::{Owner, Postgres};
+use crate::postgres::{Owner, Postgres, url};
 
 /// Far more than a start takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,6 +66,11 @@ impl Pooler {
     /// The folder of the unix socket.
     pub fn socket_folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where a user finds it, on the unix socket.
+    pub fn url(&self, user: &str) -> String {
+        url(self.socket_folder(), self.port(), user)
     }
 
     /// The port in the name of the unix socket.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::tools::is_skipped;
+
 /// Far more than a start takes; only a cluster that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where Debian's packages lay the programs of each version.
@@ -98,6 +100,15 @@ impl Cluster {
     pub fn file(mut self, name: &str, content: &str) -> Self {
         self.files.push((name.to_owned(), content.to_owned()));
         self
+    }
+
+    /// The same for a test; `None` where PostgreSQL is not installed and the test may be skipped, which is said loudly.
+    pub fn start_for(self, test: &str) -> Option<Postgres> {
+        let started = self.start();
+        if is_skipped(test, started.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
+            return None;
+        }
+        started
     }
 
     /// Sets it up and starts it; `None` where PostgreSQL is not installed.
@@ -201,10 +212,25 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
+/// A URL of libpq's for the database `postgres` on a unix socket.
+pub(crate) fn url(folder: &Path, port: u16, user: &str) -> String {
+    format!("postgres://{user}@/postgres?host={}&port={port}", folder.display())
+}
+
 impl Postgres {
     /// Starts one; `None` where PostgreSQL is not installed.
     pub fn start() -> Option<Self> {
         Cluster::new().start()
+    }
+
+    /// Starts one for a test; `None` where PostgreSQL is not installed and the test may be skipped, which is said loudly.
+    pub fn start_for(test: &str) -> Option<Self> {
+        Cluster::new().start_for(test)
+    }
+
+    /// Where a user finds it, on the unix socket.
+    pub fn url(&self, user: &str) -> String {
+        url(self.socket_folder(), self.port(), user)
     }
 
     /// The port: of TCP, if it listens there, and in the name of the unix socket.

@@ -32,16 +32,13 @@ async fn ask(connection: &mut Connection, text: &str) -> String {
 #[tokio::test]
 async fn the_statement_of_another_connection_is_never_executed() {
     const TEST: &str = "the_statement_of_another_connection_is_never_executed";
-    let postgres = Postgres::start();
-    if is_skipped(TEST, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-        return;
-    }
-    let pooler = Pooler::start(postgres.as_ref().unwrap(), &["postgres"], &["default_pool_size = 2"]);
+    let Some(postgres) = Postgres::start_for(TEST) else { return };
+    let pooler = Pooler::start(&postgres, &["postgres"], &["default_pool_size = 2"]);
     if is_skipped(TEST, pooler.is_none(), "PgBouncer", "install it: apt-get install pgbouncer") {
         return;
     }
     let pooler = pooler.unwrap();
-    let url = format!("postgres://postgres@/postgres?host={}&port={}", pooler.socket_folder().display(), pooler.port());
+    let url = pooler.url("postgres");
     let target = Target::parse(&url, &|_| None).unwrap();
     let mut first = Connection::open(&target, &Settings::default()).await.unwrap();
     let mut second = Connection::open(&target, &Settings::default()).await.unwrap();

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use serde_json::Value;
-use testkit::{Answer, Launch, Postgres, Project, Request, Server, is_skipped};
+use testkit::{Answer, Launch, Postgres, Project, Request, Server};
 
 /// A server over a database with the tables of a test, all of which `anon` may use.
 pub struct Stage {
@@ -19,19 +19,14 @@ impl Stage {
 
     /// The same with more of a configuration.
     pub fn set_with(test: &str, schema: &str, configuration: &str) -> Option<Self> {
-        let postgres = Postgres::start();
-        if is_skipped(test, postgres.is_none(), "PostgreSQL", "install it: apt-get install postgresql") {
-            return None;
-        }
-        let postgres = postgres.unwrap();
+        let postgres = Postgres::start_for(test)?;
         postgres.run(
             "create role gate login noinherit; create role anon; grant anon to gate;
              alter default privileges in schema public grant all on tables to anon",
         );
         postgres.run(schema);
         let project = Project::new(&format!("[log]\nrequests = \"failed\"\n{configuration}"));
-        let folder = postgres.socket_folder().display();
-        let url = format!("postgres://gate@/postgres?host={folder}&port={}", postgres.port());
+        let url = postgres.url("gate");
         let server = Launch::new(env!("CARGO_BIN_EXE_pando"))
             .variable("PANDO_DATABASE_URL", &url)
             .variable("PANDO_DATABASE_MIGRATE_ON_START", "false")
