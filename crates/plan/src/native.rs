@@ -351,7 +351,8 @@ impl Planner<'_> {
     }
 }
 
-fn native(function: NativeFunction, arguments: Vec<Expression>, data_type: Type) -> Expression {
+/// A call of what only a PostgreSQL server does.
+pub(crate) fn native(function: NativeFunction, arguments: Vec<Expression>, data_type: Type) -> Expression {
     Expression::Call { function: Function::Native(function), arguments, data_type }
 }
 

@@ -8,7 +8,7 @@ use rest::{Comparison, FieldName, Operation, Quantifier};
 
 use crate::error::PlanError;
 use crate::filter::operator_of;
-use crate::native::as_written;
+use crate::native::{as_written, native};
 use crate::planner::{Planner, Scope};
 
 /// How a column looks outside, where its domain says so.
@@ -16,16 +16,12 @@ fn representation<'s>(scope: &'s Scope, column: &str) -> Option<&'s Representati
     scope.relation.column(column)?.native.as_ref()?.representation.as_deref()
 }
 
-fn call(function: NativeFunction, arguments: Vec<Expression>, data_type: Type) -> Expression {
-    Expression::Call { function: Function::Native(function), arguments, data_type }
-}
-
 impl Planner<'_> {
     /// A column as it is shown. An aggregate that makes a relation's rows a media type takes them as they are.
     pub(crate) fn presented(&self, scope: &Scope, column: &str, expression: Expression) -> Expression {
         let takes_rows = self.handler.as_ref().is_some_and(|handler| handler.target.is_some());
         match representation(scope, column).and_then(|found| found.to_json.clone()) {
-            Some(function) if !takes_rows => call(NativeFunction::Apply(function), vec![expression], Type::Json),
+            Some(function) if !takes_rows => native(NativeFunction::Apply(function), vec![expression], Type::Json),
             _ => expression,
         }
     }
@@ -85,7 +81,7 @@ fn is_of_values(comparison: Comparison) -> bool {
 
 fn read(function: &QualifiedName, text: &str, data_type: Type) -> Expression {
     let text = Expression::Cast { operand: Box::new(as_written(text, Type::Text)), data_type: Type::Text };
-    call(NativeFunction::Apply(function.clone()), vec![text], data_type)
+    native(NativeFunction::Apply(function.clone()), vec![text], data_type)
 }
 
 /// A comparison with each of several values, or with all of them.
@@ -100,6 +96,6 @@ fn any<'v>(
         Some(text) => as_written(text, Type::Text),
         None => Expression::value(Datum::Null, Type::Text),
     });
-    let each = call(NativeFunction::ApplyEach(function.clone()), values.collect(), operand.data_type());
-    call(NativeFunction::Quantified { operator, is_all }, vec![operand.clone(), each], Type::Boolean)
+    let each = native(NativeFunction::ApplyEach(function.clone()), values.collect(), operand.data_type());
+    native(NativeFunction::Quantified { operator, is_all }, vec![operand.clone(), each], Type::Boolean)
 }

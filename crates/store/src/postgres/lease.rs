@@ -8,6 +8,7 @@ use base::Limit;
 use tokio::sync::OwnedSemaphorePermit;
 use wire::{Connection, TransactionStatus};
 
+use super::flight::ROLLBACK;
 use super::pool::{Held, Pool};
 use super::sighting::Sighting;
 use crate::error::StoreError;
@@ -74,15 +75,12 @@ impl Lease {
     /// cannot be used again.
     pub(super) async fn is_cleared(&mut self) -> bool {
         let Some(held) = &mut self.held else { return false };
-        match tokio::time::timeout(ABANDONED_WAIT, held.connection.drain(PAGE_REST)).await {
-            Ok(Ok(TransactionStatus::Idle)) => true,
-            Ok(Ok(_)) => held.connection.batch("ROLLBACK").await.is_ok(),
-            Ok(Err(_)) | Err(_) => {
-                // What else was asked may still be counted; it is not to run beside what comes now.
-                let _told = tokio::time::timeout(ABANDONED_WAIT, held.connection.canceller().cancel()).await;
-                false
-            }
+        if let Ok(Ok(_)) = tokio::time::timeout(ABANDONED_WAIT, held.connection.drain(PAGE_REST)).await {
+            return roll_back(&mut held.connection).await;
         }
+        // What else was asked may still be counted; it is not to run beside what comes now.
+        let _told = tokio::time::timeout(ABANDONED_WAIT, held.connection.canceller().cancel()).await;
+        false
     }
 
     /// Whether there is a connection: after a failed [`Lease::replace`] there is none, and no place for another one.
@@ -107,17 +105,21 @@ impl Drop for Lease {
         let (pool, place, has_traces) = (self.pool.clone(), self.place.take(), self.has_traces);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return is_over(&pool) };
         runtime.spawn(async move {
-            let is_drained = is_whole
-                || is_drained(&mut held.connection, pool.wait()).await
-                    && (held.connection.transaction_status() == TransactionStatus::Idle
-                        || held.connection.batch("ROLLBACK").await.is_ok());
-            if is_drained && (!has_traces || is_cleaned(&mut held.connection, pool.wait()).await) {
+            let is_over_there = is_whole
+                || is_drained(&mut held.connection, pool.wait()).await && roll_back(&mut held.connection).await;
+            if is_over_there && (!has_traces || is_cleaned(&mut held.connection, pool.wait()).await) {
                 pool.keep(held);
             }
             is_over(&pool);
             drop(place);
         });
     }
+}
+
+/// Ends a transaction of which nothing is to remain; `false` if the connection cannot be used again, which ends it as well.
+pub(super) async fn roll_back(connection: &mut Connection) -> bool {
+    connection.is_usable()
+        && (connection.transaction_status() == TransactionStatus::Idle || connection.batch(ROLLBACK).await.is_ok())
 }
 
 /// Takes what a function or trigger may have left in the session beyond its transaction: settings, a role, locks, tables. A

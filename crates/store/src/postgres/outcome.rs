@@ -33,7 +33,7 @@ pub(super) fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Re
     let expectation = job.plan.expectation;
     check_single(expectation, rows)?;
     check_affected(expectation, rows)?;
-    let total = total_of(job, outcome.total, outcome.estimate).or_else(|| total_with(job, rows));
+    let total = total_of(job, outcome.total, outcome.estimate, rows);
     let [headers, status, inserted, _] = outcome.told;
     let has_body = match write {
         Some(write) => write.returning.is_some(),
@@ -71,18 +71,16 @@ fn explained(outcome: Outcome) -> Ran {
     }
 }
 
-/// All rows that fit, where nothing but the rows themselves can tell: if they are not a part of them.
-fn total_with(job: &Job, rows: u64) -> Option<u64> {
-    let plan::Operation::Read(read) = &job.plan.operation else { return None };
-    let is_all = read.level.offset == 0 && read.level.limit.is_none_or(|limit| rows < limit);
-    (read.counts? == plan::Counting::WithRows && (is_all || rows > 0)).then_some(rows)
-}
-
-/// All rows that fit, as exactly as was asked for.
-pub(super) fn total_of(job: &Job, counted: Option<u64>, estimate: Option<u64>) -> Option<u64> {
+/// All rows that fit, as exactly as was asked for; `rows` are those of the answer.
+pub(super) fn total_of(job: &Job, counted: Option<u64>, estimate: Option<u64>, rows: u64) -> Option<u64> {
     let plan::Operation::Read(read) = &job.plan.operation else { return None };
     match read.counts? {
-        plan::Counting::Exact | plan::Counting::WithRows => counted,
+        plan::Counting::Exact => counted,
+        // Where there is none, a limit or an offset may have left it out.
+        plan::Counting::WithRows => {
+            let is_all = read.level.offset == 0 && read.level.limit.is_none_or(|limit| rows < limit);
+            (is_all || rows > 0).then_some(rows)
+        }
         plan::Counting::Planned => estimate,
         plan::Counting::Estimated { up_to } => match (counted, up_to) {
             (Some(total), Some(bound)) if total <= bound => Some(total),

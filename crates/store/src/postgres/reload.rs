@@ -145,7 +145,7 @@ impl PostgresStore {
         if let Some(replicas) = &self.replicas {
             // Without it nobody could say which replica has this catalog's tables: it is read again, and the older one goes on.
             let unknown = || StoreError::Unreachable("the primary does not tell how far it is".to_owned());
-            replicas.set_catalog(Some(position.ok_or_else(unknown)?));
+            replicas.set_catalog(position.ok_or_else(unknown)?);
         }
         *self.catalog_took.lock() = self.clock.monotonic().saturating_duration_since(started);
         let older = self.catalog.swap(catalog.clone());

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use base::Failure;
 use datatype::Zone;
 use sql::postgres::Rendered;
-use wire::{Connection, TransactionStatus};
+use wire::Connection;
 
 use super::collect::{After, Outcome, collect, end};
-use super::flight::{Asked, Ending, ROLLBACK, Sending};
-use super::lease::Lease;
+use super::flight::{Asked, Ending, Sending};
+use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::outcome::outcome_of;
 use super::output::Output;
@@ -258,7 +258,7 @@ impl PostgresStore {
             Some(error) => missed_of(&error, failure::of_job(&error, sending.job), visit.replica.is_some()),
             None => return Ok(outcome),
         };
-        roll_back(connection).await;
+        let _usable = roll_back(connection).await;
         Err(missed)
     }
 
@@ -314,13 +314,6 @@ impl PostgresStore {
             error: error.as_deref(),
             trace_id: job.trace_id,
         });
-    }
-}
-
-/// Ends a transaction of which nothing is to remain. Where that fails, the connection is not used again, which ends it as well.
-pub(super) async fn roll_back(connection: &mut Connection) {
-    if connection.is_usable() && connection.transaction_status() != TransactionStatus::Idle {
-        let _ended = connection.batch(ROLLBACK).await;
     }
 }
 

@@ -10,11 +10,11 @@ use sql::postgres::Rendered;
 use wire::{Event, Step};
 
 use super::flight::{Asked, COMMIT, Sending, execute};
-use super::lease::Lease;
+use super::lease::{Lease, roll_back};
 use super::missed::Missed;
 use super::outcome::total_of;
 use super::output::Output;
-use super::run::{Visit, roll_back, zone};
+use super::run::{Visit, zone};
 use super::session::Own;
 use super::{PostgresStore, failure};
 use crate::body;
@@ -89,10 +89,10 @@ impl PostgresStore {
         let outcome = self.fly(connection, visit, &sending, &output).await?;
         let rows = outcome.affected.unwrap_or(0);
         if let Err(failure) = check_affected(job.plan.expectation, rows) {
-            roll_back(connection).await;
+            let _usable = roll_back(connection).await;
             return Err(StoreError::from(failure).into());
         }
-        let total = total_of(job, outcome.total, outcome.estimate);
+        let total = total_of(job, outcome.total, outcome.estimate, rows);
         let zone = outcome.zone.unwrap_or(zone);
         let [headers, status, _, _] = outcome.told;
         Ok(Begun { zone, rows, total, reply: Reply { headers, status } })

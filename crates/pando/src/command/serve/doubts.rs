@@ -38,7 +38,7 @@ pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<St
     for role in catalog.snapshot().roles.values().filter(|role| role.is_assumable) {
         for setting in &role.refused_settings {
             doubts.push(format!(
-                "ALTER ROLE {} SET {setting}: it is not applied to requests, since the role that logs in may not set it",
+                "ALTER ROLE {} SET {setting}: it is not applied to requests: the role that logs in may not set it, or Pando needs it as it is",
                 role.name
             ));
         }

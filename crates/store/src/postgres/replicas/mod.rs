@@ -21,6 +21,7 @@ use self::course::{Budget, Course};
 use self::visited::Visited;
 use super::pool::{Fence, Pool};
 use super::sighting::Sighting;
+use crate::counted::Counted;
 use crate::driver::{FallbackReason, Observer};
 use crate::error::StoreError;
 use crate::position::{Position, PositionKey, PositionToken};
@@ -185,8 +186,8 @@ impl Replicas {
     }
 
     /// Notes how far the primary had come when the catalog was read.
-    pub(super) fn set_catalog(&self, position: Option<Position>) {
-        *self.catalog.lock() = position;
+    pub(super) fn set_catalog(&self, position: Position) {
+        *self.catalog.lock() = Some(position);
     }
 
     /// Looks at what a client shows. A node that gave it its position may have seen a promotion before this one: its history
@@ -335,7 +336,9 @@ impl Replicas {
 
     /// Waits for the next sighting, until the deadline; `false` when it comes first.
     async fn next_sighting(&self, sightings: &mut watch::Receiver<()>, deadline: Instant) -> bool {
-        let _waiting = Waiting::begin(self);
+        let _waiting = Counted::among(&self.waiting);
+        // It is looked more often meanwhile.
+        self.awaited.notify_waiters();
         let left = deadline.saturating_duration_since(self.clock.monotonic());
         matches!(tokio::time::timeout(left, sightings.changed()).await, Ok(Ok(())))
     }
@@ -383,22 +386,5 @@ impl Replicas {
         for server in &self.servers {
             server.pool.close().await;
         }
-    }
-}
-
-/// Somebody waits for a sighting: it is looked more often meanwhile.
-struct Waiting<'a>(&'a Replicas);
-
-impl<'a> Waiting<'a> {
-    fn begin(replicas: &'a Replicas) -> Self {
-        replicas.waiting.fetch_add(1, Ordering::Relaxed);
-        replicas.awaited.notify_waiters();
-        Self(replicas)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -32,12 +32,12 @@ fn what_the_catalog_shows_has_to_be_replayed() {
     let replicas = nobody(100);
     let wanted = |shown| replicas.wanted(Freshness::Eventual, shown);
     assert_eq!(wanted(Shown::Nothing), Wanted::Unread, "it was not read yet");
-    replicas.set_catalog(Some(at(1, 50)));
+    replicas.set_catalog(at(1, 50));
     assert_eq!(wanted(Shown::Nothing), Wanted::Replica { point: 50, lag: None });
     let shown = replicas.learn(Some(&replicas.key.sign(at(2, 70))));
     assert_eq!(shown, Shown::Position(at(2, 70)));
     assert_eq!(wanted(shown), Wanted::Unread, "the catalog is one of the older history");
-    replicas.set_catalog(Some(at(2, 60)));
+    replicas.set_catalog(at(2, 60));
     assert_eq!(wanted(shown), Wanted::Replica { point: 60, lag: None });
     let lag = Some(replicas.settings.max_lag);
     assert_eq!(replicas.wanted(Freshness::Session, shown), Wanted::Replica { point: 70, lag });
