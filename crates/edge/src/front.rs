@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
-use service::{Answer, Body, Summary};
+use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
@@ -81,6 +81,7 @@ impl<H: Handler> Front<H> {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
+        client: Client,
         activity: Arc<Activity>,
     ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
@@ -94,7 +95,7 @@ impl<H: Handler> Front<H> {
         let verdict = policy.cors.judge(&parts.headers);
         let version = parts.version;
 
-        let (mut answer, closes) = match self.pass(parts, body, &policy, &mut flight, (others, trace)).await {
+        let (mut answer, closes) = match self.pass(parts, body, client, &policy, &mut flight, (others, trace)).await {
             Ok(answer) => (answer, false),
             Err(refusal) => {
                 let closes = refusal.closes;
@@ -119,6 +120,7 @@ impl<H: Handler> Front<H> {
         &self,
         parts: Parts,
         body: Incoming,
+        client: Client,
         policy: &Policy,
         flight: &mut Flight,
         (others, trace): (u64, Trace),
@@ -158,7 +160,8 @@ impl<H: Handler> Front<H> {
         }
         let body = body::collect(body, &parts.headers, limits).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        let request = service::Request { method: parts.method, path, query, headers: parts.headers, body, trace };
+        let request =
+            service::Request { method: parts.method, path, query, headers: parts.headers, body, client, trace };
         self.ask(request, flight).await
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use service::Client;
 use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -145,7 +146,8 @@ struct Hall<H> {
 /// Accepts connections on the API's address. Never ends by itself.
 async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
     loop {
-        admit(accept(listener, &hall.front.shared.telemetry).await, hall);
+        let (socket, peer) = accept(listener, &hall.front.shared.telemetry).await;
+        admit(socket, peer, hall);
     }
 }
 
@@ -155,8 +157,8 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
     // Asks the operating system itself: the runtime may not have heard of the latest ones.
     let Ok(listener) = listener.into_std() else { return };
     for _ in 0..BACKLOG {
-        let socket = match listener.accept() {
-            Ok((socket, _peer)) => socket,
+        let (socket, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(_left_again) => continue,
         };
@@ -164,13 +166,13 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
             && let Ok(socket) = TcpStream::from_std(socket)
         {
             let _closed = socket.set_nodelay(true);
-            admit(socket, hall);
+            admit(socket, peer, hall);
         }
     }
 }
 
 /// Serves a connection, when there is a place for it.
-fn admit<H: Handler>(socket: TcpStream, hall: &Hall<H>) {
+fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
     let Some(place) = hall.doors.enter() else {
         turn_away(socket, &hall.front.shared);
         return;
@@ -179,7 +181,8 @@ fn admit<H: Handler>(socket: TcpStream, hall: &Hall<H>) {
     tokio::spawn(async move {
         let shared = front.shared.clone();
         shared.telemetry.metrics().connection_opened();
-        let answer = |request, activity| front.clone().answer(request, activity);
+        let client = Client { address: peer.ip().to_canonical() };
+        let answer = |request, activity| front.clone().answer(request, client, activity);
         let reason = connection::serve(socket, &shared.limits, watch, answer).await;
         shared.telemetry.metrics().connection_closed();
         drop(place);
@@ -200,7 +203,7 @@ async fn serve_admin<R: Readiness>(
     let limits = EdgeLimits { max_connections: ADMIN_CONNECTIONS, ..EdgeLimits::default() };
     loop {
         let socket = tokio::select! {
-            socket = accept(&listener, &shared.telemetry) => socket,
+            (socket, _peer) = accept(&listener, &shared.telemetry) => socket,
             _ended = watch.wait_for(|phase| *phase == Phase::Ended) => return,
         };
         let Some(place) = doors.enter() else { continue };
@@ -223,15 +226,15 @@ async fn serve_admin<R: Readiness>(
 
 /// The next connection. A failure to accept, mostly for want of file descriptors, is reported and waited out:
 /// other connections will close.
-async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> TcpStream {
+async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> (TcpStream, SocketAddr) {
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match listener.accept().await {
-            Ok((socket, _peer)) => {
+            Ok((socket, peer)) => {
                 // Answers are written whole; waiting to fill a packet would only add delay. A socket that refuses
                 // is one that is already closed.
                 let _closed = socket.set_nodelay(true);
-                return socket;
+                return (socket, peer);
             }
             Err(error) => error,
         };

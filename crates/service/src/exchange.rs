@@ -1,5 +1,6 @@
 //! What goes in and out of the corridor: a request and an answer, without sockets.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -19,8 +20,17 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Who sent it, as far as the network tells.
+    pub client: Client,
     /// The record of this request's walk.
     pub trace: Trace,
+}
+
+/// Who sent a request, as far as the network tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The address that the connection comes from; one of IPv4 is never written as one of IPv6.
+    pub address: IpAddr,
 }
 
 /// An answer as the front door sends it.

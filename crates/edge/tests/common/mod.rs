@@ -52,6 +52,7 @@ impl Handler for Fake {
                 headers.remove("content-type");
                 Body::Full(Bytes::new())
             }
+            "/client" => Body::Full(Bytes::from(request.client.address.to_string())),
             path => {
                 summary.relation = Some("zones".to_owned());
                 summary.rows = Some(1);
