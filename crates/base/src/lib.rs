@@ -13,7 +13,7 @@ mod secret;
 
 pub use caller::{Caller, Claims};
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use failure::{CustomAnswer, Details, Failure, Kind};
+pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
 pub use limit::Limit;
 pub use name::{QualifiedName, Signature};

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
+use rest::ErrorForm;
 use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
@@ -94,12 +95,13 @@ impl<H: Handler> Front<H> {
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
         let version = parts.version;
+        let form = ErrorForm::of(&parts.headers);
 
         let (mut answer, closes) = match self.pass(parts, body, client, &policy, &mut flight, (others, trace)).await {
             Ok(answer) => (answer, false),
             Err(refusal) => {
                 let closes = refusal.closes;
-                (refused(refusal, flight.trace.clone()), closes)
+                (refused(refusal, form, flight.trace.clone()), closes)
             }
         };
 
@@ -202,8 +204,10 @@ fn preflight(status: StatusCode, headers: HeaderMap, trace: Trace) -> Answer {
 }
 
 /// The answer to what the door does not let in.
-fn refused(refusal: Refusal, trace: Trace) -> Answer {
-    let reply = rest::refuse(&refusal.failure, None);
+fn refused(refusal: Refusal, form: ErrorForm, trace: Trace) -> Answer {
+    // A problem tells its status, which is the failure's own.
+    let form = if refusal.status.is_some() { ErrorForm::Plain } else { form };
+    let reply = rest::refuse(&refusal.failure, None, form);
     let summary = Summary {
         error_code: Some(refusal.failure.code.into_owned()),
         inside: refusal.failure.inside,

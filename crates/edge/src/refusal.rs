@@ -5,6 +5,7 @@ use std::time::Duration;
 use base::{Failure, Kind, Limit};
 use bytes::Bytes;
 use http::StatusCode;
+use rest::ErrorForm;
 
 use crate::EdgeLimits;
 
@@ -143,7 +144,7 @@ impl Refusal {
 
     /// The whole answer as HTTP/1.1, for what is refused before it is a request. `date` is a header line.
     pub(crate) fn to_wire(&self, date: &[u8]) -> Bytes {
-        let reply = rest::refuse(&self.failure, None);
+        let reply = rest::refuse(&self.failure, None, ErrorForm::Plain);
         let status = self.status.unwrap_or(reply.head.status);
         let length = reply.body.len();
         let mut wire =

@@ -145,7 +145,7 @@ pub(crate) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(request: &'a ApiRequest, context: Context<'a>) -> Result<Self, PlanError> {
+    pub(crate) fn new(request: &'a ApiRequest, context: Context<'a>) -> Result<Self, PlanError> {
         let zone = match &request.preferences.timezone {
             None => Zone::default(),
             Some(name) => Zone::from_name(name).ok_or_else(|| PlanError::UnknownTimeZone(name.clone()))?,

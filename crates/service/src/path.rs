@@ -10,8 +10,7 @@ use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
-use plan::Plan;
-use rest::{ApiRequest, Incoming, Outcome, Reply};
+use rest::{ApiRequest, ErrorForm, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
@@ -36,6 +35,8 @@ pub struct Settings {
     pub plan: plan::Settings,
     /// What the API says about itself.
     pub contract: ContractSettings,
+    /// Whether everything that is wrong with the rows of a body is told to those as well who do not ask for it.
+    pub lists_errors: bool,
     /// For how many seconds browsers keep positions in a cookie; `None` for not at all.
     pub position_cookie: Option<u32>,
 }
@@ -71,7 +72,7 @@ impl Service {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
-            Err(failure) => refused(&failure, walk, trace),
+            Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
         }
     }
 
@@ -105,6 +106,7 @@ impl Service {
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let mut asked = Asked { catalog, caller, now, facts, position };
+        let is_listed = self.error_form(headers) != ErrorForm::Plain;
         for again in 0.. {
             let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
             match attempt {
@@ -114,7 +116,12 @@ impl Service {
                     assumable(&asked.caller.role, &asked.catalog)?;
                 }
                 Err(Refused::SchemaChanged) => return Err(StoreError::SchemaChanged.into()),
-                Err(Refused::For(failure)) => return Err(*failure),
+                Err(Refused::For(mut failure)) => {
+                    if is_listed {
+                        failure.offences = plan::examine(request, &failure, self.context(&asked));
+                    }
+                    return Err(*failure);
+                }
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -132,7 +139,7 @@ impl Service {
         let Asked { catalog, caller, now, facts, position } = asked.clone();
 
         self.enter(trace, Step::Plan);
-        let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
+        let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
         summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
@@ -162,6 +169,13 @@ impl Service {
         Ok((head, body))
     }
 
+    fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
+        match ErrorForm::of(headers) {
+            ErrorForm::Plain if self.settings.lists_errors => ErrorForm::Listed,
+            form => form,
+        }
+    }
+
     fn enter(&self, trace: &mut Trace, step: Step) {
         trace.enter(step, self.clock.monotonic());
     }
@@ -174,9 +188,8 @@ impl Service {
         Ok(caller)
     }
 
-    fn plan(&self, request: &ApiRequest, catalog: &Catalog, caller: &Caller, now: Timestamp) -> Result<Plan, Failure> {
-        let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
-        Ok(plan::plan(request, context)?)
+    fn context<'a>(&'a self, asked: &'a Asked) -> plan::Context<'a> {
+        plan::Context { catalog: &asked.catalog, caller: &asked.caller, now: asked.now, settings: &self.settings.plan }
     }
 }
 
@@ -281,11 +294,11 @@ impl BodyStream for Pieces {
 
 /// Answers a request with a refusal, where there is no [`Service`] yet that could answer it.
 pub fn refuse(request: Request, failure: &Failure) -> Answer {
-    refused(failure, Walk::default(), request.trace)
+    refused(failure, ErrorForm::of(&request.headers), Walk::default(), request.trace)
 }
 
-fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
-    let reply = rest::refuse(failure, walk.request.as_ref());
+fn refused(failure: &Failure, form: ErrorForm, walk: Walk, trace: Trace) -> Answer {
+    let reply = rest::refuse(failure, walk.request.as_ref(), form);
     let mut summary = walk.summary;
     summary.error_code = Some(failure.code.to_string());
     summary.inside = failure.inside.clone();

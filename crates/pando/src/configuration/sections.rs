@@ -229,6 +229,10 @@ pub struct Api {
     /// (`EXPLAIN`), which tells much about the database and, with `options=analyze`, executes the request (PostgREST's
     /// `db-plan-enabled`). For development.
     pub explain: bool,
+    /// Whether an error about the rows of a body has a member `errors` beside PostgREST's four, with everything that is wrong in
+    /// them: each fault with its row, its columns, its code, and the constraint. Who sends `Accept: application/problem+json`
+    /// gets it in any case, in the form of RFC 9457.
+    pub list_errors: bool,
     /// How the transaction of a request ends.
     pub transaction_end: TransactionEnd,
     /// What `GET /` tells about the API (an OpenAPI document).
@@ -249,6 +253,7 @@ impl Default for Api {
             max_rows: 1_000,
             aggregates: false,
             explain: false,
+            list_errors: false,
             transaction_end: TransactionEnd::Commit,
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_server_proxy_uri: None,

@@ -42,6 +42,7 @@ mod scope;
 mod seed;
 mod select;
 mod sequence;
+mod server_check;
 mod table;
 mod tokens;
 mod translation;
@@ -56,6 +57,7 @@ use catalog::Snapshot;
 pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts, transaction_statements};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
+pub use server_check::server_check;
 
 use self::translation::Translation;
 
