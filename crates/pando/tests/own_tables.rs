@@ -98,7 +98,7 @@ fn a_file_of_an_earlier_release_gets_them() {
         assert_eq!(code, 0, "{text}{error}");
         let (code, _, error) = project.run(BINARY, &["backup", "kept.sqlite"]);
         assert_eq!(code, 0, "{error}");
-        let (code, text, error) = project.run(BINARY, &["restore", "kept.sqlite"]);
+        let (code, text, error) = project.run(BINARY, &["restore", "kept.sqlite", "--yes"]);
         assert_eq!(code, 0, "{error}");
         assert!(text.contains("its last migration is 0001_init.sql") && !text.contains("warning"), "{text}");
         assert_eq!(own(&project), ["pando/0001_schema.sql"]);

@@ -370,7 +370,7 @@ on_both!(statements_can_be_tried_without_running_them, |engine| {
     }
 });
 
-on_both!(an_answer_that_is_too_large_is_refused, |engine| {
+on_both!(a_long_read_is_answered_and_a_large_answer_refused, |engine| {
     const MANY: OwnStatement = OwnStatement::new(
         "INSERT INTO auth.users (id, email, is_sso) VALUES ($1, $2, true) RETURNING email",
         &["uuid", "text"],
@@ -385,6 +385,10 @@ on_both!(an_answer_that_is_too_large_is_refused, |engine| {
         ));
     }
     transact(engine, steps).await.expect("writes");
+    // Far longer than what is read beside the requests at once.
+    const LONG: OwnStatement =
+        OwnStatement::new("SELECT count(*) AS rows FROM auth.users AS a, auth.users AS b, auth.users AS c", &[]);
+    assert_eq!(one(&*engine.store, LONG, Vec::new()).await.get::<i64>("rows").unwrap(), 216_000);
     let refused = engine.store.consult(vec![OwnStep::new(READ, [])]).await;
     assert!(matches!(&refused, Err(StoreError::Refused(failure)) if failure.kind == Kind::TooLarge), "{refused:?}");
     assert_eq!(users(engine).await, 60, "the connection can be used on");

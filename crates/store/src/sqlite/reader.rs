@@ -197,19 +197,34 @@ impl Readers {
     /// Runs statements of the program itself that only read, in one moment.
     pub(super) async fn consult(self: &Arc<Self>, steps: Vec<OwnStep>) -> Result<Vec<OwnAnswer>, StoreError> {
         let started = self.clock.monotonic();
+        let steps: Arc<[OwnStep]> = steps.into();
         let mut outcome = self.consult_until(&steps, INLINE_BUDGET);
-        let steps = if matches!(outcome, Err(StoreError::Timeout)) {
-            let (readers, timeout) = (self.clone(), self.settings.statement_timeout);
-            let apart = tokio::task::spawn_blocking(move || (readers.consult_until(&steps, timeout), steps));
-            let (told, steps) = apart.await.map_err(|_| StoreError::Closed)?;
-            outcome = told;
-            steps
-        } else {
-            steps
-        };
+        if matches!(outcome, Err(StoreError::Timeout)) {
+            outcome = self.consult_apart(steps.clone()).await;
+        }
         let duration = self.clock.monotonic().saturating_duration_since(started);
         own::observe(&*self.observer, &steps, outcome.as_ref().map(|answers| own::affected(answers)), duration);
         outcome
+    }
+
+    /// The same on a thread of its own, in a place for long reads.
+    async fn consult_apart(self: &Arc<Self>, steps: Arc<[OwnStep]>) -> Result<Vec<OwnAnswer>, StoreError> {
+        let place = self.slow_place().await?;
+        let (readers, timeout) = (self.clone(), self.settings.statement_timeout);
+        let apart = tokio::task::spawn_blocking(move || {
+            let outcome = readers.consult_until(&steps, timeout);
+            drop(place);
+            outcome
+        });
+        apart.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Waits for a place for a long read.
+    async fn slow_place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let waiting = Counted::among(&self.waiting);
+        let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
+        drop(waiting);
+        place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)
     }
 
     /// Looks whether statements of the program itself make sense.
@@ -264,11 +279,7 @@ impl Readers {
     async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
         let stream = self.streams.clone().try_acquire_owned();
         let stream = stream.map_err(|_| StoreError::Busy("too many long answers are under way"))?;
-        let waiting = Counted::among(&self.waiting);
-        let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
-        drop(waiting);
-        let place =
-            place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)?;
+        let place = self.slow_place().await?;
         let (head, told) = oneshot::channel();
         let readers = self.clone();
         // Ends by itself: at the statement timeout, when a client takes too long for a piece, or when it goes.
