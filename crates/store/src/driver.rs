@@ -9,9 +9,12 @@ use base::{Caller, Timestamp};
 use bytes::Bytes;
 use catalog::Catalog;
 use plan::Plan;
+use sql::OwnStatement;
 use sql::ddl::Script;
 
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::OwnMigrations;
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
 
@@ -46,6 +49,35 @@ pub trait Store: Send + Sync + 'static {
     /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
 
+    /// Runs statements of the program itself in one transaction, one after another, with the rights of who owns the tables: no
+    /// role of a request, no row security. Gives what each of them gave.
+    ///
+    /// - All of it is kept, or nothing: what fails, and what is not as expected, undoes all of them.
+    /// - It is answered after the commit; one that was answered survives the loss of power.
+    /// - Each statement sees what those before it did, and what others committed before it; a guarded change (`UPDATE ... WHERE
+    ///   version = $2`, of which one row is expected) is won by one of several that try it at once.
+    /// - Triggers of the schema's own fire.
+    /// - A transaction that met another one is run again by itself; one that may have been kept is not.
+    ///
+    /// # Errors
+    /// [`StoreError::Missed`], [`StoreError::Violated`], [`StoreError::Refused`] for a value that its type does not take, and
+    /// what a job meets. A connection that was lost on the way leaves open whether it was kept.
+    fn transact(&self, steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>>;
+
+    /// Runs statements of the program itself that only read, all in one moment, on the primary: what was committed before is
+    /// seen. It never waits for a write.
+    ///
+    /// # Errors
+    /// As [`Store::transact`]; [`StoreError::Engine`] for a statement that writes.
+    fn consult(&self, steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>>;
+
+    /// Looks whether statements of the program itself make sense over what exists, without running them: for tests, so that none
+    /// is found wanting by a user.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] with the first that does not, and why.
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// The migrations that were applied, oldest first; with [`SEED_VERSION`] the seed, and with [`OWED_VERSION`] one that is
     /// still to be applied.
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>>;
@@ -53,6 +85,18 @@ pub trait Store: Send + Sync + 'static {
     /// Applies a migration in one transaction, with the catalog that it leads to; afterwards [`Store::catalog`] gives
     /// that. Nothing of one that fails remains. One that another node has applied meanwhile is not applied again.
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
+
+    /// Applies a step of the program's own tables, unless it was applied: in one transaction, and as [`Store::apply_migration`]
+    /// does in turn with other nodes. Tables of the name that are there already are left as they are, and have to fit. What
+    /// it makes is nobody's but its owner's: nothing is granted by default.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`]: what is there does not fit, or the role that logs in may not make it.
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
 
     /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
     /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.
@@ -170,7 +214,8 @@ pub enum Body {
 /// A migration that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedMigration {
-    /// Its number: the digits that its file's name begins with.
+    /// Its number: the digits that its file's name begins with. Below [`OWED_VERSION`] it is a step of the program's own tables
+    /// ([`OwnMigrations::version`]).
     pub version: i64,
     /// The file's name.
     pub name: String,
@@ -218,6 +263,8 @@ pub enum MigrationOutcome {
     Applied,
     /// It had been applied already, by another node.
     Present,
+    /// What it makes was there already, made by another program, and was left as it is.
+    Left,
 }
 
 /// What a migration does.

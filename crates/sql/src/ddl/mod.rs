@@ -25,6 +25,7 @@ mod names;
 mod object;
 mod operator;
 mod output_name;
+mod own;
 mod plpgsql;
 mod policy;
 mod prelude;
@@ -55,6 +56,7 @@ mod view;
 use catalog::Snapshot;
 
 pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts, transaction_statements};
+pub use own::{own, own_type};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
 pub use server_check::server_check;
@@ -119,13 +121,31 @@ impl std::fmt::Display for DdlError {
 /// # Errors
 /// The first statement that is not PostgreSQL, that PostgreSQL would refuse, or that the embedded engine cannot do.
 pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
+    let mut translation = Translation::new(before.clone());
+    translation.is_without_transaction = is_without_transaction(text);
+    applied(translation, file, text)
+}
+
+/// [`translate`] for a migration of the program itself: what it makes gets none of the schema's default privileges, and `inet`
+/// is `text`, which the embedded engine has instead.
+///
+/// # Errors
+/// As [`translate`].
+pub fn translate_own(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
+    let mut translation = Translation::new(before.clone());
+    translation.is_own = true;
+    applied(translation, file, text)
+}
+
+fn applied(mut translation: Translation, file: &str, text: &str) -> Result<Script, DdlError> {
     let located = |problem: problem::Problem| problem.located(file);
     // An editor's byte order mark is no part of the SQL.
     let pieces = tokens::split(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(located)?;
-    let mut translation = Translation::new(before.clone());
-    translation.is_without_transaction = is_without_transaction(text);
-    for piece in &pieces {
-        translation.apply(piece).map_err(located)?;
+    for mut piece in pieces {
+        if translation.is_own {
+            piece.replace_words("inet", "text");
+        }
+        translation.apply(&piece).map_err(located)?;
     }
     translation.finish().map_err(located)
 }

@@ -12,6 +12,7 @@ mod migration;
 mod missed;
 mod outcome;
 mod output;
+mod own;
 mod pool;
 mod pooler;
 mod reload;
@@ -32,13 +33,17 @@ use base::{Clock, Limit, QualifiedName};
 use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
+use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::OwnMigrations;
 use crate::position::PositionKey;
+use own::OwnAccess;
 use pool::{Fence, Pool};
 use reload::Reloading;
 use replicas::Replicas;
@@ -298,6 +303,24 @@ impl Store for PostgresStore {
         })
     }
 
+    fn transact(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.run_own(&steps, OwnAccess::Write).await
+        })
+    }
+
+    fn consult(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.run_own(&steps, OwnAccess::Read).await
+        })
+    }
+
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.prepare_own(statements))
+    }
+
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
         Box::pin(async {
             let mut lease = self.pool.take(self.pool.wait()).await?;
@@ -311,6 +334,21 @@ impl Store for PostgresStore {
             let (mut connection, _registration) = self.pool.connect_to_work().await?;
             let (clock, observer) = (self.clock.as_ref(), self.observer.as_ref());
             let outcome = migration::apply(&mut connection, &migration, &self.settings, clock, observer).await?;
+            self.load_catalog().await?;
+            Ok(outcome)
+        })
+    }
+
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
+        Box::pin(async move {
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            let (clock, observer) = (self.clock.as_ref(), self.observer.as_ref());
+            let work = migration::apply_own(&mut connection, migrations, place, &self.settings, clock, observer);
+            let outcome = work.await?;
             self.load_catalog().await?;
             Ok(outcome)
         })

@@ -11,6 +11,7 @@ mod identity;
 pub mod keeping;
 mod migration;
 mod output;
+mod own;
 mod reader;
 mod rounding;
 mod write;
@@ -25,17 +26,23 @@ use base::{Clock, Secret};
 use catalog::Catalog;
 use plan::Plan;
 use rusqlite::InterruptHandle;
+use sql::OwnStatement;
+use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
 use crate::driver::{
-    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
+    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
+    Store,
 };
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::{LEFT, OwnMigrations};
 use crate::position::{Position, PositionKey};
 use connection::{Connection, Purpose};
 use current::Current;
 use keeping::{Check, Lock};
 use migration::Nature;
+use own::Translations;
 use reader::{ReaderSettings, Readers};
 use writer::{Writer, WriterSettings};
 
@@ -164,13 +171,15 @@ pub(crate) fn open(
         most_bytes: settings.max_buffered_bytes,
         origin,
     };
-    let readers = Readers::new(reading, current.clone(), clock.clone(), observer.clone());
+    let translations = Arc::<Translations>::default();
+    let readers = Readers::new(reading, translations.clone(), current.clone(), clock.clone(), observer.clone());
     let writing = WriterSettings {
         path: settings.path.clone(),
         queue: settings.write_queue,
         wait: settings.wait,
         statement_timeout: settings.statement_timeout,
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
+        translations,
     };
     let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
     Ok(Arc::new(SqliteStore {
@@ -252,6 +261,24 @@ impl Store for SqliteStore {
         })
     }
 
+    fn transact(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.writer.transact(steps).await
+        })
+    }
+
+    fn consult(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.readers.consult(steps).await
+        })
+    }
+
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.readers.try_own(statements) })
+    }
+
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {
         Box::pin(async move {
             let connection = self.readers.take(&self.catalog())?;
@@ -261,6 +288,34 @@ impl Store for SqliteStore {
 
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
         Box::pin(async { self.writer.migrate(migration).await.map(|()| MigrationOutcome::Applied) })
+    }
+
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
+        Box::pin(async move {
+            let Some(step) = migrations.all.get(place) else { return Ok(MigrationOutcome::Present) };
+            let version = migrations.version(place);
+            if self.applied_migrations().await?.iter().any(|known| known.version == version) {
+                return Ok(MigrationOutcome::Present);
+            }
+            let catalog = self.catalog();
+            let snapshot = catalog.snapshot();
+            let stands = migrations.stands_in(step, snapshot)?;
+            let script = if stands {
+                Script { statements: Vec::new(), snapshot: snapshot.clone(), rebuilds: false }
+            } else {
+                migrations.translated(step, snapshot)?
+            };
+            let checksum = if stands { LEFT.to_owned() } else { crate::own_migration::checksum(step) };
+            let script = MigrationScript::Translated(Box::new(script));
+            self.writer
+                .migrate(Migration { version, name: migrations.name(step), checksum, script, owes: None })
+                .await?;
+            Ok(if stands { MigrationOutcome::Left } else { MigrationOutcome::Applied })
+        })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {

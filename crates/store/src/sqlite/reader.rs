@@ -14,9 +14,9 @@ use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
 use rest::Format;
-use sql::Statement;
 use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
+use sql::{OwnStatement, Statement};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -25,11 +25,14 @@ use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
+use super::own::{OwnWork, Translations};
+use super::write::Bounds;
 use crate::body;
 use crate::counted::Counted;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
 use crate::guard::{check_affected, check_single};
+use crate::own::{self, OwnAnswer, OwnStep};
 use crate::pieces::{PieceSender, pieces};
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
@@ -73,6 +76,7 @@ pub(super) struct ReaderSettings {
 /// The readers of a file.
 pub(super) struct Readers {
     settings: ReaderSettings,
+    translations: Arc<Translations>,
     current: Arc<Current>,
     idle: Mutex<Vec<Connection>>,
     used: AtomicU64,
@@ -83,6 +87,9 @@ pub(super) struct Readers {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
+
+/// How often a migration may come in between what the program reads for itself.
+const MOST_CATALOGS: u32 = 3;
 
 /// A connection that is given back when it is dropped, however that comes.
 pub(super) struct Reader<'r> {
@@ -123,11 +130,13 @@ enum GivenUp {
 impl Readers {
     pub(super) fn new(
         settings: ReaderSettings,
+        translations: Arc<Translations>,
         current: Arc<Current>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Self {
         Self {
+            translations,
             current,
             slow: Arc::new(Semaphore::new(settings.slow)),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
@@ -185,6 +194,71 @@ impl Readers {
         }
     }
 
+    /// Runs statements of the program itself that only read, in one moment.
+    pub(super) async fn consult(self: &Arc<Self>, steps: Vec<OwnStep>) -> Result<Vec<OwnAnswer>, StoreError> {
+        let started = self.clock.monotonic();
+        let steps: Arc<[OwnStep]> = steps.into();
+        let mut outcome = self.consult_until(&steps, INLINE_BUDGET);
+        if matches!(outcome, Err(StoreError::Timeout)) {
+            outcome = self.consult_apart(steps.clone()).await;
+        }
+        let duration = self.clock.monotonic().saturating_duration_since(started);
+        own::observe(&*self.observer, &steps, outcome.as_ref().map(|answers| own::affected(answers)), duration);
+        outcome
+    }
+
+    /// The same on a thread of its own, in a place for long reads.
+    async fn consult_apart(self: &Arc<Self>, steps: Arc<[OwnStep]>) -> Result<Vec<OwnAnswer>, StoreError> {
+        let place = self.slow_place().await?;
+        let (readers, timeout) = (self.clone(), self.settings.statement_timeout);
+        let apart = tokio::task::spawn_blocking(move || {
+            let outcome = readers.consult_until(&steps, timeout);
+            drop(place);
+            outcome
+        });
+        apart.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Waits for a place for a long read.
+    async fn slow_place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let waiting = Counted::among(&self.waiting);
+        let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
+        drop(waiting);
+        place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)
+    }
+
+    /// Looks whether statements of the program itself make sense.
+    pub(super) fn try_own(&self, statements: &[OwnStatement]) -> Result<(), StoreError> {
+        let catalog = self.current.catalog();
+        let connection = self.take(&catalog)?;
+        statements.iter().try_for_each(|statement| self.translations.check(*statement, &catalog, connection.raw()))
+    }
+
+    /// A migration may come in between, a few times: what was read then is read anew.
+    fn consult_until(&self, steps: &[OwnStep], within: Duration) -> Result<Vec<OwnAnswer>, StoreError> {
+        for _ in 0..MOST_CATALOGS {
+            let catalog = self.current.catalog();
+            let connection = self.take(&catalog)?;
+            connection.begin(Identity::nobody(self.clock.now()), Some(self.clock.monotonic() + within));
+            let work = OwnWork {
+                connection: connection.raw(),
+                catalog: &catalog,
+                translations: &self.translations,
+                bounds: Bounds { most_bytes: self.settings.most_bytes, most_rows: usize::MAX },
+                writes: false,
+            };
+            execute(&connection, "BEGIN")?;
+            let outcome = work.run(steps);
+            let is_current = self.current.is(&catalog, connection.raw());
+            connection.set_deadline(None);
+            execute(&connection, "ROLLBACK")?;
+            if is_current {
+                return outcome;
+            }
+        }
+        Err(StoreError::SchemaChanged)
+    }
+
     fn run_inline(&self, job: &Job, read: &ReadStatement) -> Result<Ran, GivenUp> {
         let connection = self.take(&job.catalog).map_err(GivenUp::Failed)?;
         let identity = Identity::of(&job.caller, job.now, job.plan.zone.clone());
@@ -205,11 +279,7 @@ impl Readers {
     async fn run_apart(self: &Arc<Self>, job: Job) -> Result<Ran, StoreError> {
         let stream = self.streams.clone().try_acquire_owned();
         let stream = stream.map_err(|_| StoreError::Busy("too many long answers are under way"))?;
-        let waiting = Counted::among(&self.waiting);
-        let place = tokio::time::timeout(self.settings.wait, self.slow.clone().acquire_owned()).await;
-        drop(waiting);
-        let place =
-            place.map_err(|_| StoreError::Busy("too many long reads are running"))?.map_err(|_| StoreError::Closed)?;
+        let place = self.slow_place().await?;
         let (head, told) = oneshot::channel();
         let readers = self.clone();
         // Ends by itself: at the statement timeout, when a client takes too long for a piece, or when it goes.
