@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use base::Limit;
 
+use crate::Proxies;
+
 /// Where the front door stands and what it lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeConfig {
@@ -12,6 +14,8 @@ pub struct EdgeConfig {
     pub admin: Option<SocketAddr>,
     /// The web pages that may call the API.
     pub origins: AllowedOrigins,
+    /// The proxies that stand in front of it, and how they say whom they speak for.
+    pub proxies: Proxies,
     /// Whether answers carry `Server-Timing`. It tells durations, never names or values.
     pub server_timing: bool,
     /// Whether there is a page at `/docs` that shows the API. It is the same for everybody; what it shows is the
@@ -28,6 +32,7 @@ impl EdgeConfig {
             listen,
             admin: None,
             origins: AllowedOrigins::Any,
+            proxies: Proxies::default(),
             server_timing: true,
             docs: false,
             limits: EdgeLimits::default(),

@@ -43,11 +43,28 @@ const ENDING: Duration = Duration::from_millis(250);
 /// How long to wait before looking at the first bytes again when they do not tell the protocol.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Serves a connection until it ends. Gives the reason when it was the server that ended it.
-pub(crate) async fn serve<A, F, B>(
-    socket: TcpStream,
+/// Waits for what precedes the first request, for as long as that may take.
+///
+/// # Errors
+/// Why it is waited for no longer; `None` when the client is gone or the server stops.
+pub(crate) async fn before_requests<T>(
+    arrival: impl Future<Output = Result<T, Option<DropReason>>>,
     limits: &EdgeLimits,
     mut phase: watch::Receiver<Phase>,
+) -> Result<T, Option<DropReason>> {
+    tokio::select! {
+        arrival = arrival => arrival,
+        () = tokio::time::sleep(limits.header_read_timeout) => Err(Some(DropReason::SlowHead)),
+        () = last_chance(&mut phase) => Err(None),
+    }
+}
+
+/// Serves a connection until it ends. Gives the reason when it was the server that ended it.
+pub(crate) async fn serve<A, F, B>(
+    (socket, protocol): (TcpStream, Protocol),
+    activity: Arc<Activity>,
+    limits: &EdgeLimits,
+    phase: watch::Receiver<Phase>,
     answer: A,
 ) -> Option<DropReason>
 where
@@ -57,12 +74,6 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let activity = Arc::new(Activity::new());
-    let protocol = tokio::select! {
-        protocol = detect(&socket) => protocol?,
-        () = tokio::time::sleep(limits.header_read_timeout) => return Some(DropReason::SlowHead),
-        () = last_chance(&mut phase) => return None,
-    };
     let watched = TokioIo::new(Watched::new(socket, protocol, activity.clone(), limits));
     let for_requests = activity.clone();
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
@@ -106,7 +117,7 @@ fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
 
 /// Tells the protocol from the first bytes: HTTP/2 begins with `PRI`, which no method of HTTP/1.1 does. `None` when
 /// the client is gone.
-async fn detect(socket: &TcpStream) -> Option<Protocol> {
+pub(crate) async fn detect(socket: &TcpStream) -> Option<Protocol> {
     let mut start = [0; 3];
     loop {
         let count = socket.peek(&mut start).await.ok()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use http::header::{CONNECTION, EXPECT, SERVER};
+use http::header::{CONNECTION, EXPECT, HOST, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -17,7 +17,9 @@ use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
+use crate::entrance::Hop;
 use crate::policy::{Policy, PolicyHandle};
+use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
 use crate::{EdgeLimits, Handler, body, docs, host, mount, request_id};
@@ -34,13 +36,14 @@ pub(crate) struct Ambiguous;
 pub(crate) struct Shared {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: EdgeLimits,
+    proxies: Proxies,
     in_flight: AtomicU64,
     is_draining: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits) -> Self {
-        Self { telemetry, limits, in_flight: AtomicU64::new(0), is_draining: AtomicBool::new(false) }
+    pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits, proxies: Proxies) -> Self {
+        Self { telemetry, limits, proxies, in_flight: AtomicU64::new(0), is_draining: AtomicBool::new(false) }
     }
 
     /// Gives the number of requests that were under way before this one.
@@ -81,7 +84,7 @@ impl<H: Handler> Front<H> {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
-        client: Client,
+        hop: Hop,
         activity: Arc<Activity>,
     ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
@@ -94,14 +97,17 @@ impl<H: Handler> Front<H> {
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
         let version = parts.version;
+        let origin = self.shared.proxies.believe(hop.address, &parts.headers);
+        let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(false) };
 
-        let (mut answer, closes) = match self.pass(parts, body, client, &policy, &mut flight, (others, trace)).await {
-            Ok(answer) => (answer, false),
-            Err(refusal) => {
-                let closes = refusal.closes;
-                (refused(refusal, flight.trace.clone()), closes)
-            }
-        };
+        let (mut answer, closes) =
+            match self.pass((parts, body), (origin, client), &policy, &mut flight, (others, trace)).await {
+                Ok(answer) => (answer, false),
+                Err(refusal) => {
+                    let closes = refusal.closes;
+                    (refused(refusal, flight.trace.clone()), closes)
+                }
+            };
 
         let answered = telemetry.clock().monotonic();
         let is_options = flight.method == Method::OPTIONS && answer.status.is_success();
@@ -118,9 +124,8 @@ impl<H: Handler> Front<H> {
     /// Every check of the door, then the handler.
     async fn pass(
         &self,
-        parts: Parts,
-        body: Incoming,
-        client: Client,
+        (mut parts, body): (Parts, Incoming),
+        (origin, client): (Origin, Client),
         policy: &Policy,
         flight: &mut Flight,
         (others, trace): (u64, Trace),
@@ -130,6 +135,9 @@ impl<H: Handler> Front<H> {
             return Err(Refusal::ambiguous());
         }
         host::check(&parts)?;
+        if let Some(host) = origin.host {
+            parts.headers.insert(HOST, host);
+        }
         let is_known =
             |expected: &HeaderValue| expected.is_empty() || expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
         if !parts.headers.get_all(EXPECT).iter().all(is_known) {

@@ -25,7 +25,7 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Refusal> {
 
 /// `name`, `name:port`, `1.2.3.4:port`, `[::1]:port`; no user, no path, nothing empty. Of a name only what DNS
 /// knows: the other signs that RFC 3986 allows, the comma among them, are found only in attacks.
-fn is_host(value: &HeaderValue) -> bool {
+pub(crate) fn is_host(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else {
         return false;
     };

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use service::Client;
 use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
+use crate::entrance::{Arrival, Entrance};
 use crate::front::{Front, Shared};
+use crate::watch::Activity;
 use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
 
 /// Connections that the operating system may hold ready while the server is busy.
@@ -99,7 +100,7 @@ impl Edge {
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
         let limits = self.config.limits;
-        let shared = Arc::new(Shared::new(telemetry.clone(), limits));
+        let shared = Arc::new(Shared::new(telemetry.clone(), limits, self.config.proxies.clone()));
         let (admin_phase, admin_watch) = watch::channel(Phase::Serving);
         if let (Some(listener), Some(address)) = (self.admin, self.addresses.admin) {
             telemetry.report(&Listening { purpose: "admin", address });
@@ -108,7 +109,8 @@ impl Edge {
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
         let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
-        let hall = Hall { doors: Doors::new(limits.max_connections), front, watch };
+        let entrance = Arc::new(Entrance::new(self.config.proxies));
+        let hall = Hall { doors: Doors::new(limits.max_connections), entrance, front, watch };
         tokio::select! {
             () = serve_api(&self.api, &hall) => {}
             () = shutdown => {}
@@ -139,6 +141,7 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
 /// What a connection to the API gets.
 struct Hall<H> {
     doors: Doors,
+    entrance: Arc<Entrance>,
     front: Arc<Front<H>>,
     watch: watch::Receiver<Phase>,
 }
@@ -173,17 +176,30 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
 
 /// Serves a connection, when there is a place for it.
 fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
+    let peer = peer.ip().to_canonical();
+    if let Err(reason) = hall.entrance.admit(peer) {
+        hall.front.shared.telemetry.report(&ConnectionDropped { reason });
+        return;
+    }
     let Some(place) = hall.doors.enter() else {
         turn_away(socket, &hall.front.shared);
         return;
     };
-    let (front, watch) = (hall.front.clone(), hall.watch.clone());
+    let (front, watch, entrance) = (hall.front.clone(), hall.watch.clone(), hall.entrance.clone());
     tokio::spawn(async move {
         let shared = front.shared.clone();
+        let limits = &shared.limits;
         shared.telemetry.metrics().connection_opened();
-        let client = Client { address: peer.ip().to_canonical() };
-        let answer = |request, activity| front.clone().answer(request, client, activity);
-        let reason = connection::serve(socket, &shared.limits, watch, answer).await;
+        // From the first moment: what precedes the first request has no more time than the request.
+        let activity = Arc::new(Activity::new());
+        let arrival = connection::before_requests(entrance.pass(socket, peer), limits, watch.clone()).await;
+        let reason = match arrival {
+            Ok(Arrival { stream, protocol, hop }) => {
+                let answer = |request, activity| front.clone().answer(request, hop, activity);
+                connection::serve((stream, protocol), activity, limits, watch, answer).await
+            }
+            Err(reason) => reason,
+        };
         shared.telemetry.metrics().connection_closed();
         drop(place);
         if let Some(reason) = reason {
@@ -209,7 +225,7 @@ async fn serve_admin<R: Readiness>(
         let Some(place) = doors.enter() else { continue };
         let (shared, readiness, watch) = (shared.clone(), readiness.clone(), watch.clone());
         tokio::spawn(async move {
-            let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<crate::watch::Activity>| {
+            let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<Activity>| {
                 activity.request_began();
                 let (shared, readiness) = (shared.clone(), readiness.clone());
                 async move {
@@ -218,7 +234,11 @@ async fn serve_admin<R: Readiness>(
                     response
                 }
             };
-            let _reason = connection::serve(socket, &limits, watch, answer).await;
+            let detected = async { connection::detect(&socket).await.ok_or(None) };
+            if let Ok(protocol) = connection::before_requests(detected, &limits, watch.clone()).await {
+                let activity = Arc::new(Activity::new());
+                let _reason = connection::serve((socket, protocol), activity, &limits, watch, answer).await;
+            }
             drop(place);
         });
     }

@@ -52,7 +52,11 @@ impl Handler for Fake {
                 headers.remove("content-type");
                 Body::Full(Bytes::new())
             }
-            "/client" => Body::Full(Bytes::from(request.client.address.to_string())),
+            "/client" => {
+                let host = request.headers.get("host").map_or(Ok(""), HeaderValue::to_str).unwrap();
+                let scheme = if request.client.is_encrypted { "https" } else { "http" };
+                Body::Full(Bytes::from(format!("{} {scheme} {host}", request.client.address)))
+            }
             path => {
                 summary.relation = Some("zones".to_owned());
                 summary.rows = Some(1);
@@ -266,6 +270,13 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// Everything until the server closes, whether it does so politely or not.
+pub fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _reset = stream.read_to_end(&mut bytes);
+    bytes
 }
 
 pub fn exchange(address: SocketAddr, raw: &str) -> Reply {

@@ -21,6 +21,8 @@ pub struct Prepared {
     pub listen: SocketAddr,
     /// `server.admin_listen`, unless it is off.
     pub admin_listen: Option<SocketAddr>,
+    /// The proxies in front of it.
+    pub proxies: edge::Proxies,
     /// Where the data is.
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
@@ -101,6 +103,7 @@ impl Prepared {
         if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
             check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
+        let proxies = check.proxies();
         let database = check.database();
         check.api();
         check.application_settings();
@@ -117,6 +120,7 @@ impl Prepared {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
                 listen,
                 admin_listen,
+                proxies,
                 database,
                 libpq: loaded.libpq.clone(),
                 schemas: config.api.schemas.clone(),
@@ -194,6 +198,19 @@ impl<'a> Check<'a> {
             self.problem(name, format!("has to be an address like 127.0.0.1:8000, not {text:?}"));
         }
         address
+    }
+
+    fn proxies(&mut self) -> edge::Proxies {
+        let server = &self.loaded.config.server;
+        if server.proxy_protocol && server.trusted_proxies.is_empty() {
+            let text = "needs server.trusted_proxies: without trusted proxies every connection would be closed";
+            self.problem("server.proxy_protocol", text);
+        }
+        let header = server.forwarded_header.into();
+        edge::Proxies::new(&server.trusted_proxies, header, server.proxy_protocol).unwrap_or_else(|error| {
+            self.problem("server.trusted_proxies", format!("cannot be used: {error}"));
+            edge::Proxies::default()
+        })
     }
 
     fn database(&mut self) -> Option<DatabaseAddress> {
@@ -421,6 +438,15 @@ mod tests {
         let cases = [
             ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
             ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
+            ("[server]\nproxy_protocol = true", "pando.toml:2:1: server.proxy_protocol needs server.trusted_proxies"),
+            (
+                "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"10.0.0.0/33\" is not a network",
+            ),
+            (
+                "[server]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"0.0.0.0/0\" contains every address",
+            ),
             ("[database]\nurl = \"sqlite:\"", "pando.toml:2:1: database.url has to name a file"),
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),

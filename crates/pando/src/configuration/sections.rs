@@ -48,6 +48,34 @@ pub struct Server {
     /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`. Empty allows
     /// every origin, which is safe because credentials are never taken from cookies.
     pub cors_origins: Vec<String>,
+    /// The proxies that stand in front of Pando: addresses and networks, for example `["10.0.0.0/8", "fd00::/8"]`. What they say
+    /// of whom they speak for is believed, and nobody else's word. Whoever can connect from such an address can claim
+    /// any address, so name the proxies alone.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which these proxies say it. Only the one that they write: they let the other through as the client sent it.
+    pub forwarded_header: ForwardedHeader,
+    /// Whether every connection begins with a header of the PROXY protocol (version 1 or 2). One that does not, or that comes
+    /// from elsewhere than `trusted_proxies`, is closed.
+    pub proxy_protocol: bool,
+}
+
+/// The header in which trusted proxies say whom they speak for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto` and `X-Forwarded-Host` beside it.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl From<ForwardedHeader> for edge::ForwardedHeader {
+    fn from(header: ForwardedHeader) -> Self {
+        match header {
+            ForwardedHeader::XForwardedFor => Self::XForwardedFor,
+            ForwardedHeader::Forwarded => Self::Forwarded,
+        }
+    }
 }
 
 impl Default for Server {
@@ -58,6 +86,9 @@ impl Default for Server {
             drain_seconds: 25,
             server_timing: false,
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol: false,
         }
     }
 }

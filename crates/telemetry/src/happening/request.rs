@@ -194,14 +194,16 @@ pub enum DropReason {
     Idle,
     /// What arrived is not HTTP, or broke its rules.
     Protocol,
+    /// It had to begin with a header of the PROXY protocol and did not, or comes from no trusted proxy.
+    ProxyHeader,
     /// The time to finish running requests was over.
     Drained,
 }
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::TooMany, Self::SlowHead, Self::SlowReader, Self::Idle, Self::Protocol, Self::Drained];
+    pub const ALL: [Self; 7] =
+        [Self::TooMany, Self::SlowHead, Self::SlowReader, Self::Idle, Self::Protocol, Self::ProxyHeader, Self::Drained];
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -211,6 +213,7 @@ impl DropReason {
             Self::SlowReader => "slow-reader",
             Self::Idle => "idle",
             Self::Protocol => "protocol",
+            Self::ProxyHeader => "proxy-header",
             Self::Drained => "drained",
         }
     }
