@@ -111,7 +111,13 @@ fn http1_builder(limits: &EdgeLimits) -> http1::Builder {
 
 fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(limits.max_streams).max_header_list_size(limits.max_header_bytes);
+    let resets = usize::try_from(limits.max_resets).unwrap_or(usize::MAX);
+    builder
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(limits.max_header_bytes)
+        // Of requests that were given up before anybody looked at them, and of those that break the protocol.
+        .max_pending_accept_reset_streams(resets)
+        .max_local_error_reset_streams(resets);
     builder
 }
 
@@ -192,6 +198,7 @@ where
             result = connection.as_mut() => {
                 return result.err().filter(hyper::Error::is_parse).map(|_error| DropReason::Protocol);
             }
+            () = watch.activity.alarmed() => alarm.as_mut().reset(Instant::now()),
             () = alarm.as_mut() => {
                 if ending != Ending::No && watch.activity.is_idle() {
                     return None;

@@ -5,16 +5,18 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use socket2::SockRef;
 use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
-use crate::entrance::{Arrival, Entrance};
+use crate::crowd::Doors;
+use crate::entrance::{self, Arrival, Entrance};
 use crate::front::{Front, Shared};
+use crate::refusal::Refusal;
 use crate::watch::Activity;
 use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
 
@@ -25,13 +27,11 @@ const ADMIN_CONNECTIONS: u64 = 64;
 /// How long to wait before accepting again after it failed; doubled each time up to a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of an answer that the operating system may hold unsent for each connection before it asks for no more: some
+/// round trips of a usual client.
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long cut-off connections get to be accounted for.
 const CUT_OFF: Duration = Duration::from_millis(500);
-
-/// Sent when there are too many connections. Short enough for every socket's buffer.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: application/json; charset=utf-8\r\ncontent-length: 115\r\n\r\n\
-    {\"code\":\"PANDO503\",\"details\":\"limits.max_connections is reached\",\"hint\":null,\"message\":\"Too many open connections\"}";
 
 /// The front door with its sockets open, not yet served: an address in use is found before anything else starts.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Edge {
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
         let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
-        let entrance = Arc::new(Entrance::new(self.config.proxies));
+        let entrance = Arc::new(Entrance::new(self.config.proxies, &limits));
         let hall = Hall { doors: Doors::new(limits.max_connections), entrance, front, watch };
         tokio::select! {
             () = serve_api(&self.api, &hall) => {}
@@ -149,7 +149,7 @@ struct Hall<H> {
 /// Accepts connections on the API's address. Never ends by itself.
 async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
     loop {
-        let (socket, peer) = accept(listener, &hall.front.shared.telemetry).await;
+        let (socket, peer) = accept(listener, &hall.front.shared.telemetry, &hall.front.shared.limits).await;
         admit(socket, peer, hall);
     }
 }
@@ -168,7 +168,7 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
         if socket.set_nonblocking(true).is_ok()
             && let Ok(socket) = TcpStream::from_std(socket)
         {
-            let _closed = socket.set_nodelay(true);
+            prepare(&socket, &hall.front.shared.limits);
             admit(socket, peer, hall);
         }
     }
@@ -177,13 +177,13 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
 /// Serves a connection, when there is a place for it.
 fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
     let peer = peer.ip().to_canonical();
-    if let Err(reason) = hall.entrance.admit(peer) {
-        hall.front.shared.telemetry.report(&ConnectionDropped { reason });
-        return;
-    }
+    let shared = &hall.front.shared;
+    let seat = match hall.entrance.admit(peer) {
+        Ok(seat) => seat,
+        Err(reason) => return turn_away(&socket, shared, reason),
+    };
     let Some(place) = hall.doors.enter() else {
-        turn_away(socket, &hall.front.shared);
-        return;
+        return turn_away(&socket, shared, DropReason::TooMany);
     };
     let (front, watch, entrance) = (hall.front.clone(), hall.watch.clone(), hall.entrance.clone());
     tokio::spawn(async move {
@@ -192,9 +192,9 @@ fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
         shared.telemetry.metrics().connection_opened();
         // From the first moment: what precedes the first request has no more time than the request.
         let activity = Arc::new(Activity::new());
-        let arrival = connection::before_requests(entrance.pass(socket, peer), limits, watch.clone()).await;
+        let arrival = connection::before_requests(entrance.pass(socket, peer, seat), limits, watch.clone()).await;
         let reason = match arrival {
-            Ok(Arrival { stream, protocol, hop }) => {
+            Ok(Arrival { stream, protocol, hop, seat: _seat }) => {
                 let answer = |request, activity| front.clone().answer(request, hop, activity);
                 connection::serve((stream, protocol), activity, limits, watch, answer).await
             }
@@ -219,7 +219,7 @@ async fn serve_admin<R: Readiness>(
     let limits = EdgeLimits { max_connections: ADMIN_CONNECTIONS, ..EdgeLimits::default() };
     loop {
         let socket = tokio::select! {
-            (socket, _peer) = accept(&listener, &shared.telemetry) => socket,
+            (socket, _peer) = accept(&listener, &shared.telemetry, &limits) => socket,
             _ended = watch.wait_for(|phase| *phase == Phase::Ended) => return,
         };
         let Some(place) = doors.enter() else { continue };
@@ -244,16 +244,25 @@ async fn serve_admin<R: Readiness>(
     }
 }
 
+/// Tells the operating system how a connection is to be treated. A socket that refuses is one that is already closed.
+fn prepare(socket: &TcpStream, limits: &EdgeLimits) {
+    // Answers are written whole; waiting to fill a packet would only add delay.
+    let _closed = socket.set_nodelay(true);
+    let socket = SockRef::from(socket);
+    // What it holds of an answer that was handed over whole has to be taken as well.
+    let _closed = socket.set_tcp_user_timeout(Some(limits.write_timeout));
+    // It takes more as soon as what it holds unsent is less than this: so that taking tells whether the client does.
+    let _closed = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+}
+
 /// The next connection. A failure to accept, mostly for want of file descriptors, is reported and waited out:
 /// other connections will close.
-async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, telemetry: &Telemetry, limits: &EdgeLimits) -> (TcpStream, SocketAddr) {
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match listener.accept().await {
             Ok((socket, peer)) => {
-                // Answers are written whole; waiting to fill a packet would only add delay. A socket that refuses
-                // is one that is already closed.
-                let _closed = socket.set_nodelay(true);
+                prepare(&socket, limits);
                 return (socket, peer);
             }
             Err(error) => error,
@@ -268,11 +277,13 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> (TcpStream, So
     }
 }
 
-/// Says that there are too many connections, without waiting for anything, and closes.
-fn turn_away(socket: TcpStream, shared: &Shared) {
-    let _best_effort = socket.try_write(TOO_MANY);
-    shared.telemetry.report(&Overloaded { limit: shared.limits.connections() });
-    shared.telemetry.report(&ConnectionDropped { reason: DropReason::TooMany });
+/// Says why a connection cannot come in, without waiting for anything, and closes it.
+fn turn_away(socket: &TcpStream, shared: &Shared, reason: DropReason) {
+    if let Some(limit) = entrance::reached(reason, &shared.limits) {
+        let _best_effort = socket.try_write(&Refusal::too_many_connections(limit).to_wire(b""));
+        shared.telemetry.report(&Overloaded { limit });
+    }
+    shared.telemetry.report(&ConnectionDropped { reason });
 }
 
 /// Lets the connections finish, and cuts off what does not in time.
@@ -290,35 +301,4 @@ async fn drain(shared: &Shared, phase: &watch::Sender<Phase>) -> Drained {
         let _cut_off = tokio::time::timeout(CUT_OFF, phase.closed()).await;
     }
     Drained { in_flight, duration: clock.monotonic().saturating_duration_since(began) }
-}
-
-/// Counts who is inside.
-#[derive(Debug, Clone)]
-struct Doors {
-    inside: Arc<AtomicU64>,
-    most: u64,
-}
-
-/// A place inside; given back when dropped.
-#[derive(Debug)]
-struct Place(Arc<AtomicU64>);
-
-impl Doors {
-    fn new(most: u64) -> Self {
-        Self { inside: Arc::new(AtomicU64::new(0)), most }
-    }
-
-    fn enter(&self) -> Option<Place> {
-        if self.inside.fetch_add(1, Ordering::Relaxed) >= self.most {
-            self.inside.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Place(self.inside.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -36,6 +36,7 @@ const DEVELOPMENT: &[&str] = &["testkit", "properties"];
 const KEEPERS: &[(&str, &[&str])] = &[
     ("hyper", &["edge"]),
     ("hyper-util", &["edge"]),
+    ("ipnet", &["edge"]),
     ("rusqlite", &["store"]),
     ("wire", &["store"]),
     ("postgres-protocol", &["wire"]),

@@ -37,9 +37,8 @@ pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, is_encrypted:
     let Ok(value) = HeaderValue::try_from(position.to_string()) else { return };
     headers.insert(HEADER, value);
     let secure = if is_encrypted { "; Secure" } else { "" };
-    let text = cookie.map(|seconds| {
-        format!("{COOKIE_NAME}={position}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}")
-    });
+    let text = cookie
+        .map(|seconds| format!("{COOKIE_NAME}={position}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"));
     if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.append(SET_COOKIE, value);
     }

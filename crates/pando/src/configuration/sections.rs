@@ -563,10 +563,17 @@ pub struct Limits {
     pub max_written_rows: u64,
     /// Connections that are open at once. One more is answered 503 and closed.
     pub max_connections: u64,
-    /// Requests that are answered at once. One more is answered 503 with `Retry-After`.
+    /// Connections that are open at once from one address, of IPv6 from one network of 64 bits. One more is answered 503 and
+    /// closed. Those of `server.trusted_proxies` are not counted.
+    pub max_connections_per_address: u64,
+    /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
+    /// with `Retry-After`.
     pub max_requests: u64,
     /// Requests that one HTTP/2 connection has open at once.
     pub max_streams: u32,
+    /// Requests of one HTTP/2 connection that the client may give up before they are answered, more than were answered. With
+    /// more the connection is closed.
+    pub max_resets: u64,
     /// Bytes of a request's head, its first line included.
     pub max_header_bytes: u32,
     /// Headers of a request.
@@ -577,9 +584,11 @@ pub struct Limits {
     pub header_read_timeout_seconds: u32,
     /// Seconds for the body of a request to arrive.
     pub body_read_timeout_seconds: u32,
+    /// Bytes a second that a body has to come with on average, from its tenth second on.
+    pub min_body_bytes_per_second: u64,
     /// Seconds for an answer to begin.
     pub request_timeout_seconds: u32,
-    /// Seconds without any progress while an answer is sent.
+    /// Seconds without any progress while an answer is sent. Over HTTP/2 it counts for each answer.
     pub write_timeout_seconds: u32,
     /// Seconds that a connection stays open without a request.
     pub idle_timeout_seconds: u32,
@@ -616,13 +625,16 @@ impl Default for Limits {
             max_order_terms: plan.max_order_terms.value,
             max_written_rows: plan.max_written_rows.value,
             max_connections: edge.max_connections,
+            max_connections_per_address: edge.max_connections_per_address,
             max_requests: edge.max_requests,
             max_streams: edge.max_streams,
+            max_resets: edge.max_resets,
             max_header_bytes: edge.max_header_bytes,
             max_headers: edge.max_headers,
             max_body_bytes: edge.max_body_bytes,
             header_read_timeout_seconds: seconds(edge.header_read_timeout),
             body_read_timeout_seconds: seconds(edge.body_read_timeout),
+            min_body_bytes_per_second: edge.min_body_bytes_per_second,
             request_timeout_seconds: seconds(edge.request_timeout),
             write_timeout_seconds: seconds(edge.write_timeout),
             idle_timeout_seconds: seconds(edge.idle_timeout),
@@ -670,14 +682,17 @@ impl Limits {
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         edge::EdgeLimits {
             max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
             max_requests: self.max_requests,
             max_streams: self.max_streams,
+            max_resets: self.max_resets,
             max_uri_bytes: self.max_uri_bytes,
             max_header_bytes: self.max_header_bytes,
             max_headers: self.max_headers,
             max_body_bytes: self.max_body_bytes,
             header_read_timeout: seconds(self.header_read_timeout_seconds),
             body_read_timeout: seconds(self.body_read_timeout_seconds),
+            min_body_bytes_per_second: self.min_body_bytes_per_second,
             request_timeout: seconds(self.request_timeout_seconds),
             write_timeout: seconds(self.write_timeout_seconds),
             idle_timeout: seconds(self.idle_timeout_seconds),
