@@ -2,8 +2,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base::Limit;
+use http::HeaderValue;
 
-use crate::Proxies;
+use crate::{CertificateFiles, CertificatesHandle, EdgeError, Proxies};
 
 /// Where the front door stands and what it lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct EdgeConfig {
     pub origins: AllowedOrigins,
     /// The proxies that stand in front of it, and how they say whom they speak for.
     pub proxies: Proxies,
+    /// TLS; `None` for plain connections.
+    pub tls: Option<TlsConfig>,
     /// Whether answers carry `Server-Timing`. It tells durations, never names or values.
     pub server_timing: bool,
     /// Whether there is a page at `/docs` that shows the API. It is the same for everybody; what it shows is the
@@ -33,6 +36,7 @@ impl EdgeConfig {
             admin: None,
             origins: AllowedOrigins::Any,
             proxies: Proxies::default(),
+            tls: None,
             server_timing: true,
             docs: false,
             limits: EdgeLimits::default(),
@@ -43,6 +47,34 @@ impl EdgeConfig {
 impl Default for EdgeConfig {
     fn default() -> Self {
         Self::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))
+    }
+}
+
+/// How connections are encrypted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificates, at least one. The first is for clients that ask for no name, or for one that none is for.
+    pub files: Vec<CertificateFiles>,
+    /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`); 0 tells nothing.
+    pub hsts_seconds: u32,
+    /// Where plain HTTP is answered by sending clients to the API's address.
+    pub redirect: Option<SocketAddr>,
+    /// The port that they are sent to, where it is not the one of the API's address.
+    pub public_port: Option<u16>,
+}
+
+impl TlsConfig {
+    /// Reads the files without using them.
+    ///
+    /// # Errors
+    /// One that could not be used.
+    pub fn check(&self) -> Result<(), EdgeError> {
+        CertificatesHandle::open(&self.files).map(drop)
+    }
+
+    pub(crate) fn hsts(&self) -> Option<HeaderValue> {
+        let seconds = Some(self.hsts_seconds).filter(|seconds| *seconds > 0)?;
+        HeaderValue::try_from(format!("max-age={seconds}")).ok()
     }
 }
 
@@ -65,6 +97,9 @@ pub struct EdgeLimits {
     /// (`limits.max_connections_per_address`); trusted proxies are not counted. Default 512, an eighth of all: offices
     /// behind one address fit, and one machine cannot take all places. One more is answered 503 and closed.
     pub max_connections_per_address: u64,
+    /// TLS handshakes that are under way at once (`limits.max_handshakes`). Default 512: what a processor does in some
+    /// hundred milliseconds. One more connection is closed.
+    pub max_handshakes: u64,
     /// Requests that are answered at once (`limits.max_requests`). Default 1,024: what waits longer than clients
     /// do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the cost of a few µs.
     pub max_requests: u64,
@@ -116,6 +151,7 @@ impl Default for EdgeLimits {
         Self {
             max_connections: 4_096,
             max_connections_per_address: 512,
+            max_handshakes: 512,
             max_requests: 1_024,
             max_streams: 128,
             max_resets: 200,
@@ -141,6 +177,10 @@ impl EdgeLimits {
 
     pub(crate) fn connections_per_address(&self) -> Limit {
         Limit::new("limits.max_connections_per_address", self.max_connections_per_address)
+    }
+
+    pub(crate) fn handshakes(&self) -> Limit {
+        Limit::new("limits.max_handshakes", self.max_handshakes)
     }
 
     pub(crate) fn requests(&self) -> Limit {

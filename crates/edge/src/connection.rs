@@ -20,6 +20,7 @@ use crate::EdgeLimits;
 use crate::follow::Framing;
 use crate::front::Ambiguous;
 use crate::socket::Watched;
+use crate::stream::Stream;
 use crate::watch::{Activity, Protocol, shortest};
 
 /// How far the server is from its end.
@@ -61,7 +62,7 @@ pub(crate) async fn before_requests<T>(
 
 /// Serves a connection until it ends. Gives the reason when it was the server that ended it.
 pub(crate) async fn serve<A, F, B>(
-    (socket, protocol): (TcpStream, Protocol),
+    (socket, protocol): (Stream, Protocol),
     activity: Arc<Activity>,
     limits: &EdgeLimits,
     phase: watch::Receiver<Phase>,

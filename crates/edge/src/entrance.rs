@@ -6,16 +6,18 @@ use base::Limit;
 use telemetry::DropReason;
 use tokio::net::TcpStream;
 
-use crate::crowd::{Crowd, Seat};
+use crate::crowd::{Crowd, Doors, Seat};
 use crate::proxies::Proxies;
-use crate::proxy_protocol;
+use crate::refusal::Refusal;
+use crate::stream::Stream;
+use crate::tls::{self, Tls};
 use crate::watch::Protocol;
-use crate::{EdgeLimits, connection};
+use crate::{EdgeLimits, connection, proxy_protocol};
 
 /// A connection that has come in.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) protocol: Protocol,
     pub(crate) hop: Hop,
     /// The place of its address, unless it is a trusted proxy's.
@@ -27,6 +29,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Hop {
     /// The client or, where a trusted proxy looks into what it carries, the proxy. Canonical.
     pub(crate) address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) is_encrypted: bool,
 }
 
 /// Lets connections in.
@@ -34,6 +38,7 @@ pub(crate) struct Hop {
 pub(crate) struct Entrance {
     proxies: Proxies,
     crowd: Crowd,
+    handshakes: Doors,
 }
 
 /// The bound that was reached when a connection is closed for this reason, if it is one.
@@ -41,13 +46,15 @@ pub(crate) fn reached(reason: DropReason, limits: &EdgeLimits) -> Option<Limit> 
     match reason {
         DropReason::TooMany => Some(limits.connections()),
         DropReason::TooManyFromAddress => Some(limits.connections_per_address()),
+        DropReason::TooManyHandshakes => Some(limits.handshakes()),
         _ => None,
     }
 }
 
 impl Entrance {
     pub(crate) fn new(proxies: Proxies, limits: &EdgeLimits) -> Self {
-        Self { proxies, crowd: Crowd::new(limits.max_connections_per_address) }
+        let crowd = Crowd::new(limits.max_connections_per_address);
+        Self { proxies, crowd, handshakes: Doors::new(limits.max_handshakes) }
     }
 
     /// Whether a connection from this address may come in at all, and its place among those of the address. A trusted
@@ -75,8 +82,9 @@ impl Entrance {
         socket: TcpStream,
         peer: IpAddr,
         mut seat: Option<Seat>,
+        tls: Option<&Tls>,
     ) -> Result<Arrival, Option<DropReason>> {
-        let mut hop = Hop { address: peer };
+        let mut hop = Hop { address: peer, is_encrypted: tls.is_some() };
         if self.proxies.speak_protocol() {
             let header = proxy_protocol::read(&socket).await;
             hop.address = header.map_err(|_error| DropReason::ProxyHeader)?.unwrap_or(peer);
@@ -84,7 +92,37 @@ impl Entrance {
                 seat = Some(self.crowd.enter(hop.address).ok_or(DropReason::TooManyFromAddress)?);
             }
         }
-        let protocol = connection::detect(&socket).await.ok_or(None)?;
-        Ok(Arrival { stream: socket, protocol, hop, seat })
+        let (stream, protocol) = match tls {
+            Some(tls) => self.shake_hands(socket, tls).await?,
+            None => {
+                let protocol = connection::detect(&socket).await.ok_or(None)?;
+                (Stream::Plain(socket), protocol)
+            }
+        };
+        Ok(Arrival { stream, protocol, hop, seat })
+    }
+
+    /// Whoever says nothing yet takes no place among the handshakes.
+    async fn shake_hands(&self, socket: TcpStream, tls: &Tls) -> Result<(Stream, Protocol), Option<DropReason>> {
+        let mut first = [0];
+        match socket.peek(&mut first).await {
+            Ok(1..) if first == [tls::FIRST_BYTE] => {}
+            Ok(1..) => {
+                let _best_effort = socket.try_write(&Refusal::not_encrypted().to_wire(b""));
+                // What nobody reads would break the connection before the answer is there.
+                let mut unread = [0; 4096];
+                while socket.try_read(&mut unread).is_ok_and(|count| count > 0) {}
+                return Err(Some(DropReason::Handshake));
+            }
+            Ok(0) | Err(_) => return Err(None),
+        }
+        let _place = self.handshakes.enter().ok_or(DropReason::TooManyHandshakes)?;
+        let stream = tls.accept(socket).await.map_err(|_error| DropReason::Handshake)?;
+        // What was agreed on counts, not what comes.
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok((Stream::Tls(Box::new(stream)), protocol))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, HOST, SERVER};
+use http::header::{CONNECTION, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -25,7 +25,7 @@ use crate::policy::{Policy, PolicyHandle};
 use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
-use crate::{EdgeLimits, Handler, body, docs, host, mount, request_id};
+use crate::{EdgeLimits, Handler, body, docs, framing, host, mount, request_id, security};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -90,6 +90,8 @@ pub(crate) struct Front<H> {
     pub(crate) policy: PolicyHandle,
     /// Whether there is a page at `/docs`.
     pub(crate) docs: bool,
+    /// What tells browsers to come encrypted alone.
+    pub(crate) hsts: Option<HeaderValue>,
     pub(crate) handler: H,
 }
 
@@ -109,9 +111,10 @@ impl<H: Handler> Front<H> {
         let mut flight = Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
+        let is_personal = security::says_who(&parts.headers);
         let version = parts.version;
         let origin = self.shared.proxies.believe(hop.address, &parts.headers);
-        let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(false) };
+        let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(hop.is_encrypted) };
 
         let (mut answer, closes) = match self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await {
             Ok(answer) => (answer, false),
@@ -127,6 +130,11 @@ impl<H: Handler> Front<H> {
             policy.cors.finish(&verdict, is_options, &mut answer.headers);
         }
         add_headers(&mut answer, &flight, policy.server_timing.then_some(answered));
+        security::add(is_personal, &mut answer.headers);
+        // Over a connection that is not encrypted it would be ignored, and could come from anybody.
+        if let Some(hsts) = self.hsts.as_ref().filter(|_| client.is_encrypted) {
+            answer.headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         if (closes || self.shared.is_draining()) && version <= Version::HTTP_11 {
             answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -146,6 +154,7 @@ impl<H: Handler> Front<H> {
         if parts.extensions.get::<Ambiguous>().is_some() {
             return Err(Refusal::ambiguous());
         }
+        framing::check(&parts)?;
         let host = host::check(&parts)?;
         // The parser of HTTP/1.1 counts them itself, that of HTTP/2 only their bytes.
         if parts.headers.len() > usize::try_from(limits.max_headers).unwrap_or(usize::MAX) {

@@ -7,6 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use socket2::SockRef;
 use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -14,11 +17,13 @@ use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
 use crate::crowd::Doors;
-use crate::entrance::{self, Arrival, Entrance};
+use crate::entrance::{self, Arrival, Entrance, Hop};
 use crate::front::{Front, Shared};
 use crate::refusal::Refusal;
+use crate::stream::Stream;
+use crate::tls::{CertificatesHandle, Tls};
 use crate::watch::Activity;
-use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
+use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin, redirect};
 
 /// Connections that the operating system may hold ready while the server is busy.
 const BACKLOG: u32 = 1024;
@@ -40,6 +45,8 @@ pub struct Edge {
     policy: PolicyHandle,
     api: TcpListener,
     admin: Option<TcpListener>,
+    redirect: Option<TcpListener>,
+    tls: Option<(Tls, CertificatesHandle)>,
     addresses: Addresses,
 }
 
@@ -50,6 +57,8 @@ pub struct Addresses {
     pub api: SocketAddr,
     /// Of metrics and probes.
     pub admin: Option<SocketAddr>,
+    /// Of plain HTTP that leads to the API.
+    pub redirect: Option<SocketAddr>,
 }
 
 /// How serving ended.
@@ -65,19 +74,28 @@ impl Edge {
     /// Opens the sockets. Has to be called on the runtime that will serve them.
     ///
     /// # Errors
-    /// When an address cannot be listened on, or a configured origin is none.
+    /// When an address cannot be listened on, a configured origin is none, or a certificate cannot be used.
     pub async fn bind(config: EdgeConfig) -> Result<Self, EdgeError> {
         let policy = PolicyHandle::new(&config.origins, config.server_timing)?;
-        let (api, api_address) = listen(config.listen, "API")?;
-        let (admin, admin_address) = match config.admin {
-            Some(address) => {
-                let (listener, address) = listen(address, "admin address")?;
-                (Some(listener), Some(address))
+        let tls = match &config.tls {
+            Some(tls) => {
+                let certificates = CertificatesHandle::open(&tls.files)?;
+                Some((Tls::new(&certificates)?, certificates))
             }
-            None => (None, None),
+            None => None,
         };
-        let addresses = Addresses { api: api_address, admin: admin_address };
-        Ok(Self { config, policy, api, admin, addresses })
+        let (api, api_address) = listen(config.listen, "API")?;
+        let also = |address: Option<SocketAddr>, purpose| address.map(|address| listen(address, purpose)).transpose();
+        let (admin, admin_address) = also(config.admin, "admin address")?.unzip();
+        let redirect = config.tls.as_ref().and_then(|tls| tls.redirect);
+        let (redirect, redirect_address) = also(redirect, "redirect to TLS")?.unzip();
+        let addresses = Addresses { api: api_address, admin: admin_address, redirect: redirect_address };
+        Ok(Self { config, policy, api, admin, redirect, tls, addresses })
+    }
+
+    /// The certificates, where there is TLS: they can be replaced.
+    pub fn certificates(&self) -> Option<CertificatesHandle> {
+        self.tls.as_ref().map(|(_, certificates)| certificates.clone())
     }
 
     /// Where it listens.
@@ -107,12 +125,24 @@ impl Edge {
             tokio::spawn(serve_admin(listener, shared.clone(), Arc::new(readiness), admin_watch));
         }
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
-        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
+        let tls_config = self.config.tls.unwrap_or_default();
+        let (docs, hsts) = (self.config.docs, tls_config.hsts());
+        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs, hsts, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
         let entrance = Arc::new(Entrance::new(self.config.proxies, &limits));
-        let hall = Hall { doors: Doors::new(limits.max_connections), entrance, front, watch };
+        let lobby = Lobby { doors: Doors::new(limits.max_connections), entrance, shared: shared.clone(), watch };
+        let hall = Hall { tls: self.tls.map(|(tls, _)| Arc::new(tls)), lobby, front };
+        let port = tls_config.public_port.unwrap_or(self.addresses.api.port());
+        let redirect = async {
+            let (Some(listener), Some(address)) = (&self.redirect, self.addresses.redirect) else {
+                return std::future::pending().await;
+            };
+            telemetry.report(&Listening { purpose: "redirect", address });
+            serve_redirect(listener, &hall.lobby, port).await;
+        };
         tokio::select! {
             () = serve_api(&self.api, &hall) => {}
+            () = redirect => {}
             () = shutdown => {}
         }
         // From here on, answers tell their clients to go.
@@ -138,19 +168,48 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
     open().map_err(|source| EdgeError::Listen { address, purpose, source })
 }
 
-/// What a connection to the API gets.
-struct Hall<H> {
+/// What all connections from outside get.
+struct Lobby {
     doors: Doors,
     entrance: Arc<Entrance>,
-    front: Arc<Front<H>>,
+    shared: Arc<Shared>,
     watch: watch::Receiver<Phase>,
+}
+
+/// What a connection to the API gets.
+struct Hall<H> {
+    lobby: Lobby,
+    tls: Option<Arc<Tls>>,
+    front: Arc<Front<H>>,
+}
+
+impl<H: Handler> Hall<H> {
+    fn admit(&self, socket: TcpStream, peer: SocketAddr) {
+        let front = self.front.clone();
+        let answer = move |request, hop, activity| front.clone().answer(request, hop, activity);
+        admit(socket, peer, &self.lobby, self.tls.clone(), answer);
+    }
 }
 
 /// Accepts connections on the API's address. Never ends by itself.
 async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
     loop {
         let (socket, peer) = accept(listener, &hall.front.shared.telemetry, &hall.front.shared.limits).await;
-        admit(socket, peer, hall);
+        hall.admit(socket, peer);
+    }
+}
+
+/// Accepts connections on the address without TLS. Never ends by itself.
+async fn serve_redirect(listener: &TcpListener, lobby: &Lobby, port: u16) {
+    loop {
+        let (socket, peer) = accept(listener, &lobby.shared.telemetry, &lobby.shared.limits).await;
+        let answer = move |request, _hop, activity: Arc<Activity>| async move {
+            activity.request_began();
+            let response = redirect::answer(request, port);
+            activity.request_ended();
+            response
+        };
+        admit(socket, peer, lobby, None, answer);
     }
 }
 
@@ -169,33 +228,42 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
             && let Ok(socket) = TcpStream::from_std(socket)
         {
             prepare(&socket, &hall.front.shared.limits);
-            admit(socket, peer, hall);
+            hall.admit(socket, peer);
         }
     }
 }
 
 /// Serves a connection, when there is a place for it.
-fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
+fn admit<A, F, B>(socket: TcpStream, peer: SocketAddr, lobby: &Lobby, tls: Option<Arc<Tls>>, answer: A)
+where
+    A: Fn(Request<Incoming>, Hop, Arc<Activity>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let peer = peer.ip().to_canonical();
-    let shared = &hall.front.shared;
-    let seat = match hall.entrance.admit(peer) {
+    let shared = &lobby.shared;
+    // A word in the open is of no use to who speaks TLS.
+    let told = Some(&socket).filter(|_| tls.is_none());
+    let seat = match lobby.entrance.admit(peer) {
         Ok(seat) => seat,
-        Err(reason) => return turn_away(&socket, shared, reason),
+        Err(reason) => return turn_away(told, shared, reason),
     };
-    let Some(place) = hall.doors.enter() else {
-        return turn_away(&socket, shared, DropReason::TooMany);
+    let Some(place) = lobby.doors.enter() else {
+        return turn_away(told, shared, DropReason::TooMany);
     };
-    let (front, watch, entrance) = (hall.front.clone(), hall.watch.clone(), hall.entrance.clone());
+    let (shared, watch, entrance) = (shared.clone(), lobby.watch.clone(), lobby.entrance.clone());
     tokio::spawn(async move {
-        let shared = front.shared.clone();
         let limits = &shared.limits;
         shared.telemetry.metrics().connection_opened();
         // From the first moment: what precedes the first request has no more time than the request.
         let activity = Arc::new(Activity::new());
-        let arrival = connection::before_requests(entrance.pass(socket, peer, seat), limits, watch.clone()).await;
+        let arrival = entrance.pass(socket, peer, seat, tls.as_deref());
+        let arrival = connection::before_requests(arrival, limits, watch.clone()).await;
         let reason = match arrival {
             Ok(Arrival { stream, protocol, hop, seat: _seat }) => {
-                let answer = |request, activity| front.clone().answer(request, hop, activity);
+                let answer = |request, activity| answer(request, hop, activity);
                 connection::serve((stream, protocol), activity, limits, watch, answer).await
             }
             Err(reason) => reason,
@@ -203,7 +271,7 @@ fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
         shared.telemetry.metrics().connection_closed();
         drop(place);
         if let Some(reason) = reason {
-            shared.telemetry.report(&ConnectionDropped { reason });
+            turn_away(None, &shared, reason);
         }
     });
 }
@@ -225,7 +293,7 @@ async fn serve_admin<R: Readiness>(
         let Some(place) = doors.enter() else { continue };
         let (shared, readiness, watch) = (shared.clone(), readiness.clone(), watch.clone());
         tokio::spawn(async move {
-            let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<Activity>| {
+            let answer = |request: Request<Incoming>, activity: Arc<Activity>| {
                 activity.request_began();
                 let (shared, readiness) = (shared.clone(), readiness.clone());
                 async move {
@@ -237,7 +305,8 @@ async fn serve_admin<R: Readiness>(
             let detected = async { connection::detect(&socket).await.ok_or(None) };
             if let Ok(protocol) = connection::before_requests(detected, &limits, watch.clone()).await {
                 let activity = Arc::new(Activity::new());
-                let _reason = connection::serve((socket, protocol), activity, &limits, watch, answer).await;
+                let stream = Stream::Plain(socket);
+                let _reason = connection::serve((stream, protocol), activity, &limits, watch, answer).await;
             }
             drop(place);
         });
@@ -277,10 +346,12 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry, limits: &EdgeLimi
     }
 }
 
-/// Says why a connection cannot come in, without waiting for anything, and closes it.
-fn turn_away(socket: &TcpStream, shared: &Shared, reason: DropReason) {
+/// Reports why a connection ends, and says it, where somebody can be told, without waiting for anything.
+fn turn_away(told: Option<&TcpStream>, shared: &Shared, reason: DropReason) {
     if let Some(limit) = entrance::reached(reason, &shared.limits) {
-        let _best_effort = socket.try_write(&Refusal::too_many_connections(limit).to_wire(b""));
+        if let Some(socket) = told {
+            let _best_effort = socket.try_write(&Refusal::too_many_connections(limit).to_wire(b""));
+        }
         shared.telemetry.report(&Overloaded { limit });
     }
     shared.telemetry.report(&ConnectionDropped { reason });

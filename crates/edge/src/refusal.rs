@@ -44,6 +44,14 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn not_encrypted() -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "This address speaks TLS, and the request is not encrypted");
+        refusal.failure = refusal.failure.with_hint("Use https:// in place of http://");
+        refusal.closes = true;
+        refusal
+    }
+
     pub(crate) fn uri_too_long(limit: Limit, bytes: usize) -> Self {
         let mut refusal = Self::new(Kind::TooLarge, "PANDO414", "The URI is too long");
         refusal.failure = refusal
@@ -120,6 +128,13 @@ impl Refusal {
         let mut refusal =
             Self::new(Kind::BadRequest, "PANDO400", "The request has both Content-Length and Transfer-Encoding");
         refusal.failure = refusal.failure.with_hint("Send one of them: only one can tell where the request ends");
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn framing(message: &'static str) -> Self {
+        let mut refusal = Self::new(Kind::BadRequest, "PANDO400", message);
+        refusal.failure = refusal.failure.with_hint("Only what can be understood in one way is taken");
         refusal.closes = true;
         refusal
     }

@@ -40,7 +40,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("wire", &["store"]),
     ("postgres-protocol", &["wire"]),
-    ("tokio-rustls", &["wire"]),
+    ("tokio-rustls", &["edge", "wire"]),
     ("swagger-ui-redist", &["edge"]),
     ("sqlparser", &["sql"]),
     ("ring", &["identity"]),

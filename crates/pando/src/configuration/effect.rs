@@ -23,6 +23,8 @@ pub struct Prepared {
     pub admin_listen: Option<SocketAddr>,
     /// The proxies in front of it.
     pub proxies: edge::Proxies,
+    /// How connections are encrypted.
+    pub tls: Option<edge::TlsConfig>,
     /// Where the data is.
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
@@ -104,6 +106,7 @@ impl Prepared {
             check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
         let proxies = check.proxies();
+        let tls = check.tls(&[listen, admin_listen]);
         let database = check.database();
         check.api();
         check.application_settings();
@@ -121,6 +124,7 @@ impl Prepared {
                 listen,
                 admin_listen,
                 proxies,
+                tls,
                 database,
                 libpq: loaded.libpq.clone(),
                 schemas: config.api.schemas.clone(),
@@ -210,6 +214,48 @@ impl<'a> Check<'a> {
         edge::Proxies::new(&server.trusted_proxies, header, server.proxy_protocol).unwrap_or_else(|error| {
             self.problem("server.trusted_proxies", format!("cannot be used: {error}"));
             edge::Proxies::default()
+        })
+    }
+
+    /// The files are read when the server starts: other commands need neither them nor the right to read them.
+    fn tls(&mut self, others: &[Option<SocketAddr>]) -> Option<edge::TlsConfig> {
+        let tls = &self.loaded.config.tls;
+        let redirect = Some(tls.redirect_listen.as_str()).filter(|address| !address.is_empty());
+        let redirect = redirect.and_then(|address| self.address("server.tls.redirect_listen", address));
+        if redirect.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
+            self.problem("server.tls.redirect_listen", "is an address that is in use already; it needs one of its own");
+        }
+        let files = |certificate: &Path, key: &Path| edge::CertificateFiles {
+            certificate: self.loaded.path(certificate),
+            key: self.loaded.path(key),
+        };
+        let first = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => files(certificate, key),
+            (Some(_), None) => {
+                self.problem("server.tls.certificate", "needs server.tls.key, the file of its private key");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.problem("server.tls.key", "needs server.tls.certificate, the file of its certificate");
+                return None;
+            }
+            (None, None) => {
+                if !tls.additional.is_empty() || redirect.is_some() {
+                    let name = if redirect.is_some() { "redirect_listen" } else { "additional" };
+                    self.problem(
+                        &format!("server.tls.{name}"),
+                        "needs server.tls.certificate: there is no TLS without it",
+                    );
+                }
+                return None;
+            }
+        };
+        let additional = tls.additional.iter().map(|(certificate, key)| files(certificate.as_ref(), key.as_ref()));
+        Some(edge::TlsConfig {
+            files: std::iter::once(first).chain(additional).collect(),
+            hsts_seconds: tls.hsts_seconds,
+            redirect,
+            public_port: tls.public_port,
         })
     }
 
@@ -438,6 +484,16 @@ mod tests {
         let cases = [
             ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
             ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
+            ("[server.tls]\nkey = \"k\"", "pando.toml:2:1: server.tls.key needs server.tls.certificate"),
+            ("[server.tls]\ncertificate = \"c\"", "pando.toml:2:1: server.tls.certificate needs server.tls.key"),
+            (
+                "[server]\ntls.redirect_listen = \"127.0.0.1:80\"",
+                "pando.toml:2:5: server.tls.redirect_listen needs server.tls.certificate",
+            ),
+            (
+                "[server.tls]\ncertificate = \"c\"\nkey = \"k\"\nredirect_listen = \"127.0.0.1:8000\"",
+                "pando.toml:4:1: server.tls.redirect_listen is an address that is in use already",
+            ),
             ("[server]\nproxy_protocol = true", "pando.toml:2:1: server.proxy_protocol needs server.trusted_proxies"),
             (
                 "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",

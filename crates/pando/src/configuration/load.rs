@@ -344,6 +344,9 @@ impl Merge {
 
     fn unknown_section(&self, name: &str) -> String {
         // A key written at the top, or the name of a section misspelt.
+        if is_acme(name) {
+            return NO_ACME.to_owned();
+        }
         if let Some(section) = self.section_of(name) {
             return format!("{name} belongs into the section [{section}]");
         }
@@ -352,6 +355,9 @@ impl Merge {
     }
 
     fn unknown_key(&self, section: &str, key: &str) -> String {
+        if is_acme(key) || is_acme(section) {
+            return NO_ACME.to_owned();
+        }
         if let Some(other) = self.section_of(key) {
             return format!("[{section}] has no {key}; it belongs into the section [{other}]");
         }
@@ -379,6 +385,15 @@ impl Merge {
             self.warnings.push(format!("{name}: {text}; it is ignored"));
         }
     }
+}
+
+/// What is said to who expects Pando to fetch certificates.
+const NO_ACME: &str = "Pando does not fetch certificates itself (ACME); have certbot, lego or another client write them, and name \
+                       the files in server.tls.certificate and server.tls.key: they are read again when they change";
+
+/// Whether somebody who writes this expects certificates to be fetched.
+fn is_acme(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.starts_with("acme") || last.starts_with("letsencrypt"))
 }
 
 /// `; did you mean …?` for the nearest name, if one is near enough to be a slip.

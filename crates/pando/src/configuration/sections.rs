@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Config {
     /// Where Pando listens and how it stops.
     pub server: Server,
+    /// How connections are encrypted. Without a certificate they are not, which is right behind a proxy that does it.
+    #[serde(rename = "server.tls")]
+    pub tls: Tls,
     /// Where the data is and how the schema gets there.
     pub database: Database,
     /// What is served, and how.
@@ -45,8 +48,8 @@ pub struct Server {
     /// Whether answers carry `Server-Timing` with the duration of every step. Useful in development; in public it
     /// tells strangers how long the database takes.
     pub server_timing: bool,
-    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`. Empty allows
-    /// every origin, which is safe because credentials are never taken from cookies.
+    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`, or
+    /// `https://*.example.com` for every subdomain. Empty allows every origin, which is safe because credentials are never taken from cookies.
     pub cors_origins: Vec<String>,
     /// The proxies that stand in front of Pando: addresses and networks, for example `["10.0.0.0/8", "fd00::/8"]`. What they say
     /// of whom they speak for is believed, and nobody else's word. Whoever can connect from such an address can claim
@@ -89,6 +92,41 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
             proxy_protocol: false,
+        }
+    }
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file of the certificate and those that lead from it to an authority (PEM, the server's own first), relative to the
+    /// folder of `pando.toml`. With it `server.listen` speaks TLS (1.2 and 1.3). The files are read again when they change,
+    /// on SIGHUP and on `pando reload`.
+    pub certificate: Option<PathBuf>,
+    /// The file of its private key (PEM: PKCS#8, SEC1 or PKCS#1), relative to the folder of `pando.toml`.
+    pub key: Option<PathBuf>,
+    /// Further certificates, each with its key: `{ "shop.pem" = "shop.key" }`. A client gets the one for the name that it asks
+    /// for, otherwise `certificate`.
+    pub additional: BTreeMap<String, String>,
+    /// An address without TLS, `host:port`, where clients are sent to the encrypted one (308). Empty switches it off.
+    pub redirect_listen: String,
+    /// The port of the encrypted address as clients know it, where it is not that of `server.listen`: for `redirect_listen`.
+    pub public_port: Option<u16>,
+    /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`). They keep to it also when
+    /// TLS is switched off later. 0 tells nothing.
+    pub hsts_seconds: u32,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            additional: BTreeMap::new(),
+            redirect_listen: String::new(),
+            public_port: None,
+            hsts_seconds: 31_536_000,
         }
     }
 }
@@ -566,6 +604,8 @@ pub struct Limits {
     /// Connections that are open at once from one address, of IPv6 from one network of 64 bits. One more is answered 503 and
     /// closed. Those of `server.trusted_proxies` are not counted.
     pub max_connections_per_address: u64,
+    /// TLS handshakes that are under way at once. One more connection is closed.
+    pub max_handshakes: u64,
     /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
     /// with `Retry-After`.
     pub max_requests: u64,
@@ -626,6 +666,7 @@ impl Default for Limits {
             max_written_rows: plan.max_written_rows.value,
             max_connections: edge.max_connections,
             max_connections_per_address: edge.max_connections_per_address,
+            max_handshakes: edge.max_handshakes,
             max_requests: edge.max_requests,
             max_streams: edge.max_streams,
             max_resets: edge.max_resets,
@@ -683,6 +724,7 @@ impl Limits {
         edge::EdgeLimits {
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
+            max_handshakes: self.max_handshakes,
             max_requests: self.max_requests,
             max_streams: self.max_streams,
             max_resets: self.max_resets,

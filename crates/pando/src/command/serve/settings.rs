@@ -49,6 +49,7 @@ pub fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
         admin: prepared.admin_listen,
         origins: origins(config),
         proxies: prepared.proxies.clone(),
+        tls: prepared.tls.clone(),
         server_timing: config.server.server_timing,
         docs: prepared.docs,
         limits: config.limits.edge(config.server.drain_seconds),
