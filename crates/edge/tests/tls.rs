@@ -233,6 +233,18 @@ fn slow_handshakes_are_let_go_and_crowds_stay_outside() {
     drop((silent, begun));
 }
 
+#[test]
+fn slow_readers_are_let_go_here_too() {
+    let folder = TempDir::new().unwrap();
+    let local = certificate(folder.path(), "local", &["localhost"]);
+    let server = start(&[&local], |config| config.limits.write_timeout = Duration::from_millis(300));
+    let mut stream = open(&server, &client(&[&local], BOTH, &[]), "localhost").unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    server.wait_for_metric("http_server_active_requests 1");
+    server.wait_for_metric("http_server_active_requests 0");
+    server.wait_for_metric("http_server_open_connections 0");
+}
+
 /// Many handshakes that are never finished, while an open connection asks.
 #[test]
 fn a_flood_of_handshakes_leaves_requests_alone() {

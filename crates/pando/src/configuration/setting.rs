@@ -258,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn sections_inside_of_sections() {
+        let settings = settings();
+        let key = settings.iter().find(|setting| setting.name() == "server.tls.key").unwrap();
+        assert_eq!((key.section.as_str(), key.variable().as_str()), ("server.tls", "PANDO_SERVER_TLS_KEY"));
+        let schema: Value = serde_json::from_str(&schema_text()).unwrap();
+        let tls = member(&schema, &["properties", "server", "properties", "tls", "properties", "key"]);
+        assert!(!description(tls).is_empty());
+        assert!(member(&schema, &["properties"]).as_object().unwrap().keys().all(|name| !name.contains('.')));
+    }
+
+    #[test]
     fn kinds_come_from_the_types() {
         let settings = settings();
         let kind = |name: &str| &settings.iter().find(|setting| setting.name() == name).unwrap().kind;
