@@ -160,7 +160,9 @@ impl<H: Handler> Front<H> {
         if parts.headers.len() > usize::try_from(limits.max_headers).unwrap_or(usize::MAX) {
             return Err(Refusal::head_too_large(limits));
         }
-        if let Some(host) = origin.host.or(host) {
+        if let Some(host) = origin.host.or(host)
+            && parts.headers.get(HOST) != Some(&host)
+        {
             parts.headers.insert(HOST, host);
         }
         let is_known =
