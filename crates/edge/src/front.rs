@@ -20,7 +20,7 @@ use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
 use crate::crowd::Doors;
-use crate::entrance::Hop;
+use crate::intake::Hop;
 use crate::policy::{Policy, PolicyHandle};
 use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;

@@ -2,7 +2,8 @@
 //!
 //! A request walks through [`front`](self) in this order, and no layer of anybody else lies between:
 //! framing -> Host -> load -> preflight -> page at `/docs` -> mount -> URI -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
-//! A connection comes in through `entrance.rs` (PROXY protocol, TLS, places) and is watched from its first moment ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
+//! A connection comes in through `intake.rs` (PROXY protocol, TLS, places) and is watched from its first moment
+//! ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
 //! What the door refuses by itself is a [`base::Failure`] that `rest` turns into an answer, like every other one.
 
 mod admin;
@@ -13,7 +14,6 @@ mod connection;
 mod cors;
 mod crowd;
 mod docs;
-mod entrance;
 mod error;
 mod follow;
 mod forwarded;
@@ -21,6 +21,7 @@ mod framing;
 mod front;
 mod handler;
 mod host;
+mod intake;
 mod listener;
 mod mount;
 mod pace;

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
 use crate::crowd::Doors;
-use crate::entrance::{self, Arrival, Entrance, Hop};
 use crate::front::{Front, Shared};
+use crate::intake::{self, Arrived, Hop, Intake};
 use crate::refusal::Refusal;
 use crate::stream::Stream;
 use crate::tls::{CertificatesHandle, Tls};
@@ -129,8 +129,8 @@ impl Edge {
         let (docs, hsts) = (self.config.docs, tls_config.hsts());
         let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs, hsts, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
-        let entrance = Arc::new(Entrance::new(self.config.proxies, &limits));
-        let lobby = Lobby { doors: Doors::new(limits.max_connections), entrance, shared: shared.clone(), watch };
+        let intake = Arc::new(Intake::new(self.config.proxies, &limits));
+        let lobby = Lobby { doors: Doors::new(limits.max_connections), intake, shared: shared.clone(), watch };
         let hall = Hall { tls: self.tls.map(|(tls, _)| Arc::new(tls)), lobby, front };
         let port = tls_config.public_port.unwrap_or(self.addresses.api.port());
         let redirect = async {
@@ -171,7 +171,7 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
 /// What all connections from outside get.
 struct Lobby {
     doors: Doors,
-    entrance: Arc<Entrance>,
+    intake: Arc<Intake>,
     shared: Arc<Shared>,
     watch: watch::Receiver<Phase>,
 }
@@ -246,23 +246,23 @@ where
     let shared = &lobby.shared;
     // A word in the open is of no use to who speaks TLS.
     let told = Some(&socket).filter(|_| tls.is_none());
-    let seat = match lobby.entrance.admit(peer) {
+    let seat = match lobby.intake.admit(peer) {
         Ok(seat) => seat,
         Err(reason) => return turn_away(told, shared, reason),
     };
     let Some(place) = lobby.doors.enter() else {
         return turn_away(told, shared, DropReason::TooMany);
     };
-    let (shared, watch, entrance) = (shared.clone(), lobby.watch.clone(), lobby.entrance.clone());
+    let (shared, watch, intake) = (shared.clone(), lobby.watch.clone(), lobby.intake.clone());
     tokio::spawn(async move {
         let limits = &shared.limits;
         shared.telemetry.metrics().connection_opened();
         // From the first moment: what precedes the first request has no more time than the request.
         let activity = Arc::new(Activity::new());
-        let arrival = entrance.pass(socket, peer, seat, tls.as_deref());
+        let arrival = intake.pass(socket, peer, seat, tls.as_deref());
         let arrival = connection::before_requests(arrival, limits, watch.clone()).await;
         let reason = match arrival {
-            Ok(Arrival { stream, protocol, hop, seat: _seat }) => {
+            Ok(Arrived { stream, protocol, hop, seat: _seat }) => {
                 let answer = |request, activity| answer(request, hop, activity);
                 connection::serve((stream, protocol), activity, limits, watch, answer).await
             }
@@ -348,7 +348,7 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry, limits: &EdgeLimi
 
 /// Reports why a connection ends, and says it, where somebody can be told, without waiting for anything.
 fn turn_away(told: Option<&TcpStream>, shared: &Shared, reason: DropReason) {
-    if let Some(limit) = entrance::reached(reason, &shared.limits) {
+    if let Some(limit) = intake::reached(reason, &shared.limits) {
         if let Some(socket) = told {
             let _best_effort = socket.try_write(&Refusal::too_many_connections(limit).to_wire(b""));
         }

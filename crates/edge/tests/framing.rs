@@ -1,5 +1,5 @@
 //! How requests may be framed: `framing/probes.txt` against the real front door, each probe in one piece and byte by byte.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

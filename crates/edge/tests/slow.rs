@@ -1,5 +1,5 @@
 //! Clients that take places without using them: from one address, slow in every way, and over HTTP/2.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! TLS: versions, certificates by name and replaced, what is not TLS, and handshakes in crowds.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

@@ -16,7 +16,7 @@ use crate::{EdgeLimits, connection, proxy_protocol};
 
 /// A connection that has come in.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct Arrived {
     pub(crate) stream: Stream,
     pub(crate) protocol: Protocol,
     pub(crate) hop: Hop,
@@ -35,7 +35,7 @@ pub(crate) struct Hop {
 
 /// Lets connections in.
 #[derive(Debug)]
-pub(crate) struct Entrance {
+pub(crate) struct Intake {
     proxies: Proxies,
     crowd: Crowd,
     handshakes: Doors,
@@ -51,7 +51,7 @@ pub(crate) fn reached(reason: DropReason, limits: &EdgeLimits) -> Option<Limit> 
     }
 }
 
-impl Entrance {
+impl Intake {
     pub(crate) fn new(proxies: Proxies, limits: &EdgeLimits) -> Self {
         let crowd = Crowd::new(limits.max_connections_per_address);
         Self { proxies, crowd, handshakes: Doors::new(limits.max_handshakes) }
@@ -83,7 +83,7 @@ impl Entrance {
         peer: IpAddr,
         mut seat: Option<Seat>,
         tls: Option<&Tls>,
-    ) -> Result<Arrival, Option<DropReason>> {
+    ) -> Result<Arrived, Option<DropReason>> {
         let mut hop = Hop { address: peer, is_encrypted: tls.is_some() };
         if self.proxies.speak_protocol() {
             let header = proxy_protocol::read(&socket).await;
@@ -99,7 +99,7 @@ impl Entrance {
                 (Stream::Plain(socket), protocol)
             }
         };
-        Ok(Arrival { stream, protocol, hop, seat })
+        Ok(Arrived { stream, protocol, hop, seat })
     }
 
     /// Whoever says nothing yet takes no place among the handshakes.
