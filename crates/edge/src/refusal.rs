@@ -38,6 +38,21 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn too_many_connections(limit: Limit) -> Self {
+        let mut refusal = Self::new(Kind::Unavailable, "PANDO503", "Too many open connections");
+        refusal.failure = refusal.failure.with_details(format!("{limit} is reached")).with_retry_after(1);
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn not_encrypted() -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "This address speaks TLS, and the request is not encrypted");
+        refusal.failure = refusal.failure.with_hint("Use https:// in place of http://");
+        refusal.closes = true;
+        refusal
+    }
+
     pub(crate) fn uri_too_long(limit: Limit, bytes: usize) -> Self {
         let mut refusal = Self::new(Kind::TooLarge, "PANDO414", "The URI is too long");
         refusal.failure = refusal
@@ -78,10 +93,13 @@ impl Refusal {
         refusal
     }
 
-    pub(crate) fn body_too_slow(timeout: Duration) -> Self {
+    pub(crate) fn body_too_slow(limits: &EdgeLimits) -> Self {
         let mut refusal = Self::new(Kind::Timeout, "PANDO408", "The request's body did not arrive in time");
         refusal.failure =
-            refusal.failure.with_details(format!("The time for it is {timeout:?} (limits.body_read_timeout)"));
+            refusal.failure.with_details(format!(
+                "The time for it is {:?} (limits.body_read_timeout), and after ten seconds it has to come with {} bytes a second (limits.min_body_bytes_per_second)",
+                limits.body_read_timeout, limits.min_body_bytes_per_second
+            ));
         refusal.status = Some(StatusCode::REQUEST_TIMEOUT);
         refusal.closes = true;
         refusal
@@ -111,6 +129,13 @@ impl Refusal {
         let mut refusal =
             Self::new(Kind::BadRequest, "PANDO400", "The request has both Content-Length and Transfer-Encoding");
         refusal.failure = refusal.failure.with_hint("Send one of them: only one can tell where the request ends");
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn framing(message: &'static str) -> Self {
+        let mut refusal = Self::new(Kind::BadRequest, "PANDO400", message);
+        refusal.failure = refusal.failure.with_hint("Only what can be understood in one way is taken");
         refusal.closes = true;
         refusal
     }

@@ -32,11 +32,6 @@ fn the_api_is_mounted_twice() {
 }
 
 #[test]
-fn the_service_learns_where_a_request_comes_from() {
-    assert_eq!(Server::plain().get("/client", "").body, b"127.0.0.1");
-}
-
-#[test]
 fn location_stays_as_the_service_gives_it() {
     let server = Server::plain();
     let reply =

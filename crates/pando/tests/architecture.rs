@@ -36,10 +36,11 @@ const DEVELOPMENT: &[&str] = &["testkit", "properties"];
 const KEEPERS: &[(&str, &[&str])] = &[
     ("hyper", &["edge"]),
     ("hyper-util", &["edge"]),
+    ("ipnet", &["edge"]),
     ("rusqlite", &["store"]),
     ("wire", &["store"]),
     ("postgres-protocol", &["wire"]),
-    ("tokio-rustls", &["wire"]),
+    ("tokio-rustls", &["edge", "wire"]),
     ("swagger-ui-redist", &["edge"]),
     ("sqlparser", &["sql"]),
     ("ring", &["identity"]),

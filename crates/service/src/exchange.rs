@@ -29,8 +29,11 @@ pub struct Request {
 /// Who sent a request, as far as the network tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// The address that the connection comes from; one of IPv4 is never written as one of IPv6.
+    /// Its address: where the connection comes from or, behind trusted proxies, what they say; one of IPv4 is never
+    /// written as one of IPv6.
     pub address: IpAddr,
+    /// Whether it speaks TLS, with this server or with a trusted proxy.
+    pub is_encrypted: bool,
 }
 
 /// An answer as the front door sends it.

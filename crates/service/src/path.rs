@@ -53,6 +53,8 @@ pub struct Service {
 /// What a request has become on its way; a refusal needs to know how far it came.
 #[derive(Default)]
 struct Walk {
+    /// Whether the client speaks TLS.
+    is_encrypted: bool,
     request: Option<ApiRequest>,
     summary: Summary,
 }
@@ -65,9 +67,9 @@ impl Service {
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client: _, mut trace } = request;
+        let Request { method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
-        let mut walk = Walk::default();
+        let mut walk = Walk { is_encrypted: client.is_encrypted, ..Walk::default() };
         match self.walk(incoming, &headers, &mut walk, &mut trace).await {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
@@ -105,8 +107,9 @@ impl Service {
         let schema = request.schema.to_string();
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
-        let mut asked = Asked { catalog, caller, now, facts, position };
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
+        let is_encrypted = walk.is_encrypted;
+        let mut asked = Asked { catalog, caller, now, facts, position, is_encrypted };
         for again in 0.. {
             let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
             match attempt {
@@ -136,7 +139,7 @@ impl Service {
         summary: &mut Summary,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position } = asked.clone();
+        let Asked { catalog, caller, now, facts, position, is_encrypted } = asked.clone();
 
         self.enter(trace, Step::Plan);
         let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
@@ -164,7 +167,7 @@ impl Service {
         let planned = Planned { resolves, is_void, media_type, is_explained };
         let (mut head, body) = shape(request, ran, planned)?;
         if let Some(position) = position {
-            position::write(&position, self.settings.position_cookie, &mut head.headers);
+            position::write(&position, self.settings.position_cookie, is_encrypted, &mut head.headers);
         }
         Ok((head, body))
     }
@@ -201,6 +204,8 @@ struct Asked {
     now: Timestamp,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
+    /// Whether cookies are for encrypted connections alone.
+    is_encrypted: bool,
 }
 
 /// Why a plan led to nothing.

@@ -81,6 +81,7 @@ fields! {
     RELATIONS = "pando.relations", "relations", Long, "Tables and views in the catalog.";
     RELATIONSHIPS = "pando.relationships", "relationships", Long, "Relationships in the catalog.";
     KEYS = "pando.keys", "keys", Long, "Keys that tokens are verified with.";
+    CERTIFICATES = "pando.certificates", "certificates", Long, "Certificates of the API's address.";
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";
     CHANGED = "pando.settings.changed", "changed", Keyword, "The names of settings that were changed and count from now on, with commas.";
     AFTER_RESTART = "pando.settings.after_restart", "after_restart", Keyword, "The names of settings that were changed and count after a restart, with commas.";

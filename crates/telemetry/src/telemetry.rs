@@ -219,6 +219,8 @@ mod tests {
         telemetry.report(&ConfigurationChanged);
         telemetry.report(&ConfigurationRead { keys: 1, changed: "auth.jwt_secret", after_restart: "server.listen" });
         telemetry.report(&ConfigurationRefused { error: "pando.toml:2:1: [api] has no max_row" });
+        telemetry.report(&CertificatesRead { certificates: 2 });
+        telemetry.report(&CertificatesRefused { error: "local.pem: it cannot be read" });
         telemetry.report(&MigrationWaits { file: "0002_next.sql" });
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&CatalogNotLoaded { error: "timed out", duration });

@@ -22,7 +22,7 @@ use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::sync::Notify;
 
 use super::opening::{Opening, Patience};
-use super::operations::{Operations, Reloads, Rereading};
+use super::operations::{Certificates, Operations, Reloads, Rereading};
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
 use crate::database;
@@ -91,7 +91,9 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(&start.loaded.config, &start.prepared)).await?;
     let house = House::default();
-    let starting = Starting { start, addresses: edge.addresses(), policy: edge.policy(), house: &house };
+    let certificates = edge.certificates().map(|handle| Arc::new(Certificates::new(handle, telemetry.clone())));
+    let (addresses, policy) = (edge.addresses(), edge.policy());
+    let starting = Starting { start, addresses, policy, certificates, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -136,6 +138,7 @@ struct Starting<'a> {
     start: Start<'a>,
     addresses: Addresses,
     policy: PolicyHandle,
+    certificates: Option<Arc<Certificates>>,
     house: &'a House,
 }
 
@@ -178,7 +181,9 @@ impl Starting<'_> {
         }
         let file = loaded.file.clone();
         let rereading = Rereading::new((*sources).clone(), loaded, &prepared, verifier, telemetry.clone());
-        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading) };
+        let certificates = self.certificates.clone();
+        background.extend(certificates.clone().map(|certificates| tokio::spawn(certificates.follow())));
+        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading), certificates };
         background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
         if *watch {
             let prepared = Arc::new(prepared);

@@ -22,6 +22,10 @@ pub struct Prepared {
     pub listen: SocketAddr,
     /// `server.admin_listen`, unless it is off.
     pub admin_listen: Option<SocketAddr>,
+    /// The proxies in front of it.
+    pub proxies: edge::Proxies,
+    /// How connections are encrypted.
+    pub tls: Option<edge::TlsConfig>,
     /// Where the data is.
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
@@ -102,6 +106,8 @@ impl Prepared {
         if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
             check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
+        let proxies = check.proxies();
+        let tls = check.tls(&[listen, admin_listen]);
         let database = check.database();
         check.api();
         check.application_settings();
@@ -118,6 +124,8 @@ impl Prepared {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
                 listen,
                 admin_listen,
+                proxies,
+                tls,
                 database,
                 libpq: loaded.libpq.clone(),
                 schemas: config.api.schemas.clone(),
@@ -195,6 +203,61 @@ impl<'a> Check<'a> {
             self.problem(name, format!("has to be an address like 127.0.0.1:8000, not {text:?}"));
         }
         address
+    }
+
+    fn proxies(&mut self) -> edge::Proxies {
+        let server = &self.loaded.config.server;
+        if server.proxy_protocol && server.trusted_proxies.is_empty() {
+            let text = "needs server.trusted_proxies: without trusted proxies every connection would be closed";
+            self.problem("server.proxy_protocol", text);
+        }
+        let header = server.forwarded_header.into();
+        edge::Proxies::new(&server.trusted_proxies, header, server.proxy_protocol).unwrap_or_else(|error| {
+            self.problem("server.trusted_proxies", format!("cannot be used: {error}"));
+            edge::Proxies::default()
+        })
+    }
+
+    /// The files are read when the server starts: other commands need neither them nor the right to read them.
+    fn tls(&mut self, others: &[Option<SocketAddr>]) -> Option<edge::TlsConfig> {
+        let tls = &self.loaded.config.tls;
+        let redirect = Some(tls.redirect_listen.as_str()).filter(|address| !address.is_empty());
+        let redirect = redirect.and_then(|address| self.address("server.tls.redirect_listen", address));
+        if redirect.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
+            self.problem("server.tls.redirect_listen", "is an address that is in use already; it needs one of its own");
+        }
+        let files = |certificate: &Path, key: &Path| edge::CertificateFiles {
+            certificate: self.loaded.path(certificate),
+            key: self.loaded.path(key),
+        };
+        let first = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => files(certificate, key),
+            (Some(_), None) => {
+                self.problem("server.tls.certificate", "needs server.tls.key, the file of its private key");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.problem("server.tls.key", "needs server.tls.certificate, the file of its certificate");
+                return None;
+            }
+            (None, None) => {
+                if !tls.additional.is_empty() || redirect.is_some() {
+                    let name = if redirect.is_some() { "redirect_listen" } else { "additional" };
+                    self.problem(
+                        &format!("server.tls.{name}"),
+                        "needs server.tls.certificate: there is no TLS without it",
+                    );
+                }
+                return None;
+            }
+        };
+        let additional = tls.additional.iter().map(|(certificate, key)| files(certificate.as_ref(), key.as_ref()));
+        Some(edge::TlsConfig {
+            files: std::iter::once(first).chain(additional).collect(),
+            hsts_seconds: tls.hsts_seconds,
+            redirect,
+            public_port: tls.public_port,
+        })
     }
 
     fn database(&mut self) -> Option<DatabaseAddress> {
@@ -425,6 +488,25 @@ mod tests {
         let cases = [
             ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
             ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
+            ("[server.tls]\nkey = \"k\"", "pando.toml:2:1: server.tls.key needs server.tls.certificate"),
+            ("[server.tls]\ncertificate = \"c\"", "pando.toml:2:1: server.tls.certificate needs server.tls.key"),
+            (
+                "[server]\ntls.redirect_listen = \"127.0.0.1:80\"",
+                "pando.toml:2:5: server.tls.redirect_listen needs server.tls.certificate",
+            ),
+            (
+                "[server.tls]\ncertificate = \"c\"\nkey = \"k\"\nredirect_listen = \"127.0.0.1:8000\"",
+                "pando.toml:4:1: server.tls.redirect_listen is an address that is in use already",
+            ),
+            ("[server]\nproxy_protocol = true", "pando.toml:2:1: server.proxy_protocol needs server.trusted_proxies"),
+            (
+                "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"10.0.0.0/33\" is not a network",
+            ),
+            (
+                "[server]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"0.0.0.0/0\" contains every address",
+            ),
             ("[database]\nurl = \"sqlite:\"", "pando.toml:2:1: database.url has to name a file"),
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),

@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Config {
     /// Where Pando listens and how it stops.
     pub server: Server,
+    /// How connections are encrypted. Without a certificate they are not, which is right behind a proxy that does it.
+    #[serde(rename = "server.tls")]
+    pub tls: Tls,
     /// Where the data is and how the schema gets there.
     pub database: Database,
     /// What is served, and how.
@@ -45,9 +48,37 @@ pub struct Server {
     /// Whether answers carry `Server-Timing` with the duration of every step. Useful in development; in public it
     /// tells strangers how long the database takes.
     pub server_timing: bool,
-    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`. Empty allows
-    /// every origin, which is safe because credentials are never taken from cookies.
+    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`, or
+    /// `https://*.example.com` for every subdomain. Empty allows every origin, which is safe because credentials are never taken from cookies.
     pub cors_origins: Vec<String>,
+    /// The proxies that stand in front of Pando: addresses and networks, for example `["10.0.0.0/8", "fd00::/8"]`. What they say
+    /// of whom they speak for is believed, and nobody else's word. Whoever can connect from such an address can claim
+    /// any address, so name the proxies alone.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which these proxies say it. Only the one that they write: they let the other through as the client sent it.
+    pub forwarded_header: ForwardedHeader,
+    /// Whether every connection begins with a header of the PROXY protocol (version 1 or 2). One that does not, or that comes
+    /// from elsewhere than `trusted_proxies`, is closed.
+    pub proxy_protocol: bool,
+}
+
+/// The header in which trusted proxies say whom they speak for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto` and `X-Forwarded-Host` beside it.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl From<ForwardedHeader> for edge::ForwardedHeader {
+    fn from(header: ForwardedHeader) -> Self {
+        match header {
+            ForwardedHeader::XForwardedFor => Self::XForwardedFor,
+            ForwardedHeader::Forwarded => Self::Forwarded,
+        }
+    }
 }
 
 impl Default for Server {
@@ -58,6 +89,44 @@ impl Default for Server {
             drain_seconds: 25,
             server_timing: false,
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol: false,
+        }
+    }
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file of the certificate and those that lead from it to an authority (PEM, the server's own first), relative to the
+    /// folder of `pando.toml`. With it `server.listen` speaks TLS (1.2 and 1.3). The files are read again when they change,
+    /// on SIGHUP and on `pando reload`.
+    pub certificate: Option<PathBuf>,
+    /// The file of its private key (PEM: PKCS#8, SEC1 or PKCS#1), relative to the folder of `pando.toml`.
+    pub key: Option<PathBuf>,
+    /// Further certificates, each with its key: `{ "shop.pem" = "shop.key" }`. A client gets the one for the name that it asks
+    /// for, otherwise `certificate`.
+    pub additional: BTreeMap<String, String>,
+    /// An address without TLS, `host:port`, where clients are sent to the encrypted one (308). Empty switches it off.
+    pub redirect_listen: String,
+    /// The port of the encrypted address as clients know it, where it is not that of `server.listen`: for `redirect_listen`.
+    pub public_port: Option<u16>,
+    /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`). They keep to it also when
+    /// TLS is switched off later. 0 tells nothing.
+    pub hsts_seconds: u32,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            additional: BTreeMap::new(),
+            redirect_listen: String::new(),
+            public_port: None,
+            hsts_seconds: 31_536_000,
         }
     }
 }
@@ -537,10 +606,19 @@ pub struct Limits {
     pub max_written_rows: u64,
     /// Connections that are open at once. One more is answered 503 and closed.
     pub max_connections: u64,
-    /// Requests that are answered at once. One more is answered 503 with `Retry-After`.
+    /// Connections that are open at once from one address, of IPv6 from one network of 64 bits. One more is answered 503 and
+    /// closed. Those of `server.trusted_proxies` are not counted.
+    pub max_connections_per_address: u64,
+    /// TLS handshakes that are under way at once. One more connection is closed.
+    pub max_handshakes: u64,
+    /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
+    /// with `Retry-After`.
     pub max_requests: u64,
     /// Requests that one HTTP/2 connection has open at once.
     pub max_streams: u32,
+    /// Requests of one HTTP/2 connection that the client may give up before they are answered, more than were answered. With
+    /// more the connection is closed.
+    pub max_resets: u64,
     /// Bytes of a request's head, its first line included.
     pub max_header_bytes: u32,
     /// Headers of a request.
@@ -551,9 +629,11 @@ pub struct Limits {
     pub header_read_timeout_seconds: u32,
     /// Seconds for the body of a request to arrive.
     pub body_read_timeout_seconds: u32,
+    /// Bytes a second that a body has to come with on average, from its tenth second on.
+    pub min_body_bytes_per_second: u64,
     /// Seconds for an answer to begin.
     pub request_timeout_seconds: u32,
-    /// Seconds without any progress while an answer is sent.
+    /// Seconds without any progress while an answer is sent. Over HTTP/2 it counts for each answer.
     pub write_timeout_seconds: u32,
     /// Seconds that a connection stays open without a request.
     pub idle_timeout_seconds: u32,
@@ -590,13 +670,17 @@ impl Default for Limits {
             max_order_terms: plan.max_order_terms.value,
             max_written_rows: plan.max_written_rows.value,
             max_connections: edge.max_connections,
+            max_connections_per_address: edge.max_connections_per_address,
+            max_handshakes: edge.max_handshakes,
             max_requests: edge.max_requests,
             max_streams: edge.max_streams,
+            max_resets: edge.max_resets,
             max_header_bytes: edge.max_header_bytes,
             max_headers: edge.max_headers,
             max_body_bytes: edge.max_body_bytes,
             header_read_timeout_seconds: seconds(edge.header_read_timeout),
             body_read_timeout_seconds: seconds(edge.body_read_timeout),
+            min_body_bytes_per_second: edge.min_body_bytes_per_second,
             request_timeout_seconds: seconds(edge.request_timeout),
             write_timeout_seconds: seconds(edge.write_timeout),
             idle_timeout_seconds: seconds(edge.idle_timeout),
@@ -644,14 +728,18 @@ impl Limits {
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         edge::EdgeLimits {
             max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
+            max_handshakes: self.max_handshakes,
             max_requests: self.max_requests,
             max_streams: self.max_streams,
+            max_resets: self.max_resets,
             max_uri_bytes: self.max_uri_bytes,
             max_header_bytes: self.max_header_bytes,
             max_headers: self.max_headers,
             max_body_bytes: self.max_body_bytes,
             header_read_timeout: seconds(self.header_read_timeout_seconds),
             body_read_timeout: seconds(self.body_read_timeout_seconds),
+            min_body_bytes_per_second: self.min_body_bytes_per_second,
             request_timeout: seconds(self.request_timeout_seconds),
             write_timeout: seconds(self.write_timeout_seconds),
             idle_timeout: seconds(self.idle_timeout_seconds),

@@ -12,8 +12,8 @@ pub use database::{
 };
 pub use identity::{KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
-    Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
-    Started, Stopped, TracesNotExported,
+    Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
+    Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
@@ -67,6 +67,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationChanged::DEFINITION,
     ConfigurationRead::DEFINITION,
     ConfigurationRefused::DEFINITION,
+    CertificatesRead::DEFINITION,
+    CertificatesRefused::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,

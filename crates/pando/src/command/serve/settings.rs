@@ -48,6 +48,8 @@ pub fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
         listen: prepared.listen,
         admin: prepared.admin_listen,
         origins: origins(config),
+        proxies: prepared.proxies.clone(),
+        tls: prepared.tls.clone(),
         server_timing: config.server.server_timing,
         docs: prepared.docs,
         limits: config.limits.edge(config.server.drain_seconds),
