@@ -67,7 +67,11 @@ async fn without_a_server_a_share_is_allowed_until_it_is_back() {
     let began = Instant::now();
     // The first of them may still try the server.
     assert_eq!(node.allowed("a", 60).await, 25);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}: whoever waits for a server that is gone?", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}: whoever waits for a server that is gone?",
+        began.elapsed()
+    );
     assert!(!node.cache.health().is_up && node.cache.health().answered_locally >= 60);
     node.cache.put(key("value"), Bytes::from_static(b"kept here"), PATIENCE).await.unwrap();
 

@@ -17,6 +17,7 @@ use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
+use crate::entrance::Entrance;
 use crate::policy::{Policy, PolicyHandle};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
@@ -73,6 +74,7 @@ pub(crate) struct Front<H> {
     pub(crate) policy: PolicyHandle,
     /// Whether there is a page at `/docs`.
     pub(crate) docs: bool,
+    pub(crate) entrance: Entrance,
     pub(crate) handler: H,
 }
 
@@ -158,11 +160,15 @@ impl<H: Handler> Front<H> {
         if limit.is_exceeded_by(u64::try_from(uri_bytes).unwrap_or(u64::MAX)) {
             return Err(Refusal::uri_too_long(limit, uri_bytes));
         }
+        let arrival = self.entrance.look(&parts.headers, client.address)?;
         let body = body::collect(body, &parts.headers, limits).await?;
+        let _place = self.entrance.enter(arrival.as_ref()).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request =
             service::Request { method: parts.method, path, query, headers: parts.headers, body, client, trace };
-        self.ask(request, flight).await
+        let answer = self.ask(request, flight).await?;
+        self.entrance.learn(arrival.as_ref(), &answer);
+        Ok(answer)
     }
 
     /// Asks the handler, for as long as a request may take; a panic ends here.

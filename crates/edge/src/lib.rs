@@ -1,7 +1,7 @@
 //! The front door: sockets, limits, CORS, request ids; the admin address.
 //!
 //! A request walks through [`front`](self) in this order, and no layer of anybody else lies between:
-//! Host -> load -> preflight -> page at `/docs` -> mount -> URI -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
+//! Host -> load -> preflight -> page at `/docs` -> mount -> URI -> gate -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
 //! A connection is watched from its first moment ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
 //! What the door refuses by itself is a [`base::Failure`] that `rest` turns into an answer, like every other one.
 
@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod cors;
 mod docs;
+mod entrance;
 mod error;
 mod follow;
 mod front;

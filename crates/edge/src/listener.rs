@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
+use crate::entrance::Entrance;
 use crate::front::{Front, Shared};
 use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
 
@@ -40,6 +41,7 @@ pub struct Edge {
     api: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
+    entrance: Entrance,
 }
 
 /// Where the door stands, with the real ports.
@@ -76,7 +78,13 @@ impl Edge {
             None => (None, None),
         };
         let addresses = Addresses { api: api_address, admin: admin_address };
-        Ok(Self { config, policy, api, admin, addresses })
+        Ok(Self { config, policy, api, admin, addresses, entrance: Entrance::default() })
+    }
+
+    /// The same, behind a gate that keeps out what cannot be answered in time.
+    #[must_use]
+    pub fn with_gate(self, gate: Arc<limits::Gate>) -> Self {
+        Self { entrance: Entrance::new(gate), ..self }
     }
 
     /// Where it listens.
@@ -106,7 +114,8 @@ impl Edge {
             tokio::spawn(serve_admin(listener, shared.clone(), Arc::new(readiness), admin_watch));
         }
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
-        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
+        let (policy, entrance, docs) = (self.policy, self.entrance, self.config.docs);
+        let front = Arc::new(Front { shared: shared.clone(), policy, docs, entrance, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
         let hall = Hall { doors: Doors::new(limits.max_connections), front, watch };
         tokio::select! {

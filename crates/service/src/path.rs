@@ -10,14 +10,16 @@ use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
+use limits::RateLimits;
 use plan::Plan;
 use rest::{ApiRequest, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
+use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
-use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
@@ -47,6 +49,7 @@ pub struct Service {
     identity: Arc<Verifier>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    limits: Option<RateLimits>,
 }
 
 /// What a request has become on its way; a refusal needs to know how far it came.
@@ -54,37 +57,52 @@ pub struct Service {
 struct Walk {
     request: Option<ApiRequest>,
     summary: Summary,
+    charging: Charging,
 }
 
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock }
+        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None }
+    }
+
+    /// The same, charging requests by policies.
+    #[must_use]
+    pub fn with_limits(self, limits: RateLimits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client: _, mut trace } = request;
+        let Request { method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
-        match self.walk(incoming, &headers, &mut walk, &mut trace).await {
+        let walked = self.walk(incoming, (&headers, client), &mut walk, &mut trace).await;
+        let charging = std::mem::take(&mut walk.charging);
+        let mut answer = match walked {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
             Err(failure) => refused(&failure, walk, trace),
-        }
+        };
+        charging.write(&mut answer.headers);
+        answer
     }
 
     /// The path: `identify -> parse -> plan -> admit -> render -> run -> shape`. Each step is one call and one entry of the trace.
+    /// A request is charged twice: before it is known who asks, and once it is known what it costs.
     async fn walk(
         &self,
         incoming: Incoming<'_>,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Client),
         walk: &mut Walk,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
         let catalog = self.store.catalog();
         let now = self.clock.now();
+
+        let asked = (incoming.method.as_str(), incoming.path);
+        walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
 
         self.enter(trace, Step::Identify);
         let caller = self.identify(headers, &catalog, walk).await?;
@@ -104,9 +122,9 @@ impl Service {
         let schema = request.schema.to_string();
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
-        let mut asked = Asked { catalog, caller, now, facts, position };
+        let mut asked = Asked { catalog, caller, now, facts, position, client };
         for again in 0.. {
-            let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
+            let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
                 Err(Refused::SchemaChanged) if again < MOST_PLANS => {
                     tokio::time::sleep(PLAN_AGAIN * 2_u32.pow(again).min(64)).await;
@@ -126,10 +144,10 @@ impl Service {
         &self,
         request: &ApiRequest,
         asked: &Asked,
-        summary: &mut Summary,
+        (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position } = asked.clone();
+        let Asked { catalog, caller, now, facts, position, client } = asked.clone();
 
         self.enter(trace, Step::Plan);
         let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
@@ -137,6 +155,8 @@ impl Service {
 
         self.enter(trace, Step::Admit);
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
+        let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
+        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
@@ -188,6 +208,7 @@ struct Asked {
     now: Timestamp,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
+    client: Client,
 }
 
 /// Why a plan led to nothing.

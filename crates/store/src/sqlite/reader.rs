@@ -20,6 +20,7 @@ use sql::sqlite::read::ReadStatement;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::Timeouts;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
@@ -62,7 +63,7 @@ pub(super) struct ReaderSettings {
     /// How long a read may wait for such a place.
     pub(super) wait: Duration,
     /// How long a statement may run, waiting for the client not counted.
-    pub(super) statement_timeout: Duration,
+    pub(super) timeouts: Timeouts,
     /// How long a streamed body may take altogether.
     pub(super) stream_timeout: Duration,
     /// The most bytes of an answer that are held at once.
@@ -235,7 +236,7 @@ impl Readers {
             Ok(connection) => connection,
             Err(error) => return drop(head.send(Err(error))),
         };
-        let deadline = started + self.settings.statement_timeout;
+        let deadline = started + self.settings.timeouts.of(&job.caller);
         connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
         let mut stream = Streamed {
             head: Some(head),

@@ -12,6 +12,7 @@ use base::{Clock, Timestamp};
 use catalog::Catalog;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Timeouts;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
@@ -52,7 +53,7 @@ pub(super) struct WriterSettings {
     pub(super) path: PathBuf,
     pub(super) queue: usize,
     pub(super) wait: Duration,
-    pub(super) statement_timeout: Duration,
+    pub(super) timeouts: Timeouts,
     pub(super) bounds: write::Bounds,
 }
 
@@ -74,7 +75,7 @@ impl Writer {
             clock,
             observer,
             queued: queued.clone(),
-            statement_timeout: settings.statement_timeout,
+            timeouts: settings.timeouts,
             bounds: settings.bounds,
             checkpointer: Checkpointer::start(settings.path)?,
         };
@@ -156,7 +157,7 @@ struct Room {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     queued: Arc<AtomicU64>,
-    statement_timeout: Duration,
+    timeouts: Timeouts,
     bounds: write::Bounds,
     checkpointer: Checkpointer,
 }
@@ -318,7 +319,7 @@ impl Room {
         if !Arc::ptr_eq(&job.catalog, &self.current.catalog()) {
             return Err(StoreError::SchemaChanged);
         }
-        let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
+        let deadline: Instant = self.clock.monotonic() + self.timeouts.of(&job.caller);
         let has_savepoint = !job.commits || !write::is_single_statement(job);
         if has_savepoint {
             self.execute("SAVEPOINT write")?;
