@@ -45,7 +45,6 @@ impl Rate {
     }
 
     /// The share of this rate.
-    #[allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a share is no whole number")]
     fn share(self, share: f64) -> Self {
         Self { amount: self.amount, period: self.period.div_f64(share.clamp(0.001, 1.0)) }
     }
@@ -76,12 +75,6 @@ impl Charge {
     }
 
     /// The same where this process alone decides and allows a share. What was allowed at all still is, at a lower rate.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a count, rounded down"
-    )]
     pub(crate) fn share(&self, share: f64) -> Self {
         let burst = ((self.burst as f64 * share) as u64).max(1);
         let cost = if self.cost <= self.burst { self.cost.min(burst) } else { self.cost };

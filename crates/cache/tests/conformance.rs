@@ -1,6 +1,14 @@
 //! The sentences of `cache::Cache`, asked of both drivers. Times are real, since a server has a clock of its own: what has to
 //! have happened is waited for much longer than it takes, and what must not have happened is asked for at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

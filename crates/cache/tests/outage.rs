@@ -1,5 +1,13 @@
 //! A server that is gone, that hangs, and that is back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -85,7 +85,7 @@ fn by_default_a_client_on_this_machine_notices_nothing() {
 
 #[test]
 fn writes_are_charged_by_rows_and_searches_by_indexes() {
-    let project = project("[limits]\nmax_query_cost = 250\n[limits.rates]\ncost = \"per user 1/h burst 1000 in cost\"");
+    let project = project("[limits]\nmax_query_cost = 250\n[limits.rates]\ncost = \"per user 1/m burst 1000 in cost\"");
     let server = Launch::new(BINARY).start(&project);
     let token = project.token(BINARY, &["--role", "member", "--sub", "ada"]);
     let rows = |from: u32, count: u32| -> Value {

@@ -183,10 +183,7 @@ impl Controller {
 
     /// How many are answered at once at most.
     pub(crate) fn limit(&self) -> u64 {
-        // Between 1 and the configured most, a whole number.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between 1 and a u64")]
-        let limit = self.limit as u64;
-        limit
+        self.limit as u64
     }
 
     /// How long requests wait for their turn.
