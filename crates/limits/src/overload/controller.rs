@@ -99,22 +99,19 @@ impl Controller {
 
     /// Whether a request of a class may go in. Every one that does has its [`Controller::leave`].
     pub(crate) fn enter(&mut self, class: Class) -> bool {
-        let share = SHARES.get(class.index()).copied().unwrap_or_default();
-        if self.in_flight as f64 >= (self.limit * share).max(1.0) {
-            self.is_met = true;
-            return false;
-        }
-        if self.is_owed(class) {
+        if !self.has_room(class) || self.is_owed(class) {
             return false;
         }
         self.in_flight += 1;
         true
     }
 
-    /// Whether there is room for one of the class, without asking for it.
-    pub(crate) fn has_room(&self, class: Class) -> bool {
+    /// Whether there is room for one of the class.
+    pub(crate) fn has_room(&mut self, class: Class) -> bool {
         let share = SHARES.get(class.index()).copied().unwrap_or_default();
-        (self.in_flight as f64) < (self.limit * share).max(1.0)
+        let has_room = (self.in_flight as f64) < (self.limit * share).max(1.0);
+        self.is_met |= !has_room;
+        has_room
     }
 
     /// A request is done.

@@ -131,7 +131,7 @@ impl Gate {
     /// When it is turned away.
     pub fn check(&self, arrival: &Arrival) -> Result<(), Shed> {
         let class = arrival.class();
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let may_wait = class <= Class::Interactive && state.waiting.len() < MOST_WAITING;
         let is_fine = may_wait || state.controller.has_room(class);
         drop(state);

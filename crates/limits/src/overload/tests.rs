@@ -110,3 +110,23 @@ async fn a_token_of_nobody_is_nobodys() {
     gate.learn(&arrival(&gate, Some("Bearer z")), None, 401);
     assert_eq!(arrival(&gate, Some("Bearer another")).class(), Class::Anonymous);
 }
+
+#[tokio::test]
+async fn who_is_turned_away_at_the_first_look_makes_the_bound_rise() {
+    let gate = gate(1000);
+    let nobody = arrival(&gate, None);
+    let mut places = Vec::new();
+    while gate.check(&nobody).is_ok() {
+        places.push(gate.enter(&nobody).await.unwrap());
+    }
+    let before = gate.limit();
+    let load = Load { elapsed: Duration::from_millis(50), waiting: 0, lag: Duration::ZERO };
+    gate.step(load, std::time::Instant::now());
+    assert!(gate.limit() > before, "nobody waits, and somebody found no room");
+    // Nobody finds no room: it stays. Many wait: it falls.
+    let risen = gate.limit();
+    gate.step(load, std::time::Instant::now());
+    assert_eq!(gate.limit(), risen);
+    gate.step(Load { waiting: 100, ..load }, std::time::Instant::now());
+    assert!(gate.limit() < risen);
+}
