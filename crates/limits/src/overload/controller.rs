@@ -31,9 +31,15 @@ const SHARES: [f64; 4] = [f64::INFINITY, 1.0, 0.75, 0.6];
 /// By how much the pressure on those who wait for a processor rises or falls in one step; 1 turns everybody away but the first
 /// class. It rises fast against those who are nobody in particular and batches, so that the queue is short again before those who
 /// have signed in are to suffer for it.
-const MORE_PRESSURE: f64 = 0.12;
+const MORE_PRESSURE: f64 = 0.2;
 const MORE_ON_SIGNED_IN: f64 = 0.02;
 const LESS_PRESSURE: f64 = 0.04;
+
+/// The shortest lag has to be too long for so long before anybody is turned away: a machine on which others work as well stops a
+/// process for tens of milliseconds, and that is no overload.
+const PERSISTENT: Duration = Duration::from_millis(300);
+
+const LATE_STEPS: u32 = 4;
 
 /// Above this pressure those who have signed in are turned away.
 const ON_SIGNED_IN: f64 = 2.0 / 3.0;
@@ -65,6 +71,9 @@ pub(crate) struct Controller {
     pressure: f64,
     /// The lag of the step before.
     lag: Duration,
+    /// For how long, and how many steps, every lag was too long.
+    late_for: Duration,
+    late_steps: u32,
     in_flight: u64,
     served: u64,
     /// Requests served in a second, smoothed.
@@ -88,6 +97,8 @@ impl Controller {
             limit: FIRST.clamp(fewest, most),
             pressure: 0.0,
             lag: Duration::ZERO,
+            late_for: Duration::ZERO,
+            late_steps: 0,
             in_flight: 0,
             served: 0,
             rate: 0.0,
@@ -136,7 +147,13 @@ impl Controller {
         }
         self.limit = self.limit.clamp(self.fewest, self.most);
         self.is_met = false;
-        let step = match load.lag > self.target {
+        let is_late = load.lag > self.target;
+        self.late_for = if is_late { self.late_for.saturating_add(load.elapsed) } else { Duration::ZERO };
+        // One late measure, however late, is one.
+        self.late_steps = if is_late { self.late_steps.saturating_add(1) } else { 0 };
+        let persists = self.late_for >= PERSISTENT && self.late_steps >= LATE_STEPS;
+        let step = match is_late {
+            true if self.pressure == 0.0 && !persists => 0.0,
             true if self.pressure < ON_SIGNED_IN => MORE_PRESSURE.min(ON_SIGNED_IN - self.pressure),
             // The queue gets shorter by itself.
             true if load.lag < self.lag => 0.0,

@@ -218,6 +218,19 @@ fn processors_are_kept_for_those_who_signed_in() {
 }
 
 #[test]
+fn a_process_that_was_stopped_now_and_then_is_not_overloaded() {
+    let mut controller = Controller::new(TARGET, 32, 1024);
+    let late = Duration::from_millis(400);
+    for step in 0..1000 {
+        // Three steps of four are late, and by a lot.
+        let lag = if step % 4 == 3 { Duration::from_millis(20) } else { late };
+        controller.step(Load { elapsed: late.max(TARGET), waiting: 0, lag });
+        assert!(controller.enter(Class::Anonymous), "step {step}");
+        controller.leave();
+    }
+}
+
+#[test]
 fn who_is_alone_is_never_refused() {
     for world in [World { load: |_| 0.8, ..DATABASE }, World { load: |_| 0.8, ..PROCESSORS }] {
         let outcome = run(&world);

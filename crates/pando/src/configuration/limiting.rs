@@ -149,12 +149,17 @@ impl Check<'_> {
         Limiting { rates, gate, cache, keys }
     }
 
-    /// As many as can be worked on without waiting for one another.
+    /// As many as keep the database busy, and more than a few clients are: they are never turned away because a disk or a server
+    /// stood still for a moment.
     fn fewest(&self) -> u64 {
         /// Reads of the embedded engine wait for nothing but a processor, which is no matter of how many there are.
         const EMBEDDED: u64 = 64;
+        const SERVER: u64 = 32;
         let database = &self.loaded().config.database;
-        if database.url.starts_with("sqlite:") { EMBEDDED } else { u64::from(database.connections) }
+        match database.url.starts_with("sqlite:") {
+            true => EMBEDDED,
+            false => SERVER.max(2 * u64::from(database.connections)),
+        }
     }
 
     fn policies(&mut self, limits: &Limits) -> Vec<Policy> {
