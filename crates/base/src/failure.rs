@@ -27,6 +27,8 @@ pub enum Kind {
     RangeNotSatisfiable,
     /// A named limit was exceeded.
     TooLarge,
+    /// The client asks more than it may; it may ask again later.
+    RateLimited,
     /// Too busy right now; the client may try again.
     Unavailable,
     /// It took longer than allowed.

@@ -111,6 +111,11 @@ pub struct Cost {
     pub rows: Option<u64>,
     /// Whether the top level is found by a unique key, so that at most one row is touched.
     pub is_point: bool,
+    /// Rows that the request brings along to be written.
+    pub written_rows: u64,
+    /// Whether the top level is searched by conditions of which none has an index, as far as the catalog knows them. On a
+    /// PostgreSQL server it does not.
+    pub is_unindexed: bool,
 }
 
 /// Everything a request touches, computed once by `plan`. It alone decides privileges, cache keys and tags,

@@ -21,6 +21,7 @@ use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
 use crate::crowd::Doors;
+use crate::entrance::Entrance;
 use crate::intake::Hop;
 use crate::policy::{Policy, PolicyHandle};
 use crate::proxies::{Origin, Proxies};
@@ -93,6 +94,7 @@ pub(crate) struct Front<H> {
     pub(crate) docs: bool,
     /// What tells browsers to come encrypted alone.
     pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) entrance: Entrance,
     pub(crate) handler: H,
 }
 
@@ -193,6 +195,7 @@ impl<H: Handler> Front<H> {
         if limit.is_exceeded_by(u64::try_from(uri_bytes).unwrap_or(u64::MAX)) {
             return Err(Refusal::uri_too_long(limit, uri_bytes));
         }
+        let arrival = self.entrance.look(&parts.headers, client.address)?;
         // Whoever sends slowly takes the place of others who send, not that of requests that are answered.
         let body = if body.is_end_stream() {
             Bytes::new()
@@ -201,10 +204,13 @@ impl<H: Handler> Front<H> {
             body::collect(body, &parts.headers, limits).await?
         };
         flight.place = Some(self.shared.working.enter().ok_or_else(|| self.overloaded())?);
+        let _place = self.entrance.enter(arrival.as_ref()).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request =
             service::Request { method: parts.method, path, query, headers: parts.headers, body, client, trace };
-        self.ask(request, flight).await
+        let answer = self.ask(request, flight).await?;
+        self.entrance.learn(arrival.as_ref(), &answer);
+        Ok(answer)
     }
 
     /// As many requests are answered, or received, as may be at once.

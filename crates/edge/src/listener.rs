@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
 use crate::crowd::Doors;
+use crate::entrance::Entrance;
 use crate::front::{Front, Shared};
 use crate::intake::{self, Arrived, Hop, Intake};
 use crate::refusal::Refusal;
@@ -48,6 +49,7 @@ pub struct Edge {
     redirect: Option<TcpListener>,
     tls: Option<(Tls, CertificatesHandle)>,
     addresses: Addresses,
+    entrance: Entrance,
 }
 
 /// Where the door stands, with the real ports.
@@ -90,12 +92,18 @@ impl Edge {
         let redirect = config.tls.as_ref().and_then(|tls| tls.redirect);
         let (redirect, redirect_address) = also(redirect, "redirect to TLS")?.unzip();
         let addresses = Addresses { api: api_address, admin: admin_address, redirect: redirect_address };
-        Ok(Self { config, policy, api, admin, redirect, tls, addresses })
+        Ok(Self { config, policy, api, admin, redirect, tls, addresses, entrance: Entrance::default() })
     }
 
     /// The certificates, where there is TLS: they can be replaced.
     pub fn certificates(&self) -> Option<CertificatesHandle> {
         self.tls.as_ref().map(|(_, certificates)| certificates.clone())
+    }
+
+    /// The same, behind a gate that keeps out what cannot be answered in time.
+    #[must_use]
+    pub fn with_gate(self, gate: Arc<limits::Gate>) -> Self {
+        Self { entrance: Entrance::new(gate), ..self }
     }
 
     /// Where it listens.
@@ -127,7 +135,8 @@ impl Edge {
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
         let tls_config = self.config.tls.unwrap_or_default();
         let (docs, hsts) = (self.config.docs, tls_config.hsts());
-        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs, hsts, handler });
+        let (policy, entrance) = (self.policy, self.entrance);
+        let front = Arc::new(Front { shared: shared.clone(), policy, docs, hsts, entrance, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
         let intake = Arc::new(Intake::new(self.config.proxies, &limits));
         let lobby = Lobby { doors: Doors::new(limits.max_connections), intake, shared: shared.clone(), watch };

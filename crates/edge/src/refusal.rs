@@ -53,6 +53,10 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn shed(shed: limits::Shed) -> Self {
+        Self { failure: shed.into(), status: None, closes: false }
+    }
+
     pub(crate) fn uri_too_long(limit: Limit, bytes: usize) -> Self {
         let mut refusal = Self::new(Kind::TooLarge, "PANDO414", "The URI is too long");
         refusal.failure = refusal

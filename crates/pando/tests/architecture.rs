@@ -12,8 +12,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the ground", &["base"]),
     ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
-    ("the capabilities", &["store"]),
-    ("the rooms", &["identity", "service"]),
+    ("the capabilities", &["store", "cache"]),
+    ("the rooms", &["identity", "limits", "service"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),
 ];
@@ -27,6 +27,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("sql", "rest"),
     ("contract", "catalog"),
     ("service", "identity"),
+    ("service", "limits"),
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
@@ -38,6 +39,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("hyper-util", &["edge"]),
     ("ipnet", &["edge"]),
     ("rusqlite", &["store"]),
+    ("redis", &["cache"]),
     ("wire", &["store"]),
     ("postgres-protocol", &["wire"]),
     ("tokio-rustls", &["edge", "wire"]),

@@ -2,6 +2,7 @@
 //!
 //! [`Service::answer`] is the path; read it first.
 
+mod charging;
 mod contracts;
 mod describe;
 mod exchange;

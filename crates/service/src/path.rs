@@ -10,13 +10,15 @@ use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
+use limits::RateLimits;
 use rest::{ApiRequest, ErrorForm, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
+use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
-use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
@@ -48,46 +50,60 @@ pub struct Service {
     identity: Arc<Verifier>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    limits: Option<RateLimits>,
 }
 
 /// What a request has become on its way; a refusal needs to know how far it came.
 #[derive(Default)]
 struct Walk {
-    /// Whether the client speaks TLS.
-    is_encrypted: bool,
     request: Option<ApiRequest>,
     summary: Summary,
+    charging: Charging,
 }
 
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock }
+        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None }
+    }
+
+    /// The same, charging requests by policies.
+    #[must_use]
+    pub fn with_limits(self, limits: RateLimits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
         let Request { method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
-        let mut walk = Walk { is_encrypted: client.is_encrypted, ..Walk::default() };
-        match self.walk(incoming, &headers, &mut walk, &mut trace).await {
+        let mut walk = Walk::default();
+        let walked = self.walk(incoming, (&headers, client), &mut walk, &mut trace).await;
+        let charging = std::mem::take(&mut walk.charging);
+        let mut answer = match walked {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
             Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
-        }
+        };
+        charging.write(&mut answer.headers);
+        answer
     }
 
     /// The path: `identify -> parse -> plan -> admit -> render -> run -> shape`. Each step is one call and one entry of the trace.
+    /// A request is charged twice: before it is known who asks, and once it is known what it costs.
     async fn walk(
         &self,
         incoming: Incoming<'_>,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Client),
         walk: &mut Walk,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
         let catalog = self.store.catalog();
         let now = self.clock.now();
+
+        let asked = (incoming.method.as_str(), incoming.path);
+        walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
 
         self.enter(trace, Step::Identify);
         let caller = self.identify(headers, &catalog, walk).await?;
@@ -108,10 +124,9 @@ impl Service {
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
-        let is_encrypted = walk.is_encrypted;
-        let mut asked = Asked { catalog, caller, now, facts, position, is_encrypted };
+        let mut asked = Asked { catalog, caller, now, facts, position, client };
         for again in 0.. {
-            let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
+            let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
                 Err(Refused::SchemaChanged) if again < MOST_PLANS => {
                     tokio::time::sleep(PLAN_AGAIN * 2_u32.pow(again).min(64)).await;
@@ -136,10 +151,10 @@ impl Service {
         &self,
         request: &ApiRequest,
         asked: &Asked,
-        summary: &mut Summary,
+        (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position, is_encrypted } = asked.clone();
+        let Asked { catalog, caller, now, facts, position, client } = asked.clone();
 
         self.enter(trace, Step::Plan);
         let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
@@ -147,6 +162,8 @@ impl Service {
 
         self.enter(trace, Step::Admit);
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
+        let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
+        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
@@ -167,7 +184,7 @@ impl Service {
         let planned = Planned { resolves, is_void, media_type, is_explained };
         let (mut head, body) = shape(request, ran, planned)?;
         if let Some(position) = position {
-            position::write(&position, self.settings.position_cookie, is_encrypted, &mut head.headers);
+            position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }
         Ok((head, body))
     }
@@ -204,8 +221,7 @@ struct Asked {
     now: Timestamp,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
-    /// Whether cookies are for encrypted connections alone.
-    is_encrypted: bool,
+    client: Client,
 }
 
 /// Why a plan led to nothing.

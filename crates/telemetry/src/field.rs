@@ -71,6 +71,8 @@ fields! {
     OPERATION = "pando.operation", "operation", Keyword, "What the database did: `SELECT`, `INSERT`, `UPDATE`, `DELETE`…";
     LIMIT = "pando.limit.name", "limit", Keyword, "The setting whose bound was reached.";
     LIMIT_VALUE = "pando.limit.value", "bound", Long, "That bound.";
+    POLICY = "pando.policy", "policy", Keyword, "The policy of `limits.rates` that refused.";
+    CLASS = "pando.class", "class", Keyword, "The class of a request: `system`, `interactive`, `batch` or `anonymous`.";
     ADDRESS = "server.address", "address", Keyword, "The address and port that is listened on.";
     PURPOSE = "pando.purpose", "purpose", Keyword, "What an address serves: `api` or `admin`.";
     VERSION = "pando.version", "version", Keyword, "The version of this binary.";

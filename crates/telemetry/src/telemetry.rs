@@ -229,6 +229,10 @@ mod tests {
         finish(telemetry, 200, RequestLog::All);
         telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
+        telemetry.report(&RateDecision { policy: &"address".into(), is_allowed: false });
+        telemetry.report(&RequestShed { class: "anonymous" });
+        telemetry.report(&OverloadChanged { is_overloaded: true, limit: 64, delay: duration });
+        telemetry.report(&CacheChanged { reason: Some("unreachable"), after: Some(duration) });
         telemetry.report(&ConnectionDropped { reason: DropReason::SlowHead });
         telemetry.report(&AcceptFailed { error: std::io::ErrorKind::Other });
         telemetry.report(&DatabaseOperation {

@@ -19,6 +19,7 @@ mod http;
 mod pooler;
 mod postgres;
 mod project;
+mod redis;
 mod server;
 mod tools;
 
@@ -28,5 +29,6 @@ pub use http::{Answer, Client, Request};
 pub use pooler::Pooler;
 pub use postgres::{Cluster, Postgres};
 pub use project::{Project, repository};
+pub use redis::Redis;
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};

@@ -3,6 +3,7 @@
 mod background;
 mod doubts;
 mod ends;
+mod guards;
 mod house;
 mod settings;
 mod summary;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use base::{Clock, SystemClock};
 use edge::{Addresses, Edge, PolicyHandle};
 use identity::{KeyListener, Verifier};
+use limits::Gate;
 use service::Service;
 use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
@@ -90,10 +92,15 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
 
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(&start.loaded.config, &start.prepared)).await?;
+    let gate = guards::gate(&start.prepared, &telemetry);
+    let edge = match &gate {
+        Some(gate) => edge.with_gate(gate.clone()),
+        None => edge,
+    };
     let house = House::default();
     let certificates = edge.certificates().map(|handle| Arc::new(Certificates::new(handle, telemetry.clone())));
     let (addresses, policy) = (edge.addresses(), edge.policy());
-    let starting = Starting { start, addresses, policy, certificates, house: &house };
+    let starting = Starting { start, addresses, policy, certificates, gate, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -139,6 +146,7 @@ struct Starting<'a> {
     addresses: Addresses,
     policy: PolicyHandle,
     certificates: Option<Arc<Certificates>>,
+    gate: Option<Arc<Gate>>,
     house: &'a House,
 }
 
@@ -174,8 +182,12 @@ impl Starting<'_> {
             }
         }
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
+        let service = service.with_limits(guards::rates(&prepared, telemetry)?);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
+        if let Some(gate) = self.gate {
+            background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
+        }
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
 
+use super::limiting::Limiting;
 use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// Policies, overload and shared counters.
+    pub limiting: Limiting,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -119,6 +122,7 @@ impl Prepared {
         }
         let identity = check.identity(listener);
         let freshening = check.freshening(identity.secret.as_ref());
+        let limiting = check.limiting(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -135,6 +139,7 @@ impl Prepared {
                     .map(|seed| loaded.path(seed)),
                 identity,
                 freshening,
+                limiting,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
                 warnings,

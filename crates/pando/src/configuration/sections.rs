@@ -9,6 +9,9 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use super::limiting::Cache;
+use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
+
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +30,8 @@ pub struct Config {
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
+    /// Shared counters: what all nodes know of how much somebody has asked for.
+    pub cache: Cache,
     /// What is logged.
     pub log: Log,
     /// Traces.
@@ -640,6 +645,9 @@ pub struct Limits {
     /// Seconds that one statement may run. On a PostgreSQL server a `statement_timeout` of the server, of the database, of the
     /// role that logs in or of the role that a request runs as (`ALTER ROLE … SET`) stands in its place.
     pub statement_timeout_seconds: u32,
+    /// Seconds that one statement of these roles may run, in place of `statement_timeout_seconds`, for example `{ anon = 3 }`. On a
+    /// PostgreSQL server what `ALTER ROLE … SET statement_timeout` says of the role stands in its place.
+    pub role_statement_timeout_seconds: BTreeMap<String, u32>,
     /// Seconds that a streamed answer may take altogether, whatever the client does.
     pub stream_timeout_seconds: u32,
     /// Bytes of an answer that are held in memory at once: one row with all that is embedded in it, or the rows that a
@@ -647,6 +655,26 @@ pub struct Limits {
     pub max_buffered_bytes: u64,
     /// Rows that one update or delete may change.
     pub max_affected_rows: u64,
+    /// Points that one request may cost: about one for each that is written, for each 100 that may be read, times its embedded
+    /// relations, and 20 for a search without an index. One that costs more is answered 413.
+    pub max_query_cost: u64,
+    /// How much somebody may ask, by policies under names of your choice: `per SCOPE RATE [burst N] [in cost] [role A|B]
+    /// [method GET|POST] [path /climbs|/rpc/search]`, or `off`. The scope is `address` (of IPv6 a /64), `network` (a /24 or /48),
+    /// `user` (the token's `sub`), `key` (the API key, or the token), `client` (the user, or else the address), `role` or `everyone`;
+    /// a rate is like `10/s`, `600/m`, `1000/h` or `5000/d`. Beyond it the answer is 429 with `Retry-After`. What is given goes over the defaults.
+    #[serde(deserialize_with = "over_default_rates")]
+    pub rates: BTreeMap<String, String>,
+    /// Networks whose addresses no policy counts: this machine and private networks, since behind a proxy that is not known
+    /// as one all clients seem to have its address. Users and keys count wherever they come from.
+    pub exempt_networks: Vec<String>,
+    /// Roles that no policy of users, keys, roles and cost counts. Policies of addresses do: they count before the role is known.
+    pub exempt_roles: Vec<String>,
+    /// What is done when more is asked than can be answered.
+    pub overload: Overload,
+    /// How many milliseconds requests may wait for their turn before less is let in.
+    pub queue_target_ms: u32,
+    /// Roles whose requests are never turned away because of overload.
+    pub system_roles: Vec<String>,
 }
 
 impl Default for Limits {
@@ -685,9 +713,17 @@ impl Default for Limits {
             write_timeout_seconds: seconds(edge.write_timeout),
             idle_timeout_seconds: seconds(edge.idle_timeout),
             statement_timeout_seconds: 30,
+            role_statement_timeout_seconds: BTreeMap::new(),
             stream_timeout_seconds: 600,
             max_buffered_bytes: 32 * 1024 * 1024,
             max_affected_rows: 1_000_000,
+            max_query_cost: 20_000,
+            rates: default_rates(),
+            exempt_networks: default_exempt_networks(),
+            exempt_roles: vec!["service_role".to_owned()],
+            overload: Overload::Adaptive,
+            queue_target_ms: 50,
+            system_roles: vec!["service_role".to_owned()],
         }
     }
 }
@@ -718,6 +754,12 @@ impl Limits {
             max_order_terms: Limit::new("limits.max_order_terms", self.max_order_terms),
             max_written_rows: Limit::new("limits.max_written_rows", self.max_written_rows),
         }
+    }
+
+    /// How long statements of roles may run.
+    pub fn role_timeouts(&self) -> BTreeMap<String, Duration> {
+        let seconds = |seconds: &u32| Duration::from_secs(u64::from(*seconds));
+        self.role_statement_timeout_seconds.iter().map(|(role, time)| (role.clone(), seconds(time))).collect()
     }
 
     /// The bounds that may be 0: those whose thing a request can do without.

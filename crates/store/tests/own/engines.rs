@@ -106,6 +106,7 @@ pub async fn open(config: Config) -> Arc<dyn Store> {
 /// How a server is used in these tests.
 pub fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {
+        role_timeouts: BTreeMap::new(),
         replicas: ReplicaSettings::default(),
         remote_apply: Vec::new(),
         position_key: PositionKey::new(&base::Secret::new("")),

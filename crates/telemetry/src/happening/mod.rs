@@ -4,6 +4,7 @@
 mod database;
 mod identity;
 mod lifecycle;
+mod limits;
 mod request;
 mod schema;
 
@@ -15,6 +16,7 @@ pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
+pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -86,6 +88,10 @@ pub const HAPPENINGS: &[&Definition] = &[
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
+    RateDecision::DEFINITION,
+    RequestShed::DEFINITION,
+    OverloadChanged::DEFINITION,
+    CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
     DatabaseOperation::DEFINITION,
