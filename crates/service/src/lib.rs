@@ -9,5 +9,5 @@ mod path;
 mod position;
 
 pub use contracts::{ContractSettings, Visibility};
-pub use exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
+pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use path::{Service, Settings, refuse};
