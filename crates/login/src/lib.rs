@@ -1,0 +1,3 @@
+//! Signing in: who may say that they are somebody.
+
+pub mod password;
