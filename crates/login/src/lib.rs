@@ -32,6 +32,7 @@ mod mail;
 mod metadata;
 mod one_time;
 mod outgoing;
+pub mod password;
 mod records;
 mod redirect;
 mod refresh;
