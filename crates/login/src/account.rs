@@ -53,7 +53,8 @@ impl Inner {
         let mut identities = Vec::new();
         if let Some(email) = &email {
             let known = [("sub", Value::from(id.as_str())), ("email", email.as_str().into())];
-            for (name, value) in known.into_iter().chain([("email_verified", false.into()), ("phone_verified", false.into())])
+            for (name, value) in
+                known.into_iter().chain([("email_verified", false.into()), ("phone_verified", false.into())])
             {
                 user_metadata.set(name, value);
             }

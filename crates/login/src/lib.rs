@@ -25,7 +25,6 @@ mod endpoint;
 mod error;
 mod follow;
 mod gate;
-mod hasher;
 mod incoming;
 mod keys;
 mod mail;
@@ -45,7 +44,6 @@ mod testing;
 mod totp;
 
 pub use gate::{Attempt, AttemptKind, Gate, MemoryGate, Wait};
-pub use hasher::{Hasher, Later, Overloaded, Verdict, Weak};
 pub use keys::{KeptKey, KeysError, OVERLAP, SigningKeys};
 pub use mail::{
     ConsoleMailer, MOST_WAITING_MAILS, Mail, MailError, MailKind, MailListener, Mailer, NotATemplate, SmtpMailer,

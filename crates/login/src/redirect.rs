@@ -190,7 +190,15 @@ mod tests {
 
     #[test]
     fn patterns_that_are_none() {
-        for wrong in ["", "app.example.com", "https://", "javascript://x", "https://**.example.com/", "https://a:x/", "https://u@h/"] {
+        for wrong in [
+            "",
+            "app.example.com",
+            "https://",
+            "javascript://x",
+            "https://**.example.com/",
+            "https://a:x/",
+            "https://u@h/",
+        ] {
             assert!(wrong.parse::<RedirectPattern>().is_err(), "{wrong}");
         }
     }

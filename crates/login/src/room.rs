@@ -14,11 +14,11 @@ use telemetry::{SignIn, Telemetry};
 
 use crate::error::{Outcome, Refusal};
 use crate::gate::Gate;
-use crate::hasher::Hasher;
 use crate::incoming::{Incoming, parameters, parts};
 use crate::keys::{self, KeyRing};
 use crate::mail::{Mailer, Post, Templates};
 use crate::outgoing::Reply;
+use crate::password::Passwords;
 use crate::records::Records;
 use crate::{Settings, one_time, refresh};
 
@@ -36,7 +36,7 @@ pub struct Parts {
     /// Who verifies tokens: it is told of keys and of sessions that were signed out.
     pub verifier: Arc<Verifier>,
     /// Who looks after passwords.
-    pub hasher: Arc<dyn Hasher>,
+    pub passwords: Arc<Passwords>,
     /// Who bounds attempts.
     pub gate: Arc<dyn Gate>,
     /// Who sends mail.
@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) templates: Templates,
     pub(crate) records: Records,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) hasher: Arc<dyn Hasher>,
+    pub(crate) passwords: Arc<Passwords>,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) post: Post,
     pub(crate) clock: Arc<dyn Clock>,
@@ -122,7 +122,7 @@ impl Login {
             templates: parts.templates,
             records,
             verifier: parts.verifier,
-            hasher: parts.hasher,
+            passwords: parts.passwords,
             gate: parts.gate,
             post: Post::open(parts.mailer, listener),
             clock: parts.clock,

@@ -158,9 +158,7 @@ impl Inner {
                 self.tokens(&user, &session, now)
             }
             Decision::Again => self.tokens(&user, &session, now),
-            Decision::Expired => {
-                Err(Refusal::bad_request("session_expired", "Invalid Refresh Token: Session Expired"))
-            }
+            Decision::Expired => Err(Refusal::bad_request("session_expired", "Invalid Refresh Token: Session Expired")),
             Decision::Unknown => Err(no_token()),
             Decision::Reused => {
                 self.end(&user.id, Scope::One(&session.id), now).await?;

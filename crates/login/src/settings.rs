@@ -36,8 +36,6 @@ pub struct Settings {
     pub audience: String,
     /// The issuer of tokens.
     pub issuer: String,
-    /// The fewest characters of a password, for the message of a refusal.
-    pub least_password: usize,
 }
 
 /// The role of who has signed in.
@@ -65,9 +63,6 @@ pub(crate) const MOST_METADATA_BYTES: usize = 8 * 1024;
 
 /// The most bytes of an address (RFC 5321 section 4.5.3.1.3, less the brackets).
 pub(crate) const MOST_EMAIL_BYTES: usize = 254;
-
-/// The most bytes of a password that are looked at.
-pub(crate) const MOST_PASSWORD_BYTES: usize = 1024;
 
 /// The most bytes of a client's `User-Agent` that are kept with its session.
 pub(crate) const MOST_USER_AGENT_BYTES: usize = 255;

@@ -25,7 +25,6 @@ pub(crate) fn settings() -> Settings {
         reauthenticate_for_password: false,
         audience: "authenticated".to_owned(),
         issuer: "http://127.0.0.1:8000/auth/v1".to_owned(),
-        least_password: 8,
     }
 }
 

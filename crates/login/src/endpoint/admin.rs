@@ -6,7 +6,6 @@ use base::Timestamp;
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::OwnStep;
 use uuid::Uuid;
 
 use crate::access;
@@ -58,14 +57,13 @@ impl Inner {
     }
 
     async fn list_users(&self, incoming: &Incoming) -> Outcome<Reply> {
-        let number = |name: &str, usual: i64| match incoming.parameter(name) {
-            None | Some("") => Ok(usual),
-            Some(text) => text
-                .parse::<i64>()
-                .ok()
-                .filter(|number| *number > 0)
-                .ok_or_else(|| Refusal::invalid(format!("Bad Pagination Parameters: {name} is no positive number"))),
-        };
+        let number =
+            |name: &str, usual: i64| match incoming.parameter(name) {
+                None | Some("") => Ok(usual),
+                Some(text) => text.parse::<i64>().ok().filter(|number| *number > 0).ok_or_else(|| {
+                    Refusal::invalid(format!("Bad Pagination Parameters: {name} is no positive number"))
+                }),
+            };
         let (page, size) = (number("page", 1)?, number("per_page", PAGE)?.min(LARGEST_PAGE));
         let offset = (page - 1).saturating_mul(size);
         let audience = &self.settings.audience;
@@ -159,10 +157,10 @@ impl Inner {
         match (fields.password()?, fields.text("password_hash")?) {
             (Some(_), Some(_)) => Err(Refusal::invalid("Only a password or a password hash should be provided")),
             (Some(password), None) => {
-                self.check_password(&password)?;
+                self.check_password(&password, fields.text("email")?.unwrap_or_default()).await?;
                 Ok(Some(self.hash(&password).await?))
             }
-            (None, Some(hash)) if self.hasher.is_hash(hash) => Ok(Some(hash.to_owned())),
+            (None, Some(hash)) if self.passwords.understands(hash) => Ok(Some(hash.to_owned())),
             (None, Some(_)) => Err(Refusal::invalid("The password hash is of no form that is known")),
             (None, None) => Ok(None),
         }
@@ -267,7 +265,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("24h", 86_400), ("1h30m", 5_400), ("90s", 90), ("0.5h", 1_800), ("876000h", 3_153_600_000)] {
+        for (text, seconds) in
+            [("24h", 86_400), ("1h30m", 5_400), ("90s", 90), ("0.5h", 1_800), ("876000h", 3_153_600_000)]
+        {
             assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for wrong in ["", "x", "1", "1d", "-1h", "h", "0s", "1..5h", "99999999999999999999999h"] {

@@ -60,7 +60,10 @@ impl Inner {
                 return Err(Refusal::disabled("mfa_phone_enroll_not_enabled", "MFA enroll is disabled for Phone"));
             }
             Some("webauthn") => {
-                return Err(Refusal::disabled("mfa_webauthn_enroll_not_enabled", "MFA enroll is disabled for WebAuthn"));
+                return Err(Refusal::disabled(
+                    "mfa_webauthn_enroll_not_enabled",
+                    "MFA enroll is disabled for WebAuthn",
+                ));
             }
             _ => return Err(Refusal::invalid("factor_type needs to be totp, phone, or webauthn")),
         }
@@ -103,13 +106,7 @@ impl Inner {
         Ok(Reply::json(&json!({"id": id, "type": factor.factor_type, "expires_at": expires})))
     }
 
-    async fn verify_factor(
-        &self,
-        incoming: &Incoming,
-        user: &User,
-        mut session: Session,
-        id: &str,
-    ) -> Outcome<Reply> {
+    async fn verify_factor(&self, incoming: &Incoming, user: &User, mut session: Session, id: &str) -> Outcome<Reply> {
         let fields = incoming.fields()?;
         let factor = factor_of(user, id)?;
         require_totp(factor)?;
@@ -145,7 +142,8 @@ impl Inner {
 
     async fn check_challenge(&self, incoming: &Incoming, factor: &Factor, id: &str, now: Timestamp) -> Outcome<()> {
         let found = self.records.challenge(id).await?.filter(|challenge| challenge.factor == factor.id);
-        let missing = || Refusal::unprocessable("mfa_factor_not_found", "MFA factor with the provided challenge ID not found");
+        let missing =
+            || Refusal::unprocessable("mfa_factor_not_found", "MFA factor with the provided challenge ID not found");
         let challenge = found.ok_or_else(missing)?;
         let address = challenge.address.split('/').next().unwrap_or_default();
         if challenge.is_used || address != incoming.address.to_string() {

@@ -54,8 +54,11 @@ impl Inner {
             "magiclink" | "recovery" => {
                 let mut user = found.ok_or_else(nobody)?;
                 user.recovery_sent_at = Some(now);
-                let (verification, mail) =
-                    if kind == "recovery" { ("recovery", MailKind::Recovery) } else { ("magiclink", MailKind::MagicLink) };
+                let (verification, mail) = if kind == "recovery" {
+                    ("recovery", MailKind::Recovery)
+                } else {
+                    ("magiclink", MailKind::MagicLink)
+                };
                 let subject =
                     Subject { kind: mail, token: TokenKind::Recovery, verification, flow: None, place: &place };
                 let letter = self.letter(&user, &email, &subject, now)?;
@@ -122,7 +125,7 @@ impl Inner {
             None => {
                 let password = match fields.password()? {
                     Some(password) => {
-                        self.check_password(&password)?;
+                        self.check_password(&password, email).await?;
                         Some(self.hash(&password).await?)
                     }
                     None => None,
@@ -159,8 +162,7 @@ impl Inner {
             "email_change_current" => (TokenKind::ChangeCurrent, email),
             _ => (TokenKind::ChangeNew, new.as_str()),
         };
-        let subject =
-            Subject { kind: MailKind::EmailChange, token, verification: "email_change", flow: None, place };
+        let subject = Subject { kind: MailKind::EmailChange, token, verification: "email_change", flow: None, place };
         let letter = self.letter(&user, address, &subject, now)?;
         let steps = vec![user.save(now)];
         Ok((user, steps, letter))

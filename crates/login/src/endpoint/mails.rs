@@ -120,7 +120,10 @@ impl Inner {
     pub(crate) async fn reauthenticate(&self, incoming: &Incoming) -> Outcome<Reply> {
         let mut user = self.who(incoming).await?.user;
         let Some(email) = user.email.clone() else {
-            return Err(Refusal::unprocessable("validation_failed", "Reauthentication requires the user to have an email or a phone number"));
+            return Err(Refusal::unprocessable(
+                "validation_failed",
+                "Reauthentication requires the user to have an email or a phone number",
+            ));
         };
         if user.email_confirmed_at.is_none() {
             return Err(Refusal::unprocessable("email_not_confirmed", "Please verify your email first."));
@@ -176,7 +179,8 @@ impl Inner {
         let new = self.letter(user, to, &subject(TokenKind::ChangeNew), now)?;
         let (mut steps, mut mails) = (new.steps, vec![new.mail]);
         if let Some(current) = user.email.clone().filter(|_| self.settings.confirm_change_twice) {
-            let current = self.letter(user, &current, &Subject { flow: None, ..subject(TokenKind::ChangeCurrent) }, now)?;
+            let current =
+                self.letter(user, &current, &Subject { flow: None, ..subject(TokenKind::ChangeCurrent) }, now)?;
             steps.extend(current.steps);
             mails.push(current.mail);
         }

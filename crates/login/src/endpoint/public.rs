@@ -23,9 +23,30 @@ impl Inner {
     pub(crate) fn public_settings(&self) -> Reply {
         let settings = &self.settings;
         let mut external: serde_json::Map<String, Value> = [
-            "apple", "azure", "bitbucket", "discord", "facebook", "figma", "fly", "github", "gitlab", "google", "kakao",
-            "keycloak", "linkedin", "linkedin_oidc", "notion", "phone", "slack", "slack_oidc", "snapchat", "spotify",
-            "twitch", "twitter", "workos", "zoom",
+            "apple",
+            "azure",
+            "bitbucket",
+            "discord",
+            "facebook",
+            "figma",
+            "fly",
+            "github",
+            "gitlab",
+            "google",
+            "kakao",
+            "keycloak",
+            "linkedin",
+            "linkedin_oidc",
+            "notion",
+            "phone",
+            "slack",
+            "slack_oidc",
+            "snapchat",
+            "spotify",
+            "twitch",
+            "twitter",
+            "workos",
+            "zoom",
         ]
         .map(|name| (name.to_owned(), Value::from(false)))
         .into_iter()

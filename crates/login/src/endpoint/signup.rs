@@ -9,6 +9,7 @@ use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming, Pkce};
 use crate::mail::MailKind;
 use crate::outgoing::{self, Reply};
+use crate::password::{HashError, Priority, Verdict};
 use crate::records::tokens::TokenKind;
 use crate::records::users::User;
 use crate::room::Inner;
@@ -28,7 +29,7 @@ impl Inner {
             return Err(Refusal::invalid("Signup requires a valid password"));
         };
         let (data, pkce) = (fields.object("data")?, fields.pkce()?);
-        self.check_password(&password)?;
+        self.check_password(&password, &email).await?;
         incoming.enter(&*self.gate, AttemptKind::SignUp, None)?;
         if self.settings.confirm_email {
             // Whether there is such an account or not: who asks must not learn it.
@@ -56,18 +57,28 @@ impl Inner {
         Err(Refusal::unprocessable("signup_disabled", "Signups not allowed for this instance"))
     }
 
-    /// Refuses a password that is too easy to guess.
-    pub(crate) fn check_password(&self, password: &Secret) -> Outcome<()> {
-        self.hasher.check_new(password).map_err(|weak| {
-            let mut refusal = Refusal::unprocessable("weak_password", weak.message);
-            refusal.reasons = weak.reasons;
+    /// Refuses a password that is too easy to guess. `email` is whose it is.
+    pub(crate) async fn check_password(&self, password: &Secret, email: &str) -> Outcome<()> {
+        self.passwords.check_new(password, &[email]).await.map_err(|weak| {
+            let mut refusal = Refusal::unprocessable("weak_password", weak.to_string());
+            refusal.reasons = weak.reasons.iter().map(|reason| reason.name()).collect();
+            refusal.reasons.dedup();
             refusal
         })
     }
 
     /// Hashes a password.
     pub(crate) async fn hash(&self, password: &Secret) -> Outcome<String> {
-        self.hasher.hash(password).await.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after_seconds))
+        self.passwords.hash(password, Priority::Usual).await.map_err(|error| match error {
+            HashError::Overloaded(overloaded) => Refusal::overloaded(overloaded.retry_after),
+            HashError::Failed(error) => Refusal::internal(error.to_string()),
+        })
+    }
+
+    /// Compares a password with the hash that is kept. Where none is it takes as long.
+    pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>) -> Outcome<Verdict> {
+        let verdict = self.passwords.verify(password, kept, Priority::Usual).await;
+        verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))
     }
 
     /// A new account whose address is to be confirmed.
@@ -98,7 +109,13 @@ impl Inner {
         self.sign_up_and_in(incoming, user, "password", now).await
     }
 
-    async fn sign_up_and_in(&self, incoming: &Incoming, mut user: User, method: &str, now: Timestamp) -> Outcome<Reply> {
+    async fn sign_up_and_in(
+        &self,
+        incoming: &Incoming,
+        mut user: User,
+        method: &str,
+        now: Timestamp,
+    ) -> Outcome<Reply> {
         let (session, begin) = self.begin(&mut user, method, incoming, now)?;
         let mut steps = Self::create(&user);
         steps.extend(begin);

@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Outcome, Refusal};
 use crate::gate::AttemptKind;
-use crate::hasher::Verdict;
 use crate::incoming::Incoming;
 use crate::outgoing::Reply;
 use crate::records::flows::Flow;
@@ -40,12 +39,8 @@ impl Inner {
         let found = self.records.user_by_email(&email).await?;
         // Unknown accounts and those without a password cost the same time.
         let kept = found.as_ref().and_then(|user| user.password.as_deref());
-        let verdict = self
-            .hasher
-            .verify(&password, kept)
-            .await
-            .map_err(|overloaded| Refusal::overloaded(overloaded.retry_after_seconds))?;
-        let (Some(mut user), Verdict::Right { rehashed }) = (found, verdict) else { return Err(wrong_credentials()) };
+        let verdict = self.compare(&password, kept).await?;
+        let Some(mut user) = found.filter(|_| verdict.is_right) else { return Err(wrong_credentials()) };
         let now = self.now();
         if is_banned(&user, now) {
             return Err(Refusal::bad_request("user_banned", "User is banned"));
@@ -55,7 +50,7 @@ impl Inner {
         }
         let (session, mut steps) = self.begin(&mut user, "password", incoming, now)?;
         steps.push(user.signed_in(now));
-        steps.extend(rehashed.map(|hash| user.rehashed(hash)));
+        steps.extend(verdict.rehash.map(|hash| user.rehashed(hash)));
         self.records.write(steps).await?;
         self.gate.succeeded(&incoming.attempt(AttemptKind::Password, Some(&email)));
         Ok(Reply::json(&self.tokens(&user, &session, now)?))

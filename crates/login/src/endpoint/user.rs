@@ -1,12 +1,10 @@
 //! `user`: the account of who is signed in.
 
 use base::{Secret, Timestamp};
-use serde_json::Value;
 use store::OwnStep;
 
 use crate::error::{Outcome, Refusal};
 use crate::gate::AttemptKind;
-use crate::hasher::Verdict;
 use crate::incoming::{Fields, Incoming};
 use crate::keys::earlier;
 use crate::mail::Mail;
@@ -101,19 +99,14 @@ impl Inner {
         password: &Secret,
         now: Timestamp,
     ) -> Outcome<Vec<OwnStep>> {
-        self.check_password(password)?;
+        self.check_password(password, user.email.as_deref().unwrap_or_default()).await?;
         let is_recent = session.and_then(|session| session.created_at).is_some_and(|at| at > earlier(now, RECENT));
         if self.settings.reauthenticate_for_password && !is_recent {
             self.check_nonce(incoming, user, fields.text("nonce")?, now).await?;
         }
         incoming.enter(&*self.gate, AttemptKind::Password, Some(&user.id))?;
         if let Some(kept) = &user.password {
-            let verdict = self
-                .hasher
-                .verify(password, Some(kept))
-                .await
-                .map_err(|overloaded| Refusal::overloaded(overloaded.retry_after_seconds))?;
-            if matches!(verdict, Verdict::Right { .. }) {
+            if self.compare(password, Some(kept)).await?.is_right {
                 let message = "New password should be different from the old password.";
                 return Err(Refusal::unprocessable("same_password", message));
             }
@@ -150,9 +143,4 @@ pub(crate) fn require_aal2(user: &User, session: Option<&Session>, is_sensitive:
         return Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "insufficient_aal", message));
     }
     Ok(())
-}
-
-/// An object of a body as metadata.
-pub(crate) fn metadata(value: Option<&serde_json::Map<String, Value>>) -> serde_json::Map<String, Value> {
-    value.cloned().unwrap_or_default()
 }

@@ -100,10 +100,12 @@ impl Inner {
                 steps.push(user.signed_in(now));
                 self.records.write(steps).await?;
                 let tokens = self.tokens(&user, &session, now)?;
-                let member = |name: &str| tokens.get(name).map(|value| match value.as_str() {
-                    Some(text) => text.to_owned(),
-                    None => value.to_string(),
-                });
+                let member = |name: &str| {
+                    tokens.get(name).map(|value| match value.as_str() {
+                        Some(text) => text.to_owned(),
+                        None => value.to_string(),
+                    })
+                };
                 let names = ["access_token", "expires_at", "expires_in", "refresh_token", "token_type"];
                 let values = names.map(|name| member(name).unwrap_or_default());
                 let mut pairs: Vec<(&str, &str)> =
@@ -150,7 +152,13 @@ impl Inner {
     }
 
     /// The token of a link.
-    async fn by_link(&self, incoming: &Incoming, link: &str, purpose: Purpose, now: Timestamp) -> Outcome<OneTimeToken> {
+    async fn by_link(
+        &self,
+        incoming: &Incoming,
+        link: &str,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Outcome<OneTimeToken> {
         if link.is_empty() {
             return Err(Refusal::invalid("Verify requires a token or a token hash"));
         }
@@ -192,7 +200,10 @@ impl Inner {
         }
         let mut steps = vec![token.used()];
         let is_change = matches!(token.kind, TokenKind::ChangeNew | TokenKind::ChangeCurrent);
-        if is_change && self.settings.confirm_change_twice && user.email.is_some() && user.email_change_confirm_status == 0
+        if is_change
+            && self.settings.confirm_change_twice
+            && user.email.is_some()
+            && user.email_change_confirm_status == 0
         {
             user.email_change_confirm_status = 1;
             steps.push(user.save(now));
@@ -251,11 +262,8 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
 
 /// The place, told what went wrong.
 fn told(mut place: Url, refusal: &Refusal, is_pkce: bool) -> Url {
-    let pairs = [
-        ("error", refusal.oauth_error()),
-        ("error_code", refusal.code),
-        ("error_description", &*refusal.message),
-    ];
+    let pairs =
+        [("error", refusal.oauth_error()), ("error_code", refusal.code), ("error_description", &*refusal.message)];
     if is_pkce {
         place.query_pairs_mut().extend_pairs(pairs);
     }

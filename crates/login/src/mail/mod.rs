@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 pub use smtp::{SmtpMailer, SmtpSecurity, SmtpSettings};
-pub use template::{MailKind, NotATemplate, Template, Templates};
 pub(crate) use template::Values;
+pub use template::{MailKind, NotATemplate, Template, Templates};
 
 /// How many mails may wait to be sent. One more is answered 503.
 pub const MOST_WAITING_MAILS: usize = 1_000;

@@ -136,7 +136,11 @@ fn render(template: &str, values: &Values<'_>, is_html: bool) -> Result<String, 
         let place = place.trim_matches(['-', ' ', '\n', '\t']);
         let value = place.strip_prefix('.').and_then(|name| values.get(name));
         let value = value.ok_or_else(|| NotATemplate(place.to_owned()))?;
-        if is_html { escape(value, &mut text) } else { text.extend(value.chars().filter(|letter| !letter.is_control())) }
+        if is_html {
+            escape(value, &mut text)
+        } else {
+            text.extend(value.chars().filter(|letter| !letter.is_control()))
+        }
         rest = after;
     }
     text.push_str(rest);
@@ -207,7 +211,10 @@ mod tests {
         };
         for kind in MailKind::ALL {
             let mail = Templates::default().mail(kind, "a@b.c", &values).unwrap();
-            assert!(!mail.html.contains("{{") && !mail.subject.contains("{{") && !mail.html.contains("<script>"), "{kind:?}");
+            assert!(
+                !mail.html.contains("{{") && !mail.subject.contains("{{") && !mail.html.contains("<script>"),
+                "{kind:?}"
+            );
         }
         let mail = Templates::default().mail(MailKind::EmailChange, "a@b.c", &values).unwrap();
         assert!(mail.html.contains("href=\"https://a/verify?token=x&amp;type=signup\""));

@@ -48,10 +48,8 @@ pub(crate) const BY_EMAIL: OwnStatement = OwnStatement::new(
     select_factors!("user_id = (SELECT id FROM auth.users WHERE email = $1 AND is_sso_user = false)"),
     &["text"],
 );
-pub(crate) const OF_SESSION: OwnStatement = OwnStatement::new(
-    select_factors!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"),
-    &["uuid"],
-);
+pub(crate) const OF_SESSION: OwnStatement =
+    OwnStatement::new(select_factors!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
 const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.mfa_factors (id, user_id, friendly_name, factor_type, status, secret, created_at, updated_at) \
      VALUES ($1, $2, $3, $4, 'unverified', $5, $6, $6)",
@@ -71,10 +69,8 @@ const DELETE_STALE: OwnStatement = OwnStatement::new(
     "DELETE FROM auth.mfa_factors WHERE user_id = $1 AND status = 'unverified' AND created_at < $2",
     &["uuid", "timestamptz"],
 );
-const CHALLENGED: OwnStatement = OwnStatement::new(
-    "UPDATE auth.mfa_factors SET last_challenged_at = $2 WHERE id = $1",
-    &["uuid", "timestamptz"],
-);
+const CHALLENGED: OwnStatement =
+    OwnStatement::new("UPDATE auth.mfa_factors SET last_challenged_at = $2 WHERE id = $1", &["uuid", "timestamptz"]);
 const INSERT_CHALLENGE: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.mfa_challenges (id, factor_id, created_at, ip_address) VALUES ($1, $2, $3, $4)",
     &["uuid", "uuid", "timestamptz", "inet"],
@@ -91,8 +87,7 @@ const FORGET_CHALLENGES: OwnStatement =
     OwnStatement::new("DELETE FROM auth.mfa_challenges WHERE created_at < $1", &["timestamptz"]);
 const USE_CODE: OwnStatement =
     OwnStatement::new("INSERT INTO pando.used_codes (factor_id, step) VALUES ($1, $2)", &["uuid", "bigint"]);
-const FORGET_CODES: OwnStatement =
-    OwnStatement::new("DELETE FROM pando.used_codes WHERE step < $1", &["bigint"]);
+const FORGET_CODES: OwnStatement = OwnStatement::new("DELETE FROM pando.used_codes WHERE step < $1", &["bigint"]);
 
 impl Records {
     /// A challenge.
@@ -109,10 +104,8 @@ impl Records {
 
     /// Forgets challenges and used codes that count no more.
     pub(crate) async fn forget_challenges(&self, before: Timestamp, step: i64) -> Outcome<()> {
-        let steps = vec![
-            OwnStep::new(FORGET_CHALLENGES, vec![before.into()]),
-            OwnStep::new(FORGET_CODES, vec![step.into()]),
-        ];
+        let steps =
+            vec![OwnStep::new(FORGET_CHALLENGES, vec![before.into()]), OwnStep::new(FORGET_CODES, vec![step.into()])];
         self.write(steps).await?;
         Ok(())
     }

@@ -28,7 +28,8 @@ impl Records {
     /// Reads, all of it at one moment.
     pub(crate) async fn read<const N: usize>(&self, steps: [OwnStep; N]) -> Outcome<[OwnAnswer; N]> {
         let answers = self.store.consult(steps.into()).await?;
-        <[OwnAnswer; N]>::try_from(answers).map_err(|_| Refusal::internal("the store answered with other steps than were asked"))
+        <[OwnAnswer; N]>::try_from(answers)
+            .map_err(|_| Refusal::internal("the store answered with other steps than were asked"))
     }
 
     /// Changes, all of it or nothing.
@@ -38,9 +39,7 @@ impl Records {
             Some("mfa_factors_user_friendly_name_unique") => {
                 Refusal::unprocessable("mfa_factor_name_conflict", "A factor with this friendly name already exists")
             }
-            Some("used_codes_pkey") => {
-                Refusal::unprocessable("mfa_verification_failed", "Invalid TOTP code entered")
-            }
+            Some("used_codes_pkey") => Refusal::unprocessable("mfa_verification_failed", "Invalid TOTP code entered"),
             Some("identities_provider_id_provider_unique") => {
                 Refusal::unprocessable("identity_already_exists", "Identity is already linked to another user")
             }

@@ -66,10 +66,8 @@ macro_rules! revoke {
 
 const REVOKE_ONE: OwnStatement = OwnStatement::new(revoke!("id = $1"), &["uuid", "timestamptz", "timestamptz"]);
 const REVOKE_ALL: OwnStatement = OwnStatement::new(revoke!("user_id = $1"), &["uuid", "timestamptz", "timestamptz"]);
-const REVOKE_OTHERS: OwnStatement = OwnStatement::new(
-    revoke!("user_id = $1 AND id <> $4"),
-    &["uuid", "timestamptz", "timestamptz", "uuid"],
-);
+const REVOKE_OTHERS: OwnStatement =
+    OwnStatement::new(revoke!("user_id = $1 AND id <> $4"), &["uuid", "timestamptz", "timestamptz", "uuid"]);
 const REVOKE_WEAKER: OwnStatement = OwnStatement::new(
     revoke!("user_id = $1 AND id <> $4 AND aal = 'aal1'"),
     &["uuid", "timestamptz", "timestamptz", "uuid"],

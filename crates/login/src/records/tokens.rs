@@ -129,11 +129,6 @@ impl OneTimeToken {
     pub(crate) fn used(&self) -> OwnStep {
         OwnStep::new(USE, vec![self.id.clone().into()]).exactly(1)
     }
-
-    /// The step that makes it void, if it still is there.
-    pub(crate) fn void(&self) -> OwnStep {
-        OwnStep::new(USE, vec![self.id.clone().into()])
-    }
 }
 
 /// The step that makes all tokens of an account void.

@@ -93,10 +93,8 @@ const IDENTITIES_BY_EMAIL: OwnStatement = OwnStatement::new(
     select_identities!("user_id = (SELECT id FROM auth.users WHERE email = $1 AND is_sso_user = false)"),
     &["text"],
 );
-pub(crate) const IDENTITIES_OF_SESSION: OwnStatement = OwnStatement::new(
-    select_identities!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"),
-    &["uuid"],
-);
+pub(crate) const IDENTITIES_OF_SESSION: OwnStatement =
+    OwnStatement::new(select_identities!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
 
 const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, invited_at, \
@@ -107,9 +105,27 @@ const INSERT: OwnStatement = OwnStatement::new(
      VALUES ('00000000-0000-0000-0000-000000000000', $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
      $17, $18, $19, $20, $21, '', '', '', '')",
     &[
-        "uuid", "text", "text", "text", "text", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "text",
-        "timestamptz", "smallint", "timestamptz", "timestamptz", "jsonb", "jsonb", "timestamptz", "timestamptz", "boolean",
-        "timestamptz", "timestamptz",
+        "uuid",
+        "text",
+        "text",
+        "text",
+        "text",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+        "text",
+        "timestamptz",
+        "smallint",
+        "timestamptz",
+        "timestamptz",
+        "jsonb",
+        "jsonb",
+        "timestamptz",
+        "timestamptz",
+        "boolean",
+        "timestamptz",
+        "timestamptz",
     ],
 );
 
@@ -121,9 +137,27 @@ const UPDATE: OwnStatement = OwnStatement::new(
      raw_user_meta_data = $16, banned_until = $17, deleted_at = $18, is_anonymous = $19, updated_at = $20 \
      WHERE id = $1 AND (updated_at = $21 OR updated_at IS NULL)",
     &[
-        "uuid", "text", "text", "text", "text", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "text",
-        "timestamptz", "smallint", "timestamptz", "timestamptz", "jsonb", "jsonb", "timestamptz", "timestamptz", "boolean",
-        "timestamptz", "timestamptz",
+        "uuid",
+        "text",
+        "text",
+        "text",
+        "text",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+        "text",
+        "timestamptz",
+        "smallint",
+        "timestamptz",
+        "timestamptz",
+        "jsonb",
+        "jsonb",
+        "timestamptz",
+        "timestamptz",
+        "boolean",
+        "timestamptz",
+        "timestamptz",
     ],
 );
 
@@ -148,8 +182,7 @@ const UPDATE_IDENTITY: OwnStatement = OwnStatement::new(
     "UPDATE auth.identities SET identity_data = $2, updated_at = $3 WHERE id = $1",
     &["uuid", "jsonb", "timestamptz"],
 );
-const FORGET_IDENTITIES: OwnStatement =
-    OwnStatement::new("DELETE FROM auth.identities WHERE user_id = $1", &["uuid"]);
+const FORGET_IDENTITIES: OwnStatement = OwnStatement::new("DELETE FROM auth.identities WHERE user_id = $1", &["uuid"]);
 
 impl Records {
     /// The account with this number, with its identities and factors.
