@@ -29,6 +29,7 @@ mod incoming;
 mod keys;
 mod mail;
 mod metadata;
+mod migrations;
 mod one_time;
 mod outgoing;
 pub mod password;
@@ -39,8 +40,11 @@ mod room;
 mod session;
 mod settings;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is how a test fails")]
 mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is how a test fails")]
+mod tests;
 mod totp;
 
 pub use gate::{Attempt, AttemptKind, Gate, MemoryGate, Wait};
@@ -49,6 +53,7 @@ pub use mail::{
     ConsoleMailer, MOST_WAITING_MAILS, Mail, MailError, MailKind, MailListener, Mailer, NotATemplate, SmtpMailer,
     SmtpSecurity, SmtpSettings, Template, Templates,
 };
+pub use migrations::{ACCOUNTS, KEYS, MIGRATIONS};
 pub use redirect::{NotAPattern, RedirectPattern};
 pub use room::{Login, OpenError, Parts};
 pub use settings::Settings;

@@ -1,8 +1,6 @@
 -- Who can sign in, and who is signed in. The names, columns and types are those of GoTrue (supabase/auth), so that triggers,
 -- foreign keys and queries written for a Supabase database work here, and its own tables are used where they are there.
 
-CREATE SCHEMA IF NOT EXISTS auth;
-
 CREATE TYPE auth.aal_level AS ENUM ('aal1', 'aal2', 'aal3');
 CREATE TYPE auth.factor_type AS ENUM ('totp', 'webauthn', 'phone');
 CREATE TYPE auth.factor_status AS ENUM ('unverified', 'verified');
@@ -142,7 +140,7 @@ CREATE TABLE auth.mfa_challenges (
   factor_id uuid NOT NULL REFERENCES auth.mfa_factors (id) ON DELETE CASCADE,
   created_at timestamptz NOT NULL,
   verified_at timestamptz,
-  ip_address text NOT NULL,
+  ip_address inet NOT NULL,
   otp_code text
 );
 CREATE INDEX mfa_challenge_created_at_idx ON auth.mfa_challenges (created_at);

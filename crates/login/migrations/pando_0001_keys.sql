@@ -1,7 +1,5 @@
 -- What the login needs beyond GoTrue's tables.
 
-CREATE SCHEMA IF NOT EXISTS pando;
-
 -- The keys that tokens are signed with. The private part is encrypted with a key that follows from auth.secret.
 CREATE TABLE pando.signing_keys (
   -- Counted from 1, so that of two nodes that make a key at once one meets the other's.
