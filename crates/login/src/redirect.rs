@@ -183,7 +183,7 @@ mod tests {
             "https://docs.example.com/a/b/start",
             "https://app.example.com/wel\ncome",
         ] {
-            assert_eq!(super::allowed(refused, &settings), None, "{refused}");
+            assert_eq!(allowed(refused, &settings), None, "{refused}");
         }
         assert_eq!(place(Some("https://evil.example/"), &settings).as_str(), "http://localhost:3000/");
     }

@@ -196,7 +196,7 @@ async fn open(
     mails: Arc<Mutex<Vec<Mail>>>,
 ) -> Login {
     let entropy: crate::password::Entropy = Arc::new(getrandom::fill);
-    let cost = crate::password::Settings { longest_wait: Duration::from_secs(60), ..Default::default() };
+    let cost = crate::password::Settings { longest_wait: Duration::from_secs(30), ..Default::default() };
     let log = telemetry::LogConfig::new(telemetry::Level::Off, telemetry::LogFormat::Json, Box::new(std::io::sink()));
     let telemetry = telemetry::TelemetryConfig {
         service_name: "test".to_owned(),
@@ -211,7 +211,7 @@ async fn open(
         templates: Templates::default(),
         store: store.clone(),
         verifier: Arc::new(verifier),
-        passwords: Arc::new(crate::password::Passwords::open(cost, clock.clone(), entropy).unwrap()),
+        passwords: Arc::new(crate::password::Passwords::open(cost, Arc::new(base::SystemClock), entropy).unwrap()),
         gate,
         mailer: Arc::new(Catcher(mails)),
         derivation: Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap(),

@@ -13,10 +13,6 @@ use store::{OwnAnswer, OwnStep, Store};
 
 use crate::error::{Outcome, Refusal};
 
-/// The most rows of an account's identities, factors or methods that are read: nobody has more.
-/// (Stands in the statements as `LIMIT 100`.)
-#[cfg(test)]
-pub(crate) const MOST_ROWS: usize = 100;
 
 /// The tables.
 #[derive(Clone)]
