@@ -74,7 +74,8 @@ pub struct Standing {
 pub enum Decision {
     /// It is the latest one: the next takes its place, if the counter is still this one then.
     Rotate,
-    /// It was used a moment ago: it gets the same successor again.
+    /// The latest one is given: it was made a moment ago, or the one before it was used a moment ago. So nobody who asked while
+    /// another did comes two tokens late.
     Again,
     /// It was used before: somebody has it who should not. The whole session ends.
     Reused,
@@ -92,8 +93,8 @@ pub fn decide(token: RefreshToken, standing: &Standing, now: Timestamp) -> Decis
     let grace = i64::try_from(GRACE.as_micros()).unwrap_or(i64::MAX);
     let is_recent = standing.rotated.is_some_and(|rotated| now.0.saturating_sub(rotated.0) < grace);
     match standing.counter.checked_sub(token.counter) {
+        Some(0 | 1) if is_recent => Decision::Again,
         Some(0) => Decision::Rotate,
-        Some(1) if is_recent => Decision::Again,
         Some(1..) => Decision::Reused,
         _ => Decision::Unknown,
     }
@@ -135,6 +136,7 @@ mod tests {
         let standing = |counter| Standing { counter, rotated: Some(Timestamp(100 * second)), not_after: None };
         let at = |counter, now| decide(TOKEN, &standing(counter), Timestamp(now * second));
         assert_eq!(at(5, 500), Decision::Rotate);
+        assert_eq!(at(5, 109), Decision::Again, "not twice within a moment");
         assert_eq!(at(6, 109), Decision::Again);
         assert_eq!(at(6, 110), Decision::Reused, "the grace is over");
         assert_eq!(at(7, 101), Decision::Reused, "a grandchild exists");

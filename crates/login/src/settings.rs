@@ -44,8 +44,8 @@ pub(crate) const AUTHENTICATED: &str = "authenticated";
 /// The roles that may look after other people's accounts.
 pub(crate) const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
 
-/// How long a refresh token that was used gives the same successor again: the answer may have been lost, or another tab
-/// was at it as well.
+/// How long a refresh token that was used gives the same successor again, and that one itself: the answer may have been lost, or
+/// another tab was at it as well.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the code of a PKCE sign-in counts.

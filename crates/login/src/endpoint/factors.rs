@@ -125,14 +125,12 @@ impl Inner {
             steps.push(factor.verified(now));
         }
         steps.extend(sessions::elevate(&session.id, &factor.id, "totp", chance::uuid()?, now));
-        steps.push(sessions::rotate(&session.id, session.standing.counter, now));
         steps.push(delete_unverified(&user.id, &factor.id));
         // Who signed in without the factor proves it as well, or is out.
         steps.extend(sessions::end(&user.id, Scope::Weaker(&session.id), now, self.expiry(now)));
         let answers = self.records.write(steps).await?;
         self.forget(answers.last())?;
         self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&factor.id)));
-        session.standing.counter = session.standing.counter.saturating_add(1);
         session.aal = "aal2".to_owned();
         session.methods.retain(|(method, _)| method != "totp");
         session.methods.insert(0, ("totp".to_owned(), now));
