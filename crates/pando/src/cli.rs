@@ -224,6 +224,15 @@ Examples:
 The token is signed with auth.jwt_secret, and gets the configured audience and issuer, if there are any.")]
     Token(Token),
 
+    /// Make the list of leaked passwords that nobody may choose
+    #[command(
+        subcommand,
+        after_help = "\
+Where auth.password.leaked_list names a file, a new password is looked up in it, without a network. Without one a
+small list of the most common passwords counts, as it does beside the file."
+    )]
+    Passwords(Passwords),
+
     /// Print the OpenAPI document of a schema
     #[command(after_help = "\
 Examples:
@@ -327,6 +336,33 @@ pub struct Bootstrap {
     /// Print the SQL that is missing; it is tried, and taken back
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `pando passwords …`
+#[derive(Debug, Subcommand)]
+pub enum Passwords {
+    /// Make the file from lists of passwords
+    #[command(after_help = "\
+Examples:
+  pando passwords import rockyou.txt                         to auth.password.leaked_list
+  pando passwords import --at-least 10 pwned-passwords.txt   those seen at least ten times
+  zstdcat lists/*.zst | pando passwords import --output leaked -
+
+A line is a password as it is, or 40 hexadecimal digits (SHA-1) with `:` and a count behind them or not, as Have I
+Been Pwned gives them. Memory stays below 100 MiB however long the lists are; the file takes 2.3 bytes a password at
+most. It gets its name when it is whole, in the place of the one before; a running server goes on with that one until
+`pando reload`.")]
+    Import {
+        /// The lists; - for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Where to [default: auth.password.leaked_list]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Of lists with counts, take passwords that were seen so often
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        at_least: u64,
+    },
 }
 
 /// `pando types …`

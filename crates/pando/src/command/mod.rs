@@ -10,6 +10,7 @@ pub mod init;
 pub mod migrate;
 mod opening;
 mod operations;
+pub mod passwords;
 pub mod reload;
 pub mod restore;
 pub mod serve;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
+use login::password::PasswordError;
+use login::password::leaked::Leaked;
 
 use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
@@ -35,6 +37,8 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// How passwords are looked after.
+    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -111,6 +115,7 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
+        let passwords = check.passwords();
         let freshening = check.freshening(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -125,6 +130,7 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                passwords,
                 freshening,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
@@ -343,6 +349,23 @@ impl<'a> Check<'a> {
             );
         }
         identity
+    }
+
+    fn passwords(&mut self) -> login::password::Settings {
+        let settings = self.loaded.config.password.settings(self.loaded);
+        if let Err(error) = settings.check() {
+            let (name, text) = match &error {
+                PasswordError::OutOfBounds { name, value, least, most } => {
+                    (*name, format!("is {value}; it has to be from {least} to {most}"))
+                }
+                other => ("[auth.password]", other.to_string()),
+            };
+            self.problem(name, text);
+        }
+        if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
+            self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
+        }
+        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {

@@ -2,6 +2,7 @@
 
 mod effect;
 mod load;
+mod passwords;
 mod postgrest;
 mod problem;
 #[cfg(test)]

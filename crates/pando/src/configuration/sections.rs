@@ -9,6 +9,8 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::passwords::Password;
+
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct Config {
     pub api: Api,
     /// Who may ask.
     pub auth: Auth,
+    /// Passwords: how they are hashed, and which may be chosen.
+    #[serde(rename = "auth.password")]
+    pub password: Password,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
