@@ -288,7 +288,7 @@ impl Inner {
 /// A caller whose claims say its role, as PostgREST puts it into `request.jwt.claims`.
 fn caller(role: Arc<str>, mut claims: Map<String, Value>, is_anonymous: bool) -> Caller {
     claims.insert("role".to_owned(), Value::String(role.to_string()));
-    Caller { role, claims: Arc::new(Claims::new(claims)), is_anonymous }
+    Caller { role, claims: Arc::new(Claims::new(claims)), is_anonymous, key: None }
 }
 
 /// The token of a `Bearer` authorization, possibly empty; `None` without one.

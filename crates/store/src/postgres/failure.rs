@@ -167,7 +167,7 @@ mod tests {
             routine: Some(routine.to_owned()),
             ..ServerError::default()
         };
-        let caller = Caller { role: "wizard".into(), claims: Arc::new(Claims::default()), is_anonymous: false };
+        let caller = Caller { role: "wizard".into(), claims: Arc::new(Claims::default()), is_anonymous: false, key: None };
         translate(&error, &caller).into()
     }
 
