@@ -136,6 +136,14 @@ pub enum IdentityError {
     /// Fetching keys needs the asynchronous runtime.
     #[error("a verifier with a JWK set address has to be opened inside the asynchronous runtime")]
     NoRuntime,
+    /// What is encrypted does not open: it was made with another secret, or was changed.
+    #[error(
+        "what is encrypted cannot be decrypted: `auth.secret` (or `auth.jwt_secret`, from which it follows) is another than before"
+    )]
+    Sealed,
+    /// A cryptographic operation failed.
+    #[error("the cryptographic library could not {0}")]
+    Cryptography(&'static str),
     /// Claims could not be written as JSON.
     #[error("the claims cannot be written as JSON: {0}")]
     Claims(serde_json::Error),

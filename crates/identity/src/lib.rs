@@ -19,11 +19,14 @@
 mod cache;
 mod claims;
 mod config;
+mod derivation;
 mod key;
 mod mint;
 mod remote;
+mod revocation;
 mod roca;
 mod role_path;
+mod signing;
 mod strict_json;
 mod token;
 mod verifier;
@@ -32,8 +35,11 @@ mod verifier;
 mod wycheproof;
 
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
+pub use derivation::{Derivation, DerivedKey};
 pub use mint::mint;
-pub use verifier::Verifier;
+pub use revocation::MAX_SIGNED_OUT;
+pub use signing::SigningKey;
+pub use verifier::{SIGNED_OUT, Verifier};
 
 /// The longest token that is looked at, in bytes. Real tokens have 200 to 4,000; the bound keeps hashing and
 /// parsing cheap even when the edge allows larger headers.

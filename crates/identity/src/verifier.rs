@@ -12,9 +12,13 @@ use crate::cache::{Remembered, TokenCache, fingerprint};
 use crate::claims::{Times, check_audience, check_issuer, refused};
 use crate::key::{KeyRing, KeySet};
 use crate::remote::{FETCH_TIMEOUT, MAXIMUM_AGE, MINIMUM_GAP, Remote, Turn};
+use crate::revocation::SignedOut;
 use crate::role_path::RolePath;
 use crate::token::{TokenError, undecodable, verify};
 use crate::{IdentityConfig, IdentityError, KeyEvent, KeyListener, strict_json};
+
+/// What a token of a session that was signed out is told.
+pub const SIGNED_OUT: &str = "The session of this JWT was signed out";
 
 /// Turns headers into callers. Cheap to share; all methods take `&self`.
 pub struct Verifier {
@@ -28,11 +32,15 @@ struct Inner {
     /// What counts now. A request looks once, so that it is judged by one configuration alone.
     state: RwLock<Arc<State>>,
     cache: TokenCache,
+    /// Sessions whose tokens count no more.
+    signed_out: SignedOut,
 }
 
 /// What is configured with the keys in use, and the number of this state.
 struct State {
     rules: Arc<Rules>,
+    /// The public parts of the keys that Pando itself signs with, once it does.
+    own: Option<Arc<KeySet>>,
     keys: KeyRing,
     generation: u64,
 }
@@ -55,8 +63,9 @@ impl Verifier {
     pub fn open(config: IdentityConfig, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let listener = config.listener.clone();
         let rules = Arc::new(Rules::new(config, None)?);
-        let state = RwLock::new(Arc::new(State { keys: rules.keys(), rules, generation: 0 }));
-        let inner = Arc::new(Inner { clock, listener, state, cache: TokenCache::default() });
+        let state = RwLock::new(Arc::new(State { keys: rules.keys(None), rules, own: None, generation: 0 }));
+        let (cache, signed_out) = (TokenCache::default(), SignedOut::default());
+        let inner = Arc::new(Inner { clock, listener, state, cache, signed_out });
         inner.fetch(Duration::ZERO);
         Ok(Self { inner })
     }
@@ -72,7 +81,7 @@ impl Verifier {
         let Some(token) = bearer(headers) else {
             return state.rules.anonymous();
         };
-        if !state.rules.has_keys() {
+        if !state.has_keys() {
             return Err(Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret"));
         }
         if token.is_empty() {
@@ -103,6 +112,23 @@ impl Verifier {
         Ok(())
     }
 
+    /// Puts the keys that Pando itself signs with, as a JWK set, in the place of those before.
+    ///
+    /// # Errors
+    /// [`IdentityError::KeySet`]; the former keys stay in use.
+    pub fn use_own_keys(&self, set: &Value) -> Result<(), IdentityError> {
+        let keys = KeySet::from_json(set.to_string().as_bytes())
+            .map_err(|problem| IdentityError::KeySet { origin: "the signing keys".to_owned(), problem })?;
+        self.inner.put_own(Arc::new(keys));
+        Ok(())
+    }
+
+    /// From now on tokens of these sessions (their claim `session_id`) count no more; each with the moment, in seconds since
+    /// 1970, from which on its last token has expired anyway.
+    pub fn sign_out(&self, sessions: impl IntoIterator<Item = (Box<str>, i64)>) {
+        self.inner.signed_out.add(sessions, self.inner.clock.now().seconds());
+    }
+
     /// How many keys are in use now.
     pub fn key_count(&self) -> usize {
         self.inner.state().keys.len()
@@ -110,12 +136,24 @@ impl Verifier {
 
     /// Whether tokens can be verified at all: a secret, file or address is configured.
     pub fn has_keys(&self) -> bool {
-        self.inner.state().rules.has_keys()
+        self.inner.state().has_keys()
     }
 
     /// Whether requests without credentials are let in.
     pub fn allows_anonymous(&self) -> bool {
         self.inner.state().rules.anonymous.is_some()
+    }
+}
+
+impl State {
+    fn has_keys(&self) -> bool {
+        self.own.is_some() || self.rules.has_keys()
+    }
+
+    /// The state after this one, with other rules or keys.
+    fn next(&self, rules: Arc<Rules>, own: Option<Arc<KeySet>>) -> Arc<Self> {
+        let keys = rules.keys(own.as_deref());
+        Arc::new(Self { keys, rules, own, generation: self.generation.wrapping_add(1) })
     }
 }
 
@@ -146,9 +184,9 @@ impl Rules {
     }
 
     /// The keys of all sources.
-    fn keys(&self) -> KeyRing {
+    fn keys(&self, own: Option<&KeySet>) -> KeyRing {
         let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
-        KeyRing::of(self.secret.iter().chain(self.file.iter()).chain(remote.as_deref()))
+        KeyRing::of(self.secret.iter().chain(self.file.iter()).chain(remote.as_deref()).chain(own))
     }
 
     fn has_keys(&self) -> bool {
@@ -198,8 +236,19 @@ impl Inner {
         self.state.read().clone()
     }
 
-    /// Verifies a token, or recalls that it was verified.
+    /// Verifies a token, and that its session was not signed out meanwhile.
     fn check(&self, state: &State, token: &[u8]) -> Result<Caller, TokenError> {
+        let caller = self.verified(state, token)?;
+        match caller.claims.object().get("session_id") {
+            Some(Value::String(session)) if self.signed_out.contains(session) => {
+                Err(TokenError::Refused(refused(SIGNED_OUT)))
+            }
+            _ => Ok(caller),
+        }
+    }
+
+    /// Verifies a token, or recalls that it was verified.
+    fn verified(&self, state: &State, token: &[u8]) -> Result<Caller, TokenError> {
         let rules = &state.rules;
         let now = self.clock.now().seconds();
         let name = fingerprint(token);
@@ -220,7 +269,15 @@ impl Inner {
     /// Puts rules and their keys into use and forgets what others had verified.
     fn put(&self, rules: Arc<Rules>) {
         let mut state = self.state.write();
-        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        *state = state.next(rules, state.own.clone());
+        drop(state);
+        self.cache.clear();
+    }
+
+    /// Puts other keys of Pando's own into use. What was verified with a key that is gone counts no more.
+    fn put_own(&self, own: Arc<KeySet>) {
+        let mut state = self.state.write();
+        *state = state.next(state.rules.clone(), Some(own));
         drop(state);
         self.cache.clear();
     }
@@ -232,7 +289,7 @@ impl Inner {
         if rules.remote.as_ref().is_none_or(|(remote, _)| !Arc::ptr_eq(remote, fetched)) {
             return;
         }
-        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        *state = state.next(rules, state.own.clone());
         drop(state);
         self.cache.clear();
     }
