@@ -1,3 +1,4 @@
+use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A value in the form in which it is stored, compared and bound. Which variant a type uses is said at
@@ -55,6 +56,48 @@ impl Datum {
     /// Whether it is NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+impl From<&str> for Datum {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Datum {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Datum {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Datum {
+    fn from(is: bool) -> Self {
+        Self::Integer(i64::from(is))
+    }
+}
+
+impl From<Timestamp> for Datum {
+    fn from(moment: Timestamp) -> Self {
+        Self::Integer(moment.0)
+    }
+}
+
+impl From<Vec<u8>> for Datum {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Datum {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
     }
 }
 

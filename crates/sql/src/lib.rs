@@ -3,10 +3,12 @@
 
 pub mod ddl;
 mod key;
+mod own;
 pub mod postgres;
 pub mod sqlite;
 mod statement;
 mod writer;
 
 pub use key::Key;
+pub use own::OwnStatement;
 pub use statement::{Parameter, Statement};

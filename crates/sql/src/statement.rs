@@ -25,6 +25,8 @@ pub enum Parameter {
     Cell(usize),
     /// The `_rowid_` of the row at hand.
     RowId,
+    /// From a parameter of a statement of the program itself, by position.
+    Argument(usize),
 }
 
 impl Statement {

@@ -12,6 +12,7 @@ use plan::Plan;
 use sql::ddl::Script;
 
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
 
@@ -45,6 +46,28 @@ pub trait Store: Send + Sync + 'static {
     /// - A streamed body that is not whole, for whatever reason, ends with an error.
     /// - Waiting is bounded: beyond it the answer is [`StoreError::Busy`], and nothing was written.
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>>;
+
+    /// Runs statements of the program itself in one transaction, one after another, with the rights of who owns the tables: no
+    /// role of a request, no row security. Gives what each of them gave.
+    ///
+    /// - All of it is kept, or nothing: what fails, and what is not as expected, undoes all of them.
+    /// - It is answered after the commit; one that was answered survives the loss of power.
+    /// - Each statement sees what those before it did, and what others committed before it; a guarded change (`UPDATE ... WHERE
+    ///   version = $2`, of which one row is expected) is won by one of several that try it at once.
+    /// - Triggers of the schema's own fire.
+    /// - A transaction that met another one is run again by itself; one that may have been kept is not.
+    ///
+    /// # Errors
+    /// [`StoreError::Missed`], [`StoreError::Violated`], [`StoreError::Refused`] for a value that its type does not take, and
+    /// what a job meets. A connection that was lost on the way leaves open whether it was kept.
+    fn transact(&self, steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>>;
+
+    /// Runs statements of the program itself that only read, all in one moment, on the primary: what was committed before is
+    /// seen. It never waits for a write.
+    ///
+    /// # Errors
+    /// As [`Store::transact`]; [`StoreError::Engine`] for a statement that writes.
+    fn consult(&self, steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>>;
 
     /// The migrations that were applied, oldest first; with [`SEED_VERSION`] the seed, and with [`OWED_VERSION`] one that is
     /// still to be applied.

@@ -49,12 +49,70 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
+    /// A statement of the program itself violates a constraint; nothing of its transaction remains.
+    #[error("{}", .0.failure)]
+    Violated(Box<Violation>),
+    /// A statement of the program itself did not do what was expected of it; nothing of its transaction remains. Mostly somebody
+    /// else was faster: what was decided has to be decided anew.
+    #[error("statement {step} of an own transaction met {rows} rows, which is not what was expected")]
+    Missed {
+        /// Which one, from 0.
+        step: usize,
+        /// How many rows it changed or gave.
+        rows: u64,
+    },
     /// The engine failed in a way that is our fault or the machine's.
     #[error("the engine failed: {0}")]
     Engine(String),
 }
 
+/// A constraint that a statement of the program itself violates.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Of which kind it is.
+    pub kind: ViolationKind,
+    /// Its name, the same on both engines; empty where the engine does not say it (a column that may not be NULL, and on SQLite
+    /// a foreign key of an UPDATE).
+    pub constraint: String,
+    /// The same for a client, should it be told.
+    pub failure: Failure,
+}
+
+/// The kinds of constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViolationKind {
+    /// A primary key, a unique constraint or a unique index.
+    Unique,
+    /// A foreign key.
+    ForeignKey,
+    /// A check.
+    Check,
+    /// A column that may not be NULL.
+    NotNull,
+}
+
+impl ViolationKind {
+    /// The kind that an SQLSTATE stands for.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        Some(match code {
+            "23505" => Self::Unique,
+            "23503" => Self::ForeignKey,
+            "23514" => Self::Check,
+            "23502" => Self::NotNull,
+            _ => return None,
+        })
+    }
+}
+
 impl StoreError {
+    /// The name of the unique constraint or index that is violated, if that is what this says.
+    pub fn unique_violation(&self) -> Option<&str> {
+        match self {
+            Self::Violated(violation) if violation.kind == ViolationKind::Unique => Some(&violation.constraint),
+            _ => None,
+        }
+    }
+
     /// A plan came to an engine that it was not made for.
     pub(crate) fn other_engine() -> Self {
         Self::Engine("the plan was made for another engine".to_owned())
@@ -72,6 +130,10 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Refused(failure) => *failure,
             StoreError::Busy(why) => busy(why),
+            StoreError::Violated(violation) => violation.failure,
+            StoreError::Missed { .. } => {
+                busy("somebody else has just changed the same rows").with_inside(error.to_string())
+            }
             StoreError::SchemaChanged => busy("the schema has just changed"),
             StoreError::Timeout => Self::new(Kind::Timeout, "57014", error.to_string()).with_hint(
                 "The request took longer than limits.statement_timeout_seconds; narrow it, or add an index.",

@@ -5,6 +5,7 @@ mod counted;
 mod driver;
 mod error;
 mod guard;
+mod own;
 mod pieces;
 mod position;
 mod postgres;
@@ -19,13 +20,15 @@ pub use driver::{
     MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,
     RequestFacts, SEED_VERSION, SeedDebt, Store,
 };
-pub use error::StoreError;
+pub use error::{StoreError, Violation, ViolationKind};
+pub use own::{OwnAnswer, OwnExpectation, OwnRow, OwnStep, OwnValue};
 pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,
     bootstrap, check_address, role_settings,
 };
+pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
 

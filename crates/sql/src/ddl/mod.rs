@@ -25,6 +25,7 @@ mod names;
 mod object;
 mod operator;
 mod output_name;
+mod own;
 mod plpgsql;
 mod policy;
 mod prelude;
@@ -54,6 +55,7 @@ mod view;
 use catalog::Snapshot;
 
 pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts, transaction_statements};
+pub use own::{own, own_type};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
 

@@ -81,6 +81,11 @@ impl Body<'_> {
         Analyzer::new(self.snapshot, Context::Routine, Some(level))
     }
 
+    /// A statement whose outcome is taken as it is.
+    pub(super) fn answering(&self, piece: &Piece) -> Outcome<RoutineStatement> {
+        self.statement(piece, true)
+    }
+
     /// A statement that writes and whose outcome nobody waits for.
     pub(super) fn written(&self, piece: &Piece) -> Outcome<RoutineStatement> {
         self.statement(piece, false)

@@ -9,7 +9,8 @@ use datatype::function::{Builtin, Parameter};
 use datatype::{Datum, Type};
 
 use super::functions::builtin_name;
-use super::names;
+use super::{names, own};
+use crate::statement;
 use crate::writer::{Values, Writer};
 
 /// How columns of [`SourceId::ROW`] are written.
@@ -69,6 +70,10 @@ pub(crate) fn alias(writer: &mut Writer, source: SourceId) {
 pub(crate) fn write(writer: &mut Writer, expression: &Expression, row: RowColumns) {
     match expression {
         Expression::Column { source, name, .. } => {
+            if let Some(place) = own::parameter(expression) {
+                writer.parameter(statement::Parameter::Argument(place));
+                return;
+            }
             if row == RowColumns::Aliased || *source != SourceId::ROW {
                 alias(writer, *source);
                 writer.syntax(".");

@@ -4,6 +4,7 @@ pub mod diagnose;
 pub mod expression;
 pub mod functions;
 pub mod names;
+pub mod own;
 pub mod own_key;
 pub mod read;
 pub mod write;

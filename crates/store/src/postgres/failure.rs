@@ -1,6 +1,7 @@
 //! Errors of the server as answers: its own code, words, detail and hint; which status that is, `rest` knows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base::{Caller, CustomAnswer, Failure, Kind};
 use plan::Unresolved;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use wire::ServerError;
 
 use crate::driver::Job;
-use crate::error::StoreError;
+use crate::error::{StoreError, Violation, ViolationKind};
 
 /// An error that the server reported of a job. A name that it does not find is told as it stands in the request.
 pub(super) fn of_job(error: &ServerError, job: &Job) -> StoreError {
@@ -16,6 +17,22 @@ pub(super) fn of_job(error: &ServerError, job: &Job) -> StoreError {
     match found {
         Some(found) => Failure::from(found.error.clone()).into(),
         None => translate(error, &job.caller),
+    }
+}
+
+/// An error that the server reported of a statement of the program itself: a constraint by its name, what the data forbid, or
+/// what is our fault, as a table or a right that is missing.
+pub(super) fn of_own(error: &ServerError) -> StoreError {
+    let nobody = Caller { role: "nobody".into(), claims: Arc::default(), is_anonymous: false };
+    let told = translate(error, &nobody);
+    match (ViolationKind::of_code(&error.code), told) {
+        (Some(kind), StoreError::Refused(failure)) => {
+            let constraint = error.constraint.clone().unwrap_or_default();
+            StoreError::Violated(Box::new(Violation { kind, constraint, failure: *failure }))
+        }
+        (None, _) if is_timeout(error) => StoreError::Timeout,
+        (None, _) if error.code.starts_with("42") || error.code == "25006" => StoreError::Engine(error.to_string()),
+        (_, told) => told,
     }
 }
 
@@ -154,8 +171,6 @@ fn too_large(what: &str) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use base::Claims;
 
     use super::*;

@@ -12,6 +12,7 @@ mod migration;
 mod missed;
 mod outcome;
 mod output;
+mod own;
 mod pool;
 mod pooler;
 mod reload;
@@ -38,7 +39,9 @@ use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
 use crate::position::PositionKey;
+use own::OwnAccess;
 use pool::{Fence, Pool};
 use reload::Reloading;
 use replicas::Replicas;
@@ -295,6 +298,20 @@ impl Store for PostgresStore {
                 Rendered::Postgres(rendered) => self.run_job(&job, rendered).await,
                 Rendered::Sqlite(_) => Err(StoreError::other_engine()),
             }
+        })
+    }
+
+    fn transact(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.run_own(&steps, OwnAccess::Write).await
+        })
+    }
+
+    fn consult(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.run_own(&steps, OwnAccess::Read).await
         })
     }
 

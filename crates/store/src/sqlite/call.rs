@@ -8,7 +8,7 @@ use sql::sqlite::write::{CallStatements, StepStatements};
 use super::failure::translate;
 use super::functions::{datum, raise};
 use super::output::{self, KeepAll, Output};
-use super::write::Write;
+use super::write::{RowWrite, Write, bind_arguments};
 use crate::body;
 use crate::driver::{Body, Ran, Reply};
 use crate::error::StoreError;
@@ -66,11 +66,14 @@ impl Write<'_> {
         };
         returning.map(|returning| self.answer(returning, &rows)).transpose()
     }
+}
 
+impl RowWrite<'_> {
     /// The rows that an insert takes from a query, all before the first is written: the query may read the same table.
-    fn source_rows(&self, source: &Statement, width: usize) -> Result<Vec<Vec<Datum>>, StoreError> {
+    pub(super) fn source_rows(&self, source: &Statement, width: usize) -> Result<Vec<Vec<Datum>>, StoreError> {
         let mut prepared = self.connection.prepare_cached(source.text()).map_err(translate)?;
         output::bind(&mut prepared, source.parameters(), None, "[]", 0).map_err(translate)?;
+        bind_arguments(&mut prepared, source, self.arguments).map_err(translate)?;
         let mut rows = prepared.raw_query();
         let mut found = Vec::new();
         let mut bytes = 0_usize;
@@ -93,7 +96,9 @@ impl Write<'_> {
         }
         Ok(found)
     }
+}
 
+impl Write<'_> {
     /// The answer of a query after the writes.
     fn read(&self, read: &sql::sqlite::read::ReadStatement) -> Result<(u64, Bytes), StoreError> {
         let (format, shape) = (self.job.plan.format, self.job.plan.shape);

@@ -11,10 +11,10 @@ use sql::sqlite::write::InsertStatements;
 
 use super::failure::{conflict, translate};
 use super::functions::datum;
-use super::write::{Touched, Write, as_json};
+use super::write::{RowWrite, Touched, as_json};
 use crate::error::StoreError;
 
-impl Write<'_> {
+impl RowWrite<'_> {
     /// Runs the statement of a row; once more, with foreign keys left aside, when a later row may bring its parent.
     pub(super) fn or_deferred<T>(
         &self,

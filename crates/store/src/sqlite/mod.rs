@@ -11,6 +11,7 @@ mod identity;
 pub mod keeping;
 mod migration;
 mod output;
+mod own;
 mod reader;
 mod rounding;
 mod write;
@@ -31,11 +32,13 @@ use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
 use crate::error::StoreError;
+use crate::own::{OwnAnswer, OwnStep};
 use crate::position::{Position, PositionKey};
 use connection::{Connection, Purpose};
 use current::Current;
 use keeping::{Check, Lock};
 use migration::Nature;
+use own::Translations;
 use reader::{ReaderSettings, Readers};
 use writer::{Writer, WriterSettings};
 
@@ -164,13 +167,15 @@ pub(crate) fn open(
         most_bytes: settings.max_buffered_bytes,
         origin,
     };
-    let readers = Readers::new(reading, current.clone(), clock.clone(), observer.clone());
+    let translations = Arc::<Translations>::default();
+    let readers = Readers::new(reading, translations.clone(), current.clone(), clock.clone(), observer.clone());
     let writing = WriterSettings {
         path: settings.path.clone(),
         queue: settings.write_queue,
         wait: settings.wait,
         statement_timeout: settings.statement_timeout,
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
+        translations,
     };
     let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
     Ok(Arc::new(SqliteStore {
@@ -249,6 +254,20 @@ impl Store for SqliteStore {
                 }
                 Rendered::Postgres(_) => Err(StoreError::other_engine()),
             }
+        })
+    }
+
+    fn transact(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.writer.transact(steps).await
+        })
+    }
+
+    fn consult(&self, mut steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>> {
+        Box::pin(async move {
+            crate::own::checked(&mut steps)?;
+            self.readers.consult(steps).await
         })
     }
 

@@ -93,8 +93,10 @@ pub(super) fn bind(
                 Some(row) => statement.raw_bind_parameter(index, Bound(datum(row.get_ref(*column)?)?))?,
                 None => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
             },
-            // Cells belong to inserts, which bind them themselves.
-            Parameter::Cell(_) => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
+            // Cells belong to inserts, and arguments to the program's own statements, which bind them themselves.
+            Parameter::Cell(_) | Parameter::Argument(_) => {
+                statement.raw_bind_parameter(index, rusqlite::types::Null)?
+            }
         }
     }
     Ok(())

@@ -25,11 +25,14 @@ use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::output::{self, Output, Sink};
+use super::own::{OwnWork, Translations};
+use super::write::Bounds;
 use crate::body;
 use crate::counted::Counted;
 use crate::driver::{Body, Job, Observer, Operation, Ran, Rendered, Reply};
 use crate::error::StoreError;
 use crate::guard::{check_affected, check_single};
+use crate::own::{self, OwnAnswer, OwnStep};
 use crate::pieces::{PieceSender, pieces};
 
 /// How long a read may hold the thread that serves requests. A list of a thousand rows takes one or two milliseconds.
@@ -73,6 +76,7 @@ pub(super) struct ReaderSettings {
 /// The readers of a file.
 pub(super) struct Readers {
     settings: ReaderSettings,
+    translations: Arc<Translations>,
     current: Arc<Current>,
     idle: Mutex<Vec<Connection>>,
     used: AtomicU64,
@@ -83,6 +87,9 @@ pub(super) struct Readers {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
+
+/// How often a migration may come in between what the program reads for itself.
+const MOST_CATALOGS: u32 = 3;
 
 /// A connection that is given back when it is dropped, however that comes.
 pub(super) struct Reader<'r> {
@@ -123,11 +130,13 @@ enum GivenUp {
 impl Readers {
     pub(super) fn new(
         settings: ReaderSettings,
+        translations: Arc<Translations>,
         current: Arc<Current>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Self {
         Self {
+            translations,
             current,
             slow: Arc::new(Semaphore::new(settings.slow)),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
@@ -183,6 +192,49 @@ impl Readers {
             }
             Err(GivenUp::TooLong) => self.run_apart(job.clone()).await,
         }
+    }
+
+    /// Runs statements of the program itself that only read, in one moment.
+    pub(super) async fn consult(self: &Arc<Self>, steps: Vec<OwnStep>) -> Result<Vec<OwnAnswer>, StoreError> {
+        let started = self.clock.monotonic();
+        let mut outcome = self.consult_until(&steps, INLINE_BUDGET);
+        let steps = if matches!(outcome, Err(StoreError::Timeout)) {
+            let (readers, timeout) = (self.clone(), self.settings.statement_timeout);
+            let apart = tokio::task::spawn_blocking(move || (readers.consult_until(&steps, timeout), steps));
+            let (told, steps) = apart.await.map_err(|_| StoreError::Closed)?;
+            outcome = told;
+            steps
+        } else {
+            steps
+        };
+        let duration = self.clock.monotonic().saturating_duration_since(started);
+        own::observe(&*self.observer, &steps, outcome.as_ref().map(|answers| own::affected(answers)), duration);
+        outcome
+    }
+
+    /// A migration may come in between, a few times: what was read then is read anew.
+    fn consult_until(&self, steps: &[OwnStep], within: Duration) -> Result<Vec<OwnAnswer>, StoreError> {
+        for _ in 0..MOST_CATALOGS {
+            let catalog = self.current.catalog();
+            let connection = self.take(&catalog)?;
+            connection.begin(Identity::nobody(self.clock.now()), Some(self.clock.monotonic() + within));
+            let work = OwnWork {
+                connection: connection.raw(),
+                catalog: &catalog,
+                translations: &self.translations,
+                bounds: Bounds { most_bytes: self.settings.most_bytes, most_rows: usize::MAX },
+                writes: false,
+            };
+            execute(&connection, "BEGIN")?;
+            let outcome = work.run(steps);
+            let is_current = self.current.is(&catalog, connection.raw());
+            connection.set_deadline(None);
+            execute(&connection, "ROLLBACK")?;
+            if is_current {
+                return outcome;
+            }
+        }
+        Err(StoreError::SchemaChanged)
     }
 
     fn run_inline(&self, job: &Job, read: &ReadStatement) -> Result<Ran, GivenUp> {

@@ -1,10 +1,12 @@
 //! One write, inside of the writer's transaction and behind a savepoint of its own.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::time::Duration;
 
-use base::{Failure, Kind};
+use base::{Caller, Failure, Kind};
 use bytes::Bytes;
+use catalog::Catalog;
 use datatype::Datum;
 use rusqlite::Connection;
 use sql::Statement;
@@ -41,7 +43,8 @@ impl Bounds {
 /// Runs a write.
 pub(super) fn run(connection: &Connection, job: &Job, bounds: Bounds) -> Result<Ran, StoreError> {
     let Rendered::Sqlite(rendered) = &*job.rendered else { return Err(StoreError::other_engine()) };
-    let write = Write { connection, job, bounds };
+    let rows = RowWrite { connection, catalog: &job.catalog, caller: &job.caller, bounds, arguments: &[] };
+    let write = Write { rows, job };
     match rendered {
         Sqlite::Insert(insert) => write.insert(insert),
         Sqlite::Update(update) => write.update(update),
@@ -63,7 +66,7 @@ pub(super) fn is_single_statement(job: &Job) -> bool {
 }
 
 /// Tells what a write did.
-pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, StoreError>, duration: Duration) {
+pub(super) fn observe(observer: &dyn Observer, job: &Job, rows: Result<u64, &StoreError>, duration: Duration) {
     let Rendered::Sqlite(rendered) = &*job.rendered else { return };
     let (name, relation, text) = match rendered {
         Sqlite::Insert(insert) => {
@@ -77,22 +80,40 @@ pub(super) fn observe(observer: &dyn Observer, job: &Job, outcome: &Result<Ran, 
         },
         Sqlite::Read(_) => return,
     };
-    let error = outcome.as_ref().err().map(|error| Failure::from(error.clone()).code);
+    let error = rows.err().map(|error| Failure::from(error.clone()).code);
     observer.operation(&Operation {
         name,
         relation: &relation.name,
         duration,
         statement: text.map_or("", |text| text),
-        rows: outcome.as_ref().map_or(0, |ran| ran.rows),
+        rows: rows.unwrap_or(0),
         error: error.as_deref(),
         trace_id: job.trace_id,
     });
 }
 
+/// The write of a request.
 pub(super) struct Write<'a> {
-    pub(super) connection: &'a Connection,
+    pub(super) rows: RowWrite<'a>,
     pub(super) job: &'a Job,
+}
+
+impl<'a> Deref for Write<'a> {
+    type Target = RowWrite<'a>;
+
+    fn deref(&self) -> &RowWrite<'a> {
+        &self.rows
+    }
+}
+
+/// What changes rows, for whoever.
+pub(super) struct RowWrite<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) catalog: &'a Catalog,
+    pub(super) caller: &'a Caller,
     pub(super) bounds: Bounds,
+    /// The values of the parameters of a statement of the program itself.
+    pub(super) arguments: &'a [Datum],
 }
 
 /// The rows that a write has touched so far.
@@ -139,7 +160,9 @@ impl Write<'_> {
             body,
         })
     }
+}
 
+impl RowWrite<'_> {
     /// Adds rows, those of each batch with its statement.
     pub(super) fn insert_rows<'r>(
         &self,
@@ -175,7 +198,7 @@ impl Write<'_> {
             cells: batch.columns.iter().cloned().zip(row.iter().cloned().map(Some)).collect(),
             kind: AttemptKind::Insert,
             rows: "[]".to_owned(),
-            role: &self.job.caller.role,
+            role: &self.caller.role,
         };
         let run = if batch.gives_row_id { Self::run_row } else { Self::run_new_row };
         let written = match self.or_deferred(insert, touched, || run(self, &batch.statement, row)) {
@@ -183,7 +206,7 @@ impl Write<'_> {
             Err(error) => {
                 // Row security speaks first: a constraint may only tell of rows to who could have written this one.
                 self.check_proposed(insert, batch, row)?;
-                return Err(translate_write(error, self.connection, &self.job.catalog, &attempt()));
+                return Err(translate_write(error, self.connection, self.catalog, &attempt()));
             }
         };
         let Some(written) = written else {
@@ -235,7 +258,9 @@ impl Write<'_> {
             _ => Ok(()),
         }
     }
+}
 
+impl Write<'_> {
     fn update(&self, update: &UpdateStatements) -> Result<Ran, StoreError> {
         let rows = self.update_rows(update)?;
         let (count, body) = self.body(update.returning.as_ref(), &rows)?;
@@ -250,7 +275,9 @@ impl Write<'_> {
             body,
         })
     }
+}
 
+impl RowWrite<'_> {
     /// Changes rows, and gives their `_rowid_`s.
     pub(super) fn update_rows(&self, update: &UpdateStatements) -> Result<Vec<i64>, StoreError> {
         let rows = match &update.statement {
@@ -261,9 +288,9 @@ impl Write<'_> {
                     cells: update.assigned.clone(),
                     kind: AttemptKind::Update,
                     rows: self.row_ids(&update.find).map(|rows| as_json(&rows)).unwrap_or_else(|_| "[]".to_owned()),
-                    role: &self.job.caller.role,
+                    role: &self.caller.role,
                 };
-                translate_write(error, self.connection, &self.job.catalog, &attempt)
+                translate_write(error, self.connection, self.catalog, &attempt)
             })?,
         };
         for row in &rows {
@@ -271,7 +298,9 @@ impl Write<'_> {
         }
         Ok(rows)
     }
+}
 
+impl Write<'_> {
     fn delete(&self, delete: &DeleteStatements) -> Result<Ran, StoreError> {
         let rows = self.row_ids(&delete.find).map_err(translate)?;
         // Read before they go, together with what hangs on them.
@@ -288,7 +317,9 @@ impl Write<'_> {
             body,
         })
     }
+}
 
+impl RowWrite<'_> {
     pub(super) fn delete_rows(&self, delete: &DeleteStatements, rows: &[i64]) -> Result<(), StoreError> {
         let rows = as_json(rows);
         self.remove(&delete.remove, &rows).map_err(|error| {
@@ -297,9 +328,9 @@ impl Write<'_> {
                 cells: Vec::new(),
                 kind: AttemptKind::Delete,
                 rows,
-                role: &self.job.caller.role,
+                role: &self.caller.role,
             };
-            translate_write(error, self.connection, &self.job.catalog, &attempt)
+            translate_write(error, self.connection, self.catalog, &attempt)
         })
     }
 
@@ -335,6 +366,7 @@ impl Write<'_> {
     pub(super) fn row_ids(&self, statement: &Statement) -> rusqlite::Result<Vec<i64>> {
         let mut prepared = self.connection.prepare_cached(statement.text())?;
         output::bind(&mut prepared, statement.parameters(), None, "[]", 0)?;
+        bind_arguments(&mut prepared, statement, self.arguments)?;
         let mut rows = prepared.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -370,10 +402,12 @@ impl Write<'_> {
     }
 
     fn forbidden(&self, message: String) -> StoreError {
-        let kind = if self.job.caller.is_anonymous { Kind::Unauthenticated } else { Kind::Forbidden };
+        let kind = if self.caller.is_anonymous { Kind::Unauthenticated } else { Kind::Forbidden };
         Failure::new(kind, "42501", message).into()
     }
+}
 
+impl Write<'_> {
     pub(super) fn check_expectation(&self, rows: u64) -> Result<(), StoreError> {
         check_single(self.job.plan.expectation, rows)?;
         Ok(check_affected(self.job.plan.expectation, rows)?)
@@ -438,6 +472,22 @@ fn bind_cells(
             && let Some(cell) = cells.get(*cell)
         {
             prepared.raw_bind_parameter(position + 1, Bound(cell.as_ref()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Binds the parameters of a statement of the program itself.
+pub(super) fn bind_arguments(
+    prepared: &mut rusqlite::CachedStatement<'_>,
+    statement: &Statement,
+    arguments: &[Datum],
+) -> rusqlite::Result<()> {
+    for (position, parameter) in statement.parameters().iter().enumerate() {
+        if let sql::Parameter::Argument(place) = parameter
+            && let Some(value) = arguments.get(*place)
+        {
+            prepared.raw_bind_parameter(position + 1, Bound(value.as_ref()))?;
         }
     }
     Ok(())

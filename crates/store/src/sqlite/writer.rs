@@ -16,9 +16,11 @@ use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
+use super::own::{OwnWork, Translations};
 use super::{migration, write};
 use crate::driver::{Job, Migration, MigrationScript, Observer, Ran};
 use crate::error::StoreError;
+use crate::own::{self, OwnAnswer, OwnStep};
 
 /// The most writes of one transaction. More would make the first of them wait long for their answer.
 const LARGEST_BATCH: usize = 128;
@@ -33,10 +35,50 @@ const ABANDONED: u8 = 2;
 
 /// What the writer is asked.
 enum Task {
-    /// A request's write.
-    Write { job: Box<Job>, reply: oneshot::Sender<Result<Ran, StoreError>>, state: Arc<AtomicU8> },
+    /// A write.
+    Write { work: Work, state: Arc<AtomicU8> },
     /// A migration.
     Migrate { migration: Box<Migration>, reply: oneshot::Sender<Result<(), StoreError>> },
+}
+
+/// A write, and who waits for it.
+enum Work {
+    /// A request's.
+    Job { job: Box<Job>, reply: Reply<Ran> },
+    /// One of the program itself.
+    Own { steps: Vec<OwnStep>, reply: Reply<Vec<OwnAnswer>> },
+}
+
+/// Who waits for an answer.
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What a write gave.
+enum Given {
+    Ran(Ran),
+    Own(Vec<OwnAnswer>),
+}
+
+impl Work {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Job { reply, .. } => reply.is_closed(),
+            Self::Own { reply, .. } => reply.is_closed(),
+        }
+    }
+
+    fn answer(self, outcome: Result<Given, StoreError>) {
+        let other = || StoreError::Engine("a write was given the answer of another one".to_owned());
+        match self {
+            Self::Job { reply, .. } => drop(reply.send(outcome.and_then(|given| match given {
+                Given::Ran(ran) => Ok(ran),
+                Given::Own(_) => Err(other()),
+            }))),
+            Self::Own { reply, .. } => drop(reply.send(outcome.and_then(|given| match given {
+                Given::Own(answers) => Ok(answers),
+                Given::Ran(_) => Err(other()),
+            }))),
+        }
+    }
 }
 
 /// The way to the writer.
@@ -54,6 +96,7 @@ pub(super) struct WriterSettings {
     pub(super) wait: Duration,
     pub(super) statement_timeout: Duration,
     pub(super) bounds: write::Bounds,
+    pub(super) translations: Arc<Translations>,
 }
 
 impl Writer {
@@ -76,6 +119,7 @@ impl Writer {
             queued: queued.clone(),
             statement_timeout: settings.statement_timeout,
             bounds: settings.bounds,
+            translations: settings.translations,
             checkpointer: Checkpointer::start(settings.path)?,
         };
         let thread = std::thread::Builder::new()
@@ -106,9 +150,23 @@ impl Writer {
 
     /// Runs a write.
     pub(super) async fn write(&self, job: Job) -> Result<Ran, StoreError> {
-        let (reply, mut answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
+        self.queue(Work::Job { job: Box::new(job), reply }, answer).await
+    }
+
+    /// Runs a transaction of the program itself.
+    pub(super) async fn transact(&self, steps: Vec<OwnStep>) -> Result<Vec<OwnAnswer>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Work::Own { steps, reply }, answer).await
+    }
+
+    async fn queue<T>(
+        &self,
+        work: Work,
+        mut answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let state = Arc::new(AtomicU8::new(WAITING));
-        let task = Task::Write { job: Box::new(job), reply, state: state.clone() };
+        let task = Task::Write { work, state: state.clone() };
         self.queued.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.sender().and_then(|sender| sender.try_send(task).map_err(full)) {
             self.queued.fetch_sub(1, Ordering::Relaxed);
@@ -158,14 +216,14 @@ struct Room {
     queued: Arc<AtomicU64>,
     statement_timeout: Duration,
     bounds: write::Bounds,
+    translations: Arc<Translations>,
     checkpointer: Checkpointer,
 }
 
 /// A write that ran and waits for the commit before it is answered.
 struct Done {
-    job: Box<Job>,
-    reply: oneshot::Sender<Result<Ran, StoreError>>,
-    outcome: Result<Ran, StoreError>,
+    work: Work,
+    outcome: Result<Given, StoreError>,
     duration: Duration,
 }
 
@@ -217,12 +275,12 @@ impl Room {
         let mut done: Vec<Done> = Vec::new();
         let mut next = Some(first);
         while let Some(task) = next.take() {
-            let Task::Write { job, reply, state } = task else { return self.end_batch(done, started, Some(task)) };
+            let Task::Write { work, state } = task else { return self.end_batch(done, started, Some(task)) };
             self.queued.fetch_sub(1, Ordering::Relaxed);
             let claimed = state.compare_exchange(WAITING, CLAIMED, Ordering::AcqRel, Ordering::Acquire);
             // A client that has gone before its turn gets nothing written.
-            if claimed.is_ok() && !reply.is_closed() {
-                let ran = self.run(job, reply);
+            if claimed.is_ok() && !work.is_abandoned() {
+                let ran = self.run(work);
                 if self.connection.raw().is_autocommit() {
                     // SQLite took the whole transaction back, not only this write (it does on an interrupt): those
                     // before it run again, each by itself.
@@ -260,11 +318,11 @@ impl Room {
         if lost.outcome.is_err() {
             return self.answer(lost);
         }
-        let Done { job, reply, .. } = lost;
+        let work = lost.work;
         let begun = self.begin();
         let mut ran = match begun {
-            Ok(()) => self.run(job, reply),
-            Err(error) => Done { job, reply, outcome: Err(error), duration: Duration::ZERO },
+            Ok(()) => self.run(work),
+            Err(error) => Done { work, outcome: Err(error), duration: Duration::ZERO },
         };
         let is_open = !self.connection.raw().is_autocommit();
         if is_open && let Err(error) = self.commit() {
@@ -274,14 +332,29 @@ impl Room {
     }
 
     fn answer(&self, write: Done) {
-        write::observe(&*self.observer, &write.job, &write.outcome, write.duration);
-        drop(write.reply.send(write.outcome));
+        match &write.work {
+            Work::Job { job, .. } => {
+                let rows = write.outcome.as_ref().map(|given| match given {
+                    Given::Ran(ran) => ran.rows,
+                    Given::Own(_) => 0,
+                });
+                write::observe(&*self.observer, job, rows, write.duration);
+            }
+            Work::Own { steps, .. } => {
+                let rows = write.outcome.as_ref().map(|given| match given {
+                    Given::Own(answers) => own::affected(answers),
+                    Given::Ran(_) => 0,
+                });
+                own::observe(&*self.observer, steps, rows, write.duration);
+            }
+        }
+        write.work.answer(write.outcome);
     }
 
     fn refuse(&self, task: Task, error: &StoreError) {
-        if let Task::Write { reply, .. } = task {
+        if let Task::Write { work, .. } = task {
             self.queued.fetch_sub(1, Ordering::Relaxed);
-            drop(reply.send(Err(error.clone())));
+            work.answer(Err(error.clone()));
         }
     }
 
@@ -302,15 +375,19 @@ impl Room {
         committed
     }
 
-    fn run(&self, job: Box<Job>, reply: oneshot::Sender<Result<Ran, StoreError>>) -> Done {
+    fn run(&self, work: Work) -> Done {
         let started = self.clock.monotonic();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.write(&job))).unwrap_or_else(|_| {
+        let run = || match &work {
+            Work::Job { job, .. } => self.write(job).map(Given::Ran),
+            Work::Own { steps, .. } => self.transact(steps).map(Given::Own),
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             // What it left half done goes with the whole transaction; the others of the batch run again.
             drop(self.execute("ROLLBACK"));
             Err(StoreError::Engine("a write panicked; the place stands on standard error".to_owned()))
         });
         let duration = self.clock.monotonic().saturating_duration_since(started);
-        Done { job, reply, outcome, duration }
+        Done { work, outcome, duration }
     }
 
     /// Runs one write behind a savepoint; of one that fails, or is not to be kept, nothing remains.
@@ -318,18 +395,39 @@ impl Room {
         if !Arc::ptr_eq(&job.catalog, &self.current.catalog()) {
             return Err(StoreError::SchemaChanged);
         }
-        let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
         let has_savepoint = !job.commits || !write::is_single_statement(job);
+        let identity = Identity::of(&job.caller, job.now, job.plan.zone.clone());
+        self.behind_savepoint(has_savepoint, job.commits, identity, || {
+            write::run(self.connection.raw(), job, self.bounds)
+        })
+    }
+
+    /// Runs a transaction of the program itself behind a savepoint.
+    fn transact(&self, steps: &[OwnStep]) -> Result<Vec<OwnAnswer>, StoreError> {
+        let catalog = self.current.catalog();
+        let (connection, translations) = (self.connection.raw(), &*self.translations);
+        let work = OwnWork { connection, catalog: &catalog, translations, bounds: self.bounds, writes: true };
+        self.behind_savepoint(true, true, Identity::nobody(self.clock.now()), || work.run(steps))
+    }
+
+    fn behind_savepoint<T>(
+        &self,
+        has_savepoint: bool,
+        commits: bool,
+        identity: Identity,
+        run: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
         if has_savepoint {
             self.execute("SAVEPOINT write")?;
         }
-        self.connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
-        let outcome = write::run(self.connection.raw(), job, self.bounds);
+        self.connection.begin(identity, Some(deadline));
+        let outcome = run();
         self.connection.set_deadline(None);
         if self.connection.raw().is_autocommit() {
             return outcome.and(Err(StoreError::Engine("the transaction ended before its time".to_owned())));
         }
-        if has_savepoint && (outcome.is_err() || !job.commits) {
+        if has_savepoint && (outcome.is_err() || !commits) {
             self.execute("ROLLBACK TO write")?;
         }
         if has_savepoint {

@@ -1,0 +1,120 @@
+//! The engines that the cases run on, each with the schema of the cases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::SystemClock;
+use store::{
+    Config, Migration, MigrationScript, Observer, Operation, PositionKey, PostgresSettings, ReplicaSettings,
+    SqliteSettings, Store,
+};
+use tempfile::TempDir;
+use testkit::Postgres;
+
+struct Silent;
+
+impl Observer for Silent {
+    fn operation(&self, _: &Operation<'_>) {}
+    fn batch(&self, _: u64, _: Duration) {}
+}
+
+/// The most bytes of an answer in these cases.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// An engine with its store. It is gone when this goes.
+pub struct Engine {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    _folder: Option<TempDir>,
+    _server: Option<Postgres>,
+}
+
+impl Engine {
+    /// The embedded one.
+    pub async fn embedded(schema: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("test.sqlite");
+        let settings = SqliteSettings { max_buffered_bytes: MOST_BYTES, ..SqliteSettings::new(path) };
+        let store = store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await;
+        let engine = Self { store: store.expect("opens"), _folder: Some(folder), _server: None };
+        engine.migrate(1, schema).await;
+        engine
+    }
+
+    /// A server; `None` where PostgreSQL is not installed.
+    pub async fn server(test: &str, schema: &str) -> Option<Self> {
+        let server = Postgres::start_for(test)?;
+        let settings = PostgresSettings { max_buffered_bytes: MOST_BYTES, ..settings(&server.url("postgres")) };
+        let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await;
+        let engine = Self { store: store.expect("opens"), _folder: None, _server: Some(server) };
+        engine.migrate(1, schema).await;
+        Some(engine)
+    }
+
+    /// Applies a migration.
+    pub async fn migrate(&self, version: i64, text: &str) {
+        let catalog = self.store.catalog();
+        let script = if catalog.is_native() {
+            MigrationScript::Native(text.to_owned())
+        } else {
+            let script = sql::ddl::translate("test.sql", text, catalog.snapshot()).expect("translates");
+            MigrationScript::Translated(Box::new(script))
+        };
+        let name = format!("{version:04}_test.sql");
+        let migration = Migration { version, name, checksum: version.to_string(), script, owes: None };
+        self.store.apply_migration(migration).await.expect("applies");
+    }
+}
+
+/// How a server is used in these tests.
+pub fn settings(url: &str) -> PostgresSettings {
+    PostgresSettings {
+        replicas: ReplicaSettings::default(),
+        remote_apply: Vec::new(),
+        position_key: PositionKey::new(&base::Secret::new("")),
+        url: url.to_owned(),
+        environment: BTreeMap::new(),
+        connections: 8,
+        prepared_statements: 64,
+        stream_timeout: Duration::from_secs(60),
+        wait: Duration::from_secs(60),
+        statement_timeout: Duration::from_secs(60),
+        max_buffered_bytes: 1 << 20,
+        extra_search_path: Vec::new(),
+        application: Vec::new(),
+        channel: None,
+        migration_lock_timeout: Duration::from_secs(3),
+        migration_lock_attempts: 1,
+        pre_request: None,
+        hoisted: Vec::new(),
+    }
+}
+
+/// A case, as a test on each engine.
+macro_rules! on_both {
+    ($name:ident, |$engine:ident| $case:block) => {
+        mod $name {
+            use super::*;
+
+            async fn case($engine: &Engine) $case
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                let engine = Engine::embedded(SCHEMA).await;
+                case(&engine).await;
+                engine.store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn server() {
+                let name = concat!(stringify!($name), "::server");
+                let Some(engine) = Engine::server(name, SCHEMA).await else { return };
+                case(&engine).await;
+                engine.store.close().await;
+            }
+        }
+    };
+}
+
+pub(crate) use on_both;
