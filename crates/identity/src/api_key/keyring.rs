@@ -94,11 +94,7 @@ impl ApiKeys {
         }
         let is_near = |network: &Network| address.is_some_and(|address| network.contains(address));
         if !key.networks.is_empty() && !key.networks.iter().any(is_near) {
-            return Err(Failure::new(
-                Kind::Forbidden,
-                "PANDO403",
-                "This API key may not be used from this address",
-            ));
+            return Err(Failure::new(Kind::Forbidden, "PANDO403", "This API key may not be used from this address"));
         }
         kept.used.fetch_max(now.0, Ordering::Relaxed);
         Ok(key.clone())
