@@ -13,6 +13,7 @@ use sql::ddl::Script;
 
 use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::OwnMigrations;
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
 
@@ -76,6 +77,18 @@ pub trait Store: Send + Sync + 'static {
     /// Applies a migration in one transaction, with the catalog that it leads to; afterwards [`Store::catalog`] gives
     /// that. Nothing of one that fails remains. One that another node has applied meanwhile is not applied again.
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
+
+    /// Applies a step of the program's own tables, unless it was applied: in one transaction, and as [`Store::apply_migration`]
+    /// does in turn with other nodes. Tables of the name that are there already are left as they are, and have to fit. What
+    /// it makes is nobody's but its owner's: nothing is granted by default.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`]: what is there does not fit, or the role that logs in may not make it.
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
 
     /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
     /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.
@@ -193,7 +206,8 @@ pub enum Body {
 /// A migration that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedMigration {
-    /// Its number: the digits that its file's name begins with.
+    /// Its number: the digits that its file's name begins with. Below [`OWED_VERSION`] it is a step of the program's own tables
+    /// ([`OwnMigrations::version`]).
     pub version: i64,
     /// The file's name.
     pub name: String,
@@ -241,6 +255,8 @@ pub enum MigrationOutcome {
     Applied,
     /// It had been applied already, by another node.
     Present,
+    /// What it makes was there already, made by another program, and was left as it is.
+    Left,
 }
 
 /// What a migration does.

@@ -4,8 +4,10 @@ mod body;
 mod counted;
 mod driver;
 mod error;
+mod follower;
 mod guard;
 mod own;
+mod own_migration;
 mod pieces;
 mod position;
 mod postgres;
@@ -21,7 +23,9 @@ pub use driver::{
     RequestFacts, SEED_VERSION, SeedDebt, Store,
 };
 pub use error::{StoreError, Violation, ViolationKind};
+pub use follower::{FOLLOW_EVERY, Follower, Follows, OVERLAP};
 pub use own::{OwnAnswer, OwnExpectation, OwnRow, OwnStep, OwnValue};
+pub use own_migration::{OwnMigration, OwnMigrations, OwnTable};
 pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{

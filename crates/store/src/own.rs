@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Failure, Timestamp};
+use base::{Failure, Kind, Timestamp};
 use datatype::{Datum, Type, Zone};
 use sql::OwnStatement;
 
@@ -310,4 +310,9 @@ pub(crate) fn observe(
 /// How many rows all of the steps changed or gave.
 pub(crate) fn affected(answers: &[OwnAnswer]) -> u64 {
     answers.iter().map(|answer| answer.affected).sum()
+}
+
+/// More rows than may be held at once.
+pub(crate) fn too_large() -> StoreError {
+    Failure::new(Kind::TooLarge, "54000", "the rows need more than limits.max_buffered_bytes at once").into()
 }

@@ -119,13 +119,31 @@ impl std::fmt::Display for DdlError {
 /// # Errors
 /// The first statement that is not PostgreSQL, that PostgreSQL would refuse, or that the embedded engine cannot do.
 pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
+    let mut translation = Translation::new(before.clone());
+    translation.is_without_transaction = is_without_transaction(text);
+    applied(translation, file, text)
+}
+
+/// [`translate`] for a migration of the program itself: what it makes gets none of the schema's default privileges, and `inet`
+/// is `text`, which the embedded engine has instead.
+///
+/// # Errors
+/// As [`translate`].
+pub fn translate_own(file: &str, text: &str, before: &Snapshot) -> Result<Script, DdlError> {
+    let mut translation = Translation::new(before.clone());
+    translation.is_own = true;
+    applied(translation, file, text)
+}
+
+fn applied(mut translation: Translation, file: &str, text: &str) -> Result<Script, DdlError> {
     let located = |problem: problem::Problem| problem.located(file);
     // An editor's byte order mark is no part of the SQL.
     let pieces = tokens::split(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(located)?;
-    let mut translation = Translation::new(before.clone());
-    translation.is_without_transaction = is_without_transaction(text);
-    for piece in &pieces {
-        translation.apply(piece).map_err(located)?;
+    for mut piece in pieces {
+        if translation.is_own {
+            piece.replace_words("inet", "text");
+        }
+        translation.apply(&piece).map_err(located)?;
     }
     translation.finish().map_err(located)
 }

@@ -224,6 +224,16 @@ impl Piece {
         kept
     }
 
+    /// Puts an unquoted word in the place of another.
+    pub(super) fn replace_words(&mut self, from: &str, to: &str) {
+        for token in &mut self.tokens {
+            if matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(from))
+            {
+                token.token = Token::make_keyword(to);
+            }
+        }
+    }
+
     /// Parses it with sqlparser.
     pub(super) fn parse(&self) -> Outcome<Statement> {
         let end = self.tokens.last().map_or(NOWHERE, |token| token.span.end);

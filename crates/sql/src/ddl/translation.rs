@@ -31,6 +31,8 @@ pub(super) struct Translation {
     deferred: Vec<Piece>,
     /// Whether the file says that PostgreSQL is to run it without a transaction. SQLite's engine has one all the same.
     pub(super) is_without_transaction: bool,
+    /// Whether it is the program's own migration: nobody is granted anything by default.
+    pub(super) is_own: bool,
 }
 
 /// A moment to go back to.
@@ -61,6 +63,7 @@ impl Translation {
             defers_bodies: false,
             deferred: Vec::new(),
             is_without_transaction: false,
+            is_own: false,
         }
     }
 
@@ -358,6 +361,7 @@ impl Translation {
         self.snapshot
             .default_grants
             .iter()
+            .filter(|_| !self.is_own)
             .filter(|grant| grant.schema.as_ref().is_none_or(|schema| *schema == name.schema))
             .map(|grant| catalog::Grant { role: grant.role.clone(), privilege: grant.privilege, columns: None })
             .collect()

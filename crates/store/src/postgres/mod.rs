@@ -40,6 +40,7 @@ use crate::driver::{
 };
 use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::OwnMigrations;
 use crate::position::PositionKey;
 use own::OwnAccess;
 use pool::{Fence, Pool};
@@ -328,6 +329,21 @@ impl Store for PostgresStore {
             let (mut connection, _registration) = self.pool.connect_to_work().await?;
             let (clock, observer) = (self.clock.as_ref(), self.observer.as_ref());
             let outcome = migration::apply(&mut connection, &migration, &self.settings, clock, observer).await?;
+            self.load_catalog().await?;
+            Ok(outcome)
+        })
+    }
+
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
+        Box::pin(async move {
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            let (clock, observer) = (self.clock.as_ref(), self.observer.as_ref());
+            let work = migration::apply_own(&mut connection, migrations, place, &self.settings, clock, observer);
+            let outcome = work.await?;
             self.load_catalog().await?;
             Ok(outcome)
         })

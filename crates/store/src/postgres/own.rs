@@ -236,13 +236,7 @@ impl<'s> Taking<'s> {
 
     fn row(&mut self, row: &wire::Row<'_>) -> Result<(), StoreError> {
         let Some(place) = self.place(row.step()) else { return Ok(()) };
-        self.room = self.room.checked_sub(row.size()).ok_or_else(|| {
-            base::Failure::new(
-                base::Kind::TooLarge,
-                "54000",
-                "the rows need more than limits.max_buffered_bytes at once",
-            )
-        })?;
+        self.room = self.room.checked_sub(row.size()).ok_or_else(own::too_large)?;
         let Some((answer, known)) = self.answers.get_mut(place).zip(self.columns.get_mut(place)) else { return Ok(()) };
         let columns = known.get_or_insert_with(|| row.columns().iter().map(column).collect());
         let values = columns.iter().zip(row.iter()).map(|((_, data_type), value)| value_of(data_type, value));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Failure, Kind};
-use catalog::{Catalog, ForeignKey, Privilege, ReferentialAction, Relation};
+use catalog::{Catalog, Expression, ForeignKey, IndexTerm, Privilege, ReferentialAction, Relation};
 use datatype::{Datum, Zone};
 use rusqlite::Connection;
 use rusqlite::ffi::{self, ErrorCode};
@@ -144,7 +144,7 @@ fn unique_violation(message: &str, attempt: &Attempt<'_>) -> Failure {
             let name = table.primary_key_name.as_deref().unwrap_or("primary key");
             (name.to_owned(), table.primary_key.clone())
         }
-        None => (index.unwrap_or("unique").to_owned(), Vec::new()),
+        None => unique_index(table, &same).unwrap_or_else(|| (index.unwrap_or("unique").to_owned(), Vec::new())),
     };
     let mut failure = Failure::new(
         Kind::Conflict,
@@ -155,6 +155,18 @@ fn unique_violation(message: &str, attempt: &Attempt<'_>) -> Failure {
         failure = failure.with_details(format!("Key ({names})=({values}) already exists."));
     }
     failure
+}
+
+/// The name and columns of a unique index that leaves rows out, of whose columns SQLite tells as of a constraint's.
+fn unique_index(table: &Relation, same: &dyn Fn(&[Arc<str>]) -> bool) -> Option<(String, Vec<Arc<str>>)> {
+    table.indexes.iter().filter(|index| index.is_unique).find_map(|index| {
+        let column = |term: &IndexTerm| match &term.expression {
+            Expression::Column { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let columns: Vec<Arc<str>> = index.terms.iter().map(column).collect::<Option<_>>()?;
+        same(&columns).then(|| (index.name.to_string(), columns))
+    })
 }
 
 /// The columns of a key and their values as PostgreSQL prints them, if all are known.

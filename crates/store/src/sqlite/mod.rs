@@ -26,13 +26,16 @@ use base::{Clock, Secret};
 use catalog::Catalog;
 use plan::Plan;
 use rusqlite::InterruptHandle;
+use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
 use crate::driver::{
-    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
+    AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
+    Store,
 };
 use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
+use crate::own_migration::{LEFT, OwnMigrations};
 use crate::position::{Position, PositionKey};
 use connection::{Connection, Purpose};
 use current::Current;
@@ -280,6 +283,34 @@ impl Store for SqliteStore {
 
     fn apply_migration(&self, migration: Migration) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
         Box::pin(async { self.writer.migrate(migration).await.map(|()| MigrationOutcome::Applied) })
+    }
+
+    fn apply_own(
+        &self,
+        migrations: &'static OwnMigrations,
+        place: usize,
+    ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>> {
+        Box::pin(async move {
+            let Some(step) = migrations.all.get(place) else { return Ok(MigrationOutcome::Present) };
+            let version = migrations.version(place);
+            if self.applied_migrations().await?.iter().any(|known| known.version == version) {
+                return Ok(MigrationOutcome::Present);
+            }
+            let catalog = self.catalog();
+            let snapshot = catalog.snapshot();
+            let stands = migrations.stands_in(step, snapshot)?;
+            let script = if stands {
+                Script { statements: Vec::new(), snapshot: snapshot.clone(), rebuilds: false }
+            } else {
+                migrations.translated(step, snapshot)?
+            };
+            let checksum = if stands { LEFT.to_owned() } else { crate::own_migration::checksum(step) };
+            let script = MigrationScript::Translated(Box::new(script));
+            self.writer
+                .migrate(Migration { version, name: migrations.name(step), checksum, script, owes: None })
+                .await?;
+            Ok(if stands { MigrationOutcome::Left } else { MigrationOutcome::Applied })
+        })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {

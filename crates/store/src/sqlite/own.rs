@@ -13,11 +13,11 @@ use sql::sqlite::write::{Returning, StepStatements};
 use sql::{OwnStatement, Statement};
 
 use super::failure::translate;
-use super::functions::{datum, raise};
+use super::functions::datum;
 use super::output;
 use super::write::{Bounds, RowWrite, as_json, bind_arguments};
 use crate::error::{StoreError, Violation, ViolationKind};
-use crate::own::{OwnAnswer, OwnColumns, OwnRow, OwnStep};
+use crate::own::{self, OwnAnswer, OwnColumns, OwnRow, OwnStep};
 
 /// The statements that were put into SQLite's words. There are as many as the program has.
 #[derive(Default)]
@@ -181,9 +181,7 @@ impl Reading<'_> {
                 bytes += size_of::<Datum>() + value.heap_bytes();
                 values.push(value);
             }
-            *self.room = self.room.checked_sub(bytes).ok_or_else(|| {
-                translate(raise("54000", "the rows need more than limits.max_buffered_bytes at once".to_owned()))
-            })?;
+            *self.room = self.room.checked_sub(bytes).ok_or_else(own::too_large)?;
             self.rows.push(OwnRow::new(self.columns.clone(), values));
         }
         Ok(())

@@ -67,6 +67,12 @@ impl Engine {
     }
 }
 
+/// Opens an engine.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub async fn open(config: Config) -> Arc<dyn Store> {
+    store::open(config, Arc::new(SystemClock), Arc::new(Silent)).await.expect("opens")
+}
+
 /// How a server is used in these tests.
 pub fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {

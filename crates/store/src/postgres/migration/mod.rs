@@ -4,6 +4,7 @@
 //! Behind a pooler one transaction is all that surely runs in one session: the turn ends with it, and so does what was set.
 
 mod account;
+mod own;
 mod refusal;
 
 use std::time::Duration;
@@ -16,6 +17,8 @@ use super::pool::random_share;
 use super::{Settings, failure, pooler};
 use crate::driver::{Migration, MigrationOutcome, MigrationScript, Observer};
 use crate::error::StoreError;
+use crate::own_migration::{OwnMigrations, checksum};
+use own::OwnStep;
 
 pub(super) use account::applied;
 
@@ -65,7 +68,8 @@ pub(super) async fn apply(
     observer: &dyn Observer,
 ) -> Result<MigrationOutcome, StoreError> {
     let MigrationScript::Native(text) = &migration.script else { return Err(StoreError::other_engine()) };
-    let mut work = Work { connection, migration, text: text.trim_start_matches('\u{feff}'), settings, clock, observer };
+    let text_begins = text.trim_start_matches('\u{feff}');
+    let mut work = Work { connection, migration, own: None, text: text_begins, settings, clock, observer };
     if !sql::ddl::is_without_transaction(text) {
         return work.whole().await;
     }
@@ -78,10 +82,34 @@ pub(super) async fn apply(
     outcome
 }
 
+/// Applies a step of the program's own tables, unless another node has done so meanwhile.
+pub(super) async fn apply_own(
+    connection: &mut Connection,
+    migrations: &'static OwnMigrations,
+    place: usize,
+    settings: &Settings,
+    clock: &dyn Clock,
+    observer: &dyn Observer,
+) -> Result<MigrationOutcome, StoreError> {
+    let Some(step) = migrations.all.get(place) else { return Ok(MigrationOutcome::Present) };
+    let migration = Migration {
+        version: migrations.version(place),
+        name: migrations.name(step),
+        checksum: checksum(step),
+        script: MigrationScript::Native(String::new()),
+        owes: None,
+    };
+    let own = Some(OwnStep { migrations, step });
+    let mut work = Work { connection, migration: &migration, own, text: step.text, settings, clock, observer };
+    work.whole().await
+}
+
 /// A file that is applied.
 struct Work<'a> {
     connection: &'a mut Connection,
     migration: &'a Migration,
+    /// Of the program's own tables.
+    own: Option<OwnStep>,
     text: &'a str,
     settings: &'a Settings,
     clock: &'a dyn Clock,
@@ -113,7 +141,7 @@ impl<'a> Work<'a> {
             Ok(()) => self.in_transaction().await,
             Err(error) => Err(error.into()),
         };
-        let is_kept = matches!(done, Ok(MigrationOutcome::Applied));
+        let is_kept = matches!(done, Ok(MigrationOutcome::Applied | MigrationOutcome::Left));
         let ended = self.connection.batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).await;
         let done = done.and_then(|outcome| ended.map(|()| outcome).map_err(Trouble::from));
         done.map_err(|trouble| self.failed(trouble))
@@ -146,6 +174,14 @@ impl<'a> Work<'a> {
         if self.is_present().await? {
             return Ok(MigrationOutcome::Present);
         }
+        let mut before = None;
+        if let Some(own) = self.own {
+            if self.stands(own).await? {
+                self.leave().await?;
+                return Ok(MigrationOutcome::Left);
+            }
+            before = Some((own, self.prepare(own).await?));
+        }
         let bound = self.lock_timeout();
         self.connection.batch(MARK).await?;
         let mut again = 1;
@@ -163,6 +199,9 @@ impl<'a> Work<'a> {
         }
         self.connection.batch(AS_BEFORE).await?;
         self.connection.batch(PATIENT).await?;
+        if let Some((own, before)) = before {
+            self.close_to_others(own, &before).await?;
+        }
         self.remember().await?;
         Ok(MigrationOutcome::Applied)
     }

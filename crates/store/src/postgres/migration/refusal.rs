@@ -53,7 +53,10 @@ impl Work<'_> {
         let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let detail = error.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let hint = error.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        let advice = advice(&error, is_by_statements);
+        let advice = match self.own {
+            Some(own) if error.code == "42501" => own.advice(),
+            _ => advice(&error, is_by_statements).to_owned(),
+        };
         let remains = if is_by_statements { REMAINS } else { "" };
         self.refused(&format!("{line}{}{detail}{hint} [{}]{advice}{remains}", error.message, error.code))
     }
