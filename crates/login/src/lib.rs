@@ -1,3 +1,4 @@
-//! Signing in: who may say that they are somebody.
+//! Signing in: who may say that they are somebody, and through which program.
 
+pub mod api_keys;
 pub mod password;

@@ -27,6 +27,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("sql", "rest"),
     ("contract", "catalog"),
     ("service", "identity"),
+    ("login", "identity"),
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod contract;
 pub mod doctor;
 pub mod init;
+pub mod keys;
 pub mod migrate;
 mod opening;
 mod operations;

@@ -12,7 +12,7 @@ use login::password::leaked::Leaked;
 use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
-use super::sections::{Api, Docs, Limits, OpenApiMode};
+use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
 
@@ -327,8 +327,16 @@ impl<'a> Check<'a> {
             role_claim: auth.role_claim.clone(),
             anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
             leeway_seconds: auth.leeway_seconds,
+            service_role: Arc::from(auth.service_role.as_str()),
+            requires_api_key: auth.require_api_key,
             listener,
         };
+        if auth.service_role.is_empty() {
+            self.problem("auth.service_role", "is empty; name a role, such as service_role");
+        }
+        if auth.require_api_key && auth.api_keys == ApiKeys::Off {
+            self.problem("auth.require_api_key", "needs keys, and auth.api_keys is \"off\"");
+        }
         // Opened here without the address, to find what is wrong with keys before anything starts.
         let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
         if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {

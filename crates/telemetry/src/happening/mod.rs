@@ -10,7 +10,7 @@ mod schema;
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
-pub use identity::{KeysLoaded, KeysUnavailable};
+pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
     Started, Stopped, TracesNotExported,
@@ -81,6 +81,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     CatalogNotLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
+    ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
