@@ -15,6 +15,7 @@ use store::{
 use crate::configuration::{self, Config, DatabaseAddress, Loaded, Prepared, Sources};
 use crate::migrations::{MigrationError, MigrationFile, newer, pending, read_folder};
 use crate::outcome::CommandError;
+use crate::own_tables::{self, PendingStep};
 
 /// Reads the configuration; where it is PostgREST's, also what the database itself has to say about it (`db-config`).
 pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
@@ -119,21 +120,25 @@ pub struct Standing {
     pub applied: Vec<AppliedMigration>,
     /// Whether the seed is still to be applied.
     pub owes_seed: bool,
+    /// Steps of Pando's own tables that are still to be applied.
+    pub own: Vec<PendingStep>,
 }
 
 impl Standing {
     /// Reads the files and asks the database.
-    pub async fn read(store: &dyn Store, folder: &Path) -> Result<Self, MigrationError> {
-        let files = read_folder(folder)?;
+    pub async fn read(store: &dyn Store, prepared: &Prepared) -> Result<Self, MigrationError> {
+        let files = read_folder(&prepared.migrations)?;
+        let is_nothing_own = own_tables::wanted(&prepared.database).is_empty();
         let mut applied = match store.applied_migrations().await {
             // Who has nothing to apply need not be let see it.
-            Err(StoreError::Refused(_)) if files.is_empty() => Vec::new(),
+            Err(StoreError::Refused(_)) if files.is_empty() && is_nothing_own => Vec::new(),
             applied => applied.map_err(MigrationError::Failed)?,
         };
         let owes_seed = applied.iter().any(|migration| migration.version == OWED_VERSION);
+        let own = own_tables::pending(&prepared.database, &applied);
         applied.retain(|migration| migration.version > SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
-        Ok(Self { files, applied, owes_seed })
+        Ok(Self { files, applied, owes_seed, own })
     }
 
     /// What is still to be applied, in order.
@@ -154,6 +159,8 @@ pub struct Applied {
     pub name: String,
     /// Whether it is the seed.
     pub is_seed: bool,
+    /// Whether it is a step of Pando's own tables.
+    pub is_own: bool,
     /// What became of it.
     pub end: End,
     /// How long it took.
@@ -171,7 +178,7 @@ pub enum End {
     Skipped,
 }
 
-/// Applies what is pending, and the seed after the first migrations of a new database.
+/// Applies what is pending, Pando's own tables first, and the seed after the first migrations of a new database.
 ///
 /// Everything is translated before anything is applied: a file that cannot be applied stops all of them. It tells of each
 /// step when it is done: those before one that fails stay. Gives how the schema stood before.
@@ -180,7 +187,10 @@ pub async fn migrate(
     prepared: &Prepared,
     tell: &mut (dyn FnMut(Applied) + Send),
 ) -> Result<Standing, MigrationError> {
-    let standing = Standing::read(store, &prepared.migrations).await?;
+    let standing = Standing::read(store, prepared).await?;
+    for step in &standing.own {
+        apply_own(store, step, tell).await?;
+    }
     let mut steps = Steps::of(&standing, store, prepared)?;
     let seed = steps.seed.take();
     for migration in steps.migrations {
@@ -193,7 +203,13 @@ pub async fn migrate(
         if is(OWED_VERSION) {
             apply(store, seed, tell).await?;
         } else if !is(SEED_VERSION) {
-            tell(Applied { name: seed.name, is_seed: true, end: End::Skipped, duration: Duration::ZERO });
+            tell(Applied {
+                name: seed.name,
+                is_seed: true,
+                is_own: false,
+                end: End::Skipped,
+                duration: Duration::ZERO,
+            });
         }
     }
     Ok(standing)
@@ -211,7 +227,7 @@ impl Steps {
         let waiting = standing.pending(folder)?;
         let is_first = standing.applied.is_empty();
         let is_native = store.catalog().is_native();
-        let mut snapshot = if is_first { sql::ddl::prelude() } else { store.catalog().snapshot().clone() };
+        let mut snapshot = store.catalog().snapshot().clone();
         let mut read = |file: &MigrationFile, shown: &str| -> Result<Migration, MigrationError> {
             if is_native {
                 if let Some(error) = sql::ddl::transaction_statements(shown, &file.text).into_iter().next() {
@@ -240,17 +256,34 @@ impl Steps {
 
 /// What the migration files declare, all of them, applied or not. Touches no database.
 pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
-    translated(&prepared.migrations, &read_folder(&prepared.migrations)?)
+    translated(prepared, &read_folder(&prepared.migrations)?)
 }
 
-/// What files of a folder declare, in their order.
-pub fn translated(folder: &Path, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
-    let mut snapshot = sql::ddl::prelude();
+/// What files of the folder of migrations declare, in their order, beside Pando's own tables.
+pub fn translated(prepared: &Prepared, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
+    let folder = &prepared.migrations;
+    let mut snapshot = own_tables::declared(&prepared.database)?;
     for file in files {
         let shown = folder.join(&file.name).display().to_string();
         snapshot = translate(file, &shown, &snapshot)?.snapshot;
     }
     Ok(snapshot)
+}
+
+async fn apply_own(
+    store: &dyn Store,
+    step: &PendingStep,
+    tell: &mut (dyn FnMut(Applied) + Send),
+) -> Result<(), MigrationError> {
+    let clock = SystemClock;
+    let started = clock.monotonic();
+    let end = match step.apply(store).await? {
+        MigrationOutcome::Applied => End::Applied,
+        MigrationOutcome::Present | MigrationOutcome::Left => End::Present,
+    };
+    let duration = clock.monotonic().saturating_duration_since(started);
+    tell(Applied { name: step.name(), is_seed: false, is_own: true, end, duration });
+    Ok(())
 }
 
 async fn apply(
@@ -263,10 +296,10 @@ async fn apply(
     let (name, is_seed) = (migration.name.clone(), migration.version == SEED_VERSION);
     let end = match store.apply_migration(migration).await.map_err(MigrationError::Failed)? {
         MigrationOutcome::Applied => End::Applied,
-        MigrationOutcome::Present => End::Present,
+        MigrationOutcome::Present | MigrationOutcome::Left => End::Present,
     };
     let duration = clock.monotonic().saturating_duration_since(started);
-    tell(Applied { name, is_seed, end, duration });
+    tell(Applied { name, is_seed, is_own: false, end, duration });
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod database;
 mod migrations;
 mod observer;
 mod outcome;
+mod own_tables;
 mod progress;
 mod terminal;
 

@@ -9,6 +9,7 @@ use base::{Caller, Timestamp};
 use bytes::Bytes;
 use catalog::Catalog;
 use plan::Plan;
+use sql::OwnStatement;
 use sql::ddl::Script;
 
 use crate::error::StoreError;
@@ -69,6 +70,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::transact`]; [`StoreError::Engine`] for a statement that writes.
     fn consult(&self, steps: Vec<OwnStep>) -> BoxFuture<'_, Result<Vec<OwnAnswer>, StoreError>>;
+
+    /// Looks whether statements of the program itself make sense over what exists, without running them: for tests, so that none
+    /// is found wanting by a user.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] with the first that does not, and why.
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The migrations that were applied, oldest first; with [`SEED_VERSION`] the seed, and with [`OWED_VERSION`] one that is
     /// still to be applied.

@@ -349,6 +349,27 @@ on_both!(a_statement_that_makes_no_sense_is_the_program_s_fault, |engine| {
     assert_eq!(users(engine).await, 0);
 });
 
+on_both!(statements_can_be_tried_without_running_them, |engine| {
+    const SOUND: &[OwnStatement] = &[
+        ADD,
+        COUNT,
+        IDENTITY,
+        GUARDED,
+        VERSION,
+        OwnStatement::new("DELETE FROM auth.users WHERE level = $1 RETURNING id", &["auth.level"]),
+    ];
+    engine.store.try_own(SOUND).await.expect("all of them make sense");
+    assert_eq!(users(engine).await, 0);
+    const NO_COLUMN: &[OwnStatement] = &[COUNT, OwnStatement::new("SELECT nowhere FROM auth.users", &[])];
+    const NO_PARAMETER: &[OwnStatement] =
+        &[COUNT, OwnStatement::new("DELETE FROM auth.users WHERE id = $2::uuid", &["uuid"])];
+    const TWO: &[OwnStatement] = &[COUNT, OwnStatement::new("SELECT 1 AS one; SELECT 2 AS two", &[])];
+    for wrong in [NO_COLUMN, NO_PARAMETER, TWO] {
+        let refused = engine.store.try_own(wrong).await;
+        assert!(matches!(refused, Err(StoreError::Engine(_))), "{refused:?}");
+    }
+});
+
 on_both!(an_answer_that_is_too_large_is_refused, |engine| {
     const MANY: OwnStatement = OwnStatement::new(
         "INSERT INTO auth.users (id, email, is_sso) VALUES ($1, $2, true) RETURNING email",

@@ -23,7 +23,7 @@ use store::{
 };
 use testkit::Postgres;
 
-const SCHEMA: &str = "create table first (id bigint primary key);"
+const SCHEMA: &str = "create table first (id bigint primary key);";
 
 /// As those of a login.
 const OWN: OwnMigrations = OwnMigrations {

@@ -72,7 +72,7 @@ pub fn run(json: bool, sources: &Sources, style: Style, out: &mut dyn Write) -> 
     if let Some(prepared) = configuration(sources, &mut findings) {
         let file = prepared.database.file("ask PostgreSQL's own views")?;
         let examined = files::look(file, &mut findings)?;
-        schema::look(&prepared.migrations, examined.as_ref(), &mut findings);
+        schema::look(&prepared, examined.as_ref(), &mut findings);
         machine::look(file, examined.as_ref(), &SystemClock, &mut findings);
     }
     let errors = findings.count(Grade::Error);

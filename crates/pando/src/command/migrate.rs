@@ -57,7 +57,12 @@ async fn with_database(
 
 async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let mut steps = Vec::new();
-    let outcome = database::migrate(store, prepared, &mut |step| steps.push(step)).await;
+    let outcome = database::migrate(store, prepared, &mut |step: Applied| {
+        if !step.is_own {
+            steps.push(step);
+        }
+    })
+    .await;
     // What was applied before one that fails stays, and is told.
     for step in &steps {
         let Applied { name, end, duration, .. } = step;
@@ -78,7 +83,7 @@ async fn up(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn 
 }
 
 async fn status(store: &dyn Store, prepared: &Prepared, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let standing = Standing::read(store, &prepared.migrations).await?;
+    let standing = Standing::read(store, prepared).await?;
     list(&standing, prepared, style, out)
 }
 
@@ -87,6 +92,9 @@ fn list(standing: &Standing, prepared: &Prepared, style: Style, out: &mut dyn Wr
     let folder = &prepared.migrations;
     if standing.files.is_empty() && standing.applied.is_empty() {
         writeln!(out, "there are no migrations in {}; `pando migrate new NAME` makes one", folder.display())?;
+    }
+    for step in &standing.own {
+        writeln!(out, "{}  {}, Pando's own", style.warning("pending"), step.name())?;
     }
     for file in &standing.files {
         let state = match standing.applied.iter().find(|done| done.version == file.version) {

@@ -112,7 +112,7 @@ impl Opening<'_> {
             let mut applied = Vec::new();
             let mut tell = |step: Applied| {
                 tell_applied(self.telemetry, &step);
-                if step.end == End::Applied {
+                if step.end == End::Applied && !step.is_own {
                     applied.push(step);
                 }
             };
@@ -121,7 +121,7 @@ impl Opening<'_> {
             return Ok(applied);
         }
         let folder = &self.prepared.migrations;
-        let standing = match Standing::read(store, folder).await {
+        let standing = match Standing::read(store, self.prepared).await {
             // Another role migrates, which is as it should be.
             Err(MigrationError::Failed(StoreError::Refused(_))) => {
                 self.advise(UNSEEN);
@@ -129,7 +129,7 @@ impl Opening<'_> {
             }
             standing => standing?,
         };
-        if !standing.pending(folder)?.is_empty() {
+        if !standing.pending(folder)?.is_empty() || !standing.own.is_empty() {
             self.advise(PENDING);
         }
         self.tell_newer(&standing);
@@ -149,7 +149,7 @@ impl Opening<'_> {
 
 /// Tells of a step that is done.
 pub fn tell_applied(telemetry: &Telemetry, step: &Applied) {
-    let Applied { name: file, is_seed, end, duration } = step;
+    let Applied { name: file, is_seed, end, duration, .. } = step;
     match end {
         End::Applied if *is_seed => telemetry.report(&SeedApplied { file, duration: *duration }),
         End::Applied => telemetry.report(&MigrationApplied { file, duration: *duration }),

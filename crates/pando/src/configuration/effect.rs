@@ -15,6 +15,7 @@ use super::replicas::Freshening;
 use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
+use crate::own_tables;
 
 /// What the values mean: parsed, checked against one another, and with the files read that they name.
 #[derive(Debug)]
@@ -232,6 +233,9 @@ impl<'a> Check<'a> {
         let mut seen = std::collections::BTreeSet::new();
         if !api.schemas.iter().all(|schema| seen.insert(schema)) {
             self.problem("api.schemas", "names a schema twice");
+        }
+        if api.schemas.iter().any(|schema| schema == own_tables::SCHEMA) {
+            self.problem("api.schemas", "cannot name the schema pando: what Pando keeps for itself is never served");
         }
         if api.docs == Docs::On && api.openapi_mode == OpenApiMode::Disabled {
             self.problem("api.docs", "needs the OpenAPI document, which api.openapi_mode switches off");
@@ -456,6 +460,7 @@ mod tests {
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),
             ("[api]\nschemas = [\"a\", \"a\"]", "pando.toml:2:1: api.schemas names a schema twice"),
+            ("[api]\nschemas = [\"public\", \"pando\"]", "pando.toml:2:1: api.schemas cannot name the schema pando"),
             (
                 "[api]\ndocs = \"on\"\nopenapi_mode = \"disabled\"",
                 "pando.toml:2:1: api.docs needs the OpenAPI document",

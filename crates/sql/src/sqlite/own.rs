@@ -36,6 +36,24 @@ pub enum OwnRun {
 }
 
 impl OwnRun {
+    /// The texts of all that is run.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut statements = Vec::new();
+        match self {
+            Self::Read(statement) => statements.push(statement),
+            Self::Write(step) => match &**step {
+                StepStatements::Insert { source, insert } => {
+                    statements.push(source);
+                    statements.extend(insert.batches.iter().map(|batch| &batch.statement));
+                }
+                StepStatements::Update(update) => statements.extend(&update.statement),
+                StepStatements::Delete(delete) => statements.extend([&delete.find, &delete.remove]),
+            },
+        }
+        statements.extend(self.returning().map(|returning| &returning.read.statement));
+        statements.into_iter().map(|statement| &**statement.text()).collect()
+    }
+
     /// What is answered of the rows that it changes.
     pub fn returning(&self) -> Option<&Returning> {
         match self {

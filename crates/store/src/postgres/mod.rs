@@ -33,6 +33,7 @@ use base::{Clock, Limit, QualifiedName};
 use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
+use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
 use crate::driver::{
@@ -314,6 +315,10 @@ impl Store for PostgresStore {
             crate::own::checked(&mut steps)?;
             self.run_own(&steps, OwnAccess::Read).await
         })
+    }
+
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.prepare_own(statements))
     }
 
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {

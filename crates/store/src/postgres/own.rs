@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datatype::{Datum, Type};
+use sql::OwnStatement;
 use wire::{Column, Connection, Event, Flight, Format, Query, ServerError, Step};
 
 use super::flight::{COMMIT, ROLLBACK};
@@ -30,6 +31,10 @@ const SETUP: &str = "SELECT set_config('datestyle', 'ISO', true), set_config('in
     set_config('request.jwt.claims', '{}', true)";
 const READ_ONLY: &str = "SELECT set_config('transaction_read_only', 'on', true)";
 const SETTING: &str = "SELECT set_config($1, $2, true)";
+
+/// How many parameters a statement has that is tried: the server finds types for those that have none.
+const TAKEN: &str =
+    "SELECT cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = 'pando_tried'";
 
 /// What may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +76,28 @@ impl PostgresStore {
         let rows = outcome.as_ref().map(|answers| own::affected(answers));
         own::observe(&*self.observer, steps, rows, duration);
         outcome
+    }
+
+    /// Prepares statements of the program, and forgets them again.
+    pub(super) async fn prepare_own(&self, statements: &[OwnStatement]) -> Result<(), StoreError> {
+        let mut connection = self.pool.connect_apart().await?;
+        for statement in statements {
+            // The types that are left to the server are `unknown` here.
+            let types: Vec<&str> =
+                statement.parameters().iter().map(|name| if oid_of(name) == 0 { "unknown" } else { name }).collect();
+            let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+            let text = format!("PREPARE pando_tried {types} AS {}", statement.text());
+            let prepared = connection.query(&text, &[]).await;
+            prepared.map_err(|error| StoreError::Engine(format!("{error}: {}", statement.text())))?;
+            let taken = connection.query(TAKEN, &[]).await?;
+            let taken = taken.first().and_then(|row| row.get(0)).unwrap_or_default().to_owned();
+            connection.batch("DEALLOCATE pando_tried").await?;
+            if taken != statement.parameters().len().to_string() {
+                let text = statement.text();
+                return Err(StoreError::Engine(format!("it has {taken} parameters, and types of others: {text}")));
+            }
+        }
+        Ok(())
     }
 
     async fn visit_for_own(&self, steps: &[OwnStep], access: OwnAccess) -> Result<Vec<OwnAnswer>, StoreError> {

@@ -26,6 +26,7 @@ use base::{Clock, Secret};
 use catalog::Catalog;
 use plan::Plan;
 use rusqlite::InterruptHandle;
+use sql::OwnStatement;
 use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
@@ -272,6 +273,10 @@ impl Store for SqliteStore {
             crate::own::checked(&mut steps)?;
             self.readers.consult(steps).await
         })
+    }
+
+    fn try_own(&self, statements: &'static [OwnStatement]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.readers.try_own(statements) })
     }
 
     fn applied_migrations(&self) -> BoxFuture<'_, Result<Vec<AppliedMigration>, StoreError>> {

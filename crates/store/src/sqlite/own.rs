@@ -48,6 +48,22 @@ impl Translations {
     }
 }
 
+impl Translations {
+    /// Whether a statement makes sense over what exists: it can be translated, and SQLite takes each part of it.
+    pub(super) fn check(
+        &self,
+        statement: OwnStatement,
+        catalog: &Arc<Catalog>,
+        connection: &Connection,
+    ) -> Result<(), StoreError> {
+        let own = self.of(statement, catalog)?;
+        own.run.texts().into_iter().try_for_each(|text| {
+            let prepared = connection.prepare(text).map(drop);
+            prepared.map_err(|error| StoreError::Engine(format!("{error}: {text}: {}", statement.text())))
+        })
+    }
+}
+
 /// What a transaction of the program runs in.
 pub(super) struct OwnWork<'a> {
     pub(super) connection: &'a Connection,

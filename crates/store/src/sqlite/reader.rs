@@ -14,9 +14,9 @@ use catalog::Catalog;
 use parking_lot::Mutex;
 use plan::Plan;
 use rest::Format;
-use sql::Statement;
 use sql::sqlite::Rendered as Sqlite;
 use sql::sqlite::read::ReadStatement;
+use sql::{OwnStatement, Statement};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -210,6 +210,13 @@ impl Readers {
         let duration = self.clock.monotonic().saturating_duration_since(started);
         own::observe(&*self.observer, &steps, outcome.as_ref().map(|answers| own::affected(answers)), duration);
         outcome
+    }
+
+    /// Looks whether statements of the program itself make sense.
+    pub(super) fn try_own(&self, statements: &[OwnStatement]) -> Result<(), StoreError> {
+        let catalog = self.current.catalog();
+        let connection = self.take(&catalog)?;
+        statements.iter().try_for_each(|statement| self.translations.check(*statement, &catalog, connection.raw()))
     }
 
     /// A migration may come in between, a few times: what was read then is read anew.

@@ -1,6 +1,7 @@
 //! The engines that the cases run on, each with the schema of the cases.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,14 +31,19 @@ pub struct Engine {
     _server: Option<Postgres>,
 }
 
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 impl Engine {
     /// The embedded one.
     pub async fn embedded(schema: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("test.sqlite");
+        let engine = Self::in_file(&folder.path().join("test.sqlite"), schema).await;
+        Self { _folder: Some(folder), ..engine }
+    }
+
+    /// The embedded one, in this file.
+    pub async fn in_file(path: &Path, schema: &str) -> Self {
         let settings = SqliteSettings { max_buffered_bytes: MOST_BYTES, ..SqliteSettings::new(path) };
-        let store = store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await;
-        let engine = Self { store: store.expect("opens"), _folder: Some(folder), _server: None };
+        let engine = Self { store: open(Config::Sqlite(settings)).await, _folder: None, _server: None };
         engine.migrate(1, schema).await;
         engine
     }
@@ -45,11 +51,16 @@ impl Engine {
     /// A server; `None` where PostgreSQL is not installed.
     pub async fn server(test: &str, schema: &str) -> Option<Self> {
         let server = Postgres::start_for(test)?;
-        let settings = PostgresSettings { max_buffered_bytes: MOST_BYTES, ..settings(&server.url("postgres")) };
-        let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await;
-        let engine = Self { store: store.expect("opens"), _folder: None, _server: Some(server) };
+        let engine = Self::on_server(&server.url("postgres"), schema).await;
+        Some(Self { _server: Some(server), ..engine })
+    }
+
+    /// A server that somebody else stops.
+    pub async fn on_server(url: &str, schema: &str) -> Self {
+        let settings = PostgresSettings { max_buffered_bytes: MOST_BYTES, ..settings(url) };
+        let engine = Self { store: open(Config::Postgres(settings)).await, _folder: None, _server: None };
         engine.migrate(1, schema).await;
-        Some(engine)
+        engine
     }
 
     /// Applies a migration.
@@ -68,7 +79,6 @@ impl Engine {
 }
 
 /// Opens an engine.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 pub async fn open(config: Config) -> Arc<dyn Store> {
     store::open(config, Arc::new(SystemClock), Arc::new(Silent)).await.expect("opens")
 }
@@ -98,6 +108,7 @@ pub fn settings(url: &str) -> PostgresSettings {
 }
 
 /// A case, as a test on each engine.
+#[allow(unused_macros, reason = "each test binary uses a part of it")]
 macro_rules! on_both {
     ($name:ident, |$engine:ident| $case:block) => {
         mod $name {
@@ -123,4 +134,5 @@ macro_rules! on_both {
     };
 }
 
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
 pub(crate) use on_both;

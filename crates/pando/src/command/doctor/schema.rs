@@ -1,20 +1,20 @@
 //! The migrations: their files against what the database has.
 
-use std::path::Path;
-
 use store::keeping::Examined;
 
 use super::Findings;
+use crate::configuration::Prepared;
 use crate::database::translated;
 use crate::migrations::{MigrationError, newer, pending, read_folder};
 
 /// Compares files and database, and reads what is pending.
-pub fn look(folder: &Path, examined: Option<&Examined>, findings: &mut Findings) {
+pub fn look(prepared: &Prepared, examined: Option<&Examined>, findings: &mut Findings) {
+    let folder = &prepared.migrations;
     let files = match read_folder(folder) {
         Ok(files) => files,
         Err(error) => return findings.error("migrations", error.to_string(), "correct the folder"),
     };
-    if let Err(error) = translated(folder, &files) {
+    if let Err(error) = translated(prepared, &files) {
         let text = error.to_string();
         findings.error("migrations", text, "correct it; `pando serve` refuses to start on it where it is pending");
     }

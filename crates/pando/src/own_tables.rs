@@ -1,0 +1,110 @@
+//! Pando's own tables: which there are, and whether the database has them. They come before the migration files, and are
+//! remembered beside them.
+
+use catalog::Snapshot;
+use store::{AppliedMigration, OWED_VERSION, OwnMigration, OwnMigrations, Store};
+
+use crate::configuration::DatabaseAddress;
+use crate::migrations::MigrationError;
+
+/// What is Pando's alone, and never served.
+pub const SCHEMA: &str = "pando";
+
+/// The schema of Pando's own tables, which on a server comes with the account of migrations.
+static PANDO: OwnMigrations = OwnMigrations {
+    owner: "pando",
+    number: 1,
+    schema: SCHEMA,
+    without: "nothing: a file has one owner",
+    all: &[OwnMigration {
+        name: "0001_schema.sql",
+        text: include_str!("../migrations/0001_schema.sql"),
+        standing: &[],
+    }],
+};
+
+/// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
+/// any: there are only those that something needs.
+pub fn wanted(address: &DatabaseAddress) -> Vec<&'static OwnMigrations> {
+    match address {
+        DatabaseAddress::File(_) => vec![&PANDO],
+        DatabaseAddress::Server(_) => Vec::new(),
+    }
+}
+
+/// What exists before the first migration file: what an engine brings along, and Pando's own tables.
+pub fn declared(address: &DatabaseAddress) -> Result<Snapshot, MigrationError> {
+    let begin = sql::ddl::prelude();
+    wanted(address).into_iter().try_fold(begin, |snapshot, own| own.declared(&snapshot).map_err(MigrationError::Failed))
+}
+
+/// A step that the database does not have yet.
+#[derive(Debug, Clone, Copy)]
+pub struct PendingStep {
+    own: &'static OwnMigrations,
+    place: usize,
+}
+
+impl PendingStep {
+    /// Its name, `auth/0001_users.sql`.
+    pub fn name(&self) -> String {
+        self.own.all.get(self.place).map(|step| self.own.name(step)).unwrap_or_default()
+    }
+
+    /// Applies it.
+    pub async fn apply(&self, store: &dyn Store) -> Result<store::MigrationOutcome, MigrationError> {
+        store.apply_own(self.own, self.place).await.map_err(MigrationError::Failed)
+    }
+}
+
+/// What the database does not have yet, in order. What a newer release has made besides is its own affair.
+pub fn pending(address: &DatabaseAddress, applied: &[AppliedMigration]) -> Vec<PendingStep> {
+    let is_applied = |version: i64| applied.iter().any(|known| known.version == version && version < OWED_VERSION);
+    let steps = |own: &'static OwnMigrations| (0..own.all.len()).map(move |place| PendingStep { own, place });
+    let mut pending: Vec<PendingStep> = wanted(address).into_iter().flat_map(steps).collect();
+    pending.retain(|step| !is_applied(step.own.version(step.place)));
+    pending
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn file() -> DatabaseAddress {
+        DatabaseAddress::File("pando.sqlite".into())
+    }
+
+    #[test]
+    fn every_step_is_of_its_owner_alone_and_the_embedded_engine_can_do_it() {
+        let all = wanted(&file());
+        let numbers: BTreeSet<u16> = all.iter().map(|own| own.number).collect();
+        let owners: BTreeSet<&str> = all.iter().map(|own| own.owner).collect();
+        assert_eq!((numbers.len(), owners.len()), (all.len(), all.len()));
+        for own in &all {
+            assert!(own.all.len() < 1_000 && own.number > 0);
+            let names: Vec<&str> = own.all.iter().map(|step| step.name).collect();
+            assert!(names.is_sorted(), "{names:?}");
+        }
+        let snapshot = declared(&file()).unwrap();
+        assert!(snapshot.schemas.contains_key(SCHEMA));
+    }
+
+    #[test]
+    fn what_was_applied_is_not_pending() {
+        let first = pending(&file(), &[]);
+        assert_eq!(first.first().map(PendingStep::name).as_deref(), Some("pando/0001_schema.sql"));
+        let known = |step: &PendingStep| AppliedMigration {
+            version: step.own.version(step.place),
+            name: "of an older release".to_owned(),
+            checksum: "another".to_owned(),
+            applied_at: 0,
+        };
+        let applied: Vec<AppliedMigration> = first.iter().map(known).collect();
+        assert!(applied.iter().all(|known| known.version < OWED_VERSION));
+        assert!(pending(&file(), &applied).is_empty());
+    }
+}
