@@ -24,6 +24,10 @@ pub struct IdentityConfig {
     pub role_claim: String,
     /// The role of a request without credentials; `None` refuses such requests with `PGRST302`.
     pub anonymous_role: Option<Arc<str>>,
+    /// The role of requests with a secret API key that names none, and no user's token.
+    pub service_role: Arc<str>,
+    /// Whether every request needs an API key, or a token that verifies in its place (`apikey`).
+    pub requires_api_key: bool,
     /// How far the clocks of issuer and server may differ, in seconds.
     pub leeway_seconds: u32,
     /// Told when a key set was fetched or could not be.
@@ -41,6 +45,8 @@ impl Default for IdentityConfig {
             issuer: None,
             role_claim: "role".to_owned(),
             anonymous_role: None,
+            service_role: Arc::from("service_role"),
+            requires_api_key: false,
             leeway_seconds: 30,
             listener: None,
         }

@@ -16,9 +16,11 @@
     reason = "a Failure is made once per refused request; boxing it everywhere would buy nothing"
 )]
 
+mod api_key;
 mod cache;
 mod claims;
 mod config;
+mod credentials;
 mod derivation;
 mod key;
 mod mint;
@@ -34,6 +36,7 @@ mod verifier;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod wycheproof;
 
+pub use api_key::{ApiKey, ApiKeys, KeyKind, KeyText, KeyUse, Network, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
 pub use derivation::{Derivation, DerivedKey};
 pub use mint::mint;

@@ -20,6 +20,7 @@
 
 mod access;
 mod account;
+pub mod api_keys;
 mod chance;
 mod endpoint;
 mod error;

@@ -7,7 +7,7 @@ const WITHOUT: &str = "auth.login = \"off\"";
 /// The tables of the schema `auth`: GoTrue's, which are used as they are where GoTrue made them.
 pub static ACCOUNTS: OwnMigrations = OwnMigrations {
     owner: "auth",
-    number: 1,
+    number: 2,
     schema: "auth",
     without: WITHOUT,
     all: &[OwnMigration {
@@ -124,7 +124,7 @@ pub static ACCOUNTS: OwnMigrations = OwnMigrations {
 /// The tables that the login has in the schema `pando`.
 pub static KEYS: OwnMigrations = OwnMigrations {
     owner: "login",
-    number: 2,
+    number: 4,
     schema: "pando",
     without: WITHOUT,
     all: &[OwnMigration {

@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store"]),
-    ("the rooms", &["identity", "service"]),
+    ("the rooms", &["identity", "service", "login"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),
 ];
@@ -27,6 +27,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("sql", "rest"),
     ("contract", "catalog"),
     ("service", "identity"),
+    ("login", "identity"),
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
@@ -46,7 +47,12 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("clap", &["pando"]),
     ("clap_complete", &["pando"]),
     ("indicatif", &["pando"]),
-    ("rustix", &["pando"]),
+    ("rustix", &["pando", "login"]),
+    ("argon2", &["login"]),
+    ("bcrypt", &["login"]),
+    ("scrypt", &["login"]),
+    ("aes", &["login"]),
+    ("sha1", &["login"]),
     ("toml", &["pando"]),
     ("prometheus-client", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),

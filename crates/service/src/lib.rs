@@ -7,6 +7,7 @@ mod describe;
 mod exchange;
 mod path;
 mod position;
+mod scope;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};

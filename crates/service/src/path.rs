@@ -11,14 +11,15 @@ use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
 use plan::Plan;
-use rest::{ApiRequest, Incoming, Outcome, Reply};
+use rest::{Action, ApiRequest, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
-use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
+use crate::scope;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
 /// while it is being put in place.
@@ -64,10 +65,10 @@ impl Service {
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { area: _, method, path, query, headers, body, client: _, mut trace } = request;
+        let Request { area: _, method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
-        match self.walk(incoming, &headers, &mut walk, &mut trace).await {
+        match self.walk(incoming, (&headers, client), &mut walk, &mut trace).await {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
@@ -79,7 +80,7 @@ impl Service {
     async fn walk(
         &self,
         incoming: Incoming<'_>,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Client),
         walk: &mut Walk,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
@@ -87,7 +88,8 @@ impl Service {
         let now = self.clock.now();
 
         self.enter(trace, Step::Identify);
-        let caller = self.identify(headers, &catalog, walk).await?;
+        let caller = self.identify((headers, client), &catalog, walk).await?;
+        scope::admit_method(&caller, incoming.method)?;
 
         self.enter(trace, Step::Parse);
         let facts = (incoming.method.clone(), incoming.path.to_owned());
@@ -95,6 +97,9 @@ impl Service {
         walk.summary.route = route(request);
         let allows_anonymous = self.identity.allows_anonymous();
         let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
+        if matches!(request.action, Action::Options | Action::Describe) {
+            scope::admit_description(&caller, request)?;
+        }
         if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }
@@ -136,6 +141,7 @@ impl Service {
         summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
+        scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
 
         self.enter(trace, Step::Render);
@@ -167,8 +173,13 @@ impl Service {
     }
 
     /// Who asks, and whether the database lets requests run as that role.
-    async fn identify(&self, headers: &HeaderMap, catalog: &Catalog, walk: &mut Walk) -> Result<Caller, Failure> {
-        let caller = self.identity.identify(headers).await?;
+    async fn identify(
+        &self,
+        (headers, client): (&HeaderMap, Client),
+        catalog: &Catalog,
+        walk: &mut Walk,
+    ) -> Result<Caller, Failure> {
+        let caller = self.identity.identify_from(headers, Some(client.address)).await?;
         assumable(&caller.role, catalog)?;
         walk.summary.role = Some(caller.role.to_string());
         Ok(caller)

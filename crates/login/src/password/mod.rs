@@ -98,7 +98,7 @@ impl Passwords {
     /// On settings outside of their bounds, a file of leaked passwords that is not usable, a system without random bytes
     /// or without another thread.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>, entropy: Entropy) -> Result<Self, PasswordError> {
-        check_bounds(&settings)?;
+        settings.check()?;
         let leaked = open_leaked(settings.leaked_list.as_deref())?;
         let cost = measured_cost(&settings, clock.as_ref())?;
         let mut bytes = [0; SALT_BYTES + 32];
@@ -302,25 +302,6 @@ fn measured_cost(settings: &Settings, clock: &dyn Clock) -> Result<HashCost, Pas
         fastest = fastest.min(clock.monotonic().saturating_duration_since(begin).as_secs_f64());
     }
     Ok(cost.raised(fastest, target.as_secs_f64()))
-}
-
-fn check_bounds(settings: &Settings) -> Result<(), PasswordError> {
-    let milliseconds = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let bounds = [
-        ("auth.password.memory_kib", u64::from(settings.memory_kib), LEAST_MEMORY_KIB.into(), MOST_MEMORY_KIB.into()),
-        ("auth.password.passes", u64::from(settings.passes), LEAST_PASSES.into(), MOST_PASSES.into()),
-        ("auth.password.target_ms", settings.target.map_or(1, milliseconds), 1, 2_000),
-        ("auth.password.threads", settings.threads.unwrap_or(1) as u64, 1, 64),
-        ("auth.password.waiting_per_thread", settings.waiting_per_thread as u64, 1, 1_024),
-        ("auth.password.longest_wait_ms", milliseconds(settings.longest_wait), 1, 30_000),
-        ("auth.password.niceness", settings.niceness.into(), 0, 19),
-        ("auth.password.least_characters", settings.least_characters as u64, 1, 128),
-        ("auth.password.largest_stored_kib", settings.largest_stored_kib.into(), LEAST_MEMORY_KIB.into(), 1 << 20),
-    ];
-    match bounds.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
-        Some((name, value, least, most)) => Err(PasswordError::OutOfBounds { name, value, least, most }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

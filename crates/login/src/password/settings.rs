@@ -46,6 +46,44 @@ impl Default for Settings {
     }
 }
 
+/// The most that [`Settings::largest_stored_kib`] may be: a gigabyte.
+const MOST_STORED_KIB: u64 = 1 << 20;
+
+impl Settings {
+    /// Whether each is within its bounds.
+    ///
+    /// # Errors
+    /// [`PasswordError::OutOfBounds`] for the first that is not.
+    pub fn check(&self) -> Result<(), PasswordError> {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let bounds = [
+            (
+                "auth.password.memory_kib",
+                u64::from(self.memory_kib),
+                super::LEAST_MEMORY_KIB.into(),
+                super::MOST_MEMORY_KIB.into(),
+            ),
+            ("auth.password.passes", u64::from(self.passes), super::LEAST_PASSES.into(), super::MOST_PASSES.into()),
+            ("auth.password.target_ms", self.target.map_or(1, milliseconds), 1, 2_000),
+            ("auth.password.threads", self.threads.unwrap_or(1) as u64, 1, 64),
+            ("auth.password.waiting_per_thread", self.waiting_per_thread as u64, 1, 1_024),
+            ("auth.password.longest_wait_ms", milliseconds(self.longest_wait), 1, 30_000),
+            ("auth.password.niceness", self.niceness.into(), 0, 19),
+            ("auth.password.least_characters", self.least_characters as u64, 1, 128),
+            (
+                "auth.password.largest_stored_kib",
+                self.largest_stored_kib.into(),
+                super::LEAST_MEMORY_KIB.into(),
+                MOST_STORED_KIB,
+            ),
+        ];
+        match bounds.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
+            Some((name, value, least, most)) => Err(PasswordError::OutOfBounds { name, value, least, most }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why passwords cannot be looked after. All of these are found at the start or at a reload.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {

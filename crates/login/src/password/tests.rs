@@ -41,7 +41,7 @@ const FIREBASE: [(&str, &str); 2] = [
 ];
 
 fn random() -> Entropy {
-    Arc::new(|bytes| getrandom::fill(bytes))
+    Arc::new(getrandom::fill)
 }
 
 fn passwords(settings: Settings) -> Passwords {
@@ -186,7 +186,7 @@ async fn new_passwords_are_looked_up_in_the_file() {
     let list = folder.path().join("leaked");
     let write = |content: &str| {
         let mut importer = leaked::Importer::new(&list, 0).unwrap();
-        importer.read(Path::new("list"), &mut content.as_bytes(), &|_| {}).unwrap();
+        importer.read(Path::new("list"), &mut content.as_bytes()).unwrap();
         importer.finish().unwrap();
     };
     write("Gecko on the wall\nP\u{e4}sse am Morgen\n");

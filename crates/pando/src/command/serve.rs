@@ -1,5 +1,6 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
+mod api_keys;
 mod background;
 mod doubts;
 mod ends;
@@ -29,6 +30,7 @@ use crate::database;
 use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
+use api_keys::ApiKeyWork;
 use background::{check_whole, probe};
 use doubts::doubts;
 use ends::Ends;
@@ -170,9 +172,11 @@ impl Starting<'_> {
                 let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
             }
         }
+        let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
+        background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
         }

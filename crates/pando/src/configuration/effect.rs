@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
+use login::password::PasswordError;
+use login::password::leaked::Leaked;
 
 use super::load::Loaded;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
-use super::sections::{Api, Docs, Limits, OpenApiMode};
+use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
 use crate::own_tables;
@@ -36,6 +38,8 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// How passwords are looked after.
+    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -112,6 +116,7 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
+        let passwords = check.passwords();
         let freshening = check.freshening(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -126,6 +131,7 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                passwords,
                 freshening,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
@@ -325,8 +331,16 @@ impl<'a> Check<'a> {
             role_claim: auth.role_claim.clone(),
             anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
             leeway_seconds: auth.leeway_seconds,
+            service_role: Arc::from(auth.service_role.as_str()),
+            requires_api_key: auth.require_api_key,
             listener,
         };
+        if auth.service_role.is_empty() {
+            self.problem("auth.service_role", "is empty; name a role, such as service_role");
+        }
+        if auth.require_api_key && auth.api_keys == ApiKeys::Off {
+            self.problem("auth.require_api_key", "needs keys, and auth.api_keys is \"off\"");
+        }
         // Opened here without the address, to find what is wrong with keys before anything starts.
         let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
         if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {
@@ -347,6 +361,23 @@ impl<'a> Check<'a> {
             );
         }
         identity
+    }
+
+    fn passwords(&mut self) -> login::password::Settings {
+        let settings = self.loaded.config.password.settings(self.loaded);
+        if let Err(error) = settings.check() {
+            let (name, text) = match &error {
+                PasswordError::OutOfBounds { name, value, least, most } => {
+                    (*name, format!("is {value}; it has to be from {least} to {most}"))
+                }
+                other => ("[auth.password]", other.to_string()),
+            };
+            self.problem(name, text);
+        }
+        if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
+            self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
+        }
+        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {

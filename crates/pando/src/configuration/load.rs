@@ -219,23 +219,34 @@ impl Merge {
                 self.problems.push(Problem::new(place, text));
                 continue;
             };
-            for (key, value) in table {
-                let key_place = Place::new(&name, &text, key.span());
-                let value_place = Place::new(&name, &text, value.span());
-                match self.find(section.get_ref(), key.get_ref()) {
-                    None => {
-                        let text = self.unknown_key(section.get_ref(), key.get_ref());
-                        self.problems.push(Problem::new(key_place, text));
-                    }
-                    Some((section, position)) => {
-                        let origin = Origin::File(name.clone(), key_place.line, key_place.column);
-                        let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
-                        self.put((section, position), found, origin, &value_place.to_string());
-                    }
+            self.section((&name, &text), section.get_ref(), table);
+        }
+        Ok(())
+    }
+
+    /// The settings of one section of a file, and the sections inside of it.
+    fn section(&mut self, (file, text): (&str, &str), section: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let key_place = Place::new(file, text, key.span());
+            let inside = format!("{section}.{}", key.get_ref());
+            if let DeValue::Table(table) = value.get_ref()
+                && self.sections.iter().any(|known| known.name == inside)
+            {
+                self.section((file, text), &inside, table);
+                continue;
+            }
+            match self.find(section, key.get_ref()) {
+                None => {
+                    let text = self.unknown_key(section, key.get_ref());
+                    self.problems.push(Problem::new(key_place, text));
+                }
+                Some(position) => {
+                    let origin = Origin::File(file.to_owned(), key_place.line, key_place.column);
+                    let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
+                    self.put(position, found, origin, &Place::new(file, text, value.span()).to_string());
                 }
             }
         }
-        Ok(())
     }
 
     /// PostgREST's file and environment, and what the database says.

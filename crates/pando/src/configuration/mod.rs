@@ -2,6 +2,7 @@
 
 mod effect;
 mod load;
+mod passwords;
 mod postgrest;
 mod problem;
 #[cfg(test)]
@@ -15,6 +16,6 @@ pub use effect::{DatabaseAddress, Prepared, check_servers};
 pub use load::{Loaded, Sources, load};
 pub use postgrest::database_names;
 pub use problem::ConfigError;
-pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};
+pub use sections::{ApiKeys, CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

@@ -9,6 +9,8 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::passwords::Password;
+
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct Config {
     pub api: Api,
     /// Who may ask.
     pub auth: Auth,
+    /// Passwords: how they are hashed, and which may be chosen.
+    #[serde(rename = "auth.password")]
+    pub password: Password,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
@@ -339,6 +344,26 @@ pub struct Auth {
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
+    /// Whether there are API keys (`pando keys api`), in the table `pando.api_keys`.
+    pub api_keys: ApiKeys,
+    /// Whether every request needs an API key: in `apikey`, or as Bearer. A token that verifies counts in its place in `apikey`,
+    /// as Supabase's older keys are.
+    pub require_api_key: bool,
+    /// The role of requests with a secret API key that names none, and without a user's token.
+    pub service_role: String,
+}
+
+/// Whether there are API keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiKeys {
+    /// Where their table is there or can be made; a PostgreSQL server that does not let it be made is served without, with a
+    /// warning in the log.
+    Auto,
+    /// Yes; where their table cannot be made, the start is refused.
+    On,
+    /// No: no table is made, and every API key is refused.
+    Off,
 }
 
 impl Default for Auth {
@@ -353,6 +378,9 @@ impl Default for Auth {
             issuer: None,
             role_claim: "role".to_owned(),
             leeway_seconds: 30,
+            api_keys: ApiKeys::Auto,
+            require_api_key: false,
+            service_role: "service_role".to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::sections::Config;
 /// A section with its settings, in the order of the code.
 #[derive(Debug)]
 pub struct Section {
-    /// Its name in `pando.toml`.
+    /// Its name in `pando.toml`; that of one inside of another has a dot.
     pub name: String,
     /// What it is about.
     #[cfg_attr(not(test), expect(dead_code, reason = "only the reference page shows it"))]
@@ -68,7 +68,7 @@ impl Setting {
 
     /// `PANDO_SECTION_KEY`.
     pub fn variable(&self) -> String {
-        format!("PANDO_{}_{}", self.section, self.key).to_uppercase()
+        format!("PANDO_{}_{}", self.section, self.key).replace('.', "_").to_uppercase()
     }
 
     /// What it takes, for messages: `a whole number`.
@@ -124,9 +124,21 @@ fn schema() -> Value {
     settings.into_generator().into_root_schema_for::<Config>().to_value()
 }
 
-/// The JSON Schema of `pando.toml` as text, for editors.
+/// The JSON Schema of `pando.toml` as text, for editors: sections inside of sections where the file has them.
 pub fn schema_text() -> String {
-    serde_json::to_string_pretty(&schema()).unwrap_or_default()
+    let mut schema = schema();
+    if let Some(Value::Object(sections)) = schema.get_mut("properties") {
+        let names: Vec<String> = sections.keys().filter(|name| name.contains('.')).cloned().collect();
+        for name in names {
+            if let Some((outer, inner)) = name.split_once('.')
+                && let Some(section) = sections.remove(&name)
+                && let Some(Value::Object(members)) = sections.get_mut(outer).and_then(|it| it.get_mut("properties"))
+            {
+                members.insert(inner.to_owned(), section);
+            }
+        }
+    }
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
 
 /// All sections.

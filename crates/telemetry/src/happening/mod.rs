@@ -11,7 +11,7 @@ mod schema;
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
-pub use identity::{KeysLoaded, KeysUnavailable};
+pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
     Started, Stopped, TracesNotExported,
@@ -85,6 +85,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     KeysUnavailable::DEFINITION,
     SignIn::DEFINITION,
     MailSent::DEFINITION,
+    ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,

@@ -77,17 +77,14 @@ impl Importer {
     }
 
     /// Takes a list in; `name` is for messages. Each line is a password as it is, in UTF-8 or not, or 40 hexadecimal digits,
-    /// with `:` and a count behind them or not. `progress` is told the number of lines every now and then.
+    /// with `:` and a count behind them or not.
     ///
     /// # Errors
     /// If the list cannot be read or the folder not be written to.
-    pub fn read(&mut self, name: &Path, list: &mut dyn BufRead, progress: &dyn Fn(u64)) -> Result<(), ImportError> {
+    pub fn read(&mut self, name: &Path, list: &mut dyn BufRead) -> Result<(), ImportError> {
         let mut line = Vec::new();
         while read_line(list, &mut line).map_err(|source| failed(name, source))? {
             self.lines += 1;
-            if self.lines.is_multiple_of(1 << 20) {
-                progress(self.lines);
-            }
             match self.key_of(&line) {
                 Some(key) => self.keys.push(key).map_err(|source| failed(&self.target, source))?,
                 None => self.skipped += 1,

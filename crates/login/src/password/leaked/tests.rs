@@ -7,7 +7,7 @@ use super::*;
 fn import(target: &Path, at_least: u64, lists: &[&str]) -> Result<Imported, ImportError> {
     let mut importer = Importer::new(target, at_least)?;
     for list in lists {
-        importer.read(Path::new("list"), &mut Cursor::new(list), &|_| {})?;
+        importer.read(Path::new("list"), &mut Cursor::new(list))?;
     }
     importer.finish()
 }
