@@ -2,7 +2,7 @@
 
 use store::{OwnMigration, OwnMigrations, OwnTable};
 
-const WITHOUT: &str = "auth.login = \"off\"";
+const WITHOUT: &str = "auth.login.enabled = \"off\"";
 
 /// The tables of the schema `auth`: GoTrue's, which are used as they are where GoTrue made them.
 pub static ACCOUNTS: OwnMigrations = OwnMigrations {

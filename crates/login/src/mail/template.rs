@@ -32,6 +32,11 @@ impl MailKind {
         }
     }
 
+    /// The mail of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     const ALL: [Self; 6] =
         [Self::Confirmation, Self::MagicLink, Self::Recovery, Self::EmailChange, Self::Invite, Self::Reauthentication];
 
@@ -123,6 +128,17 @@ impl Template {
         render(&template.subject, &nothing, false)?;
         render(&template.html, &nothing, true)?;
         Ok(template)
+    }
+}
+
+impl Template {
+    /// The usual one of a mail with another subject or another text.
+    ///
+    /// # Errors
+    /// [`NotATemplate`].
+    pub fn instead_of(kind: MailKind, subject: Option<String>, html: Option<String>) -> Result<Self, NotATemplate> {
+        let (usual_subject, usual_html) = kind.standard();
+        Self::new(subject.unwrap_or_else(|| usual_subject.to_owned()), html.unwrap_or_else(|| usual_html.to_owned()))
     }
 }
 

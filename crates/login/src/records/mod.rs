@@ -13,7 +13,6 @@ use store::{OwnAnswer, OwnStep, Store};
 
 use crate::error::{Outcome, Refusal};
 
-
 /// The tables.
 #[derive(Clone)]
 pub(crate) struct Records {

@@ -110,5 +110,6 @@ impl Rereading {
 
 /// Whether a setting is one of those that decide who asks.
 fn counts_at_once(name: &str) -> bool {
-    name.starts_with("auth.") || name == "api.anonymous_role"
+    let is_of_start = ["auth.login.", "auth.mail.", "auth.password."].iter().any(|section| name.starts_with(section));
+    (name.starts_with("auth.") && !is_of_start && name != "auth.secret") || name == "api.anonymous_role"
 }
