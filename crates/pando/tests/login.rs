@@ -11,7 +11,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
-use testkit::{Launch, Postgres, Project, Request, Server};
+use testkit::{Launch, MailServer, Postgres, Project, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const CONFIGURATION: &str = "[auth.login]\nconfirm_email = false\n";
@@ -111,7 +111,13 @@ fn sessions_outlive_the_server_by_a_secret_of_their_own() {
 #[test]
 fn nothing_of_who_signs_in_is_in_the_log() {
     let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
-    let server = Launch::new(BINARY).set("log.level", "debug").start(&project);
+    let mails = MailServer::start();
+    let server = Launch::new(BINARY)
+        .set("log.level", "debug")
+        .set("auth.mail.host", "127.0.0.1")
+        .set("auth.mail.port", &mails.address().port().to_string())
+        .set("auth.mail.security", "none")
+        .start(&project);
     let mina = sign_up(&server, "mina@example.com");
     let wrong = json!({"email": "mina@example.com", "password": "a wrong password"});
     let wrong = Request::json("POST", "/auth/v1/token?grant_type=password", &wrong);
@@ -146,7 +152,8 @@ fn the_login_is_left_out_where_it_is_off() {
     server.stop();
     let (code, _, error) = project.run(BINARY, &["keys", "list"]);
     assert_eq!(code, 3, "{error}");
-    let wrong = Project::of("[auth.login]\nredirect_urls = [\"javascript://x\"]\n", "create table t (id int primary key);");
+    let wrong =
+        Project::of("[auth.login]\nredirect_urls = [\"javascript://x\"]\n", "create table t (id int primary key);");
     let refusal = Launch::new(BINARY).refused(&wrong);
     assert!(format!("{refusal:?}").contains("auth.login.redirect_urls"), "{refusal:?}");
 }
