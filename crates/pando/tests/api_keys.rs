@@ -203,7 +203,7 @@ fn life(house: &House) {
     // The embedded engine's file is the server's; a server of PostgreSQL's is told by the table.
     let is_shared = house.postgres.is_some();
     let mut server = Some(server);
-    let mut change = |arguments: &[&str], server: &mut Option<Server>| {
+    let change = |arguments: &[&str], server: &mut Option<Server>| {
         if !is_shared {
             server.take().unwrap().stop();
         }

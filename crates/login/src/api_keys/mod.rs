@@ -89,12 +89,29 @@ impl KeyKeeper {
         Self { store, keys, clock, entropy, service_role }
     }
 
-    /// Makes the table where it is missing, and reads the keys.
+    /// Whether there is the table.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] where the role that logs in may not make it; what reading meets.
-    pub async fn open(&self) -> Result<(), StoreError> {
-        records::make_table(self.store.as_ref()).await?;
+    /// What reading meets.
+    pub async fn has_table(&self) -> Result<bool, StoreError> {
+        let applied = self.store.applied_migrations().await?;
+        let is_applied = |place| applied.iter().any(|known| known.version == MIGRATIONS.version(place));
+        Ok((0..MIGRATIONS.all.len()).all(is_applied))
+    }
+
+    /// Makes the table where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] where the role that logs in may not make it.
+    pub async fn make_table(&self) -> Result<(), StoreError> {
+        records::make_table(self.store.as_ref()).await
+    }
+
+    /// Reads the keys, which count from then on.
+    ///
+    /// # Errors
+    /// What reading meets.
+    pub async fn load(&self) -> Result<(), StoreError> {
         self.keys.put(records::all(self.store.as_ref()).await?.iter().map(KeyRecord::in_memory));
         Ok(())
     }

@@ -46,7 +46,7 @@ async fn with_database(
         Arc::new(getrandom::fill),
         prepared.identity.service_role.clone(),
     );
-    let outcome = match keeper.open().await {
+    let outcome = match keeper.make_table().await {
         Ok(()) => act(action, &keeper, style, out).await,
         Err(error) => Err(CommandError::Database(error)),
     };

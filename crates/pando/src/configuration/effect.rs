@@ -38,8 +38,6 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
-    /// How passwords are looked after.
-    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -116,7 +114,7 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
-        let passwords = check.passwords();
+        check.passwords();
         let freshening = check.freshening(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -131,7 +129,6 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
-                passwords,
                 freshening,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
@@ -363,7 +360,7 @@ impl<'a> Check<'a> {
         identity
     }
 
-    fn passwords(&mut self) -> login::password::Settings {
+    fn passwords(&mut self) {
         let settings = self.loaded.config.password.settings(self.loaded);
         if let Err(error) = settings.check() {
             let (name, text) = match &error {
@@ -377,7 +374,6 @@ impl<'a> Check<'a> {
         if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
             self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
         }
-        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {
