@@ -62,7 +62,7 @@ impl ApiKeyWork {
     pub async fn run(mut self) {
         while !self.is_loaded {
             tokio::time::sleep(LOOK_EVERY).await;
-            // Told at the start; the role that logs in may be let read it later.
+            // Told at the start; a database that does not answer is told of by others.
             let _again = self.load().await;
         }
         let _until_dropped = self.follow();
