@@ -354,9 +354,29 @@ role auth.service_role. Programs send it in the header apikey, or as Bearer; wit
 asks, through the program. A key is kept nowhere: it is shown once, when it is made.
 
 What is changed counts on every node of a PostgreSQL database within a second. The file of the embedded engine belongs
-to the server that serves it, so there the server has to be stopped."
+to the server that serves it: while it runs, /auth/v1/admin/api-keys does the same (docs/api-keys.md)."
     )]
     Api(ApiKeyCommand),
+    /// List the keys that the login signs tokens with
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new key that the login signs tokens with
+    #[command(after_help = "\
+Examples:
+  pando keys rotate        publish a new key now; it signs in ten minutes, when everybody knows it
+  pando keys rotate --now  let the former ones count no more: whoever has signed in refreshes at once
+
+The former key stays published until the last token that it signed has expired. Nodes of a PostgreSQL database
+follow within two seconds. The file of the embedded engine belongs to the server that serves it, so there the
+server has to be stopped.")]
+    Rotate {
+        /// At once, because a key may be known to others; tokens of the former ones count no more
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 /// `pando keys api …`

@@ -28,6 +28,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("contract", "catalog"),
     ("service", "identity"),
     ("login", "identity"),
+    ("login", "service"),
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
@@ -53,6 +54,8 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("scrypt", &["login"]),
     ("aes", &["login"]),
     ("sha1", &["login"]),
+    ("lettre", &["login"]),
+    ("qrcode", &["login"]),
     ("toml", &["pando"]),
     ("prometheus-client", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),

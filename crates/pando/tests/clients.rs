@@ -14,7 +14,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use testkit::{Launch, Postgres, Project, Request, Server, is_skipped, repository};
+use testkit::{Launch, MailServer, Postgres, Project, Request, Server, is_skipped, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const USER1: &str = "11111111-1111-4111-8111-111111111111";
@@ -79,6 +79,23 @@ fn supabase_js_with(node: &PathBuf, gym: &Gym, [publishable, secret]: &[String; 
     let mut command = Command::new(node);
     command.arg("javascript/keys.js").envs(gym.variables());
     run(command.env("GYM_PUBLISHABLE", publishable).env("GYM_SECRET", secret), 5);
+}
+
+#[test]
+fn supabase_js_signs_in_on_the_example() {
+    let Some(node) = node("supabase_js_signs_in_on_the_example") else { return };
+    signs_in(&node, &Door::start(None));
+}
+
+#[test]
+fn supabase_js_signs_in_on_postgresql() {
+    const TEST: &str = "supabase_js_signs_in_on_postgresql";
+    let (Some(node), Some(postgres)) = (node(TEST), Postgres::start_for(TEST)) else { return };
+    signs_in(&node, &Door::start(Some(postgres)));
+}
+
+fn signs_in(node: &PathBuf, door: &Door) {
+    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 26);
 }
 
 #[test]
@@ -194,6 +211,47 @@ impl Gym {
             ("GYM_MINA", token(&["--sub", USER1])),
             ("GYM_LEO", token(&["--sub", USER2])),
             ("GYM_SERVICE", token(&["--role", "service_role"])),
+        ]
+    }
+}
+
+/// `examples/climbing`, where people sign in, and a server that catches their mail.
+struct Door {
+    project: Project,
+    server: Server,
+    mails: MailServer,
+    postgres: Option<Postgres>,
+}
+
+impl Door {
+    fn start(postgres: Option<Postgres>) -> Self {
+        let (project, mails) = (Project::copy_of("examples/climbing"), MailServer::start());
+        let mut launch = Launch::new(BINARY)
+            .set("auth.login.enabled", "on")
+            .set("auth.login.confirm_email", "true")
+            .set("auth.login.anonymous", "true")
+            .set("auth.login.mail_interval_seconds", "0")
+            .set("auth.mail.host", "127.0.0.1")
+            .set("auth.mail.port", &mails.address().port().to_string())
+            .set("auth.mail.security", "none");
+        if let Some(postgres) = &postgres {
+            let owner = postgres.url("postgres");
+            let (code, output, error) = project.run(BINARY, &["bootstrap", "--url", &owner]);
+            assert_eq!(code, 0, "{output}{error}");
+            launch = launch.variable("PANDO_DATABASE_URL", &owner);
+        }
+        let server = launch.start(&project);
+        Self { project, server, mails, postgres }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let token = |arguments: &[&str]| self.project.token(BINARY, arguments);
+        vec![
+            ("ENGINE", engine(self.postgres.as_ref())),
+            ("AUTH_URL", self.server.url()),
+            ("AUTH_KEY", token(&["--role", "anon", "--expires", "never"])),
+            ("AUTH_SERVICE", token(&["--role", "service_role"])),
+            ("AUTH_MAILS", self.mails.folder().display().to_string()),
         ]
     }
 }

@@ -10,5 +10,5 @@ mod position;
 mod scope;
 
 pub use contracts::{ContractSettings, Visibility};
-pub use exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
+pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use path::{Service, Settings, refuse};

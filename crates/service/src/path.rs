@@ -65,7 +65,7 @@ impl Service {
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client, mut trace } = request;
+        let Request { area: _, method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
         match self.walk(incoming, (&headers, client), &mut walk, &mut trace).await {

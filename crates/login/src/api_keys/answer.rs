@@ -50,6 +50,8 @@ impl KeyKeeper {
         let mut members = object(body)?;
         let wish = wish(&mut members, self.clock.now())?;
         nothing_else(&members)?;
+        // The first key makes the table where a server has none yet.
+        self.make_table().await.map_err(|error| refused(error.into()))?;
         let made = self.create(wish).await.map_err(refused)?;
         Ok((StatusCode::CREATED, made.to_json()))
     }

@@ -171,6 +171,11 @@ impl Passwords {
         if reasons.is_empty() { Ok(()) } else { Err(Weak { reasons }) }
     }
 
+    /// Whether a text is a hash that can be compared with: for accounts that are brought along.
+    pub fn understands(&self, stored: &str) -> bool {
+        Stored::parse(stored, self.hasher.largest_stored_kib).is_ok()
+    }
+
     /// Opens the file of leaked passwords again, or another one; `None` closes it.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! `pando keys`
 
+mod signing;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +20,15 @@ use crate::terminal::Style;
 
 /// Runs the subcommand.
 pub fn run(action: &Keys, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let Keys::Api(action) = action;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
-    runtime.block_on(with_database(action, sources, style, out))
+    match action {
+        Keys::Api(action) => runtime.block_on(with_database(action, sources, style, out)),
+        Keys::List { json } => runtime.block_on(signing::list(*json, sources, style, out)),
+        Keys::Rotate { now } => runtime.block_on(signing::rotate(*now, sources, style, out)),
+    }
 }
 
 async fn with_database(

@@ -6,6 +6,7 @@ mod doubts;
 mod ends;
 mod house;
 mod settings;
+pub mod sign_in;
 mod summary;
 
 use std::io::{self, Write};
@@ -37,6 +38,7 @@ use ends::Ends;
 pub use house::House;
 use house::Rooms;
 use settings::{edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
+use sign_in::SignIn;
 use summary::Summary;
 
 /// How long the last log lines and spans may take to get out.
@@ -176,12 +178,25 @@ impl Starting<'_> {
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
+        let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
         }
+        let signs_in = SignIn {
+            loaded: &loaded,
+            prepared: &prepared,
+            address: self.addresses.api,
+            verifier: verifier.clone(),
+            api_keys,
+            store: store.clone(),
+            telemetry: telemetry.clone(),
+        };
+        let login = signs_in.open().await?;
+        background.extend(login.clone().map(|login| tokio::spawn(login.follow())));
         let file = loaded.file.clone();
-        let rereading = Rereading::new((*sources).clone(), loaded, &prepared, verifier, telemetry.clone());
+        let rereading =
+            Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
         let operations = Operations { store: store.clone(), rereading: Arc::new(rereading) };
         background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
         if *watch {
@@ -189,7 +204,7 @@ impl Starting<'_> {
             let watch = Watch { prepared, configuration: file, seen, store, telemetry: telemetry.clone() };
             background.push(tokio::spawn(watch.run()));
         }
-        self.house.open(Rooms { service, operations, is_ready, background });
+        self.house.open(Rooms { service, login, operations, is_ready, background });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use login::password::PasswordError;
 use login::password::leaked::Leaked;
 
 use super::load::Loaded;
+use super::login::LoginEnabled;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
 use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
@@ -38,6 +39,10 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// Whether people can sign in, and so which tables there are.
+    pub login: LoginEnabled,
+    /// How passwords are looked after.
+    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -114,7 +119,8 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
-        check.passwords();
+        let passwords = check.passwords();
+        check.login(listen);
         let freshening = check.freshening(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -129,6 +135,8 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                passwords,
+                login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
@@ -360,7 +368,30 @@ impl<'a> Check<'a> {
         identity
     }
 
-    fn passwords(&mut self) {
+    /// What is wrong with the login's settings is found before anything starts.
+    fn login(&mut self, listen: Option<SocketAddr>) {
+        let config = &self.loaded.config;
+        let listen = listen.map(|address| address.to_string()).unwrap_or_default();
+        if let Err((name, problem)) = config.login.settings(&listen, None, None) {
+            self.problem(name, problem);
+        }
+        if let Err((name, problem)) = config.mail.texts(self.loaded) {
+            self.problem(name, problem);
+        }
+        let bytes = config.auth.secret.as_ref().map(|secret| secret.0.expose().len());
+        if bytes.is_some_and(|bytes| bytes < 32) {
+            self.problem("auth.secret", "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one");
+        }
+        let path = config.auth.role_claim.trim_start_matches(['$', '.']);
+        if config.login.enabled == LoginEnabled::On && path != "role" {
+            self.problem(
+                "auth.role_claim",
+                "has to be role where auth.login.enabled is \"on\": the login's tokens have it there",
+            );
+        }
+    }
+
+    fn passwords(&mut self) -> login::password::Settings {
         let settings = self.loaded.config.password.settings(self.loaded);
         if let Err(error) = settings.check() {
             let (name, text) = match &error {
@@ -374,6 +405,7 @@ impl<'a> Check<'a> {
         if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
             self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
         }
+        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {

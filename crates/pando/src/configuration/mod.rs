@@ -2,6 +2,7 @@
 
 mod effect;
 mod load;
+mod login;
 mod passwords;
 mod postgrest;
 mod problem;
@@ -14,6 +15,7 @@ mod show;
 
 pub use effect::{DatabaseAddress, Prepared, check_servers};
 pub use load::{Loaded, Sources, load};
+pub use login::LoginEnabled;
 pub use postgrest::database_names;
 pub use problem::ConfigError;
 pub use sections::{ApiKeys, CheckAtStart, Config, LogFormat, OpenApiMode};

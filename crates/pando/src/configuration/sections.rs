@@ -9,6 +9,7 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
@@ -26,6 +27,12 @@ pub struct Config {
     /// Passwords: how they are hashed, and which may be chosen.
     #[serde(rename = "auth.password")]
     pub password: Password,
+    /// Signing in at `/auth/v1`.
+    #[serde(rename = "auth.login")]
+    pub login: LoginSection,
+    /// The mails of the login.
+    #[serde(rename = "auth.mail")]
+    pub mail: MailSection,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
@@ -344,6 +351,10 @@ pub struct Auth {
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
+    /// The secret that the login's keys follow from (refresh tokens, codes of mails, the encryption of signing keys), at least 32
+    /// bytes and the same on all nodes. Without it they follow from `auth.jwt_secret`; without that, the embedded engine keeps one of
+    /// its own in a file beside the database. Another one ends all sessions.
+    pub secret: Option<SecretText>,
     /// Whether there are API keys (`pando keys api`), in the table `pando.api_keys`.
     pub api_keys: ApiKeys,
     /// Whether every request needs an API key: in `apikey`, or as Bearer. A token that verifies counts in its place in `apikey`,
@@ -377,6 +388,7 @@ impl Default for Auth {
             issuer: None,
             role_claim: "role".to_owned(),
             leeway_seconds: 30,
+            secret: None,
             api_keys: ApiKeys::Auto,
             require_api_key: false,
             service_role: "service_role".to_owned(),

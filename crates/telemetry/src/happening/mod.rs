@@ -4,6 +4,7 @@
 mod database;
 mod identity;
 mod lifecycle;
+mod login;
 mod request;
 mod schema;
 
@@ -15,6 +16,7 @@ pub use lifecycle::{
     Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
     Started, Stopped, TracesNotExported,
 };
+pub use login::{MailSent, SignIn};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -81,6 +83,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     CatalogNotLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
+    SignIn::DEFINITION,
+    MailSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What goes on for API keys.
 pub struct ApiKeyWork {
-    keeper: KeyKeeper,
+    keeper: Arc<KeyKeeper>,
     telemetry: Arc<Telemetry>,
     /// Whether the keys were read.
     is_loaded: bool,
@@ -45,7 +45,7 @@ impl ApiKeyWork {
             Arc::new(getrandom::fill),
             prepared.identity.service_role.clone(),
         );
-        let mut work = Self { keeper, telemetry: telemetry.clone(), is_loaded: false };
+        let mut work = Self { keeper: Arc::new(keeper), telemetry: telemetry.clone(), is_loaded: false };
         let outcome = match wanted {
             ApiKeys::On => work.keeper.make_table().await,
             ApiKeys::Auto | ApiKeys::Off => Ok(()),
@@ -56,6 +56,11 @@ impl ApiKeyWork {
             (Err(error), _) | (_, Err(error)) => work.tell(&error),
         }
         Ok(Some(work))
+    }
+
+    /// Who makes and revokes keys.
+    pub fn keeper(&self) -> Arc<KeyKeeper> {
+        self.keeper.clone()
     }
 
     /// Knows what other nodes change, and writes down when keys were used, until it is dropped.
