@@ -12,13 +12,14 @@ use service::{Answer, Body, Request, Summary};
 use store::Store;
 use telemetry::{SignIn, Telemetry};
 
+use crate::api_keys::KeyKeeper;
 use crate::error::{Outcome, Refusal};
 use crate::gate::Gate;
 use crate::incoming::{Incoming, parameters, parts};
 use crate::keys::{self, KeyRing};
 use crate::mail::{Mailer, Post, Templates};
 use crate::outgoing::Reply;
-use crate::password::Passwords;
+use crate::password::{PasswordError, Passwords};
 use crate::records::Records;
 use crate::{Settings, one_time, refresh};
 
@@ -37,6 +38,8 @@ pub struct Parts {
     pub verifier: Arc<Verifier>,
     /// Who looks after passwords.
     pub passwords: Arc<Passwords>,
+    /// Who looks after API keys; `None` where there are none.
+    pub api_keys: Option<Arc<KeyKeeper>>,
     /// Who bounds attempts.
     pub gate: Arc<dyn Gate>,
     /// Who sends mail.
@@ -61,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) records: Records,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) passwords: Arc<Passwords>,
+    pub(crate) api_keys: Option<Arc<KeyKeeper>>,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) post: Post,
     pub(crate) clock: Arc<dyn Clock>,
@@ -123,6 +127,7 @@ impl Login {
             records,
             verifier: parts.verifier,
             passwords: parts.passwords,
+            api_keys: parts.api_keys,
             gate: parts.gate,
             post: Post::open(parts.mailer, listener),
             clock: parts.clock,
@@ -131,6 +136,14 @@ impl Login {
             secrets,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the file of leaked passwords again, or another one; `None` closes it.
+    ///
+    /// # Errors
+    /// If it is not usable; the one before stays in use.
+    pub fn replace_leaked(&self, path: Option<&std::path::Path>) -> Result<(), PasswordError> {
+        self.inner.passwords.replace_leaked(path)
     }
 
     /// Answers a request whose path begins below `/auth/v1`. A refusal is an answer too: this never fails.
@@ -195,6 +208,7 @@ enum Endpoint {
     Factors,
     Invite,
     AdminUsers,
+    AdminKeys,
     AdminLink,
     Authorize,
     Callback,
@@ -223,6 +237,7 @@ impl Endpoint {
             (_, ["factors", ..]) => Self::Factors,
             (&Method::POST, ["invite"]) => Self::Invite,
             (_, ["admin", "users", ..]) => Self::AdminUsers,
+            (_, ["admin", "api-keys", ..]) => Self::AdminKeys,
             (&Method::POST, ["admin", "generate_link"]) => Self::AdminLink,
             (&Method::GET, ["authorize"]) => Self::Authorize,
             (_, ["callback", ..]) => Self::Callback,
@@ -251,6 +266,7 @@ impl Endpoint {
             Self::Factors => "/auth/v1/factors",
             Self::Invite => "/auth/v1/invite",
             Self::AdminUsers => "/auth/v1/admin/users",
+            Self::AdminKeys => "/auth/v1/admin/api-keys",
             Self::AdminLink => "/auth/v1/admin/generate_link",
             Self::Authorize => "/auth/v1/authorize",
             Self::Callback => "/auth/v1/callback",
@@ -311,6 +327,7 @@ impl Inner {
             Endpoint::Factors => self.factors(incoming).await,
             Endpoint::Invite => self.invite(incoming).await,
             Endpoint::AdminUsers => self.admin_users(incoming).await,
+            Endpoint::AdminKeys => self.admin_keys(incoming).await,
             Endpoint::AdminLink => self.generate_link(incoming).await,
             Endpoint::Authorize => Err(Refusal::invalid("Unsupported provider: provider is not enabled")),
             Endpoint::Callback => {

@@ -55,14 +55,23 @@ impl Inner {
 
     /// Refuses everybody who does not look after other people's accounts.
     pub(crate) async fn require_admin(&self, incoming: &Incoming) -> Outcome<()> {
-        let claims = self.claims(incoming).await?;
-        match claims.text("role") {
+        let caller = self.caller(incoming).await?;
+        let unbound = base::KeyScope::default();
+        if caller.key.is_some_and(|key| key.scope != unbound) {
+            // It could make itself another that is bound to nothing.
+            return Err(Refusal::forbidden("not_admin", "This API key is bound to some tables or methods"));
+        }
+        match caller.claims.text("role") {
             Some(role) if ADMIN_ROLES.contains(&role.as_str()) => Ok(()),
             _ => Err(Refusal::forbidden("not_admin", "User not allowed")),
         }
     }
 
     async fn claims(&self, incoming: &Incoming) -> Outcome<std::sync::Arc<base::Claims>> {
+        Ok(self.caller(incoming).await?.claims)
+    }
+
+    async fn caller(&self, incoming: &Incoming) -> Outcome<base::Caller> {
         let header = incoming.headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let is_bearer = header
             .and_then(|value| value.split_at_checked(7))
@@ -71,8 +80,8 @@ impl Inner {
             let message = "This endpoint requires a valid Bearer token";
             return Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "no_authorization", message));
         }
-        match self.verifier.identify(&incoming.headers).await {
-            Ok(caller) => Ok(caller.claims),
+        match self.verifier.identify_from(&incoming.headers, Some(incoming.address)).await {
+            Ok(caller) => Ok(caller),
             Err(failure) if failure.message == SIGNED_OUT => Err(no_session()),
             Err(failure) if failure.kind == base::Kind::Unavailable => {
                 Err(Refusal::overloaded(failure.retry_after_seconds.unwrap_or(1)))

@@ -212,6 +212,7 @@ async fn open(
         store: store.clone(),
         verifier: Arc::new(verifier),
         passwords: Arc::new(crate::password::Passwords::open(cost, Arc::new(base::SystemClock), entropy).unwrap()),
+        api_keys: None,
         gate,
         mailer: Arc::new(Catcher(mails)),
         derivation: Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap(),

@@ -354,7 +354,7 @@ role auth.service_role. Programs send it in the header apikey, or as Bearer; wit
 asks, through the program. A key is kept nowhere: it is shown once, when it is made.
 
 What is changed counts on every node of a PostgreSQL database within a second. The file of the embedded engine belongs
-to the server that serves it, so there the server has to be stopped."
+to the server that serves it: while it runs, /auth/v1/admin/api-keys does the same (docs/api-keys.md)."
     )]
     Api(ApiKeyCommand),
     /// List the keys that the login signs tokens with

@@ -27,7 +27,7 @@ static PANDO: OwnMigrations = OwnMigrations {
 /// any: there are only those that something needs.
 pub fn wanted(address: &DatabaseAddress, login: LoginEnabled) -> Vec<&'static OwnMigrations> {
     let mut wanted: Vec<&'static OwnMigrations> = match address {
-        DatabaseAddress::File(_) => vec![&PANDO],
+        DatabaseAddress::File(_) => vec![&PANDO, &login::api_keys::MIGRATIONS],
         DatabaseAddress::Server(_) => Vec::new(),
     };
     // Migration files may refer to accounts, so their tables come first wherever they are sure to come.

@@ -74,7 +74,7 @@ fn house(postgres: Option<Postgres>) -> House {
             "create role anon; create role authenticated; create role service_role bypassrls;
              create role gate login noinherit; grant anon, authenticated, service_role to gate;
              do $$ begin execute format('grant create on database %I to gate', current_database()); end $$;
-             create schema auth; grant usage on schema auth to public;
+             create schema auth authorization gate; grant usage on schema auth to public;
              create function auth.uid() returns uuid language sql stable as $$
                  select nullif(current_setting('request.jwt.claims', true)::json ->> 'sub', '')::uuid $$;
              grant usage on schema public to anon, authenticated, service_role;",
@@ -203,7 +203,7 @@ fn life(house: &House) {
     // The embedded engine's file is the server's; a server of PostgreSQL's is told by the table.
     let is_shared = house.postgres.is_some();
     let mut server = Some(server);
-    let mut change = |arguments: &[&str], server: &mut Option<Server>| {
+    let change = |arguments: &[&str], server: &mut Option<Server>| {
         if !is_shared {
             server.take().unwrap().stop();
         }
@@ -236,6 +236,37 @@ fn life(house: &House) {
     assert_eq!(next["scope"], scope);
 }
 
+fn over_http(house: &House) {
+    let bound = house.create(&["bound", "--secret", "--allow", "public.climb"]);
+    let web = house.create(&["web"]);
+    let server = house.launch().start(&house.project);
+    let admin = house.project.token(BINARY, &["--role", "service_role"]);
+    let ask = |method: &str, path: &str, bearer: &str, body: Value| {
+        let path = format!("/auth/v1/admin/api-keys{path}");
+        let request = if body.is_null() { Request::new(method, &path) } else { Request::json(method, &path, &body) };
+        server.client().send(&request.bearer(bearer))
+    };
+    let made = ask("POST", "", &admin, json!({"name": "backend", "kind": "secret"}));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(get(&server, "/diary", &[("apikey", key(&made))]).status, 200, "at once");
+    assert_eq!(ask("GET", "", key(&made), Value::Null).json().as_array().unwrap().len(), 3);
+    let id = made["id"].as_str().unwrap();
+    let next = ask("POST", &format!("/{id}/rotate"), key(&made), json!({"overlap_seconds": 0})).json();
+    assert_eq!(get(&server, "/diary", &[("apikey", key(&made))]).status, 401);
+    assert_eq!(get(&server, "/diary", &[("apikey", key(&next))]).status, 200);
+    // Neither a bound key nor a publishable one may make keys, nor whoever is signed in.
+    let user = house.project.token(BINARY, &["--role", "authenticated", "--sub", USER]);
+    for bearer in [key(&bound), key(&web), user.as_str()] {
+        for (method, body) in [("GET", Value::Null), ("POST", json!({"name": "mine", "kind": "secret"}))] {
+            assert_eq!(ask(method, "", bearer, body).status, 403);
+        }
+    }
+    let id = next["id"].as_str().unwrap();
+    assert_eq!(ask("DELETE", &format!("/{id}"), &admin, Value::Null).status, 200);
+    assert_eq!(get(&server, "/diary", &[("apikey", key(&next))]).status, 401);
+}
+
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -257,6 +288,17 @@ fn bounds_on_the_embedded_engine() {
 #[test]
 fn life_on_the_embedded_engine() {
     life(&house(None));
+}
+
+#[test]
+fn over_http_on_the_embedded_engine() {
+    over_http(&house(None));
+}
+
+#[test]
+fn over_http_on_postgresql() {
+    let Some(postgres) = Postgres::start_for("over_http_on_postgresql") else { return };
+    over_http(&house(Some(postgres)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! What a request is checked against lies in memory (`identity::ApiKeys`). The node that changes a key knows of it at once,
 //! others within a second; when a key was used last is gathered in memory and written down once a minute.
 
+mod answer;
 mod records;
 mod wish;
 
@@ -13,6 +14,7 @@ use base::{Clock, Timestamp};
 use identity::{ApiKeys, KeyText};
 use store::{Follower, Follows, OwnRow, Store, StoreError};
 
+pub use answer::shown_moment;
 pub use records::{KeyRecord, MIGRATIONS};
 pub use wish::{KeyWish, Scope};
 
@@ -89,12 +91,32 @@ impl KeyKeeper {
         Self { store, keys, clock, entropy, service_role }
     }
 
-    /// Makes the table where it is missing, and reads the keys.
+    /// Whether there is the table, as far as the role that logs in is let see it.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] where the role that logs in may not make it; what reading meets.
-    pub async fn open(&self) -> Result<(), StoreError> {
-        records::make_table(self.store.as_ref()).await?;
+    /// What reading meets.
+    pub async fn has_table(&self) -> Result<bool, StoreError> {
+        let applied = match self.store.applied_migrations().await {
+            Err(StoreError::Refused(_)) => return Ok(false),
+            applied => applied?,
+        };
+        let is_applied = |place| applied.iter().any(|known| known.version == MIGRATIONS.version(place));
+        Ok((0..MIGRATIONS.all.len()).all(is_applied))
+    }
+
+    /// Makes the table where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] where the role that logs in may not make it.
+    pub async fn make_table(&self) -> Result<(), StoreError> {
+        records::make_table(self.store.as_ref()).await
+    }
+
+    /// Reads the keys, which count from then on.
+    ///
+    /// # Errors
+    /// What reading meets.
+    pub async fn load(&self) -> Result<(), StoreError> {
         self.keys.put(records::all(self.store.as_ref()).await?.iter().map(KeyRecord::in_memory));
         Ok(())
     }

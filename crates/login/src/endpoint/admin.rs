@@ -25,6 +25,20 @@ const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 1_000;
 
 impl Inner {
+    /// `admin/api-keys`
+    pub(crate) async fn admin_keys(&self, incoming: &Incoming) -> Outcome<Reply> {
+        self.require_admin(incoming).await?;
+        let Some(keeper) = &self.api_keys else {
+            return Err(Refusal::not_found(
+                "api_keys_disabled",
+                "There are no API keys on this server (auth.api_keys)",
+            ));
+        };
+        let parts: Vec<&str> = incoming.path.iter().skip(2).map(String::as_str).collect();
+        let (status, body) = keeper.answer(&incoming.method, &parts, &incoming.body).await;
+        Ok(Reply { status, ..Reply::json(&body) })
+    }
+
     /// `admin/users`
     pub(crate) async fn admin_users(&self, incoming: &Incoming) -> Outcome<Reply> {
         self.require_admin(incoming).await?;

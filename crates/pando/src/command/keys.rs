@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, SystemClock, Timestamp};
-use datatype::{DatumRef, Type, Zone};
 use identity::KeyKind;
-use login::api_keys::{KeyError, KeyKeeper, KeyRecord, KeyWish, MadeKey, Scope};
-use serde_json::{Value, json};
+use login::api_keys::{KeyError, KeyKeeper, KeyRecord, KeyWish, MadeKey, Scope, shown_moment};
+use serde_json::Value;
 
 use crate::cli::{ApiKeyCommand, Keys, Lifetime};
 use crate::configuration::{ApiKeys, ConfigError, Prepared, Sources};
@@ -51,7 +50,7 @@ async fn with_database(
         Arc::new(getrandom::fill),
         prepared.identity.service_role.clone(),
     );
-    let outcome = match keeper.open().await {
+    let outcome = match keeper.make_table().await {
         Ok(()) => act(action, &keeper, style, out).await,
         Err(error) => Err(CommandError::Database(error)),
     };
@@ -79,7 +78,7 @@ async fn act(
         }
         ApiKeyCommand::List { json } => {
             let keys = keeper.list().await.map_err(CommandError::Database)?;
-            if *json { print(&keys.iter().map(shown).collect(), out) } else { list(&keys, now, out) }
+            if *json { print(&keys.iter().map(KeyRecord::to_json).collect(), out) } else { list(&keys, now, out) }
         }
         ApiKeyCommand::Rotate { key, overlap, json } => {
             let Lifetime::Seconds(overlap) = overlap else {
@@ -107,9 +106,7 @@ fn failed(error: KeyError) -> CommandError {
 /// Shows a key, for the only time.
 fn show_made(made: &MadeKey, as_json: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     if as_json {
-        let mut record = shown(&made.record);
-        record["key"] = Value::from(made.text.expose());
-        return print(&record, out);
+        return print(&made.to_json(), out);
     }
     let record = &made.record;
     writeln!(out, "{} {} key {} ({})", style.good("made"), record.kind.name(), record.name, record.id)?;
@@ -123,31 +120,6 @@ fn print(value: &Value, out: &mut dyn Write) -> Result<(), CommandError> {
     Ok(writeln!(out, "{text}")?)
 }
 
-fn shown(record: &KeyRecord) -> Value {
-    let moment = |moment: Option<Timestamp>| moment.map(text);
-    json!({
-        "id": record.id,
-        "name": record.name,
-        "kind": record.kind.name(),
-        "prefix": record.hint,
-        "role": record.role,
-        "scope": record.scope.to_json(),
-        "created_at": text(record.created_at),
-        "expires_at": moment(record.expires_at),
-        "revoked_at": moment(record.revoked_at),
-        "last_used_at": moment(record.last_used_at),
-        "rotated_from": record.rotated_from,
-    })
-}
-
-/// A moment to the second, in UTC, as the API answers one.
-fn text(moment: Timestamp) -> String {
-    let seconds = moment.seconds().saturating_mul(1_000_000);
-    let mut json = Vec::new();
-    datatype::write_json(&Type::TimestampTz, DatumRef::Integer(seconds), &Zone::default(), &mut json);
-    String::from_utf8_lossy(&json).trim_matches('"').to_owned()
-}
-
 /// One line a key.
 fn list(keys: &[KeyRecord], now: Timestamp, out: &mut dyn Write) -> Result<(), CommandError> {
     if keys.is_empty() {
@@ -155,12 +127,12 @@ fn list(keys: &[KeyRecord], now: Timestamp, out: &mut dyn Write) -> Result<(), C
     }
     for key in keys {
         let state = match (key.revoked_at, key.expires_at) {
-            (Some(at), _) => format!("revoked {}", text(at)),
-            (None, Some(at)) if at <= now => format!("expired {}", text(at)),
-            (None, Some(at)) => format!("counts until {}", text(at)),
+            (Some(at), _) => format!("revoked {}", shown_moment(at)),
+            (None, Some(at)) if at <= now => format!("expired {}", shown_moment(at)),
+            (None, Some(at)) => format!("counts until {}", shown_moment(at)),
             (None, None) => "counts".to_owned(),
         };
-        let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", text(at)));
+        let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", shown_moment(at)));
         writeln!(out, "{}  {}  {}  {state}, {used}", key.id, key.hint, key.name)?;
     }
     Ok(())

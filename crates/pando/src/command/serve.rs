@@ -178,6 +178,7 @@ impl Starting<'_> {
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
+        let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
@@ -187,13 +188,15 @@ impl Starting<'_> {
             prepared: &prepared,
             address: self.addresses.api,
             verifier: verifier.clone(),
+            api_keys,
             store: store.clone(),
             telemetry: telemetry.clone(),
         };
         let login = signs_in.open().await?;
         background.extend(login.clone().map(|login| tokio::spawn(login.follow())));
         let file = loaded.file.clone();
-        let rereading = Rereading::new((*sources).clone(), loaded, &prepared, verifier, telemetry.clone());
+        let rereading =
+            Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
         let operations = Operations { store: store.clone(), rereading: Arc::new(rereading) };
         background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
         if *watch {

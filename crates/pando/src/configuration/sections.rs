@@ -368,10 +368,9 @@ pub struct Auth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ApiKeys {
-    /// Where their table is there or can be made; a PostgreSQL server that does not let it be made is served without, with a
-    /// warning in the log.
+    /// On the embedded engine. On a PostgreSQL server from the moment on at which `pando keys api create` has made their table.
     Auto,
-    /// Yes; where their table cannot be made, the start is refused.
+    /// Yes: their table is made at the start, which is refused where it cannot be.
     On,
     /// No: no table is made, and every API key is refused.
     Off,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base::{Clock, Secret, SystemClock};
 use identity::{Derivation, Verifier};
+use login::api_keys::KeyKeeper;
 use login::password::Passwords;
 use login::{ConsoleMailer, Login, Mailer, MemoryGate, Parts, SmtpMailer};
 use store::{Store, StoreError};
@@ -34,6 +35,8 @@ pub struct SignIn<'a> {
     pub address: SocketAddr,
     /// Who is told of keys, and verifies tokens.
     pub verifier: Arc<Verifier>,
+    /// Who looks after API keys.
+    pub api_keys: Option<Arc<KeyKeeper>>,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Who is told what happens.
@@ -102,6 +105,7 @@ impl SignIn<'_> {
             store: self.store.clone(),
             verifier: self.verifier.clone(),
             passwords: Arc::new(passwords),
+            api_keys: self.api_keys.clone(),
             mailer,
             derivation,
             clock,
