@@ -127,6 +127,9 @@ pub struct Footprint {
     pub touches: BTreeMap<QualifiedName, Touch>,
     /// The routines that are called with the caller's rights, those called inside of them included.
     pub calls: BTreeSet<Signature>,
+    /// The relations and functions that the request itself names, those that join embeds among them; not what policies and
+    /// bodies of functions reach for. It is the same on both engines, and what an API key may be bound to.
+    pub named: BTreeSet<QualifiedName>,
     /// How fresh the answer has to be.
     pub freshness: Freshness,
     /// What it costs.

@@ -11,7 +11,7 @@ mod limit;
 mod name;
 mod secret;
 
-pub use caller::{Caller, Claims};
+pub use caller::{Caller, CallerKey, Claims, KeyScope, ScopedName};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};

@@ -188,7 +188,8 @@ impl<H: Handler> Front<H> {
         {
             return answer;
         }
-        let path = mount::strip(parts.uri.path())?.to_owned();
+        let (area, path) = mount::strip(parts.uri.path())?;
+        let path = path.to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let uri_bytes = parts.uri.path().len() + query.len();
         let limit = limits.uri_bytes();
@@ -207,7 +208,7 @@ impl<H: Handler> Front<H> {
         let _place = self.entrance.enter(arrival.as_ref()).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request =
-            service::Request { method: parts.method, path, query, headers: parts.headers, body, client, trace };
+            service::Request { area, method: parts.method, path, query, headers: parts.headers, body, client, trace };
         let answer = self.ask(request, flight).await?;
         self.entrance.learn(arrival.as_ref(), &answer);
         Ok(answer)

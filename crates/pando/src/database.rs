@@ -130,14 +130,14 @@ impl Standing {
     /// Reads the files and asks the database.
     pub async fn read(store: &dyn Store, prepared: &Prepared) -> Result<Self, MigrationError> {
         let files = read_folder(&prepared.migrations)?;
-        let is_nothing_own = own_tables::wanted(&prepared.database).is_empty();
+        let is_nothing_own = own_tables::wanted(&prepared.database, prepared.login).is_empty();
         let mut applied = match store.applied_migrations().await {
             // Who has nothing to apply need not be let see it.
             Err(StoreError::Refused(_)) if files.is_empty() && is_nothing_own => Vec::new(),
             applied => applied.map_err(MigrationError::Failed)?,
         };
         let owes_seed = applied.iter().any(|migration| migration.version == OWED_VERSION);
-        let own = own_tables::pending(&prepared.database, &applied);
+        let own = own_tables::pending(&prepared.database, prepared.login, &applied);
         applied.retain(|migration| migration.version > SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
         Ok(Self { files, applied, owes_seed, own })
@@ -264,7 +264,7 @@ pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
 /// What files of the folder of migrations declare, in their order, beside Pando's own tables.
 pub fn translated(prepared: &Prepared, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
     let folder = &prepared.migrations;
-    let mut snapshot = own_tables::declared(&prepared.database)?;
+    let mut snapshot = own_tables::declared(&prepared.database, prepared.login)?;
     for file in files {
         let shown = folder.join(&file.name).display().to_string();
         snapshot = translate(file, &shown, &snapshot)?.snapshot;

@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store", "cache"]),
-    ("the rooms", &["identity", "limits", "service"]),
+    ("the rooms", &["identity", "limits", "service", "login"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),
 ];
@@ -28,6 +28,8 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("contract", "catalog"),
     ("service", "identity"),
     ("service", "limits"),
+    ("login", "identity"),
+    ("login", "service"),
 ];
 
 /// Crates for development only: anything may use them in its tests, nothing else may.
@@ -49,7 +51,14 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("clap", &["pando"]),
     ("clap_complete", &["pando"]),
     ("indicatif", &["pando"]),
-    ("rustix", &["pando"]),
+    ("rustix", &["pando", "login"]),
+    ("argon2", &["login"]),
+    ("bcrypt", &["login"]),
+    ("scrypt", &["login"]),
+    ("aes", &["login"]),
+    ("sha1", &["login"]),
+    ("lettre", &["login"]),
+    ("qrcode", &["login"]),
     ("toml", &["pando"]),
     ("prometheus-client", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),

@@ -245,6 +245,7 @@ impl<'a> Planner<'a> {
     /// What is done with the relation that the path names.
     fn on_relation(&mut self) -> Result<Operation, PlanError> {
         let relation = self.target()?;
+        self.footprint.named.insert(relation.name.clone());
         if self.is_native() {
             self.choose_form(Some(&relation.name), None)?;
         }

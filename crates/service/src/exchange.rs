@@ -10,9 +10,11 @@ use telemetry::Trace;
 /// A request as the front door hands it over: limits on size and time already hold, the body is complete.
 #[derive(Debug)]
 pub struct Request {
+    /// The area that it asks.
+    pub area: Area,
     /// The method.
     pub method: Method,
-    /// The path, percent-encoded, without the prefix under which the API is mounted: `/zones`.
+    /// The path, percent-encoded, without the prefix under which the area is mounted: `/zones`.
     pub path: String,
     /// The query string without `?`; empty when there is none.
     pub query: String,
@@ -24,6 +26,15 @@ pub struct Request {
     pub client: Client,
     /// The record of this request's walk.
     pub trace: Trace,
+}
+
+/// What is mounted beside the other, each under a path of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// The REST API: `/rest/v1`, and `/`.
+    Rest,
+    /// The login: `/auth/v1`.
+    Auth,
 }
 
 /// Who sent a request, as far as the network tells.

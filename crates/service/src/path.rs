@@ -11,7 +11,7 @@ use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
 use limits::RateLimits;
-use rest::{ApiRequest, ErrorForm, Incoming, Outcome, Reply};
+use rest::{Action, ApiRequest, ErrorForm, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
@@ -20,6 +20,7 @@ use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
+use crate::scope;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
 /// while it is being put in place.
@@ -75,7 +76,7 @@ impl Service {
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client, mut trace } = request;
+        let Request { area: _, method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
         let walked = self.walk(incoming, (&headers, client), &mut walk, &mut trace).await;
@@ -106,7 +107,8 @@ impl Service {
         walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
 
         self.enter(trace, Step::Identify);
-        let caller = self.identify(headers, &catalog, walk).await?;
+        let caller = self.identify((headers, client), &catalog, walk).await?;
+        scope::admit_method(&caller, incoming.method)?;
 
         self.enter(trace, Step::Parse);
         let facts = (incoming.method.clone(), incoming.path.to_owned());
@@ -114,6 +116,9 @@ impl Service {
         walk.summary.route = route(request);
         let allows_anonymous = self.identity.allows_anonymous();
         let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
+        if matches!(request.action, Action::Options | Action::Describe) {
+            scope::admit_description(&caller, request)?;
+        }
         if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }
@@ -161,6 +166,7 @@ impl Service {
         summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
+        scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
         let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
         charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
@@ -201,8 +207,13 @@ impl Service {
     }
 
     /// Who asks, and whether the database lets requests run as that role.
-    async fn identify(&self, headers: &HeaderMap, catalog: &Catalog, walk: &mut Walk) -> Result<Caller, Failure> {
-        let caller = self.identity.identify(headers).await?;
+    async fn identify(
+        &self,
+        (headers, client): (&HeaderMap, Client),
+        catalog: &Catalog,
+        walk: &mut Walk,
+    ) -> Result<Caller, Failure> {
+        let caller = self.identity.identify_from(headers, Some(client.address)).await?;
         assumable(&caller.role, catalog)?;
         walk.summary.role = Some(caller.role.to_string());
         Ok(caller)

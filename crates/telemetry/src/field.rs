@@ -90,5 +90,7 @@ fields! {
     BATCH = "pando.batch", "batch", Long, "Writes that were committed together.";
     SPANS = "pando.spans", "spans", Long, "Spans in one export.";
     SERVER = "destination.address", "server", Keyword, "Where a database server is, as the configuration says.";
+    LOGIN = "pando.login.action", "login", Keyword, "What somebody who signs in asked for: `password`, `refresh`, `verify`…";
+    MAIL = "pando.login.mail", "mail", Keyword, "Which mail it was: `confirmation`, `recovery`… Never the address.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

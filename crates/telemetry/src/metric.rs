@@ -135,6 +135,10 @@ metrics! {
         "New connections that the operating system refused.";
     PANICS = "pando_request_panics", Counter, None, &[], &[],
         "Requests during which our own code panicked.";
+    SIGN_INS = "pando_sign_ins", Counter, None, &["action", "outcome"], &[],
+        "What was asked of the login, by what came of it: `done`, or the code of the refusal.";
+    MAILS = "pando_mails", Counter, None, &["mail", "outcome"], &[],
+        "Mails of the login that were sent (`success`) or could not be (`failure`).";
     OPERATION_DURATION = "db_client_operation_duration", Histogram, Seconds,
         &["db_system_name", "db_operation_name", "db_collection_name", "error_type"], DATABASE_BUCKETS,
         "Time that the database took for a statement. `db_collection_name` is `_other` beyond 1,000 relations.";

@@ -81,6 +81,18 @@ struct OutcomeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignInLabels {
+    action: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MailLabels {
+    mail: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ServerLabel {
     server: Name,
 }
@@ -236,6 +248,8 @@ pub struct Metrics {
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
+    sign_ins: Family<SignInLabels, Counter>,
+    mails: Family<MailLabels, Counter>,
     operations: Family<OperationLabels, Histogram, Buckets>,
     engine: OnceLock<&'static str>,
     relation_names: Names,
@@ -299,6 +313,8 @@ impl Metrics {
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
         let panics = register(target, metric::PANICS, Counter::default());
+        let sign_ins = register(target, metric::SIGN_INS, Family::default());
+        let mails = register(target, metric::MAILS, Family::default());
         let operations = register(target, metric::OPERATION_DURATION, family(metric::OPERATION_DURATION));
         let pool_connections = register(target, metric::POOL_CONNECTIONS, Family::default());
         let pool_pending = register(target, metric::POOL_PENDING, Family::default());
@@ -345,6 +361,8 @@ impl Metrics {
             connections_dropped,
             accept_failures,
             panics,
+            sign_ins,
+            mails,
             operations,
             engine: OnceLock::new(),
             relation_names: Names::new(MOST_RELATIONS),
@@ -550,6 +568,15 @@ impl Metrics {
 
     pub(crate) fn count_panic(&self) {
         self.panics.inc();
+    }
+
+    pub(crate) fn count_sign_in(&self, action: &'static str, outcome: &'static str) {
+        self.sign_ins.get_or_create(&SignInLabels { action, outcome }).inc();
+    }
+
+    pub(crate) fn count_mail(&self, mail: &'static str, is_sent: bool) {
+        let outcome = if is_sent { "success" } else { "failure" };
+        self.mails.get_or_create(&MailLabels { mail, outcome }).inc();
     }
 
     pub(crate) fn set_ready(&self, is_ready: bool) {

@@ -16,6 +16,7 @@
 mod chance;
 pub mod fleet;
 mod http;
+mod mail;
 mod pooler;
 mod postgres;
 mod project;
@@ -26,6 +27,7 @@ mod tools;
 pub use chance::{Chance, more_steps};
 pub use fleet::Fleet;
 pub use http::{Answer, Client, Request};
+pub use mail::MailServer;
 pub use pooler::Pooler;
 pub use postgres::{Cluster, Postgres};
 pub use project::{Project, repository};

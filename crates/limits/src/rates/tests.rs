@@ -40,7 +40,7 @@ fn caller(role: &str, user: &str) -> Caller {
     if !user.is_empty() {
         claims.insert("sub".to_owned(), user.into());
     }
-    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: user.is_empty() }
+    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: user.is_empty(), key: None }
 }
 
 async fn at_door(limits: &RateLimits, asker: Asker<'_>) -> Result<(), Failure> {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
+use login::password::PasswordError;
+use login::password::leaked::Leaked;
 
 use super::limiting::Limiting;
 use super::load::Loaded;
+use super::login::LoginEnabled;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
-use super::sections::{Api, Docs, Limits, OpenApiMode};
+use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
 use crate::own_tables;
@@ -43,6 +46,10 @@ pub struct Prepared {
     pub identity: IdentityConfig,
     /// Policies, overload and shared counters.
     pub limiting: Limiting,
+    /// Whether people can sign in, and so which tables there are.
+    pub login: LoginEnabled,
+    /// How passwords are looked after.
+    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -121,6 +128,8 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
+        let passwords = check.passwords();
+        check.login(listen);
         let freshening = check.freshening(identity.secret.as_ref());
         let limiting = check.limiting(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
@@ -138,6 +147,8 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                passwords,
+                login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 limiting,
                 pre_request,
@@ -393,8 +404,16 @@ impl<'a> Check<'a> {
             role_claim: auth.role_claim.clone(),
             anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
             leeway_seconds: auth.leeway_seconds,
+            service_role: Arc::from(auth.service_role.as_str()),
+            requires_api_key: auth.require_api_key,
             listener,
         };
+        if auth.service_role.is_empty() {
+            self.problem("auth.service_role", "is empty; name a role, such as service_role");
+        }
+        if auth.require_api_key && auth.api_keys == ApiKeys::Off {
+            self.problem("auth.require_api_key", "needs keys, and auth.api_keys is \"off\"");
+        }
         // Opened here without the address, to find what is wrong with keys before anything starts.
         let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
         if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {
@@ -415,6 +434,46 @@ impl<'a> Check<'a> {
             );
         }
         identity
+    }
+
+    /// What is wrong with the login's settings is found before anything starts.
+    fn login(&mut self, listen: Option<SocketAddr>) {
+        let config = &self.loaded.config;
+        let listen = listen.map(|address| address.to_string()).unwrap_or_default();
+        if let Err((name, problem)) = config.login.settings(&listen, None, None) {
+            self.problem(name, problem);
+        }
+        if let Err((name, problem)) = config.mail.texts(self.loaded) {
+            self.problem(name, problem);
+        }
+        let bytes = config.auth.secret.as_ref().map(|secret| secret.0.expose().len());
+        if bytes.is_some_and(|bytes| bytes < 32) {
+            self.problem("auth.secret", "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one");
+        }
+        let path = config.auth.role_claim.trim_start_matches(['$', '.']);
+        if config.login.enabled == LoginEnabled::On && path != "role" {
+            self.problem(
+                "auth.role_claim",
+                "has to be role where auth.login.enabled is \"on\": the login's tokens have it there",
+            );
+        }
+    }
+
+    fn passwords(&mut self) -> login::password::Settings {
+        let settings = self.loaded.config.password.settings(self.loaded);
+        if let Err(error) = settings.check() {
+            let (name, text) = match &error {
+                PasswordError::OutOfBounds { name, value, least, most } => {
+                    (*name, format!("is {value}; it has to be from {least} to {most}"))
+                }
+                other => ("[auth.password]", other.to_string()),
+            };
+            self.problem(name, text);
+        }
+        if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
+            self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
+        }
+        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {

@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
+use super::login::{LoginSection, MailSection};
+use super::passwords::Password;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +29,15 @@ pub struct Config {
     pub api: Api,
     /// Who may ask.
     pub auth: Auth,
+    /// Passwords: how they are hashed, and which may be chosen.
+    #[serde(rename = "auth.password")]
+    pub password: Password,
+    /// Signing in at `/auth/v1`.
+    #[serde(rename = "auth.login")]
+    pub login: LoginSection,
+    /// The mails of the login.
+    #[serde(rename = "auth.mail")]
+    pub mail: MailSection,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
@@ -418,6 +429,29 @@ pub struct Auth {
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
+    /// The secret that the login's keys follow from (refresh tokens, codes of mails, the encryption of signing keys), at least 32
+    /// bytes and the same on all nodes. Without it they follow from `auth.jwt_secret`; without that, the embedded engine keeps one of
+    /// its own in a file beside the database. Another one ends all sessions.
+    pub secret: Option<SecretText>,
+    /// Whether there are API keys (`pando keys api`), in the table `pando.api_keys`.
+    pub api_keys: ApiKeys,
+    /// Whether every request needs an API key: in `apikey`, or as Bearer. A token that verifies counts in its place in `apikey`,
+    /// as Supabase's older keys are.
+    pub require_api_key: bool,
+    /// The role of requests with a secret API key that names none, and without a user's token.
+    pub service_role: String,
+}
+
+/// Whether there are API keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiKeys {
+    /// On the embedded engine. On a PostgreSQL server from the moment on at which `pando keys api create` has made their table.
+    Auto,
+    /// Yes: their table is made at the start, which is refused where it cannot be.
+    On,
+    /// No: no table is made, and every API key is refused.
+    Off,
 }
 
 impl Default for Auth {
@@ -432,6 +466,10 @@ impl Default for Auth {
             issuer: None,
             role_claim: "role".to_owned(),
             leeway_seconds: 30,
+            secret: None,
+            api_keys: ApiKeys::Auto,
+            require_api_key: false,
+            service_role: "service_role".to_owned(),
         }
     }
 }

@@ -288,7 +288,9 @@ mod tests {
                 "database.position_secret",
                 "auth.jwt_secret",
                 "cache.url",
-                "cache.secret"
+                "cache.secret",
+                "auth.secret",
+                "auth.mail.password"
             ]
         );
     }

@@ -77,7 +77,8 @@ pub(super) struct OwnWork<'a> {
 impl OwnWork<'_> {
     /// Runs the steps, one after another. What is to become of the transaction is for others to say.
     pub(super) fn run(&self, steps: &[OwnStep]) -> Result<Vec<OwnAnswer>, StoreError> {
-        let caller = Caller { role: "postgres".into(), claims: Arc::new(Claims::default()), is_anonymous: false };
+        let caller =
+            Caller { role: "postgres".into(), claims: Arc::new(Claims::default()), is_anonymous: false, key: None };
         let mut room = self.bounds.most_bytes;
         let mut answers = Vec::with_capacity(steps.len());
         for (place, step) in steps.iter().enumerate() {

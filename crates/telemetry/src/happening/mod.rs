@@ -5,18 +5,20 @@ mod database;
 mod identity;
 mod lifecycle;
 mod limits;
+mod login;
 mod request;
 mod schema;
 
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
-pub use identity::{KeysLoaded, KeysUnavailable};
+pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
+pub use login::{MailSent, SignIn};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -85,6 +87,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     CatalogNotLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
+    SignIn::DEFINITION,
+    MailSent::DEFINITION,
+    ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
