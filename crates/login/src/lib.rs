@@ -6,7 +6,7 @@
 //! - **What is decided is decided in Rust** over rows that were read; each change says what it expects to find. Where somebody
 //!   else was faster the whole request is decided anew (`room.rs`).
 //! - **Refresh tokens have no row** (`refresh.rs`): a token is its session, a counter and a signature of both. Who uses one twice
-//!   within [a moment](refresh) gets the same successor; whoever comes later with a used one ends the session.
+//!   within a moment gets the same successor; whoever comes later with a used one ends the session.
 //! - **What is sent by mail is not in the database** (`one_time.rs`), only its hash; a link leads nowhere that is not listed
 //!   (`redirect.rs`).
 //! - **Who asks about an account learns nothing** that its owner does not: answers, mails and the gate are the same for addresses
