@@ -95,7 +95,7 @@ fn supabase_js_signs_in_on_postgresql() {
 }
 
 fn signs_in(node: &PathBuf, door: &Door) {
-    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 26);
+    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 25);
 }
 
 #[test]

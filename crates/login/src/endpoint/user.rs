@@ -105,11 +105,11 @@ impl Inner {
             self.check_nonce(incoming, user, fields.text("nonce")?, now).await?;
         }
         incoming.enter(&*self.gate, AttemptKind::Password, Some(&user.id))?;
-        if let Some(kept) = &user.password {
-            if self.compare(password, Some(kept)).await?.is_right {
-                let message = "New password should be different from the old password.";
-                return Err(Refusal::unprocessable("same_password", message));
-            }
+        if let Some(kept) = &user.password
+            && self.compare(password, Some(kept)).await?.is_right
+        {
+            let message = "New password should be different from the old password.";
+            return Err(Refusal::unprocessable("same_password", message));
         }
         user.password = Some(self.hash(password).await?);
         Ok(vec![forget_all(&user.id)])

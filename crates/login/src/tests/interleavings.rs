@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use base::Timestamp;
 use serde_json::Value;
 
 use super::*;
@@ -29,8 +28,11 @@ impl Numbers {
 /// A tab of the honest client. All of them share what is stored, and each refreshes with what it read there.
 #[derive(Default)]
 struct Tab {
-    under_way: Option<(RefreshToken, Timestamp, Option<(Session, User)>)>,
+    under_way: Option<UnderWay>,
 }
+
+/// The token that it asks with, and what was seen of its session.
+type UnderWay = (RefreshToken, Option<(Session, User)>);
 
 struct World {
     login: Login,
@@ -40,10 +42,6 @@ struct World {
 }
 
 impl World {
-    fn now(&self) -> Timestamp {
-        self.login.inner.now()
-    }
-
     fn read(&self, answer: &Value) -> RefreshToken {
         RefreshToken::read(text(answer, "refresh_token"), &self.login.inner.secrets.refresh).unwrap()
     }
@@ -53,11 +51,11 @@ impl World {
         let inner = self.login.inner.clone();
         match self.tabs[tab].under_way.take() {
             None => {
-                let (token, began) = (self.stored, self.now());
+                let token = self.stored;
                 let seen = inner.look(token).await.unwrap();
-                self.tabs[tab].under_way = Some((token, began, seen));
+                self.tabs[tab].under_way = Some((token, seen));
             }
-            Some((token, began, seen)) => match inner.settle(token, seen, self.now()).await {
+            Some((token, seen)) => match inner.settle(token, seen, inner.now()).await {
                 Ok(answer) => {
                     let new = self.read(&answer);
                     assert!((0..=1).contains(&(new.counter - token.counter)), "it or its one successor");
@@ -68,7 +66,7 @@ impl World {
                 Err(refusal) if refusal.is_missed => {
                     // Decided anew, as the room does it.
                     let seen = inner.look(token).await.unwrap();
-                    self.tabs[tab].under_way = Some((token, began, seen));
+                    self.tabs[tab].under_way = Some((token, seen));
                 }
                 Err(refusal) => panic!("an honest client was refused: {refusal:?}"),
             },

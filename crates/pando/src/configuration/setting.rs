@@ -271,7 +271,14 @@ mod tests {
         assert_eq!(kind("database.application_settings"), &Kind::Table);
         assert_eq!(
             secrets,
-            ["database.application_settings", "database.replicas", "database.position_secret", "auth.jwt_secret"]
+            [
+                "database.application_settings",
+                "database.replicas",
+                "database.position_secret",
+                "auth.jwt_secret",
+                "auth.secret",
+                "auth.mail.password"
+            ]
         );
     }
 }
