@@ -620,6 +620,8 @@ mod tests {
         metrics.observe_operation("SELECT", Some("zones"), None, Duration::from_millis(2));
         metrics.count_shed("limits.requests");
         metrics.count_catalog_load("success");
+        metrics.count_sign_in("password", "done");
+        metrics.count_mail("confirmation", true);
         metrics.add_source(|metrics: &Metrics| {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             let lag = Some(Duration::from_millis(1500));
