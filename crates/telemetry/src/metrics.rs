@@ -680,6 +680,8 @@ mod tests {
         metrics.set_cache("redis", true, 3);
         metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
+        metrics.count_sign_in("password", "done");
+        metrics.count_mail("confirmation", true);
         metrics.add_source(|metrics: &Metrics| {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             let lag = Some(Duration::from_millis(1500));

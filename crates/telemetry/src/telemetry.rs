@@ -226,6 +226,9 @@ mod tests {
         telemetry.report(&CatalogNotLoaded { error: "timed out", duration });
         telemetry.report(&KeysLoaded { keys: 1 });
         telemetry.report(&KeysUnavailable { error: "timed out" });
+        telemetry.report(&ApiKeysUnavailable { error: "timed out" });
+        telemetry.report(&SignIn { action: "password", outcome: "done" });
+        telemetry.report(&MailSent { mail: "confirmation", is_sent: false });
         finish(telemetry, 200, RequestLog::All);
         telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
