@@ -119,6 +119,8 @@ fn a_new_file_has_them_before_its_first_migration() {
 #[test]
 fn nobody_is_shown_them() {
     let project = Project::of(CONFIGURATION, SCHEMA);
+    let (code, _, error) = project.run(BINARY, &["types", "ts", "--schema", "pando"]);
+    assert!(code == 1 && error.contains("there is no schema \"pando\"; there are auth, public"), "{error}");
     for command in [&["openapi"][..], &["types", "ts"]] {
         let (code, text, error) = project.run(BINARY, command);
         assert!(code == 0 && text.contains("notes") && !text.contains("pando\""), "{text}{error}");
