@@ -56,5 +56,5 @@ pub use mail::{
 };
 pub use migrations::{ACCOUNTS, KEYS, MIGRATIONS};
 pub use redirect::{NotAPattern, RedirectPattern};
-pub use room::{Login, OpenError, Parts};
+pub use room::{Login, OpenError, Parts, is_refresh};
 pub use settings::Settings;

@@ -103,6 +103,14 @@ impl Secrets {
     }
 }
 
+/// Whether a client of Supabase would sign its user out where the request is answered 429 (auth-js: only of errors that it
+/// takes for passing ones, 5xx among them, it tries again).
+pub fn is_refresh(request: &service::Request) -> bool {
+    let grant =
+        |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name == "grant_type" && value == "refresh_token");
+    request.path.trim_end_matches('/') == "/token" && request.query.split('&').any(grant)
+}
+
 impl Login {
     /// Opens the login over a database that has its tables: makes the first signing key where there is none, and puts the keys
     /// and the signed-out sessions to the verifier. Has to be called inside the asynchronous runtime.

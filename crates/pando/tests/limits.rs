@@ -72,6 +72,21 @@ fn an_address_that_asks_too_much_is_told_when_to_come_again() {
 }
 
 #[test]
+fn the_login_is_charged_like_the_api_and_refreshes_are_told_503() {
+    let server = start(
+        "[limits]\nexempt_networks = []\n[limits.rates]\naddress = \"per address 1/h burst 2\"\nuser = \"off\"\ncost = \"off\"",
+    );
+    let ask = |path: &str| server.client().send(&Request::json("POST", path, &json!({"refresh_token": "x"})));
+    assert_eq!(server.get("/auth/v1/health").status, 200);
+    let wrong = ask("/auth/v1/token?grant_type=refresh_token");
+    assert_eq!((wrong.status, fields(&wrong).0), (400, "\"address\";q=2;w=7200"), "{}", wrong.text());
+    assert_eq!(ask("/auth/v1/signup").status, 429);
+    let refused = ask("/auth/v1/token?grant_type=refresh_token");
+    assert_eq!(refused.status, 503, "auth-js signs its user out on 429: {}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+}
+
+#[test]
 fn by_default_a_client_on_this_machine_notices_nothing() {
     let server = start("");
     let mut client = server.client();

@@ -1,5 +1,6 @@
 //! The path of a request: one function that can be read aloud.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -86,6 +87,30 @@ impl Service {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
             Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
+        };
+        charging.write(&mut answer.headers);
+        answer
+    }
+
+    /// Answers a request to another room than the REST API, which is charged as all requests are that come to the door. Policies
+    /// see its path below `prefix`. A client that `signs_out` on 429 is told 503 instead.
+    pub async fn charged<F: Future<Output = Answer>>(
+        &self,
+        request: Request,
+        (prefix, signs_out): (&str, bool),
+        room: impl FnOnce(Request) -> F,
+    ) -> Answer {
+        let mut charging = Charging::default();
+        let path = format!("{prefix}{}", request.path);
+        let asked = (request.method.as_str(), path.as_str());
+        let mut answer = match charging.at_door(self.limits.as_ref(), asked, &request.headers, request.client).await {
+            Ok(()) => room(request).await,
+            Err(mut failure) => {
+                if signs_out {
+                    failure.kind = Kind::Unavailable;
+                }
+                refuse(request, &failure)
+            }
         };
         charging.write(&mut answer.headers);
         answer

@@ -95,7 +95,10 @@ impl House {
 impl edge::Handler for House {
     async fn handle(&self, request: service::Request) -> service::Answer {
         match self.0.rooms.get() {
-            Some(Rooms { login: Some(login), .. }) if request.area == Area::Auth => login.answer(request).await,
+            Some(Rooms { login: Some(login), service, .. }) if request.area == Area::Auth => {
+                let signs_out = login::is_refresh(&request);
+                service.charged(request, ("/auth/v1", signs_out), |request| login.answer(request)).await
+            }
             Some(_) if request.area == Area::Auth => service::refuse(request, &no_login()),
             Some(rooms) => rooms.service.answer(request).await,
             None => service::refuse(request, &not_yet()),
