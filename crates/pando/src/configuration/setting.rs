@@ -287,10 +287,10 @@ mod tests {
                 "database.replicas",
                 "database.position_secret",
                 "auth.jwt_secret",
-                "cache.url",
-                "cache.secret",
                 "auth.secret",
-                "auth.mail.password"
+                "auth.mail.password",
+                "cache.url",
+                "cache.secret"
             ]
         );
     }
