@@ -131,14 +131,14 @@ impl Verifier {
     async fn of_token(&self, state: &State, token: &[u8]) -> Result<Caller, Failure> {
         let inner = &self.inner;
         if !state.has_keys() {
-            return Err(Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret"));
+            return Err(no_keys());
         }
         if token.is_empty() {
             return Err(undecodable("Empty JWT is sent in Authorization header"));
         }
         inner.fetch(MAXIMUM_AGE);
         match inner.check(state, token) {
-            Err(TokenError::NoSuitableKey) => {
+            Err(TokenError::NoSuitableKey { .. }) => {
                 inner.refreshed().await;
                 let state = inner.state();
                 inner.check(&state, token).map_err(|error| state.rules.answer(error))
@@ -288,12 +288,21 @@ impl Rules {
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
         let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
-        if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
+        if matches!(error, TokenError::NoSuitableKey { .. }) && is_unfetched {
             return Failure::new(Kind::Unavailable, "PANDO503", "The keys that verify tokens could not be fetched yet")
                 .with_retry_after(5);
         }
+        // The keys that the login signs with are no secret that others could share.
+        if matches!(error, TokenError::NoSuitableKey { is_shared: true }) && !self.has_keys() {
+            return no_keys();
+        }
         error.into()
     }
+}
+
+/// As PostgREST answers a token where nothing is configured that could verify it.
+fn no_keys() -> Failure {
+    Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret")
 }
 
 impl Inner {

@@ -326,11 +326,7 @@ fn the_commands_say_what_is_wrong() {
     let cases: [(&[&str], i32, &str); 6] = [
         (&["openapi", "--schema", "shop"], 1, "the schema \"shop\" is not served; api.schemas has public, later"),
         (&["openapi", "--role", "wizard"], 1, "there is no role \"wizard\"; there are anon, authenticated"),
-        (
-            &["types", "ts", "--schema", "nowhere"],
-            1,
-            "there is no schema \"nowhere\"; there are auth, pando, public, shop",
-        ),
+        (&["types", "ts", "--schema", "nowhere"], 1, "there is no schema \"nowhere\"; there are auth, public, shop"),
         (&["types", "rust"], 2, "rust"),
         (
             &["openapi", "--set", "api.openapi_mode=all"],
