@@ -46,9 +46,7 @@ impl Translations {
         known.statements.insert(statement, own.clone());
         Ok(own)
     }
-}
 
-impl Translations {
     /// Whether a statement makes sense over what exists: it can be translated, and SQLite takes each part of it.
     pub(super) fn check(
         &self,
