@@ -99,7 +99,8 @@ impl Inner {
         }
         let is_new = found.is_none();
         let mut user = match found {
-            Some(user) => user,
+            // Whoever signed up with the address before chose the password, and never confirmed that it is theirs.
+            Some(user) => User { password: None, ..user },
             None => self.new_user(Some(email.to_owned()), None, data, now)?,
         };
         user.invited_at = Some(now);
@@ -116,22 +117,22 @@ impl Inner {
         (email, place): (&str, &url::Url),
         now: Timestamp,
     ) -> Outcome<(User, Vec<OwnStep>, Letter)> {
+        if found.as_ref().is_some_and(|user| user.email_confirmed_at.is_some()) {
+            return Err(taken());
+        }
+        let password = match fields.password()? {
+            Some(password) => {
+                self.check_password(&password, email).await?;
+                Some(self.hash(&password).await?)
+            }
+            None => None,
+        };
         let (mut user, is_new) = match found {
-            Some(user) if user.email_confirmed_at.is_some() => return Err(taken()),
             Some(mut user) => {
                 user.user_metadata.merge(&fields.object("data")?.cloned().unwrap_or_default());
-                (user, false)
+                (User { password, ..user }, false)
             }
-            None => {
-                let password = match fields.password()? {
-                    Some(password) => {
-                        self.check_password(&password, email).await?;
-                        Some(self.hash(&password).await?)
-                    }
-                    None => None,
-                };
-                (self.new_user(Some(email.to_owned()), password, fields.object("data")?, now)?, true)
-            }
+            None => (self.new_user(Some(email.to_owned()), password, fields.object("data")?, now)?, true),
         };
         user.confirmation_sent_at = Some(now);
         access::check_metadata(&user)?;

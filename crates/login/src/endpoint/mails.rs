@@ -30,7 +30,8 @@ impl Inner {
         let now = self.now();
         match self.records.user_by_email(&email).await? {
             Some(user) if user.deleted_at.is_some() => {}
-            Some(mut user) if user.email_confirmed_at.is_some() => {
+            // A password was chosen by somebody of whom it is not known that they read this mail: see `verified`.
+            Some(mut user) if user.email_confirmed_at.is_some() || user.password.is_some() => {
                 user.recovery_sent_at = Some(now);
                 let subject = Subject {
                     kind: MailKind::MagicLink,

@@ -142,6 +142,10 @@ impl Inner {
         shown.confirmation_sent_at = Some(now);
         if existing.email_confirmed_at.is_none() && existing.deleted_at.is_none() {
             existing.confirmation_sent_at = Some(now);
+            // What a mail confirms is the sign-up that sent it: whoever took the address before its owner came gets nothing by it.
+            existing.password = shown.password.take();
+            existing.user_metadata = shown.user_metadata.clone();
+            existing.user_metadata.set("sub", existing.id.as_str().into());
             let place = redirect::place(incoming.destination(), &self.settings);
             let address = existing.email.clone().unwrap_or_default();
             let letter = self.letter(&existing, &address, &confirmation(pkce, &place), now)?;

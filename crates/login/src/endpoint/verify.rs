@@ -214,6 +214,10 @@ impl Inner {
             steps.extend(self.change(&mut user, now).await?);
             steps.push(user.save(now));
         } else if user.email_confirmed_at.is_none() {
+            if token.kind == TokenKind::Recovery {
+                // Not the mail of the sign-up: whoever chose the password may be somebody else.
+                user.password = None;
+            }
             steps.extend(Self::confirm(&mut user, now)?);
             steps.push(user.save(now));
         }

@@ -97,6 +97,50 @@ on_both!(a_known_address_looks_like_a_new_one, settings(), |house| {
     assert!(house.mails.lock().is_empty());
 });
 
+/// Whoever signs up with an address before its owner does ("pre-hijacking") must not get into the account once the owner confirms it,
+/// by whichever mail.
+on_both!(who_signs_up_first_gets_nothing_by_what_the_owner_confirms, settings(), |house| {
+    let planted = "planted by a stranger";
+    let sign_in = |email: &'static str, password: &'static str| async move {
+        let given = json!({"email": email, "password": password});
+        house.send(("POST", "/token?grant_type=password"), "", given).await.0
+    };
+    let take = |email: &'static str| async move {
+        let given = json!({"email": email, "password": planted, "data": {"planted": true}});
+        assert_eq!(house.send(("POST", "/signup"), "", given).await.0, 200);
+        house.mail().await;
+    };
+    let confirm = |kind: &'static str, email: &'static str| async move {
+        let given = json!({"type": kind, "email": email, "token": code(&house.mail().await.text)});
+        let (status, body, _) = house.send(("POST", "/verify"), "", given).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+
+    take("signs@example.com").await;
+    house.send(("POST", "/signup"), "", json!({"email": "signs@example.com", "password": PASSWORD})).await;
+    let body = confirm("signup", "signs@example.com").await;
+    assert_eq!(body["user"]["user_metadata"].get("planted"), None, "{body}");
+    assert_eq!(body["user"]["user_metadata"]["sub"], body["user"]["id"]);
+    assert_eq!(sign_in("signs@example.com", PASSWORD).await, 200);
+    assert_eq!(sign_in("signs@example.com", planted).await, 400);
+
+    take("link@example.com").await;
+    house.send(("POST", "/otp"), "", json!({"email": "link@example.com"})).await;
+    confirm("email", "link@example.com").await;
+    assert_eq!(sign_in("link@example.com", planted).await, 400);
+
+    take("forgot@example.com").await;
+    house.send(("POST", "/recover"), "", json!({"email": "forgot@example.com"})).await;
+    confirm("recovery", "forgot@example.com").await;
+    assert_eq!(sign_in("forgot@example.com", planted).await, 400);
+
+    take("resent@example.com").await;
+    house.send(("POST", "/resend"), "", json!({"type": "signup", "email": "resent@example.com"})).await;
+    confirm("signup", "resent@example.com").await;
+    assert_eq!(sign_in("resent@example.com", planted).await, 200, "it is the mail of that sign-up");
+});
+
 on_both!(codes_count_once_for_their_purpose_and_not_for_long, settings(), |house| {
     confirmed(house).await;
     house.send(("POST", "/recover"), "", json!({"email": EMAIL})).await;
