@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::frames::{self, Frame};
 use common::{PATIENCE, Server, connect, exchange, until_closed};
-use edge::{CertificateFiles, TlsConfig};
+use edge::{CertificateFiles, Challenge, TlsConfig};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -41,6 +41,7 @@ fn start(certificates: &[&Certificate], change: impl FnOnce(&mut edge::EdgeConfi
     Server::start(|config| {
         config.tls = Some(TlsConfig {
             files: certificates.iter().map(|certificate| certificate.files.clone()).collect(),
+            fetched: None,
             hsts_seconds: 300,
             redirect: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             public_port: None,
@@ -276,4 +277,73 @@ fn a_flood_of_handshakes_leaves_requests_alone() {
     assert!(flood.join().unwrap() > 50);
     server.wait_for_metric("http_server_open_connections 1");
     assert!(get(&mut asking, "/zones").starts_with("HTTP/1.1 200"));
+}
+
+/// A challenge for this name, and its certificate.
+fn challenge(name: &str) -> (Challenge, CertificateDer<'static>) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (certificate, key) = (cert.der().to_vec(), signing_key.serialize_der());
+    (Challenge::Tls { name: name.to_owned(), certificate, key }, cert.der().clone())
+}
+
+#[test]
+fn a_certificate_that_is_fetched_comes_later() {
+    let folder = TempDir::new().unwrap();
+    let fetched = folder.path().join("fetched.pem");
+    let other = certificate(folder.path(), "other", &["other.test"]);
+    let server = start(&[&other], |config| config.tls.as_mut().unwrap().fetched = Some(fetched.clone()));
+    let handle = server.certificates.clone().unwrap();
+    assert_eq!(handle.count(), 1);
+    // Nobody is shown one that is for somebody else, and what there is is served.
+    let later = certificate(folder.path(), "later", &["api.test"]);
+    let config = client(&[&other, &later], BOTH, &[]);
+    let refused = open(&server, &config, "api.test").unwrap_err().to_string();
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    assert!(open(&server, &config, "other.test").is_ok());
+
+    // The authority looks, by a handshake that offers one protocol alone.
+    let (shown, der) = challenge("api.test");
+    handle.answer_challenges(vec![shown]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(der.clone()).unwrap();
+    let authority = |protocols: &[&str]| {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(BOTH)
+            .unwrap()
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    };
+    let mut stream = open(&server, &authority(&["acme-tls/1"]), "api.test").unwrap();
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+    assert_eq!(stream.conn.peer_certificates().unwrap()[0], der);
+    // Nothing can be asked there.
+    let _closed = stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut text = Vec::new();
+    let _closed = stream.read_to_end(&mut text);
+    assert_eq!(text, b"");
+    // Whoever offers more, or asks for another name, is a client like others.
+    assert!(open(&server, &authority(&["acme-tls/1", "http/1.1"]), "api.test").is_err());
+    assert!(open(&server, &authority(&["acme-tls/1"]), "other.test").is_err());
+    let mut stream = open(&server, &config, "other.test").unwrap();
+    assert!(get(&mut stream, "/zones").starts_with("HTTP/1.1 200"));
+
+    // It has come: key and certificate in one file.
+    handle.answer_challenges(Vec::new()).unwrap();
+    let pem = [&later.files.key, &later.files.certificate].map(|file| std::fs::read_to_string(file).unwrap()).concat();
+    std::fs::write(&fetched, pem).unwrap();
+    handle.reload().unwrap();
+    assert_eq!(handle.count(), 2);
+    assert!(open(&server, &authority(&["acme-tls/1"]), "api.test").is_err());
+    // It is the first from now on.
+    for name in ["api.test", "nobody.test"] {
+        let connection = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
+        let mut stream = StreamOwned::new(connection, connect(server.api));
+        let ended = stream.conn.complete_io(&mut stream.sock);
+        assert_eq!(ended.is_ok(), name == "api.test", "{name}: {ended:?}");
+        if let Err(error) = ended {
+            assert!(error.to_string().contains("NotValidForName"), "{error}");
+        }
+    }
 }
