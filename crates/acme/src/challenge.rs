@@ -30,7 +30,10 @@ pub enum Challenge {
 /// The front door, as far as certificates are concerned.
 pub trait Stage: Send + Sync + 'static {
     /// Shows these challenges, and no others any more.
-    fn show(&self, challenges: Vec<Challenge>);
+    ///
+    /// # Errors
+    /// They cannot be shown: why. Then the authority is not asked to look.
+    fn show(&self, challenges: Vec<Challenge>) -> Result<(), String>;
 
     /// There is another certificate in the file.
     ///

@@ -164,7 +164,8 @@ impl Keeper {
             return;
         }
         let challenges = pending.iter().filter_map(|one| one.challenge(self.config.challenge).ok());
-        self.stage.show(challenges.collect());
+        // It is another process's order, which fails and says so when the authority asks here.
+        let _not_ours = self.stage.show(challenges.collect());
         self.shown = pending;
     }
 
@@ -212,7 +213,7 @@ impl Keeper {
         let ended = tokio::time::timeout(LONGEST_ORDER, self.try_order()).await;
         let ended = ended.unwrap_or_else(|_late| Err(OrderError::Other("it took too long".to_owned())));
         let _stays_until_the_next = self.folder.remove(&self.folder.challenges());
-        self.stage.show(Vec::new());
+        let _nothing_can_be_wrong = self.stage.show(Vec::new());
         self.shown.clear();
         let now = self.now();
         let patience = self.client.patience().take();
@@ -248,8 +249,7 @@ impl Keeper {
             self.folder.write_value(&file, &pending).map_err(in_folder(&file))?;
             let challenges: Result<Vec<_>, _> =
                 pending.iter().map(|one| one.challenge(self.config.challenge)).collect();
-            self.stage.show(challenges?);
-            Ok(())
+            self.stage.show(challenges?).map_err(OrderError::Other)
         };
         let pem = self.ordering(is_first).run(show).await?;
         let file = self.folder.certificate();

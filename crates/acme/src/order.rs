@@ -50,9 +50,11 @@ impl Ordering<'_> {
             tokio::time::sleep(self.config.spread).await;
             self.have_validated(&mut order).await?;
         }
-        if order.poll_ready(&patience()).await? == OrderStatus::Invalid {
-            return Err(why_invalid(&mut order).await);
-        }
+        match order.poll_ready(&patience()).await {
+            // Some authorities tell it of the order, some of the authorization alone.
+            Ok(OrderStatus::Invalid) | Err(Error::Api(_)) => return Err(why_invalid(&mut order).await),
+            status => status?,
+        };
         let key = KeyPair::generate()?;
         let mut parameters = CertificateParams::new(self.config.domains.clone())?;
         parameters.distinguished_name = DistinguishedName::new();

@@ -26,8 +26,9 @@ struct Counting {
 }
 
 impl Stage for Counting {
-    fn show(&self, challenges: Vec<Challenge>) {
+    fn show(&self, challenges: Vec<Challenge>) -> Result<(), String> {
         self.shown.lock().push(challenges);
+        Ok(())
     }
 
     fn renewed(&self) -> Result<(), String> {

@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{DEFAULT_VERSIONS, ServerConfig};
 
 use crate::EdgeError;
@@ -58,7 +59,7 @@ struct Answers {
 }
 
 impl Challenges {
-    /// These and no others.
+    /// These and no others. A key that cannot be used leaves the former ones.
     pub(crate) fn replace(&self, challenges: Vec<Challenge>) -> Result<(), EdgeError> {
         let mut answers = Answers::default();
         for challenge in challenges {
@@ -99,13 +100,14 @@ impl Challenges {
 
 /// TLS that shows this certificate, agrees on that protocol alone and is never resumed.
 fn config(certificate: Vec<u8>, key: Vec<u8>) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let key = provider.key_provider.load_private_key(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key)))?;
+    // Not `with_single_cert`, which reads the certificate and does not know the critical extension that this is all about.
+    let certified = CertifiedKey::new(vec![CertificateDer::from(certificate)], key);
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(DEFAULT_VERSIONS)?
         .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from(certificate)],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key)),
-        )?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -84,7 +84,7 @@ impl CertificatesHandle {
     /// Answers these challenges from now on, and no others.
     ///
     /// # Errors
-    /// A certificate or key of a challenge that TLS cannot use; the ones from before go on.
+    /// The key of a challenge that TLS cannot use; the challenges from before go on.
     pub fn answer_challenges(&self, challenges: Vec<Challenge>) -> Result<(), EdgeError> {
         self.challenges.replace(challenges)
     }
