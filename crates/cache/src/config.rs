@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use base::Secret;
 pub struct Config {
     /// Where the server is: `redis://`, `rediss://` (TLS) or `unix:`; `None` for the memory of this process.
     pub url: Option<Secret>,
+    /// A file with the only certificates (PEM) that a server behind `rediss://` is verified against; `None` for those of the machine.
+    pub authority: Option<PathBuf>,
     /// How long one operation may take before this process decides by itself. Default 25 ms: a server in the same place answers
     /// in less than one.
     pub timeout: Duration,
@@ -28,6 +31,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: None,
+            authority: None,
             timeout: Duration::from_millis(25),
             prefix: "pando:".to_owned(),
             max_entries: 131_072,

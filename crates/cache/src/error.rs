@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 /// What can go wrong. That a server is gone is not among it: then this process answers.
@@ -6,6 +8,14 @@ pub enum CacheError {
     /// Nothing can be made of the address. The text never repeats it.
     #[error("{0}; it has to be like redis://host:6379, rediss://host:6379 or unix:///run/redis.sock")]
     Url(String),
+    /// The file of authorities cannot be used.
+    #[error("the file {} cannot be used: {problem}", file.display())]
+    Authority {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A value is larger than [`crate::MOST_VALUE_BYTES`].
     #[error("a value of {0} bytes is too large to be kept")]
     TooLarge(usize),

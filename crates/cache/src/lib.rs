@@ -30,7 +30,7 @@ pub use rate::{Charge, LONGEST, MOST_PER_SECOND, Rate, Verdict};
 /// so this has to be called on the runtime.
 ///
 /// # Errors
-/// [`CacheError::Url`] when nothing can be made of the address.
+/// [`CacheError::Url`] when nothing can be made of the address, [`CacheError::Authority`] when its authorities cannot be read.
 pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Cache>, CacheError> {
     let local = memory::Memory::new(config.max_entries, clock.clone());
     match &config.url {
@@ -47,5 +47,5 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Cache>, Ca
 /// # Errors
 /// [`CacheError::Url`] with what is wrong, never with the address itself: it may hold a password.
 pub fn check_url(url: &str) -> Result<(), CacheError> {
-    remote::client(url).map(drop)
+    remote::client(url, None).map(drop)
 }

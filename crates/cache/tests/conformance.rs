@@ -15,6 +15,7 @@ use std::time::Duration;
 use base::{Secret, SystemClock};
 use bytes::Bytes;
 use cache::{Cache, CacheError, Charge, Config, Key, Keys, MOST_VALUE_BYTES, Mode, Rate};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use testkit::Redis;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -184,7 +185,11 @@ async fn suite(cache: Arc<dyn Cache>) {
 async fn open(url: String) -> Arc<dyn Cache> {
     let timeout = Duration::from_secs(20);
     let config = Config { url: Some(Secret::new(url)), timeout, ..Config::default() };
-    let cache = cache::open(&config, Arc::new(SystemClock)).unwrap();
+    answering(cache::open(&config, Arc::new(SystemClock)).unwrap()).await
+}
+
+/// Waits until the server behind it is there.
+async fn answering(cache: Arc<dyn Cache>) -> Arc<dyn Cache> {
     while !cache.health().is_up {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -208,6 +213,59 @@ async fn redis_keeps_the_promise() {
     }
     redis.ask("FLUSHALL");
     suite(open(redis.socket_url()).await).await;
+}
+
+#[tokio::test]
+async fn redis_over_tls_keeps_the_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    // An authority and what it signed, as operators of servers make them.
+    let authority = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        std::fs::write(file(name), parameters.self_signed(&key).unwrap().pem()).unwrap();
+        Issuer::new(parameters, key)
+    };
+    let (issuer, _other) = (authority("ca.pem"), authority("other.pem"));
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    std::fs::write(file("redis.pem"), parameters.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    std::fs::write(file("redis.key"), key.serialize_pem()).unwrap();
+    let test = "redis_over_tls_keeps_the_promise";
+    let Some(redis) = Redis::start_with_tls_for(test, &file("redis.pem"), &file("redis.key")) else { return };
+
+    let config = |host: &str, authority: Option<&str>| Config {
+        url: Some(Secret::new(redis.tls_url(host))),
+        authority: authority.map(file),
+        timeout: Duration::from_secs(5),
+        ..Config::default()
+    };
+    let cache = cache::open(&config("localhost", Some("ca.pem")), Arc::new(SystemClock)).unwrap();
+    suite(answering(cache).await).await;
+    // Whoever else answers there is no server: this process counts by itself.
+    for (why, host, authority) in [
+        ("an authority that did not sign it", "localhost", Some("other.pem")),
+        ("those of the machine", "localhost", None),
+        ("another name", "127.0.0.1", Some("ca.pem")),
+    ] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let listener = cache::Listener::new(move |event| tell.send(event).unwrap_or_default());
+        let config = Config { listener, ..config(host, authority) };
+        let cache = cache::open(&config, Arc::new(SystemClock)).unwrap();
+        let event = tokio::time::timeout(MINUTE, told.recv()).await.unwrap();
+        assert!(matches!(event, Some(cache::Event::Lost { .. })), "{why}: {event:?}");
+        assert!(cache.spend(Mode::Charge, &[charge(why, 1)]).await.unwrap().is_local, "{why}");
+    }
+    // What could never be used is refused at once.
+    std::fs::write(file("empty.pem"), "").unwrap();
+    for (authority, why) in [("none.pem", "it cannot be read"), ("empty.pem", "no CERTIFICATE")] {
+        let error = cache::open(&config("localhost", Some(authority)), Arc::new(SystemClock)).err().unwrap();
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    let plain = Config { url: Some(Secret::new("redis://localhost")), ..config("localhost", Some("ca.pem")) };
+    let error = cache::open(&plain, Arc::new(SystemClock)).err().unwrap();
+    assert!(error.to_string().contains("authorities are for addresses with TLS"), "{error}");
 }
 
 #[tokio::test]

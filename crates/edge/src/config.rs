@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base::Limit;
@@ -53,8 +54,12 @@ impl Default for EdgeConfig {
 /// How connections are encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The certificates, at least one. The first is for clients that ask for no name, or for one that none is for.
+    /// The certificates, at least one, unless one is fetched. The first is for clients that ask for no name, or for one that none
+    /// is for.
     pub files: Vec<CertificateFiles>,
+    /// The file of a certificate that is fetched, with its key in it (PEM). It comes before the others and may be missing: as long
+    /// as it is, handshakes for names that no other one is for are refused.
+    pub fetched: Option<PathBuf>,
     /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`); 0 tells nothing.
     pub hsts_seconds: u32,
     /// Where plain HTTP is answered by sending clients to the API's address.
@@ -69,7 +74,7 @@ impl TlsConfig {
     /// # Errors
     /// One that could not be used.
     pub fn check(&self) -> Result<(), EdgeError> {
-        CertificatesHandle::open(&self.files).map(drop)
+        CertificatesHandle::open(self).map(drop)
     }
 
     pub(crate) fn hsts(&self) -> Option<HeaderValue> {

@@ -117,7 +117,7 @@ impl Intake {
             Ok(0) | Err(_) => return Err(None),
         }
         let _place = self.handshakes.enter().ok_or(DropReason::TooManyHandshakes)?;
-        let stream = tls.accept(socket).await.map_err(|_error| DropReason::Handshake)?;
+        let stream = tls.accept(socket).await.map_err(|_error| DropReason::Handshake)?.ok_or(None)?;
         // What was agreed on counts, not what comes.
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,

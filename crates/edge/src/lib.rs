@@ -9,6 +9,7 @@
 mod admin;
 mod answer;
 mod body;
+mod challenge;
 mod config;
 mod connection;
 mod cors;
@@ -38,6 +39,7 @@ mod stream;
 mod tls;
 mod watch;
 
+pub use challenge::Challenge;
 pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits, TlsConfig};
 pub use error::EdgeError;
 pub use handler::{Handler, Readiness, Reloaded};

@@ -15,6 +15,7 @@ use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
+use crate::challenge::Challenges;
 use crate::connection::{self, Phase};
 use crate::crowd::Doors;
 use crate::entrance::Entrance;
@@ -81,7 +82,7 @@ impl Edge {
         let policy = PolicyHandle::new(&config.origins, config.server_timing)?;
         let tls = match &config.tls {
             Some(tls) => {
-                let certificates = CertificatesHandle::open(&tls.files)?;
+                let certificates = CertificatesHandle::open(tls)?;
                 Some((Tls::new(&certificates)?, certificates))
             }
             None => None,
@@ -140,14 +141,16 @@ impl Edge {
         let (phase, watch) = watch::channel(Phase::Serving);
         let intake = Arc::new(Intake::new(self.config.proxies, &limits));
         let lobby = Lobby { doors: Doors::new(limits.max_connections), intake, shared: shared.clone(), watch };
-        let hall = Hall { tls: self.tls.map(|(tls, _)| Arc::new(tls)), lobby, front };
+        let (tls, certificates) = self.tls.unzip();
+        let hall = Hall { tls: tls.map(Arc::new), lobby, front };
         let port = tls_config.public_port.unwrap_or(self.addresses.api.port());
         let redirect = async {
             let (Some(listener), Some(address)) = (&self.redirect, self.addresses.redirect) else {
                 return std::future::pending().await;
             };
             telemetry.report(&Listening { purpose: "redirect", address });
-            serve_redirect(listener, &hall.lobby, port).await;
+            let challenges = certificates.map(|certificates| certificates.challenges().clone()).unwrap_or_default();
+            serve_redirect(listener, &hall.lobby, port, challenges).await;
         };
         tokio::select! {
             () = serve_api(&self.api, &hall) => {}
@@ -209,14 +212,15 @@ async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
 }
 
 /// Accepts connections on the address without TLS. Never ends by itself.
-async fn serve_redirect(listener: &TcpListener, lobby: &Lobby, port: u16) {
+async fn serve_redirect(listener: &TcpListener, lobby: &Lobby, port: u16, challenges: Challenges) {
     loop {
         let (socket, peer) = accept(listener, &lobby.shared.telemetry, &lobby.shared.limits).await;
-        let answer = move |request, _hop, activity: Arc<Activity>| async move {
+        let challenges = challenges.clone();
+        let answer = move |request, _hop, activity: Arc<Activity>| {
             activity.request_began();
-            let response = redirect::answer(request, port);
+            let response = redirect::answer(request, port, &challenges);
             activity.request_ended();
-            response
+            std::future::ready(response)
         };
         admit(socket, peer, lobby, None, answer);
     }

@@ -1,17 +1,26 @@
-//! Plain HTTP beside TLS: everybody is sent to the encrypted address.
+//! Plain HTTP beside TLS: everybody is sent to the encrypted address, but an authority that wants to see a challenge.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::challenge::Challenges;
 use crate::host;
 
 /// Sends to the same place at `https:`, by a redirect after which a client sends the same method and body again. `port` is the
-/// encrypted one.
-pub(crate) fn answer<B>(request: Request<B>, port: u16) -> Response<Full<Bytes>> {
+/// encrypted one. A challenge that is being answered is shown where it was asked for.
+pub(crate) fn answer<B>(request: Request<B>, port: u16, challenges: &Challenges) -> Response<Full<Bytes>> {
     let (parts, _body) = request.into_parts();
+    if parts.method == Method::GET
+        && let Some(answer) = challenges.for_path(parts.uri.path())
+    {
+        let mut response = Response::new(Full::new(Bytes::from(answer)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let mut response = Response::new(Full::new(Bytes::new()));
     let headers = response.headers_mut();
     // What came with it came in the open, and nothing more of it should.
@@ -45,6 +54,7 @@ fn target(parts: &Parts, port: u16) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Challenge;
 
     #[test]
     fn targets() {
@@ -60,10 +70,29 @@ mod tests {
             ("/", "a@b", 443, None),
         ] {
             let request = Request::builder().uri(uri).header("host", host).body(()).unwrap();
-            let response = answer(request, port);
+            let response = answer(request, port, &Challenges::default());
             let location = response.headers().get(LOCATION).map(|it| it.to_str().unwrap());
             assert_eq!(location, expected, "{uri} {host}");
             assert_eq!(response.status().as_u16(), if expected.is_some() { 308 } else { 400 });
         }
+    }
+    #[test]
+    fn challenges_are_shown() {
+        let challenges = Challenges::default();
+        let one = |token: &str| Challenge::Http { token: token.to_owned(), answer: "token.print".to_owned() };
+        challenges.replace(vec![one("token")]).unwrap();
+        for (method, uri, status) in [
+            ("GET", "/.well-known/acme-challenge/token", 200),
+            ("GET", "/.well-known/acme-challenge/token?a", 200),
+            ("GET", "/.well-known/acme-challenge/other", 308),
+            ("GET", "/.well-known/acme-challenge/", 308),
+            ("GET", "/.well-known/acme-challenge/../acme-challenge/token", 308),
+            ("POST", "/.well-known/acme-challenge/token", 308),
+        ] {
+            let request = Request::builder().method(method).uri(uri).header("host", "api.test").body(()).unwrap();
+            assert_eq!(answer(request, 443, &challenges).status().as_u16(), status, "{method} {uri}");
+        }
+        challenges.replace(Vec::new()).unwrap();
+        assert_eq!(challenges.for_path("/.well-known/acme-challenge/token"), None);
     }
 }

@@ -10,16 +10,18 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{DEFAULT_VERSIONS, ServerConfig};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use crate::EdgeError;
+use crate::challenge::{Challenge, Challenges};
+use crate::{EdgeError, TlsConfig};
 
 /// Chains with keys are some kilobytes; whatever is larger was named by mistake.
 const MOST_FILE_BYTES: u64 = 1024 * 1024;
@@ -40,7 +42,9 @@ pub struct CertificateFiles {
 #[derive(Clone)]
 pub struct CertificatesHandle {
     files: Arc<[CertificateFiles]>,
+    fetched: Option<PathBuf>,
     current: Arc<Current>,
+    challenges: Challenges,
 }
 
 impl fmt::Debug for CertificatesHandle {
@@ -51,14 +55,20 @@ impl fmt::Debug for CertificatesHandle {
 
 impl CertificatesHandle {
     /// Reads the files.
-    pub(crate) fn open(files: &[CertificateFiles]) -> Result<Self, EdgeError> {
-        let current = Current(RwLock::new(load(files)?.into()));
-        Ok(Self { files: files.into(), current: Arc::new(current) })
+    pub(crate) fn open(config: &TlsConfig) -> Result<Self, EdgeError> {
+        let (files, fetched) = (Arc::from(config.files.as_slice()), config.fetched.clone());
+        let current = Current(RwLock::new(Arc::new(load(&files, fetched.as_deref())?)));
+        Ok(Self { files, fetched, current: Arc::new(current), challenges: Challenges::default() })
     }
 
-    /// The files, in the order in which they are looked at for a name.
+    /// The files that others write, in the order in which they are looked at for a name.
     pub fn files(&self) -> &[CertificateFiles] {
         &self.files
+    }
+
+    /// How many certificates count.
+    pub fn count(&self) -> usize {
+        self.current.0.read().certificates.len()
     }
 
     /// Reads the files again, for handshakes from now on. Open connections go on as they are.
@@ -66,14 +76,34 @@ impl CertificatesHandle {
     /// # Errors
     /// A file that cannot be read or is not what it should be; the certificates from before go on, all of them.
     pub fn reload(&self) -> Result<(), EdgeError> {
-        let certificates = load(&self.files)?;
-        *self.current.0.write() = certificates.into();
+        let loaded = load(&self.files, self.fetched.as_deref())?;
+        *self.current.0.write() = Arc::new(loaded);
         Ok(())
+    }
+
+    /// Answers these challenges from now on, and no others.
+    ///
+    /// # Errors
+    /// The key of a challenge that TLS cannot use; the challenges from before go on.
+    pub fn answer_challenges(&self, challenges: Vec<Challenge>) -> Result<(), EdgeError> {
+        self.challenges.replace(challenges)
+    }
+
+    /// The challenges that are answered.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 }
 
+/// What was read from the files.
+struct Loaded {
+    certificates: Vec<Arc<CertifiedKey>>,
+    /// There will be another one, before all of them.
+    is_first_awaited: bool,
+}
+
 /// Chooses among the certificates by the name that the client asks for.
-struct Current(RwLock<Arc<[Arc<CertifiedKey>]>>);
+struct Current(RwLock<Arc<Loaded>>);
 
 impl fmt::Debug for Current {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,14 +113,16 @@ impl fmt::Debug for Current {
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let certificates = self.0.read().clone();
-        let first = certificates.first()?;
+        let loaded = self.0.read().clone();
+        let certificates = &loaded.certificates;
+        // One for other names would only look like an attack.
+        let first = certificates.first().filter(|_| !loaded.is_first_awaited);
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let fitting = || certificates.iter().filter(|it| name.as_ref().is_some_and(|name| is_for(it, name)));
         // There may be one for each kind of key.
         let is_usable = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
         // Whoever asks for no name, or for one that there is no certificate for, gets the first, and judges itself.
-        Some(fitting().find(is_usable).or_else(|| fitting().next()).unwrap_or(first).clone())
+        fitting().find(is_usable).or_else(|| fitting().next()).or(first).cloned()
     }
 }
 
@@ -100,9 +132,14 @@ fn is_for(certificate: &CertifiedKey, name: &ServerName<'_>) -> bool {
     parsed.is_some_and(|parsed| verify_server_name(&parsed, name).is_ok())
 }
 
-fn load(files: &[CertificateFiles]) -> Result<Vec<Arc<CertifiedKey>>, EdgeError> {
+/// The one that is fetched comes first, as soon as there is one.
+fn load(files: &[CertificateFiles], fetched: Option<&Path>) -> Result<Loaded, EdgeError> {
     let provider = ring::default_provider();
-    files.iter().map(|files| load_one(files, &provider).map(Arc::new)).collect()
+    let both = |file: &Path| CertificateFiles { certificate: file.to_owned(), key: file.to_owned() };
+    let first = fetched.filter(|file| file.exists()).map(both);
+    let all = first.iter().chain(files);
+    let certificates: Result<_, _> = all.map(|files| load_one(files, &provider).map(Arc::new)).collect();
+    Ok(Loaded { certificates: certificates?, is_first_awaited: fetched.is_some() && first.is_none() })
 }
 
 fn load_one(files: &CertificateFiles, provider: &CryptoProvider) -> Result<CertifiedKey, EdgeError> {
@@ -145,6 +182,7 @@ fn read(file: &Path) -> Result<Vec<u8>, EdgeError> {
 #[derive(Debug)]
 pub(crate) struct Tls {
     config: Arc<ServerConfig>,
+    challenges: Challenges,
     workers: Workers,
 }
 
@@ -162,20 +200,35 @@ impl Tls {
         config.ticketer = ring::Ticketer::new().map_err(wrong)?;
         Ok(Self {
             config: Arc::new(config),
+            challenges: certificates.challenges.clone(),
             workers: Workers::start().map_err(|error| EdgeError::Tls(error.to_string()))?,
         })
     }
 
-    /// The handshake, on a thread for handshakes. Ends with it when it is dropped.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(self.config.clone()).accept(socket);
+    /// The handshake, on a thread for handshakes. Ends with it when it is dropped. `None` when it was all that an authority
+    /// wanted to see.
+    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let (config, challenges) = (self.config.clone(), self.challenges.clone());
+        let handshake = async move {
+            if challenges.is_empty() {
+                return TlsAcceptor::from(config).accept(socket).await.map(Some);
+            }
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+            let Some(challenge) = challenges.for_hello(&hello.client_hello()) else {
+                return hello.into_stream(config).await.map(Some);
+            };
+            let mut stream = hello.into_stream(challenge).await?;
+            // RFC 8737 section 3: nothing is said on such a connection.
+            let _said_goodbye = stream.shutdown().await;
+            Ok(None)
+        };
         let mut running = Running(self.workers.runtime()?.spawn(handshake));
         (&mut running.0).await.map_err(|_ended| io::Error::from(io::ErrorKind::Interrupted))?
     }
 }
 
 /// A handshake; given up when dropped.
-struct Running(JoinHandle<io::Result<TlsStream<TcpStream>>>);
+struct Running(JoinHandle<io::Result<Option<TlsStream<TcpStream>>>>);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -11,12 +11,16 @@ use std::time::Duration;
 
 use common::frames::{self, Frame};
 use common::{PATIENCE, Server, connect, exchange, until_closed};
-use edge::{CertificateFiles, TlsConfig};
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use edge::{CertificateFiles, Challenge, TlsConfig};
+use rcgen::{CertificateParams, CertifiedKey, CustomExtension, KeyPair, generate_simple_self_signed};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
+    SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
@@ -41,6 +45,7 @@ fn start(certificates: &[&Certificate], change: impl FnOnce(&mut edge::EdgeConfi
     Server::start(|config| {
         config.tls = Some(TlsConfig {
             files: certificates.iter().map(|certificate| certificate.files.clone()).collect(),
+            fetched: None,
             hsts_seconds: 300,
             redirect: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             public_port: None,
@@ -276,4 +281,115 @@ fn a_flood_of_handshakes_leaves_requests_alone() {
     assert!(flood.join().unwrap() > 50);
     server.wait_for_metric("http_server_open_connections 1");
     assert!(get(&mut asking, "/zones").starts_with("HTTP/1.1 200"));
+}
+
+/// A challenge for this name, and its certificate, whose critical extension only authorities know (RFC 8737).
+fn challenge(name: &str) -> (Challenge, CertificateDer<'static>) {
+    let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+    parameters.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap().der().clone();
+    let shown = Challenge::Tls { name: name.to_owned(), certificate: certificate.to_vec(), key: key.serialize_der() };
+    (shown, certificate)
+}
+
+/// Looks at the certificate itself, as an authority does.
+#[derive(Debug)]
+struct Looking;
+
+impl ServerCertVerifier for Looking {
+    fn verify_server_cert(
+        &self,
+        _shown: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+#[test]
+fn a_certificate_that_is_fetched_comes_later() {
+    let folder = TempDir::new().unwrap();
+    let fetched = folder.path().join("fetched.pem");
+    let other = certificate(folder.path(), "other", &["other.test"]);
+    let server = start(&[&other], |config| config.tls.as_mut().unwrap().fetched = Some(fetched.clone()));
+    let handle = server.certificates.clone().unwrap();
+    assert_eq!(handle.count(), 1);
+    // Nobody is shown one that is for somebody else, and what there is is served.
+    let later = certificate(folder.path(), "later", &["api.test"]);
+    let config = client(&[&other, &later], BOTH, &[]);
+    let refused = open(&server, &config, "api.test").unwrap_err().to_string();
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    assert!(open(&server, &config, "other.test").is_ok());
+
+    // The authority looks, by a handshake that offers one protocol alone.
+    let (shown, der) = challenge("api.test");
+    handle.answer_challenges(vec![shown]).unwrap();
+    let authority = |protocols: &[&str]| {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(BOTH)
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Looking))
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    };
+    let mut stream = open(&server, &authority(&["acme-tls/1"]), "api.test").unwrap();
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+    assert_eq!(stream.conn.peer_certificates().unwrap()[0], der);
+    // Nothing can be asked there.
+    let _closed = stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut text = Vec::new();
+    let _closed = stream.read_to_end(&mut text);
+    assert_eq!(text, b"");
+    // Whoever offers more, or asks for another name, is a client like others.
+    let refused = open(&server, &authority(&["acme-tls/1", "http/1.1"]), "api.test").unwrap_err().to_string();
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    assert!(open(&server, &authority(&["acme-tls/1"]), "other.test").is_err());
+    let mut stream = open(&server, &config, "other.test").unwrap();
+    assert!(get(&mut stream, "/zones").starts_with("HTTP/1.1 200"));
+
+    // It has come: key and certificate in one file.
+    handle.answer_challenges(Vec::new()).unwrap();
+    let pem = [&later.files.key, &later.files.certificate].map(|file| std::fs::read_to_string(file).unwrap()).concat();
+    std::fs::write(&fetched, pem).unwrap();
+    handle.reload().unwrap();
+    assert_eq!(handle.count(), 2);
+    assert!(open(&server, &authority(&["acme-tls/1"]), "api.test").is_err());
+    // It is the first from now on.
+    for name in ["api.test", "nobody.test"] {
+        let connection = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
+        let mut stream = StreamOwned::new(connection, connect(server.api));
+        let ended = stream.conn.complete_io(&mut stream.sock);
+        assert_eq!(ended.is_ok(), name == "api.test", "{name}: {ended:?}");
+        if let Err(error) = ended {
+            assert!(error.to_string().contains("not valid for name"), "{error}");
+        }
+    }
 }

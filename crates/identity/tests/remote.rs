@@ -106,6 +106,24 @@ async fn the_first_request_waits_for_the_first_fetch_and_a_flood_of_unknown_ids_
 }
 
 #[tokio::test]
+async fn addresses_in_a_token_are_never_followed() {
+    let (issuer, stranger) = (Issuer::start(set(&[("old", &OLD)])), Issuer::start(set(&[("new", &NEW)])));
+    let clock = StillClock::at(NOW);
+    let (verifier, _events) = open(&issuer, &clock);
+    assert_eq!(&*verifier.identify(&bearer(&token("old", &OLD))).await.unwrap().role, "member");
+    for (name, kid) in [("jku", "new"), ("x5u", "new"), ("jku", "old"), ("x5u", "unheard-of")] {
+        clock.forward(60);
+        let address = format!("http://{}/keys", stranger.address);
+        let header = json!({"alg": "HS256", "kid": kid, name: address}).to_string();
+        let forged = signed(&header, r#"{"role":"member"}"#, hs256(&NEW));
+        assert_eq!(verifier.identify(&bearer(&forged)).await.unwrap_err().kind, Kind::Unauthenticated, "{name} {kid}");
+    }
+    // The configured address alone was asked, and it names no such key.
+    assert_eq!(stranger.asked(), 0);
+    assert!(issuer.asked() > 1);
+}
+
+#[tokio::test]
 async fn a_new_key_is_found_and_a_withdrawn_one_forgotten() {
     let issuer = Issuer::start(set(&[("old", &OLD)]));
     let clock = StillClock::at(NOW);

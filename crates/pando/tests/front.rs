@@ -107,7 +107,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_served() {
     for section in ["[server.acme]\nemail = \"a@b.test\"", "[server.tls]\nacme = true", "[acme]"] {
         let refusal = launch().refused(&Project::of(section, SCHEMA));
         assert_eq!(refusal.code, 3, "{refusal:?}");
-        assert!(refusal.error.contains("Pando does not fetch certificates itself (ACME)"), "{section}: {refusal:?}");
+        assert!(refusal.error.contains("by the section [server.tls.acme]"), "{section}: {refusal:?}");
     }
 }
 

@@ -84,6 +84,8 @@ fields! {
     RELATIONSHIPS = "pando.relationships", "relationships", Long, "Relationships in the catalog.";
     KEYS = "pando.keys", "keys", Long, "Keys that tokens are verified with.";
     CERTIFICATES = "pando.certificates", "certificates", Long, "Certificates of the API's address.";
+    DOMAINS = "pando.certificate.domains", "domains", Keyword, "The domains of a certificate that is fetched, with commas.";
+    VALID_FOR = "pando.certificate.valid_for", "valid_for", Duration, "For how long a certificate is valid from now on.";
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";
     CHANGED = "pando.settings.changed", "changed", Keyword, "The names of settings that were changed and count from now on, with commas.";
     AFTER_RESTART = "pando.settings.after_restart", "after_restart", Keyword, "The names of settings that were changed and count after a restart, with commas.";

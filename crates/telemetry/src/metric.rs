@@ -135,6 +135,10 @@ metrics! {
         "New connections that the operating system refused.";
     PANICS = "pando_request_panics", Counter, None, &[], &[],
         "Requests during which our own code panicked.";
+    CERTIFICATE_ORDERS = "pando_certificate_orders", Counter, None, &["outcome"], &[],
+        "Certificates ordered by ACME, by what came of it: `success` or `failure`.";
+    CERTIFICATE_EXPIRY = "pando_certificate_expiry_timestamp", Gauge, Seconds, &[], &[],
+        "When the certificate fetched by ACME ends, in seconds since 1970; 0 when there is none.";
     SIGN_INS = "pando_sign_ins", Counter, None, &["action", "outcome"], &[],
         "What was asked of the login, by what came of it: `done`, or the code of the refusal.";
     MAILS = "pando_mails", Counter, None, &["mail", "outcome"], &[],

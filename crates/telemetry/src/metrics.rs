@@ -248,6 +248,8 @@ pub struct Metrics {
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
+    certificate_orders: Family<OutcomeLabel, Counter>,
+    certificate_expiry: Gauge,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
     operations: Family<OperationLabels, Histogram, Buckets>,
@@ -313,6 +315,8 @@ impl Metrics {
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
         let panics = register(target, metric::PANICS, Counter::default());
+        let certificate_orders = register(target, metric::CERTIFICATE_ORDERS, Family::default());
+        let certificate_expiry = register(target, metric::CERTIFICATE_EXPIRY, Gauge::default());
         let sign_ins = register(target, metric::SIGN_INS, Family::default());
         let mails = register(target, metric::MAILS, Family::default());
         let operations = register(target, metric::OPERATION_DURATION, family(metric::OPERATION_DURATION));
@@ -361,6 +365,8 @@ impl Metrics {
             connections_dropped,
             accept_failures,
             panics,
+            certificate_orders,
+            certificate_expiry,
             sign_ins,
             mails,
             operations,
@@ -570,6 +576,16 @@ impl Metrics {
         self.panics.inc();
     }
 
+    pub(crate) fn count_certificate_order(&self, is_issued: bool) {
+        let outcome = if is_issued { "success" } else { "failure" };
+        self.certificate_orders.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// When the certificate that is fetched ends, in seconds since 1970; 0 when there is none.
+    pub fn set_certificate_expiry(&self, at: i64) {
+        self.certificate_expiry.set(at);
+    }
+
     pub(crate) fn count_sign_in(&self, action: &'static str, outcome: &'static str) {
         self.sign_ins.get_or_create(&SignInLabels { action, outcome }).inc();
     }
@@ -680,6 +696,8 @@ mod tests {
         metrics.set_cache("redis", true, 3);
         metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
+        metrics.count_certificate_order(false);
+        metrics.set_certificate_expiry(1_790_000_000);
         metrics.count_sign_in("password", "done");
         metrics.count_mail("confirmation", true);
         metrics.add_source(|metrics: &Metrics| {
@@ -706,6 +724,8 @@ mod tests {
             "pando_rate_limit_requests_total{policy=\"address\",outcome=\"refused\"} 1",
             "pando_overload_shed_total{class=\"anonymous\"} 1",
             "pando_concurrency_limit 64",
+            "pando_certificate_orders_total{outcome=\"failure\"} 1",
+            "pando_certificate_expiry_timestamp_seconds 1790000000",
             "pando_queue_delay_seconds 0.02",
             "pando_cache_up{driver=\"redis\"} 1",
             "pando_cache_answered_locally_total 3",

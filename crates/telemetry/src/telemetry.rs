@@ -221,6 +221,10 @@ mod tests {
         telemetry.report(&ConfigurationRefused { error: "pando.toml:2:1: [api] has no max_row" });
         telemetry.report(&CertificatesRead { certificates: 2 });
         telemetry.report(&CertificatesRefused { error: "local.pem: it cannot be read" });
+        let domains = "api.example.com,example.com";
+        telemetry.report(&CertificateAwaited { domains });
+        telemetry.report(&CertificateIssued { domains, valid_for: duration, took: duration });
+        telemetry.report(&CertificateNotIssued { domains, error: "rate limited", wait: Some(duration) });
         telemetry.report(&MigrationWaits { file: "0002_next.sql" });
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&CatalogNotLoaded { error: "timed out", duration });

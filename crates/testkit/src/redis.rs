@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::pebble::free_port;
 use crate::tools::{is_skipped, tool};
 
 /// Far more than a start takes; only a server that hangs meets it.
@@ -48,6 +49,32 @@ impl Redis {
             }
         }
         panic!("Redis ends as soon as it is started");
+    }
+
+    /// The same, which speaks TLS alone, with this certificate and key (PEM). [`Redis::ask`] is not for it.
+    pub fn start_with_tls_for(test: &str, certificate: &Path, key: &Path) -> Option<Self> {
+        let program = tool("redis-server").or_else(|| tool("valkey-server"));
+        if is_skipped(test, program.is_none(), "Redis", "install it: apt-get install redis-server") {
+            return None;
+        }
+        let (folder, port) = (tempfile::tempdir().expect("a temporary folder can be made"), free_port());
+        let mut command = command(program.as_ref()?, &folder, 0);
+        command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no", "--tls-cert-file"]);
+        command.arg(certificate).arg("--tls-key-file").arg(key);
+        let process = command.spawn().expect("Redis starts");
+        let mut redis = Self { process, folder, port };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let has_ended = redis.process.try_wait().expect("Redis can be watched").is_some();
+            assert!(!has_ended && start.elapsed() < PATIENCE, "Redis does not start with TLS");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(redis)
+    }
+
+    /// Where clients find it over TLS.
+    pub fn tls_url(&self, host: &str) -> String {
+        format!("rediss://:{}@{host}:{}", Self::PASSWORD, self.port)
     }
 
     /// Where clients find it over TCP, with the password.
@@ -119,8 +146,13 @@ impl Redis {
 }
 
 fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
+    command(program, folder, port).spawn().expect("Redis starts")
+}
+
+fn command(program: &PathBuf, folder: &TempDir, port: u16) -> Command {
     let log = File::create(folder.path().join("log")).expect("the log can be written");
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--requirepass", Redis::PASSWORD, "--unixsocketperm", "700", "--unixsocket"])
         .arg(folder.path().join("socket"))
@@ -128,9 +160,8 @@ fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
         .arg(folder.path())
         .stdin(Stdio::null())
         .stdout(log)
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("Redis starts")
+        .stderr(Stdio::null());
+    command
 }
 
 impl Drop for Redis {

@@ -4,12 +4,15 @@
 //!
 //! One server, or an address that leads to the one that counts; not a cluster, whose scripts may not touch keys of several nodes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, Script};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, Script, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::config::Config;
 use crate::driver::{Charged, MOST_MEMBERS, Mode};
@@ -55,18 +58,38 @@ impl Failed {
     }
 }
 
+/// Bytes of the file of authorities: a machine's whole list fits.
+const MOST_AUTHORITY_BYTES: u64 = 4 * 1024 * 1024;
+
 /// What the crate makes of an address.
-pub fn client(url: &str) -> Result<redis::Client, CacheError> {
-    redis::Client::open(url).map_err(|error| {
-        // The description is a fixed sentence; the detail may repeat the address.
-        CacheError::Url(error.category().to_owned())
+pub fn client(url: &str, authority: Option<&Path>) -> Result<redis::Client, CacheError> {
+    // The description is a fixed sentence; the detail may repeat the address.
+    let wrong = |error: RedisError| CacheError::Url(error.category().to_owned());
+    let Some(file) = authority else { return redis::Client::open(url).map_err(wrong) };
+    if !url.starts_with("rediss:") {
+        return Err(CacheError::Url("authorities are for addresses with TLS".to_owned()));
+    }
+    let unusable = |problem: String| CacheError::Authority { file: file.to_owned(), problem };
+    let size = std::fs::metadata(file).map_err(|error| unusable(format!("it cannot be read: {error}")))?.len();
+    if size > MOST_AUTHORITY_BYTES {
+        return Err(unusable(format!("it has {size} bytes, which is too much for certificates")));
+    }
+    let pem = std::fs::read(file).map_err(|error| unusable(format!("it cannot be read: {error}")))?;
+    // An empty list would trust nobody, and nobody would say why.
+    if !CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_ok()) {
+        return Err(unusable("it has no CERTIFICATE in it".to_owned()));
+    }
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem) };
+    redis::Client::build_with_tls(url, certificates).map_err(|error| match error.kind() {
+        redis::ErrorKind::InvalidClientConfig => CacheError::Url(error.category().to_owned()),
+        _ => unusable("its certificates cannot be read".to_owned()),
     })
 }
 
 impl Redis {
     pub fn new(url: &str, config: &Config) -> Result<Self, CacheError> {
         Ok(Self {
-            client: client(url)?,
+            client: client(url, config.authority.as_deref())?,
             connection: RwLock::new(None),
             timeout: config.timeout,
             prefix: config.prefix.clone(),

@@ -4,6 +4,7 @@ mod api_keys;
 mod background;
 mod doubts;
 mod ends;
+mod fetching;
 mod guards;
 mod house;
 mod settings;
@@ -103,8 +104,9 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     };
     let house = House::default();
     let certificates = edge.certificates().map(|handle| Arc::new(Certificates::new(handle, telemetry.clone())));
+    let keeper = fetching::keeper(&start.prepared, edge.certificates(), certificates.as_ref(), &telemetry)?;
     let (addresses, policy) = (edge.addresses(), edge.policy());
-    let starting = Starting { start, addresses, policy, certificates, gate, house: &house };
+    let starting = Starting { start, addresses, policy, certificates, keeper, gate, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -150,6 +152,7 @@ struct Starting<'a> {
     addresses: Addresses,
     policy: PolicyHandle,
     certificates: Option<Arc<Certificates>>,
+    keeper: Option<acme::Keeper>,
     gate: Option<Arc<Gate>>,
     house: &'a House,
 }
@@ -212,6 +215,7 @@ impl Starting<'_> {
         let file = loaded.file.clone();
         let certificates = self.certificates.clone();
         background.extend(certificates.clone().map(|certificates| tokio::spawn(certificates.follow())));
+        background.extend(self.keeper.map(|keeper| tokio::spawn(keeper.run())));
         let rereading =
             Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
         let operations = Operations { store: store.clone(), rereading: Arc::new(rereading), certificates };

@@ -30,6 +30,8 @@ pub struct Prepared {
     pub proxies: edge::Proxies,
     /// How connections are encrypted.
     pub tls: Option<edge::TlsConfig>,
+    /// The certificate that is fetched.
+    pub acme: Option<acme::Config>,
     /// Where the data is.
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
@@ -117,7 +119,8 @@ impl Prepared {
             check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
         let proxies = check.proxies();
-        let tls = check.tls(&[listen, admin_listen]);
+        let acme = check.acme();
+        let tls = check.tls(&[listen, admin_listen], acme.as_ref());
         let database = check.database();
         check.api();
         check.application_settings();
@@ -139,6 +142,7 @@ impl Prepared {
                 admin_listen,
                 proxies,
                 tls,
+                acme,
                 database,
                 libpq: loaded.libpq.clone(),
                 schemas: config.api.schemas.clone(),
@@ -208,7 +212,8 @@ impl<'a> Check<'a> {
         self.problems.push(Problem::new(self.loaded.origin(name).place(), text));
     }
 
-    fn address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
+    /// An address to listen on.
+    pub(super) fn address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
         let with_host = match text.split_once(':') {
             Some(("localhost", port)) => format!("127.0.0.1:{port}"),
             Some(("", port)) if !port.contains(':') => format!("0.0.0.0:{port}"),
@@ -231,48 +236,6 @@ impl<'a> Check<'a> {
         edge::Proxies::new(&server.trusted_proxies, header, server.proxy_protocol).unwrap_or_else(|error| {
             self.problem("server.trusted_proxies", format!("cannot be used: {error}"));
             edge::Proxies::default()
-        })
-    }
-
-    /// The files are read when the server starts: other commands need neither them nor the right to read them.
-    fn tls(&mut self, others: &[Option<SocketAddr>]) -> Option<edge::TlsConfig> {
-        let tls = &self.loaded.config.tls;
-        let redirect = Some(tls.redirect_listen.as_str()).filter(|address| !address.is_empty());
-        let redirect = redirect.and_then(|address| self.address("server.tls.redirect_listen", address));
-        if redirect.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
-            self.problem("server.tls.redirect_listen", "is an address that is in use already; it needs one of its own");
-        }
-        let files = |certificate: &Path, key: &Path| edge::CertificateFiles {
-            certificate: self.loaded.path(certificate),
-            key: self.loaded.path(key),
-        };
-        let first = match (&tls.certificate, &tls.key) {
-            (Some(certificate), Some(key)) => files(certificate, key),
-            (Some(_), None) => {
-                self.problem("server.tls.certificate", "needs server.tls.key, the file of its private key");
-                return None;
-            }
-            (None, Some(_)) => {
-                self.problem("server.tls.key", "needs server.tls.certificate, the file of its certificate");
-                return None;
-            }
-            (None, None) => {
-                if !tls.additional.is_empty() || redirect.is_some() {
-                    let name = if redirect.is_some() { "redirect_listen" } else { "additional" };
-                    self.problem(
-                        &format!("server.tls.{name}"),
-                        "needs server.tls.certificate: there is no TLS without it",
-                    );
-                }
-                return None;
-            }
-        };
-        let additional = tls.additional.iter().map(|(certificate, key)| files(certificate.as_ref(), key.as_ref()));
-        Some(edge::TlsConfig {
-            files: std::iter::once(first).chain(additional).collect(),
-            hsts_seconds: tls.hsts_seconds,
-            redirect,
-            public_port: tls.public_port,
         })
     }
 
@@ -561,6 +524,34 @@ mod tests {
             (
                 "[server.tls]\ncertificate = \"c\"\nkey = \"k\"\nredirect_listen = \"127.0.0.1:8000\"",
                 "pando.toml:4:1: server.tls.redirect_listen is an address that is in use already",
+            ),
+            (
+                "[server.tls.acme]\ndomains = [\"a.test\"]",
+                "server.tls.acme.agree_to_terms has to be true for a certificate of https://acme-v02.api.letsencrypt.org",
+            ),
+            (
+                "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"*.a.test\"]",
+                "pando.toml:3:1: server.tls.acme.domains cannot be used: \"*.a.test\" is no domain to fetch a certificate for",
+            ),
+            (
+                "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"a.test\"]\ndirectory = \"http://ca.test\"",
+                "pando.toml:4:1: server.tls.acme.directory cannot be used",
+            ),
+            (
+                "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"a.test\"]\nchallenge = \"http-01\"",
+                "pando.toml:4:1: server.tls.acme.challenge needs server.tls.redirect_listen",
+            ),
+            (
+                "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"a.test\"]\ncontact = [\"me\"]",
+                "pando.toml:4:1: server.tls.acme.contact has to be mail addresses",
+            ),
+            (
+                "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"a.test\"]\nexternal_account_key_id = \"k\"",
+                "pando.toml:4:1: server.tls.acme.external_account_key_id needs server.tls.acme.external_account_hmac_key",
+            ),
+            (
+                "[server.tls]\ncertificate = \"c\"\nkey = \"k\"\nacme = { agree_to_terms = true, domains = [\"a.test\"] }",
+                "pando.toml:2:1: server.tls.certificate is not needed with server.tls.acme.domains",
             ),
             ("[server]\nproxy_protocol = true", "pando.toml:2:1: server.proxy_protocol needs server.trusted_proxies"),
             (

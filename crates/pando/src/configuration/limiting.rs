@@ -1,6 +1,7 @@
 //! What the settings about policies, overload and shared counters mean.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Limit, Secret};
@@ -19,6 +20,9 @@ pub struct Cache {
     /// Where the shared counters are: a Redis (from version 6.2) or Valkey server, `redis://user:password@host:6379`,
     /// `rediss://…` for TLS or `unix:///run/redis.sock`. Without it each node counts by itself, in its memory. Not a cluster.
     pub url: Option<SecretText>,
+    /// A file with the only certificates (PEM) that a server behind `rediss://` is verified against, in place of those of the
+    /// machine: for an authority of your own. Relative to the folder of `pando.toml`.
+    pub ca_certificate: Option<PathBuf>,
     /// What hashes the names of counters, so that no address stands on the server. All nodes need the same. Without it the
     /// secret that verifies tokens serves.
     pub secret: Option<SecretText>,
@@ -38,6 +42,7 @@ impl Default for Cache {
         let cache = cache::Config::default();
         Self {
             url: None,
+            ca_certificate: None,
             secret: None,
             prefix: cache.prefix,
             timeout_ms: u32::try_from(cache.timeout.as_millis()).unwrap_or(u32::MAX),
@@ -111,6 +116,11 @@ impl Check<'_> {
         {
             self.problem("cache.url", format!("is not usable: {error}"));
         }
+        if cache.ca_certificate.is_some()
+            && cache.url.as_ref().is_none_or(|url| !url.0.expose().starts_with("rediss:"))
+        {
+            self.problem("cache.ca_certificate", "is for a server with TLS: cache.url has to begin with rediss://");
+        }
         if limits.role_statement_timeout_seconds.values().any(|seconds| *seconds == 0) {
             self.problem("limits.role_statement_timeout_seconds", "has to give every role at least 1");
         }
@@ -138,6 +148,7 @@ impl Check<'_> {
         });
         let cache = cache::Config {
             url: cache.url.as_ref().map(|url| url.0.clone()),
+            authority: cache.ca_certificate.as_ref().map(|file| self.loaded().path(file)),
             timeout: Duration::from_millis(u64::from(cache.timeout_ms)),
             prefix: cache.prefix.clone(),
             max_entries: usize::try_from(cache.max_entries).unwrap_or(usize::MAX),
@@ -219,6 +230,10 @@ mod tests {
                 "pando.toml:2:1: limits.exempt_networks has \"home\", which has",
             ),
             ("[limits]\nqueue_target_ms = 0", "pando.toml:2:1: limits.queue_target_ms has to be at least 1"),
+            (
+                "[cache]\nsecret = \"s\"\nurl = \"redis://host\"\nca_certificate = \"ca.pem\"",
+                "pando.toml:4:1: cache.ca_certificate is for a server with TLS",
+            ),
             ("[cache]\nurl = \"redis://host\"", "pando.toml:2:1: cache.url needs a secret that all nodes share"),
             ("[cache]\nsecret = \"x\"\nurl = \"http://u:p@host\"", "pando.toml:3:1: cache.url is not usable: "),
             ("[cache]\nlocal_share = 0", "pando.toml:2:1: cache.local_share has to be above 0"),

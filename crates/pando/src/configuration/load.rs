@@ -345,7 +345,7 @@ impl Merge {
     fn unknown_section(&self, name: &str) -> String {
         // A key written at the top, or the name of a section misspelt.
         if is_acme(name) {
-            return NO_ACME.to_owned();
+            return ACME.to_owned();
         }
         if let Some(section) = self.section_of(name) {
             return format!("{name} belongs into the section [{section}]");
@@ -355,8 +355,8 @@ impl Merge {
     }
 
     fn unknown_key(&self, section: &str, key: &str) -> String {
-        if is_acme(key) || is_acme(section) {
-            return NO_ACME.to_owned();
+        if is_acme(key) && !is_acme(section) {
+            return ACME.to_owned();
         }
         if let Some(other) = self.section_of(key) {
             return format!("[{section}] has no {key}; it belongs into the section [{other}]");
@@ -387,9 +387,9 @@ impl Merge {
     }
 }
 
-/// What is said to who expects Pando to fetch certificates.
-const NO_ACME: &str = "Pando does not fetch certificates itself (ACME); have certbot, lego or another client write them, and name \
-                       the files in server.tls.certificate and server.tls.key: they are read again when they change";
+/// What is said to who looks for certificates that are fetched in another place.
+const ACME: &str = "certificates are fetched (ACME) by the section [server.tls.acme], with domains = [\"api.example.com\"] and \
+                    agree_to_terms = true";
 
 /// Whether somebody who writes this expects certificates to be fetched.
 fn is_acme(name: &str) -> bool {

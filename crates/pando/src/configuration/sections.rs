@@ -9,6 +9,7 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::certificates::Acme;
 pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
@@ -23,6 +24,9 @@ pub struct Config {
     /// How connections are encrypted. Without a certificate they are not, which is right behind a proxy that does it.
     #[serde(rename = "server.tls")]
     pub tls: Tls,
+    /// A certificate that Pando fetches and renews by itself, from Let's Encrypt or another authority that speaks ACME.
+    #[serde(rename = "server.tls.acme")]
+    pub acme: Acme,
     /// Where the data is and how the schema gets there.
     pub database: Database,
     /// What is served, and how.

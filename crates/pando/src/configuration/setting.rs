@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::sections::Config;
 
@@ -128,17 +128,24 @@ fn schema() -> Value {
 pub fn schema_text() -> String {
     let mut schema = schema();
     if let Some(Value::Object(sections)) = schema.get_mut("properties") {
-        let names: Vec<String> = sections.keys().filter(|name| name.contains('.')).cloned().collect();
+        let mut names: Vec<String> = sections.keys().filter(|name| name.contains('.')).cloned().collect();
+        // The outer ones first.
+        names.sort();
         for name in names {
-            if let Some((outer, inner)) = name.split_once('.')
+            if let Some((outer, inner)) = name.rsplit_once('.')
                 && let Some(section) = sections.remove(&name)
-                && let Some(Value::Object(members)) = sections.get_mut(outer).and_then(|it| it.get_mut("properties"))
+                && let Some(members) = properties(sections, outer)
             {
                 members.insert(inner.to_owned(), section);
             }
         }
     }
     serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
+
+/// The members of a section, which may lie inside of another one.
+fn properties<'a>(sections: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Map<String, Value>> {
+    name.split('.').try_fold(sections, |members, name| members.get_mut(name)?.get_mut("properties")?.as_object_mut())
 }
 
 /// All sections.
@@ -265,6 +272,8 @@ mod tests {
         let schema: Value = serde_json::from_str(&schema_text()).unwrap();
         let tls = member(&schema, &["properties", "server", "properties", "tls", "properties", "key"]);
         assert!(!description(tls).is_empty());
+        let path = ["properties", "server", "properties", "tls", "properties", "acme", "properties", "domains"];
+        assert!(!description(member(&schema, &path)).is_empty());
         assert!(member(&schema, &["properties"]).as_object().unwrap().keys().all(|name| !name.contains('.')));
     }
 

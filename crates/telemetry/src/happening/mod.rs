@@ -1,6 +1,7 @@
 //! Everything that can happen, one type each. A type's [`Happening`] implementation is the only place that says
 //! how it is logged, what it does to the metrics and which spans it leaves.
 
+mod certificate;
 mod database;
 mod identity;
 mod lifecycle;
@@ -9,6 +10,7 @@ mod login;
 mod request;
 mod schema;
 
+pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
@@ -73,6 +75,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationRefused::DEFINITION,
     CertificatesRead::DEFINITION,
     CertificatesRefused::DEFINITION,
+    CertificateAwaited::DEFINITION,
+    CertificateIssued::DEFINITION,
+    CertificateNotIssued::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,

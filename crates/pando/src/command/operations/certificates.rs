@@ -32,7 +32,7 @@ impl Certificates {
     pub fn reload(&self) -> Result<(), &'static str> {
         match self.handle.reload() {
             Ok(()) => {
-                self.telemetry.report(&CertificatesRead { certificates: self.handle.files().len() as u64 });
+                self.telemetry.report(&CertificatesRead { certificates: self.handle.count() as u64 });
                 Ok(())
             }
             Err(error) => {
