@@ -7,6 +7,7 @@ mod login;
 mod passwords;
 mod postgrest;
 mod problem;
+mod providers;
 #[cfg(test)]
 mod reference;
 mod replicas;
