@@ -124,6 +124,11 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// Whether one of them signs as well as it verifies.
+    pub(crate) fn has_shared_secret(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.material, Material::Hmac(_)))
+    }
+
     /// The configured secret: HMAC bytes, or a JWK (set) as JSON text.
     pub(crate) fn from_secret(secret: &Secret, is_base64: bool) -> Result<Self, IdentityError> {
         if is_key_set(secret, is_base64) {

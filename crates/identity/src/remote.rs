@@ -17,6 +17,22 @@ pub(crate) const MAXIMUM_AGE: Duration = Duration::from_secs(600);
 /// How long one fetch may take, and so how long a request with an unknown key id waits at most.
 pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A client for asking an issuer: within [`FETCH_TIMEOUT`], and at the address that was configured and no other.
+///
+/// # Errors
+/// What is wrong with the machine's TLS, in words.
+pub fn outgoing_client() -> Result<reqwest::Client, String> {
+    // Another part of the process may have chosen a provider already; then that one is used.
+    let _already_chosen = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(FETCH_TIMEOUT)
+        .connect_timeout(FETCH_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("pando/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.to_string())
+}
+
 /// A key set behind an address.
 pub(crate) struct Remote {
     url: String,
@@ -52,16 +68,7 @@ impl Remote {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(unusable("only http:// and https:// are possible".to_owned()));
         }
-        // Another part of the process may have chosen a provider already; then that one is used.
-        let _already_chosen = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(FETCH_TIMEOUT)
-            .connect_timeout(FETCH_TIMEOUT)
-            // The issuer's keys come from the address that was configured and from no other.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("pando/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| unusable(error.to_string()))?;
+        let client = outgoing_client().map_err(unusable)?;
         Ok(Self { url: url.to_owned(), client, state: Mutex::default(), ended: watch::Sender::new(0) })
     }
 

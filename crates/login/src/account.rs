@@ -111,6 +111,7 @@ impl Inner {
                 challenge: pkce.challenge.clone(),
                 method: method.to_owned(),
                 issued_at: None,
+                brought: None,
             };
             steps.extend(flow.begin(one_time::hash(&chance::uuid()?), now));
         }

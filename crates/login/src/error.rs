@@ -112,6 +112,9 @@ impl Refusal {
 
     /// The word for it in a redirection (RFC 6749 section 4.1.2.1).
     pub(crate) fn oauth_error(&self) -> &'static str {
+        if matches!(self.code, "signup_disabled" | "provider_email_needs_verification") {
+            return "access_denied";
+        }
         match self.status.as_u16() {
             400 | 422 => "invalid_request",
             401 => "unauthorized_client",

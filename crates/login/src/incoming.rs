@@ -30,7 +30,7 @@ pub(crate) struct Incoming {
 }
 
 /// What proves who began a sign-in (RFC 7636).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pkce {
     pub(crate) method: String,
     pub(crate) challenge: String,
@@ -172,7 +172,13 @@ impl Fields {
 
     /// What proves who began, if anything does.
     pub(crate) fn pkce(&self) -> Outcome<Option<Pkce>> {
-        let (challenge, method) = (self.text("code_challenge")?, self.text("code_challenge_method")?);
+        Pkce::read(self.text("code_challenge")?, self.text("code_challenge_method")?)
+    }
+}
+
+impl Pkce {
+    /// Reads it; `None` where nothing is given.
+    pub(crate) fn read(challenge: Option<&str>, method: Option<&str>) -> Outcome<Option<Self>> {
         let (challenge, method) = match (challenge, method) {
             (None, None) => return Ok(None),
             (Some(challenge), Some(method)) => (challenge, method.to_ascii_lowercase()),
@@ -187,7 +193,7 @@ impl Fields {
                 "code challenge has to be between 43 and 128 characters of A-Z a-z 0-9 - . _ ~",
             ));
         }
-        Ok(Some(Pkce { method, challenge: challenge.to_owned() }))
+        Ok(Some(Self { method, challenge: challenge.to_owned() }))
     }
 }
 

@@ -24,6 +24,7 @@ pub mod api_keys;
 mod chance;
 mod endpoint;
 mod error;
+mod external;
 mod follow;
 mod gate;
 mod incoming;
@@ -48,6 +49,7 @@ mod testing;
 mod tests;
 mod totp;
 
+pub use external::{MOST_PROVIDERS, NotAProvider, ProviderSettings, openid_issuer};
 pub use gate::{Attempt, AttemptKind, Gate, MemoryGate, Wait};
 pub use keys::{KeptKey, KeysError, OVERLAP, SigningKeys};
 pub use mail::{

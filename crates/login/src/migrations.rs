@@ -93,6 +93,7 @@ pub static ACCOUNTS: OwnMigrations = OwnMigrations {
                     "code_challenge_method",
                     "code_challenge",
                     "provider_type",
+                    "provider_access_token",
                     "created_at",
                     "updated_at",
                     "authentication_method",

@@ -14,6 +14,7 @@ use telemetry::{SignIn, Telemetry};
 
 use crate::api_keys::KeyKeeper;
 use crate::error::{Outcome, Refusal};
+use crate::external::{self, Providers};
 use crate::gate::Gate;
 use crate::incoming::{Incoming, parameters, parts};
 use crate::keys::{self, KeyRing};
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) keys: RwLock<Arc<KeyRing>>,
     pub(crate) secrets: Secrets,
+    pub(crate) providers: Providers,
 }
 
 /// The keys that follow from the secret.
@@ -79,6 +81,7 @@ pub(crate) struct Secrets {
     pub(crate) one_time: DerivedKey,
     pub(crate) factors: DerivedKey,
     pub(crate) signing: DerivedKey,
+    pub(crate) external: DerivedKey,
 }
 
 /// Why the login cannot be opened.
@@ -99,6 +102,7 @@ impl Secrets {
             one_time: derivation.key(one_time::PURPOSE)?,
             factors: derivation.key("second factors")?,
             signing: derivation.key(keys::PURPOSE)?,
+            external: derivation.key(external::PURPOSE)?,
         })
     }
 }
@@ -130,6 +134,7 @@ impl Login {
             telemetry.report(&telemetry::MailSent { mail: kind.name(), is_sent: outcome.is_ok() });
         });
         let inner = Inner {
+            providers: Providers::open(&parts.settings.providers, &parts.clock)?,
             settings: parts.settings,
             templates: parts.templates,
             records,
@@ -248,7 +253,7 @@ impl Endpoint {
             (_, ["admin", "api-keys", ..]) => Self::AdminKeys,
             (&Method::POST, ["admin", "generate_link"]) => Self::AdminLink,
             (&Method::GET, ["authorize"]) => Self::Authorize,
-            (_, ["callback", ..]) => Self::Callback,
+            (&Method::GET | &Method::POST, ["callback"]) => Self::Callback,
             (_, ["sso", ..] | ["admin", "sso", ..]) => Self::Sso,
             (_, ["user", "identities", ..]) => Self::Linking,
             _ => Self::Unknown,
@@ -292,6 +297,7 @@ impl Endpoint {
                 Some("password") => "password",
                 Some("refresh_token") => "refresh",
                 Some("pkce") => "pkce",
+                Some("id_token") => "id_token",
                 _ => "token",
             },
             Self::Verify => "verify",
@@ -337,12 +343,10 @@ impl Inner {
             Endpoint::AdminUsers => self.admin_users(incoming).await,
             Endpoint::AdminKeys => self.admin_keys(incoming).await,
             Endpoint::AdminLink => self.generate_link(incoming).await,
-            Endpoint::Authorize => Err(Refusal::invalid("Unsupported provider: provider is not enabled")),
-            Endpoint::Callback => {
-                Err(Refusal::bad_request("bad_oauth_callback", "OAuth sign-in is not offered by this server"))
-            }
+            Endpoint::Authorize => self.authorize(incoming).await,
+            Endpoint::Callback => self.callback(incoming).await,
             Endpoint::Sso => Err(Refusal::not_found("saml_provider_disabled", "SAML 2.0 is disabled")),
-            Endpoint::Linking => Err(Refusal::not_found("manual_linking_disabled", "Manual linking is disabled")),
+            Endpoint::Linking => self.identities(incoming).await,
             Endpoint::Unknown => Err(unknown(incoming)),
         }
     }

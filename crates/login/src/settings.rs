@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::external::ProviderSettings;
 use crate::redirect::RedirectPattern;
 
 /// What the operator decides about signing in.
@@ -36,6 +37,10 @@ pub struct Settings {
     pub audience: String,
     /// The issuer of tokens.
     pub issuer: String,
+    /// Whether who is signed in may add and remove ways to sign in.
+    pub allow_linking: bool,
+    /// With whom else people can sign in.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// The role of who has signed in.
@@ -50,6 +55,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the code of a PKCE sign-in counts.
 pub(crate) const FLOW: Duration = Duration::from_secs(300);
+
+/// How long a sign-in with another provider may take there.
+pub(crate) const AWAY: Duration = Duration::from_secs(600);
 
 /// How long a challenge of a second factor counts.
 pub(crate) const CHALLENGE: Duration = Duration::from_secs(300);

@@ -12,7 +12,9 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use store::Store;
 
-use crate::{Attempt, Gate, Login, Mail, MailError, Mailer, Parts, Settings, Templates, Wait};
+use crate::metadata::Metadata;
+use crate::records::users::User;
+use crate::{Attempt, Gate, Login, Mail, MailError, Mailer, Parts, ProviderSettings, Settings, Templates, Wait};
 
 /// Settings as of a new project.
 pub(crate) fn settings() -> Settings {
@@ -31,6 +33,57 @@ pub(crate) fn settings() -> Settings {
         reauthenticate_for_password: false,
         audience: "authenticated".to_owned(),
         issuer: "http://127.0.0.1:8000/auth/v1".to_owned(),
+        allow_linking: true,
+        providers: Vec::new(),
+    }
+}
+
+/// A provider with this issuer.
+pub(crate) fn provider_settings(issuer: &str) -> ProviderSettings {
+    ProviderSettings {
+        name: "mock".to_owned(),
+        issuer: issuer.to_owned(),
+        client_id: testkit::CLIENT_ID.to_owned(),
+        client_secret: Some(Secret::new(testkit::CLIENT_SECRET)),
+        scopes: vec!["email".to_owned(), "profile".to_owned()],
+        audiences: Vec::new(),
+        allow_signup: true,
+        skip_nonce_check: false,
+        trust_email: false,
+        email_claim: "email".to_owned(),
+        name_claim: "name".to_owned(),
+    }
+}
+
+/// An account that nobody has confirmed.
+pub(crate) fn user(email: &str) -> User {
+    User {
+        id: "8d1f4c1e-5b1b-4a39-9d8b-000000000001".to_owned(),
+        aud: None,
+        role: None,
+        email: Some(email.to_owned()),
+        phone: None,
+        password: None,
+        email_confirmed_at: None,
+        phone_confirmed_at: None,
+        invited_at: None,
+        confirmation_sent_at: None,
+        recovery_sent_at: None,
+        email_change: String::new(),
+        email_change_sent_at: None,
+        email_change_confirm_status: 0,
+        reauthentication_sent_at: None,
+        last_sign_in_at: None,
+        app_metadata: Metadata::default(),
+        user_metadata: Metadata::default(),
+        created_at: None,
+        updated_at: None,
+        banned_until: None,
+        deleted_at: None,
+        is_sso_user: false,
+        is_anonymous: false,
+        identities: Vec::new(),
+        factors: Vec::new(),
     }
 }
 

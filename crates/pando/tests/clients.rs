@@ -14,7 +14,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use testkit::{Launch, MailServer, Postgres, Project, Request, Server, is_skipped, repository};
+use testkit::{
+    CLIENT_ID, CLIENT_SECRET, Launch, MailServer, Postgres, Project, Provider, Request, Server, is_skipped, repository,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const USER1: &str = "11111111-1111-4111-8111-111111111111";
@@ -95,7 +97,7 @@ fn supabase_js_signs_in_on_postgresql() {
 }
 
 fn signs_in(node: &PathBuf, door: &Door) {
-    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 25);
+    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 29);
 }
 
 #[test]
@@ -220,12 +222,14 @@ struct Door {
     project: Project,
     server: Server,
     mails: MailServer,
+    provider: Provider,
     postgres: Option<Postgres>,
 }
 
 impl Door {
     fn start(postgres: Option<Postgres>) -> Self {
-        let (project, mails) = (Project::copy_of("examples/climbing"), MailServer::start());
+        let (project, mails, provider) = (Project::copy_of("examples/climbing"), MailServer::start(), provider());
+        let providers = serde_json::json!({"mock": {"issuer": provider.issuer(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}});
         let mut launch = Launch::new(BINARY)
             .set("auth.login.enabled", "on")
             .set("auth.login.confirm_email", "true")
@@ -233,7 +237,8 @@ impl Door {
             .set("auth.login.mail_interval_seconds", "0")
             .set("auth.mail.host", "127.0.0.1")
             .set("auth.mail.port", &mails.address().port().to_string())
-            .set("auth.mail.security", "none");
+            .set("auth.mail.security", "none")
+            .set("auth.login.providers", &providers.to_string());
         if let Some(postgres) = &postgres {
             let owner = postgres.url("postgres");
             let (code, output, error) = project.run(BINARY, &["bootstrap", "--url", &owner]);
@@ -241,7 +246,7 @@ impl Door {
             launch = launch.variable("PANDO_DATABASE_URL", &owner);
         }
         let server = launch.start(&project);
-        Self { project, server, mails, postgres }
+        Self { project, server, mails, provider, postgres }
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
@@ -252,8 +257,26 @@ impl Door {
             ("AUTH_KEY", token(&["--role", "anon", "--expires", "never"])),
             ("AUTH_SERVICE", token(&["--role", "service_role"])),
             ("AUTH_MAILS", self.mails.folder().display().to_string()),
+            ("AUTH_ID_TOKEN", self.provider.id_token("oda", Some(HASHED))),
         ]
     }
+}
+
+/// SHA-256 of the nonce that the suite keeps for itself, `only mine`.
+const HASHED: &str = "03424f3ec7eec2d00d2ccaafec87ed5973bb2885ecf8a2ff309db937ca327f69";
+
+/// A provider that knows three people.
+fn provider() -> Provider {
+    let provider = Provider::start();
+    for (name, email, is_verified) in [
+        ("oda", "oda@example.com", true),
+        ("second", "second@example.com", true),
+        ("unverified", "x@example.com", false),
+    ] {
+        let claims = serde_json::json!({"sub": name, "email": email, "email_verified": is_verified, "name": "Oda"});
+        provider.knows(name, &claims);
+    }
+    provider
 }
 
 /// The corpus's schema and rows; what is written is committed, as in an application.

@@ -1,6 +1,6 @@
 // supabase-js signing people in at /auth/v1, the way an application does, with mail caught by a server of the test.
 // AUTH_URL, AUTH_KEY (a token of the role anon), AUTH_SERVICE (service_role), AUTH_MAILS (the folder of caught mails),
-// ENGINE: postgresql or sqlite.
+// AUTH_ID_TOKEN (a provider's, for oda, with the hashed nonce 'only mine'), ENGINE: postgresql or sqlite.
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
 import { check, finish, ok } from './check.js'
 
-const { AUTH_URL, AUTH_KEY, AUTH_SERVICE, AUTH_MAILS } = process.env
+const { AUTH_URL, AUTH_KEY, AUTH_SERVICE, AUTH_MAILS, AUTH_ID_TOKEN } = process.env
 const PASSWORD = 'correct horse battery staple'
 const EMAIL = 'mina@example.com'
 
@@ -307,6 +307,79 @@ check('a new session is not there yet, and may not take the factor away', async 
   refused(await tab.auth.mfa.unenroll({ factorId: factor.id }), 'insufficient_aal')
   refused(await tab.auth.updateUser({ password: 'yet another password' }), 'insufficient_aal')
   ok(await mina.auth.mfa.unenroll({ factorId: factor.id }))
+})
+
+// Other providers ----------------------------------------------------------------------------------------------------
+
+/** A browser that follows the way to the provider and back, as far as to the application. */
+async function browse(url) {
+  let place = new URL(url)
+  for (let steps = 0; place.origin !== 'http://localhost:3000'; steps += 1) {
+    assert.ok(steps < 4, place.href)
+    const answer = await fetch(place, { redirect: 'manual' })
+    assert.ok([302, 303].includes(answer.status), `${place.href}: ${answer.status} ${await answer.text()}`)
+    place = new URL(answer.headers.get('location'), place)
+  }
+  return place.searchParams
+}
+
+/** The way out, and what it brings back. */
+async function away(tab, hint, more = {}) {
+  const options = { redirectTo: 'http://localhost:3000/welcome', queryParams: { login_hint: hint, ...more } }
+  return browse(ok(await tab.auth.signInWithOAuth({ provider: 'mock', options })).url)
+}
+
+check('signing in with another provider, and reading what is theirs', async () => {
+  const tab = client({ flowType: 'pkce' })
+  const told = await away(tab, 'oda')
+  assert.ok((await client({ flowType: 'pkce' }).auth.exchangeCodeForSession(told.get('code'))).error, 'nobody else')
+  const { user, session } = ok(await tab.auth.exchangeCodeForSession(told.get('code')))
+  assert.deepEqual([user.email, user.app_metadata.provider, user.user_metadata.full_name], ['oda@example.com', 'mock', 'Oda'])
+  assert.match(session.provider_token, /^access-/)
+  assert.equal(session.provider_refresh_token, 'refresh-of-the-provider')
+  const [climb] = ok(await tab.from('climbs').insert({ name: 'By Oda', route_id: 5 }).select())
+  assert.equal(climb.climber, user.id)
+  assert.ok((await tab.auth.exchangeCodeForSession(told.get('code'))).error, 'once')
+  const again = client({ flowType: 'pkce' })
+  const code = (await away(again, 'oda')).get('code')
+  assert.equal(ok(await again.auth.exchangeCodeForSession(code)).user.id, user.id)
+})
+
+check('a provider that refuses, and one that does not know the address', async () => {
+  const told = await away(client({ flowType: 'pkce' }), 'oda', { prompt: 'none' })
+  assert.deepEqual([told.get('error'), told.get('error_description')], ['access_denied', 'Not today'])
+  assert.equal((await away(client({ flowType: 'pkce' }), 'unverified')).get('error_code'), 'provider_email_needs_verification')
+  const { url } = ok(await client({ flowType: 'implicit' }).auth.signInWithOAuth({ provider: 'mock' }))
+  const answer = await fetch(url, { redirect: 'manual' })
+  assert.equal(answer.status, 400)
+  assert.match((await answer.json()).msg, /PKCE/)
+})
+
+check('identities are linked, listed and unlinked', async () => {
+  const tab = client({ flowType: 'pkce' })
+  ok(await tab.auth.signInWithPassword({ email: EMAIL, password: PASSWORD }))
+  const providers = async () => ok(await tab.auth.getUserIdentities()).identities.map((one) => one.provider)
+  assert.deepEqual(await providers(), ['email'])
+  const options = { redirectTo: 'http://localhost:3000/welcome', queryParams: { login_hint: 'second' } }
+  const { url } = ok(await tab.auth.linkIdentity({ provider: 'mock', options }))
+  const { user } = ok(await tab.auth.exchangeCodeForSession((await browse(url)).get('code')))
+  assert.equal(user.email, EMAIL)
+  assert.deepEqual(await providers(), ['email', 'mock'])
+  const { url: again } = ok(await tab.auth.linkIdentity({ provider: 'mock', options }))
+  assert.equal((await browse(again)).get('error_code'), 'identity_already_exists')
+  const [, identity] = ok(await tab.auth.getUserIdentities()).identities
+  ok(await tab.auth.unlinkIdentity(identity))
+  assert.deepEqual(await providers(), ['email'])
+  const [last] = ok(await tab.auth.getUserIdentities()).identities
+  refused(await tab.auth.unlinkIdentity(last), 'single_identity_not_deletable')
+})
+
+check('an ID token of a device signs in', async () => {
+  const tab = client()
+  const { user } = ok(await tab.auth.signInWithIdToken({ provider: 'mock', token: AUTH_ID_TOKEN, nonce: 'only mine' }))
+  assert.equal(user.email, 'oda@example.com')
+  assert.ok((await client().auth.signInWithIdToken({ provider: 'mock', token: AUTH_ID_TOKEN, nonce: 'another' })).error)
+  assert.ok((await client().auth.signInWithIdToken({ provider: 'google', token: AUTH_ID_TOKEN, nonce: 'only mine' })).error)
 })
 
 // Operators ----------------------------------------------------------------------------------------------------------

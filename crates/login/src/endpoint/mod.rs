@@ -1,7 +1,10 @@
 //! The endpoints, a file each.
 
 mod admin;
+mod external;
+mod external_ends;
 mod factors;
+mod identities;
 mod link;
 mod mails;
 mod public;
@@ -9,3 +12,5 @@ mod signup;
 mod token;
 mod user;
 mod verify;
+
+pub(crate) use verify::told;

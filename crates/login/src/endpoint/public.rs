@@ -53,6 +53,7 @@ impl Inner {
         .collect();
         external.insert("email".to_owned(), true.into());
         external.insert("anonymous_users".to_owned(), settings.allow_anonymous.into());
+        external.extend(self.providers.names().map(|name| (name.to_owned(), true.into())));
         Reply::json(&json!({
             "external": external,
             "disable_signup": !settings.allow_signup,

@@ -8,7 +8,7 @@ use crate::error::{Outcome, Refusal};
 use crate::gate::AttemptKind;
 use crate::incoming::Incoming;
 use crate::outgoing::Reply;
-use crate::records::flows::Flow;
+use crate::records::flows::{EXTERNAL, Flow};
 use crate::refresh::same;
 use crate::room::Inner;
 use crate::session::is_banned;
@@ -21,9 +21,7 @@ impl Inner {
             Some("password") => self.password(incoming).await,
             Some("refresh_token") => self.refresh(incoming).await,
             Some("pkce") => self.exchange(incoming).await,
-            Some("id_token") => {
-                Err(Refusal::bad_request("provider_disabled", "Sign-in with tokens of other providers is not offered"))
-            }
+            Some("id_token") => self.by_id_token(incoming).await,
             Some("web3") => Err(Refusal::disabled("web3_provider_disabled", "Web3 provider is disabled")),
             _ => Err(Refusal::bad_request("invalid_credentials", "unsupported_grant_type")),
         }
@@ -74,6 +72,9 @@ impl Inner {
         if !is_proof(&flow, proof) {
             let message = "code challenge does not match previously saved code verifier";
             return Err(Refusal::bad_request("bad_code_verifier", message));
+        }
+        if flow.method == EXTERNAL {
+            return self.end_external(incoming, &flow, now).await;
         }
         let user = flow.user.as_deref().ok_or_else(none)?;
         let mut user = self.records.user(user).await?.ok_or_else(none)?;

@@ -265,7 +265,7 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
 }
 
 /// The place, told what went wrong.
-fn told(mut place: Url, refusal: &Refusal, is_pkce: bool) -> Url {
+pub(crate) fn told(mut place: Url, refusal: &Refusal, is_pkce: bool) -> Url {
     let pairs =
         [("error", refusal.oauth_error()), ("error_code", refusal.code), ("error_description", &*refusal.message)];
     if is_pkce {

@@ -35,8 +35,8 @@ impl Records {
                 Refusal::unprocessable("mfa_factor_name_conflict", "A factor with this friendly name already exists")
             }
             Some("used_codes_pkey") => Refusal::unprocessable("mfa_verification_failed", "Invalid TOTP code entered"),
-            Some("identities_provider_id_provider_unique") => {
-                Refusal::unprocessable("identity_already_exists", "Identity is already linked to another user")
+            Some("flow_state_pkey") => {
+                Refusal::bad_request("bad_oauth_state", "OAuth callback with a state that was used before")
             }
             _ => error.into(),
         })
@@ -48,6 +48,7 @@ fn is_race(constraint: &str) -> bool {
     matches!(
         constraint,
         "users_email_partial_key"
+            | "identities_provider_id_provider_unique"
             | "one_time_tokens_user_id_token_type_key"
             | "mfa_amr_claims_session_id_authentication_method_pkey"
             | "revoked_sessions_pkey"

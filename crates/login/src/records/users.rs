@@ -182,6 +182,15 @@ const UPDATE_IDENTITY: OwnStatement = OwnStatement::new(
     "UPDATE auth.identities SET identity_data = $2, updated_at = $3 WHERE id = $1",
     &["uuid", "jsonb", "timestamptz"],
 );
+const SIGNED_IN_BY: OwnStatement = OwnStatement::new(
+    "UPDATE auth.identities SET identity_data = $2, last_sign_in_at = $3, updated_at = $3 WHERE id = $1",
+    &["uuid", "jsonb", "timestamptz"],
+);
+const OWNER: OwnStatement = OwnStatement::new(
+    "SELECT user_id FROM auth.identities WHERE provider_id = $1 AND provider = $2",
+    &["text", "text"],
+);
+const DELETE_IDENTITY: OwnStatement = OwnStatement::new("DELETE FROM auth.identities WHERE id = $1", &["uuid"]);
 const FORGET_IDENTITIES: OwnStatement = OwnStatement::new("DELETE FROM auth.identities WHERE user_id = $1", &["uuid"]);
 
 impl Records {
@@ -209,6 +218,15 @@ impl Records {
             ])
             .await?;
         whole(&user, &identities, &factors)
+    }
+
+    /// The account that is known to a provider under this name.
+    pub(crate) async fn user_by_identity(&self, provider: &str, subject: &str) -> Outcome<Option<User>> {
+        let [owner] = self.read([OwnStep::new(OWNER, vec![Datum::from(subject), Datum::from(provider)])]).await?;
+        match owner.first() {
+            Some(row) => self.user(row.get::<&str>("user_id")?).await,
+            None => Ok(None),
+        }
     }
 
     /// A page of accounts, the youngest first, without their identities, and how many there are.
@@ -355,6 +373,17 @@ impl Identity {
                 self.updated_at.into(),
             ],
         )
+    }
+
+    /// The step that keeps what its provider says now, and that somebody signed in by it.
+    pub(crate) fn signed_in(&self, now: Timestamp) -> OwnStep {
+        let data = Value::Object(self.data.clone()).to_string();
+        OwnStep::new(SIGNED_IN_BY, vec![self.id.clone().into(), data.into(), now.into()]).exactly(1)
+    }
+
+    /// The step that removes it.
+    pub(crate) fn delete(&self) -> OwnStep {
+        OwnStep::new(DELETE_IDENTITY, vec![self.id.clone().into()]).exactly(1)
     }
 
     /// The step that keeps what was changed.

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod admin;
+mod external;
+mod external_faults;
 mod factors;
 mod interleavings;
 mod mails;

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::postgrest::{self, InDatabase};
 use super::problem::{ConfigError, Problem};
+use super::providers;
 use super::sections::Config;
 use super::setting::{Section, Setting, sections};
 
@@ -272,8 +273,20 @@ impl Merge {
             let found = self.position(|setting| &setting.variable() == name);
             match found {
                 Some(found) => self.put_text(found, text, Origin::Environment(name.clone()), name),
-                None => self.unknown_variable(name),
+                None => self.other_variable(name, text),
             }
+        }
+    }
+
+    /// A variable that no setting has: the secret of a provider, or none.
+    fn other_variable(&mut self, name: &str, text: &str) {
+        match providers::put_secret(name, text, &mut self.values) {
+            Some(true) => {}
+            Some(false) => {
+                let text = "there is no such provider in [auth.login.providers]";
+                self.problems.push(Problem::new(name, text));
+            }
+            None => self.unknown_variable(name),
         }
     }
 
@@ -310,6 +323,10 @@ impl Merge {
         let is_nothing = setting.is_optional && value.as_ref().and_then(Value::as_str) == Some("");
         let value = if is_nothing { Some(Value::Null) } else { value };
         let (section, key, name) = (setting.section.clone(), setting.key.clone(), setting.name());
+        if let Some(text) = value.as_ref().and_then(|value| providers::problem(setting, value)) {
+            self.problems.push(Problem::new(place, text));
+            return;
+        }
         match value.filter(|value| setting.accepts(value)) {
             Some(value) => {
                 let section = self.values.entry(section).or_insert_with(|| Value::Object(Map::new()));

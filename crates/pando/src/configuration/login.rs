@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::Loaded;
+use super::providers::{ProviderSection, providers};
 use super::sections::SecretText;
 
 /// `[auth.login]`
@@ -45,6 +46,11 @@ pub struct LoginSection {
     pub confirm_change_twice: bool,
     /// Whether a new password needs a code from a mail, when the session is older than a day.
     pub reauthenticate_for_password: bool,
+    /// Whether who is signed in may add and remove ways to sign in (`linkIdentity`, `unlinkIdentity`).
+    pub linking: bool,
+    /// With whom else people can sign in, by OpenID Connect: a table for each, `[auth.login.providers.google]`. Their address to
+    /// come back to is `external_url` with `/callback`.
+    pub providers: BTreeMap<String, ProviderSection>,
 }
 
 /// Whether people can sign in.
@@ -76,6 +82,8 @@ impl Default for LoginSection {
             mail_interval_seconds: 60,
             confirm_change_twice: true,
             reauthenticate_for_password: false,
+            linking: true,
+            providers: BTreeMap::new(),
         }
     }
 }
@@ -191,6 +199,8 @@ impl LoginSection {
             confirm_change_twice: self.confirm_change_twice,
             reauthenticate_for_password: self.reauthenticate_for_password,
             audience: audience.unwrap_or("authenticated").to_owned(),
+            allow_linking: self.linking,
+            providers: providers(&self.providers)?,
         })
     }
 }

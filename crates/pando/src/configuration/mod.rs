@@ -8,6 +8,7 @@ mod login;
 mod passwords;
 mod postgrest;
 mod problem;
+mod providers;
 #[cfg(test)]
 mod reference;
 mod replicas;

@@ -15,6 +15,12 @@ pub fn reference() -> String {
                 }
                 page.push('\n');
             }
+            if let Kind::Tables(members) = &setting.kind {
+                for (name, meaning) in members {
+                    page.push_str(&format!("- `{name}`: {meaning}\n"));
+                }
+                page.push('\n');
+            }
             page.push_str(&format!(
                 "{}. Default: {}. Environment: `{}`.\n",
                 takes(setting),
@@ -46,6 +52,7 @@ fn takes(setting: &Setting) -> &'static str {
         Kind::Text => "Text",
         Kind::List => "A list of texts",
         Kind::Table => "A table of texts (in the environment a JSON object)",
+        Kind::Tables(_) => "A table for each name (in the environment a JSON object)",
         Kind::Choice(_) => "One of these words",
     }
 }

@@ -56,6 +56,8 @@ pub enum Kind {
     List,
     /// A table of texts.
     Table,
+    /// A table of tables, each with these settings: their names and what they mean.
+    Tables(Vec<(String, String)>),
     /// One of these words, each with its meaning.
     Choice(Vec<(String, String)>),
 }
@@ -80,6 +82,7 @@ impl Setting {
             Kind::Text => "text in quotes".to_owned(),
             Kind::List => "a list of texts, [\"…\", \"…\"]".to_owned(),
             Kind::Table => "a table of texts".to_owned(),
+            Kind::Tables(_) => "a table with a table for each name".to_owned(),
             Kind::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
@@ -94,7 +97,7 @@ impl Setting {
             Kind::Integer => text.parse::<u64>().ok().map(Value::from),
             Kind::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
             Kind::Text | Kind::Choice(_) => Some(Value::from(text)),
-            Kind::Table => serde_json::from_str(text).ok(),
+            Kind::Table | Kind::Tables(_) => serde_json::from_str(text).ok(),
             Kind::List if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
             Kind::List => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -196,7 +199,10 @@ fn setting(section: &str, key: &str, schema: &Value, default: Value) -> Setting 
     } else if has_type("array") {
         Kind::List
     } else if has_type("object") {
-        Kind::Table
+        match member(schema, &["additionalProperties", "properties"]).as_object() {
+            Some(members) => Kind::Tables(members.iter().map(|(name, of)| (name.clone(), description(of))).collect()),
+            None => Kind::Table,
+        }
     } else {
         Kind::Text
     };
@@ -297,6 +303,7 @@ mod tests {
                 "database.position_secret",
                 "auth.jwt_secret",
                 "auth.secret",
+                "auth.login.providers",
                 "auth.mail.password",
                 "cache.url",
                 "cache.secret"

@@ -27,7 +27,9 @@ pub fn show(loaded: &Loaded, style: Style, out: &mut dyn Write) -> io::Result<()
                     Some(Value::String(url)) if setting.name() == "database.url" && !url.starts_with("sqlite:") => {
                         "url = \"(hidden: a PostgreSQL server)\"".to_owned()
                     }
-                    Some(value) if setting.kind == Kind::Table => format!("{} = {value}", setting.key),
+                    Some(value) if matches!(setting.kind, Kind::Table | Kind::Tables(_)) => {
+                        format!("{} = {value}", setting.key)
+                    }
                     Some(Value::Array(items)) if items.is_empty() => format!("{} = []", setting.key),
                     Some(_) if setting.is_secret => format!("{} = \"(hidden)\"", setting.key),
                     Some(value) => format!("{} = {value}", setting.key),

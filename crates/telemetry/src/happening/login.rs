@@ -32,6 +32,30 @@ impl Happening for SignIn {
     }
 }
 
+/// Somebody else who says who people are did not say it, or was not believed.
+#[derive(Debug)]
+pub struct ProviderFailed<'a> {
+    /// Which one.
+    pub provider: &'a str,
+    /// What went wrong: never a code, a token or an address.
+    pub error: &'a str,
+}
+
+impl Happening for ProviderFailed<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "provider-failed",
+        message: "A sign-in with another provider came to nothing",
+        about: "When a provider of `auth.login.providers` cannot be asked, refuses us, or says what is not believed.",
+        level: Level::Warn,
+        fields: &[PROVIDER, ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(PROVIDER, self.provider);
+        line.word(ERROR, self.error);
+    }
+}
+
 /// A mail of the login was sent, or could not be.
 #[derive(Debug)]
 pub struct MailSent {

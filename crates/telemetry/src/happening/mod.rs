@@ -20,7 +20,7 @@ pub use lifecycle::{
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
-pub use login::{MailSent, SignIn};
+pub use login::{MailSent, ProviderFailed, SignIn};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -94,6 +94,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     KeysUnavailable::DEFINITION,
     SignIn::DEFINITION,
     MailSent::DEFINITION,
+    ProviderFailed::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
