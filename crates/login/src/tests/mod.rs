@@ -3,8 +3,10 @@
 mod accounts;
 mod admin;
 mod factors;
+mod guesses;
 mod interleavings;
 mod mails;
+mod persons;
 mod sessions;
 
 /// A case, as a test on each engine.

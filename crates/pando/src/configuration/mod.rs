@@ -1,5 +1,6 @@
 //! The configuration: `pando.toml` (or PostgREST's file and environment), then the environment, then flags; every value with where it came from.
 
+mod defence;
 mod effect;
 mod limiting;
 mod load;

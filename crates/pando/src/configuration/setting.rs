@@ -289,6 +289,8 @@ mod tests {
                 "auth.jwt_secret",
                 "auth.secret",
                 "auth.mail.password",
+                "auth.defence.captcha_secret",
+                "auth.defence.webhook_secret",
                 "cache.url",
                 "cache.secret"
             ]

@@ -18,7 +18,7 @@ pub use lifecycle::{
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
-pub use login::{MailSent, SignIn};
+pub use login::{AttackChanged, AttackSeen, AttemptRefused, MailSent, SignIn, WebhookSent};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -89,6 +89,10 @@ pub const HAPPENINGS: &[&Definition] = &[
     KeysUnavailable::DEFINITION,
     SignIn::DEFINITION,
     MailSent::DEFINITION,
+    AttemptRefused::DEFINITION,
+    AttackChanged::DEFINITION,
+    AttackSeen::DEFINITION,
+    WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
