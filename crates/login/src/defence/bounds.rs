@@ -18,6 +18,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// grow: from none to minutes, and on to an hour and more.
 const HOURS_OF_A_DAY: u64 = 2;
 
+/// How often a password may be tried at all in five minutes, right ones too: for an account, and from an address. Signing in costs
+/// a hash and a session, and whoever has an account of his own could do it all day.
+const TRIES: u64 = 100;
+const TRIES_OF_ADDRESS: u64 = 300;
+
 /// What an attempt weighs at its address and network while the login is under attack.
 pub(super) const ATTACK_WEIGHT: u64 = 4;
 
@@ -40,6 +45,16 @@ impl Scope {
             Self::Network => "network",
         }
     }
+}
+
+/// One thing that an attempt is charged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item {
+    /// What for.
+    pub(super) scope: Scope,
+    pub(super) charge: Charge,
+    /// Whether it is given back when the attempt was no wrong guess.
+    pub(super) is_returned: bool,
 }
 
 /// Names counters.
@@ -115,9 +130,9 @@ pub(super) fn charges(
     trust: Trust,
     weight: u64,
     (settings, names): (&DefenceSettings, &Names),
-) -> Vec<(Scope, Charge)> {
+) -> Vec<Item> {
     let is_exempt = (settings.is_exempt)(attempt.address);
-    let mut list = Charges { kind: attempt.kind, names, list: Vec::with_capacity(4) };
+    let mut list = Charges { kind: attempt.kind, names, list: Vec::with_capacity(6) };
     match attempt.kind {
         // Without the defence nobody counts them.
         AttemptKind::Password if !settings.is_on => {}
@@ -125,6 +140,9 @@ pub(super) fn charges(
             password(&mut list, attempt, trust, settings);
             if !is_exempt && trust == Trust::Stranger {
                 list.of_place(attempt.address, settings, weight);
+                let bound = (TRIES_OF_ADDRESS, TRIES_OF_ADDRESS, 5 * MINUTE, 1);
+                list.add(Scope::Address, "login:address:tries", &customer(attempt.address), bound);
+                list.keep_last();
             }
         }
         kind => {
@@ -144,26 +162,31 @@ pub(super) fn charges(
 /// A guess: by the device, by the address that the account knows, or by strangers, of whom all share what they may.
 fn password(list: &mut Charges<'_>, attempt: &Attempt<'_>, trust: Trust, settings: &DefenceSettings) {
     let Some(account) = attempt.account else { return };
+    let device = ["login:device:hour", "login:device:day", "login:device:tries"];
+    let strangers = ["login:account:hour", "login:account:day", "login:account:tries"];
     let (scope, purposes, name, hourly) = match trust {
         Trust::Device(Device(number)) => {
             let name = number.to_vec();
-            (Scope::Device, ["login:device:hour", "login:device:day"], name, settings.device_guesses)
+            (Scope::Device, device, name, settings.device_guesses)
         }
         Trust::Address => {
             let name = [customer(attempt.address).as_slice(), account.as_bytes()].concat();
-            (Scope::Device, ["login:device:hour", "login:device:day"], name, settings.device_guesses)
+            (Scope::Device, device, name, settings.device_guesses)
         }
         Trust::Stranger => {
             let name = account.as_bytes().to_vec();
-            (Scope::Account, ["login:account:hour", "login:account:day"], name, settings.account_guesses)
+            (Scope::Account, strangers, name, settings.account_guesses)
         }
     };
     let hourly = u64::from(hourly);
-    let [hour, day] = purposes;
+    let [hour, day, tries] = purposes;
     // So many at once, and the rest of them over an hour: in no hour are there more than so many.
     let (burst, more) = (hourly.div_ceil(2), (hourly / 2).max(1));
     list.add(scope, hour, &name, (burst, more, HOUR, 1));
     list.add(scope, day, &name, (hourly * HOURS_OF_A_DAY, hourly * HOURS_OF_A_DAY, DAY, 1));
+    let most = TRIES.max(hourly * 10);
+    list.add(scope, tries, &name, (most, most, 5 * MINUTE, 1));
+    list.keep_last();
 }
 
 /// How often the other kinds may be attempted: for an account, and from an address.
@@ -182,7 +205,7 @@ fn bounds(kind: AttemptKind, mail_interval: Duration) -> (Option<Often>, Often) 
 struct Charges<'a> {
     kind: AttemptKind,
     names: &'a Names,
-    list: Vec<(Scope, Charge)>,
+    list: Vec<Item>,
 }
 
 impl Charges<'_> {
@@ -191,7 +214,15 @@ impl Charges<'_> {
         let (burst, more, within, cost) = bound;
         if let Some(rate) = Rate::new(more, within) {
             let key = self.names.of(purpose, self.kind, part);
-            self.list.push((scope, Charge { key, rate, burst, cost: cost.min(burst) }));
+            let charge = Charge { key, rate, burst, cost: cost.min(burst) };
+            self.list.push(Item { scope, charge, is_returned: true });
+        }
+    }
+
+    /// What was added last is not given back.
+    fn keep_last(&mut self) {
+        if let Some(last) = self.list.last_mut() {
+            last.is_returned = false;
         }
     }
 
@@ -210,7 +241,7 @@ pub(super) fn penalty(
 ) -> Option<Charge> {
     let mut list = Charges { kind: attempt.kind, names, list: Vec::with_capacity(2) };
     list.of_place(attempt.address, settings, u64::MAX);
-    list.list.into_iter().find(|(known, _)| *known == scope).map(|(_, charge)| charge)
+    list.list.into_iter().find(|item| item.scope == scope).map(|item| item.charge)
 }
 
 #[cfg(test)]

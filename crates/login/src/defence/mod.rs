@@ -27,7 +27,7 @@ use telemetry::{AttemptRefused, Telemetry};
 
 use crate::gate::{Attempt, AttemptKind, Found, Gate, Pass, Standing, Trust, Wait};
 use crate::password::Priority;
-use bounds::{ATTACK_WEIGHT, Names, Scope, charges, penalty};
+use bounds::{ATTACK_WEIGHT, Item, Names, Scope, charges, penalty};
 use notice::Notices;
 pub use notice::{Attack, AttackListener};
 use ratio::Ratio;
@@ -156,35 +156,36 @@ impl Defence {
         if wanted.is_empty() {
             return Ok(Pass::free(standing));
         }
-        let (scopes, charges): (Vec<Scope>, Vec<Charge>) = wanted.into_iter().unzip();
+        let charges: Vec<Charge> = wanted.iter().map(|item| item.charge).collect();
         // It fails for values that are too large alone, and there is none here; and if it did, nobody would get in.
         let Ok(charged) = self.cache.spend(Mode::Charge, &charges).await else {
             return Err(Wait { seconds: LEAST_WAIT });
         };
         if !charged.is_allowed {
-            return Err(self.refused(attempt, &scopes, &charged));
+            return Err(self.refused(attempt, &wanted, &charged));
         }
         let left = |scope: Scope| {
-            let own = scopes.iter().zip(&charges).zip(&charged.verdicts).filter(|((known, _), _)| **known == scope);
-            own.map(|((_, charge), verdict)| (verdict.remaining, charge.burst)).min()
+            let own = wanted.iter().zip(&charged.verdicts).filter(|(item, _)| item.scope == scope);
+            own.map(|(item, verdict)| (verdict.remaining, item.charge.burst)).min()
         };
         let account = left(Scope::Account);
-        let is_wrong_place = left(Scope::Address).is_some_and(|(remaining, burst)| remaining < burst / 2);
-        let is_stranger = standing.trust == Trust::Stranger;
+        let is_stranger = attempt.kind == AttemptKind::Password && standing.trust == Trust::Stranger;
+        let is_wrong_place =
+            is_stranger && left(Scope::Address).is_some_and(|(remaining, burst)| remaining < burst / 2);
         let has_few = account.is_some_and(|(remaining, _)| remaining < FEW_LEFT);
         Ok(Pass {
             priority: if is_wrong_place { Priority::Suspected } else { standing.priority },
-            is_suspicious: is_stranger && (standing.is_attack || is_wrong_place || has_few),
+            is_suspicious: is_wrong_place || is_stranger && (standing.is_attack || has_few),
             trust: standing.trust,
-            charges,
+            charges: wanted.into_iter().filter(|item| item.is_returned).map(|item| item.charge).collect(),
             is_last: is_stranger && account.is_some_and(|(remaining, _)| remaining == 0),
         })
     }
 
-    fn refused(&self, attempt: &Attempt<'_>, scopes: &[Scope], charged: &Charged) -> Wait {
-        let refusing = scopes.iter().zip(&charged.verdicts).filter(|(_, verdict)| !verdict.is_allowed);
+    fn refused(&self, attempt: &Attempt<'_>, wanted: &[Item], charged: &Charged) -> Wait {
+        let refusing = wanted.iter().zip(&charged.verdicts).filter(|(_, verdict)| !verdict.is_allowed);
         let longest = refusing.max_by_key(|(_, verdict)| wait(verdict));
-        let reason = longest.map_or("account", |(scope, _)| scope.name());
+        let reason = longest.map_or("account", |(item, _)| item.scope.name());
         self.telemetry.report(&AttemptRefused { kind: attempt.kind.name(), reason });
         let left = longest.map_or(Duration::ZERO, |(_, verdict)| wait(verdict));
         let seconds = u32::try_from(left.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX);
@@ -283,8 +284,8 @@ impl Gate for Defence {
     fn succeeded<'a>(&'a self, attempt: &'a Attempt<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let charged = charges(attempt, Trust::Stranger, 1, (&self.settings, &self.names));
-            let of_account = charged.into_iter().filter(|(scope, _)| *scope == Scope::Account);
-            let of_account: Vec<Charge> = of_account.map(|(_, charge)| charge).collect();
+            let of_account = charged.into_iter().filter(|item| item.scope == Scope::Account);
+            let of_account: Vec<Charge> = of_account.map(|item| item.charge).collect();
             self.refund(&of_account).await;
         })
     }

@@ -183,8 +183,8 @@ on_both_caches!(a_network_that_goes_through_a_list_has_nothing_left, |house| {
         let name = format!("{number}@example.com");
         looked_at += u32::from(house.guess(&attempt(&name, from, &secret), Found::Wrong).await.is_ok());
         // Many others sign in meanwhile: as a whole nothing is unusual.
-        for _ in 0..2 {
-            house.guess(&attempt("ada@example.com", address(9_000), &secret), Found::Right).await.unwrap();
+        for other in [9_000 + number, 10_000 + number] {
+            house.guess(&attempt(&other.to_string(), address(other), &secret), Found::Right).await.unwrap();
         }
     }
     assert_eq!(looked_at, 100);
@@ -356,6 +356,21 @@ async fn without_its_server_a_node_allows_less_and_never_everything() {
     let secret = password(0);
     let known = Attempt { device: Some(Device([1; 16])), ..attempt("mina@example.com", address(1), &secret) };
     assert_eq!(house.guess(&known, Found::Right).await.unwrap().priority, Priority::Trusted);
+}
+
+#[tokio::test]
+async fn nobody_signs_in_all_day() {
+    let house = Gatehouse::in_memory(DefenceSettings::default());
+    let secret = password(0);
+    let device = Some(Device([1; 16]));
+    let own = |number| Attempt { device, ..attempt("mina@example.com", address(number), &secret) };
+    let mut served = 0;
+    for number in 0..500 {
+        served += u32::from(house.guess(&own(number), Found::Right).await.is_ok());
+    }
+    assert_eq!(served, 100);
+    house.clock.advance(Duration::from_secs(300));
+    assert!(house.guess(&own(1), Found::Right).await.is_ok());
 }
 
 #[tokio::test]
