@@ -12,25 +12,40 @@ pub struct Server {
     connection: BufReader<TcpStream>,
     run: u32,
     count: u64,
+    /// Whether accounts that are locked are what is timed.
+    is_locked: bool,
 }
 
 const CASES: [&str; 5] =
-    ["unknown user", "wrong password", "locked, right password", "new sign-up", "sign-up of an existing one"];
+    ["unknown user", "wrong password", "banned, right password", "new sign-up", "sign-up of an existing one"];
 
+/// Of accounts that strangers have used up the guesses of: they are sent away before anybody looks.
+const LOCKED: [&str; 3] = ["locked, wrong password", "locked, right password", "locked, no such user"];
+
+const TOKEN: &str = "/auth/v1/token?grant_type=password";
 const RIGHT: &str = "a password for the timing";
 
 impl Server {
-    pub fn open(address: &str, key: Option<String>) -> Result<Self, String> {
+    pub fn open(address: &str, key: Option<String>, is_locked: bool) -> Result<Self, String> {
         let host = address.strip_prefix("http://").ok_or("an address begins with http://")?.trim_end_matches('/');
         let connection = TcpStream::connect(host).map_err(|error| format!("{host}: {error}"))?;
         connection.set_nodelay(true).map_err(|error| error.to_string())?;
         let run = getrandom::u32().map_err(|error| error.to_string())?;
         let mut server =
-            Self { host: host.to_owned(), key, connection: BufReader::new(connection), run, count: 0 };
-        for name in ["existing", "locked"] {
+            Self { host: host.to_owned(), key, connection: BufReader::new(connection), run, count: 0, is_locked };
+        for name in ["existing", "banned"] {
             let status = server.post("/auth/v1/signup", &format!("timing-{name}@example.com"), RIGHT)?;
             if status >= 500 || status == 404 {
                 return Err(format!("the sign-up of timing-{name}@example.com was answered {status}"));
+            }
+        }
+        if is_locked {
+            for email in ["timing-existing@example.com", "timing-nobody@example.com"] {
+                let lock = |_| server.post(TOKEN, email, "a wrong password here");
+                let statuses = (0..20).map(lock).collect::<Result<Vec<_>, _>>()?;
+                if statuses.last() != Some(&429) {
+                    return Err(format!("{email} is not locked after 20 wrong passwords: {statuses:?}"));
+                }
             }
         }
         Ok(server)
@@ -75,29 +90,31 @@ impl Server {
 
 impl Subject for Server {
     fn cases(&self) -> &[&'static str] {
-        &CASES
+        if self.is_locked { &LOCKED } else { &CASES }
     }
 
     fn pairs(&self) -> &[(usize, usize)] {
-        &[(0, 1), (2, 1), (0, 2), (3, 4)]
+        if self.is_locked { &[(0, 1), (0, 2), (1, 2)] } else { &[(0, 1), (2, 1), (0, 2), (3, 4)] }
     }
 
     fn time(&mut self, case: usize) -> Result<f64, String> {
-        const TOKEN: &str = "/auth/v1/token?grant_type=password";
         self.count += 1;
         let nobody = format!("timing-{}-{}@example.com", self.run, self.count);
-        let (path, email, password, may_succeed) = match case {
-            0 => (TOKEN, nobody.as_str(), "a wrong password here", false),
-            1 => (TOKEN, "timing-existing@example.com", "a wrong password here", false),
-            2 => (TOKEN, "timing-locked@example.com", RIGHT, false),
-            3 => ("/auth/v1/signup", nobody.as_str(), RIGHT, true),
-            _ => ("/auth/v1/signup", "timing-existing@example.com", RIGHT, true),
+        let (path, email, password, expected) = match (self.is_locked, case) {
+            (true, 0) => (TOKEN, "timing-existing@example.com", "a wrong password here", 429),
+            (true, 1) => (TOKEN, "timing-existing@example.com", RIGHT, 429),
+            (true, _) => (TOKEN, "timing-nobody@example.com", "a wrong password here", 429),
+            (false, 0) => (TOKEN, nobody.as_str(), "a wrong password here", 400),
+            (false, 1) => (TOKEN, "timing-existing@example.com", "a wrong password here", 400),
+            (false, 2) => (TOKEN, "timing-banned@example.com", RIGHT, 400),
+            (false, 3) => ("/auth/v1/signup", nobody.as_str(), RIGHT, 200),
+            (false, _) => ("/auth/v1/signup", "timing-existing@example.com", RIGHT, 200),
         };
         let begin = Instant::now();
         let status = self.post(path, email, password)?;
         let seconds = begin.elapsed().as_secs_f64();
-        if status == 429 || status >= 500 || (status < 300 && !may_succeed) {
-            return Err(format!("{} was answered {status}: switch limits off, and lock timing-locked", CASES[case]));
+        if status != expected {
+            return Err(format!("{} was answered {status}, not {expected}: see the head of main.rs", self.cases()[case]));
         }
         Ok(seconds)
     }

@@ -1,10 +1,12 @@
 //! Does the time of an answer tell whether there is an account? Takes interleaved samples of answers that must not be told
 //! apart and prints Welch's t of each pair: from 4.5 on it is practically certain that they differ.
 //!
-//!     timing module 10000                            the module, without a server
-//!     timing http://127.0.0.1:8000 10000 KEY         a running server, with the rate limits of logins off
+//!     timing module 10000                               the module, without a server
+//!     timing http://127.0.0.1:8000 10000 [KEY]          a running server whose bounds are high
+//!     timing locked:http://127.0.0.1:8000 10000 [KEY]   a running server: accounts that are locked
 //!
-//! At a server it first signs up `timing-existing@…` and `timing-locked@…`; lock the second by hand (`banned_until`).
+//! At a server it first signs up `timing-existing@…` and `timing-banned@…`. `bench/timing-server` starts one, confirms the two,
+//! bans the second and times all of it.
 
 mod http;
 mod module;
@@ -30,7 +32,7 @@ const THRESHOLD: f64 = 4.5;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [subject, count, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: timing module|http://HOST:PORT SAMPLES [APIKEY]");
+        eprintln!("usage: timing module|[locked:]http://HOST:PORT SAMPLES [APIKEY]");
         return ExitCode::from(2);
     };
     let Ok(count) = count.parse() else {
@@ -39,7 +41,11 @@ fn main() -> ExitCode {
     };
     let subject: Result<Box<dyn Subject>, String> = match subject.as_str() {
         "module" => module::Module::open().map(|module| Box::new(module) as Box<dyn Subject>),
-        address => http::Server::open(address, rest.first().cloned()).map(|server| Box::new(server) as Box<dyn Subject>),
+        address => {
+            let (address, is_locked) = address.strip_prefix("locked:").map_or((address, false), |rest| (rest, true));
+            let server = http::Server::open(address, rest.first().cloned(), is_locked);
+            server.map(|server| Box::new(server) as Box<dyn Subject>)
+        }
     };
     match subject.and_then(|mut subject| measure(subject.as_mut(), count)) {
         Ok(true) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use crate::{AllowedOrigins, EdgeError};
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, \
      Range-Unit, Preference-Applied, Content-Profile, ETag, Retry-After, Proxy-Status, WWW-Authenticate, \
-     Server-Timing, X-Request-Id, Pando-Position, RateLimit, RateLimit-Policy, X-Supabase-Api-Version, \
+     Server-Timing, X-Request-Id, Pando-Position, Pando-Device, RateLimit, RateLimit-Policy, X-Supabase-Api-Version, \
      X-Total-Count, Link",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");

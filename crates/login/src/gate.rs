@@ -1,19 +1,20 @@
 //! The gate in front of everything that can be tried again and again: guesses of passwords and codes, mails, new accounts.
+//! The promise alone; [`crate::Defence`] keeps it.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use base::Clock;
-use parking_lot::Mutex;
+use base::Secret;
+use cache::{BoxFuture, Charge};
+
+use crate::password::Priority;
 
 /// What is attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptKind {
-    /// A password.
+    /// A password, to sign in with.
     Password,
+    /// Another password for an account that is signed in.
+    NewPassword,
     /// A code of a mail or an authenticator app, or a link.
     Code,
     /// A mail to an address.
@@ -23,6 +24,24 @@ pub enum AttemptKind {
     /// Another refresh token.
     Refresh,
 }
+
+impl AttemptKind {
+    /// Its word in metrics and the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::NewPassword => "new_password",
+            Self::Code => "code",
+            Self::Mail => "mail",
+            Self::SignUp => "signup",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// A device that signed in to the account before and shows a token that says so. By the number of that token it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device(pub(crate) [u8; 16]);
 
 /// An attempt.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +53,71 @@ pub struct Attempt<'a> {
     pub account: Option<&'a str>,
     /// Where it comes from.
     pub address: IpAddr,
+    /// The device, if it is known to the account.
+    pub device: Option<Device>,
+    /// The password that is tried, where one is. Only whether many accounts are tried with it is ever found out.
+    pub password: Option<&'a Secret>,
+}
+
+/// Whom an attempt comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// A device that signed in to this account before.
+    Device(Device),
+    /// An address from which somebody signed in to this account a while ago.
+    Address,
+    /// Anybody.
+    Stranger,
+}
+
+/// What is known of an attempt before anything is counted or computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Whom it comes from.
+    pub trust: Trust,
+    /// Who is served first, and shed last.
+    pub priority: Priority,
+    /// Whether the login is under attack, so that strangers have to show more.
+    pub is_attack: bool,
+}
+
+/// An attempt that may go on.
+#[derive(Debug)]
+pub struct Pass {
+    /// Who is served first. Worse than before where the address has been wrong often.
+    pub priority: Priority,
+    /// Whether a person has to show that it is one, where that is asked of the suspicious alone.
+    pub is_suspicious: bool,
+    /// Whom it comes from.
+    pub(crate) trust: Trust,
+    /// What was charged beforehand.
+    pub(crate) charges: Vec<Charge>,
+    /// Whether it was the last guess that strangers had for now.
+    pub(crate) is_last: bool,
+}
+
+impl Pass {
+    /// One that was charged nothing.
+    pub fn free(standing: Standing) -> Self {
+        Self {
+            priority: standing.priority,
+            is_suspicious: false,
+            trust: standing.trust,
+            charges: Vec::new(),
+            is_last: false,
+        }
+    }
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The password is the account's.
+    Right,
+    /// It is not, or there is no such account, or it has none.
+    Wrong,
+    /// Nobody looked: it was no guess.
+    Nothing,
 }
 
 /// An attempt that has to wait.
@@ -43,162 +127,24 @@ pub struct Wait {
     pub seconds: u32,
 }
 
-/// Decides which attempts may go on.
+/// Decides which attempts may go on. A guess is charged before anybody looks whether it is right, so that however many are made
+/// at once no more are looked at than are allowed; what was no wrong guess is given back.
 pub trait Gate: Send + Sync + 'static {
+    /// What is known of who attempts. Nothing is counted.
+    fn look<'a>(&'a self, attempt: &'a Attempt<'a>) -> BoxFuture<'a, Standing>;
+
     /// May this attempt go on? It counts from now on.
     ///
     /// # Errors
-    /// [`Wait`]: when.
-    fn enter(&self, attempt: &Attempt<'_>) -> Result<(), Wait>;
+    /// [`Wait`]: until when.
+    fn enter<'a>(&'a self, attempt: &'a Attempt<'a>, standing: Standing) -> BoxFuture<'a, Result<Pass, Wait>>;
 
-    /// The attempt was right: what was counted of its account is forgiven.
-    fn succeeded(&self, attempt: &Attempt<'_>);
-}
+    /// What came of an attempt that could go on.
+    fn settle<'a>(&'a self, attempt: &'a Attempt<'a>, pass: &'a Pass, found: Found) -> BoxFuture<'a, ()>;
 
-/// How often something may be attempted.
-#[derive(Debug, Clone, Copy)]
-struct Bound {
-    most: u32,
-    within: Duration,
-}
+    /// An attempt of another kind than a password was right: what its account was charged for it is given back.
+    fn succeeded<'a>(&'a self, attempt: &'a Attempt<'a>) -> BoxFuture<'a, ()>;
 
-/// The most counters that are kept; beyond it the oldest half is forgotten. Each takes some 50 bytes.
-const MOST_COUNTERS: usize = 200_000;
-
-/// A gate in this process's memory, with fixed windows.
-pub struct MemoryGate {
-    clock: Arc<dyn Clock>,
-    mail_interval: Duration,
-    counters: Mutex<HashMap<u64, Counter>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Counter {
-    began: Instant,
-    count: u32,
-}
-
-impl MemoryGate {
-    /// A gate that has seen nothing; `mail_interval` has to be between two mails to one address.
-    pub fn new(clock: Arc<dyn Clock>, mail_interval: Duration) -> Self {
-        Self { clock, mail_interval, counters: Mutex::default() }
-    }
-
-    /// How often per account, and how often per address.
-    fn bounds(&self, kind: AttemptKind) -> (Option<Bound>, Bound) {
-        let minutes = |most, minutes: u64| Bound { most, within: Duration::from_secs(60 * minutes) };
-        match kind {
-            AttemptKind::Password => (Some(minutes(30, 15)), minutes(300, 5)),
-            AttemptKind::Code => (Some(minutes(10, 10)), minutes(150, 5)),
-            AttemptKind::Mail => (Some(Bound { most: 1, within: self.mail_interval }), minutes(150, 60)),
-            AttemptKind::SignUp => (None, minutes(150, 5)),
-            AttemptKind::Refresh => (None, minutes(9_000, 5)),
-        }
-    }
-}
-
-/// The name of a counter. Collisions count together, which is stricter by a hair.
-fn name(what: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Addresses of IPv6 count by their network of 64 bits: nobody is given less.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        other @ IpAddr::V4(_) => other,
-    }
-}
-
-impl Gate for MemoryGate {
-    fn enter(&self, attempt: &Attempt<'_>) -> Result<(), Wait> {
-        let now = self.clock.monotonic();
-        let (account, address) = self.bounds(attempt.kind);
-        let account = account.zip(attempt.account);
-        let bounds = [
-            account.map(|(bound, account)| (name((attempt.kind, account)), bound)),
-            Some((name((attempt.kind, network(attempt.address))), address)),
-        ];
-        let mut counters = self.counters.lock();
-        for (key, bound) in bounds.iter().flatten() {
-            let known = counters.get(key).filter(|known| now.duration_since(known.began) < bound.within);
-            if let Some(known) = known.filter(|known| known.count >= bound.most) {
-                let left = bound.within.saturating_sub(now.duration_since(known.began));
-                return Err(Wait { seconds: u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1) });
-            }
-        }
-        if counters.len() >= MOST_COUNTERS {
-            forget_half(&mut counters);
-        }
-        for (key, bound) in bounds.iter().flatten() {
-            let counter = counters.entry(*key).or_insert(Counter { began: now, count: 0 });
-            if now.duration_since(counter.began) >= bound.within {
-                *counter = Counter { began: now, count: 0 };
-            }
-            counter.count = counter.count.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    fn succeeded(&self, attempt: &Attempt<'_>) {
-        if let Some(account) = attempt.account {
-            self.counters.lock().remove(&name((attempt.kind, account)));
-        }
-    }
-}
-
-fn forget_half(counters: &mut HashMap<u64, Counter>) {
-    let mut moments: Vec<Instant> = counters.values().map(|counter| counter.began).collect();
-    let middle = moments.len() / 2;
-    if middle < moments.len() {
-        let (_, median, _) = moments.select_nth_unstable(middle);
-        let median = *median;
-        counters.retain(|_, counter| counter.began > median);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::HandClock;
-
-    fn attempt(account: &str, address: [u8; 4]) -> Attempt<'_> {
-        Attempt { kind: AttemptKind::Mail, account: Some(account), address: IpAddr::from(address) }
-    }
-
-    #[test]
-    fn one_mail_a_minute_to_an_address_whoever_asks() {
-        let clock = Arc::new(HandClock::default());
-        let gate = MemoryGate::new(clock.clone(), Duration::from_secs(60));
-        assert_eq!(gate.enter(&attempt("a", [1, 1, 1, 1])), Ok(()));
-        assert_eq!(gate.enter(&attempt("a", [2, 2, 2, 2])), Err(Wait { seconds: 61 }));
-        assert_eq!(gate.enter(&attempt("b", [1, 1, 1, 1])), Ok(()));
-        clock.advance(Duration::from_secs(60));
-        assert_eq!(gate.enter(&attempt("a", [2, 2, 2, 2])), Ok(()));
-    }
-
-    #[test]
-    fn guesses_are_bounded_and_a_right_one_forgives() {
-        let gate = MemoryGate::new(Arc::new(HandClock::default()), Duration::ZERO);
-        let guess = Attempt { kind: AttemptKind::Code, account: Some("a"), address: IpAddr::from([1, 1, 1, 1]) };
-        for _ in 0..10 {
-            assert_eq!(gate.enter(&guess), Ok(()));
-        }
-        assert!(gate.enter(&guess).is_err());
-        gate.succeeded(&guess);
-        assert_eq!(gate.enter(&guess), Ok(()));
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let clock = Arc::new(HandClock::default());
-        let gate = MemoryGate::new(clock.clone(), Duration::from_secs(60));
-        for number in 0..u32::try_from(MOST_COUNTERS).unwrap() {
-            clock.advance(Duration::from_micros(1));
-            let _bounded = gate.enter(&attempt(&number.to_string(), number.to_be_bytes()));
-        }
-        assert!(gate.counters.lock().len() <= MOST_COUNTERS + 2);
-    }
+    /// Somebody has signed in, by whatever means: the account knows this address from now on.
+    fn signed_in<'a>(&'a self, account: &'a str, address: IpAddr) -> BoxFuture<'a, ()>;
 }

@@ -6,8 +6,10 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use crate::defence::device::Shown;
 use crate::error::{Outcome, Refusal};
-use crate::gate::{Attempt, AttemptKind, Gate};
+use crate::gate::{Attempt, AttemptKind, Gate, Wait};
+use crate::password::Priority;
 use crate::settings::{MOST_EMAIL_BYTES, MOST_USER_AGENT_BYTES};
 
 /// The header in which clients name the version of the protocol that they expect.
@@ -82,25 +84,38 @@ impl Incoming {
         agent.chars().take(MOST_USER_AGENT_BYTES).collect()
     }
 
-    /// Asks the gate. `account` is whose, as it is named, whether there is one or not.
-    pub(crate) fn enter(&self, gate: &dyn Gate, kind: AttemptKind, account: Option<&str>) -> Outcome<()> {
+    /// Asks the gate. `account` is whose, as it is named, whether there is one or not. Gives who is served first.
+    pub(crate) async fn enter(&self, gate: &dyn Gate, kind: AttemptKind, account: Option<&str>) -> Outcome<Priority> {
+        let attempt = self.attempt(kind, account);
+        let standing = gate.look(&attempt).await;
         if self.is_again {
-            return Ok(());
+            return Ok(standing.priority);
         }
-        gate.enter(&self.attempt(kind, account)).map_err(|wait| match kind {
-            AttemptKind::Refresh => Refusal::overloaded(wait.seconds),
-            AttemptKind::Mail => Refusal::too_often(
-                "over_email_send_rate_limit",
-                format!("For security purposes, you can only request this after {} seconds.", wait.seconds),
-                wait.seconds,
-            ),
-            _ => Refusal::too_often("over_request_rate_limit", "Request rate limit reached", wait.seconds),
-        })
+        let entered = gate.enter(&attempt, standing).await;
+        entered.map(|pass| pass.priority).map_err(|wait| too_often(kind, wait))
     }
 
     /// An attempt of this request.
     pub(crate) fn attempt<'a>(&self, kind: AttemptKind, account: Option<&'a str>) -> Attempt<'a> {
-        Attempt { kind, account, address: self.address }
+        Attempt { kind, account, address: self.address, device: None, password: None }
+    }
+
+    /// What the request shows of the device that it comes from.
+    pub(crate) fn shown_devices(&self) -> Shown {
+        Shown::of(&self.headers)
+    }
+}
+
+/// What somebody is told who has to wait.
+pub(crate) fn too_often(kind: AttemptKind, wait: Wait) -> Refusal {
+    match kind {
+        AttemptKind::Refresh => Refusal::overloaded(wait.seconds),
+        AttemptKind::Mail => Refusal::too_often(
+            "over_email_send_rate_limit",
+            format!("For security purposes, you can only request this after {} seconds.", wait.seconds),
+            wait.seconds,
+        ),
+        _ => Refusal::too_often("over_request_rate_limit", "Request rate limit reached", wait.seconds),
     }
 }
 

@@ -21,12 +21,16 @@
 mod access;
 mod account;
 pub mod api_keys;
+mod captcha;
 mod chance;
+mod defence;
 mod endpoint;
 mod error;
+mod even;
 mod external;
 mod follow;
 mod gate;
+mod guess;
 mod incoming;
 mod keys;
 mod mail;
@@ -34,6 +38,7 @@ mod metadata;
 mod migrations;
 mod one_time;
 mod outgoing;
+mod outside;
 pub mod password;
 mod records;
 mod redirect;
@@ -48,15 +53,20 @@ mod testing;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is how a test fails")]
 mod tests;
 mod totp;
+mod webhook;
 
+pub use captcha::{Captcha, CaptchaMode, CaptchaProvider, CaptchaSettings};
+pub use defence::{Attack, AttackListener, Defence, DefenceSettings, PURPOSE as DEFENCE_PURPOSE};
 pub use external::{MOST_PROVIDERS, NotAProvider, ProviderSettings, openid_issuer};
-pub use gate::{Attempt, AttemptKind, Gate, MemoryGate, Wait};
+pub use gate::{Attempt, AttemptKind, Device, Found, Gate, Pass, Standing, Trust, Wait};
 pub use keys::{KeptKey, KeysError, OVERLAP, SigningKeys};
 pub use mail::{
     ConsoleMailer, MOST_WAITING_MAILS, Mail, MailError, MailKind, MailListener, Mailer, NotATemplate, SmtpMailer,
     SmtpSecurity, SmtpSettings, Template, Templates,
 };
 pub use migrations::{ACCOUNTS, KEYS, MIGRATIONS};
+pub use outside::{Unusable, check as check_address};
 pub use redirect::{NotAPattern, RedirectPattern};
 pub use room::{Login, OpenError, Parts, is_refresh};
 pub use settings::Settings;
+pub use webhook::{WebhookError, WebhookKey, webhook};

@@ -13,7 +13,10 @@ use store::Store;
 use telemetry::{SignIn, Telemetry};
 
 use crate::api_keys::KeyKeeper;
+use crate::captcha::Captcha;
+use crate::defence::device;
 use crate::error::{Outcome, Refusal};
+use crate::even::evenly;
 use crate::external::{self, Providers};
 use crate::gate::Gate;
 use crate::incoming::{Incoming, parameters, parts};
@@ -43,6 +46,10 @@ pub struct Parts {
     pub api_keys: Option<Arc<KeyKeeper>>,
     /// Who bounds attempts.
     pub gate: Arc<dyn Gate>,
+    /// Who asks whether somebody is a person; `None` where nobody does.
+    pub captcha: Option<Captcha>,
+    /// How long a device is known to an account that signed in there.
+    pub device_lifetime: Duration,
     /// Who sends mail.
     pub mailer: Arc<dyn Mailer>,
     /// The secret that all others follow from.
@@ -67,6 +74,8 @@ pub(crate) struct Inner {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) api_keys: Option<Arc<KeyKeeper>>,
     pub(crate) gate: Arc<dyn Gate>,
+    pub(crate) captcha: Option<Captcha>,
+    pub(crate) device_lifetime: Duration,
     pub(crate) post: Post,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -82,6 +91,7 @@ pub(crate) struct Secrets {
     pub(crate) factors: DerivedKey,
     pub(crate) signing: DerivedKey,
     pub(crate) external: DerivedKey,
+    pub(crate) devices: DerivedKey,
 }
 
 /// Why the login cannot be opened.
@@ -103,6 +113,7 @@ impl Secrets {
             factors: derivation.key("second factors")?,
             signing: derivation.key(keys::PURPOSE)?,
             external: derivation.key(external::PURPOSE)?,
+            devices: derivation.key(device::PURPOSE)?,
         })
     }
 }
@@ -142,6 +153,8 @@ impl Login {
             passwords: parts.passwords,
             api_keys: parts.api_keys,
             gate: parts.gate,
+            captcha: parts.captcha,
+            device_lifetime: parts.device_lifetime,
             post: Post::open(parts.mailer, listener),
             clock: parts.clock,
             telemetry: parts.telemetry,
@@ -331,9 +344,9 @@ impl Inner {
             Endpoint::Token => self.token(incoming).await,
             Endpoint::Verify if incoming.method == Method::GET => self.verify_link(incoming).await,
             Endpoint::Verify => self.verify(incoming).await,
-            Endpoint::Otp => self.otp(incoming).await,
-            Endpoint::Recover => self.recover(incoming).await,
-            Endpoint::Resend => self.resend(incoming).await,
+            Endpoint::Otp => evenly(self.otp(incoming)).await,
+            Endpoint::Recover => evenly(self.recover(incoming)).await,
+            Endpoint::Resend => evenly(self.resend(incoming)).await,
             Endpoint::Reauthenticate => self.reauthenticate(incoming).await,
             Endpoint::User if incoming.method == Method::GET => self.user(incoming).await,
             Endpoint::User => self.change_user(incoming).await,

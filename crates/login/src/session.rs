@@ -138,7 +138,7 @@ impl Inner {
         };
         // Before the database: what was not made here costs nothing but a hash.
         let token = RefreshToken::read(text, &self.secrets.refresh).ok_or_else(no_token)?;
-        incoming.enter(&*self.gate, AttemptKind::Refresh, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Refresh, None).await?;
         let seen = self.look(token).await?;
         Ok(Reply::json(&self.settle(token, seen, self.now()).await?))
     }

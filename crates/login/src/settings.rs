@@ -74,3 +74,11 @@ pub(crate) const MOST_EMAIL_BYTES: usize = 254;
 
 /// The most bytes of a client's `User-Agent` that are kept with its session.
 pub(crate) const MOST_USER_AGENT_BYTES: usize = 255;
+
+impl Settings {
+    /// The path at which browsers reach the login.
+    pub(crate) fn path(&self) -> &str {
+        let after = self.external_url.split_once("://").map_or("", |(_, after)| after);
+        after.find('/').and_then(|place| after.get(place..)).unwrap_or("/")
+    }
+}

@@ -1,20 +1,24 @@
 //! What tests of this crate share.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Clock, Secret, Timestamp};
+use cache::BoxFuture;
 use http::HeaderMap;
 use identity::{Derivation, DerivedKey, IdentityConfig, Verifier};
 use parking_lot::Mutex;
 use serde_json::Value;
 use store::Store;
 
+use crate::gate::{Attempt, Found, Gate, Pass, Standing, Trust, Wait};
 use crate::metadata::Metadata;
+use crate::password::Priority;
 use crate::records::users::User;
-use crate::{Attempt, Gate, Login, Mail, MailError, Mailer, Parts, ProviderSettings, Settings, Templates, Wait};
+use crate::{Login, Mail, MailError, Mailer, Parts, ProviderSettings, Settings, Templates};
 
 /// Settings as of a new project.
 pub(crate) fn settings() -> Settings {
@@ -90,6 +94,19 @@ pub(crate) fn user(email: &str) -> User {
 /// A derived key.
 pub(crate) fn key(purpose: &'static str) -> DerivedKey {
     Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap().key(purpose).unwrap()
+}
+
+/// Meters that nobody reads.
+pub(crate) fn telemetry() -> Arc<telemetry::Telemetry> {
+    let log = telemetry::LogConfig::new(telemetry::Level::Off, telemetry::LogFormat::Json, Box::new(std::io::sink()));
+    let config = telemetry::TelemetryConfig {
+        service_name: "test".to_owned(),
+        service_version: "0".to_owned(),
+        log,
+        traces: None,
+        seed: None,
+    };
+    Arc::new(telemetry::Telemetry::new(config, Arc::new(HandClock::default())).unwrap())
 }
 
 /// A clock that is moved by hand.
@@ -174,11 +191,26 @@ fn postgres(url: &str) -> store::PostgresSettings {
 pub(crate) struct Open;
 
 impl Gate for Open {
-    fn enter(&self, _: &Attempt<'_>) -> Result<(), Wait> {
-        Ok(())
+    fn look<'a>(&'a self, _: &'a Attempt<'a>) -> BoxFuture<'a, Standing> {
+        let standing = Standing { trust: Trust::Stranger, priority: Priority::Usual, is_attack: false };
+        Box::pin(std::future::ready(standing))
     }
 
-    fn succeeded(&self, _: &Attempt<'_>) {}
+    fn enter<'a>(&'a self, _: &'a Attempt<'a>, standing: Standing) -> BoxFuture<'a, Result<Pass, Wait>> {
+        Box::pin(std::future::ready(Ok(Pass::free(standing))))
+    }
+
+    fn settle<'a>(&'a self, _: &'a Attempt<'a>, _: &'a Pass, _: Found) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn succeeded<'a>(&'a self, _: &'a Attempt<'a>) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn signed_in<'a>(&'a self, _: &'a str, _: IpAddr) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl House {
@@ -215,13 +247,23 @@ impl House {
             }
         }
         let mails = Arc::new(Mutex::new(Vec::new()));
-        let login = open(&store, &clock, settings, Arc::new(Open), mails.clone()).await;
+        let login = open(&store, &clock, settings, (Arc::new(Open), None), mails.clone()).await;
         Self { login, store, clock, mails, _folder: folder, _server: server }
     }
 
     /// Another login over the same database: another node, or the same one with another gate.
     pub(crate) async fn another(&self, settings: Settings, gate: Arc<dyn Gate>) -> Login {
-        open(&self.store, &self.clock, settings, gate, self.mails.clone()).await
+        self.another_with(settings, gate, None).await
+    }
+
+    /// As above, with a CAPTCHA.
+    pub(crate) async fn another_with(
+        &self,
+        settings: Settings,
+        gate: Arc<dyn Gate>,
+        captcha: Option<crate::Captcha>,
+    ) -> Login {
+        open(&self.store, &self.clock, settings, (gate, captcha), self.mails.clone()).await
     }
 
     /// Sends a request; gives status, body and headers.
@@ -246,19 +288,11 @@ async fn open(
     store: &Arc<dyn Store>,
     clock: &Arc<HandClock>,
     settings: Settings,
-    gate: Arc<dyn Gate>,
+    (gate, captcha): (Arc<dyn Gate>, Option<crate::Captcha>),
     mails: Arc<Mutex<Vec<Mail>>>,
 ) -> Login {
     let entropy: crate::password::Entropy = Arc::new(getrandom::fill);
     let cost = crate::password::Settings { longest_wait: Duration::from_secs(30), ..Default::default() };
-    let log = telemetry::LogConfig::new(telemetry::Level::Off, telemetry::LogFormat::Json, Box::new(std::io::sink()));
-    let telemetry = telemetry::TelemetryConfig {
-        service_name: "test".to_owned(),
-        service_version: "0".to_owned(),
-        log,
-        traces: None,
-        seed: None,
-    };
     let verifier = Verifier::open(IdentityConfig::default(), clock.clone()).unwrap();
     Login::open(Parts {
         settings,
@@ -268,27 +302,34 @@ async fn open(
         passwords: Arc::new(crate::password::Passwords::open(cost, Arc::new(base::SystemClock), entropy).unwrap()),
         api_keys: None,
         gate,
+        captcha,
+        device_lifetime: Duration::from_secs(90 * 86_400),
         mailer: Arc::new(Catcher(mails)),
         derivation: Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap(),
         clock: clock.clone(),
-        telemetry: Arc::new(telemetry::Telemetry::new(telemetry, clock.clone()).unwrap()),
+        telemetry: telemetry(),
     })
     .await
     .unwrap()
 }
 
 /// Sends a request to a login.
-pub(crate) async fn send(
-    login: &Login,
-    (method, target): (&str, &str),
-    token: &str,
-    body: Value,
-) -> (u16, Value, HeaderMap) {
+pub(crate) async fn send(login: &Login, request: (&str, &str), token: &str, body: Value) -> (u16, Value, HeaderMap) {
     let mut headers = HeaderMap::new();
-    headers.insert("x-supabase-api-version", "2024-01-01".parse().unwrap());
     if !token.is_empty() {
         headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     }
+    send_from(login, request, (IpAddr::from([127, 0, 0, 1]), headers), body).await
+}
+
+/// Sends a request to a login, from an address.
+pub(crate) async fn send_from(
+    login: &Login,
+    (method, target): (&str, &str),
+    (address, mut headers): (IpAddr, HeaderMap),
+    body: Value,
+) -> (u16, Value, HeaderMap) {
+    headers.insert("x-supabase-api-version", "2024-01-01".parse().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = service::Request {
         area: service::Area::Auth,
@@ -297,7 +338,7 @@ pub(crate) async fn send(
         query: query.to_owned(),
         headers,
         body: if body.is_null() { bytes::Bytes::new() } else { body.to_string().into() },
-        client: service::Client { address: std::net::IpAddr::from([127, 0, 0, 1]), is_encrypted: false },
+        client: service::Client { address, is_encrypted: false },
         trace: login.inner.telemetry.begin_trace(None, Instant::now()),
     };
     let answer = login.answer(request).await;

@@ -143,6 +143,72 @@ fn nothing_of_who_signs_in_is_in_the_log() {
     }
 }
 
+/// Strangers guess through a proxy that is trusted, each from an address of his own. Nothing of whom they try is in the log.
+fn guessed_at(launch: Launch, project: &Project) {
+    let server = launch.set("server.trusted_proxies", "127.0.0.1").set("log.level", "debug").start(project);
+    let asked = json!({"email": "mina@example.com", "password": PASSWORD});
+    let sign_up = Request::json("POST", "/auth/v1/signup", &asked).header("Pando-Device", "new");
+    let device = server.client().send(&sign_up).header("pando-device").unwrap().to_owned();
+    let sign_in = |password: &str, number: u32| {
+        let body = json!({"email": "mina@example.com", "password": password});
+        Request::json("POST", "/auth/v1/token?grant_type=password", &body)
+            .header("X-Forwarded-For", format!("198.51.{number}.7"))
+    };
+    let statuses: Vec<u16> =
+        (0..40).map(|number| server.client().send(&sign_in("a wrong password", number)).status).collect();
+    assert_eq!(statuses[..5], [400; 5]);
+    assert_eq!(statuses[5..], [429; 35]);
+    let right = server.client().send(&sign_in(PASSWORD, 99));
+    assert_eq!((right.status, right.json()["error_code"].as_str()), (429, Some("over_request_rate_limit")));
+    assert!(right.header("retry-after").unwrap().parse::<u32>().unwrap() > 600);
+    let known = server.client().send(&sign_in(PASSWORD, 99).header("Pando-Device", &device));
+    assert_eq!(known.status, 200, "{}", known.text());
+    let line = server.wait_for("login-attack-seen");
+    assert_eq!(line["event.reason"], "account_locked");
+    let metrics = server.admin("/metrics").text();
+    for sample in [
+        "pando_login_refused_total{action=\"password\",reason=\"account\"} 36",
+        "pando_login_attacks_total{attack=\"account_locked\"} 1",
+        "pando_login_under_attack 0",
+        // The sign-up, five wrong ones and the right one.
+        "pando_password_hashes_total 7",
+        "pando_password_shed_total{priority=\"suspected\"} 0",
+        "pando_password_waiting{priority=\"trusted\"} 0",
+    ] {
+        assert!(metrics.contains(sample), "{sample}");
+    }
+    let log = server.log();
+    for secret in ["mina@", "198.51.", "a wrong password", device.as_str()] {
+        assert!(!log.contains(secret), "the log has {secret}");
+    }
+}
+
+#[test]
+fn strangers_guess_a_few_times_and_a_known_device_gets_in() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    guessed_at(Launch::new(BINARY), &project);
+}
+
+#[test]
+fn strangers_guess_a_few_times_over_counters_of_all_nodes() {
+    let Some(redis) = testkit::Redis::start_for("strangers_guess_a_few_times_over_counters_of_all_nodes") else {
+        return;
+    };
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let launch = Launch::new(BINARY).set("cache.url", &redis.url()).set("cache.timeout_ms", "1000");
+    guessed_at(launch.set("cache.secret", "a secret of the counters"), &project);
+}
+
+#[test]
+fn who_switches_the_defence_off_is_told() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let server = Launch::new(BINARY).set("auth.defence.enabled", "false").start(&project);
+    let body = json!({"email": "mina@example.com", "password": "a wrong password"});
+    let guess = Request::json("POST", "/auth/v1/token?grant_type=password", &body);
+    assert!((0..12).all(|_| server.client().send(&guess).status == 400));
+    assert!(server.log().contains("auth.defence.enabled"), "{}", server.log());
+}
+
 #[test]
 fn the_login_is_left_out_where_it_is_off() {
     let project = Project::of("[auth.login]\nenabled = \"off\"\n", "create table t (id int primary key);");

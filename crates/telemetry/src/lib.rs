@@ -25,7 +25,7 @@ pub use field::{Field, FieldKind};
 pub use happening::*;
 pub use line::{ECS_VERSION, Line};
 pub use metric::{MetricDefinition, MetricKind, MetricUnit};
-pub use metrics::{GaugeSource, Metrics, PoolReading, QueueReading, ReplicaReading};
+pub use metrics::{GaugeSource, Metrics, PasswordReading, PoolReading, QueueReading, ReplicaReading};
 pub use reference::reference;
 pub use spans::SpanSink;
 pub use telemetry::Telemetry;

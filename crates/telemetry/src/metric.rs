@@ -143,6 +143,22 @@ metrics! {
         "What was asked of the login, by what came of it: `done`, or the code of the refusal.";
     MAILS = "pando_mails", Counter, None, &["mail", "outcome"], &[],
         "Mails of the login that were sent (`success`) or could not be (`failure`).";
+    LOGIN_REFUSED = "pando_login_refused", Counter, None, &["action", "reason"], &[],
+        "Attempts at the login that had to wait, by what was attempted and whose bound it was: `account`, `device`, `address`, `network`, or `captcha`.";
+    LOGIN_ATTACKS = "pando_login_attacks", Counter, None, &["attack"], &[],
+        "What looked like an attack on the login: `account_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.";
+    LOGIN_ATTACK = "pando_login_under_attack", Gauge, None, &[], &[],
+        "Whether far more of the passwords that are tried are wrong than usual (1).";
+    PASSWORD_RUNNING = "pando_password_running", Gauge, None, &[], &[],
+        "Passwords that are being hashed.";
+    PASSWORD_WAITING = "pando_password_waiting", Gauge, None, &["priority"], &[],
+        "Logins that wait for a thread that hashes: `trusted`, `usual`, `suspected`.";
+    PASSWORD_SHED = "pando_password_shed", Counter, None, &["priority"], &[],
+        "Logins that were answered 503 since too many waited, by their priority.";
+    PASSWORD_HASHES = "pando_password_hashes", Counter, None, &[], &[],
+        "Passwords that were hashed.";
+    PASSWORD_DURATION = "pando_password_duration", Gauge, Seconds, &[], &[],
+        "How long hashing a password takes of late.";
     OPERATION_DURATION = "db_client_operation_duration", Histogram, Seconds,
         &["db_system_name", "db_operation_name", "db_collection_name", "error_type"], DATABASE_BUCKETS,
         "Time that the database took for a statement. `db_collection_name` is `_other` beyond 1,000 relations.";

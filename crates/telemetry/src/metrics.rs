@@ -87,6 +87,22 @@ struct SignInLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    action: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttackLabel {
+    attack: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PriorityLabel {
+    priority: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MailLabels {
     mail: &'static str,
     outcome: &'static str,
@@ -210,6 +226,24 @@ pub struct ReplicaReading {
     pub reads: u64,
 }
 
+/// What the threads that hash passwords are doing, and have done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PasswordReading {
+    /// Being hashed now.
+    pub running: u64,
+    /// Waiting now: known ones, usual ones, suspected ones.
+    pub waiting: [u64; 3],
+    /// Sent away, in the same order.
+    pub shed: [u64; 3],
+    /// Hashed.
+    pub hashes: u64,
+    /// How long one takes of late.
+    pub duration: Duration,
+}
+
+/// The words for the priorities, in their order.
+const PRIORITIES: [&str; 3] = ["trusted", "usual", "suspected"];
+
 /// What a bounded queue looks like right now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueReading {
@@ -252,6 +286,14 @@ pub struct Metrics {
     certificate_expiry: Gauge,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
+    login_refused: Family<RefusedLabels, Counter>,
+    login_attacks: Family<AttackLabel, Counter>,
+    login_attack: Gauge,
+    password_running: Gauge,
+    password_waiting: Family<PriorityLabel, Gauge>,
+    password_shed: Family<PriorityLabel, Counter>,
+    password_hashes: Counter,
+    password_duration: Gauge<f64, AtomicU64>,
     operations: Family<OperationLabels, Histogram, Buckets>,
     engine: OnceLock<&'static str>,
     relation_names: Names,
@@ -319,6 +361,14 @@ impl Metrics {
         let certificate_expiry = register(target, metric::CERTIFICATE_EXPIRY, Gauge::default());
         let sign_ins = register(target, metric::SIGN_INS, Family::default());
         let mails = register(target, metric::MAILS, Family::default());
+        let login_refused = register(target, metric::LOGIN_REFUSED, Family::default());
+        let login_attacks = register(target, metric::LOGIN_ATTACKS, Family::default());
+        let login_attack = register(target, metric::LOGIN_ATTACK, Gauge::default());
+        let password_running = register(target, metric::PASSWORD_RUNNING, Gauge::default());
+        let password_waiting = register(target, metric::PASSWORD_WAITING, Family::default());
+        let password_shed = register(target, metric::PASSWORD_SHED, Family::default());
+        let password_hashes = register(target, metric::PASSWORD_HASHES, Counter::default());
+        let password_duration = register(target, metric::PASSWORD_DURATION, Gauge::default());
         let operations = register(target, metric::OPERATION_DURATION, family(metric::OPERATION_DURATION));
         let pool_connections = register(target, metric::POOL_CONNECTIONS, Family::default());
         let pool_pending = register(target, metric::POOL_PENDING, Family::default());
@@ -369,6 +419,14 @@ impl Metrics {
             certificate_expiry,
             sign_ins,
             mails,
+            login_refused,
+            login_attacks,
+            login_attack,
+            password_running,
+            password_waiting,
+            password_shed,
+            password_hashes,
+            password_duration,
             operations,
             engine: OnceLock::new(),
             relation_names: Names::new(MOST_RELATIONS),
@@ -480,6 +538,22 @@ impl Metrics {
     pub fn set_cache(&self, driver: &'static str, is_up: bool, answered_locally: u64) {
         self.cache_up.get_or_create(&DriverLabel { driver }).set(i64::from(is_up));
         self.cache_local.inner().store(answered_locally, Ordering::Relaxed);
+    }
+
+    /// Shows whether the login is under attack.
+    pub fn set_login_attack(&self, is_attack: bool) {
+        self.login_attack.set(is_attack.into());
+    }
+
+    /// Shows what the threads that hash passwords are doing.
+    pub fn set_passwords(&self, reading: PasswordReading) {
+        self.password_running.set(signed(reading.running));
+        self.password_hashes.inner().store(reading.hashes, Ordering::Relaxed);
+        self.password_duration.set(reading.duration.as_secs_f64());
+        for ((priority, waiting), shed) in PRIORITIES.into_iter().zip(reading.waiting).zip(reading.shed) {
+            self.password_waiting.get_or_create(&PriorityLabel { priority }).set(signed(waiting));
+            self.password_shed.get_or_create(&PriorityLabel { priority }).inner().store(shed, Ordering::Relaxed);
+        }
     }
 
     /// A request begins. Every call has its [`Metrics::request_ended`].
@@ -595,6 +669,14 @@ impl Metrics {
         self.mails.get_or_create(&MailLabels { mail, outcome }).inc();
     }
 
+    pub(crate) fn count_login_refused(&self, action: &'static str, reason: &'static str) {
+        self.login_refused.get_or_create(&RefusedLabels { action, reason }).inc();
+    }
+
+    pub(crate) fn count_login_attack(&self, attack: &'static str) {
+        self.login_attacks.get_or_create(&AttackLabel { attack }).inc();
+    }
+
     pub(crate) fn set_ready(&self, is_ready: bool) {
         self.ready.set(i64::from(is_ready));
     }
@@ -700,6 +782,11 @@ mod tests {
         metrics.set_certificate_expiry(1_790_000_000);
         metrics.count_sign_in("password", "done");
         metrics.count_mail("confirmation", true);
+        metrics.count_login_refused("password", "account");
+        metrics.count_login_attack("account_locked");
+        metrics.set_login_attack(true);
+        let duration = Duration::from_millis(25);
+        metrics.set_passwords(PasswordReading { running: 1, waiting: [2, 3, 4], shed: [5, 6, 7], hashes: 8, duration });
         metrics.add_source(|metrics: &Metrics| {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             let lag = Some(Duration::from_millis(1500));
@@ -729,6 +816,10 @@ mod tests {
             "pando_queue_delay_seconds 0.02",
             "pando_cache_up{driver=\"redis\"} 1",
             "pando_cache_answered_locally_total 3",
+            "pando_login_under_attack 1",
+            "pando_password_waiting{priority=\"suspected\"} 4",
+            "pando_password_shed_total{priority=\"trusted\"} 5",
+            "pando_password_duration_seconds 0.025",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
         ] {

@@ -14,6 +14,7 @@ use crate::incoming::{Fields, Incoming};
 use crate::keys::later;
 use crate::metadata::Metadata;
 use crate::outgoing::{self, Reply};
+use crate::password::Priority;
 use crate::records::factors;
 use crate::records::sessions::{self, Scope};
 use crate::records::tokens::forget_all;
@@ -172,7 +173,7 @@ impl Inner {
             (Some(_), Some(_)) => Err(Refusal::invalid("Only a password or a password hash should be provided")),
             (Some(password), None) => {
                 self.check_password(&password, fields.text("email")?.unwrap_or_default()).await?;
-                Ok(Some(self.hash(&password).await?))
+                Ok(Some(self.hash(&password, Priority::Trusted).await?))
             }
             (None, Some(hash)) if self.passwords.understands(hash) => Ok(Some(hash.to_owned())),
             (None, Some(_)) => Err(Refusal::invalid("The password hash is of no form that is known")),

@@ -134,7 +134,7 @@ impl Inner {
     /// Takes what the provider says of somebody; gives the code that who began ends it with.
     async fn come_back(&self, incoming: &Incoming, given: &Callback, begun: &Begun, now: Timestamp) -> Outcome<String> {
         let provider = self.providers.get(&begun.provider)?;
-        incoming.enter(&*self.gate, AttemptKind::Code, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Code, None).await?;
         if given.refusal().is_some() {
             return Err(Refusal::bad_request("bad_oauth_callback", "The provider refused"));
         }

@@ -66,7 +66,7 @@ impl Inner {
         let provider = self.providers.find(name, issuer)?;
         let nonce = fields.text("nonce")?.map(hashed);
         let access_token = fields.text("access_token")?;
-        incoming.enter(&*self.gate, AttemptKind::Code, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Code, None).await?;
         let link = match fields.flag("link_identity")? {
             Some(true) => Some(self.who_links(incoming).await?),
             _ => None,

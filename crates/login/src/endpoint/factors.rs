@@ -99,7 +99,7 @@ impl Inner {
 
     async fn challenge(&self, incoming: &Incoming, factor: &Factor) -> Outcome<Reply> {
         require_totp(factor)?;
-        incoming.enter(&*self.gate, AttemptKind::Code, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Code, None).await?;
         let (id, now) = (chance::uuid()?, self.now());
         self.records.write(factor.challenge(&id, &incoming.address.to_string(), now)).await?;
         let expires = later(now, CHALLENGE).seconds();
@@ -113,7 +113,7 @@ impl Inner {
         let Some(code) = fields.text("code")? else { return Err(Refusal::invalid("Code needs to be non-empty")) };
         let challenge = fields.text("challenge_id")?.unwrap_or_default();
         let challenge = Uuid::parse_str(challenge).map_err(|_| Refusal::invalid("challenge_id must be an UUID"))?;
-        incoming.enter(&*self.gate, AttemptKind::Code, Some(&factor.id))?;
+        incoming.enter(&*self.gate, AttemptKind::Code, Some(&factor.id)).await?;
         let (now, challenge) = (self.now(), challenge.to_string());
         self.check_challenge(incoming, factor, &challenge, now).await?;
         let secret = self.secret(factor)?;
@@ -130,7 +130,7 @@ impl Inner {
         steps.extend(sessions::end(&user.id, Scope::Weaker(&session.id), now, self.expiry(now)));
         let answers = self.records.write(steps).await?;
         self.forget(answers.last())?;
-        self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&factor.id)));
+        self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&factor.id))).await;
         session.aal = "aal2".to_owned();
         session.methods.retain(|(method, _)| method != "totp");
         session.methods.insert(0, ("totp".to_owned(), now));

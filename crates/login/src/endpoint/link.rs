@@ -10,6 +10,7 @@ use crate::error::{Outcome, Refusal};
 use crate::incoming::{Fields, Incoming};
 use crate::mail::MailKind;
 use crate::outgoing::{self, Reply};
+use crate::password::Priority;
 use crate::records::tokens::TokenKind;
 use crate::records::users::User;
 use crate::room::{Inner, put};
@@ -123,7 +124,7 @@ impl Inner {
         let password = match fields.password()? {
             Some(password) => {
                 self.check_password(&password, email).await?;
-                Some(self.hash(&password).await?)
+                Some(self.hash(&password, Priority::Trusted).await?)
             }
             None => None,
         };

@@ -25,7 +25,8 @@ impl Inner {
             return Err(Refusal::invalid("One of email or phone must be set"));
         };
         let (pkce, creates) = (fields.pkce()?, fields.flag("create_user")?.unwrap_or(true));
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+        self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let place = redirect::place(incoming.destination(), &self.settings);
         let now = self.now();
         match self.records.user_by_email(&email).await? {
@@ -66,7 +67,8 @@ impl Inner {
             return Err(Refusal::invalid("Password recovery requires an email"));
         };
         let pkce = fields.pkce()?;
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+        self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let found = self.records.user_by_email(&email).await?;
         if let Some(mut user) = found.filter(|user| user.deleted_at.is_none()) {
             let now = self.now();
@@ -97,7 +99,8 @@ impl Inner {
             return Err(Refusal::invalid("Type provided requires an email address"));
         };
         let pkce = fields.pkce()?;
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+        self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let Some(mut user) = self.records.user_by_email(&email).await?.filter(|user| user.deleted_at.is_none()) else {
             return Ok(Reply::done());
         };
@@ -109,7 +112,7 @@ impl Inner {
             self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
         } else if kind == "email_change" && !user.email_change.is_empty() {
             let to = user.email_change.clone();
-            let (mut steps, mails) = self.begin_change(incoming, &mut user, (&to, pkce.as_ref(), &place), now)?;
+            let (mut steps, mails) = self.begin_change(incoming, &mut user, (&to, pkce.as_ref(), &place), now).await?;
             steps.insert(0, user.save(now));
             self.records.write(steps).await?;
             mails.into_iter().try_for_each(|mail| self.send(mail))?;
@@ -129,7 +132,7 @@ impl Inner {
         if user.email_confirmed_at.is_none() {
             return Err(Refusal::unprocessable("email_not_confirmed", "Please verify your email first."));
         }
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let now = self.now();
         user.reauthentication_sent_at = Some(now);
         let subject = Subject {
@@ -159,14 +162,14 @@ impl Inner {
     }
 
     /// Begins the change of an address: the new one has to agree and, where that is wanted, the former one as well.
-    pub(crate) fn begin_change(
+    pub(crate) async fn begin_change(
         &self,
         incoming: &Incoming,
         user: &mut User,
         (to, pkce, place): (&str, Option<&Pkce>, &Url),
         now: Timestamp,
     ) -> Outcome<(Vec<OwnStep>, Vec<Mail>)> {
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&format!("change of {}", user.id)))?;
+        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&format!("change of {}", user.id))).await?;
         user.email_change = to.to_owned();
         user.email_change_sent_at = Some(now);
         user.email_change_confirm_status = 0;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::account::Subject;
 use crate::error::{Outcome, Refusal};
+use crate::even::evenly;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming, Pkce};
 use crate::mail::MailKind;
@@ -30,23 +31,29 @@ impl Inner {
         };
         let (data, pkce) = (fields.object("data")?, fields.pkce()?);
         self.check_password(&password, &email).await?;
-        incoming.enter(&*self.gate, AttemptKind::SignUp, None)?;
+        self.require_person(incoming, &fields, AttemptKind::SignUp).await?;
+        let priority = incoming.enter(&*self.gate, AttemptKind::SignUp, None).await?;
         if self.settings.confirm_email {
             // Whether there is such an account or not: who asks must not learn it.
-            incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+            incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         }
-        let hash = self.hash(&password).await?;
+        let hash = self.hash(&password, priority).await?;
         let now = self.now();
         let user = self.new_user(Some(email.clone()), Some(hash), data, now)?;
         access::check_metadata(&user)?;
-        match self.records.user_by_email(&email).await? {
-            None if self.settings.confirm_email => self.signup_new(incoming, user, pkce.as_ref(), now).await,
-            None => self.signup_confirmed(incoming, user, now).await,
-            Some(_) if !self.settings.confirm_email => {
-                Err(Refusal::unprocessable("user_already_exists", "User already registered"))
-            }
-            Some(existing) => self.signup_again(incoming, existing, user, pkce.as_ref(), now).await,
+        if !self.settings.confirm_email {
+            return match self.records.user_by_email(&email).await? {
+                None => self.signup_confirmed(incoming, user, now).await,
+                Some(_) => Err(Refusal::unprocessable("user_already_exists", "User already registered")),
+            };
         }
+        evenly(async {
+            match self.records.user_by_email(&email).await? {
+                None => self.signup_new(incoming, user, pkce.as_ref(), now).await,
+                Some(existing) => self.signup_again(incoming, existing, user, pkce.as_ref(), now).await,
+            }
+        })
+        .await
     }
 
     /// Refuses where nobody may make an account.
@@ -68,16 +75,16 @@ impl Inner {
     }
 
     /// Hashes a password.
-    pub(crate) async fn hash(&self, password: &Secret) -> Outcome<String> {
-        self.passwords.hash(password, Priority::Usual).await.map_err(|error| match error {
+    pub(crate) async fn hash(&self, password: &Secret, priority: Priority) -> Outcome<String> {
+        self.passwords.hash(password, priority).await.map_err(|error| match error {
             HashError::Overloaded(overloaded) => Refusal::overloaded(overloaded.retry_after),
             HashError::Failed(error) => Refusal::internal(error.to_string()),
         })
     }
 
     /// Compares a password with the hash that is kept. Where none is it takes as long.
-    pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>) -> Outcome<Verdict> {
-        let verdict = self.passwords.verify(password, kept, Priority::Usual).await;
+    pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>, priority: Priority) -> Outcome<Verdict> {
+        let verdict = self.passwords.verify(password, kept, priority).await;
         verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))
     }
 
@@ -121,7 +128,7 @@ impl Inner {
         steps.extend(begin);
         self.records.write(steps).await?;
         let user = self.again(user).await?;
-        Ok(Reply::json(&self.tokens(&user, &session, now)?))
+        self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
     }
 
     /// An account as a trigger of the schema's may have changed it.
@@ -165,7 +172,8 @@ impl Inner {
         if fields.text("password")?.is_some() {
             return Err(Refusal::invalid("Sign up with a password requires an email"));
         }
-        incoming.enter(&*self.gate, AttemptKind::SignUp, None)?;
+        self.require_person(incoming, fields, AttemptKind::SignUp).await?;
+        incoming.enter(&*self.gate, AttemptKind::SignUp, None).await?;
         let now = self.now();
         let data: Option<&Map<String, Value>> = fields.object("data")?;
         let user = self.new_user(None, None, data, now)?;

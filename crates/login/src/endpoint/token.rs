@@ -33,11 +33,7 @@ impl Inner {
         fields.refuse_phone("Phone logins are disabled")?;
         let given = fields.email("email").ok().flatten();
         let (Some(email), Some(password)) = (given, fields.password()?) else { return Err(wrong_credentials()) };
-        incoming.enter(&*self.gate, AttemptKind::Password, Some(&email))?;
-        let found = self.records.user_by_email(&email).await?;
-        // Unknown accounts and those without a password cost the same time.
-        let kept = found.as_ref().and_then(|user| user.password.as_deref());
-        let verdict = self.compare(&password, kept).await?;
+        let (found, verdict) = self.guess(incoming, &fields, &email, &password).await?;
         let Some(mut user) = found.filter(|_| verdict.is_right) else { return Err(wrong_credentials()) };
         let now = self.now();
         if is_banned(&user, now) {
@@ -50,8 +46,7 @@ impl Inner {
         steps.push(user.signed_in(now));
         steps.extend(verdict.rehash.map(|hash| user.rehashed(hash)));
         self.records.write(steps).await?;
-        self.gate.succeeded(&incoming.attempt(AttemptKind::Password, Some(&email)));
-        Ok(Reply::json(&self.tokens(&user, &session, now)?))
+        self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
     }
 
     /// `token?grant_type=pkce`
@@ -60,7 +55,7 @@ impl Inner {
         let (Some(code), Some(proof)) = (fields.text("auth_code")?, fields.text("code_verifier")?) else {
             return Err(Refusal::invalid("invalid request: both auth code and code verifier should be non-empty"));
         };
-        incoming.enter(&*self.gate, AttemptKind::Code, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Code, None).await?;
         let none = || Refusal::not_found("flow_state_not_found", "invalid flow state, no valid flow state found");
         let flow = self.records.flow(&crate::one_time::hash(code)).await?.ok_or_else(none)?;
         let now = self.now();
@@ -85,7 +80,7 @@ impl Inner {
         steps.push(user.signed_in(now));
         steps.push(flow.used());
         self.records.write(steps).await?;
-        Ok(Reply::json(&self.tokens(&user, &session, now)?))
+        self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
     }
 }
 

@@ -70,7 +70,7 @@ impl Inner {
             } else {
                 let place = redirect::place(incoming.destination(), &self.settings);
                 let change = (email.as_str(), pkce.as_ref(), &place);
-                let (more, letters) = self.begin_change(incoming, &mut user, change, now)?;
+                let (more, letters) = self.begin_change(incoming, &mut user, change, now).await?;
                 steps.extend(more);
                 mails = letters;
             }
@@ -104,14 +104,14 @@ impl Inner {
         if self.settings.reauthenticate_for_password && !is_recent {
             self.check_nonce(incoming, user, fields.text("nonce")?, now).await?;
         }
-        incoming.enter(&*self.gate, AttemptKind::Password, Some(&user.id))?;
+        let priority = incoming.enter(&*self.gate, AttemptKind::NewPassword, Some(&user.id)).await?;
         if let Some(kept) = &user.password
-            && self.compare(password, Some(kept)).await?.is_right
+            && self.compare(password, Some(kept), priority).await?.is_right
         {
             let message = "New password should be different from the old password.";
             return Err(Refusal::unprocessable("same_password", message));
         }
-        user.password = Some(self.hash(password).await?);
+        user.password = Some(self.hash(password, priority).await?);
         Ok(vec![forget_all(&user.id)])
     }
 
@@ -120,7 +120,7 @@ impl Inner {
         let Some(nonce) = nonce else {
             return Err(Refusal::bad_request("reauthentication_needed", "Password update requires reauthentication"));
         };
-        incoming.enter(&*self.gate, AttemptKind::Code, Some(&user.id))?;
+        incoming.enter(&*self.gate, AttemptKind::Code, Some(&user.id)).await?;
         let tokens = self.records.tokens_of(&user.id).await?;
         let is_right = tokens.iter().any(|token| {
             token.kind == TokenKind::Reauthentication

@@ -112,6 +112,7 @@ impl Inner {
                     names.iter().zip(&values).map(|(name, value)| (*name, value.as_str())).collect();
                 pairs.push(("type", kind));
                 place.set_fragment(Some(&encoded(&pairs)));
+                return self.remember(incoming, &user, Reply::redirect(&place)?).await;
             }
         }
         Reply::redirect(&place)
@@ -145,8 +146,8 @@ impl Inner {
                 steps.extend(begin);
                 steps.push(user.signed_in(now));
                 self.records.write(steps).await?;
-                self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&token.relates_to)));
-                Ok(Reply::json(&self.tokens(&user, &session, now)?))
+                self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&token.relates_to))).await;
+                self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
             }
         }
     }
@@ -162,7 +163,7 @@ impl Inner {
         if link.is_empty() {
             return Err(Refusal::invalid("Verify requires a token or a token hash"));
         }
-        incoming.enter(&*self.gate, AttemptKind::Code, None)?;
+        incoming.enter(&*self.gate, AttemptKind::Code, None).await?;
         let found = self.records.tokens_by_hash(&one_time::hash(link)).await?;
         let fits = |token: &OneTimeToken| purpose.takes(token.kind) && one_time::counts(token, &self.settings, now);
         found.into_iter().find(fits).ok_or_else(|| expired("Email link is invalid or has expired"))
@@ -180,7 +181,7 @@ impl Inner {
         let Some(email) = fields.email("email")? else {
             return Err(Refusal::invalid("Only an email address or phone number should be provided on verify"));
         };
-        incoming.enter(&*self.gate, AttemptKind::Code, Some(&email))?;
+        incoming.enter(&*self.gate, AttemptKind::Code, Some(&email)).await?;
         let code = code.replace('-', "");
         let found = self.records.tokens_by_address(&email).await?;
         let fits = |token: &OneTimeToken| {

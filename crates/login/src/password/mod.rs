@@ -143,6 +143,15 @@ impl Passwords {
         self.pool.run(priority, is_large, move |memory| hasher.compare(&given, &comparison, memory)).await
     }
 
+    /// Whether anybody of this priority would still be let in to wait. Asked before anything is looked up for him: who is sent
+    /// away costs nothing.
+    ///
+    /// # Errors
+    /// [`Overloaded`]; it counts as sent away.
+    pub fn check_room(&self, priority: Priority) -> Result<(), Overloaded> {
+        self.pool.check_room(priority)
+    }
+
     /// Hashes a new password. Where an address has an account already, a sign-up calls it as well and drops what it gives:
     /// else the time would tell that there is one.
     ///

@@ -182,6 +182,12 @@ impl Pool {
         outcome.map_err(|_| self.shared.shed(priority))
     }
 
+    /// Whether there is a place to wait in; otherwise somebody was sent away.
+    pub(super) fn check_room(&self, priority: Priority) -> Result<(), Overloaded> {
+        let has_room = self.shared.state.lock().has_room(priority as usize, &self.shared.rooms);
+        if has_room { Ok(()) } else { Err(self.shared.shed(priority)) }
+    }
+
     /// What it is doing and has done.
     pub(super) fn figures(&self) -> PoolFigures {
         let state = self.shared.state.lock();
@@ -208,16 +214,13 @@ impl Shared {
     fn admit(&self, priority: Priority, job: Job) -> Result<(), Overloaded> {
         let mut state = self.state.lock();
         let place = priority as usize;
-        if let (Some(jobs), Some(room)) = (state.waiting.get_mut(place), self.rooms.get(place)) {
-            if jobs.len() >= *room {
-                jobs.retain(|job| !job.ticket.is_given_up());
-            }
-            if jobs.len() < *room {
-                jobs.push_back(job);
-                drop(state);
-                self.woken.notify_one();
-                return Ok(());
-            }
+        if state.has_room(place, &self.rooms)
+            && let Some(jobs) = state.waiting.get_mut(place)
+        {
+            jobs.push_back(job);
+            drop(state);
+            self.woken.notify_one();
+            return Ok(());
         }
         drop(state);
         Err(self.shed(priority))
@@ -282,6 +285,15 @@ impl Shared {
 }
 
 impl State {
+    /// Whether one more may wait; those who have left do not count.
+    fn has_room(&mut self, place: usize, rooms: &[usize; 3]) -> bool {
+        let (Some(jobs), Some(room)) = (self.waiting.get_mut(place), rooms.get(place)) else { return false };
+        if jobs.len() >= *room {
+            jobs.retain(|job| !job.ticket.is_given_up());
+        }
+        jobs.len() < *room
+    }
+
     /// The oldest of the best priority that may run now.
     fn take(&mut self) -> Option<Job> {
         let is_large_running = self.is_large_running;

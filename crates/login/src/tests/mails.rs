@@ -97,8 +97,8 @@ on_both!(a_known_address_looks_like_a_new_one, settings(), |house| {
     assert!(house.mails.lock().is_empty());
 });
 
-/// Whoever signs up with an address before its owner does ("pre-hijacking") must not get into the account once the owner confirms it,
-/// by whichever mail.
+// Whoever signs up with an address before its owner does ("pre-hijacking") must not get into the account once the owner confirms it,
+// by whichever mail.
 on_both!(who_signs_up_first_gets_nothing_by_what_the_owner_confirms, settings(), |house| {
     let planted = "planted by a stranger";
     let sign_in = |email: &'static str, password: &'static str| async move {

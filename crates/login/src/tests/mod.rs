@@ -5,8 +5,10 @@ mod admin;
 mod external;
 mod external_faults;
 mod factors;
+mod guesses;
 mod interleavings;
 mod mails;
+mod persons;
 mod sessions;
 
 /// A case, as a test on each engine.

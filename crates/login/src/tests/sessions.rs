@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::guesses::gate;
 use super::*;
 use crate::testing::{self, Open, settings};
-use crate::{MemoryGate, Settings, SigningKeys};
+use crate::{DefenceSettings, Settings, SigningKeys};
 
 fn unconfirmed() -> Settings {
     Settings { confirm_email: false, ..settings() }
@@ -125,14 +126,17 @@ on_both!(keys_rotate_with_overlap, unconfirmed(), |house| {
 async fn refresh_is_throttled_with_503_and_never_429() {
     let house = House::embedded(unconfirmed()).await;
     let body = account(&house, "mina@example.com").await;
-    let gate = Arc::new(MemoryGate::new(house.clock.clone(), Duration::from_secs(60)));
+    let gate = gate(&house, DefenceSettings::default());
+    let incoming = crate::Attempt {
+        kind: crate::AttemptKind::Refresh,
+        account: None,
+        address: std::net::IpAddr::from([127, 0, 0, 1]),
+        device: None,
+        password: None,
+    };
     for _ in 0..9_000 {
-        let attempt = crate::Attempt {
-            kind: crate::AttemptKind::Refresh,
-            account: None,
-            address: std::net::IpAddr::from([127, 0, 0, 1]),
-        };
-        crate::Gate::enter(&*gate, &attempt).unwrap();
+        let standing = crate::Gate::look(&*gate, &incoming).await;
+        crate::Gate::enter(&*gate, &incoming, standing).await.unwrap();
     }
     let node = house.another(unconfirmed(), gate).await;
     let given = json!({"refresh_token": body["refresh_token"]});

@@ -409,6 +409,12 @@ impl<'a> Check<'a> {
         if let Err((name, problem)) = config.mail.texts(self.loaded) {
             self.problem(name, problem);
         }
+        if let Err((name, problem)) = config.defence.check() {
+            self.problem(name, problem);
+        }
+        if !config.defence.enabled && config.login.enabled != LoginEnabled::Off {
+            self.warnings.push(super::defence::IS_OFF.to_owned());
+        }
         let bytes = config.auth.secret.as_ref().map(|secret| secret.0.expose().len());
         if bytes.is_some_and(|bytes| bytes < 32) {
             self.problem("auth.secret", "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one");

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::certificates::Acme;
+use super::defence::DefenceSection;
 pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
@@ -42,6 +43,9 @@ pub struct Config {
     /// The mails of the login.
     #[serde(rename = "auth.mail")]
     pub mail: MailSection,
+    /// The login's defence against those who try lists of leaked passwords.
+    #[serde(rename = "auth.defence")]
+    pub defence: DefenceSection,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,

@@ -305,6 +305,8 @@ mod tests {
                 "auth.secret",
                 "auth.login.providers",
                 "auth.mail.password",
+                "auth.defence.captcha_secret",
+                "auth.defence.webhook_secret",
                 "cache.url",
                 "cache.secret"
             ]

@@ -4,6 +4,121 @@ use super::{Definition, Happening};
 use crate::field::*;
 use crate::{Level, Line, Metrics};
 
+/// An attempt has to wait: too many were made.
+#[derive(Debug)]
+pub struct AttemptRefused {
+    /// What was attempted: `password`, `code`, `mail`…
+    pub kind: &'static str,
+    /// Whose bound it was: `account`, `device`, `address`, `network`, or `captcha`.
+    pub reason: &'static str,
+}
+
+impl Happening for AttemptRefused {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "attempt-refused",
+        message: "An attempt at the login has to wait",
+        about: "When the login refuses an attempt because too many were made for the account, by the device, or from the address or \
+                its network (`event.reason`), or because a CAPTCHA was not solved. Logged at level debug, since it comes in \
+                thousands; `pando_login_refused_total` counts each.",
+        level: Level::Debug,
+        fields: &[LOGIN, REASON],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(LOGIN, self.kind);
+        line.word(REASON, self.reason);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_login_refused(self.kind, self.reason);
+    }
+}
+
+/// The login is under attack, or no longer.
+#[derive(Debug)]
+pub struct AttackChanged {
+    /// Whether it is.
+    pub is_attack: bool,
+}
+
+impl Happening for AttackChanged {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "login-attack-changed",
+        message: "The login is under attack, or no longer",
+        about: "When far more of the passwords that are tried are wrong than usual, or one password is tried at many accounts: those \
+                whom nobody knows are served last from then on. And when it has been quiet for two minutes.",
+        level: Level::Warn,
+        fields: &[REASON],
+    };
+
+    fn level(&self) -> Level {
+        if self.is_attack { Level::Warn } else { Level::Info }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(REASON, if self.is_attack { "attack" } else { "calm" });
+    }
+}
+
+/// Something was noticed that looks like an attack on the login.
+#[derive(Debug)]
+pub struct AttackSeen {
+    /// What: `account_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.
+    pub attack: &'static str,
+    /// Whether it has a line in the log: they come in thousands.
+    pub is_told: bool,
+}
+
+impl Happening for AttackSeen {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "login-attack-seen",
+        message: "Somebody tries passwords of other people",
+        about: "When strangers have no guesses of an account left for now (`account_locked`), when many accounts were tried from an \
+                address or a network (`address_sprays`, `network_sprays`), or with one password (`password_sprayed`). A few lines a \
+                minute at most; `pando_login_attacks_total` counts each. Whom it is about is told to `auth.defence.webhook_url` alone.",
+        level: Level::Warn,
+        fields: &[REASON],
+    };
+
+    fn level(&self) -> Level {
+        if self.is_told { Level::Warn } else { Level::Off }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(REASON, self.attack);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_login_attack(self.attack);
+    }
+}
+
+/// The webhook was told of an attack, or could not be.
+#[derive(Debug)]
+pub struct WebhookSent {
+    /// Whether it took the message.
+    pub is_sent: bool,
+}
+
+impl Happening for WebhookSent {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "login-webhook-sent",
+        message: "The webhook was told of an attack on the login",
+        about: "When `auth.defence.webhook_url` took a message, or did not after three tries (`outcome` is `failure`, and the line a \
+                warning).",
+        level: Level::Debug,
+        fields: &[OUTCOME],
+    };
+
+    fn level(&self) -> Level {
+        if self.is_sent { Level::Debug } else { Level::Warn }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(OUTCOME, if self.is_sent { "success" } else { "failure" });
+    }
+}
+
 /// Somebody signed in, or tried to.
 #[derive(Debug)]
 pub struct SignIn {

@@ -20,7 +20,7 @@ pub use lifecycle::{
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
-pub use login::{MailSent, ProviderFailed, SignIn};
+pub use login::{AttackChanged, AttackSeen, AttemptRefused, MailSent, ProviderFailed, SignIn, WebhookSent};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -95,6 +95,10 @@ pub const HAPPENINGS: &[&Definition] = &[
     SignIn::DEFINITION,
     MailSent::DEFINITION,
     ProviderFailed::DEFINITION,
+    AttemptRefused::DEFINITION,
+    AttackChanged::DEFINITION,
+    AttackSeen::DEFINITION,
+    WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,

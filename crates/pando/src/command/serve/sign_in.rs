@@ -4,14 +4,15 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Clock, Secret, SystemClock};
 use identity::{Derivation, Verifier};
 use login::api_keys::KeyKeeper;
-use login::password::Passwords;
-use login::{ConsoleMailer, Login, Mailer, MemoryGate, Parts, SmtpMailer};
+use login::password::{Passwords, PoolFigures};
+use login::{Captcha, ConsoleMailer, Defence, DefenceSettings, Login, Mailer, Parts, SmtpMailer};
 use store::{Store, StoreError};
-use telemetry::{Advice, Telemetry};
+use telemetry::{Advice, Metrics, PasswordReading, Telemetry};
 
 use crate::configuration::{ConfigError, DatabaseAddress, Loaded, LoginEnabled, Prepared};
 use crate::outcome::CommandError;
@@ -98,19 +99,63 @@ impl SignIn<'_> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let passwords = Passwords::open(self.prepared.passwords.clone(), clock.clone(), Arc::new(getrandom::fill))
             .map_err(|error| ConfigError::one("[auth.password]", error.to_string()))?;
+        let passwords = Arc::new(passwords);
+        let captcha = config.defence.captcha().map(Captcha::open).transpose();
         Ok(Parts {
-            gate: Arc::new(MemoryGate::new(clock.clone(), settings.mail_interval)),
+            gate: self.defence(&derivation, settings.mail_interval, &passwords)?,
+            captcha: captcha.map_err(|error| ConfigError::one("auth.defence.captcha_url", error.to_string()))?,
+            device_lifetime: Duration::from_secs(u64::from(config.defence.device_days) * 86_400),
             settings,
             templates,
             store: self.store.clone(),
             verifier: self.verifier.clone(),
-            passwords: Arc::new(passwords),
+            passwords,
             api_keys: self.api_keys.clone(),
             mailer,
             derivation,
             clock,
             telemetry: self.telemetry.clone(),
         })
+    }
+}
+
+impl SignIn<'_> {
+    /// The gate, with counters of its own: those of the policies come and go by the thousand, and must not push it out.
+    fn defence(
+        &self,
+        derivation: &Derivation,
+        mail_interval: Duration,
+        passwords: &Arc<Passwords>,
+    ) -> Result<Arc<Defence>, CommandError> {
+        let (section, limiting) = (&self.loaded.config.defence, &self.prepared.limiting);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let cache = cache::open(&limiting.cache, clock.clone())
+            .map_err(|error| ConfigError::one("cache.url", error.to_string()))?;
+        let mut settings = section.settings(limiting.rates.exempt_networks.clone(), mail_interval);
+        if let Some((url, key)) = section.webhook().map_err(|(name, problem)| ConfigError::one(name, problem))? {
+            let listener = login::webhook(url, key, clock.clone(), self.telemetry.clone());
+            let listener = listener.map_err(|error| ConfigError::one("auth.defence.webhook_url", error.to_string()))?;
+            settings = DefenceSettings { listener, ..settings };
+        }
+        let secret = derivation.key(login::DEFENCE_PURPOSE);
+        let secret = secret.map_err(|error| CommandError::Failed(format!("the login: {error}")))?;
+        let defence = Arc::new(Defence::new(settings, cache, secret, clock, self.telemetry.clone()));
+        let (gauge, passwords) = (defence.clone(), passwords.clone());
+        self.telemetry.metrics().add_source(move |metrics: &Metrics| {
+            metrics.set_login_attack(gauge.is_attack());
+            metrics.set_passwords(reading(&passwords.figures()));
+        });
+        Ok(defence)
+    }
+}
+
+fn reading(figures: &PoolFigures) -> PasswordReading {
+    PasswordReading {
+        running: figures.running as u64,
+        waiting: figures.waiting.map(|waiting| waiting as u64),
+        shed: figures.shed,
+        hashes: figures.computed,
+        duration: figures.average,
     }
 }
 

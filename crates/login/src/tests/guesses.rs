@@ -1,0 +1,127 @@
+//! Signing in while somebody guesses.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{self, settings};
+use crate::{Defence, DefenceSettings, Login, Settings};
+
+fn unconfirmed() -> Settings {
+    Settings { confirm_email: false, ..settings() }
+}
+
+/// A gate with counters of its own.
+pub(super) fn gate(house: &House, settings: DefenceSettings) -> Arc<Defence> {
+    let cache = cache::open(&cache::Config::default(), house.clock.clone()).unwrap();
+    let secret = testing::key(crate::DEFENCE_PURPOSE);
+    Arc::new(Defence::new(settings, cache, secret, house.clock.clone(), testing::telemetry()))
+}
+
+/// Signs in from an address; gives status, code and headers.
+async fn sign_in(
+    login: &Login,
+    (email, password): (&str, &str),
+    address: u32,
+    headers: HeaderMap,
+) -> (u16, Value, HeaderMap) {
+    let body = json!({"email": email, "password": password});
+    let from = IpAddr::from(address.to_be_bytes());
+    testing::send_from(login, ("POST", "/token?grant_type=password"), (from, headers), body).await
+}
+
+const VICTIM: &str = "mina@example.com";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_wrong_ones_at_once_are_a_few_hashes() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let before = login.inner.passwords.figures().computed;
+    let tries = (0..200_u32).map(|number| {
+        let login = login.clone();
+        tokio::spawn(async move {
+            let given = (VICTIM, "wrong wrong wrong");
+            sign_in(&login, given, 0x0b00_0000 + number * 256, HeaderMap::new()).await.0
+        })
+    });
+    let tries: Vec<_> = tries.collect();
+    let mut statuses = std::collections::BTreeMap::new();
+    for one in tries {
+        *statuses.entry(one.await.unwrap()).or_insert(0) += 1;
+    }
+    let computed = login.inner.passwords.figures().computed - before;
+    assert!(computed <= 10, "{computed} were hashed");
+    assert_eq!(statuses[&400], 5, "{statuses:?}");
+    assert_eq!(statuses[&429] + statuses.get(&503).unwrap_or(&0), 195, "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn known_unknown_and_locked_are_told_the_same() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let mut answers = Vec::new();
+    for email in [VICTIM, "nobody@example.com"] {
+        let mut own = Vec::new();
+        for number in 0..8 {
+            let (status, body, headers) =
+                sign_in(&login, (email, "wrong wrong wrong"), number << 8, HeaderMap::new()).await;
+            own.push((status, body, headers.get("retry-after").cloned()));
+        }
+        answers.push(own);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let (status, body, wait) = answers[0][7].clone();
+    assert_eq!((status, text(&body, "code")), (429, "over_request_rate_limit"));
+    assert!((600..=720).contains(&wait.unwrap().to_str().unwrap().parse::<u32>().unwrap()));
+    // The right password of a stranger is not looked at either: whoever guesses would learn that it is right.
+    let (status, body, _) = sign_in(&login, (VICTIM, PASSWORD), 77 << 8, HeaderMap::new()).await;
+    assert_eq!((status, text(&body, "code")), (429, "over_request_rate_limit"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_signed_in_before_gets_in_while_strangers_guess() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let (status, _, headers) = sign_in(&login, (VICTIM, PASSWORD), 1 << 8, HeaderMap::new()).await;
+    assert_eq!(status, 200);
+    let cookie = headers["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("; Path=/auth/v1;") && cookie.contains("; HttpOnly; Secure; SameSite=Strict"), "{cookie}");
+    let asks = HeaderMap::from_iter([("pando-device".parse().unwrap(), "new".parse().unwrap())]);
+    let (_, _, headers) = sign_in(&login, (VICTIM, PASSWORD), 2 << 8, asks).await;
+    assert!(!headers.contains_key("set-cookie"));
+    let token = headers["pando-device"].clone();
+
+    for number in 100..150 {
+        sign_in(&login, (VICTIM, "wrong wrong wrong"), number << 8, HeaderMap::new()).await;
+    }
+    let stranger = sign_in(&login, (VICTIM, PASSWORD), 99 << 8, HeaderMap::new()).await;
+    assert_eq!(stranger.0, 429);
+    let pair = cookie.split(';').next().unwrap();
+    for shown in [("cookie", pair), ("pando-device", token.to_str().unwrap())] {
+        let shown = HeaderMap::from_iter([(shown.0.parse().unwrap(), shown.1.parse().unwrap())]);
+        assert_eq!(sign_in(&login, (VICTIM, PASSWORD), 98 << 8, shown.clone()).await.0, 200);
+        let other = sign_in(&login, ("nobody@example.com", PASSWORD), 98 << 8, shown).await;
+        assert_eq!(other.0, 400, "of another account it says nothing");
+    }
+    // The address from which it signed in is known as well.
+    assert_eq!(sign_in(&login, (VICTIM, PASSWORD), 1 << 8, HeaderMap::new()).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_of_a_mail_makes_a_device_known() {
+    let house = House::embedded(settings()).await;
+    let given = json!({"email": VICTIM, "password": PASSWORD});
+    assert_eq!(house.send(("POST", "/signup"), "", given).await.0, 200);
+    let mail = house.mail().await;
+    let start = mail.text.find("http").unwrap();
+    let link = mail.text[start..].split_whitespace().next().unwrap().split("/auth/v1").nth(1).unwrap().to_owned();
+    let (status, _, headers) = house.send(("GET", &link), "", Value::Null).await;
+    assert_eq!(status, 303);
+    assert!(headers["set-cookie"].to_str().unwrap().starts_with("__Secure-pando-device="));
+}
