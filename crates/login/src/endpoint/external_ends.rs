@@ -191,7 +191,7 @@ impl Inner {
                 put(&mut body, name, Value::from(token.as_str()));
             }
         }
-        Ok(Reply::json(&body))
+        self.remember(incoming, &user, Reply::json(&body)).await
     }
 }
 
