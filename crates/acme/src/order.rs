@@ -52,7 +52,8 @@ impl Ordering<'_> {
         }
         match order.poll_ready(&patience()).await {
             // Some authorities tell it of the order, some of the authorization alone.
-            Ok(OrderStatus::Invalid) | Err(Error::Api(_)) => return Err(why_invalid(&mut order).await),
+            Ok(OrderStatus::Invalid) => return Err(why_invalid(&mut order, "it does not say why".to_owned()).await),
+            Err(Error::Api(problem)) => return Err(why_invalid(&mut order, problem.to_string()).await),
             status => status?,
         };
         let key = KeyPair::generate()?;
@@ -162,7 +163,7 @@ fn patience() -> RetryPolicy {
 }
 
 /// What the authority did not like, which stands at the challenge.
-async fn why_invalid(order: &mut Order) -> OrderError {
+async fn why_invalid(order: &mut Order, otherwise: String) -> OrderError {
     let mut reasons = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
@@ -172,7 +173,7 @@ async fn why_invalid(order: &mut Order) -> OrderError {
         reasons.extend(problems.map(|problem| format!("{domain}: {problem}")));
     }
     if reasons.is_empty() {
-        reasons.push("it does not say why".to_owned());
+        return OrderError::Other(format!("the authority gave the order up: {otherwise}"));
     }
     OrderError::Other(format!("the authority could not see that the domain leads here: {}", reasons.join("; ")))
 }

@@ -77,11 +77,6 @@ impl Challenges {
         Ok(())
     }
 
-    /// Whether no handshake has to be looked at.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.read().tls.is_empty()
-    }
-
     /// What a handshake is to be answered with, if it is an authority's.
     pub(crate) fn for_hello(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
         let mut protocols = hello.alpn()?;

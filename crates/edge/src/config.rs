@@ -102,8 +102,8 @@ pub struct EdgeLimits {
     /// (`limits.max_connections_per_address`); trusted proxies are not counted. Default 512, an eighth of all: offices
     /// behind one address fit, and one machine cannot take all places. One more is answered 503 and closed.
     pub max_connections_per_address: u64,
-    /// TLS handshakes that are under way at once (`limits.max_handshakes`). Default 512: what a processor does in some
-    /// hundred milliseconds. One more connection is closed.
+    /// TLS handshakes that wait for the server at once (`limits.max_handshakes`), not those that the server waits for. Default 512:
+    /// what a processor does in some hundred milliseconds. One more connection is closed.
     pub max_handshakes: u64,
     /// Requests that are answered at once (`limits.max_requests`). Default 1,024: what waits longer than clients
     /// do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the cost of a few µs.

@@ -102,7 +102,8 @@ impl Intake {
         Ok(Arrived { stream, protocol, hop, seat })
     }
 
-    /// Whoever says nothing yet takes no place among the handshakes.
+    /// Whoever has not said all that a handshake begins with takes no place among the handshakes, nor who lets the server wait
+    /// for its end: a few slow ones would keep everybody out.
     async fn shake_hands(&self, socket: TcpStream, tls: &Tls) -> Result<(Stream, Protocol), Option<DropReason>> {
         let mut first = [0];
         match socket.peek(&mut first).await {
@@ -116,8 +117,9 @@ impl Intake {
             }
             Ok(0) | Err(_) => return Err(None),
         }
-        let _place = self.handshakes.enter().ok_or(DropReason::TooManyHandshakes)?;
-        let stream = tls.accept(socket).await.map_err(|_error| DropReason::Handshake)?.ok_or(None)?;
+        let hello = tls.hello(socket).await.map_err(|_error| DropReason::Handshake)?;
+        let place = self.handshakes.enter().ok_or(DropReason::TooManyHandshakes)?;
+        let stream = tls.accept(hello, place).await.map_err(|_error| DropReason::Handshake)?.ok_or(None)?;
         // What was agreed on counts, not what comes.
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,

@@ -1,8 +1,10 @@
-//! TLS: certificates that can be replaced while the server runs, and handshakes that cannot take all processors.
+//! TLS: certificates that can be replaced while the server runs, and handshakes that cannot take all processors, nor all places.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -18,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use crate::challenge::{Challenge, Challenges};
 use crate::{EdgeError, TlsConfig};
@@ -205,22 +207,36 @@ impl Tls {
         })
     }
 
+    /// Waits for all of what a client begins a handshake with. Nothing is computed for it yet.
+    pub(crate) async fn hello(&self, socket: TcpStream) -> io::Result<StartHandshake<TcpStream>> {
+        LazyConfigAcceptor::new(Acceptor::default(), socket).await
+    }
+
     /// The handshake, on a thread for handshakes. Ends with it when it is dropped. `None` when it was all that an authority
-    /// wanted to see.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
-        let (config, challenges) = (self.config.clone(), self.challenges.clone());
+    /// wanted to see. `place` is given back as soon as the server has done its part: who waits for the client's is no burden.
+    pub(crate) async fn accept<P: Send + 'static>(
+        &self,
+        hello: StartHandshake<TcpStream>,
+        place: P,
+    ) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let challenge = self.challenges.for_hello(&hello.client_hello());
+        let is_challenge = challenge.is_some();
+        let config = challenge.unwrap_or_else(|| self.config.clone());
         let handshake = async move {
-            if challenges.is_empty() {
-                return TlsAcceptor::from(config).accept(socket).await.map(Some);
+            let mut accepting = pin!(hello.into_stream(config));
+            let mut place = Some(place);
+            let mut stream = poll_fn(|context| {
+                let polled = accepting.as_mut().poll(context);
+                place.take();
+                polled
+            })
+            .await?;
+            if is_challenge {
+                // RFC 8737 section 3: nothing is said on such a connection.
+                let _said_goodbye = stream.shutdown().await;
+                return Ok(None);
             }
-            let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-            let Some(challenge) = challenges.for_hello(&hello.client_hello()) else {
-                return hello.into_stream(config).await.map(Some);
-            };
-            let mut stream = hello.into_stream(challenge).await?;
-            // RFC 8737 section 3: nothing is said on such a connection.
-            let _said_goodbye = stream.shutdown().await;
-            Ok(None)
+            Ok(Some(stream))
         };
         let mut running = Running(self.workers.runtime()?.spawn(handshake));
         (&mut running.0).await.map_err(|_ended| io::Error::from(io::ErrorKind::Interrupted))?

@@ -208,34 +208,70 @@ fn what_is_not_encrypted_is_told_so() {
     }
 }
 
+/// The first thing that a client sends.
+fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
+    let mut hello = Vec::new();
+    let mut connection = ClientConnection::new(config.clone(), "localhost".try_into().unwrap()).unwrap();
+    connection.write_tls(&mut hello).unwrap();
+    hello
+}
+
+/// Connections on which this was sent.
+fn connections(server: &Server, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
+    let connection = |_| {
+        let mut stream = connect(server.api);
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    (0..count).map(connection).collect()
+}
+
 #[test]
-fn slow_handshakes_are_let_go_and_crowds_stay_outside() {
+fn slow_handshakes_keep_nobody_out_and_are_let_go() {
     let folder = TempDir::new().unwrap();
     let local = certificate(folder.path(), "local", &["localhost"]);
     let server = start(&[&local], |config| {
-        config.limits.header_read_timeout = Duration::from_millis(1500);
-        config.limits.max_handshakes = 3;
+        config.limits.header_read_timeout = Duration::from_secs(3);
+        config.limits.max_handshakes = 1;
     });
-    // Silent ones take no place among the handshakes; those that have begun one do.
-    let silent: Vec<TcpStream> = (0..10).map(|_| connect(server.api)).collect();
-    let begun: Vec<TcpStream> = (0..3)
-        .map(|_| {
-            let mut stream = connect(server.api);
-            stream.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
-            stream
-        })
-        .collect();
-    server.wait_for_metric("http_server_open_connections 13");
-    std::thread::park_timeout(Duration::from_millis(200));
-    let mut outside = connect(server.api);
-    outside.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
-    assert_eq!(until_closed(&mut outside), b"");
-    server.wait_for_metric("pando_connections_dropped_total{reason=\"too-many-handshakes\"} 1");
-    server.wait_for_metric("pando_shed_total{limit=\"limits.max_handshakes\"} 1");
-    server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-head\"} 13");
-    let mut stream = open(&server, &client(&[&local], BOTH, &[]), "localhost").unwrap();
+    let config = client(&[&local], BOTH, &[]);
+    let whole = hello(&config);
+    let slow = [
+        connections(&server, 10, b""),
+        connections(&server, 10, &whole[..1]),
+        connections(&server, 10, &whole[..whole.len() / 2]),
+        // All of it, but never what the server then waits for.
+        connections(&server, 1, &whole),
+    ];
+    server.wait_for_metric("http_server_open_connections 31");
+    // Until the server has done its part for the last of them.
+    let mut answer = [0; 1];
+    (&slow[3][0]).read_exact(&mut answer).unwrap();
+    let mut stream = open(&server, &config, "localhost").unwrap();
     assert!(get(&mut stream, "/zones").starts_with("HTTP/1.1 200"));
-    drop((silent, begun));
+    server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-head\"} 31");
+    server.wait_for_metric("pando_connections_dropped_total{reason=\"too-many-handshakes\"} 0");
+    drop(slow);
+}
+
+#[test]
+fn crowds_of_handshakes_stay_outside() {
+    let folder = TempDir::new().unwrap();
+    let local = certificate(folder.path(), "local", &["localhost"]);
+    // No place at all: what waits for the server is turned away, what the server waits for is not.
+    let server = start(&[&local], |config| {
+        config.limits.header_read_timeout = Duration::from_millis(1500);
+        config.limits.max_handshakes = 0;
+    });
+    let whole = hello(&client(&[&local], BOTH, &[]));
+    let begun = connections(&server, 3, &whole[..whole.len() / 2]);
+    for mut outside in connections(&server, 2, &whole) {
+        assert_eq!(until_closed(&mut outside), b"");
+    }
+    server.wait_for_metric("pando_connections_dropped_total{reason=\"too-many-handshakes\"} 2");
+    server.wait_for_metric("pando_shed_total{limit=\"limits.max_handshakes\"} 2");
+    server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-head\"} 3");
+    drop(begun);
 }
 
 #[test]
@@ -258,8 +294,7 @@ fn a_flood_of_handshakes_leaves_requests_alone() {
     let server = start(&[&local], |_| {});
     let config = client(&[&local], BOTH, &[]);
     let mut asking = open(&server, &config, "localhost").unwrap();
-    let mut hello = Vec::new();
-    ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap().write_tls(&mut hello).unwrap();
+    let hello = hello(&config);
     let (stop, is_stopped) = std::sync::mpsc::channel::<()>();
     let flood = std::thread::spawn({
         let address = server.api;

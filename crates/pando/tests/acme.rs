@@ -83,7 +83,8 @@ fn until_there_is_one_handshakes_are_refused() {
     // Nobody listens where this authority looks.
     let settings = PebbleSettings { tls_port: free_port(), ..PebbleSettings::default() };
     let Some(pebble) = Pebble::start_for("until_there_is_one", settings) else { return };
-    let server = launch(free_port()).start_unready(&project(&pebble, ""));
+    let project = project(&pebble, "");
+    let server = launch(free_port()).start_unready(&project);
     let line = server.wait_for("certificate-not-issued").to_string();
     assert!(line.contains("could not see that the domain leads here") && line.contains(DOMAIN), "{line}");
     let refused = ask(&server, &pebble.root(), DOMAIN).unwrap_err().to_string();
@@ -98,7 +99,8 @@ fn an_authority_that_looks_by_http() {
     let settings = PebbleSettings { http_port: plain, ..PebbleSettings::default() };
     let Some(pebble) = Pebble::start_for("an_authority_that_looks_by_http", settings) else { return };
     let more = format!("challenge = \"http-01\"\n[server.tls]\nredirect_listen = \"127.0.0.1:{plain}\"\n");
-    let server = launch(encrypted).start_unready(&project(&pebble, &more));
+    let project = project(&pebble, &more);
+    let server = launch(encrypted).start_unready(&project);
     server.wait_for("certificate-issued");
     assert!(ask(&server, &pebble.root(), DOMAIN).unwrap().0.starts_with("HTTP/1.1 200"));
     // What was shown is shown no more.

@@ -660,7 +660,7 @@ pub struct Limits {
     /// Connections that are open at once from one address, of IPv6 from one network of 64 bits. One more is answered 503 and
     /// closed. Those of `server.trusted_proxies` are not counted.
     pub max_connections_per_address: u64,
-    /// TLS handshakes that are under way at once. One more connection is closed.
+    /// TLS handshakes that wait for the server at once, not those that it waits for. One more connection is closed.
     pub max_handshakes: u64,
     /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
     /// with `Retry-After`.
