@@ -139,8 +139,8 @@ on_both!(what_is_said_without_and_with_a_token, unconfirmed(), |house| {
     for (request, status, expected) in [
         (("GET", "/authorize?provider=google"), 400, "validation_failed"),
         (("POST", "/sso"), 404, "saml_provider_disabled"),
-        (("GET", "/user/identities/authorize"), 404, "manual_linking_disabled"),
-        (("POST", "/token?grant_type=id_token"), 400, "provider_disabled"),
+        (("GET", "/user/identities/authorize"), 401, "no_authorization"),
+        (("POST", "/token?grant_type=id_token"), 400, "validation_failed"),
     ] {
         let (found, body, _) = house.send(request, "", Value::Null).await;
         assert_eq!((found, text(&body, "code")), (status, expected), "{request:?}");
