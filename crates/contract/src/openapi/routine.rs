@@ -131,7 +131,7 @@ fn object(routine: &Routine) -> Value {
     let properties: serde_json::Map<String, Value> = named(routine)
         .map(|(name, argument)| (name.to_owned(), property(&argument.data_type, true, argument.default.as_ref())))
         .collect();
-    let mut object = json!({ "type": "object", "properties": properties });
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let required: Vec<&str> =
         named(routine).filter(|(_, argument)| argument.default.is_none()).map(|(name, _)| name).collect();
     if let (Some(members), false) = (object.as_object_mut(), required.is_empty()) {
