@@ -112,7 +112,8 @@ fn body(routines: &[&Routine]) -> Value {
     let mut is_required = true;
     for routine in routines {
         let (media_type, schema) = match (whole(routine), routine.arguments.first()) {
-            (Some("application/json"), _) => ("application/json", json!({})),
+            // A body that is neither is refused, whoever takes it.
+            (Some("application/json"), _) => ("application/json", json!({ "type": ["object", "array"] })),
             (Some(media_type), Some(argument)) => (media_type, property(&argument.data_type, false, None)),
             _ => ("application/json", object(routine)),
         };
