@@ -157,7 +157,7 @@ fn rows_carry_types_defaults_and_notes() {
     assert_eq!(
         shelf["id"],
         json!({
-            "type": "integer", "format": "bigint", "readOnly": true,
+            "type": "integer", "format": "bigint", "minimum": i64::MIN, "maximum": i64::MAX, "readOnly": true,
             "description": "Note:\nThis is a Primary Key.<pk/>",
         })
     );
@@ -179,6 +179,8 @@ fn rows_carry_types_defaults_and_notes() {
     assert_eq!(shelf["tags"], json!({ "format": "jsonb", "default": { "a": [1] } }));
     assert_eq!(shelf["touched"].get("default"), None, "computed anew for every row");
     assert_eq!(shelf["twice"]["readOnly"], true);
+    assert_eq!(schemas["shelf"].get("additionalProperties"), None, "an answer may have computed columns");
+    assert_eq!(schemas["shelf.update"]["additionalProperties"], false);
     assert_eq!(schemas["shelf.insert"]["required"], json!(["label", "area"]));
     let required = json!(["id", "label", "made_on", "depth", "area", "tags", "touched"]);
     assert_eq!(schemas["shelf"]["required"], required);

@@ -1,12 +1,14 @@
 //! What can be wrong with a request, before any table is known.
 
-use base::{Failure, Kind, Limit};
+use base::{CustomAnswer, Failure, Kind, Limit};
 
 /// Every way in which a request can be refused by its form alone, with PostgREST's codes and texts.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("Unsupported HTTP method: {0}")]
     Method(String),
+    #[error("Unsupported HTTP method: {0}")]
+    MethodOnRoot(String),
     #[error("Cannot use the {0} method on RPC")]
     MethodOnRoutine(String),
     #[error("Invalid path specified in request URL")]
@@ -55,6 +57,13 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
+            // The same code, so that what the root takes is said here and not found by it.
+            Fault::MethodOnRoot(_) => {
+                let mut failure = Failure::new(Kind::MethodNotAllowed, "PGRST117", message);
+                let allow = ("Allow".to_owned(), "OPTIONS,GET,HEAD".to_owned());
+                failure.custom = Some(Box::new(CustomAnswer { status: 405, reason: None, headers: vec![allow] }));
+                failure
+            }
             Fault::Method(_) => Failure::new(Kind::MethodNotAllowed, "PGRST117", message),
             Fault::MethodOnRoutine(_) => Failure::new(Kind::MethodNotAllowed, "PGRST101", message),
             Fault::Path { details } => {

@@ -182,18 +182,17 @@ fn schema(method: &Method, headers: &HeaderMap, settings: &Settings) -> Result<(
 }
 
 fn action(method: &Method, target: &Target) -> Result<Action, Fault> {
-    let refused = || Err(Fault::Method(method.to_string()));
     match (method.as_str(), target) {
         ("OPTIONS", _) => Ok(Action::Options),
         ("GET" | "HEAD", Target::Root) => Ok(Action::Describe),
         ("GET" | "HEAD", _) => Ok(Action::Read),
-        (_, Target::Root) => refused(),
+        (_, Target::Root) => Err(Fault::MethodOnRoot(method.to_string())),
         ("POST", _) => Ok(Action::Insert),
         ("PATCH" | "PUT" | "DELETE", Target::Routine(_)) => Err(Fault::MethodOnRoutine(method.to_string())),
         ("PATCH", _) => Ok(Action::Update),
         ("PUT", _) => Ok(Action::Put),
         ("DELETE", _) => Ok(Action::Delete),
-        _ => refused(),
+        _ => Err(Fault::Method(method.to_string())),
     }
 }
 

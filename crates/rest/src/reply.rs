@@ -190,6 +190,9 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>, form: ErrorForm) 
     if status == StatusCode::UNAUTHORIZED {
         put(&mut headers, WWW_AUTHENTICATE, &challenge(failure));
     }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static(allowed(&failure.code)));
+    }
     for (name, value) in failure.custom.iter().flat_map(|custom| &custom.headers) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             headers.insert(name, value);
@@ -199,6 +202,17 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>, form: ErrorForm) 
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     Reply { head: Head { status, headers }, reason: reason(failure), body: form.body(failure, status) }
+}
+
+/// The methods beside 405 (RFC 9110, 15.5.6), by why the one was refused: all that a target of its kind ever takes, as
+/// `OPTIONS` tells more exactly.
+fn allowed(code: &str) -> &'static str {
+    match code {
+        "PGRST101" => "OPTIONS,GET,HEAD,POST",
+        // A function that writes, called by a method that only reads.
+        "25006" => "OPTIONS,POST",
+        _ => "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE",
+    }
 }
 
 /// `Content-Type` of an answer in this form.

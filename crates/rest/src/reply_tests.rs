@@ -121,6 +121,18 @@ fn refusals() {
 }
 
 #[test]
+fn a_refused_method_is_told_the_others() {
+    let allow = |failure: &Failure| text(&refuse(failure, None, ErrorForm::Plain).head.headers, "allow").to_owned();
+    let of = |code: &'static str| allow(&Failure::new(Kind::MethodNotAllowed, code, "no"));
+    assert_eq!(of("PGRST117"), "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE");
+    assert_eq!(of("PGRST101"), "OPTIONS,GET,HEAD,POST");
+    assert_eq!(of("25006"), "OPTIONS,POST");
+    assert_eq!(allow(&Failure::from(crate::fault::Fault::MethodOnRoot("POST".into()))), "OPTIONS,GET,HEAD");
+    let other = refuse(&Failure::new(Kind::BadRequest, "PGRST100", "no"), None, ErrorForm::Plain);
+    assert!(!other.head.headers.contains_key("allow"));
+}
+
+#[test]
 fn the_answer_to_options() {
     let reply = options(&[Method::GET, Method::HEAD]);
     assert_eq!(text(&reply.head.headers, "allow"), "OPTIONS,GET,HEAD");

@@ -122,14 +122,8 @@ enum Parameter {
         r#in: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<String>,
-        schema: TextSchema,
+        schema: Reference,
     },
-}
-
-/// `{"type": "string"}`
-#[derive(Serialize)]
-struct TextSchema {
-    r#type: &'static str,
 }
 
 fn document(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::row::{self, Columns};
-use super::{Parameter, Reference, Subject, TextSchema, first_line, shared};
+use super::{Parameter, Reference, Subject, first_line, shared};
 use crate::members::Members;
 use crate::name;
 use crate::reach::Reach;
@@ -113,7 +113,7 @@ pub(super) fn filters(relation: &Relation, columns: &Columns<'_>) -> Members<Par
             name: name::filter(&column.name),
             r#in: "query",
             description: column.comment.clone(),
-            schema: TextSchema { r#type: "string" },
+            schema: Reference::new("schemas", shared::FILTER),
         };
         (filter_key(&row::key(relation), column), parameter)
     };
@@ -317,7 +317,7 @@ impl Maker<'_> {
             "required": true,
             "content": {
                 "application/json": { "schema": any },
-                "text/csv": { "schema": { "type": "string", "description": "A line of names, then the rows" } },
+                "text/csv": { "schema": { "type": "string", "minLength": 1, "description": "A line of names, then the rows" } },
                 "application/x-www-form-urlencoded": { "schema": row },
             },
         })

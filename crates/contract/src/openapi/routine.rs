@@ -112,7 +112,8 @@ fn body(routines: &[&Routine]) -> Value {
     let mut is_required = true;
     for routine in routines {
         let (media_type, schema) = match (whole(routine), routine.arguments.first()) {
-            (Some("application/json"), _) => ("application/json", json!({})),
+            // A body that is neither is refused, whoever takes it.
+            (Some("application/json"), _) => ("application/json", json!({ "type": ["object", "array"] })),
             (Some(media_type), Some(argument)) => (media_type, property(&argument.data_type, false, None)),
             _ => ("application/json", object(routine)),
         };
@@ -131,7 +132,7 @@ fn object(routine: &Routine) -> Value {
     let properties: serde_json::Map<String, Value> = named(routine)
         .map(|(name, argument)| (name.to_owned(), property(&argument.data_type, true, argument.default.as_ref())))
         .collect();
-    let mut object = json!({ "type": "object", "properties": properties });
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let required: Vec<&str> =
         named(routine).filter(|(_, argument)| argument.default.is_none()).map(|(name, _)| name).collect();
     if let (Some(members), false) = (object.as_object_mut(), required.is_empty()) {

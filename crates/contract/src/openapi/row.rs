@@ -58,6 +58,9 @@ pub(super) struct Row {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     required: Vec<String>,
     properties: Members<Property>,
+    /// `false` of what is written: a member that is no column is refused (PGRST204), unless the query names the columns.
+    #[serde(rename = "additionalProperties", skip_serializing_if = "Option::is_none")]
+    others: Option<bool>,
 }
 
 /// The schema of one column's values.
@@ -72,6 +75,10 @@ pub(super) struct Property {
     labels: Option<Vec<Option<String>>>,
     #[serde(rename = "maxLength", skip_serializing_if = "Option::is_none")]
     max_length: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<Box<RawValue>>,
     #[serde(rename = "readOnly", skip_serializing_if = "std::ops::Not::not")]
@@ -110,7 +117,8 @@ pub(super) fn schemas(relation: &Relation, columns: &Columns<'_>, catalog: &Cata
         schemas.put(key(relation), Schema::Row(Row::new(relation, &columns.read, required, catalog)));
     }
     if !columns.updated.is_empty() {
-        schemas.put(update_key(relation), Schema::Row(Row::new(relation, &columns.updated, Vec::new(), catalog)));
+        schemas
+            .put(update_key(relation), Schema::Row(Row::new(relation, &columns.updated, Vec::new(), catalog).closed()));
     }
     if !columns.inserted.is_empty() {
         let required =
@@ -119,7 +127,7 @@ pub(super) fn schemas(relation: &Relation, columns: &Columns<'_>, catalog: &Cata
         let schema = if is_same {
             Schema::Required { all_of: [Reference::new("schemas", update_key(relation))], required }
         } else {
-            Schema::Row(Row::new(relation, &columns.inserted, required, catalog))
+            Schema::Row(Row::new(relation, &columns.inserted, required, catalog).closed())
         };
         schemas.put(insert_key(relation), schema);
     }
@@ -133,7 +141,12 @@ fn required(columns: &[&Column], is_required: impl Fn(&Column) -> bool) -> Vec<S
 impl Row {
     fn new(relation: &Relation, columns: &[&Column], required: Vec<String>, catalog: &Catalog) -> Self {
         let properties = columns.iter().map(|column| (column.name.to_string(), property(relation, column, catalog)));
-        Self { r#type: "object", description: relation.comment.clone(), required, properties: properties.collect() }
+        let properties = properties.collect();
+        Self { r#type: "object", description: relation.comment.clone(), required, properties, others: None }
+    }
+
+    fn closed(self) -> Self {
+        Self { others: Some(false), ..self }
     }
 }
 
@@ -168,9 +181,21 @@ pub(super) fn property_of(data_type: &Type, is_nullable: bool, default: Option<B
             Type::Varchar(length) => *length,
             _ => None,
         },
+        minimum: integers(data_type).map(|(least, _)| least),
+        maximum: integers(data_type).map(|(_, most)| most),
         default,
         read_only: false,
     }
+}
+
+/// The bounds of an integer type.
+fn integers(data_type: &Type) -> Option<(i64, i64)> {
+    Some(match data_type {
+        Type::SmallInteger => (i16::MIN.into(), i16::MAX.into()),
+        Type::Integer => (i32::MIN.into(), i32::MAX.into()),
+        Type::BigInteger => (i64::MIN, i64::MAX),
+        _ => return None,
+    })
 }
 
 /// The type of the JSON that the values are; `None` where any JSON is one.

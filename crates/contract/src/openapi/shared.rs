@@ -9,6 +9,12 @@ use crate::members::Members;
 /// The key of the error object. A relation's keys are its name, which has no dot, or end in `.insert` and `.update`.
 const ERROR: &str = "pando.error";
 
+/// The key of what every filter is.
+pub(super) const FILTER: &str = "pando.filter";
+
+/// How a filter begins (`rest/src/grammar/filter.rs`): `not.`, an operator, a dot. What follows has to be a value of the column's type.
+const FILTER_PATTERN: &str = r"^(not\.)?((eq|gte?|lte?|i?like|i?match)(\((any|all)\))?|neq|isdistinct|cs|cd|ov|sl|sr|nxr|nxl|adj|(pl|ph|w)?fts(\([^()]+\))?)\.|^(not\.)?(in\.\(|is\.)";
+
 /// The parameters of the dialect. Their keys have no dot; those of filters begin with `filter.`.
 pub(super) fn parameters(subject: &Subject<'_>) -> Members<Parameter> {
     let mut parameters = Members::new();
@@ -17,6 +23,8 @@ pub(super) fn parameters(subject: &Subject<'_>) -> Members<Parameter> {
         parameters.put(key, Parameter::Shared(parameter));
     };
     let text = || json!({ "type": "string" });
+    // What is empty names no column.
+    let names = || json!({ "type": "string", "minLength": 1 });
     let count = || json!({ "type": "integer", "minimum": 0, "format": "int64" });
     put(
         "select",
@@ -31,7 +39,7 @@ pub(super) fn parameters(subject: &Subject<'_>) -> Members<Parameter> {
         "order",
         "query",
         "Columns to order by, each with .asc or .desc and .nullsfirst or .nullslast: grade.desc,name",
-        text(),
+        names(),
     );
     let limit = match subject.max_rows {
         Some(rows) => format!("The most rows; never more than {rows}"),
@@ -143,7 +151,7 @@ pub(super) fn refusal(status: &str) -> String {
     format!("refused.{status}")
 }
 
-/// The error object.
+/// The error object, and what every filter is.
 pub(super) fn schemas() -> Members<Schema> {
     let error = json!({
         "type": "object",
@@ -156,7 +164,8 @@ pub(super) fn schemas() -> Members<Schema> {
             "hint": { "type": ["string", "null"], "description": "What to do" },
         },
     });
-    Members(vec![(ERROR.to_owned(), Schema::Shared(error))])
+    let filter = json!({ "type": "string", "pattern": FILTER_PATTERN });
+    Members(vec![(ERROR.to_owned(), Schema::Shared(error)), (FILTER.to_owned(), Schema::Shared(filter))])
 }
 
 /// How callers say who they are.
