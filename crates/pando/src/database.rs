@@ -65,6 +65,7 @@ pub async fn open(
         max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
         check_at_start: database.check_at_start.into(),
         position_key: prepared.freshening.position_key.clone(),
+        audit: None,
         path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
@@ -105,6 +106,7 @@ async fn open_server(
             .collect(),
         pre_request: prepared.pre_request.clone(),
         hoisted: config.database.hoisted_settings.clone(),
+        audit: None,
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await

@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store"]),
-    ("the rooms", &["identity", "service"]),
+    ("the rooms", &["identity", "audit", "service"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),
 ];
@@ -42,7 +42,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["wire"]),
     ("swagger-ui-redist", &["edge"]),
     ("sqlparser", &["sql"]),
-    ("ring", &["identity"]),
+    ("ring", &["identity", "audit"]),
     ("clap", &["pando"]),
     ("clap_complete", &["pando"]),
     ("indicatif", &["pando"]),

@@ -17,7 +17,7 @@ use telemetry::{Step, Trace};
 
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
-use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
+use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
@@ -64,10 +64,10 @@ impl Service {
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client: _, mut trace } = request;
+        let Request { method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
-        match self.walk(incoming, &headers, &mut walk, &mut trace).await {
+        match self.walk(incoming, client, &headers, &mut walk, &mut trace).await {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
@@ -79,6 +79,7 @@ impl Service {
     async fn walk(
         &self,
         incoming: Incoming<'_>,
+        client: Client,
         headers: &HeaderMap,
         walk: &mut Walk,
         trace: &mut Trace,
@@ -102,7 +103,8 @@ impl Service {
         let (method, path) = facts;
         let time_zone = request.preferences.timezone.clone();
         let schema = request.schema.to_string();
-        let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
+        let address = Some(client.address);
+        let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let mut asked = Asked { catalog, caller, now, facts, position };
         for again in 0.. {

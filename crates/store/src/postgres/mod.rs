@@ -1,6 +1,7 @@
 //! A PostgreSQL server. It types values, enforces grants and row security and runs functions by itself; here its catalog is
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
+mod audit;
 mod bootstrap;
 mod collect;
 mod failure;
@@ -36,6 +37,7 @@ use plan::Plan;
 use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
+use crate::audit::AuditSettings;
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -94,6 +96,8 @@ pub struct Settings {
     /// The settings of a function that count for the whole transaction of its call (PostgREST's
     /// `db-hoisted-tx-settings`).
     pub hoisted: Vec<String>,
+    /// What is written down of changes; `None` writes down nothing, and leaves alone what is there.
+    pub audit: Option<AuditSettings>,
 }
 
 pub(crate) struct PostgresStore {
@@ -351,6 +355,14 @@ impl Store for PostgresStore {
             let outcome = work.await?;
             self.load_catalog().await?;
             Ok(outcome)
+        })
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async {
+            let Some(settings) = &self.settings.audit else { return Ok(Vec::new()) };
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            audit::reconcile(&mut connection, settings).await
         })
     }
 

@@ -12,7 +12,9 @@ use super::flight::{COMMIT, ROLLBACK};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::pool::random_share;
+use super::session::AUDIT;
 use super::{PostgresStore, failure};
+use crate::audit::program;
 use crate::error::StoreError;
 use crate::own::{self, OwnAnswer, OwnColumns, OwnExpectation, OwnRow, OwnStep};
 
@@ -185,6 +187,11 @@ impl PostgresStore {
         flight.execute(&Query::new("", SETUP))?;
         if access == OwnAccess::Read {
             flight.execute(&Query::new("", READ_ONLY))?;
+        }
+        if let (Some(audit), OwnAccess::Write) = (&self.settings.audit, access) {
+            let asked = audit.key.signed(&program());
+            let parameters = [Some(AUDIT.as_bytes()), Some(asked.as_bytes())];
+            flight.execute(&Query { parameters: &parameters, ..Query::new("", SETTING) })?;
         }
         for (name, value) in &self.settings.application {
             let parameters = [Some(name.as_bytes()), Some(value.as_bytes())];

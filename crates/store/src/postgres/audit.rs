@@ -1,0 +1,157 @@
+//! The triggers of the audit on a server, brought in line with what is there and what is asked.
+
+use std::collections::BTreeSet;
+
+use base::QualifiedName;
+use sql::postgres::audit::{ROWS, TRUNCATION, install, remove};
+use wire::{Connection, Error};
+
+use crate::audit::{AuditSettings, hexadecimal};
+use crate::error::StoreError;
+
+/// What the triggers call.
+const FUNCTION: &str = include_str!("audit.sql");
+
+/// Nodes that start at once take turns: "audit" in ASCII. The turn ends with the transaction.
+const TURN: &str = "SELECT pg_advisory_xact_lock(418380804468)";
+
+/// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = 0";
+
+/// Sealing looks for entries in this order.
+const INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS audit_entries_transaction_number ON pando.audit_entries (transaction_number, id)";
+
+/// The tables of others than the system, extensions and the program: what they are, their keys, which columns are marked, the
+/// arguments of the triggers that they have, whether those are on, and whether triggers may be put on them.
+const TABLES: &str = r"SELECT n.nspname, c.relname, c.relkind,
+       coalesce((SELECT json_agg(a.attname ORDER BY place) FROM pg_catalog.pg_index AS i
+          CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+          JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
+         WHERE i.indrelid = c.oid AND i.indisprimary), '[]')::text,
+       coalesce((SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND col_description(c.oid, a.attnum) ~ '(^|\s)@mask(\s|$)'), '[]')::text,
+       (SELECT encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t
+         WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit' AND t.tgenabled IN ('O', 'A')),
+       (SELECT encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t
+         WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate' AND t.tgenabled IN ('O', 'A')),
+       EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit'),
+       EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate'),
+       has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'), current_user
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ ORDER BY n.nspname, c.relname";
+
+/// A trigger as it is and as it is to be.
+struct Standing {
+    trigger: &'static str,
+    table: QualifiedName,
+    /// The arguments, in hexadecimal, of one that is on.
+    has: Option<String>,
+    is_there: bool,
+    wanted: Option<Vec<String>>,
+}
+
+impl Standing {
+    /// What has to be done.
+    fn statements(&self) -> Vec<String> {
+        let arguments = |arguments: &[String]| {
+            let joined: String = arguments.iter().flat_map(|argument| [argument.as_str(), "\0"]).collect();
+            hexadecimal(joined.as_bytes())
+        };
+        let fits = self.wanted.as_deref().map(arguments) == self.has && self.is_there == self.wanted.is_some();
+        let mut statements = Vec::new();
+        if !fits && self.is_there {
+            statements.push(remove(self.trigger, &self.table));
+        }
+        if let (false, Some(wanted)) = (fits, &self.wanted) {
+            statements.push(install(self.trigger, &self.table, wanted));
+        }
+        statements
+    }
+}
+
+/// Puts the function and the triggers where they belong; gives the tables that are left out, with the reason.
+pub(super) async fn reconcile(
+    connection: &mut Connection,
+    settings: &AuditSettings,
+) -> Result<Vec<String>, StoreError> {
+    connection.batch("BEGIN").await.map_err(failed)?;
+    match in_transaction(connection, settings).await {
+        Ok(left_out) => {
+            connection.batch("COMMIT").await.map_err(failed)?;
+            Ok(left_out)
+        }
+        Err(error) => {
+            drop(connection.batch("ROLLBACK").await);
+            Err(failed(error))
+        }
+    }
+}
+
+async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -> Result<Vec<String>, Error> {
+    connection.batch(PATIENCE).await?;
+    connection.query(TURN, &[]).await?;
+    connection.batch(FUNCTION).await?;
+    connection.batch(INDEX).await?;
+    let mut left_out = Vec::new();
+    for row in connection.query(TABLES, &[]).await? {
+        let text = |place| row.get(place).unwrap_or_default();
+        let is = |place| row.get(place) == Some("t");
+        let table = QualifiedName::new(text(0), text(1));
+        let masked = masks(settings, &table, text(4));
+        let values = settings.values_of(&table);
+        let arguments = |name: &str| vec![name.to_owned(), text(3).to_owned(), masked.clone()];
+        let wanted = values.map(|values| arguments(values.name()));
+        // A foreign table is emptied elsewhere.
+        let wants_truncation = wanted.clone().filter(|_| text(2) != "f");
+        let has = |place| row.get(place).map(str::to_owned);
+        let both = [
+            Standing { trigger: ROWS, table: table.clone(), has: has(5), is_there: is(7), wanted },
+            Standing { trigger: TRUNCATION, table, has: has(6), is_there: is(8), wanted: wants_truncation },
+        ];
+        let statements: Vec<String> = both.iter().flat_map(Standing::statements).collect();
+        if statements.is_empty() {
+            continue;
+        }
+        if let Some(problem) = apply(connection, &statements, is(9)).await? {
+            let role = text(10).replace('"', "\"\"");
+            let (schema, name) = (text(0), text(1));
+            left_out.push(format!(
+                "changes of {schema}.{name} are not written down: {problem}; GRANT TRIGGER ON \"{schema}\".\"{name}\" TO \"{role}\" lets \
+                 Pando do it, audit.exclude says that it is not to be"
+            ));
+        }
+    }
+    Ok(left_out)
+}
+
+/// Does it to one table; what the server said, where it did not let it.
+async fn apply(connection: &mut Connection, statements: &[String], may: bool) -> Result<Option<String>, Error> {
+    if !may {
+        return Ok(Some("the role that logs in may put no triggers on it".to_owned()));
+    }
+    connection.batch("SAVEPOINT pando_audit").await?;
+    match connection.batch(&statements.join("; ")).await {
+        Ok(()) => connection.batch("RELEASE SAVEPOINT pando_audit").await.map(|()| None),
+        Err(Error::Server(error)) => {
+            connection.batch("ROLLBACK TO SAVEPOINT pando_audit").await?;
+            Ok(Some(error.message.clone()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The columns whose values stand in no entry, as JSON: those that are marked, and those of the settings.
+fn masks(settings: &AuditSettings, table: &QualifiedName, marked: &str) -> String {
+    let mut masked: BTreeSet<String> = serde_json::from_str(marked).unwrap_or_default();
+    let before = format!("{}.{}.", table.schema, table.name);
+    masked.extend(settings.mask.iter().filter_map(|name| name.strip_prefix(&before)).map(str::to_owned));
+    serde_json::Value::from_iter(masked).to_string()
+}
+
+fn failed(error: Error) -> StoreError {
+    StoreError::Engine(format!("the triggers of the audit could not be put in place: {error}"))
+}
