@@ -35,6 +35,9 @@ pub struct Sealed {
     pub has_more: bool,
 }
 
+/// Another node was faster.
+const FASTER: Sealed = Sealed { entries: 0, has_more: true };
+
 /// A tile that is not full.
 #[derive(Default)]
 struct Tile {
@@ -54,19 +57,18 @@ impl<'s> Sealer<'s> {
     /// # Errors
     /// [`AuditError::Broken`] where the tiles are not those of the head; what the store meets.
     pub async fn seal(&self, now: Timestamp) -> Result<Sealed, AuditError> {
-        let head = self.store.consult(vec![OwnStep::new(HEAD, [])]).await?;
-        let Some(head) = head.first().and_then(store::OwnAnswer::first) else {
-            return Err(AuditError::Broken("pando.audit_head has no row".to_owned()));
-        };
-        let size: i64 = head.get("size")?;
-        let (transaction, last): (i64, i64) = (head.get("transaction_number")?, head.get("entry")?);
+        let (size, transaction, last) = self.head().await?;
         let next = if self.store.catalog().is_native() { NEXT_OF_SERVER } else { NEXT_OF_FILE };
         let values = [transaction.into(), last.into(), MOST_ENTRIES.into()];
         let answers = self.store.consult(vec![OwnStep::new(next, values)]).await?;
         let rows = answers.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
         let entries = rows.iter().map(Entry::of).collect::<Result<Vec<Entry>, StoreError>>()?;
         let Some(newest) = entries.last() else { return Ok(Sealed { entries: 0, has_more: false }) };
-        let mut levels = self.levels(size).await?;
+        let mut levels = match self.levels(size).await {
+            // The tiles were read after the head: another node may have gone on between.
+            Err(AuditError::Broken(_)) if self.head().await?.0 != size => return Ok(FASTER),
+            levels => levels?,
+        };
         let mut steps = Vec::new();
         for entry in &entries {
             add(&mut levels, 0, entry.hash(), Some(entry.id), &mut steps)?;
@@ -83,10 +85,20 @@ impl<'s> Sealer<'s> {
         steps.push(OwnStep::new(KEEP_CHECKPOINT, [new_size.into(), now.into(), note.into()]));
         match self.store.transact(steps).await {
             Ok(_) => Ok(Sealed { entries: count, has_more: count as i64 == MOST_ENTRIES }),
-            // Another node was faster.
-            Err(StoreError::Missed { step: 0, .. }) => Ok(Sealed { entries: 0, has_more: true }),
+            Err(StoreError::Missed { step: 0, .. }) => Ok(FASTER),
+            // All steps are sent at once, so the checkpoint of the same size may speak before the head does.
+            Err(StoreError::Violated(_)) if self.head().await?.0 != size => Ok(FASTER),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// How far was sealed: how many entries, and which was the last.
+    async fn head(&self) -> Result<(i64, i64, i64), AuditError> {
+        let answers = self.store.consult(vec![OwnStep::new(HEAD, [])]).await?;
+        let Some(head) = answers.first().and_then(store::OwnAnswer::first) else {
+            return Err(AuditError::Broken("pando.audit_head has no row".to_owned()));
+        };
+        Ok((head.get("size")?, head.get("transaction_number")?, head.get("entry")?))
     }
 
     /// The tiles of the right edge, a level each, as far as the tree of this size has them.

@@ -26,7 +26,13 @@ pub const SCHEMA: &str = "
     comment on column people.secret is 'Not for others. @mask';
     create table pets (id bigint primary key, owner bigint not null references people (id) on delete cascade, name text);
     create table notes (text text);
-    create table left_out (id bigint primary key);";
+    create table left_out (id bigint primary key);
+    create table counted (id bigint primary key);
+    create schema unseen;
+    create table unseen.people (
+        id bigint primary key, name text not null, born date, seen timestamptz, weight numeric(6,2),
+        score double precision, data jsonb, raw bytea, is_here boolean, code uuid, secret text
+    );";
 
 pub const ALL: OwnStatement = OwnStatement::new(
     "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries ORDER BY id",
@@ -56,7 +62,7 @@ pub fn signer() -> Signer {
 
 fn audited() -> AuditSettings {
     AuditSettings {
-        exclude: vec!["public.left_out".to_owned()],
+        exclude: vec!["public.left_out".to_owned(), "unseen.*".to_owned()],
         tables: vec![("public.people".to_owned(), AuditValues::Changed), ("pets".to_owned(), AuditValues::All)],
         key: key(),
         ..AuditSettings::default()
@@ -76,7 +82,7 @@ pub struct Engine {
     pub path: Option<PathBuf>,
     pub url: Option<String>,
     _folder: Option<TempDir>,
-    _server: Option<Postgres>,
+    pub server: Option<Postgres>,
 }
 
 impl Engine {
@@ -85,7 +91,7 @@ impl Engine {
         let path = folder.path().join("test.sqlite");
         let store = open_file(&path).await;
         prepare(store.as_ref()).await;
-        Self { store, path: Some(path), url: None, _folder: Some(folder), _server: None }
+        Self { store, path: Some(path), url: None, _folder: Some(folder), server: None }
     }
 
     pub async fn server(test: &str) -> Option<Self> {
@@ -94,7 +100,7 @@ impl Engine {
         let settings = PostgresSettings { audit: Some(audited()), ..engines::settings(&url) };
         let store = open(Config::Postgres(settings)).await;
         prepare(store.as_ref()).await;
-        Some(Self { store, path: None, url: Some(url), _folder: None, _server: Some(server) })
+        Some(Self { store, path: None, url: Some(url), _folder: None, server: Some(server) })
     }
 
     pub async fn entries(&self) -> Vec<Entry> {
