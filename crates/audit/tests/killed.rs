@@ -1,5 +1,6 @@
 //! A process that is killed at any moment leaves no change without its entry, and no entry without its change.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the process that is killed is told its file")]
 
 mod common;
 
@@ -14,9 +15,9 @@ use rusqlite::Connection;
 /// The file that a process of its own writes.
 const FILE: &str = "PANDO_TEST_AUDIT_FILE";
 
-/// How often it is killed, or as `PANDO_TEST_STEPS` says it.
+/// How often it is done, and so many times more as `PANDO_TEST_STEPS` says.
 fn steps() -> u64 {
-    std::env::var("PANDO_TEST_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(15)
+    15 + testkit::more_steps()
 }
 
 /// Writes without end, and seals; only in the process that is killed.

@@ -13,27 +13,15 @@ use audit::{Finding, verify};
 use common::{ADD, Engine, RENAME, signer};
 use datatype::Datum;
 use rusqlite::{Connection, params};
+use testkit::Chance;
 
-/// So many mutations, or as `PANDO_TEST_STEPS` says it.
+/// How often it is done, and so many times more as `PANDO_TEST_STEPS` says.
 fn steps() -> u64 {
-    std::env::var("PANDO_TEST_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(300)
-}
-
-/// Numbers that look random and are the same each time (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
+    300 + testkit::more_steps()
 }
 
 /// Does something to the log, and gives what.
-fn mutate(file: &Connection, numbers: &mut Numbers, entries: i64) -> String {
+fn mutate(file: &Connection, numbers: &mut Chance, entries: i64) -> String {
     let id = numbers.below(entries as u64) as i64 + 1;
     let other = (id + numbers.below(entries as u64 - 1) as i64) % entries + 1;
     let table = "\"pando.audit_entries\"";
@@ -123,7 +111,7 @@ async fn every_mutation_of_a_sealed_log_is_found() {
     for table in tables {
         file.execute_batch(&format!("CREATE TEMP TABLE {table} AS SELECT * FROM \"pando.{table}\"")).unwrap();
     }
-    let mut numbers = Numbers(7);
+    let mut numbers = Chance::seeded(7);
     for step in 0..steps() {
         let done = mutate(&file, &mut numbers, 40);
         let report = verify(store, &signer, None, None).await.unwrap();

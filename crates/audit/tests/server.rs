@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::disallowed_methods, reason = "another thread is at work meanwhile")]
 
 mod common;
 
@@ -114,9 +115,9 @@ async fn two_who_seal_at_once_seal_each_entry_once() {
     engine.store.close().await;
 }
 
-/// So many mutations, or as `PANDO_TEST_STEPS` says it.
+/// How often it is done, and so many times more as `PANDO_TEST_STEPS` says.
 fn steps() -> u64 {
-    std::env::var("PANDO_TEST_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(60)
+    60 + testkit::more_steps()
 }
 
 #[tokio::test(flavor = "multi_thread")]
