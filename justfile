@@ -23,6 +23,10 @@ ci:
 bench *arguments:
     bench/run {{ arguments }}
 
+# An attack, with what it does: just siege overload
+siege name *arguments:
+    bench/siege-{{ name }} {{ arguments }}
+
 # Write generated files anew: recorded SQL, reference pages, docs/conformance.md, tests/equality. Read the diff.
 bless:
     cargo test -p sql -p contract -- --ignored bless

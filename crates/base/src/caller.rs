@@ -30,6 +30,33 @@ impl Claims {
     }
 }
 
+/// The API key that a request came with, as far as later rooms know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerKey {
+    /// Its id: for audit, limits and the log. Not the key.
+    pub id: Arc<str>,
+    /// What it may touch.
+    pub scope: KeyScope,
+}
+
+/// What requests with an API key may touch. It only takes away: grants and row security hold as without it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyScope {
+    /// The relations and functions; `None` for all.
+    pub relations: Option<Vec<ScopedName>>,
+    /// The HTTP methods in capitals; `None` for all. `GET` stands for `HEAD` as well.
+    pub methods: Option<Vec<Arc<str>>>,
+}
+
+/// All of a schema, or one relation or function of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedName {
+    /// The schema.
+    pub schema: Arc<str>,
+    /// The relation or function; `None` for all.
+    pub name: Option<Arc<str>>,
+}
+
 /// Who asks: the outcome of `identify`, the only thing that later rooms know about credentials.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -40,4 +67,22 @@ pub struct Caller {
     /// Whether the role is the configured anonymous role. A violated right is then answered 401 (please
     /// sign in) instead of 403, as PostgREST does.
     pub is_anonymous: bool,
+    /// The API key that the request came with.
+    pub key: Option<Arc<CallerKey>>,
+}
+
+impl Caller {
+    /// Whom the token stands for (`sub`).
+    pub fn user_id(&self) -> Option<&str> {
+        self.claim("sub")
+    }
+
+    /// The session that the token belongs to (`session_id`).
+    pub fn session_id(&self) -> Option<&str> {
+        self.claim("session_id")
+    }
+
+    fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.object.get(name).and_then(Value::as_str)
+    }
 }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -26,6 +27,8 @@ pub enum Kind {
     RangeNotSatisfiable,
     /// A named limit was exceeded.
     TooLarge,
+    /// The client asks more than it may; it may ask again later.
+    RateLimited,
     /// Too busy right now; the client may try again.
     Unavailable,
     /// It took longer than allowed.
@@ -56,6 +59,21 @@ pub struct CustomAnswer {
     pub headers: Vec<(String, String)>,
 }
 
+/// Something that is wrong with a row that a client sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offence {
+    /// Which row of the body, from 0.
+    pub row: usize,
+    /// The columns that it is about, one at least.
+    pub columns: Vec<Arc<str>>,
+    /// PostgreSQL's code.
+    pub code: Cow<'static, str>,
+    /// PostgreSQL's words.
+    pub message: String,
+    /// The constraint that does not hold.
+    pub constraint: Option<Arc<str>>,
+}
+
 /// An error on its way to the client: PostgREST's four members, plus what only the log may see.
 ///
 /// Every crate has its own error enum and turns it into a `Failure` at its border.
@@ -75,6 +93,8 @@ pub struct Failure {
     pub retry_after_seconds: Option<u32>,
     /// The number of rows that exist, for a range that cannot be satisfied (`Content-Range: */n`).
     pub total_rows: Option<u64>,
+    /// Everything that is wrong with the rows of the body, as far as it is known; `code` and `message` tell the first of it.
+    pub offences: Vec<Offence>,
     /// What a function of the schema says about the answer itself, status and headers.
     pub custom: Option<Box<CustomAnswer>>,
     /// What happened inside. Logged, never sent.
@@ -92,6 +112,7 @@ impl Failure {
             hint: None,
             retry_after_seconds: None,
             total_rows: None,
+            offences: Vec::new(),
             custom: None,
             inside: None,
         }

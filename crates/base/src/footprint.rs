@@ -111,6 +111,11 @@ pub struct Cost {
     pub rows: Option<u64>,
     /// Whether the top level is found by a unique key, so that at most one row is touched.
     pub is_point: bool,
+    /// Rows that the request brings along to be written.
+    pub written_rows: u64,
+    /// Whether the top level is searched by conditions of which none has an index, as far as the catalog knows them. On a
+    /// PostgreSQL server it does not.
+    pub is_unindexed: bool,
 }
 
 /// Everything a request touches, computed once by `plan`. It alone decides privileges, cache keys and tags,
@@ -122,6 +127,9 @@ pub struct Footprint {
     pub touches: BTreeMap<QualifiedName, Touch>,
     /// The routines that are called with the caller's rights, those called inside of them included.
     pub calls: BTreeSet<Signature>,
+    /// The relations and functions that the request itself names, those that join embeds among them; not what policies and
+    /// bodies of functions reach for. It is the same on both engines, and what an API key may be bound to.
+    pub named: BTreeSet<QualifiedName>,
     /// How fresh the answer has to be.
     pub freshness: Freshness,
     /// What it costs.

@@ -11,9 +11,9 @@ mod limit;
 mod name;
 mod secret;
 
-pub use caller::{Caller, Claims};
+pub use caller::{Caller, CallerKey, Claims, KeyScope, ScopedName};
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use failure::{CustomAnswer, Details, Failure, Kind};
+pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
 pub use limit::Limit;
 pub use name::{QualifiedName, Signature};

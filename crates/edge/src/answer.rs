@@ -6,16 +6,21 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Version};
 use http_body::{Body, Frame, SizeHint};
 use service::{BodyBroken, BodyStream, Summary};
 use telemetry::{RequestFinished, Trace};
 
+use crate::crowd::Place;
 use crate::front::Shared;
+use crate::pace::Pace;
 use crate::watch::Activity;
 
 /// The status in logs and metrics of a request whose client left before it had an answer; nginx's number.
 const CLIENT_LEFT: u16 = 499;
+
+/// How much of a whole answer is handed over at once in HTTP/2: a frame of the usual size.
+const PIECE: usize = 16 * 1024;
 
 /// One request while it is under way. When it is dropped, and only then, the request is accounted for: answered,
 /// cut off or left.
@@ -32,20 +37,22 @@ pub(crate) struct Flight {
     pub(crate) request_bytes: u64,
     response_bytes: u64,
     is_complete: bool,
+    /// Among the requests that are answered.
+    pub(crate) place: Option<Place>,
 }
 
 impl Flight {
-    /// A request begins. Gives the number of the others as well.
+    /// A request begins.
     pub(crate) fn begin(
         shared: Arc<Shared>,
         activity: Arc<Activity>,
         method: Method,
         request_id: HeaderValue,
         trace: Trace,
-    ) -> (Self, u64) {
+    ) -> Self {
         activity.request_began();
-        let others = shared.request_began();
-        let flight = Self {
+        shared.request_began();
+        Self {
             shared,
             activity,
             method,
@@ -57,8 +64,8 @@ impl Flight {
             request_bytes: 0,
             response_bytes: 0,
             is_complete: false,
-        };
-        (flight, others)
+            place: None,
+        }
     }
 
     /// The id as text; what `request_id` lets in is always text.
@@ -88,6 +95,11 @@ impl Drop for Flight {
             is_complete: self.is_complete,
             logged: self.shared.telemetry.request_log(),
         });
+        if self.status == CLIENT_LEFT {
+            self.activity.was_given_up(&self.shared.limits);
+        } else {
+            self.activity.was_answered();
+        }
         self.shared.request_ended();
         self.activity.request_ended();
     }
@@ -97,6 +109,8 @@ impl Drop for Flight {
 /// handed over or the connection is gone.
 pub(crate) struct AnswerBody {
     content: Content,
+    /// In HTTP/2 alone: in HTTP/1.1 the socket tells.
+    pace: Option<Pace>,
     flight: Flight,
 }
 
@@ -107,7 +121,7 @@ enum Content {
 }
 
 impl AnswerBody {
-    pub(crate) fn new(body: service::Body, mut flight: Flight) -> Self {
+    pub(crate) fn new(body: service::Body, mut flight: Flight, protocol: Version) -> Self {
         let content = match body {
             service::Body::Full(bytes) if bytes.is_empty() => Content::Done,
             service::Body::Full(bytes) => Content::Full(bytes),
@@ -115,10 +129,15 @@ impl AnswerBody {
         };
         // The body of an answer to HEAD only tells its length; nobody takes it.
         flight.is_complete = flight.method == Method::HEAD || matches!(content, Content::Done);
-        Self { content, flight }
+        let is_paced = protocol == Version::HTTP_2 && !flight.is_complete;
+        let pace = is_paced.then(|| Pace::begin(flight.activity.clone(), &flight.shared.limits));
+        Self { content, pace, flight }
     }
 
     fn handed_over(&mut self, bytes: usize) {
+        if let Some(pace) = &mut self.pace {
+            pace.gave(bytes);
+        }
         self.flight.response_bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 }
@@ -132,8 +151,13 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         let this = &mut *self;
+        if let Some(pace) = &mut this.pace {
+            pace.asked();
+        }
         let piece = match &mut this.content {
             Content::Done => return Poll::Ready(None),
+            // Over HTTP/2 the library takes all that it gets, and keeps what the client does not take.
+            Content::Full(bytes) if this.pace.is_some() && bytes.len() > PIECE => Some(Ok(bytes.split_to(PIECE))),
             Content::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 this.content = Content::Done;

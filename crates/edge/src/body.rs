@@ -9,18 +9,17 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::EdgeLimits;
+use tokio::time::Instant;
+
 use crate::refusal::Refusal;
+use crate::{EdgeLimits, pace};
 
 /// How long the rest of a body that is too large is still read, as far again as the limit. A client that sends
 /// everything before it reads would otherwise see a broken connection instead of the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The whole body.
+/// The whole of a body that has not ended yet.
 pub(crate) async fn collect(mut body: Incoming, headers: &HeaderMap, limits: &EdgeLimits) -> Result<Bytes, Refusal> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
     let limit = limits.body_bytes();
     let announced = body.size_hint().exact();
     if announced.is_some_and(|bytes| limit.is_exceeded_by(bytes)) {
@@ -28,28 +27,33 @@ pub(crate) async fn collect(mut body: Incoming, headers: &HeaderMap, limits: &Ed
         let is_read = !headers.contains_key(EXPECT) && linger(&mut body, limit.value).await;
         return Err(Refusal::body_too_large(limit, !is_read));
     }
-    match tokio::time::timeout(limits.body_read_timeout, gather(&mut body, announced, limit.value)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(Unread::TooLarge)) => {
+    match gather(&mut body, announced, limits).await {
+        Ok(bytes) => Ok(bytes),
+        Err(Unread::TooLarge) => {
             let is_read = linger(&mut body, limit.value).await;
             Err(Refusal::body_too_large(limit, !is_read))
         }
-        Ok(Err(Unread::Broken)) => Err(Refusal::body_broken()),
-        Err(_elapsed) => Err(Refusal::body_too_slow(limits.body_read_timeout)),
+        Err(Unread::Broken) => Err(Refusal::body_broken()),
+        Err(Unread::TooSlow) => Err(Refusal::body_too_slow(limits)),
     }
 }
 
 enum Unread {
     TooLarge,
     Broken,
+    TooSlow,
 }
 
 /// Puts the pieces together. A body of one piece, the usual one, is not copied.
-async fn gather(body: &mut Incoming, announced: Option<u64>, most: u64) -> Result<Bytes, Unread> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
+async fn gather(body: &mut Incoming, announced: Option<u64>, limits: &EdgeLimits) -> Result<Bytes, Unread> {
+    let most = usize::try_from(limits.max_body_bytes).unwrap_or(usize::MAX);
+    let began = Instant::now();
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let deadline = pace::body_deadline(began, first.len().max(whole.len()), limits);
+        let frame = tokio::time::timeout_at(deadline, body.frame()).await.map_err(|_elapsed| Unread::TooSlow)?;
+        let Some(frame) = frame else { break };
         let Ok(piece) = frame.map_err(|_error| Unread::Broken)?.into_data() else {
             continue;
         };

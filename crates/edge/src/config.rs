@@ -2,6 +2,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base::Limit;
+use http::HeaderValue;
+
+use crate::{CertificateFiles, CertificatesHandle, EdgeError, Proxies};
 
 /// Where the front door stands and what it lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,10 @@ pub struct EdgeConfig {
     pub admin: Option<SocketAddr>,
     /// The web pages that may call the API.
     pub origins: AllowedOrigins,
+    /// The proxies that stand in front of it, and how they say whom they speak for.
+    pub proxies: Proxies,
+    /// TLS; `None` for plain connections.
+    pub tls: Option<TlsConfig>,
     /// Whether answers carry `Server-Timing`. It tells durations, never names or values.
     pub server_timing: bool,
     /// Whether there is a page at `/docs` that shows the API. It is the same for everybody; what it shows is the
@@ -28,6 +35,8 @@ impl EdgeConfig {
             listen,
             admin: None,
             origins: AllowedOrigins::Any,
+            proxies: Proxies::default(),
+            tls: None,
             server_timing: true,
             docs: false,
             limits: EdgeLimits::default(),
@@ -38,6 +47,34 @@ impl EdgeConfig {
 impl Default for EdgeConfig {
     fn default() -> Self {
         Self::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))
+    }
+}
+
+/// How connections are encrypted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificates, at least one. The first is for clients that ask for no name, or for one that none is for.
+    pub files: Vec<CertificateFiles>,
+    /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`); 0 tells nothing.
+    pub hsts_seconds: u32,
+    /// Where plain HTTP is answered by sending clients to the API's address.
+    pub redirect: Option<SocketAddr>,
+    /// The port that they are sent to, where it is not the one of the API's address.
+    pub public_port: Option<u16>,
+}
+
+impl TlsConfig {
+    /// Reads the files without using them.
+    ///
+    /// # Errors
+    /// One that could not be used.
+    pub fn check(&self) -> Result<(), EdgeError> {
+        CertificatesHandle::open(&self.files).map(drop)
+    }
+
+    pub(crate) fn hsts(&self) -> Option<HeaderValue> {
+        let seconds = Some(self.hsts_seconds).filter(|seconds| *seconds > 0)?;
+        HeaderValue::try_from(format!("max-age={seconds}")).ok()
     }
 }
 
@@ -56,12 +93,22 @@ pub struct EdgeLimits {
     /// Connections that are open at once (`limits.max_connections`). Default 4,096: with about 20 kB each they
     /// stay below 100 MB. One more is answered 503 and closed.
     pub max_connections: u64,
+    /// Connections that are open at once from one address, of IPv6 from one network of 64 bits
+    /// (`limits.max_connections_per_address`); trusted proxies are not counted. Default 512, an eighth of all: offices
+    /// behind one address fit, and one machine cannot take all places. One more is answered 503 and closed.
+    pub max_connections_per_address: u64,
+    /// TLS handshakes that are under way at once (`limits.max_handshakes`). Default 512: what a processor does in some
+    /// hundred milliseconds. One more connection is closed.
+    pub max_handshakes: u64,
     /// Requests that are answered at once (`limits.max_requests`). Default 1,024: what waits longer than clients
     /// do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the cost of a few µs.
     pub max_requests: u64,
     /// Streams that one HTTP/2 connection has open at once (`limits.max_streams`). Default 128, what most servers
     /// announce: one connection shall not take all of `max_requests`.
     pub max_streams: u32,
+    /// Requests of one HTTP/2 connection that the client may give up before they are answered, more than were answered
+    /// (`limits.max_resets`). Default 200: pages that are left in the middle. With more the connection is closed.
+    pub max_resets: u64,
     /// Bytes of path and query (`limits.max_uri_bytes`). Default 16 KiB: room for a list of some hundred ids.
     /// More is answered 414.
     pub max_uri_bytes: u64,
@@ -80,11 +127,16 @@ pub struct EdgeLimits {
     pub header_read_timeout: Duration,
     /// Time for the body of a request (`limits.body_read_timeout`). Default 30 s: 5 MiB at 1.5 Mbit/s. Then 408.
     pub body_read_timeout: Duration,
+    /// Bytes a second that a body has to come with on average from its tenth second on
+    /// (`limits.min_body_bytes_per_second`). Default 2,048: half of what the slowest mobile networks give. Slower ones are
+    /// answered 408.
+    pub min_body_bytes_per_second: u64,
     /// Time for an answer to begin (`limits.request_timeout`). Default 40 s: longer than waiting for a turn and a statement together,
     /// shorter than the patience of load balancers. Then 504.
     pub request_timeout: Duration,
-    /// Time without any progress while an answer is sent (`limits.write_timeout`). Default 30 s. Then the
-    /// connection is closed: a client that does not read must not hold a read transaction open.
+    /// Time without any progress while an answer is sent (`limits.write_timeout`). Default 10 s. Then the
+    /// connection is closed: a client that does not read must not hold a read transaction open. The operating system
+    /// counts it as well, for what it holds already.
     pub write_timeout: Duration,
     /// Time that a connection stays open without a request (`limits.idle_timeout`). Default 75 s: longer than the
     /// 60 s of usual load balancers, so that it is them who close.
@@ -98,16 +150,20 @@ impl Default for EdgeLimits {
     fn default() -> Self {
         Self {
             max_connections: 4_096,
+            max_connections_per_address: 512,
+            max_handshakes: 512,
             max_requests: 1_024,
             max_streams: 128,
+            max_resets: 200,
             max_uri_bytes: 16 * 1024,
             max_header_bytes: 32 * 1024,
             max_headers: 100,
             max_body_bytes: 5 * 1024 * 1024,
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
+            min_body_bytes_per_second: 2_048,
             request_timeout: Duration::from_secs(40),
-            write_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(25),
         }
@@ -117,6 +173,14 @@ impl Default for EdgeLimits {
 impl EdgeLimits {
     pub(crate) fn connections(&self) -> Limit {
         Limit::new("limits.max_connections", self.max_connections)
+    }
+
+    pub(crate) fn connections_per_address(&self) -> Limit {
+        Limit::new("limits.max_connections_per_address", self.max_connections_per_address)
+    }
+
+    pub(crate) fn handshakes(&self) -> Limit {
+        Limit::new("limits.max_handshakes", self.max_handshakes)
     }
 
     pub(crate) fn requests(&self) -> Limit {

@@ -20,6 +20,7 @@ use crate::EdgeLimits;
 use crate::follow::Framing;
 use crate::front::Ambiguous;
 use crate::socket::Watched;
+use crate::stream::Stream;
 use crate::watch::{Activity, Protocol, shortest};
 
 /// How far the server is from its end.
@@ -43,11 +44,28 @@ const ENDING: Duration = Duration::from_millis(250);
 /// How long to wait before looking at the first bytes again when they do not tell the protocol.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Serves a connection until it ends. Gives the reason when it was the server that ended it.
-pub(crate) async fn serve<A, F, B>(
-    socket: TcpStream,
+/// Waits for what precedes the first request, for as long as that may take.
+///
+/// # Errors
+/// Why it is waited for no longer; `None` when the client is gone or the server stops.
+pub(crate) async fn before_requests<T>(
+    arrival: impl Future<Output = Result<T, Option<DropReason>>>,
     limits: &EdgeLimits,
     mut phase: watch::Receiver<Phase>,
+) -> Result<T, Option<DropReason>> {
+    tokio::select! {
+        arrival = arrival => arrival,
+        () = tokio::time::sleep(limits.header_read_timeout) => Err(Some(DropReason::SlowHead)),
+        () = last_chance(&mut phase) => Err(None),
+    }
+}
+
+/// Serves a connection until it ends. Gives the reason when it was the server that ended it.
+pub(crate) async fn serve<A, F, B>(
+    (socket, protocol): (Stream, Protocol),
+    activity: Arc<Activity>,
+    limits: &EdgeLimits,
+    phase: watch::Receiver<Phase>,
     answer: A,
 ) -> Option<DropReason>
 where
@@ -57,12 +75,6 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let activity = Arc::new(Activity::new());
-    let protocol = tokio::select! {
-        protocol = detect(&socket) => protocol?,
-        () = tokio::time::sleep(limits.header_read_timeout) => return Some(DropReason::SlowHead),
-        () = last_chance(&mut phase) => return None,
-    };
     let watched = TokioIo::new(Watched::new(socket, protocol, activity.clone(), limits));
     let for_requests = activity.clone();
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
@@ -100,13 +112,19 @@ fn http1_builder(limits: &EdgeLimits) -> http1::Builder {
 
 fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(limits.max_streams).max_header_list_size(limits.max_header_bytes);
+    let resets = usize::try_from(limits.max_resets).unwrap_or(usize::MAX);
+    builder
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(limits.max_header_bytes)
+        // Of requests that were given up before anybody looked at them, and of those that break the protocol.
+        .max_pending_accept_reset_streams(resets)
+        .max_local_error_reset_streams(resets);
     builder
 }
 
 /// Tells the protocol from the first bytes: HTTP/2 begins with `PRI`, which no method of HTTP/1.1 does. `None` when
 /// the client is gone.
-async fn detect(socket: &TcpStream) -> Option<Protocol> {
+pub(crate) async fn detect(socket: &TcpStream) -> Option<Protocol> {
     let mut start = [0; 3];
     loop {
         let count = socket.peek(&mut start).await.ok()?;
@@ -181,6 +199,7 @@ where
             result = connection.as_mut() => {
                 return result.err().filter(hyper::Error::is_parse).map(|_error| DropReason::Protocol);
             }
+            () = watch.activity.alarmed() => alarm.as_mut().reset(Instant::now()),
             () = alarm.as_mut() => {
                 if ending != Ending::No && watch.activity.is_idle() {
                     return None;

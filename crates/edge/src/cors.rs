@@ -5,7 +5,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::{AllowedOrigins, EdgeError};
 
@@ -13,18 +13,48 @@ use crate::{AllowedOrigins, EdgeError};
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, \
      Range-Unit, Preference-Applied, Content-Profile, ETag, Retry-After, Proxy-Status, WWW-Authenticate, \
-     Server-Timing, X-Request-Id, Pando-Position",
+     Server-Timing, X-Request-Id, Pando-Position, RateLimit, RateLimit-Policy, X-Supabase-Api-Version, \
+     X-Total-Count, Link",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
 /// A day: browsers keep it for two hours at most anyway.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// The rule, made ready for comparing.
 #[derive(Debug)]
 pub(crate) enum Cors {
     Any,
-    List(Vec<HeaderValue>),
+    List(Vec<Allowed>),
+}
+
+/// Pages that may call.
+#[derive(Debug)]
+pub(crate) enum Allowed {
+    /// Those of one origin.
+    One(HeaderValue),
+    /// Those of every subdomain: what stands before them (`https://`) and behind (`.example.com:8443`).
+    Subdomains(String, String),
+}
+
+impl Allowed {
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::One(allowed) => allowed == origin,
+            Self::Subdomains(scheme, domain) => {
+                let name = origin.to_str().ok().and_then(|origin| origin.strip_prefix(scheme.as_str()));
+                let name = name.and_then(|name| name.strip_suffix(domain.as_str()));
+                // Labels, and nothing else: no user, no port, no second host.
+                let is_label = |label: &str| {
+                    !label.is_empty()
+                        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+                };
+                name.is_some_and(|name| name.split('.').all(is_label))
+            }
+        }
+    }
 }
 
 /// What the rule says about one request.
@@ -53,7 +83,9 @@ impl Cors {
         match (self, headers.get(ORIGIN)) {
             (_, None) => Verdict::Silent,
             (Self::Any, Some(_)) => Verdict::Any,
-            (Self::List(allowed), Some(origin)) if allowed.contains(origin) => Verdict::Origin(origin.clone()),
+            (Self::List(list), Some(origin)) if list.iter().any(|allowed| allowed.allows(origin)) => {
+                Verdict::Origin(origin.clone())
+            }
             (Self::List(_), Some(_)) => Verdict::Silent,
         }
     }
@@ -72,12 +104,18 @@ impl Cors {
         self.allow_origin(&verdict, &mut answer);
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         answer.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        // What a page wants to send is what it may send: which headers mean something, the API decides, and a list would
+        // break every client that sends one more. The page is known here, or sends no credentials of the browser's.
         let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|wanted| wanted.to_str().ok());
-        if let Some(wanted) = wanted
+        if let Some(wanted) = wanted.filter(|wanted| are_names(wanted))
             && let Ok(allowed) =
                 HeaderValue::try_from(format!("Authorization, {wanted}, Accept, Accept-Language, Content-Language"))
         {
             answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        }
+        // A page of the internet asks a server of a private network (Private Network Access): only one that was named.
+        if headers.contains_key(REQUEST_PRIVATE_NETWORK) && matches!(verdict, Verdict::Origin(_)) {
+            answer.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
         }
         Some((StatusCode::OK, answer))
     }
@@ -122,8 +160,28 @@ impl Cors {
     }
 }
 
+/// Names of headers with commas between them.
+fn are_names(list: &str) -> bool {
+    list.split(',').map(str::trim).all(|name| name.is_empty() || name.parse::<HeaderName>().is_ok())
+}
+
+/// An origin, or `https://*.example.com` for every subdomain of one.
+fn read_origin(text: &str) -> Result<Allowed, EdgeError> {
+    let Some((scheme, domain)) = text.trim().split_once("://*.") else {
+        return read_exact(text).map(Allowed::One);
+    };
+    // A whole country's domain is nobody's own.
+    let is_own = domain.trim_end_matches('/').split(':').next().is_some_and(|name| name.contains('.'));
+    let exact = read_exact(&format!("{scheme}://{domain}")).map_err(|_wrong| EdgeError::Origin(text.to_owned()))?;
+    let exact = exact.to_str().unwrap_or_default();
+    match exact.split_once("://").filter(|_| is_own) {
+        Some((scheme, domain)) => Ok(Allowed::Subdomains(format!("{scheme}://"), format!(".{domain}"))),
+        None => Err(EdgeError::Origin(text.to_owned())),
+    }
+}
+
 /// An origin as browsers send it: scheme and host in lower case, no path, not even `/`.
-fn read_origin(text: &str) -> Result<HeaderValue, EdgeError> {
+fn read_exact(text: &str) -> Result<HeaderValue, EdgeError> {
     let wrong = || EdgeError::Origin(text.to_owned());
     if text == "null" {
         // Sandboxed frames of any page have this origin: allowing it allows everybody.
@@ -132,7 +190,7 @@ fn read_origin(text: &str) -> Result<HeaderValue, EdgeError> {
     let trimmed = text.trim().trim_end_matches('/');
     let uri: Uri = trimmed.parse().map_err(|_invalid| wrong())?;
     let has_origin = uri.scheme().is_some() && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
-    if !has_origin || uri.path().len() > 1 || uri.query().is_some() {
+    if !has_origin || uri.path().len() > 1 || uri.query().is_some() || trimmed.contains('*') {
         return Err(wrong());
     }
     HeaderValue::try_from(trimmed.to_ascii_lowercase()).map_err(|_invalid| wrong())
@@ -144,7 +202,7 @@ mod tests {
 
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
         list.iter()
-            .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
             .collect()
     }
 
@@ -239,8 +297,92 @@ mod tests {
     }
 
     #[test]
+    fn subdomains_are_allowed_when_they_are_asked_for() {
+        let origins = ["https://*.Example.com".to_owned(), "https://*.a.test:8443/".to_owned()];
+        let cors = Cors::new(&AllowedOrigins::List(origins.to_vec())).unwrap();
+        for (origin, is_allowed) in [
+            ("https://app.example.com", true),
+            ("https://a.b-1.example.com", true),
+            ("https://b.a.test:8443", true),
+            ("https://example.com", false),
+            ("https://.example.com", false),
+            ("https://evil.test/.example.com", false),
+            ("https://evil.test?.example.com", false),
+            ("https://user@app.example.com", false),
+            ("https://evil.test:80.example.com", false),
+            ("https://evilexample.com", false),
+            ("https://app.example.com.evil.test", false),
+            ("http://app.example.com", false),
+            ("https://app.example.com:8443", false),
+            ("https://b.a.test", false),
+            ("null", false),
+        ] {
+            let verdict = cors.judge(&headers(&[("origin", origin)]));
+            assert_eq!(verdict != Verdict::Silent, is_allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_supabase_js_sends_and_reads() {
+        let sent = "accept-profile,apikey,authorization,content-profile,content-type,idempotency-key,prefer,range,\
+                    x-client-info,x-region,x-supabase-api-version";
+        let request = headers(&[
+            ("origin", "http://shop.test"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", sent),
+            ("access-control-request-private-network", "true"),
+        ]);
+        for (cors, is_private) in [(Cors::Any, false), (listed(), true)] {
+            let (_, answer) = cors.preflight(&Method::OPTIONS, &request).unwrap();
+            let allowed = answer["access-control-allow-headers"].to_str().unwrap();
+            assert!(sent.split(',').all(|name| allowed.contains(name)), "{allowed}");
+            assert_eq!(answer.contains_key("access-control-allow-private-network"), is_private);
+        }
+        let exposed = EXPOSED.to_str().unwrap().to_lowercase();
+        for name in [
+            "content-range",
+            "location",
+            "content-location",
+            "preference-applied",
+            "pando-position",
+            "retry-after",
+            "ratelimit",
+            "ratelimit-policy",
+            "server-timing",
+            "x-request-id",
+            "x-supabase-api-version",
+            "www-authenticate",
+            "x-total-count",
+            "link",
+        ] {
+            assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}");
+        }
+        let odd = headers(&[
+            ("origin", "http://shop.test"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "a b, c"),
+        ]);
+        let (_, answer) = Cors::Any.preflight(&Method::OPTIONS, &odd).unwrap();
+        assert!(!answer.contains_key("access-control-allow-headers"));
+    }
+
+    #[test]
     fn origins_are_checked_when_the_server_starts() {
-        for bad in ["", "*", "null", "shop.test", "http://shop.test/app", "http://a@shop.test", "http://", "a b"] {
+        for bad in [
+            "https://*",
+            "https://*.com",
+            "https://*.a.*.test",
+            "https://a*.test",
+            "https://*.a.test/x",
+            "",
+            "*",
+            "null",
+            "shop.test",
+            "http://shop.test/app",
+            "http://a@shop.test",
+            "http://",
+            "a b",
+        ] {
             assert!(Cors::new(&AllowedOrigins::List(vec![bad.to_owned()])).is_err(), "{bad}");
         }
     }

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The front door cannot open.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +14,20 @@ pub enum EdgeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A file of a certificate or key cannot be used.
+    #[error("The TLS file {} cannot be used: {problem}", file.display())]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it; nothing of a key.
+        problem: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
     /// An allowed origin is not one.
     #[error(
-        "\"{0}\" is not an origin; write scheme, host and port only, without a path, as in https://app.example.com"
+        "\"{0}\" is not an origin; write scheme, host and port only, without a path, as in https://app.example.com, or https://*.example.com for every subdomain"
     )]
     Origin(String),
 }

@@ -8,19 +8,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use http::header::{CONNECTION, EXPECT, SERVER};
+use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
+use rest::ErrorForm;
 use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
+use crate::crowd::Doors;
+use crate::entrance::Entrance;
+use crate::intake::Hop;
 use crate::policy::{Policy, PolicyHandle};
+use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
-use crate::{EdgeLimits, Handler, body, docs, host, mount, request_id};
+use crate::{EdgeLimits, Handler, body, docs, framing, host, mount, request_id, security};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -34,19 +41,31 @@ pub(crate) struct Ambiguous;
 pub(crate) struct Shared {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: EdgeLimits,
+    proxies: Proxies,
+    /// Requests whose body is on the way, and those that are answered: as many of each as `limits.max_requests` says.
+    receiving: Doors,
+    working: Doors,
     in_flight: AtomicU64,
     is_draining: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits) -> Self {
-        Self { telemetry, limits, in_flight: AtomicU64::new(0), is_draining: AtomicBool::new(false) }
+    pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits, proxies: Proxies) -> Self {
+        let doors = || Doors::new(limits.max_requests);
+        Self {
+            telemetry,
+            limits,
+            proxies,
+            receiving: doors(),
+            working: doors(),
+            in_flight: AtomicU64::new(0),
+            is_draining: AtomicBool::new(false),
+        }
     }
 
-    /// Gives the number of requests that were under way before this one.
-    pub(crate) fn request_began(&self) -> u64 {
+    pub(crate) fn request_began(&self) {
         self.telemetry.metrics().request_began();
-        self.in_flight.fetch_add(1, Ordering::Relaxed)
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn request_ended(&self) {
@@ -73,6 +92,9 @@ pub(crate) struct Front<H> {
     pub(crate) policy: PolicyHandle,
     /// Whether there is a page at `/docs`.
     pub(crate) docs: bool,
+    /// What tells browsers to come encrypted alone.
+    pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) entrance: Entrance,
     pub(crate) handler: H,
 }
 
@@ -81,7 +103,7 @@ impl<H: Handler> Front<H> {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
-        client: Client,
+        hop: Hop,
         activity: Arc<Activity>,
     ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
@@ -89,17 +111,20 @@ impl<H: Handler> Front<H> {
         let traceparent = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = telemetry.begin_trace(traceparent, telemetry.clock().monotonic());
         let id = request_id::choose(&parts.headers, trace.context().span_id);
-        let (mut flight, others) =
-            Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
+        let mut flight = Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
+        let is_personal = security::says_who(&parts.headers);
         let version = parts.version;
+        let form = ErrorForm::of(&parts.headers);
+        let origin = self.shared.proxies.believe(hop.address, &parts.headers);
+        let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(hop.is_encrypted) };
 
-        let (mut answer, closes) = match self.pass(parts, body, client, &policy, &mut flight, (others, trace)).await {
+        let (mut answer, closes) = match self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await {
             Ok(answer) => (answer, false),
             Err(refusal) => {
                 let closes = refusal.closes;
-                (refused(refusal, flight.trace.clone()), closes)
+                (refused(refusal, form, flight.trace.clone()), closes)
             }
         };
 
@@ -109,36 +134,48 @@ impl<H: Handler> Front<H> {
             policy.cors.finish(&verdict, is_options, &mut answer.headers);
         }
         add_headers(&mut answer, &flight, policy.server_timing.then_some(answered));
+        security::add(is_personal, &mut answer.headers);
+        // Over a connection that is not encrypted it would be ignored, and could come from anybody.
+        if let Some(hsts) = self.hsts.as_ref().filter(|_| client.is_encrypted) {
+            answer.headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         if (closes || self.shared.is_draining()) && version <= Version::HTTP_11 {
             answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        depart(answer, flight, answered)
+        depart(answer, flight, answered, version)
     }
 
     /// Every check of the door, then the handler.
     async fn pass(
         &self,
-        parts: Parts,
-        body: Incoming,
-        client: Client,
+        (mut parts, body): (Parts, Incoming),
+        (origin, client): (Origin, Client),
         policy: &Policy,
         flight: &mut Flight,
-        (others, trace): (u64, Trace),
+        trace: Trace,
     ) -> Result<Answer, Refusal> {
         let limits = &self.shared.limits;
         if parts.extensions.get::<Ambiguous>().is_some() {
             return Err(Refusal::ambiguous());
         }
-        host::check(&parts)?;
+        framing::check(&parts)?;
+        let host = host::check(&parts)?;
+        // The parser of HTTP/1.1 counts them itself, that of HTTP/2 only their bytes.
+        if parts.headers.len() > usize::try_from(limits.max_headers).unwrap_or(usize::MAX) {
+            return Err(Refusal::head_too_large(limits));
+        }
+        if let Some(host) = origin.host.or(host)
+            && parts.headers.get(HOST) != Some(&host)
+        {
+            parts.headers.insert(HOST, host);
+        }
         let is_known =
             |expected: &HeaderValue| expected.is_empty() || expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
         if !parts.headers.get_all(EXPECT).iter().all(is_known) {
             return Err(Refusal::expectation());
         }
-        if others >= limits.max_requests {
-            let limit = limits.requests();
-            self.shared.telemetry.report(&Overloaded { limit });
-            return Err(Refusal::overloaded(limit));
+        if self.shared.working.are_closed() {
+            return Err(self.overloaded());
         }
         if let Some((status, headers)) = policy.cors.preflight(&parts.method, &parts.headers) {
             return Ok(preflight(status, headers, trace));
@@ -151,18 +188,37 @@ impl<H: Handler> Front<H> {
         {
             return answer;
         }
-        let path = mount::strip(parts.uri.path())?.to_owned();
+        let (area, path) = mount::strip(parts.uri.path())?;
+        let path = path.to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let uri_bytes = parts.uri.path().len() + query.len();
         let limit = limits.uri_bytes();
         if limit.is_exceeded_by(u64::try_from(uri_bytes).unwrap_or(u64::MAX)) {
             return Err(Refusal::uri_too_long(limit, uri_bytes));
         }
-        let body = body::collect(body, &parts.headers, limits).await?;
+        let arrival = self.entrance.look(&parts.headers, client.address)?;
+        // Whoever sends slowly takes the place of others who send, not that of requests that are answered.
+        let body = if body.is_end_stream() {
+            Bytes::new()
+        } else {
+            let _receiving = self.shared.receiving.enter().ok_or_else(|| self.overloaded())?;
+            body::collect(body, &parts.headers, limits).await?
+        };
+        flight.place = Some(self.shared.working.enter().ok_or_else(|| self.overloaded())?);
+        let _place = self.entrance.enter(arrival.as_ref()).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request =
-            service::Request { method: parts.method, path, query, headers: parts.headers, body, client, trace };
-        self.ask(request, flight).await
+            service::Request { area, method: parts.method, path, query, headers: parts.headers, body, client, trace };
+        let answer = self.ask(request, flight).await?;
+        self.entrance.learn(arrival.as_ref(), &answer);
+        Ok(answer)
+    }
+
+    /// As many requests are answered, or received, as may be at once.
+    fn overloaded(&self) -> Refusal {
+        let limit = self.shared.limits.requests();
+        self.shared.telemetry.report(&Overloaded { limit });
+        Refusal::overloaded(limit)
     }
 
     /// Asks the handler, for as long as a request may take; a panic ends here.
@@ -198,12 +254,14 @@ const PREFLIGHT: &str = "preflight";
 
 fn preflight(status: StatusCode, headers: HeaderMap, trace: Trace) -> Answer {
     let summary = Summary { route: PREFLIGHT, ..Summary::default() };
-    Answer { status, reason: None, headers, body: Body::Full(bytes::Bytes::new()), summary, trace }
+    Answer { status, reason: None, headers, body: Body::Full(Bytes::new()), summary, trace }
 }
 
 /// The answer to what the door does not let in.
-fn refused(refusal: Refusal, trace: Trace) -> Answer {
-    let reply = rest::refuse(&refusal.failure, None);
+fn refused(refusal: Refusal, form: ErrorForm, trace: Trace) -> Answer {
+    // A problem tells its status, which is the failure's own.
+    let form = if refusal.status.is_some() { ErrorForm::Plain } else { form };
+    let reply = rest::refuse(&refusal.failure, None, form);
     let summary = Summary {
         error_code: Some(refusal.failure.code.into_owned()),
         inside: refusal.failure.inside,
@@ -220,12 +278,12 @@ fn refused(refusal: Refusal, trace: Trace) -> Answer {
 }
 
 /// Turns the answer into the response that hyper sends, with the account of its request in the body.
-fn depart(answer: Answer, mut flight: Flight, answered: Instant) -> Response<AnswerBody> {
+fn depart(answer: Answer, mut flight: Flight, answered: Instant, version: Version) -> Response<AnswerBody> {
     flight.status = answer.status.as_u16();
     flight.summary = answer.summary;
     flight.trace = answer.trace;
     flight.answered = Some(answered);
-    let mut response = Response::new(AnswerBody::new(answer.body, flight));
+    let mut response = Response::new(AnswerBody::new(answer.body, flight, version));
     *response.status_mut() = answer.status;
     // What a line of HTTP cannot carry is left out.
     if let Some(reason) = answer.reason.and_then(|reason| ReasonPhrase::try_from(reason.into_bytes()).ok()) {

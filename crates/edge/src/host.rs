@@ -9,23 +9,34 @@ use http::{HeaderValue, Version};
 
 use crate::refusal::Refusal;
 
-/// Refuses a request whose host is missing, given twice or malformed. HTTP/1.0 may leave it out; HTTP/2 says it in
-/// `:authority`.
-pub(crate) fn check(parts: &Parts) -> Result<(), Refusal> {
+/// The host that a request is for, `None` where HTTP/1.0 leaves it out. A target with a host in it counts for more than
+/// the header (RFC 9112 section 3.2.2).
+///
+/// # Errors
+/// The host is missing, given twice or malformed; or HTTP/2 says two different ones.
+pub(crate) fn check(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
     let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => Err(Refusal::host("The request has more than one Host header")),
-        (Some(host), None) if !is_host(host) => Err(Refusal::host("The Host header is not a host name")),
-        (Some(_), None) => Ok(()),
-        (None, _) if parts.version < Version::HTTP_11 => Ok(()),
-        (None, _) if parts.version >= Version::HTTP_2 && parts.uri.authority().is_some() => Ok(()),
-        (None, _) => Err(Refusal::host("The request has no Host header")),
+    let header = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return Err(Refusal::host("The request has more than one Host header")),
+        (Some(host), None) if !is_host(host) => return Err(Refusal::host("The Host header is not a host name")),
+        (header, _) => header,
+    };
+    let target = parts.uri.authority().map(|host| HeaderValue::from_str(host.as_str()).ok().filter(is_host));
+    match (target, header) {
+        (Some(None), _) => Err(Refusal::host("The host in the request's target is not a host name")),
+        (Some(Some(target)), Some(header)) if parts.version >= Version::HTTP_2 && target != *header => {
+            Err(Refusal::host("The request names two different hosts, in :authority and in Host"))
+        }
+        (Some(Some(target)), _) if header.is_some() || parts.version != Version::HTTP_11 => Ok(Some(target)),
+        (None, Some(header)) => Ok(Some(header.clone())),
+        (None, None) if parts.version < Version::HTTP_11 => Ok(None),
+        _ => Err(Refusal::host("The request has no Host header")),
     }
 }
 
 /// `name`, `name:port`, `1.2.3.4:port`, `[::1]:port`; no user, no path, nothing empty. Of a name only what DNS
 /// knows: the other signs that RFC 3986 allows, the comma among them, are found only in attacks.
-fn is_host(value: &HeaderValue) -> bool {
+pub(crate) fn is_host(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else {
         return false;
     };
@@ -92,6 +103,16 @@ mod tests {
     }
 
     #[test]
+    fn a_target_counts_for_more_than_the_header() {
+        let host = |version, uri, hosts: &[&str]| check(&parts(version, uri, hosts)).unwrap();
+        assert_eq!(host(Version::HTTP_11, "http://a:1/x", &["b"]), Some(HeaderValue::from_static("a:1")));
+        assert_eq!(host(Version::HTTP_11, "/x", &["b"]), Some(HeaderValue::from_static("b")));
+        assert_eq!(host(Version::HTTP_2, "http://a/x", &[]), Some(HeaderValue::from_static("a")));
+        assert_eq!(host(Version::HTTP_10, "/x", &[]), None);
+        assert!(check(&parts(Version::HTTP_11, "http://user@a/x", &["b"])).is_err());
+    }
+
+    #[test]
     fn exactly_one() {
         assert!(check(&parts(Version::HTTP_11, "/", &[])).is_err());
         assert!(check(&parts(Version::HTTP_11, "http://a/", &[])).is_err());
@@ -101,5 +122,8 @@ mod tests {
         assert!(check(&parts(Version::HTTP_2, "http://a/", &[])).is_ok());
         assert!(check(&parts(Version::HTTP_2, "/", &["a"])).is_ok());
         assert!(check(&parts(Version::HTTP_2, "/", &[])).is_err());
+        assert!(check(&parts(Version::HTTP_2, "http://a/", &["a"])).is_ok());
+        assert!(check(&parts(Version::HTTP_2, "http://a/", &["b"])).is_err());
+        assert!(check(&parts(Version::HTTP_2, "http://user@a/", &[])).is_err());
     }
 }

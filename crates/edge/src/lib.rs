@@ -1,8 +1,9 @@
-//! The front door: sockets, limits, CORS, request ids; the admin address.
+//! The front door: sockets, TLS, whose address it is, limits, CORS, request ids; the admin address.
 //!
 //! A request walks through [`front`](self) in this order, and no layer of anybody else lies between:
-//! Host -> load -> preflight -> page at `/docs` -> mount -> URI -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
-//! A connection is watched from its first moment ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
+//! framing -> Host -> load -> preflight -> page at `/docs` -> mount -> URI -> gate -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
+//! A connection comes in through `intake.rs` (PROXY protocol, TLS, places) and is watched from its first moment
+//! ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
 //! What the door refuses by itself is a [`base::Failure`] that `rest` turns into an answer, like every other one.
 
 mod admin;
@@ -11,22 +12,36 @@ mod body;
 mod config;
 mod connection;
 mod cors;
+mod crowd;
 mod docs;
+mod entrance;
 mod error;
 mod follow;
+mod forwarded;
+mod framing;
 mod front;
 mod handler;
 mod host;
+mod intake;
 mod listener;
 mod mount;
+mod pace;
 mod policy;
+mod proxies;
+mod proxy_protocol;
+mod redirect;
 mod refusal;
 mod request_id;
+mod security;
 mod socket;
+mod stream;
+mod tls;
 mod watch;
 
-pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits};
+pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits, TlsConfig};
 pub use error::EdgeError;
 pub use handler::{Handler, Readiness, Reloaded};
 pub use listener::{Addresses, Drained, Edge};
 pub use policy::PolicyHandle;
+pub use proxies::{ForwardedHeader, NetworkError, Proxies};
+pub use tls::{CertificateFiles, CertificatesHandle};

@@ -5,17 +5,26 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use service::Client;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use socket2::SockRef;
 use telemetry::{AcceptFailed, ConnectionDropped, Draining, DropReason, Listening, Overloaded, Telemetry};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::connection::{self, Phase};
+use crate::crowd::Doors;
+use crate::entrance::Entrance;
 use crate::front::{Front, Shared};
-use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin};
+use crate::intake::{self, Arrived, Hop, Intake};
+use crate::refusal::Refusal;
+use crate::stream::Stream;
+use crate::tls::{CertificatesHandle, Tls};
+use crate::watch::Activity;
+use crate::{EdgeConfig, EdgeError, EdgeLimits, Handler, PolicyHandle, Readiness, admin, redirect};
 
 /// Connections that the operating system may hold ready while the server is busy.
 const BACKLOG: u32 = 1024;
@@ -24,13 +33,11 @@ const ADMIN_CONNECTIONS: u64 = 64;
 /// How long to wait before accepting again after it failed; doubled each time up to a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of an answer that the operating system may hold unsent for each connection before it asks for no more: some
+/// round trips of a usual client.
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long cut-off connections get to be accounted for.
 const CUT_OFF: Duration = Duration::from_millis(500);
-
-/// Sent when there are too many connections. Short enough for every socket's buffer.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: application/json; charset=utf-8\r\ncontent-length: 115\r\n\r\n\
-    {\"code\":\"PANDO503\",\"details\":\"limits.max_connections is reached\",\"hint\":null,\"message\":\"Too many open connections\"}";
 
 /// The front door with its sockets open, not yet served: an address in use is found before anything else starts.
 #[derive(Debug)]
@@ -39,7 +46,10 @@ pub struct Edge {
     policy: PolicyHandle,
     api: TcpListener,
     admin: Option<TcpListener>,
+    redirect: Option<TcpListener>,
+    tls: Option<(Tls, CertificatesHandle)>,
     addresses: Addresses,
+    entrance: Entrance,
 }
 
 /// Where the door stands, with the real ports.
@@ -49,6 +59,8 @@ pub struct Addresses {
     pub api: SocketAddr,
     /// Of metrics and probes.
     pub admin: Option<SocketAddr>,
+    /// Of plain HTTP that leads to the API.
+    pub redirect: Option<SocketAddr>,
 }
 
 /// How serving ended.
@@ -64,19 +76,34 @@ impl Edge {
     /// Opens the sockets. Has to be called on the runtime that will serve them.
     ///
     /// # Errors
-    /// When an address cannot be listened on, or a configured origin is none.
+    /// When an address cannot be listened on, a configured origin is none, or a certificate cannot be used.
     pub async fn bind(config: EdgeConfig) -> Result<Self, EdgeError> {
         let policy = PolicyHandle::new(&config.origins, config.server_timing)?;
-        let (api, api_address) = listen(config.listen, "API")?;
-        let (admin, admin_address) = match config.admin {
-            Some(address) => {
-                let (listener, address) = listen(address, "admin address")?;
-                (Some(listener), Some(address))
+        let tls = match &config.tls {
+            Some(tls) => {
+                let certificates = CertificatesHandle::open(&tls.files)?;
+                Some((Tls::new(&certificates)?, certificates))
             }
-            None => (None, None),
+            None => None,
         };
-        let addresses = Addresses { api: api_address, admin: admin_address };
-        Ok(Self { config, policy, api, admin, addresses })
+        let (api, api_address) = listen(config.listen, "API")?;
+        let also = |address: Option<SocketAddr>, purpose| address.map(|address| listen(address, purpose)).transpose();
+        let (admin, admin_address) = also(config.admin, "admin address")?.unzip();
+        let redirect = config.tls.as_ref().and_then(|tls| tls.redirect);
+        let (redirect, redirect_address) = also(redirect, "redirect to TLS")?.unzip();
+        let addresses = Addresses { api: api_address, admin: admin_address, redirect: redirect_address };
+        Ok(Self { config, policy, api, admin, redirect, tls, addresses, entrance: Entrance::default() })
+    }
+
+    /// The certificates, where there is TLS: they can be replaced.
+    pub fn certificates(&self) -> Option<CertificatesHandle> {
+        self.tls.as_ref().map(|(_, certificates)| certificates.clone())
+    }
+
+    /// The same, behind a gate that keeps out what cannot be answered in time.
+    #[must_use]
+    pub fn with_gate(self, gate: Arc<limits::Gate>) -> Self {
+        Self { entrance: Entrance::new(gate), ..self }
     }
 
     /// Where it listens.
@@ -99,18 +126,32 @@ impl Edge {
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
         let limits = self.config.limits;
-        let shared = Arc::new(Shared::new(telemetry.clone(), limits));
+        let shared = Arc::new(Shared::new(telemetry.clone(), limits, self.config.proxies.clone()));
         let (admin_phase, admin_watch) = watch::channel(Phase::Serving);
         if let (Some(listener), Some(address)) = (self.admin, self.addresses.admin) {
             telemetry.report(&Listening { purpose: "admin", address });
             tokio::spawn(serve_admin(listener, shared.clone(), Arc::new(readiness), admin_watch));
         }
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
-        let front = Arc::new(Front { shared: shared.clone(), policy: self.policy, docs: self.config.docs, handler });
+        let tls_config = self.config.tls.unwrap_or_default();
+        let (docs, hsts) = (self.config.docs, tls_config.hsts());
+        let (policy, entrance) = (self.policy, self.entrance);
+        let front = Arc::new(Front { shared: shared.clone(), policy, docs, hsts, entrance, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
-        let hall = Hall { doors: Doors::new(limits.max_connections), front, watch };
+        let intake = Arc::new(Intake::new(self.config.proxies, &limits));
+        let lobby = Lobby { doors: Doors::new(limits.max_connections), intake, shared: shared.clone(), watch };
+        let hall = Hall { tls: self.tls.map(|(tls, _)| Arc::new(tls)), lobby, front };
+        let port = tls_config.public_port.unwrap_or(self.addresses.api.port());
+        let redirect = async {
+            let (Some(listener), Some(address)) = (&self.redirect, self.addresses.redirect) else {
+                return std::future::pending().await;
+            };
+            telemetry.report(&Listening { purpose: "redirect", address });
+            serve_redirect(listener, &hall.lobby, port).await;
+        };
         tokio::select! {
             () = serve_api(&self.api, &hall) => {}
+            () = redirect => {}
             () = shutdown => {}
         }
         // From here on, answers tell their clients to go.
@@ -136,18 +177,48 @@ fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, So
     open().map_err(|source| EdgeError::Listen { address, purpose, source })
 }
 
+/// What all connections from outside get.
+struct Lobby {
+    doors: Doors,
+    intake: Arc<Intake>,
+    shared: Arc<Shared>,
+    watch: watch::Receiver<Phase>,
+}
+
 /// What a connection to the API gets.
 struct Hall<H> {
-    doors: Doors,
+    lobby: Lobby,
+    tls: Option<Arc<Tls>>,
     front: Arc<Front<H>>,
-    watch: watch::Receiver<Phase>,
+}
+
+impl<H: Handler> Hall<H> {
+    fn admit(&self, socket: TcpStream, peer: SocketAddr) {
+        let front = self.front.clone();
+        let answer = move |request, hop, activity| front.clone().answer(request, hop, activity);
+        admit(socket, peer, &self.lobby, self.tls.clone(), answer);
+    }
 }
 
 /// Accepts connections on the API's address. Never ends by itself.
 async fn serve_api<H: Handler>(listener: &TcpListener, hall: &Hall<H>) {
     loop {
-        let (socket, peer) = accept(listener, &hall.front.shared.telemetry).await;
-        admit(socket, peer, hall);
+        let (socket, peer) = accept(listener, &hall.front.shared.telemetry, &hall.front.shared.limits).await;
+        hall.admit(socket, peer);
+    }
+}
+
+/// Accepts connections on the address without TLS. Never ends by itself.
+async fn serve_redirect(listener: &TcpListener, lobby: &Lobby, port: u16) {
+    loop {
+        let (socket, peer) = accept(listener, &lobby.shared.telemetry, &lobby.shared.limits).await;
+        let answer = move |request, _hop, activity: Arc<Activity>| async move {
+            activity.request_began();
+            let response = redirect::answer(request, port);
+            activity.request_ended();
+            response
+        };
+        admit(socket, peer, lobby, None, answer);
     }
 }
 
@@ -165,29 +236,51 @@ fn admit_backlog<H: Handler>(listener: TcpListener, hall: &Hall<H>) {
         if socket.set_nonblocking(true).is_ok()
             && let Ok(socket) = TcpStream::from_std(socket)
         {
-            let _closed = socket.set_nodelay(true);
-            admit(socket, peer, hall);
+            prepare(&socket, &hall.front.shared.limits);
+            hall.admit(socket, peer);
         }
     }
 }
 
 /// Serves a connection, when there is a place for it.
-fn admit<H: Handler>(socket: TcpStream, peer: SocketAddr, hall: &Hall<H>) {
-    let Some(place) = hall.doors.enter() else {
-        turn_away(socket, &hall.front.shared);
-        return;
+fn admit<A, F, B>(socket: TcpStream, peer: SocketAddr, lobby: &Lobby, tls: Option<Arc<Tls>>, answer: A)
+where
+    A: Fn(Request<Incoming>, Hop, Arc<Activity>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let peer = peer.ip().to_canonical();
+    let shared = &lobby.shared;
+    // A word in the open is of no use to who speaks TLS.
+    let told = Some(&socket).filter(|_| tls.is_none());
+    let seat = match lobby.intake.admit(peer) {
+        Ok(seat) => seat,
+        Err(reason) => return turn_away(told, shared, reason),
     };
-    let (front, watch) = (hall.front.clone(), hall.watch.clone());
+    let Some(place) = lobby.doors.enter() else {
+        return turn_away(told, shared, DropReason::TooMany);
+    };
+    let (shared, watch, intake) = (shared.clone(), lobby.watch.clone(), lobby.intake.clone());
     tokio::spawn(async move {
-        let shared = front.shared.clone();
+        let limits = &shared.limits;
         shared.telemetry.metrics().connection_opened();
-        let client = Client { address: peer.ip().to_canonical() };
-        let answer = |request, activity| front.clone().answer(request, client, activity);
-        let reason = connection::serve(socket, &shared.limits, watch, answer).await;
+        // From the first moment: what precedes the first request has no more time than the request.
+        let activity = Arc::new(Activity::new());
+        let arrival = intake.pass(socket, peer, seat, tls.as_deref());
+        let arrival = connection::before_requests(arrival, limits, watch.clone()).await;
+        let reason = match arrival {
+            Ok(Arrived { stream, protocol, hop, seat: _seat }) => {
+                let answer = |request, activity| answer(request, hop, activity);
+                connection::serve((stream, protocol), activity, limits, watch, answer).await
+            }
+            Err(reason) => reason,
+        };
         shared.telemetry.metrics().connection_closed();
         drop(place);
         if let Some(reason) = reason {
-            shared.telemetry.report(&ConnectionDropped { reason });
+            turn_away(None, &shared, reason);
         }
     });
 }
@@ -203,13 +296,13 @@ async fn serve_admin<R: Readiness>(
     let limits = EdgeLimits { max_connections: ADMIN_CONNECTIONS, ..EdgeLimits::default() };
     loop {
         let socket = tokio::select! {
-            (socket, _peer) = accept(&listener, &shared.telemetry) => socket,
+            (socket, _peer) = accept(&listener, &shared.telemetry, &limits) => socket,
             _ended = watch.wait_for(|phase| *phase == Phase::Ended) => return,
         };
         let Some(place) = doors.enter() else { continue };
         let (shared, readiness, watch) = (shared.clone(), readiness.clone(), watch.clone());
         tokio::spawn(async move {
-            let answer = |request: hyper::Request<hyper::body::Incoming>, activity: Arc<crate::watch::Activity>| {
+            let answer = |request: Request<Incoming>, activity: Arc<Activity>| {
                 activity.request_began();
                 let (shared, readiness) = (shared.clone(), readiness.clone());
                 async move {
@@ -218,22 +311,36 @@ async fn serve_admin<R: Readiness>(
                     response
                 }
             };
-            let _reason = connection::serve(socket, &limits, watch, answer).await;
+            let detected = async { connection::detect(&socket).await.ok_or(None) };
+            if let Ok(protocol) = connection::before_requests(detected, &limits, watch.clone()).await {
+                let activity = Arc::new(Activity::new());
+                let stream = Stream::Plain(socket);
+                let _reason = connection::serve((stream, protocol), activity, &limits, watch, answer).await;
+            }
             drop(place);
         });
     }
 }
 
+/// Tells the operating system how a connection is to be treated. A socket that refuses is one that is already closed.
+fn prepare(socket: &TcpStream, limits: &EdgeLimits) {
+    // Answers are written whole; waiting to fill a packet would only add delay.
+    let _closed = socket.set_nodelay(true);
+    let socket = SockRef::from(socket);
+    // What it holds of an answer that was handed over whole has to be taken as well.
+    let _closed = socket.set_tcp_user_timeout(Some(limits.write_timeout));
+    // It takes more as soon as what it holds unsent is less than this: so that taking tells whether the client does.
+    let _closed = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+}
+
 /// The next connection. A failure to accept, mostly for want of file descriptors, is reported and waited out:
 /// other connections will close.
-async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, telemetry: &Telemetry, limits: &EdgeLimits) -> (TcpStream, SocketAddr) {
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match listener.accept().await {
             Ok((socket, peer)) => {
-                // Answers are written whole; waiting to fill a packet would only add delay. A socket that refuses
-                // is one that is already closed.
-                let _closed = socket.set_nodelay(true);
+                prepare(&socket, limits);
                 return (socket, peer);
             }
             Err(error) => error,
@@ -248,11 +355,15 @@ async fn accept(listener: &TcpListener, telemetry: &Telemetry) -> (TcpStream, So
     }
 }
 
-/// Says that there are too many connections, without waiting for anything, and closes.
-fn turn_away(socket: TcpStream, shared: &Shared) {
-    let _best_effort = socket.try_write(TOO_MANY);
-    shared.telemetry.report(&Overloaded { limit: shared.limits.connections() });
-    shared.telemetry.report(&ConnectionDropped { reason: DropReason::TooMany });
+/// Reports why a connection ends, and says it, where somebody can be told, without waiting for anything.
+fn turn_away(told: Option<&TcpStream>, shared: &Shared, reason: DropReason) {
+    if let Some(limit) = intake::reached(reason, &shared.limits) {
+        if let Some(socket) = told {
+            let _best_effort = socket.try_write(&Refusal::too_many_connections(limit).to_wire(b""));
+        }
+        shared.telemetry.report(&Overloaded { limit });
+    }
+    shared.telemetry.report(&ConnectionDropped { reason });
 }
 
 /// Lets the connections finish, and cuts off what does not in time.
@@ -270,35 +381,4 @@ async fn drain(shared: &Shared, phase: &watch::Sender<Phase>) -> Drained {
         let _cut_off = tokio::time::timeout(CUT_OFF, phase.closed()).await;
     }
     Drained { in_flight, duration: clock.monotonic().saturating_duration_since(began) }
-}
-
-/// Counts who is inside.
-#[derive(Debug, Clone)]
-struct Doors {
-    inside: Arc<AtomicU64>,
-    most: u64,
-}
-
-/// A place inside; given back when dropped.
-#[derive(Debug)]
-struct Place(Arc<AtomicU64>);
-
-impl Doors {
-    fn new(most: u64) -> Self {
-        Self { inside: Arc::new(AtomicU64::new(0)), most }
-    }
-
-    fn enter(&self) -> Option<Place> {
-        if self.inside.fetch_add(1, Ordering::Relaxed) >= self.most {
-            self.inside.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Place(self.inside.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -1,19 +1,23 @@
-//! Where the API is mounted: at `/rest/v1`, as the Supabase clients call it, and at `/`, as PostgREST serves it.
+//! Where the areas are mounted: the API at `/rest/v1`, as the Supabase clients call it, and at `/`, as PostgREST serves it; the
+//! login at `/auth/v1`.
+
+use service::Area;
 
 use crate::refusal::Refusal;
 
 /// What the other areas of a Supabase project are called, for an answer that says more than "not found".
-const AREAS: [(&str, &str); 4] = [
-    ("/auth/v1", "Authentication (/auth/v1)"),
+const AREAS: [(&str, &str); 3] = [
     ("/storage/v1", "Storage (/storage/v1)"),
     ("/realtime/v1", "Realtime (/realtime/v1)"),
     ("/functions/v1", "Edge functions (/functions/v1)"),
 ];
 
-/// The path inside of the API.
-pub(crate) fn strip(path: &str) -> Result<&str, Refusal> {
-    if let Some(rest) = inside("/rest/v1", path) {
-        return Ok(rest);
+/// The area, and the path inside of it.
+pub(crate) fn strip(path: &str) -> Result<(Area, &str), Refusal> {
+    for (prefix, area) in [("/rest/v1", Area::Rest), ("/auth/v1", Area::Auth)] {
+        if let Some(rest) = inside(prefix, path) {
+            return Ok((area, rest));
+        }
     }
     for (prefix, name) in AREAS {
         if inside(prefix, path).is_some() {
@@ -21,7 +25,7 @@ pub(crate) fn strip(path: &str) -> Result<&str, Refusal> {
         }
     }
     // `OPTIONS *` asks about the server, an empty path (HTTP/2) means the root.
-    Ok(if path.is_empty() || path == "*" { "/" } else { path })
+    Ok((Area::Rest, if path.is_empty() || path == "*" { "/" } else { path }))
 }
 
 /// What follows `prefix`, beginning with `/`, when `path` lies below it.
@@ -53,9 +57,11 @@ mod tests {
             ("/auth", "/auth"),
             ("/auth/v11", "/auth/v11"),
         ] {
-            assert_eq!(strip(path).unwrap(), expected, "{path}");
+            assert_eq!(strip(path).unwrap(), (Area::Rest, expected), "{path}");
         }
-        for path in ["/auth/v1", "/auth/v1/token", "/storage/v1/object/a", "/realtime/v1/", "/functions/v1/hello"] {
+        assert_eq!(strip("/auth/v1").unwrap(), (Area::Auth, "/"));
+        assert_eq!(strip("/auth/v1/token").unwrap(), (Area::Auth, "/token"));
+        for path in ["/storage/v1/object/a", "/realtime/v1/", "/functions/v1/hello"] {
             assert_eq!(strip(path).unwrap_err().failure.code, "PANDO404", "{path}");
         }
     }

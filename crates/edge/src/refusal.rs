@@ -5,6 +5,7 @@ use std::time::Duration;
 use base::{Failure, Kind, Limit};
 use bytes::Bytes;
 use http::StatusCode;
+use rest::ErrorForm;
 
 use crate::EdgeLimits;
 
@@ -35,6 +36,25 @@ impl Refusal {
             Self::new(Kind::Unavailable, "PANDO503", "The server answers as many requests as it can; try again");
         refusal.failure = refusal.failure.with_details(format!("{limit} is reached")).with_retry_after(1);
         refusal
+    }
+
+    pub(crate) fn too_many_connections(limit: Limit) -> Self {
+        let mut refusal = Self::new(Kind::Unavailable, "PANDO503", "Too many open connections");
+        refusal.failure = refusal.failure.with_details(format!("{limit} is reached")).with_retry_after(1);
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn not_encrypted() -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO400", "This address speaks TLS, and the request is not encrypted");
+        refusal.failure = refusal.failure.with_hint("Use https:// in place of http://");
+        refusal.closes = true;
+        refusal
+    }
+
+    pub(crate) fn shed(shed: limits::Shed) -> Self {
+        Self { failure: shed.into(), status: None, closes: false }
     }
 
     pub(crate) fn uri_too_long(limit: Limit, bytes: usize) -> Self {
@@ -77,10 +97,13 @@ impl Refusal {
         refusal
     }
 
-    pub(crate) fn body_too_slow(timeout: Duration) -> Self {
+    pub(crate) fn body_too_slow(limits: &EdgeLimits) -> Self {
         let mut refusal = Self::new(Kind::Timeout, "PANDO408", "The request's body did not arrive in time");
         refusal.failure =
-            refusal.failure.with_details(format!("The time for it is {timeout:?} (limits.body_read_timeout)"));
+            refusal.failure.with_details(format!(
+                "The time for it is {:?} (limits.body_read_timeout), and after ten seconds it has to come with {} bytes a second (limits.min_body_bytes_per_second)",
+                limits.body_read_timeout, limits.min_body_bytes_per_second
+            ));
         refusal.status = Some(StatusCode::REQUEST_TIMEOUT);
         refusal.closes = true;
         refusal
@@ -114,6 +137,13 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn framing(message: &'static str) -> Self {
+        let mut refusal = Self::new(Kind::BadRequest, "PANDO400", message);
+        refusal.failure = refusal.failure.with_hint("Only what can be understood in one way is taken");
+        refusal.closes = true;
+        refusal
+    }
+
     pub(crate) fn expectation() -> Self {
         let mut refusal = Self::new(Kind::BadRequest, "PANDO417", "The request expects what the server does not know");
         refusal.failure = refusal.failure.with_hint("The only expectation that is known is 100-continue");
@@ -143,7 +173,7 @@ impl Refusal {
 
     /// The whole answer as HTTP/1.1, for what is refused before it is a request. `date` is a header line.
     pub(crate) fn to_wire(&self, date: &[u8]) -> Bytes {
-        let reply = rest::refuse(&self.failure, None);
+        let reply = rest::refuse(&self.failure, None, ErrorForm::Plain);
         let status = self.status.unwrap_or(reply.head.status);
         let length = reply.body.len();
         let mut wire =

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::EdgeLimits;
 use crate::follow::{Follow, Stop};
 use crate::refusal::Refusal;
+use crate::stream::Stream;
 use crate::watch::{Activity, Protocol};
 
 /// For how long, and how many bytes, a client that was refused may go on sending. One that sends everything before
@@ -26,7 +26,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// A socket whose reads and writes are noted.
 #[derive(Debug)]
 pub(crate) struct Watched<'a> {
-    socket: TcpStream,
+    socket: Stream,
     activity: Arc<Activity>,
     limits: &'a EdgeLimits,
     follow: Follow,
@@ -49,7 +49,7 @@ enum Sending {
 }
 
 impl<'a> Watched<'a> {
-    pub(crate) fn new(socket: TcpStream, protocol: Protocol, activity: Arc<Activity>, limits: &'a EdgeLimits) -> Self {
+    pub(crate) fn new(socket: Stream, protocol: Protocol, activity: Arc<Activity>, limits: &'a EdgeLimits) -> Self {
         // In HTTP/2 nothing is replaced, in neither direction.
         let (follow, refusal) = match protocol {
             Protocol::Http1 => (Follow::new(), None),
@@ -212,8 +212,9 @@ impl AsyncWrite for Watched<'_> {
         if self.activity.is_answered() {
             self.answered_heads = self.activity.heads();
         }
+        let poll = Pin::new(&mut self.socket).poll_flush(context);
         // A TCP socket has nothing to flush: this says nothing about the client.
-        Pin::new(&mut self.socket).poll_flush(context)
+        if self.socket.has_buffer() { self.wrote(poll) } else { poll }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

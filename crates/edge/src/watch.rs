@@ -2,10 +2,13 @@
 //! connection does, looked at when something could be overdue, catches slow senders, slow readers and idlers of
 //! both protocols without a timer per request.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use telemetry::DropReason;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::EdgeLimits;
@@ -26,6 +29,13 @@ pub(crate) struct Activity {
     /// Of the last head: [`NOT_TOLD`], [`CHUNKED`] or the length of the body.
     framing: AtomicU64,
     is_ambiguous: AtomicBool,
+    /// Requests that the client gave up before they were answered, less those that were.
+    given_up: AtomicU64,
+    /// Has to be looked at now.
+    alarm: Notify,
+    /// Until when the client has to take more of an answer, of HTTP/2, by the answer's name.
+    untaken: Mutex<HashMap<u64, Instant>>,
+    named_answers: AtomicU64,
 }
 
 const NOT_TOLD: u64 = u64::MAX;
@@ -51,7 +61,45 @@ impl Activity {
             answers: AtomicU64::new(0),
             framing: AtomicU64::new(NOT_TOLD),
             is_ambiguous: AtomicBool::new(false),
+            given_up: AtomicU64::new(0),
+            alarm: Notify::new(),
+            untaken: Mutex::default(),
+            named_answers: AtomicU64::new(0),
         }
+    }
+
+    /// A name for an answer that this connection has no other of.
+    pub(crate) fn name_answer(&self) -> u64 {
+        self.named_answers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The client has to take more of an answer until then.
+    pub(crate) fn has_to_take(&self, answer: u64, until: Instant) {
+        self.untaken.lock().insert(answer, until);
+    }
+
+    /// The client takes it.
+    pub(crate) fn takes(&self, answer: u64) {
+        self.untaken.lock().remove(&answer);
+    }
+
+    /// The client has given a request up before it was answered. One that does so now and then is a person who clicks on;
+    /// one that does nothing else has work done for nothing (CVE-2023-44487).
+    pub(crate) fn was_given_up(&self, limits: &EdgeLimits) {
+        if self.given_up.fetch_add(1, Ordering::Relaxed) >= limits.max_resets {
+            self.alarm.notify_one();
+        }
+    }
+
+    /// A request was answered.
+    pub(crate) fn was_answered(&self) {
+        let less = |count: u64| count.checked_sub(1);
+        let _none_left = self.given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Ready when the connection has to be looked at before its time.
+    pub(crate) async fn alarmed(&self) {
+        self.alarm.notified().await;
     }
 
     /// The parser took a head. Gives whether it frames its body in two ways.
@@ -140,13 +188,17 @@ impl Activity {
 
     /// When to look again; or why the connection has to end.
     pub(crate) fn look(&self, now: Instant, limits: &EdgeLimits, protocol: Protocol) -> Result<Instant, DropReason> {
+        if self.given_up.load(Ordering::Relaxed) > limits.max_resets {
+            return Err(DropReason::Resets);
+        }
         let waiting = self.waiting(limits, protocol);
+        let untaken = self.untaken.lock().values().min().map(|until| (*until, DropReason::SlowReader));
         let blocked = match self.blocked_since.load(Ordering::Relaxed) {
             0 => None,
             since => Some((self.moment(since) + limits.write_timeout, DropReason::SlowReader)),
         };
         let mut next = now + shortest(limits);
-        for (deadline, reason) in waiting.into_iter().chain(blocked) {
+        for (deadline, reason) in waiting.into_iter().chain(blocked).chain(untaken) {
             if deadline <= now {
                 return Err(reason);
             }

@@ -217,7 +217,10 @@ fn idle_connections_are_closed() {
 
 #[test]
 fn eight_hundred_slow_connections_do_not_stay() {
-    let server = Server::start(|config| config.limits.header_read_timeout = Duration::from_millis(500));
+    let server = Server::start(|config| {
+        config.limits.header_read_timeout = Duration::from_millis(500);
+        config.limits.max_connections_per_address = 1_000;
+    });
     let slow: Vec<TcpStream> = (0..800)
         .filter_map(|_| TcpStream::connect(server.api).ok())
         .map(|mut stream| {

@@ -84,7 +84,8 @@ mod tests {
     use super::*;
 
     fn remembered(generation: u64) -> Remembered {
-        let caller = Caller { role: Arc::from("r"), claims: Arc::new(Claims::default()), is_anonymous: false };
+        let caller =
+            Caller { role: Arc::from("r"), claims: Arc::new(Claims::default()), is_anonymous: false, key: None };
         Remembered { caller, times: Times::default(), generation }
     }
 

@@ -24,6 +24,10 @@ pub struct IdentityConfig {
     pub role_claim: String,
     /// The role of a request without credentials; `None` refuses such requests with `PGRST302`.
     pub anonymous_role: Option<Arc<str>>,
+    /// The role of requests with a secret API key that names none, and no user's token.
+    pub service_role: Arc<str>,
+    /// Whether every request needs an API key, or a token that verifies in its place (`apikey`).
+    pub requires_api_key: bool,
     /// How far the clocks of issuer and server may differ, in seconds.
     pub leeway_seconds: u32,
     /// Told when a key set was fetched or could not be.
@@ -41,6 +45,8 @@ impl Default for IdentityConfig {
             issuer: None,
             role_claim: "role".to_owned(),
             anonymous_role: None,
+            service_role: Arc::from("service_role"),
+            requires_api_key: false,
             leeway_seconds: 30,
             listener: None,
         }
@@ -136,6 +142,14 @@ pub enum IdentityError {
     /// Fetching keys needs the asynchronous runtime.
     #[error("a verifier with a JWK set address has to be opened inside the asynchronous runtime")]
     NoRuntime,
+    /// What is encrypted does not open: it was made with another secret, or was changed.
+    #[error(
+        "what is encrypted cannot be decrypted: `auth.secret` (or `auth.jwt_secret`, from which it follows) is another than before"
+    )]
+    Sealed,
+    /// A cryptographic operation failed.
+    #[error("the cryptographic library could not {0}")]
+    Cryptography(&'static str),
     /// Claims could not be written as JSON.
     #[error("the claims cannot be written as JSON: {0}")]
     Claims(serde_json::Error),

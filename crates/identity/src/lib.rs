@@ -16,14 +16,19 @@
     reason = "a Failure is made once per refused request; boxing it everywhere would buy nothing"
 )]
 
+mod api_key;
 mod cache;
 mod claims;
 mod config;
+mod credentials;
+mod derivation;
 mod key;
 mod mint;
 mod remote;
+mod revocation;
 mod roca;
 mod role_path;
+mod signing;
 mod strict_json;
 mod token;
 mod verifier;
@@ -31,9 +36,13 @@ mod verifier;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod wycheproof;
 
+pub use api_key::{ApiKey, ApiKeys, KeyKind, KeyText, KeyUse, Network, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
+pub use derivation::{Derivation, DerivedKey};
 pub use mint::mint;
-pub use verifier::Verifier;
+pub use revocation::MAX_SIGNED_OUT;
+pub use signing::SigningKey;
+pub use verifier::{SIGNED_OUT, Verifier};
 
 /// The longest token that is looked at, in bytes. Real tokens have 200 to 4,000; the bound keeps hashing and
 /// parsing cheap even when the edge allows larger headers.

@@ -1,20 +1,26 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Caller, Claims, Clock, Failure, Kind};
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
+use crate::api_key::{ApiKey, ApiKeys, KeyKind};
 use crate::cache::{Remembered, TokenCache, fingerprint};
 use crate::claims::{Times, check_audience, check_issuer, refused};
+use crate::credentials::{Credentials, missing_key};
 use crate::key::{KeyRing, KeySet};
 use crate::remote::{FETCH_TIMEOUT, MAXIMUM_AGE, MINIMUM_GAP, Remote, Turn};
+use crate::revocation::SignedOut;
 use crate::role_path::RolePath;
 use crate::token::{TokenError, undecodable, verify};
 use crate::{IdentityConfig, IdentityError, KeyEvent, KeyListener, strict_json};
+
+/// What a token of a session that was signed out is told.
+pub const SIGNED_OUT: &str = "The session of this JWT was signed out";
 
 /// Turns headers into callers. Cheap to share; all methods take `&self`.
 pub struct Verifier {
@@ -28,11 +34,16 @@ struct Inner {
     /// What counts now. A request looks once, so that it is judged by one configuration alone.
     state: RwLock<Arc<State>>,
     cache: TokenCache,
+    /// Sessions whose tokens count no more.
+    signed_out: SignedOut,
+    api_keys: Arc<ApiKeys>,
 }
 
 /// What is configured with the keys in use, and the number of this state.
 struct State {
     rules: Arc<Rules>,
+    /// The public parts of the keys that Pando itself signs with, once it does.
+    own: Option<Arc<KeySet>>,
     keys: KeyRing,
     generation: u64,
 }
@@ -55,32 +66,79 @@ impl Verifier {
     pub fn open(config: IdentityConfig, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let listener = config.listener.clone();
         let rules = Arc::new(Rules::new(config, None)?);
-        let state = RwLock::new(Arc::new(State { keys: rules.keys(), rules, generation: 0 }));
-        let inner = Arc::new(Inner { clock, listener, state, cache: TokenCache::default() });
+        let state = RwLock::new(Arc::new(State { keys: rules.keys(None), rules, own: None, generation: 0 }));
+        let (cache, signed_out) = (TokenCache::default(), SignedOut::default());
+        let api_keys = Arc::default();
+        let inner = Arc::new(Inner { clock, listener, state, cache, signed_out, api_keys });
         inner.fetch(Duration::ZERO);
         Ok(Self { inner })
     }
 
-    /// Who asks. Only the first `Authorization` header counts, and of it only the scheme `Bearer`, in any case;
-    /// a request with another scheme or none is anonymous.
+    /// Who asks, where the address is not known: as [`Verifier::identify_from`] without one.
     ///
-    /// A failure has the kind [`Kind::Unauthenticated`], except when no key is configured (`PGRST300`,
-    /// [`Kind::Internal`]) or none could be fetched yet ([`Kind::Unavailable`]).
+    /// # Errors
+    /// As there.
     pub async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        self.identify_from(headers, None).await
+    }
+
+    /// Who asks, from which address. Only the first `Authorization` header counts, and of it only the scheme `Bearer`, in any
+    /// case; a request with another scheme or none is anonymous. An API key is taken from `apikey`, or as Bearer; beside a
+    /// token it says through which program the user asks, alone it says in which role.
+    ///
+    /// # Errors
+    /// Of the kind [`Kind::Unauthenticated`], except when no key is configured (`PGRST300`, [`Kind::Internal`]), none could be
+    /// fetched yet ([`Kind::Unavailable`]), or an API key may not be used from the address ([`Kind::Forbidden`]).
+    pub async fn identify_from(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Failure> {
         let inner = &self.inner;
         let state = inner.state();
-        let Some(token) = bearer(headers) else {
-            return state.rules.anonymous();
+        let Credentials { key, token, instead } = Credentials::read(headers)?;
+        let Some(key) = key else {
+            return self.identify_without_key(&state, token, instead).await;
         };
-        if !state.rules.has_keys() {
-            return Err(Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret"));
+        let key = inner.api_keys.check(key, address, inner.clock.now())?;
+        let caller = match token {
+            Some(token) => self.of_token(&state, token).await?,
+            None => state.rules.of_key(&key)?,
+        };
+        Ok(Caller { key: Some(key.caller), ..caller })
+    }
+
+    /// Without an API key: a token in its place (`instead`) is one of Supabase's older keys. Alone it is who asks.
+    async fn identify_without_key(
+        &self,
+        state: &State,
+        token: Option<&[u8]>,
+        instead: Option<&[u8]>,
+    ) -> Result<Caller, Failure> {
+        // Where no token can be verified, such a key never meant anything.
+        let instead = instead.filter(|_| state.has_keys());
+        if state.rules.config.requires_api_key {
+            let Some(instead) = instead else { return Err(missing_key()) };
+            let caller = self.of_token(state, instead).await?;
+            return match token {
+                Some(token) if token != instead => self.of_token(state, token).await,
+                _ => Ok(caller),
+            };
+        }
+        match token.or(instead) {
+            Some(token) => self.of_token(state, token).await,
+            None => state.rules.anonymous(),
+        }
+    }
+
+    /// Who a token stands for.
+    async fn of_token(&self, state: &State, token: &[u8]) -> Result<Caller, Failure> {
+        let inner = &self.inner;
+        if !state.has_keys() {
+            return Err(no_keys());
         }
         if token.is_empty() {
             return Err(undecodable("Empty JWT is sent in Authorization header"));
         }
         inner.fetch(MAXIMUM_AGE);
-        match inner.check(&state, token) {
-            Err(TokenError::NoSuitableKey) => {
+        match inner.check(state, token) {
+            Err(TokenError::NoSuitableKey { .. }) => {
                 inner.refreshed().await;
                 let state = inner.state();
                 inner.check(&state, token).map_err(|error| state.rules.answer(error))
@@ -103,6 +161,28 @@ impl Verifier {
         Ok(())
     }
 
+    /// Puts the keys that Pando itself signs with, as a JWK set, in the place of those before.
+    ///
+    /// # Errors
+    /// [`IdentityError::KeySet`]; the former keys stay in use.
+    pub fn use_own_keys(&self, set: &Value) -> Result<(), IdentityError> {
+        let keys = KeySet::from_json(set.to_string().as_bytes())
+            .map_err(|problem| IdentityError::KeySet { origin: "the signing keys".to_owned(), problem })?;
+        self.inner.put_own(Arc::new(keys));
+        Ok(())
+    }
+
+    /// From now on tokens of these sessions (their claim `session_id`) count no more; each with the moment, in seconds since
+    /// 1970, from which on its last token has expired anyway.
+    pub fn sign_out(&self, sessions: impl IntoIterator<Item = (Box<str>, i64)>) {
+        self.inner.signed_out.add(sessions, self.inner.clock.now().seconds());
+    }
+
+    /// The API keys, to be put in and asked for.
+    pub fn api_keys(&self) -> &Arc<ApiKeys> {
+        &self.inner.api_keys
+    }
+
     /// How many keys are in use now.
     pub fn key_count(&self) -> usize {
         self.inner.state().keys.len()
@@ -110,12 +190,24 @@ impl Verifier {
 
     /// Whether tokens can be verified at all: a secret, file or address is configured.
     pub fn has_keys(&self) -> bool {
-        self.inner.state().rules.has_keys()
+        self.inner.state().has_keys()
     }
 
     /// Whether requests without credentials are let in.
     pub fn allows_anonymous(&self) -> bool {
         self.inner.state().rules.anonymous.is_some()
+    }
+}
+
+impl State {
+    fn has_keys(&self) -> bool {
+        self.own.is_some() || self.rules.has_keys()
+    }
+
+    /// The state after this one, with other rules or keys.
+    fn next(&self, rules: Arc<Rules>, own: Option<Arc<KeySet>>) -> Arc<Self> {
+        let keys = rules.keys(own.as_deref());
+        Arc::new(Self { keys, rules, own, generation: self.generation.wrapping_add(1) })
     }
 }
 
@@ -146,9 +238,9 @@ impl Rules {
     }
 
     /// The keys of all sources.
-    fn keys(&self) -> KeyRing {
+    fn keys(&self, own: Option<&KeySet>) -> KeyRing {
         let remote = self.remote.as_ref().and_then(|(remote, _)| remote.keys());
-        KeyRing::of(self.secret.iter().chain(self.file.iter()).chain(remote.as_deref()))
+        KeyRing::of(self.secret.iter().chain(self.file.iter()).chain(remote.as_deref()).chain(own))
     }
 
     fn has_keys(&self) -> bool {
@@ -159,6 +251,17 @@ impl Rules {
         self.anonymous
             .clone()
             .ok_or_else(|| Failure::new(Kind::Unauthenticated, "PGRST302", "Anonymous access is disabled"))
+    }
+
+    /// Who asks with an API key and without a token.
+    fn of_key(&self, key: &ApiKey) -> Result<Caller, Failure> {
+        let role = match (&key.role, key.kind) {
+            (Some(role), _) => role.clone(),
+            (None, KeyKind::Secret) => self.config.service_role.clone(),
+            (None, KeyKind::Publishable) => return self.anonymous(),
+        };
+        let is_anonymous = self.config.anonymous_role.as_ref() == Some(&role);
+        Ok(caller(role, Map::new(), is_anonymous))
     }
 
     fn check_claims(&self, claims: &Map<String, Value>, now: i64) -> Result<Times, Failure> {
@@ -185,12 +288,21 @@ impl Rules {
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
         let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
-        if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
+        if matches!(error, TokenError::NoSuitableKey { .. }) && is_unfetched {
             return Failure::new(Kind::Unavailable, "PANDO503", "The keys that verify tokens could not be fetched yet")
                 .with_retry_after(5);
         }
+        // The keys that the login signs with are no secret that others could share.
+        if matches!(error, TokenError::NoSuitableKey { is_shared: true }) && !self.has_keys() {
+            return no_keys();
+        }
         error.into()
     }
+}
+
+/// As PostgREST answers a token where nothing is configured that could verify it.
+fn no_keys() -> Failure {
+    Failure::new(Kind::Internal, "PGRST300", "Server lacks JWT secret")
 }
 
 impl Inner {
@@ -198,8 +310,19 @@ impl Inner {
         self.state.read().clone()
     }
 
-    /// Verifies a token, or recalls that it was verified.
+    /// Verifies a token, and that its session was not signed out meanwhile.
     fn check(&self, state: &State, token: &[u8]) -> Result<Caller, TokenError> {
+        let caller = self.verified(state, token)?;
+        match caller.claims.object().get("session_id") {
+            Some(Value::String(session)) if self.signed_out.contains(session) => {
+                Err(TokenError::Refused(refused(SIGNED_OUT)))
+            }
+            _ => Ok(caller),
+        }
+    }
+
+    /// Verifies a token, or recalls that it was verified.
+    fn verified(&self, state: &State, token: &[u8]) -> Result<Caller, TokenError> {
         let rules = &state.rules;
         let now = self.clock.now().seconds();
         let name = fingerprint(token);
@@ -220,7 +343,15 @@ impl Inner {
     /// Puts rules and their keys into use and forgets what others had verified.
     fn put(&self, rules: Arc<Rules>) {
         let mut state = self.state.write();
-        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        *state = state.next(rules, state.own.clone());
+        drop(state);
+        self.cache.clear();
+    }
+
+    /// Puts other keys of Pando's own into use. What was verified with a key that is gone counts no more.
+    fn put_own(&self, own: Arc<KeySet>) {
+        let mut state = self.state.write();
+        *state = state.next(state.rules.clone(), Some(own));
         drop(state);
         self.cache.clear();
     }
@@ -232,7 +363,7 @@ impl Inner {
         if rules.remote.as_ref().is_none_or(|(remote, _)| !Arc::ptr_eq(remote, fetched)) {
             return;
         }
-        *state = Arc::new(State { keys: rules.keys(), rules, generation: state.generation.wrapping_add(1) });
+        *state = state.next(rules, state.own.clone());
         drop(state);
         self.cache.clear();
     }
@@ -288,15 +419,7 @@ impl Inner {
 /// A caller whose claims say its role, as PostgREST puts it into `request.jwt.claims`.
 fn caller(role: Arc<str>, mut claims: Map<String, Value>, is_anonymous: bool) -> Caller {
     claims.insert("role".to_owned(), Value::String(role.to_string()));
-    Caller { role, claims: Arc::new(Claims::new(claims)), is_anonymous }
-}
-
-/// The token of a `Bearer` authorization, possibly empty; `None` without one.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
-    let (scheme, token) = value.split_at_checked(end)?;
-    scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
+    Caller { role, claims: Arc::new(Claims::new(claims)), is_anonymous, key: None }
 }
 
 fn parse_claims(payload: &[u8]) -> Result<Map<String, Value>, Failure> {

@@ -224,6 +224,19 @@ Examples:
 The token is signed with auth.jwt_secret, and gets the configured audience and issuer, if there are any.")]
     Token(Token),
 
+    /// Look after keys
+    #[command(subcommand)]
+    Keys(Keys),
+
+    /// Make the list of leaked passwords that nobody may choose
+    #[command(
+        subcommand,
+        after_help = "\
+Where auth.password.leaked_list names a file, a new password is looked up in it, without a network. Without one a
+small list of the most common passwords counts, as it does beside the file."
+    )]
+    Passwords(Passwords),
+
     /// Print the OpenAPI document of a schema
     #[command(after_help = "\
 Examples:
@@ -327,6 +340,131 @@ pub struct Bootstrap {
     /// Print the SQL that is missing; it is tried, and taken back
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `pando keys …`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// API keys: what programs are known by
+    #[command(
+        subcommand,
+        after_help = "\
+A publishable key stands in web pages and apps and gives what visitors may do; a secret one is for servers and has the
+role auth.service_role. Programs send it in the header apikey, or as Bearer; with a user's token beside it the user
+asks, through the program. A key is kept nowhere: it is shown once, when it is made.
+
+What is changed counts on every node of a PostgreSQL database within a second. The file of the embedded engine belongs
+to the server that serves it: while it runs, /auth/v1/admin/api-keys does the same (docs/api-keys.md)."
+    )]
+    Api(ApiKeyCommand),
+    /// List the keys that the login signs tokens with
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new key that the login signs tokens with
+    #[command(after_help = "\
+Examples:
+  pando keys rotate        publish a new key now; it signs in ten minutes, when everybody knows it
+  pando keys rotate --now  let the former ones count no more: whoever has signed in refreshes at once
+
+The former key stays published until the last token that it signed has expired. Nodes of a PostgreSQL database
+follow within two seconds. The file of the embedded engine belongs to the server that serves it, so there the
+server has to be stopped.")]
+    Rotate {
+        /// At once, because a key may be known to others; tokens of the former ones count no more
+        #[arg(long)]
+        now: bool,
+    },
+}
+
+/// `pando keys api …`
+#[derive(Debug, Subcommand)]
+pub enum ApiKeyCommand {
+    /// Make a key
+    #[command(after_help = "\
+Examples:
+  pando keys api create web                                        for pages and apps
+  pando keys api create backend --secret                           everything, row security aside
+  pando keys api create reports --secret --role reporter --method GET --allow public.climbs --allow 'ops.*'
+  pando keys api create partner --secret --role partner --from 203.0.113.0/24 --expires 90d
+
+It only takes away: a key bound to a table still needs a role that may read it.")]
+    Create {
+        /// What it is for, as lists show it
+        name: String,
+        /// A key for servers alone [default: a publishable one]
+        #[arg(long)]
+        secret: bool,
+        /// The role of requests without a user's token [default: api.anonymous_role, or auth.service_role with --secret]
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+        /// Bind it to a table, view or function, public.climbs, or to all of a schema, public.*; may be repeated
+        #[arg(long, value_name = "SCHEMA.NAME")]
+        allow: Vec<String>,
+        /// Bind it to an HTTP method; may be repeated
+        #[arg(long, value_name = "METHOD")]
+        method: Vec<String>,
+        /// Bind it to a network, 203.0.113.0/24; may be repeated
+        #[arg(long = "from", value_name = "NETWORK")]
+        networks: Vec<String>,
+        /// How long it counts: 12h, 30d or never
+        #[arg(long, default_value = "never", value_parser = parse_lifetime)]
+        expires: Lifetime,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys, those that count no more among them
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a key that takes the place of another, which counts on for a while
+    Rotate {
+        /// The id or name of the other
+        key: String,
+        /// How long the other counts on: 90s, 30m, 12h, 30d
+        #[arg(long, default_value = "1d", value_parser = parse_lifetime)]
+        overlap: Lifetime,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a key count no more
+    Revoke {
+        /// Its id or name
+        key: String,
+    },
+}
+
+/// `pando passwords …`
+#[derive(Debug, Subcommand)]
+pub enum Passwords {
+    /// Make the file from lists of passwords
+    #[command(after_help = "\
+Examples:
+  pando passwords import rockyou.txt                         to auth.password.leaked_list
+  pando passwords import --at-least 10 pwned-passwords.txt   those seen at least ten times
+  zstdcat lists/*.zst | pando passwords import --output leaked -
+
+A line is a password as it is, or 40 hexadecimal digits (SHA-1) with `:` and a count behind them or not, as Have I
+Been Pwned gives them. Memory stays below 100 MiB however long the lists are; the file takes 2.3 bytes a password at
+most. It gets its name when it is whole, in the place of the one before; a running server goes on with that one until
+`pando reload`.")]
+    Import {
+        /// The lists; - for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Where to [default: auth.password.leaked_list]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Of lists with counts, take passwords that were seen so often
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        at_least: u64,
+    },
 }
 
 /// `pando types …`

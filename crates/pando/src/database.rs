@@ -60,6 +60,7 @@ pub async fn open(
         write_queue: database.write_queue as usize,
         wait: Duration::from_millis(u64::from(database.wait_ms)),
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
+        role_timeouts: config.limits.role_timeouts(),
         stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
@@ -83,6 +84,7 @@ async fn open_server(
         connections: config.database.connections as usize,
         wait: Duration::from_millis(u64::from(config.database.wait_ms)),
         statement_timeout: Duration::from_secs(u64::from(config.limits.statement_timeout_seconds)),
+        role_timeouts: config.limits.role_timeouts(),
         stream_timeout: Duration::from_secs(u64::from(config.limits.stream_timeout_seconds)),
         max_buffered_bytes: usize::try_from(config.limits.max_buffered_bytes).unwrap_or(usize::MAX),
         extra_search_path: config.database.extra_search_path.clone(),
@@ -130,14 +132,14 @@ impl Standing {
     /// Reads the files and asks the database.
     pub async fn read(store: &dyn Store, prepared: &Prepared) -> Result<Self, MigrationError> {
         let files = read_folder(&prepared.migrations)?;
-        let is_nothing_own = own_tables::wanted(&prepared.database).is_empty();
+        let is_nothing_own = own_tables::wanted(&prepared.database, prepared.login).is_empty();
         let mut applied = match store.applied_migrations().await {
             // Who has nothing to apply need not be let see it.
             Err(StoreError::Refused(_)) if files.is_empty() && is_nothing_own => Vec::new(),
             applied => applied.map_err(MigrationError::Failed)?,
         };
         let owes_seed = applied.iter().any(|migration| migration.version == OWED_VERSION);
-        let own = own_tables::pending(&prepared.database, &applied);
+        let own = own_tables::pending(&prepared.database, prepared.login, &applied);
         applied.retain(|migration| migration.version > SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
         Ok(Self { files, applied, owes_seed, own })
@@ -264,7 +266,7 @@ pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
 /// What files of the folder of migrations declare, in their order, beside Pando's own tables.
 pub fn translated(prepared: &Prepared, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
     let folder = &prepared.migrations;
-    let mut snapshot = own_tables::declared(&prepared.database)?;
+    let mut snapshot = own_tables::declared(&prepared.database, prepared.login)?;
     for file in files {
         let shown = folder.join(&file.name).display().to_string();
         snapshot = translate(file, &shown, &snapshot)?.snapshot;

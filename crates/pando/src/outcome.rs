@@ -2,6 +2,8 @@
 
 use std::io;
 
+use edge::EdgeError;
+
 use crate::configuration::ConfigError;
 use crate::migrations::MigrationError;
 
@@ -22,7 +24,7 @@ pub enum CommandError {
     Database(store::StoreError),
     /// An address cannot be listened on.
     #[error(transparent)]
-    Address(#[from] edge::EdgeError),
+    Address(#[from] EdgeError),
     /// Nobody reads what is printed any more, or the disk is full.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -33,7 +35,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::Output(_) => 1,
-            Self::Configuration(_) => 3,
+            Self::Configuration(_) | Self::Address(EdgeError::Certificate { .. } | EdgeError::Origin(_)) => 3,
             Self::Migration(_) => 4,
             Self::Database(_) => 5,
             Self::Address(_) => 6,

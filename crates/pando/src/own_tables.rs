@@ -4,7 +4,7 @@
 use catalog::Snapshot;
 use store::{AppliedMigration, OWED_VERSION, OwnMigration, OwnMigrations, Store};
 
-use crate::configuration::DatabaseAddress;
+use crate::configuration::{DatabaseAddress, LoginEnabled};
 use crate::migrations::MigrationError;
 
 /// What is Pando's alone, and never served.
@@ -25,17 +25,28 @@ static PANDO: OwnMigrations = OwnMigrations {
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
-pub fn wanted(address: &DatabaseAddress) -> Vec<&'static OwnMigrations> {
-    match address {
-        DatabaseAddress::File(_) => vec![&PANDO],
+pub fn wanted(address: &DatabaseAddress, login: LoginEnabled) -> Vec<&'static OwnMigrations> {
+    let mut wanted: Vec<&'static OwnMigrations> = match address {
+        DatabaseAddress::File(_) => vec![&PANDO, &login::api_keys::MIGRATIONS],
         DatabaseAddress::Server(_) => Vec::new(),
+    };
+    // Migration files may refer to accounts, so their tables come first wherever they are sure to come.
+    let is_sure = match address {
+        DatabaseAddress::File(_) => login != LoginEnabled::Off,
+        DatabaseAddress::Server(_) => login == LoginEnabled::On,
+    };
+    if is_sure {
+        wanted.extend(login::MIGRATIONS);
     }
+    wanted
 }
 
 /// What exists before the first migration file: what an engine brings along, and Pando's own tables.
-pub fn declared(address: &DatabaseAddress) -> Result<Snapshot, MigrationError> {
+pub fn declared(address: &DatabaseAddress, login: LoginEnabled) -> Result<Snapshot, MigrationError> {
     let begin = sql::ddl::prelude();
-    wanted(address).into_iter().try_fold(begin, |snapshot, own| own.declared(&snapshot).map_err(MigrationError::Failed))
+    wanted(address, login)
+        .into_iter()
+        .try_fold(begin, |snapshot, own| own.declared(&snapshot).map_err(MigrationError::Failed))
 }
 
 /// A step that the database does not have yet.
@@ -58,10 +69,10 @@ impl PendingStep {
 }
 
 /// What the database does not have yet, in order. What a newer release has made besides is its own affair.
-pub fn pending(address: &DatabaseAddress, applied: &[AppliedMigration]) -> Vec<PendingStep> {
+pub fn pending(address: &DatabaseAddress, login: LoginEnabled, applied: &[AppliedMigration]) -> Vec<PendingStep> {
     let is_applied = |version: i64| applied.iter().any(|known| known.version == version && version < OWED_VERSION);
     let steps = |own: &'static OwnMigrations| (0..own.all.len()).map(move |place| PendingStep { own, place });
-    let mut pending: Vec<PendingStep> = wanted(address).into_iter().flat_map(steps).collect();
+    let mut pending: Vec<PendingStep> = wanted(address, login).into_iter().flat_map(steps).collect();
     pending.retain(|step| !is_applied(step.own.version(step.place)));
     pending
 }
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn every_step_is_of_its_owner_alone_and_the_embedded_engine_can_do_it() {
-        let all = wanted(&file());
+        let all = wanted(&file(), LoginEnabled::Auto);
         let numbers: BTreeSet<u16> = all.iter().map(|own| own.number).collect();
         let owners: BTreeSet<&str> = all.iter().map(|own| own.owner).collect();
         assert_eq!((numbers.len(), owners.len()), (all.len(), all.len()));
@@ -89,13 +100,13 @@ mod tests {
             let names: Vec<&str> = own.all.iter().map(|step| step.name).collect();
             assert!(names.is_sorted(), "{names:?}");
         }
-        let snapshot = declared(&file()).unwrap();
+        let snapshot = declared(&file(), LoginEnabled::Auto).unwrap();
         assert!(snapshot.schemas.contains_key(SCHEMA));
     }
 
     #[test]
     fn what_was_applied_is_not_pending() {
-        let first = pending(&file(), &[]);
+        let first = pending(&file(), LoginEnabled::Auto, &[]);
         assert_eq!(first.first().map(PendingStep::name).as_deref(), Some("pando/0001_schema.sql"));
         let known = |step: &PendingStep| AppliedMigration {
             version: step.own.version(step.place),
@@ -105,6 +116,6 @@ mod tests {
         };
         let applied: Vec<AppliedMigration> = first.iter().map(known).collect();
         assert!(applied.iter().all(|known| known.version < OWED_VERSION));
-        assert!(pending(&file(), &applied).is_empty());
+        assert!(pending(&file(), LoginEnabled::Auto, &applied).is_empty());
     }
 }

@@ -14,7 +14,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use testkit::{Launch, Postgres, Project, Server, is_skipped, repository};
+use testkit::{Launch, MailServer, Postgres, Project, Request, Server, is_skipped, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const USER1: &str = "11111111-1111-4111-8111-111111111111";
@@ -35,6 +35,67 @@ fn supabase_js_on_postgresql() {
 
 fn supabase_js(node: &PathBuf, gym: &Gym) {
     run(Command::new(node).arg("javascript/gym.js").envs(gym.variables()), 70);
+}
+
+#[test]
+fn supabase_js_with_api_keys() {
+    let Some(node) = node("supabase_js_with_api_keys") else { return };
+    let project = Project::copy_of("examples/climbing");
+    let keys = [made_key(&project, &["web"]), made_key(&project, &["backend", "--secret"])];
+    let server = Launch::new(BINARY).start(&project);
+    supabase_js_with(&node, &Gym { project, server, postgres: None }, &keys);
+}
+
+#[test]
+fn supabase_js_with_api_keys_on_postgresql() {
+    const TEST: &str = "supabase_js_with_api_keys_on_postgresql";
+    let (Some(node), Some(postgres)) = (node(TEST), Postgres::start_for(TEST)) else { return };
+    let owned = format!("database.url={}", postgres.url("postgres"));
+    let gym = Gym::start_on(postgres);
+    // Made by the owner while the server runs, whose role may only read them.
+    let keys = [&["web"][..], &["backend", "--secret"]]
+        .map(|arguments| made_key(&gym.project, &[arguments, &["--set", &owned]].concat()));
+    let grants = "grant usage on schema pando to door; grant select on all tables in schema pando to door;
+        grant update on pando.api_keys to door;";
+    gym.postgres.as_ref().unwrap().run(grants);
+    let asks = Request::new("GET", "/climbs?limit=1").header("apikey", &keys[0]);
+    let begin = std::time::Instant::now();
+    while gym.server.client().send(&asks).status != 200 {
+        assert!(begin.elapsed().as_secs() < 20, "the server does not learn of its keys");
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
+    supabase_js_with(&node, &gym, &keys);
+}
+
+/// A key that is made by the command line.
+fn made_key(project: &Project, arguments: &[&str]) -> String {
+    let (code, out, error) = project.run(BINARY, &[&["keys", "api", "create", "--json"], arguments].concat());
+    assert_eq!(code, 0, "{error}");
+    let made: serde_json::Value = serde_json::from_str(&out).unwrap();
+    made["key"].as_str().unwrap().to_owned()
+}
+
+fn supabase_js_with(node: &PathBuf, gym: &Gym, [publishable, secret]: &[String; 2]) {
+    let mut command = Command::new(node);
+    command.arg("javascript/keys.js").envs(gym.variables());
+    run(command.env("GYM_PUBLISHABLE", publishable).env("GYM_SECRET", secret), 5);
+}
+
+#[test]
+fn supabase_js_signs_in_on_the_example() {
+    let Some(node) = node("supabase_js_signs_in_on_the_example") else { return };
+    signs_in(&node, &Door::start(None));
+}
+
+#[test]
+fn supabase_js_signs_in_on_postgresql() {
+    const TEST: &str = "supabase_js_signs_in_on_postgresql";
+    let (Some(node), Some(postgres)) = (node(TEST), Postgres::start_for(TEST)) else { return };
+    signs_in(&node, &Door::start(Some(postgres)));
+}
+
+fn signs_in(node: &PathBuf, door: &Door) {
+    run(Command::new(node).arg("javascript/auth.js").envs(door.variables()), 25);
 }
 
 #[test]
@@ -150,6 +211,47 @@ impl Gym {
             ("GYM_MINA", token(&["--sub", USER1])),
             ("GYM_LEO", token(&["--sub", USER2])),
             ("GYM_SERVICE", token(&["--role", "service_role"])),
+        ]
+    }
+}
+
+/// `examples/climbing`, where people sign in, and a server that catches their mail.
+struct Door {
+    project: Project,
+    server: Server,
+    mails: MailServer,
+    postgres: Option<Postgres>,
+}
+
+impl Door {
+    fn start(postgres: Option<Postgres>) -> Self {
+        let (project, mails) = (Project::copy_of("examples/climbing"), MailServer::start());
+        let mut launch = Launch::new(BINARY)
+            .set("auth.login.enabled", "on")
+            .set("auth.login.confirm_email", "true")
+            .set("auth.login.anonymous", "true")
+            .set("auth.login.mail_interval_seconds", "0")
+            .set("auth.mail.host", "127.0.0.1")
+            .set("auth.mail.port", &mails.address().port().to_string())
+            .set("auth.mail.security", "none");
+        if let Some(postgres) = &postgres {
+            let owner = postgres.url("postgres");
+            let (code, output, error) = project.run(BINARY, &["bootstrap", "--url", &owner]);
+            assert_eq!(code, 0, "{output}{error}");
+            launch = launch.variable("PANDO_DATABASE_URL", &owner);
+        }
+        let server = launch.start(&project);
+        Self { project, server, mails, postgres }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let token = |arguments: &[&str]| self.project.token(BINARY, arguments);
+        vec![
+            ("ENGINE", engine(self.postgres.as_ref())),
+            ("AUTH_URL", self.server.url()),
+            ("AUTH_KEY", token(&["--role", "anon", "--expires", "never"])),
+            ("AUTH_SERVICE", token(&["--role", "service_role"])),
+            ("AUTH_MAILS", self.mails.folder().display().to_string()),
         ]
     }
 }

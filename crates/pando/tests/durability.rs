@@ -173,8 +173,13 @@ fn rows(server: &Server, writer: u64) -> BTreeMap<u64, u64> {
 
 /// What SQLite itself says about the file, read by another program.
 fn integrity(database: &Path) -> String {
-    let script = "import sqlite3, sys\n\
-        print('; '.join(row[0] for row in sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check')))";
+    // Columns of enumerations are ordered by collations of Pando's.
+    let script = "import re, sqlite3, sys\n\
+        file = sqlite3.connect(sys.argv[1])\n\
+        for (text,) in file.execute('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL').fetchall():\n\
+        \x20for name in re.findall('COLLATE \"(pg_[a-z_]+)\"', text):\n\
+        \x20\x20file.create_collation(name, lambda one, other: (one > other) - (one < other))\n\
+        print('; '.join(row[0] for row in file.execute('PRAGMA integrity_check')))";
     let output = Command::new("python3").args(["-c", script]).arg(database).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -20,6 +20,10 @@ use testkit::{Launch, Project};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
+/// Pando's own, in the order of their versions, which count down.
+const OWN: [&str; 4] =
+    ["login/0001_keys.sql", "api-keys/0001_api_keys.sql", "auth/0001_accounts.sql", "pando/0001_schema.sql"];
+
 const CONFIGURATION: &str = "[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n";
 
 /// Default privileges of a project's own are not for Pando's tables.
@@ -74,14 +78,13 @@ fn own(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_file_of_an_earlier_release_gets_them() {
+    let pending =
+        ["pando/0001_schema.sql", "api-keys/0001_api_keys.sql", "auth/0001_accounts.sql", "login/0001_keys.sql"];
+    let pending: String = pending.iter().map(|name| format!("pending  {name}, Pando's own\n")).collect();
     for by_serving in [false, true] {
         let project = with_older_file();
         let (code, text, error) = project.run(BINARY, &["migrate", "status"]);
-        assert_eq!(
-            (code, &*text),
-            (0, "pending  pando/0001_schema.sql, Pando's own\napplied  0001_init.sql\n"),
-            "{error}"
-        );
+        assert_eq!((code, &*text), (0, &*format!("{pending}applied  0001_init.sql\n")), "{error}");
         if by_serving {
             let server = Launch::new(BINARY).start(&project);
             assert_eq!(server.get("/rest/v1/notes?select=note").text(), r#"[{"note":"first"}]"#);
@@ -91,7 +94,7 @@ fn a_file_of_an_earlier_release_gets_them() {
             assert_eq!(code, 0, "{text}{error}");
         }
         assert_eq!(project.run(BINARY, &["migrate", "status"]).1, "applied  0001_init.sql\n");
-        assert_eq!(own(&project), ["pando/0001_schema.sql"]);
+        assert_eq!(own(&project), OWN);
         let (code, text, error) = project.run(BINARY, &["migrate", "up"]);
         assert!(code == 0 && text.starts_with("nothing to do"), "{text}{error}");
         let (code, text, error) = project.run(BINARY, &["doctor"]);
@@ -101,7 +104,7 @@ fn a_file_of_an_earlier_release_gets_them() {
         let (code, text, error) = project.run(BINARY, &["restore", "kept.sqlite", "--yes"]);
         assert_eq!(code, 0, "{error}");
         assert!(text.contains("its last migration is 0001_init.sql") && !text.contains("warning"), "{text}");
-        assert_eq!(own(&project), ["pando/0001_schema.sql"]);
+        assert_eq!(own(&project), OWN);
     }
 }
 
@@ -110,7 +113,7 @@ fn a_new_file_has_them_before_its_first_migration() {
     let project = Project::of(CONFIGURATION, "comment on schema pando is 'a project may say so';");
     let (code, text, error) = project.run(BINARY, &["migrate", "up"]);
     assert!(code == 0 && text.contains("applied 0001_init.sql") && !text.contains("schema.sql"), "{text}{error}");
-    assert_eq!(own(&project), ["pando/0001_schema.sql"]);
+    assert_eq!(own(&project), OWN);
     // What reads the files without a database begins with them as well.
     let (code, text, error) = project.run(BINARY, &["migrate", "check"]);
     assert_eq!(code, 0, "{text}{error}");
@@ -119,6 +122,8 @@ fn a_new_file_has_them_before_its_first_migration() {
 #[test]
 fn nobody_is_shown_them() {
     let project = Project::of(CONFIGURATION, SCHEMA);
+    let (code, _, error) = project.run(BINARY, &["types", "ts", "--schema", "pando"]);
+    assert!(code == 1 && error.contains("there is no schema \"pando\"; there are auth, public"), "{error}");
     for command in [&["openapi"][..], &["types", "ts"]] {
         let (code, text, error) = project.run(BINARY, command);
         assert!(code == 0 && text.contains("notes") && !text.contains("pando\""), "{text}{error}");

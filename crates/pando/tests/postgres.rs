@@ -350,5 +350,8 @@ fn nodes_that_start_at_once_migrate_once() {
         "{}",
         refused.error
     );
-    assert_eq!(postgres.run("select to_regclass('halves') is null, count(*) from pando.migrations"), "t|2\n");
+    assert_eq!(
+        postgres.run("select to_regclass('halves') is null, count(*) from pando.migrations where version > 0"),
+        "t|2\n"
+    );
 }

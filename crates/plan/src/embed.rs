@@ -210,6 +210,7 @@ impl Planner<'_> {
     }
 
     fn embedded_scope(&mut self, around: &Scope, embed: &Embed, to: &QualifiedName) -> Result<Scope, PlanError> {
+        self.footprint.named.insert(to.clone());
         let relation = self.known(to)?;
         let mut path = around.path.clone();
         path.push((embed.relation.clone(), embed.alias.clone()));
@@ -224,6 +225,7 @@ impl Planner<'_> {
     }
 
     fn junction_scope(&mut self, around: &Scope, name: &QualifiedName) -> Result<Scope, PlanError> {
+        self.footprint.named.insert(name.clone());
         let relation = self.known(name)?;
         Ok(Scope {
             qualifier: relation.name.name.to_string(),

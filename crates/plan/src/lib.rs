@@ -8,6 +8,8 @@
 mod admit;
 mod embed;
 mod error;
+mod evaluate;
+mod examine;
 mod field;
 mod filter;
 mod form;
@@ -26,6 +28,7 @@ mod write;
 
 pub use admit::{admit, allowed_methods};
 pub use error::PlanError;
+pub use examine::examine;
 pub use model::{
     Access, Batch, Call, CallOutcome, CallStep, Conflict, Counting, Delete, Expectation, Insert, KeyColumn, Level,
     Member, Merge, NativeConflict, NativeInsert, NativeWrite, NativeWriteKind, Operation, OutputField, Plan, Put, Read,

@@ -250,6 +250,7 @@ impl Planner<'_> {
     pub(crate) fn native_call(&mut self, name: &str) -> Result<(Operation, Shape), PlanError> {
         let routine = self.resolve(name)?;
         self.footprint.calls.insert(routine.signature.clone());
+        self.footprint.named.insert(routine.signature.name.clone());
         self.check_guard(&routine)?;
         let rows_of = match &routine.returns.result {
             RoutineResult::Row { relation, .. } => relation.as_ref(),

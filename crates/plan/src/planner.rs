@@ -145,7 +145,7 @@ pub(crate) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(request: &'a ApiRequest, context: Context<'a>) -> Result<Self, PlanError> {
+    pub(crate) fn new(request: &'a ApiRequest, context: Context<'a>) -> Result<Self, PlanError> {
         let zone = match &request.preferences.timezone {
             None => Zone::default(),
             Some(name) => Zone::from_name(name).ok_or_else(|| PlanError::UnknownTimeZone(name.clone()))?,
@@ -245,10 +245,12 @@ impl<'a> Planner<'a> {
     /// What is done with the relation that the path names.
     fn on_relation(&mut self) -> Result<Operation, PlanError> {
         let relation = self.target()?;
+        self.footprint.named.insert(relation.name.clone());
         if self.is_native() {
             self.choose_form(Some(&relation.name), None)?;
         }
         self.check_paths()?;
+        self.footprint.cost.is_unindexed = self.is_unindexed(&relation);
         Ok(match self.request.action {
             _ if self.is_native() && self.request.action.writes() => {
                 self.access = Access::ReadWrite;
@@ -296,6 +298,23 @@ impl<'a> Planner<'a> {
             .collect();
         let covers = |key: &[Arc<str>]| !key.is_empty() && key.iter().all(|column| fixed.contains(column));
         covers(&relation.primary_key) || relation.uniques.iter().any(|unique| covers(&unique.columns))
+    }
+
+    /// Whether the top level has conditions, and no index begins with a column that one of them is about. It is a guess for
+    /// the price of the request, not what the engine will do: every condition of `or` has to be served by an index, and one on
+    /// a value that is computed is served by none.
+    fn is_unindexed(&self, relation: &Relation) -> bool {
+        if self.is_native() || relation.view().is_some() {
+            return false;
+        }
+        let mut conditions = self.request.conditions.iter().filter(|placed| placed.path.is_empty()).peekable();
+        let begins = |column: &str| {
+            let leads = |columns: &[Arc<str>]| columns.first().is_some_and(|first| **first == *column);
+            leads(&relation.primary_key)
+                || relation.uniques.iter().any(|unique| leads(&unique.columns))
+                || relation.indexes.iter().any(|index| leads(&index.columns))
+        };
+        conditions.peek().is_some() && !conditions.any(|placed| is_served(&placed.condition, &begins))
     }
 
     /// `limit` and `offset` of a level.
@@ -351,6 +370,10 @@ impl<'a> Planner<'a> {
         self.footprint.cost.filters = u32::try_from(filters).unwrap_or(u32::MAX);
         self.footprint.cost.embeds = u32::try_from(embeds).unwrap_or(u32::MAX);
         self.footprint.cost.depth = u32::try_from(depth).unwrap_or(u32::MAX);
+        // A function gets its arguments in one row, which is no row of a table.
+        if matches!(self.request.target, Target::Relation(_)) {
+            self.footprint.cost.written_rows = rows;
+        }
         Ok(())
     }
 
@@ -385,6 +408,26 @@ pub(crate) fn unknown_column(scope: &Scope, name: &str) -> PlanError {
         qualifier: scope.qualifier.clone(),
         column: name.to_owned(),
         similar: catalog::similar_columns(name, known).into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// Whether an index serves a condition, where `begins` says whether one begins with a column.
+fn is_served(condition: &Condition, begins: &impl Fn(&str) -> bool) -> bool {
+    match condition {
+        Condition::Filter(filter) => {
+            use rest::Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
+            let is_search = match &filter.operation {
+                FilterOperation::Compare { comparison, .. } => {
+                    matches!(comparison, Equal | Greater | GreaterOrEqual | Less | LessOrEqual)
+                }
+                FilterOperation::In(_) | FilterOperation::Is(_) => true,
+                _ => false,
+            };
+            is_search && !filter.is_negated && filter.field.path.is_empty() && begins(&filter.field.column)
+        }
+        Condition::Logic { is_negated: true, .. } => false,
+        Condition::Logic { is_or: true, children, .. } => children.iter().all(|child| is_served(child, begins)),
+        Condition::Logic { children, .. } => children.iter().any(|child| is_served(child, begins)),
     }
 }
 

@@ -34,6 +34,7 @@ impl Planner<'_> {
         let routine = self.resolve(name)?;
         let arguments = self.given_arguments(&routine)?;
         self.footprint.calls.insert(routine.signature.clone());
+        self.footprint.named.insert(routine.signature.name.clone());
         self.check_guard(&routine)?;
         let shape = shape(&routine.returns);
         if let Some(query) = routine.query() {

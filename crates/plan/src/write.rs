@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::{Command, DefaultValue, Expression, From, Identity, Relation, Source, SourceId};
-use datatype::{Datum, from_json, parse_in};
+use catalog::{Column, Command, DefaultValue, Expression, From, Identity, Relation, Source, SourceId};
+use datatype::{Datum, ValueError, Zone, from_json, parse_in};
 use rest::{Action, Cell, Comparison, Condition, Missing, Operation as FilterOperation, Representation, Resolution};
 
 use crate::error::PlanError;
@@ -196,18 +196,7 @@ impl Planner<'_> {
             return Ok(None);
         }
         check_computed(relation, self.context.catalog, column, verb)?;
-        Ok(Some(match cell {
-            Cell::Missing | Cell::Null => Datum::Null,
-            // PostgREST makes a JSON string of every field, which a JSON column takes as the string that it is.
-            Cell::Text(text) if column.data_type.is_json() => {
-                let mut quoted = Vec::new();
-                datatype::json::write_string(text, &mut quoted);
-                from_json(&column.data_type, &String::from_utf8_lossy(&quoted), &self.zone)?
-            }
-            Cell::Text(text) => parse_in(&column.data_type, text, &self.zone)?,
-            // The body was validated as UTF-8 when it was cut into cells.
-            Cell::Json(raw) => from_json(&column.data_type, &String::from_utf8_lossy(raw), &self.zone)?,
-        }))
+        Ok(Some(typed(column, cell, &self.zone)?))
     }
 
     fn assignments(
@@ -396,6 +385,22 @@ impl Planner<'_> {
     }
 }
 
+/// A cell as its column's type.
+pub(crate) fn typed(column: &Column, cell: &Cell, zone: &Zone) -> Result<Datum, ValueError> {
+    match cell {
+        Cell::Missing | Cell::Null => Ok(Datum::Null),
+        // PostgREST makes a JSON string of every field, which a JSON column takes as the string that it is.
+        Cell::Text(text) if column.data_type.is_json() => {
+            let mut quoted = Vec::new();
+            datatype::json::write_string(text, &mut quoted);
+            from_json(&column.data_type, &String::from_utf8_lossy(&quoted), zone)
+        }
+        Cell::Text(text) => parse_in(&column.data_type, text, zone),
+        // The body was validated as UTF-8 when it was cut into cells.
+        Cell::Json(raw) => from_json(&column.data_type, &String::from_utf8_lossy(raw), zone),
+    }
+}
+
 /// No trigger would have to run for a row that exists already.
 pub(crate) fn check_upsert(table: &Relation, merged: &[Arc<str>]) -> Result<(), PlanError> {
     match table.triggers.iter().find_map(|trigger| trigger.hinders_upsert(merged)) {
@@ -437,7 +442,7 @@ fn check_put(
 fn check_computed(
     relation: &Relation,
     catalog: &catalog::Catalog,
-    column: &catalog::Column,
+    column: &Column,
     verb: &'static str,
 ) -> Result<(), PlanError> {
     let behind = relation

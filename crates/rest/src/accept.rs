@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
+use crate::error_form::PROBLEM;
 use crate::fault::Fault;
 use crate::reply::content_type;
 use crate::request::{Accepted, Action, Explain, ExplainOption, Format};
@@ -38,6 +39,8 @@ pub(crate) fn negotiate(headers: &HeaderMap, action: Action) -> Result<(Format, 
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .flat_map(|value| value.split(',').filter_map(parse_range).collect::<Vec<_>>())
         .collect();
+    // It is the form of errors alone.
+    ranges.retain(|range| range.name != PROBLEM);
     if ranges.is_empty() {
         ranges.extend(parse_range("*/*"));
     }

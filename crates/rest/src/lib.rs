@@ -12,6 +12,7 @@
 
 mod accept;
 mod body;
+mod error_form;
 mod fault;
 mod grammar;
 mod parse;
@@ -24,6 +25,7 @@ mod settings;
 mod status;
 mod told;
 
+pub use error_form::ErrorForm;
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
 pub use reply::{Head, Outcome, Reply, content_type, content_type_of, has_body, head, options, refuse};

@@ -1,6 +1,6 @@
 //! From the outcome of a request to status, headers and body.
 
-use base::{Details, Failure, Kind};
+use base::{Failure, Kind};
 use bytes::Bytes;
 use http::header::{
     ALLOW, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
@@ -8,6 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::error_form::ErrorForm;
 use crate::preferences::{Count, Representation, Resolution};
 use crate::request::{Action, ApiRequest, Format, Target};
 use crate::status::{reason, status};
@@ -160,10 +161,10 @@ pub fn options(methods: &[Method]) -> Reply {
 
 /// The answer to a request that failed. The request is given where it is known; without it a failed parse is
 /// answered the same way. What is inside the failure never goes out.
-pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
+pub fn refuse(failure: &Failure, request: Option<&ApiRequest>, form: ErrorForm) -> Reply {
     let status = status(failure);
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     match (failure.total_rows, request) {
         // A page beyond the rows was understood and counted: PostgREST answers it like a page.
         (Some(total), Some(request)) if failure.kind == Kind::RangeNotSatisfiable => {
@@ -197,7 +198,7 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>) -> Reply {
     if let Some(seconds) = failure.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    Reply { head: Head { status, headers }, reason: reason(failure), body: error_body(failure) }
+    Reply { head: Head { status, headers }, reason: reason(failure), body: form.body(failure, status) }
 }
 
 /// `Content-Type` of an answer in this form.
@@ -335,22 +336,6 @@ fn challenge(failure: &Failure) -> String {
 }
 
 /// PostgREST's error object, its members in alphabetical order.
-fn error_body(failure: &Failure) -> Bytes {
-    let details = match &failure.details {
-        Some(Details::Text(text)) => json_text(text),
-        Some(Details::Json(value)) => value.to_string(),
-        None => "null".to_owned(),
-    };
-    let hint = failure.hint.as_deref().map_or_else(|| "null".to_owned(), json_text);
-    let code = json_text(&failure.code);
-    let message = json_text(&failure.message);
-    Bytes::from(format!("{{\"code\":{code},\"details\":{details},\"hint\":{hint},\"message\":{message}}}"))
-}
-
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 /// Sets a header. What a header cannot carry (control characters) is percent-encoded first.
 fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     let value = HeaderValue::from_bytes(text.as_bytes())

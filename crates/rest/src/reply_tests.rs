@@ -71,7 +71,7 @@ fn a_page_beyond_the_rows() {
     let request = request("GET /parcels?offset=61", "count=exact", "");
     let outcome = Outcome { rows: 0, total: Some(60), ..Outcome::default() };
     let failure = head(&request, &outcome).unwrap_err();
-    let reply = refuse(&failure, Some(&request));
+    let reply = refuse(&failure, Some(&request), ErrorForm::Plain);
     assert_eq!(reply.head.status, StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(text(&reply.head.headers, "content-range"), "*/60");
     assert_eq!(text(&reply.head.headers, "preference-applied"), "count=exact");
@@ -107,7 +107,7 @@ fn refusals() {
         .with_hint("sign in")
         .with_inside("secret")
         .with_retry_after(3);
-    let reply = refuse(&failure, None);
+    let reply = refuse(&failure, None, ErrorForm::Plain);
     assert_eq!(reply.head.status, StatusCode::UNAUTHORIZED);
     assert_eq!(
         text(&reply.head.headers, "www-authenticate"),
@@ -116,7 +116,7 @@ fn refusals() {
     assert_eq!(text(&reply.head.headers, "proxy-status"), "PostgREST; error=PGRST303");
     assert_eq!(text(&reply.head.headers, "retry-after"), "3");
     assert_eq!(reply.body, r#"{"code":"PGRST303","details":[{"a":1}],"hint":"sign in","message":"JWT \"x\" expired"}"#);
-    let anonymous = refuse(&Failure::new(Kind::Unauthenticated, "42501", "permission denied"), None);
+    let anonymous = refuse(&Failure::new(Kind::Unauthenticated, "42501", "permission denied"), None, ErrorForm::Plain);
     assert_eq!(text(&anonymous.head.headers, "www-authenticate"), "Bearer");
 }
 

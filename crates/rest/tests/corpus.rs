@@ -56,7 +56,7 @@ mod tests {
             let case: Value = serde_json::from_str(line).unwrap();
             let id = case["id"].as_str().unwrap().to_owned();
             let difference = match ask(&case) {
-                Err(failure) => compare_refusal(&case, &rest::refuse(&failure, None)),
+                Err(failure) => compare_refusal(&case, &rest::refuse(&failure, None, rest::ErrorForm::Plain)),
                 Ok(request) => {
                     heads += 1;
                     compare_head(&case, &request)
@@ -120,7 +120,7 @@ mod tests {
         }
         match rest::head(request, &outcome(expected, request)) {
             Ok(head) => compare_headers(expected, head.status.as_u16(), &head.headers),
-            Err(failure) => compare_refusal(case, &rest::refuse(&failure, Some(request))),
+            Err(failure) => compare_refusal(case, &rest::refuse(&failure, Some(request), rest::ErrorForm::Plain)),
         }
     }
 

@@ -10,9 +10,11 @@ use telemetry::Trace;
 /// A request as the front door hands it over: limits on size and time already hold, the body is complete.
 #[derive(Debug)]
 pub struct Request {
+    /// The area that it asks.
+    pub area: Area,
     /// The method.
     pub method: Method,
-    /// The path, percent-encoded, without the prefix under which the API is mounted: `/zones`.
+    /// The path, percent-encoded, without the prefix under which the area is mounted: `/zones`.
     pub path: String,
     /// The query string without `?`; empty when there is none.
     pub query: String,
@@ -26,11 +28,23 @@ pub struct Request {
     pub trace: Trace,
 }
 
+/// What is mounted beside the other, each under a path of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// The REST API: `/rest/v1`, and `/`.
+    Rest,
+    /// The login: `/auth/v1`.
+    Auth,
+}
+
 /// Who sent a request, as far as the network tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// The address that the connection comes from; one of IPv4 is never written as one of IPv6.
+    /// Its address: where the connection comes from or, behind trusted proxies, what they say; one of IPv4 is never
+    /// written as one of IPv6.
     pub address: IpAddr,
+    /// Whether it speaks TLS, with this server or with a trusted proxy.
+    pub is_encrypted: bool,
 }
 
 /// An answer as the front door sends it.

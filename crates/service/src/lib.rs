@@ -2,12 +2,14 @@
 //!
 //! [`Service::answer`] is the path; read it first.
 
+mod charging;
 mod contracts;
 mod describe;
 mod exchange;
 mod path;
 mod position;
+mod scope;
 
 pub use contracts::{ContractSettings, Visibility};
-pub use exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
+pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use path::{Service, Settings, refuse};

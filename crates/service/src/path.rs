@@ -1,5 +1,6 @@
 //! The path of a request: one function that can be read aloud.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,15 +11,17 @@ use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
-use plan::Plan;
-use rest::{ApiRequest, Incoming, Outcome, Reply};
+use limits::RateLimits;
+use rest::{Action, ApiRequest, ErrorForm, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
+use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
+use crate::scope;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
 /// while it is being put in place.
@@ -36,6 +39,8 @@ pub struct Settings {
     pub plan: plan::Settings,
     /// What the API says about itself.
     pub contract: ContractSettings,
+    /// Whether everything that is wrong with the rows of a body is told to those as well who do not ask for it.
+    pub lists_errors: bool,
     /// For how many seconds browsers keep positions in a cookie; `None` for not at all.
     pub position_cookie: Option<u32>,
 }
@@ -47,6 +52,7 @@ pub struct Service {
     identity: Arc<Verifier>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    limits: Option<RateLimits>,
 }
 
 /// What a request has become on its way; a refusal needs to know how far it came.
@@ -54,41 +60,80 @@ pub struct Service {
 struct Walk {
     request: Option<ApiRequest>,
     summary: Summary,
+    charging: Charging,
 }
 
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock }
+        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None }
+    }
+
+    /// The same, charging requests by policies.
+    #[must_use]
+    pub fn with_limits(self, limits: RateLimits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
-        let Request { method, path, query, headers, body, client, mut trace } = request;
+        let Request { area: _, method, path, query, headers, body, client, mut trace } = request;
         let incoming = Incoming { method: &method, path: &path, query: &query, headers: &headers, body };
         let mut walk = Walk::default();
-        match self.walk(incoming, client, &headers, &mut walk, &mut trace).await {
+        let walked = self.walk(incoming, (&headers, client), &mut walk, &mut trace).await;
+        let charging = std::mem::take(&mut walk.charging);
+        let mut answer = match walked {
             Ok((head, body)) => {
                 Answer { status: head.status, reason: None, headers: head.headers, body, summary: walk.summary, trace }
             }
-            Err(failure) => refused(&failure, walk, trace),
-        }
+            Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
+        };
+        charging.write(&mut answer.headers);
+        answer
+    }
+
+    /// Answers a request to another room than the REST API, which is charged as all requests are that come to the door. Policies
+    /// see its path below `prefix`. A client that `signs_out` on 429 is told 503 instead.
+    pub async fn charged<F: Future<Output = Answer>>(
+        &self,
+        request: Request,
+        (prefix, signs_out): (&str, bool),
+        room: impl FnOnce(Request) -> F,
+    ) -> Answer {
+        let mut charging = Charging::default();
+        let path = format!("{prefix}{}", request.path);
+        let asked = (request.method.as_str(), path.as_str());
+        let mut answer = match charging.at_door(self.limits.as_ref(), asked, &request.headers, request.client).await {
+            Ok(()) => room(request).await,
+            Err(mut failure) => {
+                if signs_out {
+                    failure.kind = Kind::Unavailable;
+                }
+                refuse(request, &failure)
+            }
+        };
+        charging.write(&mut answer.headers);
+        answer
     }
 
     /// The path: `identify -> parse -> plan -> admit -> render -> run -> shape`. Each step is one call and one entry of the trace.
+    /// A request is charged twice: before it is known who asks, and once it is known what it costs.
     async fn walk(
         &self,
         incoming: Incoming<'_>,
-        client: Client,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Client),
         walk: &mut Walk,
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
         let catalog = self.store.catalog();
         let now = self.clock.now();
 
+        let asked = (incoming.method.as_str(), incoming.path);
+        walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
+
         self.enter(trace, Step::Identify);
-        let caller = self.identify(headers, &catalog, walk).await?;
+        let caller = self.identify((headers, client), &catalog, walk).await?;
+        scope::admit_method(&caller, incoming.method)?;
 
         self.enter(trace, Step::Parse);
         let facts = (incoming.method.clone(), incoming.path.to_owned());
@@ -96,6 +141,9 @@ impl Service {
         walk.summary.route = route(request);
         let allows_anonymous = self.identity.allows_anonymous();
         let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
+        if matches!(request.action, Action::Options | Action::Describe) {
+            scope::admit_description(&caller, request)?;
+        }
         if let Some(described) = describe::describe(request, &catalog, document)? {
             return Ok((described.head, Body::Full(described.body)));
         }
@@ -106,9 +154,10 @@ impl Service {
         let address = Some(client.address);
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
-        let mut asked = Asked { catalog, caller, now, facts, position };
+        let is_listed = self.error_form(headers) != ErrorForm::Plain;
+        let mut asked = Asked { catalog, caller, now, facts, position, client };
         for again in 0.. {
-            let attempt = self.execute(request, &asked, &mut walk.summary, trace).await;
+            let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
                 Err(Refused::SchemaChanged) if again < MOST_PLANS => {
                     tokio::time::sleep(PLAN_AGAIN * 2_u32.pow(again).min(64)).await;
@@ -116,7 +165,12 @@ impl Service {
                     assumable(&asked.caller.role, &asked.catalog)?;
                 }
                 Err(Refused::SchemaChanged) => return Err(StoreError::SchemaChanged.into()),
-                Err(Refused::For(failure)) => return Err(*failure),
+                Err(Refused::For(mut failure)) => {
+                    if is_listed {
+                        failure.offences = plan::examine(request, &failure, self.context(&asked));
+                    }
+                    return Err(*failure);
+                }
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -128,17 +182,20 @@ impl Service {
         &self,
         request: &ApiRequest,
         asked: &Asked,
-        summary: &mut Summary,
+        (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position } = asked.clone();
+        let Asked { catalog, caller, now, facts, position, client } = asked.clone();
 
         self.enter(trace, Step::Plan);
-        let plan = Arc::new(self.plan(request, &catalog, &caller, now)?);
+        let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
         summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
+        scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
+        let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
+        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
@@ -159,9 +216,16 @@ impl Service {
         let planned = Planned { resolves, is_void, media_type, is_explained };
         let (mut head, body) = shape(request, ran, planned)?;
         if let Some(position) = position {
-            position::write(&position, self.settings.position_cookie, &mut head.headers);
+            position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }
         Ok((head, body))
+    }
+
+    fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
+        match ErrorForm::of(headers) {
+            ErrorForm::Plain if self.settings.lists_errors => ErrorForm::Listed,
+            form => form,
+        }
     }
 
     fn enter(&self, trace: &mut Trace, step: Step) {
@@ -169,16 +233,20 @@ impl Service {
     }
 
     /// Who asks, and whether the database lets requests run as that role.
-    async fn identify(&self, headers: &HeaderMap, catalog: &Catalog, walk: &mut Walk) -> Result<Caller, Failure> {
-        let caller = self.identity.identify(headers).await?;
+    async fn identify(
+        &self,
+        (headers, client): (&HeaderMap, Client),
+        catalog: &Catalog,
+        walk: &mut Walk,
+    ) -> Result<Caller, Failure> {
+        let caller = self.identity.identify_from(headers, Some(client.address)).await?;
         assumable(&caller.role, catalog)?;
         walk.summary.role = Some(caller.role.to_string());
         Ok(caller)
     }
 
-    fn plan(&self, request: &ApiRequest, catalog: &Catalog, caller: &Caller, now: Timestamp) -> Result<Plan, Failure> {
-        let context = plan::Context { catalog, caller, now, settings: &self.settings.plan };
-        Ok(plan::plan(request, context)?)
+    fn context<'a>(&'a self, asked: &'a Asked) -> plan::Context<'a> {
+        plan::Context { catalog: &asked.catalog, caller: &asked.caller, now: asked.now, settings: &self.settings.plan }
     }
 }
 
@@ -190,6 +258,7 @@ struct Asked {
     now: Timestamp,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
+    client: Client,
 }
 
 /// Why a plan led to nothing.
@@ -283,11 +352,11 @@ impl BodyStream for Pieces {
 
 /// Answers a request with a refusal, where there is no [`Service`] yet that could answer it.
 pub fn refuse(request: Request, failure: &Failure) -> Answer {
-    refused(failure, Walk::default(), request.trace)
+    refused(failure, ErrorForm::of(&request.headers), Walk::default(), request.trace)
 }
 
-fn refused(failure: &Failure, walk: Walk, trace: Trace) -> Answer {
-    let reply = rest::refuse(failure, walk.request.as_ref());
+fn refused(failure: &Failure, form: ErrorForm, walk: Walk, trace: Trace) -> Answer {
+    let reply = rest::refuse(failure, walk.request.as_ref(), form);
     let mut summary = walk.summary;
     summary.error_code = Some(failure.code.to_string());
     summary.inside = failure.inside.clone();

@@ -31,13 +31,14 @@ pub(crate) fn read(headers: &HeaderMap, uses_cookie: bool) -> Result<Option<Posi
     Ok(pairs.find(|(name, _)| *name == COOKIE_NAME).and_then(|(_, value)| PositionToken::parse(value)))
 }
 
-/// Gives a position to the client.
-pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, headers: &mut HeaderMap) {
+/// Gives a position to the client. A cookie that came over an encrypted connection never goes over one that is not.
+pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, is_encrypted: bool, headers: &mut HeaderMap) {
     // base64url: it fits into any header.
     let Ok(value) = HeaderValue::try_from(position.to_string()) else { return };
     headers.insert(HEADER, value);
-    let text =
-        cookie.map(|seconds| format!("{COOKIE_NAME}={position}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax"));
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    let text = cookie
+        .map(|seconds| format!("{COOKIE_NAME}={position}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"));
     if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.append(SET_COOKIE, value);
     }

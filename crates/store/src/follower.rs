@@ -93,6 +93,10 @@ impl Follower {
     /// # Errors
     /// [`StoreError::Unreachable`] where none works within the bound; [`StoreError::Closed`] when it follows no more.
     pub async fn caught_up(&self, within: Duration) -> Result<(), StoreError> {
+        // What was stopped in the middle of a look may still finish it.
+        if self.task.lock().as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(StoreError::Closed);
+        }
         let asked = self.shared.clock.monotonic();
         let mut seen = self.shared.seen.subscribe();
         self.look_now();

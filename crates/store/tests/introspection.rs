@@ -47,6 +47,7 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         stream_timeout: Duration::from_secs(60),
         wait: Duration::from_secs(60),
         statement_timeout: Duration::from_secs(60),
+        role_timeouts: BTreeMap::new(),
         max_buffered_bytes: 1 << 20,
         extra_search_path: Vec::new(),
         application: Vec::new(),

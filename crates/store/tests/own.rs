@@ -265,7 +265,7 @@ on_both!(violated_constraints_have_one_name, |engine| {
         (OwnStep::new(LESS, [ID.into()]), Check, "users_logins_check"),
         (OwnStep::new(NOBODY, [ID.into(), Datum::Null]), NotNull, ""),
     ] {
-        let refused = transact(engine, vec![step]).await.err().expect("is refused");
+        let refused = transact(engine, vec![step]).await.expect_err("is refused");
         assert_eq!(refused.unique_violation(), (kind == Unique).then_some(constraint), "{refused}");
         let StoreError::Violated(violation) = refused else { panic!("{refused}") };
         assert_eq!((violation.kind, &*violation.constraint), (kind, constraint));
@@ -283,7 +283,7 @@ on_both!(a_value_that_its_type_does_not_take_is_the_caller_s_fault, |engine| {
         (OwnStep::new(SMALL, [Datum::Integer(1 << 40)]), "22003"),
         (add(ID, "a\0b"), "22021"),
     ] {
-        let refused = transact(engine, vec![step.clone()]).await.err().expect("is refused");
+        let refused = transact(engine, vec![step.clone()]).await.expect_err("is refused");
         let StoreError::Refused(failure) = &refused else { panic!("{step:?}: {refused}") };
         assert_eq!((failure.kind, &*failure.code), (Kind::BadRequest, code), "{failure}");
     }

@@ -52,6 +52,7 @@ async fn state(store: &dyn Store) -> (i64, i64, i64) {
 
 /// Writes until it is killed, and says what was answered. A test of its own only when it is started so.
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_methods, reason = "this is how the test tells it apart")]
 async fn victim() {
     let Ok(place) = std::env::var(PLACE) else { return };
     let config = if place.starts_with("postgres") {

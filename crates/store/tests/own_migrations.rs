@@ -341,7 +341,7 @@ on_both!(changes_of_a_followed_table_are_handed_on_once, |engine| {
     follower.stop();
     engine.store.transact(vec![note(NOTE, 4, "unseen")]).await.expect("writes");
     let stopped = follower.caught_up(Duration::from_millis(700)).await;
-    assert!(stopped.is_err());
+    assert!(matches!(stopped, Err(StoreError::Closed)), "{stopped:?}");
     assert_eq!(told.notes.lock().len(), 4);
 });
 

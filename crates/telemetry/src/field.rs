@@ -71,6 +71,8 @@ fields! {
     OPERATION = "pando.operation", "operation", Keyword, "What the database did: `SELECT`, `INSERT`, `UPDATE`, `DELETE`…";
     LIMIT = "pando.limit.name", "limit", Keyword, "The setting whose bound was reached.";
     LIMIT_VALUE = "pando.limit.value", "bound", Long, "That bound.";
+    POLICY = "pando.policy", "policy", Keyword, "The policy of `limits.rates` that refused.";
+    CLASS = "pando.class", "class", Keyword, "The class of a request: `system`, `interactive`, `batch` or `anonymous`.";
     ADDRESS = "server.address", "address", Keyword, "The address and port that is listened on.";
     PURPOSE = "pando.purpose", "purpose", Keyword, "What an address serves: `api` or `admin`.";
     VERSION = "pando.version", "version", Keyword, "The version of this binary.";
@@ -81,11 +83,14 @@ fields! {
     RELATIONS = "pando.relations", "relations", Long, "Tables and views in the catalog.";
     RELATIONSHIPS = "pando.relationships", "relationships", Long, "Relationships in the catalog.";
     KEYS = "pando.keys", "keys", Long, "Keys that tokens are verified with.";
+    CERTIFICATES = "pando.certificates", "certificates", Long, "Certificates of the API's address.";
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";
     CHANGED = "pando.settings.changed", "changed", Keyword, "The names of settings that were changed and count from now on, with commas.";
     AFTER_RESTART = "pando.settings.after_restart", "after_restart", Keyword, "The names of settings that were changed and count after a restart, with commas.";
     BATCH = "pando.batch", "batch", Long, "Writes that were committed together.";
     SPANS = "pando.spans", "spans", Long, "Spans in one export.";
     SERVER = "destination.address", "server", Keyword, "Where a database server is, as the configuration says.";
+    LOGIN = "pando.login.action", "login", Keyword, "What somebody who signs in asked for: `password`, `refresh`, `verify`…";
+    MAIL = "pando.login.mail", "mail", Keyword, "Which mail it was: `confirmation`, `recovery`… Never the address.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

@@ -117,12 +117,28 @@ metrics! {
         "Time of each step of answering a request, the ones that `Server-Timing` names.";
     SHED = "pando_shed", Counter, None, &["limit"], &[],
         "Requests refused with 503, by the setting whose bound was reached.";
+    RATE_LIMIT = "pando_rate_limit_requests", Counter, None, &["policy", "outcome"], &[],
+        "Requests by each policy of `limits.rates` that applied to them: `allowed`, or `refused` with 429. A request counts once for every one.";
+    OVERLOAD_SHED = "pando_overload_shed", Counter, None, &["class"], &[],
+        "Requests refused with 503 because of overload, by their class.";
+    CONCURRENCY_LIMIT = "pando_concurrency_limit", Gauge, None, &[], &[],
+        "Requests that are answered at once at most, as found out from how long they wait.";
+    QUEUE_DELAY = "pando_queue_delay", Gauge, Seconds, &[], &[],
+        "How long requests wait for their turn: for a connection to the database, or for a processor.";
+    CACHE_UP = "pando_cache_up", Gauge, None, &["driver"], &[],
+        "Whether the shared counters are there (1), or each node counts by itself until they are (0).";
+    CACHE_LOCAL = "pando_cache_answered_locally", Counter, None, &[], &[],
+        "Operations that this node answered by itself since the server of the shared counters did not.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],
         "New connections that the operating system refused.";
     PANICS = "pando_request_panics", Counter, None, &[], &[],
         "Requests during which our own code panicked.";
+    SIGN_INS = "pando_sign_ins", Counter, None, &["action", "outcome"], &[],
+        "What was asked of the login, by what came of it: `done`, or the code of the refusal.";
+    MAILS = "pando_mails", Counter, None, &["mail", "outcome"], &[],
+        "Mails of the login that were sent (`success`) or could not be (`failure`).";
     OPERATION_DURATION = "db_client_operation_duration", Histogram, Seconds,
         &["db_system_name", "db_operation_name", "db_collection_name", "error_type"], DATABASE_BUCKETS,
         "Time that the database took for a statement. `db_collection_name` is `_other` beyond 1,000 relations.";

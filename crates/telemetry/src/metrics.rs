@@ -55,12 +55,40 @@ struct ReasonLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabels {
+    policy: Name,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DriverLabel {
+    driver: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
     queue: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignInLabels {
+    action: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MailLabels {
+    mail: &'static str,
     outcome: &'static str,
 }
 
@@ -211,9 +239,17 @@ pub struct Metrics {
     connections: Gauge,
     steps: [Histogram; Step::ALL.len()],
     shed: Family<LimitLabel, Counter>,
+    rate_limit: Family<PolicyLabels, Counter>,
+    overload_shed: Family<ClassLabel, Counter>,
+    concurrency_limit: Gauge,
+    queue_delay: Gauge<f64, AtomicU64>,
+    cache_up: Family<DriverLabel, Gauge>,
+    cache_local: Counter,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
+    sign_ins: Family<SignInLabels, Counter>,
+    mails: Family<MailLabels, Counter>,
     operations: Family<OperationLabels, Histogram, Buckets>,
     engine: OnceLock<&'static str>,
     relation_names: Names,
@@ -267,10 +303,18 @@ impl Metrics {
         let steps: Family<StepLabel, Histogram, Buckets> =
             register(target, metric::STEP_DURATION, family(metric::STEP_DURATION));
         let shed = register(target, metric::SHED, Family::default());
+        let rate_limit = register(target, metric::RATE_LIMIT, Family::default());
+        let overload_shed = register(target, metric::OVERLOAD_SHED, Family::default());
+        let concurrency_limit = register(target, metric::CONCURRENCY_LIMIT, Gauge::default());
+        let queue_delay = register(target, metric::QUEUE_DELAY, Gauge::default());
+        let cache_up = register(target, metric::CACHE_UP, Family::default());
+        let cache_local = register(target, metric::CACHE_LOCAL, Counter::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
         let panics = register(target, metric::PANICS, Counter::default());
+        let sign_ins = register(target, metric::SIGN_INS, Family::default());
+        let mails = register(target, metric::MAILS, Family::default());
         let operations = register(target, metric::OPERATION_DURATION, family(metric::OPERATION_DURATION));
         let pool_connections = register(target, metric::POOL_CONNECTIONS, Family::default());
         let pool_pending = register(target, metric::POOL_PENDING, Family::default());
@@ -308,9 +352,17 @@ impl Metrics {
             connections,
             steps: Step::ALL.map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
             shed,
+            rate_limit,
+            overload_shed,
+            concurrency_limit,
+            queue_delay,
+            cache_up,
+            cache_local,
             connections_dropped,
             accept_failures,
             panics,
+            sign_ins,
+            mails,
             operations,
             engine: OnceLock::new(),
             relation_names: Names::new(MOST_RELATIONS),
@@ -411,6 +463,19 @@ impl Metrics {
         self.replica_fallbacks.get_or_create(&ReasonLabel { reason }).inner().store(reads, Ordering::Relaxed);
     }
 
+    /// Shows how many requests are answered at once at most, and how long they wait for their turn.
+    pub fn set_concurrency(&self, limit: u64, delay: Duration) {
+        self.concurrency_limit.set(signed(limit));
+        self.queue_delay.set(delay.as_secs_f64());
+    }
+
+    /// Shows whether the shared counters are there, and how often this node has answered in their place since the start. `driver`
+    /// is a fixed word: `redis`.
+    pub fn set_cache(&self, driver: &'static str, is_up: bool, answered_locally: u64) {
+        self.cache_up.get_or_create(&DriverLabel { driver }).set(i64::from(is_up));
+        self.cache_local.inner().store(answered_locally, Ordering::Relaxed);
+    }
+
     /// A request begins. Every call has its [`Metrics::request_ended`].
     pub fn request_began(&self) {
         self.active_requests.inc();
@@ -484,6 +549,15 @@ impl Metrics {
         self.shed.get_or_create(&LimitLabel { limit }).inc();
     }
 
+    pub(crate) fn count_rate_decision(&self, policy: &Arc<str>, is_allowed: bool) {
+        let outcome = if is_allowed { "allowed" } else { "refused" };
+        self.rate_limit.get_or_create(&PolicyLabels { policy: Name(policy.clone()), outcome }).inc();
+    }
+
+    pub(crate) fn count_overload_shed(&self, class: &'static str) {
+        self.overload_shed.get_or_create(&ClassLabel { class }).inc();
+    }
+
     pub(crate) fn count_dropped_connection(&self, reason: DropReason) {
         self.connections_dropped.get_or_create(&ReasonLabel { reason: reason.name() }).inc();
     }
@@ -494,6 +568,15 @@ impl Metrics {
 
     pub(crate) fn count_panic(&self) {
         self.panics.inc();
+    }
+
+    pub(crate) fn count_sign_in(&self, action: &'static str, outcome: &'static str) {
+        self.sign_ins.get_or_create(&SignInLabels { action, outcome }).inc();
+    }
+
+    pub(crate) fn count_mail(&self, mail: &'static str, is_sent: bool) {
+        let outcome = if is_sent { "success" } else { "failure" };
+        self.mails.get_or_create(&MailLabels { mail, outcome }).inc();
     }
 
     pub(crate) fn set_ready(&self, is_ready: bool) {
@@ -592,7 +675,13 @@ mod tests {
         metrics.observe_request(&http::Method::GET, "/{relation}", 200, Duration::from_millis(3), [0xab; 16]);
         metrics.observe_operation("SELECT", Some("zones"), None, Duration::from_millis(2));
         metrics.count_shed("limits.requests");
+        metrics.count_rate_decision(&"address".into(), false);
+        metrics.count_overload_shed("anonymous");
+        metrics.set_cache("redis", true, 3);
+        metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
+        metrics.count_sign_in("password", "done");
+        metrics.count_mail("confirmation", true);
         metrics.add_source(|metrics: &Metrics| {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             let lag = Some(Duration::from_millis(1500));
@@ -614,6 +703,12 @@ mod tests {
             "pando_replica_lag_seconds{server=\"replica-1:5432\"} 1.5",
             "pando_replica_reads_total{server=\"replica-1:5432\"} 7",
             "pando_replica_fallbacks_total{reason=\"behind\"} 9",
+            "pando_rate_limit_requests_total{policy=\"address\",outcome=\"refused\"} 1",
+            "pando_overload_shed_total{class=\"anonymous\"} 1",
+            "pando_concurrency_limit 64",
+            "pando_queue_delay_seconds 0.02",
+            "pando_cache_up{driver=\"redis\"} 1",
+            "pando_cache_answered_locally_total 3",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
         ] {

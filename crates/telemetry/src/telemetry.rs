@@ -219,14 +219,23 @@ mod tests {
         telemetry.report(&ConfigurationChanged);
         telemetry.report(&ConfigurationRead { keys: 1, changed: "auth.jwt_secret", after_restart: "server.listen" });
         telemetry.report(&ConfigurationRefused { error: "pando.toml:2:1: [api] has no max_row" });
+        telemetry.report(&CertificatesRead { certificates: 2 });
+        telemetry.report(&CertificatesRefused { error: "local.pem: it cannot be read" });
         telemetry.report(&MigrationWaits { file: "0002_next.sql" });
         telemetry.report(&CatalogLoaded { relations: 4, relationships: 5, duration });
         telemetry.report(&CatalogNotLoaded { error: "timed out", duration });
         telemetry.report(&KeysLoaded { keys: 1 });
         telemetry.report(&KeysUnavailable { error: "timed out" });
+        telemetry.report(&ApiKeysUnavailable { error: "timed out" });
+        telemetry.report(&SignIn { action: "password", outcome: "done" });
+        telemetry.report(&MailSent { mail: "confirmation", is_sent: false });
         finish(telemetry, 200, RequestLog::All);
         telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
+        telemetry.report(&RateDecision { policy: &"address".into(), is_allowed: false });
+        telemetry.report(&RequestShed { class: "anonymous" });
+        telemetry.report(&OverloadChanged { is_overloaded: true, limit: 64, delay: duration });
+        telemetry.report(&CacheChanged { reason: Some("unreachable"), after: Some(duration) });
         telemetry.report(&ConnectionDropped { reason: DropReason::SlowHead });
         telemetry.report(&AcceptFailed { error: std::io::ErrorKind::Other });
         telemetry.report(&DatabaseOperation {

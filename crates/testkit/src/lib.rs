@@ -16,17 +16,21 @@
 mod chance;
 pub mod fleet;
 mod http;
+mod mail;
 mod pooler;
 mod postgres;
 mod project;
+mod redis;
 mod server;
 mod tools;
 
 pub use chance::{Chance, more_steps};
 pub use fleet::Fleet;
 pub use http::{Answer, Client, Request};
+pub use mail::MailServer;
 pub use pooler::Pooler;
 pub use postgres::{Cluster, Postgres};
 pub use project::{Project, repository};
+pub use redis::Redis;
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};

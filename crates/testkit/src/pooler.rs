@@ -1,6 +1,7 @@
 //! A real PgBouncer in front of a PostgreSQL.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -56,7 +57,8 @@ impl Pooler {
 
     fn wait(&mut self) {
         let start = Instant::now();
-        while !self.folder.path().join(format!(".s.PGSQL.{PORT}")).exists() {
+        // The socket is there a moment before somebody listens on it.
+        while UnixStream::connect(self.folder.path().join(format!(".s.PGSQL.{PORT}"))).is_err() {
             let is_over = self.process.try_wait().expect("pgbouncer can be watched").is_some();
             assert!(!is_over && start.elapsed() < PATIENCE, "PgBouncer does not start: {}", self.log());
             thread::sleep(Duration::from_millis(20));

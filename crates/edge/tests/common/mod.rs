@@ -1,6 +1,8 @@
 //! A real front door on a free port with a made-up handler behind it, and a client that sends bytes as they are.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod frames;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use base::SystemClock;
 use bytes::Bytes;
-use edge::{Drained, Edge, EdgeConfig, Handler};
+use edge::{CertificatesHandle, Drained, Edge, EdgeConfig, Handler};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
 use service::{Answer, Body, BodyBroken, BodyStream, Request, Summary};
@@ -52,7 +54,11 @@ impl Handler for Fake {
                 headers.remove("content-type");
                 Body::Full(Bytes::new())
             }
-            "/client" => Body::Full(Bytes::from(request.client.address.to_string())),
+            "/client" => {
+                let host = request.headers.get("host").map_or(Ok(""), HeaderValue::to_str).unwrap();
+                let scheme = if request.client.is_encrypted { "https" } else { "http" };
+                Body::Full(Bytes::from(format!("{} {scheme} {host}", request.client.address)))
+            }
             path => {
                 summary.relation = Some("zones".to_owned());
                 summary.rows = Some(1);
@@ -115,6 +121,8 @@ impl Write for Kept {
 pub struct Server {
     pub api: SocketAddr,
     pub admin: SocketAddr,
+    pub redirect: Option<SocketAddr>,
+    pub certificates: Option<CertificatesHandle>,
     pub open: Arc<Notify>,
     pub waiting: Arc<Notify>,
     pub ready: Arc<Mutex<Result<(), &'static str>>>,
@@ -160,7 +168,7 @@ impl Server {
                     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                 runtime.block_on(async {
                     let edge = Edge::bind(config).await.unwrap();
-                    tell.send(edge.addresses()).unwrap();
+                    tell.send((edge.addresses(), edge.certificates())).unwrap();
                     let shutdown = async {
                         let _ = stopped.await;
                     };
@@ -168,10 +176,12 @@ impl Server {
                 })
             }
         });
-        let addresses = told.recv_timeout(PATIENCE).unwrap();
+        let (addresses, certificates) = told.recv_timeout(PATIENCE).unwrap();
         Self {
             api: addresses.api,
             admin: addresses.admin.unwrap(),
+            redirect: addresses.redirect,
+            certificates,
             open,
             waiting,
             ready,
@@ -266,6 +276,23 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// Reads until this has come. `None` when the connection ends before.
+pub fn read_until(stream: &mut impl Read, expected: &[u8]) -> Option<Vec<u8>> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    while !bytes.windows(expected.len()).any(|window| window == expected) {
+        let count = stream.read(&mut piece).ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&piece[..count]);
+    }
+    Some(bytes)
+}
+
+/// Everything until the server closes, whether it does so politely or not.
+pub fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _reset = stream.read_to_end(&mut bytes);
+    bytes
 }
 
 pub fn exchange(address: SocketAddr, raw: &str) -> Reply {

@@ -18,6 +18,7 @@ pub fn run(action: &ConfigCommand, sources: &Sources, style: Style, out: &mut dy
             let loaded = load(sources)?;
             let prepared = Prepared::new(&loaded, None)?;
             check_servers(&loaded, &prepared)?;
+            prepared.tls.as_ref().map_or(Ok(()), edge::TlsConfig::check)?;
             for warning in &prepared.warnings {
                 writeln!(out, "{} {warning}", style.warning("warning:"))?;
             }

@@ -4,13 +4,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use catalog::{Catalog, RoleStanding};
+use catalog::{Catalog, RoleStanding, Snapshot};
 use contract::Subject;
 
 use crate::configuration::{Config, DatabaseAddress, Prepared, Sources, load};
 use crate::database;
 use crate::observer::Silent;
 use crate::outcome::CommandError;
+use crate::own_tables;
 
 /// Prints the OpenAPI document of a schema, for a role or for nobody in particular.
 pub fn openapi(
@@ -70,7 +71,7 @@ fn described(sources: &Sources) -> Result<(Config, Catalog), CommandError> {
     let loaded = load(sources)?;
     let prepared = Prepared::new(&loaded, None)?;
     if let DatabaseAddress::File(_) = prepared.database {
-        return Ok((loaded.config, Catalog::new(database::declared(&prepared)?)));
+        return Ok((loaded.config, shown(database::declared(&prepared)?)));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -96,6 +97,12 @@ async fn on_server(sources: &Sources) -> Result<(Config, Catalog), CommandError>
             schemas.join(", ")
         )));
     }
-    let catalog = Catalog::clone(&catalog);
-    Ok((loaded.config, catalog))
+    Ok((loaded.config, shown(catalog.snapshot().clone())))
+}
+
+/// What exists, without what is Pando's alone: no contract is about that, whoever names its schema.
+fn shown(mut snapshot: Snapshot) -> Catalog {
+    snapshot.schemas.remove(own_tables::SCHEMA);
+    snapshot.relations.retain(|name, _| &*name.schema != own_tables::SCHEMA);
+    Catalog::new(snapshot)
 }

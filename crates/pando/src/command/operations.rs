@@ -1,5 +1,6 @@
 //! What an operator asks of a running server: signals, `pando reload`, and what is notified through the database.
 
+mod certificates;
 mod rereading;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::outcome::CommandError;
+pub use certificates::Certificates;
 pub use rereading::Rereading;
 
 /// What can be read again while the server runs.
@@ -19,6 +21,8 @@ pub struct Operations {
     pub store: Arc<dyn Store>,
     /// The configuration.
     pub rereading: Arc<Rereading>,
+    /// The certificates, where there is TLS.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Operations {
@@ -28,9 +32,11 @@ impl Operations {
     /// Which of them could not be read.
     pub async fn reload(&self) -> Result<Reloaded, &'static str> {
         let reread = self.rereading.read().await;
+        let certificates = self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload());
         if self.store.reload().await.is_err() {
             return Err("the schema could not be read, and the older one goes on; the log says why");
         }
+        certificates?;
         reread
     }
 
@@ -54,6 +60,8 @@ impl Operations {
                 Some(()) = signals.all.recv() => {
                     configuration.notify_one();
                     self.reload_schema();
+                    // The log says how it went.
+                    let _told = self.certificates.as_ref().map(|certificates| certificates.reload());
                 }
                 Some(()) = signals.schema.recv() => self.reload_schema(),
                 Some(()) = signals.configuration.recv() => configuration.notify_one(),

@@ -1,10 +1,13 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
+mod api_keys;
 mod background;
 mod doubts;
 mod ends;
+mod guards;
 mod house;
 mod settings;
+pub mod sign_in;
 mod summary;
 
 use std::io::{self, Write};
@@ -16,25 +19,28 @@ use std::time::Duration;
 use base::{Clock, SystemClock};
 use edge::{Addresses, Edge, PolicyHandle};
 use identity::{KeyListener, Verifier};
+use limits::Gate;
 use service::Service;
 use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::sync::Notify;
 
 use super::opening::{Opening, Patience};
-use super::operations::{Operations, Reloads, Rereading};
+use super::operations::{Certificates, Operations, Reloads, Rereading};
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
 use crate::database;
 use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
+use api_keys::ApiKeyWork;
 use background::{check_whole, probe};
 use doubts::doubts;
 use ends::Ends;
 pub use house::House;
 use house::Rooms;
 use settings::{edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
+use sign_in::SignIn;
 use summary::Summary;
 
 /// How long the last log lines and spans may take to get out.
@@ -90,8 +96,15 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
 
     // The sockets first: a port in use must not be found out after migrations have run.
     let edge = Edge::bind(edge_config(&start.loaded.config, &start.prepared)).await?;
+    let gate = guards::gate(&start.prepared, &telemetry);
+    let edge = match &gate {
+        Some(gate) => edge.with_gate(gate.clone()),
+        None => edge,
+    };
     let house = House::default();
-    let starting = Starting { start, addresses: edge.addresses(), policy: edge.policy(), house: &house };
+    let certificates = edge.certificates().map(|handle| Arc::new(Certificates::new(handle, telemetry.clone())));
+    let (addresses, policy) = (edge.addresses(), edge.policy());
+    let starting = Starting { start, addresses, policy, certificates, gate, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -136,6 +149,8 @@ struct Starting<'a> {
     start: Start<'a>,
     addresses: Addresses,
     policy: PolicyHandle,
+    certificates: Option<Arc<Certificates>>,
+    gate: Option<Arc<Gate>>,
     house: &'a House,
 }
 
@@ -170,22 +185,43 @@ impl Starting<'_> {
                 let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
             }
         }
+        let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
+        let service = service.with_limits(guards::rates(&prepared, telemetry)?);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
+        if let Some(gate) = self.gate {
+            background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
+        }
+        let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
+        background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
             background.push(tokio::spawn(check_whole(store.clone(), telemetry.clone())));
         }
+        let signs_in = SignIn {
+            loaded: &loaded,
+            prepared: &prepared,
+            address: self.addresses.api,
+            verifier: verifier.clone(),
+            api_keys,
+            store: store.clone(),
+            telemetry: telemetry.clone(),
+        };
+        let login = signs_in.open().await?;
+        background.extend(login.clone().map(|login| tokio::spawn(login.follow())));
         let file = loaded.file.clone();
-        let rereading = Rereading::new((*sources).clone(), loaded, &prepared, verifier, telemetry.clone());
-        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading) };
+        let certificates = self.certificates.clone();
+        background.extend(certificates.clone().map(|certificates| tokio::spawn(certificates.follow())));
+        let rereading =
+            Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
+        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading), certificates };
         background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
         if *watch {
             let prepared = Arc::new(prepared);
             let watch = Watch { prepared, configuration: file, seen, store, telemetry: telemetry.clone() };
             background.push(tokio::spawn(watch.run()));
         }
-        self.house.open(Rooms { service, operations, is_ready, background });
+        self.house.open(Rooms { service, login, operations, is_ready, background });
         Ok(())
     }
 

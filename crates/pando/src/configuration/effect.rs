@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
+use login::password::PasswordError;
+use login::password::leaked::Leaked;
 
+use super::limiting::Limiting;
 use super::load::Loaded;
+use super::login::LoginEnabled;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
-use super::sections::{Api, Docs, Limits, OpenApiMode};
+use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
 use crate::own_tables;
@@ -22,6 +26,10 @@ pub struct Prepared {
     pub listen: SocketAddr,
     /// `server.admin_listen`, unless it is off.
     pub admin_listen: Option<SocketAddr>,
+    /// The proxies in front of it.
+    pub proxies: edge::Proxies,
+    /// How connections are encrypted.
+    pub tls: Option<edge::TlsConfig>,
     /// Where the data is.
     pub database: DatabaseAddress,
     /// The environment as PostgreSQL's own programs use it.
@@ -36,6 +44,12 @@ pub struct Prepared {
     pub seed: Option<PathBuf>,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// Policies, overload and shared counters.
+    pub limiting: Limiting,
+    /// Whether people can sign in, and so which tables there are.
+    pub login: LoginEnabled,
+    /// How passwords are looked after.
+    pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
     /// Whether the page at `/docs` is served.
@@ -102,6 +116,8 @@ impl Prepared {
         if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
             check.problem("server.admin_listen", "is the address of the API itself; metrics need one of their own");
         }
+        let proxies = check.proxies();
+        let tls = check.tls(&[listen, admin_listen]);
         let database = check.database();
         check.api();
         check.application_settings();
@@ -112,12 +128,17 @@ impl Prepared {
             check.problem("telemetry.sample_ratio", format!("has to lie between 0 and 1, it is {ratio}"));
         }
         let identity = check.identity(listener);
+        let passwords = check.passwords();
+        check.login(listen);
         let freshening = check.freshening(identity.secret.as_ref());
+        let limiting = check.limiting(identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
                 listen,
                 admin_listen,
+                proxies,
+                tls,
                 database,
                 libpq: loaded.libpq.clone(),
                 schemas: config.api.schemas.clone(),
@@ -126,7 +147,10 @@ impl Prepared {
                     .filter(|seed| !seed.as_os_str().is_empty())
                     .map(|seed| loaded.path(seed)),
                 identity,
+                passwords,
+                login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
+                limiting,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
                 warnings,
@@ -195,6 +219,61 @@ impl<'a> Check<'a> {
             self.problem(name, format!("has to be an address like 127.0.0.1:8000, not {text:?}"));
         }
         address
+    }
+
+    fn proxies(&mut self) -> edge::Proxies {
+        let server = &self.loaded.config.server;
+        if server.proxy_protocol && server.trusted_proxies.is_empty() {
+            let text = "needs server.trusted_proxies: without trusted proxies every connection would be closed";
+            self.problem("server.proxy_protocol", text);
+        }
+        let header = server.forwarded_header.into();
+        edge::Proxies::new(&server.trusted_proxies, header, server.proxy_protocol).unwrap_or_else(|error| {
+            self.problem("server.trusted_proxies", format!("cannot be used: {error}"));
+            edge::Proxies::default()
+        })
+    }
+
+    /// The files are read when the server starts: other commands need neither them nor the right to read them.
+    fn tls(&mut self, others: &[Option<SocketAddr>]) -> Option<edge::TlsConfig> {
+        let tls = &self.loaded.config.tls;
+        let redirect = Some(tls.redirect_listen.as_str()).filter(|address| !address.is_empty());
+        let redirect = redirect.and_then(|address| self.address("server.tls.redirect_listen", address));
+        if redirect.is_some_and(|address| address.port() != 0 && others.contains(&Some(address))) {
+            self.problem("server.tls.redirect_listen", "is an address that is in use already; it needs one of its own");
+        }
+        let files = |certificate: &Path, key: &Path| edge::CertificateFiles {
+            certificate: self.loaded.path(certificate),
+            key: self.loaded.path(key),
+        };
+        let first = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => files(certificate, key),
+            (Some(_), None) => {
+                self.problem("server.tls.certificate", "needs server.tls.key, the file of its private key");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.problem("server.tls.key", "needs server.tls.certificate, the file of its certificate");
+                return None;
+            }
+            (None, None) => {
+                if !tls.additional.is_empty() || redirect.is_some() {
+                    let name = if redirect.is_some() { "redirect_listen" } else { "additional" };
+                    self.problem(
+                        &format!("server.tls.{name}"),
+                        "needs server.tls.certificate: there is no TLS without it",
+                    );
+                }
+                return None;
+            }
+        };
+        let additional = tls.additional.iter().map(|(certificate, key)| files(certificate.as_ref(), key.as_ref()));
+        Some(edge::TlsConfig {
+            files: std::iter::once(first).chain(additional).collect(),
+            hsts_seconds: tls.hsts_seconds,
+            redirect,
+            public_port: tls.public_port,
+        })
     }
 
     fn database(&mut self) -> Option<DatabaseAddress> {
@@ -325,8 +404,16 @@ impl<'a> Check<'a> {
             role_claim: auth.role_claim.clone(),
             anonymous_role: Some(config.api.anonymous_role.as_str()).filter(|role| !role.is_empty()).map(Arc::from),
             leeway_seconds: auth.leeway_seconds,
+            service_role: Arc::from(auth.service_role.as_str()),
+            requires_api_key: auth.require_api_key,
             listener,
         };
+        if auth.service_role.is_empty() {
+            self.problem("auth.service_role", "is empty; name a role, such as service_role");
+        }
+        if auth.require_api_key && auth.api_keys == ApiKeys::Off {
+            self.problem("auth.require_api_key", "needs keys, and auth.api_keys is \"off\"");
+        }
         // Opened here without the address, to find what is wrong with keys before anything starts.
         let without_address = IdentityConfig { jwks_url: None, ..identity.clone() };
         if let Err(error) = identity::Verifier::open(without_address, Arc::new(base::SystemClock)) {
@@ -347,6 +434,46 @@ impl<'a> Check<'a> {
             );
         }
         identity
+    }
+
+    /// What is wrong with the login's settings is found before anything starts.
+    fn login(&mut self, listen: Option<SocketAddr>) {
+        let config = &self.loaded.config;
+        let listen = listen.map(|address| address.to_string()).unwrap_or_default();
+        if let Err((name, problem)) = config.login.settings(&listen, None, None) {
+            self.problem(name, problem);
+        }
+        if let Err((name, problem)) = config.mail.texts(self.loaded) {
+            self.problem(name, problem);
+        }
+        let bytes = config.auth.secret.as_ref().map(|secret| secret.0.expose().len());
+        if bytes.is_some_and(|bytes| bytes < 32) {
+            self.problem("auth.secret", "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one");
+        }
+        let path = config.auth.role_claim.trim_start_matches(['$', '.']);
+        if config.login.enabled == LoginEnabled::On && path != "role" {
+            self.problem(
+                "auth.role_claim",
+                "has to be role where auth.login.enabled is \"on\": the login's tokens have it there",
+            );
+        }
+    }
+
+    fn passwords(&mut self) -> login::password::Settings {
+        let settings = self.loaded.config.password.settings(self.loaded);
+        if let Err(error) = settings.check() {
+            let (name, text) = match &error {
+                PasswordError::OutOfBounds { name, value, least, most } => {
+                    (*name, format!("is {value}; it has to be from {least} to {most}"))
+                }
+                other => ("[auth.password]", other.to_string()),
+            };
+            self.problem(name, text);
+        }
+        if let Some(Err(error)) = settings.leaked_list.as_deref().map(Leaked::open) {
+            self.problem("auth.password.leaked_list", format!("is not usable: {error}"));
+        }
+        settings
     }
 
     fn secret(&mut self) -> Option<Secret> {
@@ -425,6 +552,25 @@ mod tests {
         let cases = [
             ("[server]\nlisten = \"8000\"", "pando.toml:2:1: server.listen has to be an address like"),
             ("[server]\nadmin_listen = \"127.0.0.1:8000\"", "pando.toml:2:1: server.admin_listen is the address of"),
+            ("[server.tls]\nkey = \"k\"", "pando.toml:2:1: server.tls.key needs server.tls.certificate"),
+            ("[server.tls]\ncertificate = \"c\"", "pando.toml:2:1: server.tls.certificate needs server.tls.key"),
+            (
+                "[server]\ntls.redirect_listen = \"127.0.0.1:80\"",
+                "pando.toml:2:5: server.tls.redirect_listen needs server.tls.certificate",
+            ),
+            (
+                "[server.tls]\ncertificate = \"c\"\nkey = \"k\"\nredirect_listen = \"127.0.0.1:8000\"",
+                "pando.toml:4:1: server.tls.redirect_listen is an address that is in use already",
+            ),
+            ("[server]\nproxy_protocol = true", "pando.toml:2:1: server.proxy_protocol needs server.trusted_proxies"),
+            (
+                "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"10.0.0.0/33\" is not a network",
+            ),
+            (
+                "[server]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+                "pando.toml:2:1: server.trusted_proxies cannot be used: \"0.0.0.0/0\" contains every address",
+            ),
             ("[database]\nurl = \"sqlite:\"", "pando.toml:2:1: database.url has to name a file"),
             ("[database]\nurl = \"data.db\"", "pando.toml:2:1: database.url has to begin with sqlite:"),
             ("[api]\nschemas = []", "pando.toml:2:1: api.schemas has to name at least one"),

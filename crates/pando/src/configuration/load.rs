@@ -219,23 +219,34 @@ impl Merge {
                 self.problems.push(Problem::new(place, text));
                 continue;
             };
-            for (key, value) in table {
-                let key_place = Place::new(&name, &text, key.span());
-                let value_place = Place::new(&name, &text, value.span());
-                match self.find(section.get_ref(), key.get_ref()) {
-                    None => {
-                        let text = self.unknown_key(section.get_ref(), key.get_ref());
-                        self.problems.push(Problem::new(key_place, text));
-                    }
-                    Some((section, position)) => {
-                        let origin = Origin::File(name.clone(), key_place.line, key_place.column);
-                        let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
-                        self.put((section, position), found, origin, &value_place.to_string());
-                    }
+            self.section((&name, &text), section.get_ref(), table);
+        }
+        Ok(())
+    }
+
+    /// The settings of one section of a file, and the sections inside of it.
+    fn section(&mut self, (file, text): (&str, &str), section: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let key_place = Place::new(file, text, key.span());
+            let inside = format!("{section}.{}", key.get_ref());
+            if let DeValue::Table(table) = value.get_ref()
+                && self.sections.iter().any(|known| known.name == inside)
+            {
+                self.section((file, text), &inside, table);
+                continue;
+            }
+            match self.find(section, key.get_ref()) {
+                None => {
+                    let text = self.unknown_key(section, key.get_ref());
+                    self.problems.push(Problem::new(key_place, text));
+                }
+                Some(position) => {
+                    let origin = Origin::File(file.to_owned(), key_place.line, key_place.column);
+                    let found = (to_json(value.get_ref()), value.get_ref().type_str().to_owned());
+                    self.put(position, found, origin, &Place::new(file, text, value.span()).to_string());
                 }
             }
         }
-        Ok(())
     }
 
     /// PostgREST's file and environment, and what the database says.
@@ -333,6 +344,9 @@ impl Merge {
 
     fn unknown_section(&self, name: &str) -> String {
         // A key written at the top, or the name of a section misspelt.
+        if is_acme(name) {
+            return NO_ACME.to_owned();
+        }
         if let Some(section) = self.section_of(name) {
             return format!("{name} belongs into the section [{section}]");
         }
@@ -341,6 +355,9 @@ impl Merge {
     }
 
     fn unknown_key(&self, section: &str, key: &str) -> String {
+        if is_acme(key) || is_acme(section) {
+            return NO_ACME.to_owned();
+        }
         if let Some(other) = self.section_of(key) {
             return format!("[{section}] has no {key}; it belongs into the section [{other}]");
         }
@@ -368,6 +385,15 @@ impl Merge {
             self.warnings.push(format!("{name}: {text}; it is ignored"));
         }
     }
+}
+
+/// What is said to who expects Pando to fetch certificates.
+const NO_ACME: &str = "Pando does not fetch certificates itself (ACME); have certbot, lego or another client write them, and name \
+                       the files in server.tls.certificate and server.tls.key: they are read again when they change";
+
+/// Whether somebody who writes this expects certificates to be fetched.
+fn is_acme(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.starts_with("acme") || last.starts_with("letsencrypt"))
 }
 
 /// `; did you mean …?` for the nearest name, if one is near enough to be a slip.

@@ -1,7 +1,10 @@
 //! The configuration: `pando.toml` (or PostgREST's file and environment), then the environment, then flags; every value with where it came from.
 
 mod effect;
+mod limiting;
 mod load;
+mod login;
+mod passwords;
 mod postgrest;
 mod problem;
 #[cfg(test)]
@@ -13,8 +16,9 @@ mod show;
 
 pub use effect::{DatabaseAddress, Prepared, check_servers};
 pub use load::{Loaded, Sources, load};
+pub use login::LoginEnabled;
 pub use postgrest::database_names;
 pub use problem::ConfigError;
-pub use sections::{CheckAtStart, Config, LogFormat, OpenApiMode};
+pub use sections::{ApiKeys, CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

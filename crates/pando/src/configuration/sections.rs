@@ -9,21 +9,40 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use super::limiting::Cache;
+use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
+use super::login::{LoginSection, MailSection};
+use super::passwords::Password;
+
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where Pando listens and how it stops.
     pub server: Server,
+    /// How connections are encrypted. Without a certificate they are not, which is right behind a proxy that does it.
+    #[serde(rename = "server.tls")]
+    pub tls: Tls,
     /// Where the data is and how the schema gets there.
     pub database: Database,
     /// What is served, and how.
     pub api: Api,
     /// Who may ask.
     pub auth: Auth,
+    /// Passwords: how they are hashed, and which may be chosen.
+    #[serde(rename = "auth.password")]
+    pub password: Password,
+    /// Signing in at `/auth/v1`.
+    #[serde(rename = "auth.login")]
+    pub login: LoginSection,
+    /// The mails of the login.
+    #[serde(rename = "auth.mail")]
+    pub mail: MailSection,
     /// The bounds of everything that comes from outside. Each protects memory, time or stack; raise one when a
     /// client of yours meets it.
     pub limits: Limits,
+    /// Shared counters: what all nodes know of how much somebody has asked for.
+    pub cache: Cache,
     /// What is logged.
     pub log: Log,
     /// Traces.
@@ -45,9 +64,37 @@ pub struct Server {
     /// Whether answers carry `Server-Timing` with the duration of every step. Useful in development; in public it
     /// tells strangers how long the database takes.
     pub server_timing: bool,
-    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`. Empty allows
-    /// every origin, which is safe because credentials are never taken from cookies.
+    /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`, or
+    /// `https://*.example.com` for every subdomain. Empty allows every origin, which is safe because credentials are never taken from cookies.
     pub cors_origins: Vec<String>,
+    /// The proxies that stand in front of Pando: addresses and networks, for example `["10.0.0.0/8", "fd00::/8"]`. What they say
+    /// of whom they speak for is believed, and nobody else's word. Whoever can connect from such an address can claim
+    /// any address, so name the proxies alone.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which these proxies say it. Only the one that they write: they let the other through as the client sent it.
+    pub forwarded_header: ForwardedHeader,
+    /// Whether every connection begins with a header of the PROXY protocol (version 1 or 2). One that does not, or that comes
+    /// from elsewhere than `trusted_proxies`, is closed.
+    pub proxy_protocol: bool,
+}
+
+/// The header in which trusted proxies say whom they speak for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto` and `X-Forwarded-Host` beside it.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl From<ForwardedHeader> for edge::ForwardedHeader {
+    fn from(header: ForwardedHeader) -> Self {
+        match header {
+            ForwardedHeader::XForwardedFor => Self::XForwardedFor,
+            ForwardedHeader::Forwarded => Self::Forwarded,
+        }
+    }
 }
 
 impl Default for Server {
@@ -58,6 +105,44 @@ impl Default for Server {
             drain_seconds: 25,
             server_timing: false,
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol: false,
+        }
+    }
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file of the certificate and those that lead from it to an authority (PEM, the server's own first), relative to the
+    /// folder of `pando.toml`. With it `server.listen` speaks TLS (1.2 and 1.3). The files are read again when they change,
+    /// on SIGHUP and on `pando reload`.
+    pub certificate: Option<PathBuf>,
+    /// The file of its private key (PEM: PKCS#8, SEC1 or PKCS#1), relative to the folder of `pando.toml`.
+    pub key: Option<PathBuf>,
+    /// Further certificates, each with its key: `{ "shop.pem" = "shop.key" }`. A client gets the one for the name that it asks
+    /// for, otherwise `certificate`.
+    pub additional: BTreeMap<String, String>,
+    /// An address without TLS, `host:port`, where clients are sent to the encrypted one (308). Empty switches it off.
+    pub redirect_listen: String,
+    /// The port of the encrypted address as clients know it, where it is not that of `server.listen`: for `redirect_listen`.
+    pub public_port: Option<u16>,
+    /// For how many seconds browsers are told to come encrypted alone (`Strict-Transport-Security`). They keep to it also when
+    /// TLS is switched off later. 0 tells nothing.
+    pub hsts_seconds: u32,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            additional: BTreeMap::new(),
+            redirect_listen: String::new(),
+            public_port: None,
+            hsts_seconds: 31_536_000,
         }
     }
 }
@@ -229,6 +314,10 @@ pub struct Api {
     /// (`EXPLAIN`), which tells much about the database and, with `options=analyze`, executes the request (PostgREST's
     /// `db-plan-enabled`). For development.
     pub explain: bool,
+    /// Whether an error about the rows of a body has a member `errors` beside PostgREST's four, with everything that is wrong in
+    /// them: each fault with its row, its columns, its code, and the constraint. Who sends `Accept: application/problem+json`
+    /// gets it in any case, in the form of RFC 9457.
+    pub list_errors: bool,
     /// How the transaction of a request ends.
     pub transaction_end: TransactionEnd,
     /// What `GET /` tells about the API (an OpenAPI document).
@@ -249,6 +338,7 @@ impl Default for Api {
             max_rows: 1_000,
             aggregates: false,
             explain: false,
+            list_errors: false,
             transaction_end: TransactionEnd::Commit,
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_server_proxy_uri: None,
@@ -339,6 +429,29 @@ pub struct Auth {
     pub role_claim: String,
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
+    /// The secret that the login's keys follow from (refresh tokens, codes of mails, the encryption of signing keys), at least 32
+    /// bytes and the same on all nodes. Without it they follow from `auth.jwt_secret`; without that, the embedded engine keeps one of
+    /// its own in a file beside the database. Another one ends all sessions.
+    pub secret: Option<SecretText>,
+    /// Whether there are API keys (`pando keys api`), in the table `pando.api_keys`.
+    pub api_keys: ApiKeys,
+    /// Whether every request needs an API key: in `apikey`, or as Bearer. A token that verifies counts in its place in `apikey`,
+    /// as Supabase's older keys are.
+    pub require_api_key: bool,
+    /// The role of requests with a secret API key that names none, and without a user's token.
+    pub service_role: String,
+}
+
+/// Whether there are API keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiKeys {
+    /// On the embedded engine. On a PostgreSQL server from the moment on at which `pando keys api create` has made their table.
+    Auto,
+    /// Yes: their table is made at the start, which is refused where it cannot be.
+    On,
+    /// No: no table is made, and every API key is refused.
+    Off,
 }
 
 impl Default for Auth {
@@ -353,6 +466,10 @@ impl Default for Auth {
             issuer: None,
             role_claim: "role".to_owned(),
             leeway_seconds: 30,
+            secret: None,
+            api_keys: ApiKeys::Auto,
+            require_api_key: false,
+            service_role: "service_role".to_owned(),
         }
     }
 }
@@ -532,10 +649,19 @@ pub struct Limits {
     pub max_written_rows: u64,
     /// Connections that are open at once. One more is answered 503 and closed.
     pub max_connections: u64,
-    /// Requests that are answered at once. One more is answered 503 with `Retry-After`.
+    /// Connections that are open at once from one address, of IPv6 from one network of 64 bits. One more is answered 503 and
+    /// closed. Those of `server.trusted_proxies` are not counted.
+    pub max_connections_per_address: u64,
+    /// TLS handshakes that are under way at once. One more connection is closed.
+    pub max_handshakes: u64,
+    /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
+    /// with `Retry-After`.
     pub max_requests: u64,
     /// Requests that one HTTP/2 connection has open at once.
     pub max_streams: u32,
+    /// Requests of one HTTP/2 connection that the client may give up before they are answered, more than were answered. With
+    /// more the connection is closed.
+    pub max_resets: u64,
     /// Bytes of a request's head, its first line included.
     pub max_header_bytes: u32,
     /// Headers of a request.
@@ -546,15 +672,20 @@ pub struct Limits {
     pub header_read_timeout_seconds: u32,
     /// Seconds for the body of a request to arrive.
     pub body_read_timeout_seconds: u32,
+    /// Bytes a second that a body has to come with on average, from its tenth second on.
+    pub min_body_bytes_per_second: u64,
     /// Seconds for an answer to begin.
     pub request_timeout_seconds: u32,
-    /// Seconds without any progress while an answer is sent.
+    /// Seconds without any progress while an answer is sent. Over HTTP/2 it counts for each answer.
     pub write_timeout_seconds: u32,
     /// Seconds that a connection stays open without a request.
     pub idle_timeout_seconds: u32,
     /// Seconds that one statement may run. On a PostgreSQL server a `statement_timeout` of the server, of the database, of the
     /// role that logs in or of the role that a request runs as (`ALTER ROLE … SET`) stands in its place.
     pub statement_timeout_seconds: u32,
+    /// Seconds that one statement of these roles may run, in place of `statement_timeout_seconds`, for example `{ anon = 3 }`. On a
+    /// PostgreSQL server what `ALTER ROLE … SET statement_timeout` says of the role stands in its place.
+    pub role_statement_timeout_seconds: BTreeMap<String, u32>,
     /// Seconds that a streamed answer may take altogether, whatever the client does.
     pub stream_timeout_seconds: u32,
     /// Bytes of an answer that are held in memory at once: one row with all that is embedded in it, or the rows that a
@@ -562,6 +693,26 @@ pub struct Limits {
     pub max_buffered_bytes: u64,
     /// Rows that one update or delete may change.
     pub max_affected_rows: u64,
+    /// Points that one request may cost: about one for each that is written, for each 100 that may be read, times its embedded
+    /// relations, and 20 for a search without an index. One that costs more is answered 413.
+    pub max_query_cost: u64,
+    /// How much somebody may ask, by policies under names of your choice: `per SCOPE RATE [burst N] [in cost] [role A|B]
+    /// [method GET|POST] [path /climbs|/rpc/search]`, or `off`. The scope is `address` (of IPv6 a /64), `network` (a /24 or /48),
+    /// `user` (the token's `sub`), `key` (the API key, or the token), `client` (the user, or else the address), `role` or `everyone`;
+    /// a rate is like `10/s`, `600/m`, `1000/h` or `5000/d`. Beyond it the answer is 429 with `Retry-After`. What is given goes over the defaults.
+    #[serde(deserialize_with = "over_default_rates")]
+    pub rates: BTreeMap<String, String>,
+    /// Networks whose addresses no policy counts: this machine and private networks, since behind a proxy that is not known
+    /// as one all clients seem to have its address. Users and keys count wherever they come from.
+    pub exempt_networks: Vec<String>,
+    /// Roles that no policy of users, keys, roles and cost counts. Policies of addresses do: they count before the role is known.
+    pub exempt_roles: Vec<String>,
+    /// What is done when more is asked than can be answered.
+    pub overload: Overload,
+    /// How many milliseconds requests may wait for their turn before less is let in.
+    pub queue_target_ms: u32,
+    /// Roles whose requests are never turned away because of overload.
+    pub system_roles: Vec<String>,
 }
 
 impl Default for Limits {
@@ -585,20 +736,32 @@ impl Default for Limits {
             max_order_terms: plan.max_order_terms.value,
             max_written_rows: plan.max_written_rows.value,
             max_connections: edge.max_connections,
+            max_connections_per_address: edge.max_connections_per_address,
+            max_handshakes: edge.max_handshakes,
             max_requests: edge.max_requests,
             max_streams: edge.max_streams,
+            max_resets: edge.max_resets,
             max_header_bytes: edge.max_header_bytes,
             max_headers: edge.max_headers,
             max_body_bytes: edge.max_body_bytes,
             header_read_timeout_seconds: seconds(edge.header_read_timeout),
             body_read_timeout_seconds: seconds(edge.body_read_timeout),
+            min_body_bytes_per_second: edge.min_body_bytes_per_second,
             request_timeout_seconds: seconds(edge.request_timeout),
             write_timeout_seconds: seconds(edge.write_timeout),
             idle_timeout_seconds: seconds(edge.idle_timeout),
             statement_timeout_seconds: 30,
+            role_statement_timeout_seconds: BTreeMap::new(),
             stream_timeout_seconds: 600,
             max_buffered_bytes: 32 * 1024 * 1024,
             max_affected_rows: 1_000_000,
+            max_query_cost: 20_000,
+            rates: default_rates(),
+            exempt_networks: default_exempt_networks(),
+            exempt_roles: vec!["service_role".to_owned()],
+            overload: Overload::Adaptive,
+            queue_target_ms: 50,
+            system_roles: vec!["service_role".to_owned()],
         }
     }
 }
@@ -631,6 +794,12 @@ impl Limits {
         }
     }
 
+    /// How long statements of roles may run.
+    pub fn role_timeouts(&self) -> BTreeMap<String, Duration> {
+        let seconds = |seconds: &u32| Duration::from_secs(u64::from(*seconds));
+        self.role_statement_timeout_seconds.iter().map(|(role, time)| (role.clone(), seconds(time))).collect()
+    }
+
     /// The bounds that may be 0: those whose thing a request can do without.
     pub const MAY_BE_ZERO: [&str; 4] = ["max_embed_depth", "max_embeds", "max_order_terms", "max_json_path_steps"];
 
@@ -639,14 +808,18 @@ impl Limits {
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         edge::EdgeLimits {
             max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
+            max_handshakes: self.max_handshakes,
             max_requests: self.max_requests,
             max_streams: self.max_streams,
+            max_resets: self.max_resets,
             max_uri_bytes: self.max_uri_bytes,
             max_header_bytes: self.max_header_bytes,
             max_headers: self.max_headers,
             max_body_bytes: self.max_body_bytes,
             header_read_timeout: seconds(self.header_read_timeout_seconds),
             body_read_timeout: seconds(self.body_read_timeout_seconds),
+            min_body_bytes_per_second: self.min_body_bytes_per_second,
             request_timeout: seconds(self.request_timeout_seconds),
             write_timeout: seconds(self.write_timeout_seconds),
             idle_timeout: seconds(self.idle_timeout_seconds),

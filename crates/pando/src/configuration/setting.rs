@@ -11,7 +11,7 @@ use super::sections::Config;
 /// A section with its settings, in the order of the code.
 #[derive(Debug)]
 pub struct Section {
-    /// Its name in `pando.toml`.
+    /// Its name in `pando.toml`; that of one inside of another has a dot.
     pub name: String,
     /// What it is about.
     #[cfg_attr(not(test), expect(dead_code, reason = "only the reference page shows it"))]
@@ -68,7 +68,7 @@ impl Setting {
 
     /// `PANDO_SECTION_KEY`.
     pub fn variable(&self) -> String {
-        format!("PANDO_{}_{}", self.section, self.key).to_uppercase()
+        format!("PANDO_{}_{}", self.section, self.key).replace('.', "_").to_uppercase()
     }
 
     /// What it takes, for messages: `a whole number`.
@@ -124,9 +124,21 @@ fn schema() -> Value {
     settings.into_generator().into_root_schema_for::<Config>().to_value()
 }
 
-/// The JSON Schema of `pando.toml` as text, for editors.
+/// The JSON Schema of `pando.toml` as text, for editors: sections inside of sections where the file has them.
 pub fn schema_text() -> String {
-    serde_json::to_string_pretty(&schema()).unwrap_or_default()
+    let mut schema = schema();
+    if let Some(Value::Object(sections)) = schema.get_mut("properties") {
+        let names: Vec<String> = sections.keys().filter(|name| name.contains('.')).cloned().collect();
+        for name in names {
+            if let Some((outer, inner)) = name.split_once('.')
+                && let Some(section) = sections.remove(&name)
+                && let Some(Value::Object(members)) = sections.get_mut(outer).and_then(|it| it.get_mut("properties"))
+            {
+                members.insert(inner.to_owned(), section);
+            }
+        }
+    }
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
 
 /// All sections.
@@ -246,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn sections_inside_of_sections() {
+        let settings = settings();
+        let key = settings.iter().find(|setting| setting.name() == "server.tls.key").unwrap();
+        assert_eq!((key.section.as_str(), key.variable().as_str()), ("server.tls", "PANDO_SERVER_TLS_KEY"));
+        let schema: Value = serde_json::from_str(&schema_text()).unwrap();
+        let tls = member(&schema, &["properties", "server", "properties", "tls", "properties", "key"]);
+        assert!(!description(tls).is_empty());
+        assert!(member(&schema, &["properties"]).as_object().unwrap().keys().all(|name| !name.contains('.')));
+    }
+
+    #[test]
     fn kinds_come_from_the_types() {
         let settings = settings();
         let kind = |name: &str| &settings.iter().find(|setting| setting.name() == name).unwrap().kind;
@@ -259,7 +282,16 @@ mod tests {
         assert_eq!(kind("database.application_settings"), &Kind::Table);
         assert_eq!(
             secrets,
-            ["database.application_settings", "database.replicas", "database.position_secret", "auth.jwt_secret"]
+            [
+                "database.application_settings",
+                "database.replicas",
+                "database.position_secret",
+                "auth.jwt_secret",
+                "auth.secret",
+                "auth.mail.password",
+                "cache.url",
+                "cache.secret"
+            ]
         );
     }
 }

@@ -216,7 +216,7 @@ fn grouped(chance: &mut Chance, of: &Relation) -> Query {
     }
     for position in 0..chance.below(3) {
         let (name, kind) = one(chance, of.columns);
-        if kind == Kind::Json {
+        if matches!(kind, Kind::Json | Kind::Numeric) {
             // 1.5 and 1.50 are one group, and either may stand for it.
             continue;
         }

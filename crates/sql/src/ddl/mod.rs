@@ -43,6 +43,7 @@ mod scope;
 mod seed;
 mod select;
 mod sequence;
+mod server_check;
 mod table;
 mod tokens;
 mod translation;
@@ -58,6 +59,7 @@ pub use lint::{Finding, Part, Rule, is_without_transaction, lint, parts, transac
 pub use own::{own, own_type};
 pub use prelude::prelude;
 pub use reading::{Effect, Reading, StatementReading, read};
+pub use server_check::server_check;
 
 use self::translation::Translation;
 

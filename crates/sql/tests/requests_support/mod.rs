@@ -29,7 +29,7 @@ pub fn caller(role: &str) -> Caller {
         claims.insert("sub".to_owned(), "11111111-1111-4111-8111-111111111111".into());
         claims.insert("role".to_owned(), role.into());
     }
-    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: role == "anon" }
+    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: role == "anon", key: None }
 }
 
 /// A request of the dialect. `UPSERT` stands for a POST that merges duplicates; rows are always answered.

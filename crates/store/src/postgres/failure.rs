@@ -23,7 +23,7 @@ pub(super) fn of_job(error: &ServerError, job: &Job) -> StoreError {
 /// An error that the server reported of a statement of the program itself: a constraint by its name, what the data forbid, or
 /// what is our fault, as a table or a right that is missing.
 pub(super) fn of_own(error: &ServerError) -> StoreError {
-    let nobody = Caller { role: "nobody".into(), claims: Arc::default(), is_anonymous: false };
+    let nobody = Caller { role: "nobody".into(), claims: Arc::default(), is_anonymous: false, key: None };
     let told = translate(error, &nobody);
     match (ViolationKind::of_code(&error.code), told) {
         (Some(kind), StoreError::Refused(failure)) => {
@@ -182,7 +182,8 @@ mod tests {
             routine: Some(routine.to_owned()),
             ..ServerError::default()
         };
-        let caller = Caller { role: "wizard".into(), claims: Arc::new(Claims::default()), is_anonymous: false };
+        let caller =
+            Caller { role: "wizard".into(), claims: Arc::new(Claims::default()), is_anonymous: false, key: None };
         translate(&error, &caller).into()
     }
 

@@ -167,6 +167,11 @@ impl PostgresStore {
         let search_path = self.search_path(&job.request.schema);
         let mut settings =
             session::settings(job, own, &search_path, &self.settings.application, self.settings.audit.as_ref());
+        if let Some(timeout) = self.settings.role_timeouts.get(&*job.caller.role)
+            && !own.sets("statement_timeout")
+        {
+            settings.push(("statement_timeout".to_owned(), timeout.as_millis().to_string()));
+        }
         if job.plan.operation.written_table().is_some_and(|table| self.settings.remote_apply.contains(table)) {
             settings.push(("synchronous_commit".to_owned(), "remote_apply".to_owned()));
         }

@@ -71,6 +71,8 @@ pub struct Settings {
     pub prepared_statements: usize,
     /// How long one statement may run, where neither the role that logs in nor that of the request says it (nor the server).
     pub statement_timeout: Duration,
+    /// How long a statement of these roles may run, in place of `statement_timeout`, unless the server says it of the role.
+    pub role_timeouts: BTreeMap<String, Duration>,
     /// How long a streamed answer may take, whatever the client does.
     pub stream_timeout: Duration,
     /// The most bytes of an answer that are held in memory at once.

@@ -84,20 +84,11 @@ impl PostgresStore {
     pub(super) async fn prepare_own(&self, statements: &[OwnStatement]) -> Result<(), StoreError> {
         let mut connection = self.pool.connect_apart().await?;
         for statement in statements {
-            // The types that are left to the server are `unknown` here.
-            let types: Vec<&str> =
-                statement.parameters().iter().map(|name| if oid_of(name) == 0 { "unknown" } else { name }).collect();
-            let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-            let text = format!("PREPARE pando_tried {types} AS {}", statement.text());
-            let prepared = connection.query(&text, &[]).await;
-            prepared.map_err(|error| StoreError::Engine(format!("{error}: {}", statement.text())))?;
-            let taken = connection.query(TAKEN, &[]).await?;
-            let taken = taken.first().and_then(|row| row.get(0)).unwrap_or_default().to_owned();
-            connection.batch("DEALLOCATE pando_tried").await?;
-            if taken != statement.parameters().len().to_string() {
-                let text = statement.text();
-                return Err(StoreError::Engine(format!("it has {taken} parameters, and types of others: {text}")));
-            }
+            // A pooler gives a session for a transaction.
+            connection.batch("BEGIN").await?;
+            let tried = try_one(&mut connection, statement).await;
+            connection.batch(ROLLBACK).await?;
+            tried.map_err(|problem| StoreError::Engine(format!("{problem}: {}", statement.text())))?;
         }
         Ok(())
     }
@@ -199,6 +190,24 @@ impl PostgresStore {
         }
         Ok(())
     }
+}
+
+/// Prepares a statement and forgets it again; gives what is wrong with it.
+async fn try_one(connection: &mut Connection, statement: &OwnStatement) -> Result<(), String> {
+    // The types that are left to the server are `unknown` here.
+    let shown = |name: &&'static str| if oid_of(name) == 0 { "unknown" } else { name };
+    let types: Vec<&str> = statement.parameters().iter().map(shown).collect();
+    let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+    let text = format!("PREPARE pando_tried {types} AS {}", statement.text());
+    let failed = |error: wire::Error| error.to_string();
+    connection.query(&text, &[]).await.map_err(failed)?;
+    let taken = connection.query(TAKEN, &[]).await.map_err(failed)?;
+    connection.batch("DEALLOCATE pando_tried").await.map_err(failed)?;
+    let taken = taken.first().and_then(|row| row.get(0)).unwrap_or_default();
+    if taken == statement.parameters().len().to_string() {
+        return Ok(());
+    }
+    Err(format!("it has {taken} parameters, and types of others"))
 }
 
 /// Adds a step. It is kept prepared as who logged in, which no request runs as.

@@ -24,6 +24,11 @@ impl<'j> Own<'j> {
         Self { role, function, hoisted }
     }
 
+    /// Whether the role has set this for itself.
+    pub(super) fn sets(self, name: &str) -> bool {
+        self.role.iter().any(|(set, _)| **set == *name)
+    }
+
     /// The settings of the function that count for the whole transaction.
     fn of_function(self) -> impl Iterator<Item = &'j Setting> {
         self.function.iter().filter(move |(name, _)| self.hoists(name))

@@ -18,12 +18,13 @@ mod rounding;
 mod write;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Clock, Secret};
+use base::{Caller, Clock, Secret};
 use catalog::Catalog;
 use plan::Plan;
 use rusqlite::InterruptHandle;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub wait: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
+    /// How long a statement of these roles may run, in place of `statement_timeout`.
+    pub role_timeouts: BTreeMap<String, Duration>,
     /// How long a streamed answer may take, whatever the client does.
     pub stream_timeout: Duration,
     /// The most bytes of an answer that are held in memory at once: one row with its embeds, or the rows that a write
@@ -77,6 +80,20 @@ pub struct Settings {
     pub position_key: PositionKey,
     /// What is written down of changes; `None` writes down nothing.
     pub audit: Option<AuditSettings>,
+}
+
+/// How long statements may run.
+#[derive(Debug, Clone)]
+struct Timeouts {
+    usual: Duration,
+    of_roles: Arc<BTreeMap<String, Duration>>,
+}
+
+impl Timeouts {
+    /// Of whom a request runs as.
+    fn of(&self, caller: &Caller) -> Duration {
+        self.of_roles.get(&*caller.role).copied().unwrap_or(self.usual)
+    }
 }
 
 /// How closely a file is looked at before it is served.
@@ -121,6 +138,7 @@ impl Settings {
             write_queue: 1_024,
             wait: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            role_timeouts: BTreeMap::new(),
             stream_timeout: Duration::from_secs(600),
             max_buffered_bytes: 32 * 1024 * 1024,
             max_affected_rows: 1_000_000,
@@ -167,12 +185,13 @@ pub(crate) fn open(
     let check = settings.check_at_start.of(&settings.path);
     refuse_damage(connection.raw(), check, &settings.path)?;
     let current = Arc::new(Current::new(catalog, took));
+    let timeouts = Timeouts { usual: settings.statement_timeout, of_roles: Arc::new(settings.role_timeouts) };
     let reading = ReaderSettings {
         path: settings.path.clone(),
         most_idle: settings.idle_readers,
         slow: settings.slow_readers,
         wait: settings.wait,
-        statement_timeout: settings.statement_timeout,
+        timeouts: timeouts.clone(),
         stream_timeout: settings.stream_timeout,
         most_bytes: settings.max_buffered_bytes,
         origin,
@@ -183,7 +202,7 @@ pub(crate) fn open(
         path: settings.path.clone(),
         queue: settings.write_queue,
         wait: settings.wait,
-        statement_timeout: settings.statement_timeout,
+        timeouts,
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
         translations,
         auditing: Auditing::new(settings.audit),

@@ -46,9 +46,7 @@ impl Translations {
         known.statements.insert(statement, own.clone());
         Ok(own)
     }
-}
 
-impl Translations {
     /// Whether a statement makes sense over what exists: it can be translated, and SQLite takes each part of it.
     pub(super) fn check(
         &self,
@@ -77,7 +75,8 @@ pub(super) struct OwnWork<'a> {
 impl OwnWork<'_> {
     /// Runs the steps, one after another. What is to become of the transaction is for others to say.
     pub(super) fn run(&self, steps: &[OwnStep]) -> Result<Vec<OwnAnswer>, StoreError> {
-        let caller = Caller { role: "postgres".into(), claims: Arc::new(Claims::default()), is_anonymous: false };
+        let caller =
+            Caller { role: "postgres".into(), claims: Arc::new(Claims::default()), is_anonymous: false, key: None };
         let mut room = self.bounds.most_bytes;
         let mut answers = Vec::with_capacity(steps.len());
         for (place, step) in steps.iter().enumerate() {

@@ -20,6 +20,7 @@ use sql::{OwnStatement, Statement};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::Timeouts;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
@@ -65,7 +66,7 @@ pub(super) struct ReaderSettings {
     /// How long a read may wait for such a place.
     pub(super) wait: Duration,
     /// How long a statement may run, waiting for the client not counted.
-    pub(super) statement_timeout: Duration,
+    pub(super) timeouts: Timeouts,
     /// How long a streamed body may take altogether.
     pub(super) stream_timeout: Duration,
     /// The most bytes of an answer that are held at once.
@@ -210,7 +211,7 @@ impl Readers {
     /// The same on a thread of its own, in a place for long reads.
     async fn consult_apart(self: &Arc<Self>, steps: Arc<[OwnStep]>) -> Result<Vec<OwnAnswer>, StoreError> {
         let place = self.slow_place().await?;
-        let (readers, timeout) = (self.clone(), self.settings.statement_timeout);
+        let (readers, timeout) = (self.clone(), self.settings.timeouts.usual);
         let apart = tokio::task::spawn_blocking(move || {
             let outcome = readers.consult_until(&steps, timeout);
             drop(place);
@@ -305,7 +306,7 @@ impl Readers {
             Ok(connection) => connection,
             Err(error) => return drop(head.send(Err(error))),
         };
-        let deadline = started + self.settings.statement_timeout;
+        let deadline = started + self.settings.timeouts.of(&job.caller);
         connection.begin(Identity::of(&job.caller, job.now, job.plan.zone.clone()), Some(deadline));
         let mut stream = Streamed {
             head: Some(head),

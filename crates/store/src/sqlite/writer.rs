@@ -12,6 +12,7 @@ use base::{Clock, Timestamp};
 use catalog::Catalog;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Timeouts;
 use super::audit::Auditing;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
@@ -95,7 +96,7 @@ pub(super) struct WriterSettings {
     pub(super) path: PathBuf,
     pub(super) queue: usize,
     pub(super) wait: Duration,
-    pub(super) statement_timeout: Duration,
+    pub(super) timeouts: Timeouts,
     pub(super) bounds: write::Bounds,
     pub(super) translations: Arc<Translations>,
     pub(super) auditing: Auditing,
@@ -121,7 +122,7 @@ impl Writer {
             clock,
             observer,
             queued: queued.clone(),
-            statement_timeout: settings.statement_timeout,
+            timeouts: settings.timeouts,
             bounds: settings.bounds,
             translations: settings.translations,
             auditing,
@@ -219,7 +220,7 @@ struct Room {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     queued: Arc<AtomicU64>,
-    statement_timeout: Duration,
+    timeouts: Timeouts,
     bounds: write::Bounds,
     translations: Arc<Translations>,
     auditing: Auditing,
@@ -412,7 +413,8 @@ impl Room {
         }
         let has_savepoint = !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
-        self.behind_savepoint(has_savepoint, job.commits, identity, || {
+        let timeout = self.timeouts.of(&job.caller);
+        self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             write::run(self.connection.raw(), job, self.bounds)
         })
     }
@@ -422,17 +424,18 @@ impl Room {
         let catalog = self.current.catalog();
         let (connection, translations) = (self.connection.raw(), &*self.translations);
         let work = OwnWork { connection, catalog: &catalog, translations, bounds: self.bounds, writes: true };
-        self.behind_savepoint(true, true, Identity::nobody(self.clock.now()), || work.run(steps))
+        let identity = Identity::nobody(self.clock.now());
+        self.behind_savepoint((true, true), identity, self.timeouts.usual, || work.run(steps))
     }
 
     fn behind_savepoint<T>(
         &self,
-        has_savepoint: bool,
-        commits: bool,
+        (has_savepoint, commits): (bool, bool),
         identity: Identity,
+        timeout: Duration,
         run: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let deadline: Instant = self.clock.monotonic() + self.statement_timeout;
+        let deadline: Instant = self.clock.monotonic() + timeout;
         if has_savepoint {
             self.execute("SAVEPOINT write")?;
         }

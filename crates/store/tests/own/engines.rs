@@ -11,7 +11,7 @@ use store::{
     SqliteSettings, Store,
 };
 use tempfile::TempDir;
-use testkit::Postgres;
+use testkit::{Pooler, Postgres, is_skipped};
 
 struct Silent;
 
@@ -28,6 +28,7 @@ pub struct Engine {
     /// The store.
     pub store: Arc<dyn Store>,
     _folder: Option<TempDir>,
+    _pooler: Option<Pooler>,
     _server: Option<Postgres>,
 }
 
@@ -43,7 +44,7 @@ impl Engine {
     /// The embedded one, in this file.
     pub async fn in_file(path: &Path, schema: &str) -> Self {
         let settings = SqliteSettings { max_buffered_bytes: MOST_BYTES, ..SqliteSettings::new(path) };
-        let engine = Self { store: open(Config::Sqlite(settings)).await, _folder: None, _server: None };
+        let engine = Self { store: open(Config::Sqlite(settings)).await, _folder: None, _pooler: None, _server: None };
         engine.migrate(1, schema).await;
         engine
     }
@@ -55,10 +56,29 @@ impl Engine {
         Some(Self { _server: Some(server), ..engine })
     }
 
+    /// A server behind a pooler; `None` where PostgreSQL or PgBouncer is not installed.
+    pub async fn pooled(test: &str, schema: &str) -> Option<Self> {
+        let server = Postgres::start_for(test)?;
+        let pooler = Pooler::start(&server, &["postgres"], &["default_pool_size = 3"]);
+        if is_skipped(test, pooler.is_none(), "PgBouncer", "install it: apt-get install pgbouncer") {
+            return None;
+        }
+        let pooler = pooler.expect("was started");
+        // Older poolers know of no prepared statements.
+        let settings = PostgresSettings { prepared_statements: 0, ..settings(&pooler.url("postgres")) };
+        let engine = Self::with(settings, schema).await;
+        Some(Self { _pooler: Some(pooler), _server: Some(server), ..engine })
+    }
+
     /// A server that somebody else stops.
     pub async fn on_server(url: &str, schema: &str) -> Self {
-        let settings = PostgresSettings { max_buffered_bytes: MOST_BYTES, ..settings(url) };
-        let engine = Self { store: open(Config::Postgres(settings)).await, _folder: None, _server: None };
+        Self::with(settings(url), schema).await
+    }
+
+    async fn with(settings: PostgresSettings, schema: &str) -> Self {
+        let settings = PostgresSettings { max_buffered_bytes: MOST_BYTES, ..settings };
+        let store = open(Config::Postgres(settings)).await;
+        let engine = Self { store, _folder: None, _pooler: None, _server: None };
         engine.migrate(1, schema).await;
         engine
     }
@@ -86,6 +106,7 @@ pub async fn open(config: Config) -> Arc<dyn Store> {
 /// How a server is used in these tests.
 pub fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {
+        role_timeouts: BTreeMap::new(),
         replicas: ReplicaSettings::default(),
         remote_apply: Vec::new(),
         position_key: PositionKey::new(&base::Secret::new("")),
@@ -120,6 +141,15 @@ macro_rules! on_both {
             #[tokio::test(flavor = "multi_thread")]
             async fn embedded() {
                 let engine = Engine::embedded(SCHEMA).await;
+                case(&engine).await;
+                engine.store.close().await;
+            }
+
+            /// Three sessions for all connections, each given to another one with every transaction.
+            #[tokio::test(flavor = "multi_thread")]
+            async fn pooled() {
+                let name = concat!(stringify!($name), "::pooled");
+                let Some(engine) = Engine::pooled(name, SCHEMA).await else { return };
                 case(&engine).await;
                 engine.store.close().await;
             }

@@ -192,7 +192,7 @@ pub fn request(method: &str, url: &str, body: &str, prefer: &str) -> Result<ApiR
 
 /// Nobody.
 pub fn anon() -> Caller {
-    Caller { role: "anon".into(), claims: Arc::new(Claims::default()), is_anonymous: true }
+    Caller { role: "anon".into(), claims: Arc::new(Claims::default()), is_anonymous: true, key: None }
 }
 
 /// A signed-in user.
@@ -209,5 +209,5 @@ fn signed_in(role: &str, id: &str) -> Caller {
     let mut claims = serde_json::Map::new();
     claims.insert("sub".to_owned(), id.into());
     claims.insert("role".to_owned(), role.into());
-    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: false }
+    Caller { role: role.into(), claims: Arc::new(Claims::new(claims)), is_anonymous: false, key: None }
 }

@@ -45,3 +45,25 @@ impl Happening for KeysUnavailable<'_> {
         line.word(ERROR, self.error);
     }
 }
+
+/// The table of API keys could not be read; the keys known so far count on.
+#[derive(Debug)]
+pub struct ApiKeysUnavailable<'a> {
+    /// What went wrong.
+    pub error: &'a str,
+}
+
+impl Happening for ApiKeysUnavailable<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "api-keys-unavailable",
+        message: "The API keys could not be read; the keys known so far count on",
+        about: "When the table of API keys cannot be made or read, at the start or later: keys that other nodes make or revoke \
+                are not known until it can. Told once until it is read again.",
+        level: Level::Warn,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
+}

@@ -148,6 +148,48 @@ impl Happening for ConfigurationRefused<'_> {
     }
 }
 
+/// The certificates were read again.
+#[derive(Debug)]
+pub struct CertificatesRead {
+    /// How many count from now on.
+    pub certificates: u64,
+}
+
+impl Happening for CertificatesRead {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "certificates-read",
+        message: "The certificates were read again and count for new connections",
+        about: "When the files of `[server.tls]` have changed, after SIGHUP and `pando reload`.",
+        level: Level::Info,
+        fields: &[CERTIFICATES],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(CERTIFICATES, self.certificates);
+    }
+}
+
+/// The certificates were to be read again, and cannot be used.
+#[derive(Debug)]
+pub struct CertificatesRefused<'a> {
+    /// Which file, and what is wrong with it.
+    pub error: &'a str,
+}
+
+impl Happening for CertificatesRefused<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "certificates-refused",
+        message: "The certificates could not be read again; those from before go on until they expire",
+        about: "When a file of `[server.tls]` is missing or wrong at a reload, or certificate and key do not belong together.",
+        level: Level::Error,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.error);
+    }
+}
+
 /// The server became ready for requests, or is so no longer.
 #[derive(Debug)]
 pub struct ReadinessChanged {

@@ -4,17 +4,21 @@
 mod database;
 mod identity;
 mod lifecycle;
+mod limits;
+mod login;
 mod request;
 mod schema;
 
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
-pub use identity::{KeysLoaded, KeysUnavailable};
+pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
-    Advice, ConfigurationChanged, ConfigurationRead, ConfigurationRefused, Draining, Listening, ReadinessChanged,
-    Started, Stopped, TracesNotExported,
+    Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
+    Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
+pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
+pub use login::{MailSent, SignIn};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -67,6 +71,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationChanged::DEFINITION,
     ConfigurationRead::DEFINITION,
     ConfigurationRefused::DEFINITION,
+    CertificatesRead::DEFINITION,
+    CertificatesRefused::DEFINITION,
     ReadinessChanged::DEFINITION,
     Draining::DEFINITION,
     Stopped::DEFINITION,
@@ -81,9 +87,16 @@ pub const HAPPENINGS: &[&Definition] = &[
     CatalogNotLoaded::DEFINITION,
     KeysLoaded::DEFINITION,
     KeysUnavailable::DEFINITION,
+    SignIn::DEFINITION,
+    MailSent::DEFINITION,
+    ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
+    RateDecision::DEFINITION,
+    RequestShed::DEFINITION,
+    OverloadChanged::DEFINITION,
+    CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
     DatabaseOperation::DEFINITION,

@@ -186,6 +186,10 @@ impl Happening for Overloaded {
 pub enum DropReason {
     /// As many connections as allowed were open.
     TooMany,
+    /// As many connections as allowed were open from its address.
+    TooManyFromAddress,
+    /// As many TLS handshakes as allowed were under way.
+    TooManyHandshakes,
     /// The head of a request took too long to arrive.
     SlowHead,
     /// The client did not take the answer.
@@ -194,23 +198,45 @@ pub enum DropReason {
     Idle,
     /// What arrived is not HTTP, or broke its rules.
     Protocol,
+    /// The client gave up one request after the other before it was answered.
+    Resets,
+    /// What arrived is not TLS, or client and server have no version or cipher in common.
+    Handshake,
+    /// It had to begin with a header of the PROXY protocol and did not, or comes from no trusted proxy.
+    ProxyHeader,
     /// The time to finish running requests was over.
     Drained,
 }
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::TooMany, Self::SlowHead, Self::SlowReader, Self::Idle, Self::Protocol, Self::Drained];
+    pub const ALL: [Self; 11] = [
+        Self::TooMany,
+        Self::TooManyFromAddress,
+        Self::TooManyHandshakes,
+        Self::SlowHead,
+        Self::SlowReader,
+        Self::Idle,
+        Self::Protocol,
+        Self::Resets,
+        Self::Handshake,
+        Self::ProxyHeader,
+        Self::Drained,
+    ];
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::TooMany => "too-many",
+            Self::TooManyFromAddress => "too-many-from-address",
+            Self::TooManyHandshakes => "too-many-handshakes",
             Self::SlowHead => "slow-head",
             Self::SlowReader => "slow-reader",
             Self::Idle => "idle",
             Self::Protocol => "protocol",
+            Self::Resets => "resets",
+            Self::Handshake => "handshake",
+            Self::ProxyHeader => "proxy-header",
             Self::Drained => "drained",
         }
     }

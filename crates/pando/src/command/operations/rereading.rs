@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::Secret;
 use edge::Reloaded;
 use identity::Verifier;
+use login::Login;
 use telemetry::{ConfigurationRead, ConfigurationRefused, Telemetry};
 use tokio::sync::{Mutex, Notify};
 
@@ -17,10 +18,14 @@ use crate::outcome::CommandError;
 /// How long the database may take to say what it has of the configuration.
 const LONGEST: Duration = Duration::from_secs(45);
 
+/// The list of leaked passwords is opened anew with every reading, whether or not its name is another.
+const LEAKED_LIST: &str = "auth.password.leaked_list";
+
 /// Reads the configuration again.
 pub struct Rereading {
     sources: Sources,
     verifier: Arc<Verifier>,
+    login: Option<Login>,
     telemetry: Arc<Telemetry>,
     /// Held while it is read, so that an older one never takes the place of a newer.
     counting: Mutex<Counting>,
@@ -42,10 +47,11 @@ impl Rereading {
         loaded: Loaded,
         prepared: &Prepared,
         verifier: Arc<Verifier>,
+        login: Option<Login>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let counting = Counting { at_start: loaded, reread: None, secret: prepared.identity.secret.clone() };
-        Self { sources, verifier, telemetry, counting: Mutex::new(counting) }
+        Self { sources, verifier, login, telemetry, counting: Mutex::new(counting) }
     }
 
     /// Reads it whenever it is asked for, until it is aborted. However many ask meanwhile, it is read once more.
@@ -87,9 +93,14 @@ impl Rereading {
             let seconds = LONGEST.as_secs();
             CommandError::Failed(format!("the database has not told its settings (db-config) within {seconds} s"))
         })??;
-        let identity = Prepared::new(&loaded, None)?.identity;
+        let Prepared { identity, passwords, .. } = Prepared::new(&loaded, None)?;
         let secret = identity.secret.clone();
         self.verifier.replace(identity).map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
+        if let Some(login) = &self.login {
+            login
+                .replace_leaked(passwords.leaked_list.as_deref())
+                .map_err(|error| ConfigError::one(LEAKED_LIST, error.to_string()))?;
+        }
 
         let mut changed = loaded.changes_since(counting.reread.as_ref().unwrap_or(&counting.at_start));
         changed.retain(|name| counts_at_once(name));
@@ -110,5 +121,8 @@ impl Rereading {
 
 /// Whether a setting is one of those that decide who asks.
 fn counts_at_once(name: &str) -> bool {
-    name.starts_with("auth.") || name == "api.anonymous_role"
+    let is_of_start = ["auth.login.", "auth.mail.", "auth.password.", "auth.secret", "auth.api_keys"]
+        .iter()
+        .any(|section| name.starts_with(section));
+    (name.starts_with("auth.") && !is_of_start) || name == LEAKED_LIST || name == "api.anonymous_role"
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use base::{Failure, Kind};
 use edge::Reloaded;
+use login::Login;
 use parking_lot::Mutex;
-use service::Service;
+use service::{Area, Service};
 use store::Store;
 use tokio::task::JoinHandle;
 
@@ -48,6 +49,8 @@ impl Default for Start {
 pub struct Rooms {
     /// Who answers requests.
     pub service: Service,
+    /// Who signs people in, where that is on.
+    pub login: Option<Login>,
     /// Who does what an operator asks.
     pub operations: Operations,
     /// Whether the database answers.
@@ -92,6 +95,11 @@ impl House {
 impl edge::Handler for House {
     async fn handle(&self, request: service::Request) -> service::Answer {
         match self.0.rooms.get() {
+            Some(Rooms { login: Some(login), service, .. }) if request.area == Area::Auth => {
+                let signs_out = login::is_refresh(&request);
+                service.charged(request, ("/auth/v1", signs_out), |request| login.answer(request)).await
+            }
+            Some(_) if request.area == Area::Auth => service::refuse(request, &no_login()),
             Some(rooms) => rooms.service.answer(request).await,
             None => service::refuse(request, &not_yet()),
         }
@@ -107,6 +115,12 @@ impl edge::Readiness for House {
     async fn reload(&self) -> Result<Reloaded, &'static str> {
         self.0.rooms.get().ok_or_else(|| self.reason())?.operations.reload().await
     }
+}
+
+/// Nobody can sign in here.
+fn no_login() -> Failure {
+    Failure::new(Kind::NotFound, "PANDO404", "Authentication (/auth/v1) is off on this server")
+        .with_hint("The operator switches it on with auth.login.enabled; the REST API is served at /rest/v1 and at /")
 }
 
 /// As PostgREST answers before it has read the schema.

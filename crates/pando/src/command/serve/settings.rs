@@ -48,6 +48,8 @@ pub fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
         listen: prepared.listen,
         admin: prepared.admin_listen,
         origins: origins(config),
+        proxies: prepared.proxies.clone(),
+        tls: prepared.tls.clone(),
         server_timing: config.server.server_timing,
         docs: prepared.docs,
         limits: config.limits.edge(config.server.drain_seconds),
@@ -78,6 +80,7 @@ pub fn service_settings(config: &Config, prepared: &Prepared) -> service::Settin
             schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
             limits: config.limits.plan(),
         },
+        lists_errors: config.api.list_errors,
         position_cookie: Some(config.database.position_cookie_seconds).filter(|seconds| *seconds > 0),
         contract: ContractSettings {
             visibility: match config.api.openapi_mode {

@@ -30,9 +30,10 @@ impl Summary<'_> {
         let catalog = store.catalog();
         writeln!(out, "\n{}\n", style.strong(&format!("pando {}", env!("CARGO_PKG_VERSION"))))?;
         let mut line = |title: &str, text: &str| writeln!(out, "  {} {text}", style.faint(&format!("{title:<9}")));
-        line("API", &style.good(&format!("http://{}/rest/v1", self.addresses.api)))?;
+        let scheme = if self.prepared.tls.is_some() { "https" } else { "http" };
+        line("API", &style.good(&format!("{scheme}://{}/rest/v1", self.addresses.api)))?;
         if self.prepared.docs {
-            line("docs", &format!("http://{}/docs", self.addresses.api))?;
+            line("docs", &format!("{scheme}://{}/docs", self.addresses.api))?;
         }
         for schema in &api.schemas {
             let (views, tables): (Vec<_>, Vec<_>) =

@@ -48,7 +48,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     connection.batch("COMMIT").await?;
     snapshot.composites = types.composites();
     snapshot.enums = types.into_enums();
-    snapshot.relations = tables.into_relations();
+    snapshot.relations = tables.into_relations(&snapshot);
     Ok(snapshot)
 }
 

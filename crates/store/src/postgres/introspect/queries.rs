@@ -127,13 +127,14 @@ pub(super) const ATTRIBUTES: &str = "
      WHERE c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY c.reltype, a.attnum";
 
-/// Primary keys, unique constraints and foreign keys: relation, name, kind, columns, referenced relation and columns, and what a
-/// foreign key does. Not those of periods (PostgreSQL 18, `WITHOUT OVERLAPS`, `PERIOD`), whose columns are not compared for equality:
+/// Primary keys, unique constraints, foreign keys and checks: relation, name, kind, columns, referenced relation and columns, what a
+/// foreign key does, and the text of a check. Not those of periods (PostgreSQL 18, `WITHOUT OVERLAPS`, `PERIOD`), whose columns are not compared for equality:
 /// no row is found by them, and nothing is inserted or merged.
 pub(super) const CONSTRAINTS: &str = "
-    SELECT o.conrelid, o.conname, o.contype, array_to_json(o.conkey), o.confrelid, array_to_json(o.confkey), o.confdeltype, o.confupdtype
+    SELECT o.conrelid, o.conname, o.contype, array_to_json(o.conkey), o.confrelid, array_to_json(o.confkey), o.confdeltype, o.confupdtype,
+           CASE WHEN o.contype = 'c' THEN pg_get_expr(o.conbin, o.conrelid) END
       FROM pg_constraint o JOIN pg_namespace n ON n.oid = o.connamespace
-     WHERE o.contype IN ('p', 'u', 'f') AND o.conparentid = 0
+     WHERE o.contype IN ('p', 'u', 'f', 'c') AND o.conrelid <> 0 AND o.conparentid = 0
        AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = o.conindid AND i.indisexclusion)
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY o.conrelid, o.conname";

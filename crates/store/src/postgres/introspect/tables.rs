@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::{
     Column, ComputedColumn, DefaultValue, Expression, ForeignKey, Generated, Grant, Identity, NativeColumn,
-    NativeRelation, NativeRelationKind, Origin, Privilege, Query, ReferentialAction, Relation, RelationKind, Unique,
-    View,
+    NativeRelation, NativeRelationKind, Origin, Privilege, Query, ReferentialAction, Relation, RelationKind, Snapshot,
+    Unique, View,
 };
 use datatype::Datum;
 
@@ -25,6 +25,8 @@ struct Table {
     relation: Relation,
     /// The names of its columns by their numbers.
     columns: BTreeMap<i16, Arc<str>>,
+    /// Its checks, as the server prints them.
+    checks: Vec<(Arc<str>, String)>,
 }
 
 /// The relations that were found, by their oid.
@@ -44,7 +46,7 @@ impl Tables {
         let oid = row.number(0);
         self.by_row_type.insert(row.number(4), oid);
         self.by_name.insert(relation.name.clone(), oid);
-        self.by_oid.insert(oid, Table { relation, columns: BTreeMap::new() });
+        self.by_oid.insert(oid, Table { relation, columns: BTreeMap::new(), checks: Vec::new() });
     }
 
     /// What can be done with a view or a foreign table.
@@ -80,6 +82,12 @@ impl Tables {
 
     pub(super) fn add_constraint(&mut self, row: &Row<'_>) {
         let (oid, referenced) = (row.number(0), row.number(4));
+        if let (Some(name), Some("c"), Some(text)) = (row.text(1), row.text(2), row.text(8)) {
+            if let Some(table) = self.by_oid.get_mut(&oid) {
+                table.checks.push((Arc::from(name), text.to_owned()));
+            }
+            return;
+        }
         let (Some(name), Some(columns)) = (row.text(1).map(Arc::<str>::from), self.names(oid, &row.list(3))) else {
             return;
         };
@@ -199,9 +207,14 @@ impl Tables {
         self.by_oid.get(&oid).map(|table| &table.relation)
     }
 
-    pub(super) fn into_relations(self) -> BTreeMap<QualifiedName, Arc<Relation>> {
-        let relations = self.by_oid.into_values().map(|table| table.relation);
-        relations.map(|relation| (relation.name.clone(), Arc::new(relation))).collect()
+    /// The relations; `snapshot` has the types by then, which checks name.
+    pub(super) fn into_relations(self, snapshot: &Snapshot) -> BTreeMap<QualifiedName, Arc<Relation>> {
+        let relations = self.by_oid.into_values().map(|Table { mut relation, checks, .. }| {
+            let read = |(name, text): (Arc<str>, String)| sql::ddl::server_check(name, &text, &relation, snapshot);
+            relation.checks = checks.into_iter().filter_map(read).collect();
+            (relation.name.clone(), Arc::new(relation))
+        });
+        relations.collect()
     }
 }
 

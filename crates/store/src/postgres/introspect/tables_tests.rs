@@ -41,7 +41,7 @@ fn read(count: usize) -> Tables {
 
 #[test]
 fn views_over_views_lead_to_the_table() {
-    let relations = read(10).into_relations();
+    let relations = read(10).into_relations(&Snapshot::default());
     let found = |name: &str| relations.get(&QualifiedName::new("public", name)).unwrap();
     assert_eq!(found("r5").primary_key, [Arc::from("id")]);
     assert_eq!(found("r15").primary_key, [Arc::from("other")]);
@@ -65,7 +65,7 @@ fn odd_rows_are_left_out() {
     }
     tables.add_rule(&Row::new(&[Some("9"), Some("({QUERY")]));
     tables.add_origins();
-    let relations = tables.into_relations();
+    let relations = tables.into_relations(&Snapshot::default());
     assert_eq!(relations.len(), 2);
     let only = relations.get(&QualifiedName::new("public", "r1")).unwrap();
     assert_eq!((only.columns.len(), only.foreign_keys.len()), (2, 0));

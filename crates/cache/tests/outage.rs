@@ -1,0 +1,139 @@
+//! A server that is gone, that hangs, and that is back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base::{Secret, SystemClock};
+use bytes::Bytes;
+use cache::{Cache, Charge, Config, Event, Key, Keys, Listener, Mode, Rate};
+use testkit::Redis;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than a busy machine needs for an answer, and short against what a test waits.
+const DEADLINE: Duration = Duration::from_millis(250);
+
+struct Node {
+    cache: Arc<dyn Cache>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Node {
+    fn start(url: String) -> Self {
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let heard = events.clone();
+        let listener = Listener::new(move |event| heard.lock().unwrap().push(event));
+        let config = Config { url: Some(Secret::new(url)), timeout: DEADLINE, listener, ..Config::default() };
+        Self { cache: cache::open(&config, Arc::new(SystemClock)).unwrap(), events }
+    }
+
+    async fn wait_until(&self, is_up: bool) {
+        let start = Instant::now();
+        while self.cache.health().is_up != is_up {
+            assert!(start.elapsed() < PATIENCE, "it stays {}", if is_up { "gone" } else { "there" });
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// How many of so many charges fit, with a burst of 100 that comes back within an hour.
+    async fn allowed(&self, name: &str, tries: usize) -> usize {
+        let rate = Rate::new(100, Duration::from_secs(3600)).unwrap();
+        let mut allowed = 0;
+        for _ in 0..tries {
+            let charge = Charge { key: key(name), rate, burst: 100, cost: 1 };
+            allowed += usize::from(self.cache.spend(Mode::Charge, &[charge]).await.unwrap().is_allowed);
+        }
+        allowed
+    }
+
+    /// What was told, without durations.
+    fn told(&self) -> Vec<&'static str> {
+        let events = self.events.lock().unwrap();
+        events.iter().map(|event| if let Event::Lost { reason } = event { reason } else { "found" }).collect()
+    }
+}
+
+fn key(name: &str) -> Key {
+    Keys::new(&Secret::new("of the tests")).key("test", &[name.as_bytes()])
+}
+
+#[tokio::test]
+async fn without_a_server_a_share_is_allowed_until_it_is_back() {
+    let Some(mut redis) = Redis::start_for("without_a_server_a_share_is_allowed_until_it_is_back") else { return };
+    let node = Node::start(redis.url());
+    node.wait_until(true).await;
+    assert_eq!(node.allowed("a", 60).await, 60);
+
+    redis.kill();
+    let began = Instant::now();
+    // The first of them may still try the server.
+    assert_eq!(node.allowed("a", 60).await, 25);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}: whoever waits for a server that is gone?",
+        began.elapsed()
+    );
+    assert!(!node.cache.health().is_up && node.cache.health().answered_locally >= 60);
+    node.cache.put(key("value"), Bytes::from_static(b"kept here"), PATIENCE).await.unwrap();
+
+    redis.start_again();
+    node.wait_until(true).await;
+    assert_eq!(node.allowed("a", 120).await, 100, "a server that was started again knows nothing");
+    assert_eq!(node.cache.take(key("value")).await.unwrap(), Some(Bytes::from_static(b"kept here")));
+    assert_eq!(node.told(), ["found", "unreachable", "found"]);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_nobody_up() {
+    let Some(redis) = Redis::start_for("a_server_that_hangs_holds_nobody_up") else { return };
+    let node = Node::start(redis.url());
+    node.wait_until(true).await;
+    assert_eq!(node.allowed("a", 10).await, 10);
+
+    redis.freeze();
+    let began = Instant::now();
+    assert_eq!(node.allowed("b", 1000).await, 25);
+    // Three wait for their deadline; all others know.
+    assert!(began.elapsed() < 6 * DEADLINE, "{:?}", began.elapsed());
+    assert!(!node.cache.health().is_up);
+
+    redis.thaw();
+    node.wait_until(true).await;
+    let left = node.allowed("a", 200).await;
+    assert_eq!(left, 90, "what was counted before is still known");
+    assert_eq!(node.told(), ["found", "too slow", "found"]);
+}
+
+#[tokio::test]
+async fn a_node_starts_without_its_server() {
+    let Some(mut redis) = Redis::start_for("a_node_starts_without_its_server") else { return };
+    redis.kill();
+    let node = Node::start(redis.url());
+    assert_eq!(node.allowed("a", 60).await, 25);
+    while node.told().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    redis.start_again();
+    node.wait_until(true).await;
+    assert_eq!(node.told(), ["unreachable", "found"]);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_outage_that_is_told() {
+    let Some(redis) = Redis::start_for("a_wrong_password_is_an_outage_that_is_told") else { return };
+    let node = Node::start(redis.url().replace(Redis::PASSWORD, "another"));
+    let start = Instant::now();
+    while node.told().is_empty() {
+        assert!(start.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(node.told(), ["refused"]);
+    assert_eq!(node.allowed("a", 60).await, 25);
+}

@@ -1,0 +1,49 @@
+//! Access tokens: what they say of who has signed in, in GoTrue's words.
+
+use base::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::Settings;
+use crate::error::{Outcome, Refusal};
+use crate::records::sessions::Session;
+use crate::records::users::User;
+use crate::settings::{AUTHENTICATED, MOST_METADATA_BYTES};
+
+/// The claims of an access token that is made at `now`.
+pub(crate) fn claims(user: &User, session: &Session, settings: &Settings, now: Timestamp) -> Map<String, Value> {
+    let issued = now.seconds();
+    let lifetime = i64::try_from(settings.access_token.as_secs()).unwrap_or(i64::MAX);
+    let methods: Vec<Value> = session
+        .methods
+        .iter()
+        .map(|(method, moment)| json!({"method": method, "timestamp": moment.seconds()}))
+        .collect();
+    let claims = json!({
+        "iss": settings.issuer,
+        "sub": user.id,
+        "aud": settings.audience,
+        "exp": issued.saturating_add(lifetime),
+        "iat": issued,
+        "email": user.email.as_deref().unwrap_or_default(),
+        "phone": user.phone.as_deref().unwrap_or_default(),
+        "app_metadata": user.app_metadata.value(),
+        "user_metadata": user.user_metadata.value(),
+        "role": user.role.as_deref().filter(|role| !role.is_empty()).unwrap_or(AUTHENTICATED),
+        "aal": session.aal,
+        "amr": methods,
+        "session_id": session.id,
+        "is_anonymous": user.is_anonymous,
+    });
+    if let Value::Object(claims) = claims { claims } else { Map::new() }
+}
+
+/// Whether an account's metadata still fit into a token.
+pub(crate) fn check_metadata(user: &User) -> Outcome<()> {
+    if user.app_metadata.text().len() + user.user_metadata.text().len() > MOST_METADATA_BYTES {
+        return Err(Refusal::unprocessable(
+            "validation_failed",
+            format!("The metadata of an account may have {MOST_METADATA_BYTES} bytes, since every token carries them"),
+        ));
+    }
+    Ok(())
+}

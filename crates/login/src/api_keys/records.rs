@@ -1,0 +1,201 @@
+//! The table of API keys, in statements of the program's own.
+
+use std::sync::Arc;
+
+use base::{CallerKey, Timestamp};
+use datatype::Datum;
+use identity::{ApiKey, KeyKind, KeyUse};
+use store::{OwnMigration, OwnMigrations, OwnRow, OwnStatement, OwnStep, Store, StoreError};
+
+use super::wish::Scope;
+
+/// How the table comes to be.
+pub static MIGRATIONS: OwnMigrations = OwnMigrations {
+    owner: "api-keys",
+    number: 3,
+    schema: "pando",
+    without: "auth.api_keys = \"off\"",
+    all: &[OwnMigration {
+        name: "0001_api_keys.sql",
+        text: include_str!("../../migrations/pando_0001_api_keys.sql"),
+        standing: &[],
+    }],
+};
+
+/// The most statements of one transaction.
+const STEPS: usize = 64;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, revoked_at, last_used_at, \
+             rotated_from FROM pando.api_keys ",
+            $rest
+        )
+    };
+}
+
+/// What changed since a moment.
+pub(super) const CHANGED: OwnStatement = OwnStatement::new(select!("WHERE changed_at >= $1"), &["timestamptz"]);
+const ALL: OwnStatement = OwnStatement::new(select!("ORDER BY created_at, id"), &[]);
+const BY_ID: OwnStatement = OwnStatement::new(select!("WHERE id = $1"), &["uuid"]);
+const INSERT: OwnStatement = OwnStatement::new(
+    "INSERT INTO pando.api_keys (id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, rotated_from) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, $10)",
+    &["uuid", "text", "text", "text", "text", "text", "jsonb", "timestamptz", "timestamptz", "uuid"],
+);
+const EXPIRE: OwnStatement = OwnStatement::new(
+    "UPDATE pando.api_keys SET expires_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
+    &["uuid", "timestamptz", "timestamptz"],
+);
+const REVOKE: OwnStatement = OwnStatement::new(
+    "UPDATE pando.api_keys SET revoked_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
+    &["uuid", "timestamptz", "timestamptz"],
+);
+const USED: OwnStatement = OwnStatement::new(
+    "UPDATE pando.api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+    &["uuid", "timestamptz"],
+);
+
+/// A key as the table has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyRecord {
+    /// Its id, a UUID.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Who may have it.
+    pub kind: KeyKind,
+    pub(super) hash: [u8; 32],
+    /// Its first characters.
+    pub hint: String,
+    /// The role of requests without a user's token; `None` for that of its kind.
+    pub role: Option<String>,
+    /// What it is bound to.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: Timestamp,
+    pub(super) changed_at: Timestamp,
+    /// From when on it counts no more.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was used last, as far as that was told.
+    pub last_used_at: Option<Timestamp>,
+    /// The key whose place it takes.
+    pub rotated_from: Option<String>,
+}
+
+impl KeyRecord {
+    fn read(row: &OwnRow) -> Result<Self, StoreError> {
+        let unreadable = |what: &str| StoreError::Engine(format!("pando.api_keys has a {what} that is none"));
+        let scope: serde_json::Value = row.get("scope")?;
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            kind: KeyKind::from_name(row.get("kind")?).ok_or_else(|| unreadable("kind"))?,
+            hash: from_hex(row.get("hash")?).ok_or_else(|| unreadable("hash"))?,
+            hint: row.get("hint")?,
+            role: row.get("role")?,
+            // A scope that cannot be understood must not become one of everything.
+            scope: Scope::from_json(scope).map_err(|_| unreadable("scope"))?,
+            created_at: row.get("created_at")?,
+            changed_at: row.get("changed_at")?,
+            expires_at: row.get("expires_at")?,
+            revoked_at: row.get("revoked_at")?,
+            last_used_at: row.get("last_used_at")?,
+            rotated_from: row.get("rotated_from")?,
+        })
+    }
+
+    /// What is looked at per request.
+    pub(super) fn in_memory(&self) -> ([u8; 32], ApiKey) {
+        let key = ApiKey {
+            caller: Arc::new(CallerKey { id: self.id.as_str().into(), scope: self.scope.of_caller() }),
+            kind: self.kind,
+            role: self.role.as_deref().map(Arc::from),
+            networks: self.scope.networks.clone(),
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+        };
+        (self.hash, key)
+    }
+}
+
+/// Reads rows; one that makes no sense is an error, and nothing of the others counts.
+pub(super) fn read(rows: &[OwnRow]) -> Result<Vec<KeyRecord>, StoreError> {
+    rows.iter().map(KeyRecord::read).collect()
+}
+
+/// Makes the table where it is missing.
+pub(super) async fn make_table(store: &dyn Store) -> Result<(), StoreError> {
+    for place in 0..MIGRATIONS.all.len() {
+        store.apply_own(&MIGRATIONS, place).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn all(store: &dyn Store) -> Result<Vec<KeyRecord>, StoreError> {
+    consult(store, OwnStep::new(ALL, [])).await
+}
+
+pub(super) async fn by_id(store: &dyn Store, id: &str) -> Result<Option<KeyRecord>, StoreError> {
+    Ok(consult(store, OwnStep::new(BY_ID, [id.into()])).await?.pop())
+}
+
+async fn consult(store: &dyn Store, step: OwnStep) -> Result<Vec<KeyRecord>, StoreError> {
+    let answers = store.consult(vec![step]).await?;
+    answers.first().map_or(Ok(Vec::new()), |answer| read(&answer.rows))
+}
+
+/// The step that puts a key in.
+pub(super) fn insert(record: &KeyRecord) -> OwnStep {
+    let values: [Datum; 10] = [
+        record.id.as_str().into(),
+        record.name.as_str().into(),
+        record.kind.name().into(),
+        to_hex(&record.hash).into(),
+        record.hint.as_str().into(),
+        record.role.clone().into(),
+        record.scope.to_json().to_string().into(),
+        record.created_at.into(),
+        record.expires_at.into(),
+        record.rotated_from.clone().into(),
+    ];
+    OwnStep::new(INSERT, values).exactly(1)
+}
+
+/// The step that lets a key count until a moment, if nobody has changed it meanwhile.
+pub(super) fn expire(record: &KeyRecord, at: Timestamp) -> OwnStep {
+    OwnStep::new(EXPIRE, [record.id.as_str().into(), record.changed_at.into(), at.into()]).exactly(1)
+}
+
+/// The step that revokes a key, if nobody has changed it meanwhile.
+pub(super) fn revoke(record: &KeyRecord, at: Timestamp) -> OwnStep {
+    OwnStep::new(REVOKE, [record.id.as_str().into(), record.changed_at.into(), at.into()]).exactly(1)
+}
+
+/// Writes down when keys were used last.
+pub(super) async fn note_uses(store: &dyn Store, uses: &[KeyUse]) -> Result<(), StoreError> {
+    for some in uses.chunks(STEPS) {
+        let step = |noted: &KeyUse| OwnStep::new(USED, [Datum::from(&*noted.id), noted.at.into()]);
+        store.transact(some.iter().map(step).collect()).await?;
+    }
+    Ok(())
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,11 @@
+//! The endpoints, a file each.
+
+mod admin;
+mod factors;
+mod link;
+mod mails;
+mod public;
+mod signup;
+mod token;
+mod user;
+mod verify;

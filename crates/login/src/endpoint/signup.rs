@@ -1,0 +1,182 @@
+//! `signup`: new accounts.
+
+use base::{Secret, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::account::Subject;
+use crate::error::{Outcome, Refusal};
+use crate::gate::AttemptKind;
+use crate::incoming::{Fields, Incoming, Pkce};
+use crate::mail::MailKind;
+use crate::outgoing::{self, Reply};
+use crate::password::{HashError, Priority, Verdict};
+use crate::records::tokens::TokenKind;
+use crate::records::users::User;
+use crate::room::Inner;
+use crate::{access, redirect};
+
+impl Inner {
+    /// `signup`
+    pub(crate) async fn signup(&self, incoming: &Incoming) -> Outcome<Reply> {
+        let fields = incoming.fields()?;
+        fields.refuse_phone("Phone signups are disabled")?;
+        if fields.text("email")?.is_none() {
+            return self.signup_anonymously(incoming, &fields).await;
+        }
+        self.require_signup()?;
+        let Some(email) = fields.email("email")? else { return Err(Refusal::invalid("Signup requires an email")) };
+        let Some(password) = fields.password()? else {
+            return Err(Refusal::invalid("Signup requires a valid password"));
+        };
+        let (data, pkce) = (fields.object("data")?, fields.pkce()?);
+        self.check_password(&password, &email).await?;
+        incoming.enter(&*self.gate, AttemptKind::SignUp, None)?;
+        if self.settings.confirm_email {
+            // Whether there is such an account or not: who asks must not learn it.
+            incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email))?;
+        }
+        let hash = self.hash(&password).await?;
+        let now = self.now();
+        let user = self.new_user(Some(email.clone()), Some(hash), data, now)?;
+        access::check_metadata(&user)?;
+        match self.records.user_by_email(&email).await? {
+            None if self.settings.confirm_email => self.signup_new(incoming, user, pkce.as_ref(), now).await,
+            None => self.signup_confirmed(incoming, user, now).await,
+            Some(_) if !self.settings.confirm_email => {
+                Err(Refusal::unprocessable("user_already_exists", "User already registered"))
+            }
+            Some(existing) => self.signup_again(incoming, existing, user, pkce.as_ref(), now).await,
+        }
+    }
+
+    /// Refuses where nobody may make an account.
+    pub(crate) fn require_signup(&self) -> Outcome<()> {
+        if self.settings.allow_signup {
+            return Ok(());
+        }
+        Err(Refusal::unprocessable("signup_disabled", "Signups not allowed for this instance"))
+    }
+
+    /// Refuses a password that is too easy to guess. `email` is whose it is.
+    pub(crate) async fn check_password(&self, password: &Secret, email: &str) -> Outcome<()> {
+        self.passwords.check_new(password, &[email]).await.map_err(|weak| {
+            let mut refusal = Refusal::unprocessable("weak_password", weak.to_string());
+            refusal.reasons = weak.reasons.iter().map(|reason| reason.name()).collect();
+            refusal.reasons.dedup();
+            refusal
+        })
+    }
+
+    /// Hashes a password.
+    pub(crate) async fn hash(&self, password: &Secret) -> Outcome<String> {
+        self.passwords.hash(password, Priority::Usual).await.map_err(|error| match error {
+            HashError::Overloaded(overloaded) => Refusal::overloaded(overloaded.retry_after),
+            HashError::Failed(error) => Refusal::internal(error.to_string()),
+        })
+    }
+
+    /// Compares a password with the hash that is kept. Where none is it takes as long.
+    pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>) -> Outcome<Verdict> {
+        let verdict = self.passwords.verify(password, kept, Priority::Usual).await;
+        verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))
+    }
+
+    /// A new account whose address is to be confirmed.
+    async fn signup_new(
+        &self,
+        incoming: &Incoming,
+        mut user: User,
+        pkce: Option<&Pkce>,
+        now: Timestamp,
+    ) -> Outcome<Reply> {
+        user.confirmation_sent_at = Some(now);
+        let place = redirect::place(incoming.destination(), &self.settings);
+        let letter = self.letter(&user, &user.email.clone().unwrap_or_default(), &confirmation(pkce, &place), now)?;
+        let mut steps = Self::create(&user);
+        steps.extend(letter.steps);
+        self.records.write(steps).await?;
+        self.send(letter.mail)?;
+        Ok(Reply::json(&outgoing::user(&self.again(user).await?, &self.settings)))
+    }
+
+    /// A new account that nobody has to confirm.
+    async fn signup_confirmed(&self, incoming: &Incoming, mut user: User, now: Timestamp) -> Outcome<Reply> {
+        user.email_confirmed_at = Some(now);
+        user.user_metadata.set("email_verified", true.into());
+        for identity in &mut user.identities {
+            identity.data.insert("email_verified".to_owned(), true.into());
+        }
+        self.sign_up_and_in(incoming, user, "password", now).await
+    }
+
+    async fn sign_up_and_in(
+        &self,
+        incoming: &Incoming,
+        mut user: User,
+        method: &str,
+        now: Timestamp,
+    ) -> Outcome<Reply> {
+        let (session, begin) = self.begin(&mut user, method, incoming, now)?;
+        let mut steps = Self::create(&user);
+        steps.extend(begin);
+        self.records.write(steps).await?;
+        let user = self.again(user).await?;
+        Ok(Reply::json(&self.tokens(&user, &session, now)?))
+    }
+
+    /// An account as a trigger of the schema's may have changed it.
+    async fn again(&self, made: User) -> Outcome<User> {
+        Ok(self.records.user(&made.id).await?.unwrap_or(made))
+    }
+
+    /// Somebody signs up with an address that has an account. Only its owner is told, by what he gets or does not get; the answer
+    /// is that to a new one.
+    async fn signup_again(
+        &self,
+        incoming: &Incoming,
+        mut existing: User,
+        mut shown: User,
+        pkce: Option<&Pkce>,
+        now: Timestamp,
+    ) -> Outcome<Reply> {
+        shown.confirmation_sent_at = Some(now);
+        if existing.email_confirmed_at.is_none() && existing.deleted_at.is_none() {
+            existing.confirmation_sent_at = Some(now);
+            let place = redirect::place(incoming.destination(), &self.settings);
+            let address = existing.email.clone().unwrap_or_default();
+            let letter = self.letter(&existing, &address, &confirmation(pkce, &place), now)?;
+            let mut steps = vec![existing.save(now)];
+            steps.extend(letter.steps);
+            self.records.write(steps).await?;
+            self.send(letter.mail)?;
+        }
+        Ok(Reply::json(&outgoing::user(&shown, &self.settings)))
+    }
+
+    async fn signup_anonymously(&self, incoming: &Incoming, fields: &Fields) -> Outcome<Reply> {
+        if !self.settings.allow_anonymous {
+            return Err(Refusal::disabled("anonymous_provider_disabled", "Anonymous sign-ins are disabled"));
+        }
+        self.require_signup()?;
+        if fields.text("password")?.is_some() {
+            return Err(Refusal::invalid("Sign up with a password requires an email"));
+        }
+        incoming.enter(&*self.gate, AttemptKind::SignUp, None)?;
+        let now = self.now();
+        let data: Option<&Map<String, Value>> = fields.object("data")?;
+        let user = self.new_user(None, None, data, now)?;
+        access::check_metadata(&user)?;
+        self.sign_up_and_in(incoming, user, "anonymous", now).await
+    }
+}
+
+/// The letter that confirms an address.
+pub(crate) fn confirmation<'a>(pkce: Option<&'a Pkce>, place: &'a url::Url) -> Subject<'a> {
+    Subject {
+        kind: MailKind::Confirmation,
+        token: TokenKind::Confirmation,
+        verification: "signup",
+        flow: pkce.map(|pkce| ("email/signup", pkce)),
+        place,
+    }
+}

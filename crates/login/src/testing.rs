@@ -1,0 +1,256 @@
+//! What tests of this crate share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::{Clock, Secret, Timestamp};
+use http::HeaderMap;
+use identity::{Derivation, DerivedKey, IdentityConfig, Verifier};
+use parking_lot::Mutex;
+use serde_json::Value;
+use store::Store;
+
+use crate::{Attempt, Gate, Login, Mail, MailError, Mailer, Parts, Settings, Templates, Wait};
+
+/// Settings as of a new project.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        site_url: url::Url::parse("http://localhost:3000").unwrap(),
+        external_url: "http://127.0.0.1:8000/auth/v1".to_owned(),
+        redirect_patterns: Vec::new(),
+        confirm_email: true,
+        allow_signup: true,
+        allow_anonymous: true,
+        access_token: Duration::from_secs(3600),
+        one_time_token: Duration::from_secs(3600),
+        code_digits: 6,
+        mail_interval: Duration::from_secs(60),
+        confirm_change_twice: true,
+        reauthenticate_for_password: false,
+        audience: "authenticated".to_owned(),
+        issuer: "http://127.0.0.1:8000/auth/v1".to_owned(),
+    }
+}
+
+/// A derived key.
+pub(crate) fn key(purpose: &'static str) -> DerivedKey {
+    Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap().key(purpose).unwrap()
+}
+
+/// A clock that is moved by hand.
+pub(crate) struct HandClock {
+    start: Instant,
+    passed: Mutex<Duration>,
+}
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self { start: Instant::now(), passed: Mutex::default() }
+    }
+}
+
+impl HandClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.passed.lock() += by;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000_000 + i64::try_from(self.passed.lock().as_micros()).unwrap())
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.start + *self.passed.lock()
+    }
+}
+
+/// An engine with the login's tables, and a login over it whose mails are caught.
+pub(crate) struct House {
+    pub(crate) login: Login,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) mails: Arc<Mutex<Vec<Mail>>>,
+    _folder: Option<tempfile::TempDir>,
+    _server: Option<testkit::Postgres>,
+}
+
+struct Silent;
+
+impl store::Observer for Silent {
+    fn operation(&self, _: &store::Operation<'_>) {}
+    fn batch(&self, _: u64, _: Duration) {}
+}
+
+struct Catcher(Arc<Mutex<Vec<Mail>>>);
+
+impl Mailer for Catcher {
+    fn send<'a>(&'a self, mail: &'a Mail) -> Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>> {
+        self.0.lock().push(mail.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+fn postgres(url: &str) -> store::PostgresSettings {
+    store::PostgresSettings {
+        role_timeouts: std::collections::BTreeMap::new(),
+        replicas: store::ReplicaSettings::default(),
+        remote_apply: Vec::new(),
+        position_key: store::PositionKey::new(&Secret::new("")),
+        url: url.to_owned(),
+        environment: std::collections::BTreeMap::new(),
+        connections: 8,
+        prepared_statements: 64,
+        stream_timeout: Duration::from_secs(60),
+        wait: Duration::from_secs(60),
+        statement_timeout: Duration::from_secs(60),
+        max_buffered_bytes: 1 << 20,
+        extra_search_path: Vec::new(),
+        application: Vec::new(),
+        channel: None,
+        migration_lock_timeout: Duration::from_secs(3),
+        migration_lock_attempts: 1,
+        pre_request: None,
+        hoisted: Vec::new(),
+    }
+}
+
+/// A gate that lets everything pass.
+pub(crate) struct Open;
+
+impl Gate for Open {
+    fn enter(&self, _: &Attempt<'_>) -> Result<(), Wait> {
+        Ok(())
+    }
+
+    fn succeeded(&self, _: &Attempt<'_>) {}
+}
+
+impl House {
+    /// On SQLite.
+    pub(crate) async fn embedded(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = store::SqliteSettings::new(folder.path().join("test.sqlite"));
+        let clock = Arc::new(HandClock::default());
+        let config = store::Config::Sqlite(file);
+        let store = store::open(config, clock.clone(), Arc::new(Silent)).await.unwrap();
+        Self::of(store, clock, settings, Some(folder), None).await
+    }
+
+    /// On PostgreSQL; `None` where it is not installed.
+    pub(crate) async fn server(test: &str, settings: Settings) -> Option<Self> {
+        let server = testkit::Postgres::start_for(test)?;
+        server.run("CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role;");
+        let clock = Arc::new(HandClock::default());
+        let config = store::Config::Postgres(postgres(&server.url("postgres")));
+        let store = store::open(config, clock.clone(), Arc::new(Silent)).await.unwrap();
+        Some(Self::of(store, clock, settings, None, Some(server)).await)
+    }
+
+    async fn of(
+        store: Arc<dyn Store>,
+        clock: Arc<HandClock>,
+        settings: Settings,
+        folder: Option<tempfile::TempDir>,
+        server: Option<testkit::Postgres>,
+    ) -> Self {
+        for migrations in crate::MIGRATIONS {
+            for place in 0..migrations.all.len() {
+                store.apply_own(migrations, place).await.unwrap();
+            }
+        }
+        let mails = Arc::new(Mutex::new(Vec::new()));
+        let login = open(&store, &clock, settings, Arc::new(Open), mails.clone()).await;
+        Self { login, store, clock, mails, _folder: folder, _server: server }
+    }
+
+    /// Another login over the same database: another node, or the same one with another gate.
+    pub(crate) async fn another(&self, settings: Settings, gate: Arc<dyn Gate>) -> Login {
+        open(&self.store, &self.clock, settings, gate, self.mails.clone()).await
+    }
+
+    /// Sends a request; gives status, body and headers.
+    pub(crate) async fn send(&self, request: (&str, &str), token: &str, body: Value) -> (u16, Value, HeaderMap) {
+        send(&self.login, request, token, body).await
+    }
+
+    /// The latest mail, once it is there.
+    pub(crate) async fn mail(&self) -> Mail {
+        for _ in 0..1000 {
+            if let Some(mail) = self.mails.lock().pop() {
+                return mail;
+            }
+            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no mail came");
+    }
+}
+
+async fn open(
+    store: &Arc<dyn Store>,
+    clock: &Arc<HandClock>,
+    settings: Settings,
+    gate: Arc<dyn Gate>,
+    mails: Arc<Mutex<Vec<Mail>>>,
+) -> Login {
+    let entropy: crate::password::Entropy = Arc::new(getrandom::fill);
+    let cost = crate::password::Settings { longest_wait: Duration::from_secs(30), ..Default::default() };
+    let log = telemetry::LogConfig::new(telemetry::Level::Off, telemetry::LogFormat::Json, Box::new(std::io::sink()));
+    let telemetry = telemetry::TelemetryConfig {
+        service_name: "test".to_owned(),
+        service_version: "0".to_owned(),
+        log,
+        traces: None,
+        seed: None,
+    };
+    let verifier = Verifier::open(IdentityConfig::default(), clock.clone()).unwrap();
+    Login::open(Parts {
+        settings,
+        templates: Templates::default(),
+        store: store.clone(),
+        verifier: Arc::new(verifier),
+        passwords: Arc::new(crate::password::Passwords::open(cost, Arc::new(base::SystemClock), entropy).unwrap()),
+        api_keys: None,
+        gate,
+        mailer: Arc::new(Catcher(mails)),
+        derivation: Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap(),
+        clock: clock.clone(),
+        telemetry: Arc::new(telemetry::Telemetry::new(telemetry, clock.clone()).unwrap()),
+    })
+    .await
+    .unwrap()
+}
+
+/// Sends a request to a login.
+pub(crate) async fn send(
+    login: &Login,
+    (method, target): (&str, &str),
+    token: &str,
+    body: Value,
+) -> (u16, Value, HeaderMap) {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-supabase-api-version", "2024-01-01".parse().unwrap());
+    if !token.is_empty() {
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = service::Request {
+        area: service::Area::Auth,
+        method: method.parse().unwrap(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body: if body.is_null() { bytes::Bytes::new() } else { body.to_string().into() },
+        client: service::Client { address: std::net::IpAddr::from([127, 0, 0, 1]), is_encrypted: false },
+        trace: login.inner.telemetry.begin_trace(None, Instant::now()),
+    };
+    let answer = login.answer(request).await;
+    let service::Body::Full(body) = answer.body else { panic!("a streamed body") };
+    if answer.status.as_u16() >= 500 {
+        eprintln!("{method} {target}: {:?}", answer.summary);
+    }
+    (answer.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null), answer.headers)
+}

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::settings;
+use crate::{Settings, totp};
+
+fn unconfirmed() -> Settings {
+    Settings { confirm_email: false, ..settings() }
+}
+
+/// The code of an app, by its secret.
+fn code(house: &House, secret: &str) -> String {
+    let (secret, now) = (totp::from_base32(secret).unwrap(), house.login.inner.now().seconds());
+    (0..1_000_000)
+        .map(|number| format!("{number:06}"))
+        .find(|code| totp::matching(&secret, code, now) == Some(totp::step(now)))
+        .unwrap()
+}
+
+on_both!(a_second_factor, unconfirmed(), |house| {
+    let other = account(house, "mina@example.com").await;
+    let given = json!({"email": "mina@example.com", "password": PASSWORD});
+    let (_, own, _) = house.send(("POST", "/token?grant_type=password"), "", given.clone()).await;
+    let token = text(&own, "access_token").to_owned();
+    let enroll = json!({"factor_type": "totp", "friendly_name": "phone"});
+    let (status, factor, _) = house.send(("POST", "/factors"), &token, enroll.clone()).await;
+    assert_eq!(status, 200, "{factor}");
+    assert!(text(&factor["totp"], "qr_code").contains("<svg"));
+    assert!(text(&factor["totp"], "uri").starts_with("otpauth://totp/localhost:mina@example.com?"));
+    let (status, refused, _) = house.send(("POST", "/factors"), &token, enroll).await;
+    assert_eq!((status, text(&refused, "code")), (422, "mfa_factor_name_conflict"));
+    for (kind, expected) in [("phone", "mfa_phone_enroll_not_enabled"), ("webauthn", "mfa_webauthn_enroll_not_enabled")]
+    {
+        let (_, refused, _) = house.send(("POST", "/factors"), &token, json!({"factor_type": kind})).await;
+        assert_eq!(text(&refused, "code"), expected);
+    }
+    let id = text(&factor, "id").to_owned();
+    let secret = text(&factor["totp"], "secret").to_owned();
+    let challenge = || async {
+        let (status, body, _) = house.send(("POST", &format!("/factors/{id}/challenge")), &token, json!({})).await;
+        assert_eq!(status, 200, "{body}");
+        body["id"].clone()
+    };
+    let verify = |token: String, challenge: Value, code: String| {
+        let path = format!("/factors/{id}/verify");
+        async move {
+            let given = json!({"challenge_id": challenge, "code": code});
+            let (status, body, _) = house.send(("POST", &path), &token, given).await;
+            (status, body)
+        }
+    };
+    let right = code(house, &secret);
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let asked = challenge().await;
+    let (status, body) = verify(token.clone(), asked.clone(), wrong.to_owned()).await;
+    assert_eq!((status, text(&body, "code")), (422, "mfa_verification_failed"));
+    let (status, elevated) = verify(token.clone(), asked.clone(), right.clone()).await;
+    assert_eq!(status, 200, "{elevated}");
+    let said = claims(text(&elevated, "access_token"));
+    assert_eq!((&said["aal"], &said["amr"][0]["method"]), (&json!("aal2"), &json!("totp")));
+    assert_eq!(said["amr"][1]["method"], "password");
+    assert_eq!(elevated["user"]["factors"][0]["status"], "verified");
+    assert_eq!(house.send(("GET", "/user"), text(&other, "access_token"), Value::Null).await.0, 403, "without it");
+
+    let token = text(&elevated, "access_token").to_owned();
+    let (status, body) = verify(token.clone(), asked, right.clone()).await;
+    assert_eq!((status, text(&body, "code")), (422, "mfa_ip_address_mismatch"), "a challenge counts once");
+    let asked = challenge().await;
+    let (status, body) = verify(token.clone(), asked, right).await;
+    assert_eq!((status, text(&body, "code")), (422, "mfa_verification_failed"), "a code counts once");
+    let asked = challenge().await;
+    house.clock.advance(Duration::from_secs(300));
+    let (status, body) = verify(token.clone(), asked, code(house, &secret)).await;
+    assert_eq!((status, text(&body, "code")), (422, "mfa_challenge_expired"));
+
+    let (_, weak, _) = house.send(("POST", "/token?grant_type=password"), "", given).await;
+    let weak = text(&weak, "access_token");
+    for (request, body, expected) in [
+        (("PUT", "/user".to_owned()), json!({"password": "another long password"}), (401, "insufficient_aal")),
+        (("DELETE", format!("/factors/{id}")), Value::Null, (422, "insufficient_aal")),
+        (
+            ("POST", "/factors".to_owned()),
+            json!({"factor_type": "totp", "friendly_name": "b"}),
+            (403, "insufficient_aal"),
+        ),
+    ] {
+        let (status, refused, _) = house.send((request.0, &request.1), weak, body).await;
+        assert_eq!((status, text(&refused, "code")), expected, "{request:?}");
+    }
+    let given = json!({"refresh_token": elevated["refresh_token"]});
+    let (_, refreshed, _) = house.send(("POST", "/token?grant_type=refresh_token"), "", given).await;
+    assert_eq!(claims(text(&refreshed, "access_token"))["aal"], "aal2", "it stays");
+    let (status, _, _) = house.send(("DELETE", &format!("/factors/{id}")), &token, Value::Null).await;
+    assert_eq!(status, 200);
+});

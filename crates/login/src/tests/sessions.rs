@@ -1,0 +1,142 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::{self, Open, settings};
+use crate::{MemoryGate, Settings, SigningKeys};
+
+fn unconfirmed() -> Settings {
+    Settings { confirm_email: false, ..settings() }
+}
+
+async fn refresh(house: &House, token: &Value) -> (u16, Value) {
+    let (status, body, _) =
+        house.send(("POST", "/token?grant_type=refresh_token"), "", json!({"refresh_token": token})).await;
+    (status, body)
+}
+
+on_both!(refresh_tokens_rotate, unconfirmed(), |house| {
+    let first = account(house, "mina@example.com").await;
+    let (status, second) = refresh(house, &first["refresh_token"]).await;
+    assert_eq!(status, 200, "{second}");
+    assert_ne!(first["refresh_token"], second["refresh_token"]);
+    assert_eq!(claims(text(&first, "access_token"))["session_id"], claims(text(&second, "access_token"))["session_id"]);
+    assert_eq!(second["user"]["email"], "mina@example.com");
+    house.clock.advance(Duration::from_secs(9));
+    let (status, again) = refresh(house, &first["refresh_token"]).await;
+    assert_eq!((status, &again["refresh_token"]), (200, &second["refresh_token"]), "the same successor");
+    house.clock.advance(Duration::from_secs(2));
+    let (status, reused) = refresh(house, &first["refresh_token"]).await;
+    assert_eq!((status, text(&reused, "code")), (400, "refresh_token_already_used"));
+    let (status, gone) = refresh(house, &second["refresh_token"]).await;
+    assert_eq!((status, text(&gone, "code")), (400, "refresh_token_not_found"), "the whole family is gone");
+    let (status, gone, _) = house.send(("GET", "/user"), text(&second, "access_token"), Value::Null).await;
+    assert_eq!((status, text(&gone, "code")), (403, "session_not_found"), "and so are its access tokens");
+    for wrong in ["", "x", text(&first, "access_token")] {
+        assert_eq!(refresh(house, &json!(wrong)).await.0, 400);
+    }
+});
+
+on_both!(scopes_of_signing_out, unconfirmed(), |house| {
+    let given = json!({"email": "mina@example.com", "password": PASSWORD});
+    let mut sessions = vec![account(house, "mina@example.com").await];
+    for _ in 0..3 {
+        sessions.push(house.send(("POST", "/token?grant_type=password"), "", given.clone()).await.1);
+    }
+    let lives = |which: usize| {
+        let token = text(&sessions[which], "access_token").to_owned();
+        async move { house.send(("GET", "/user"), &token, Value::Null).await.0 == 200 }
+    };
+    let leave = |which: usize, scope: &'static str| {
+        let token = text(&sessions[which], "access_token").to_owned();
+        async move { house.send(("POST", scope), &token, Value::Null).await.0 }
+    };
+    assert_eq!(leave(0, "/logout?scope=everything").await, 400);
+    assert_eq!(leave(0, "/logout?scope=local").await, 204);
+    assert!(!lives(0).await && lives(1).await);
+    assert_eq!(leave(1, "/logout?scope=others").await, 204);
+    assert!(lives(1).await && !lives(2).await && !lives(3).await);
+    assert_eq!(leave(1, "/logout").await, 204);
+    assert!(!lives(1).await);
+});
+
+on_both!(another_node_follows, unconfirmed(), |house| {
+    let other = house.another(unconfirmed(), Arc::new(Open)).await;
+    let body = account(house, "mina@example.com").await;
+    let token = text(&body, "access_token").to_owned();
+    let asks = |token: String| {
+        let other = other.clone();
+        async move { other.inner.verifier.identify(&bearer(&token)).await }
+    };
+    assert!(asks(token.clone()).await.is_ok(), "the keys are the database's");
+    let followed = tokio::spawn(other.clone().follow());
+    house.send(("POST", "/logout"), &token, Value::Null).await;
+    let began = std::time::Instant::now();
+    while asks(token.clone()).await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(1), "still counts on the other node");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    followed.abort();
+    let restarted = house.another(unconfirmed(), Arc::new(Open)).await;
+    assert!(restarted.inner.verifier.identify(&bearer(&token)).await.is_err(), "also after a restart");
+});
+
+fn bearer(token: &str) -> http::HeaderMap {
+    http::HeaderMap::from_iter([(http::header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())])
+}
+
+on_both!(keys_rotate_with_overlap, unconfirmed(), |house| {
+    let derivation = identity::Derivation::new(base::Secret::new("a secret of more than thirty-two bytes")).unwrap();
+    let keys = SigningKeys::new(house.store.clone(), &derivation).unwrap();
+    let before = account(house, "mina@example.com").await;
+    let kid = |body: &Value| {
+        use base64::Engine as _;
+        let head = text(body, "access_token").split('.').next().unwrap().to_owned();
+        let head = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(head).unwrap();
+        serde_json::from_slice::<Value>(&head).unwrap()["kid"].as_str().unwrap().to_owned()
+    };
+    let made = keys.rotate(false, Duration::from_secs(3600), base::Clock::now(&*house.clock)).await.unwrap();
+    assert_eq!(made.generation, 2);
+    let node = house.another(unconfirmed(), Arc::new(Open)).await;
+    let sign_in = || async {
+        let given = json!({"email": "mina@example.com", "password": PASSWORD});
+        testing::send(&node, ("POST", "/token?grant_type=password"), "", given).await.1
+    };
+    assert_eq!(kid(&sign_in().await), kid(&before), "published, and not signing yet");
+    let (_, set, _) = testing::send(&node, ("GET", "/.well-known/jwks.json"), "", Value::Null).await;
+    assert_eq!(set["keys"].as_array().unwrap().len(), 2);
+    house.clock.advance(crate::OVERLAP);
+    assert_eq!(kid(&sign_in().await), made.id);
+    assert_eq!(testing::send(&node, ("GET", "/user"), text(&before, "access_token"), Value::Null).await.0, 200);
+    let now = base::Clock::now(&*house.clock);
+    let forced = keys.rotate(true, Duration::from_secs(3600), now).await.unwrap();
+    let node = house.another(unconfirmed(), Arc::new(Open)).await;
+    assert_eq!(testing::send(&node, ("GET", "/user"), text(&before, "access_token"), Value::Null).await.0, 403);
+    let given = json!({"email": "mina@example.com", "password": PASSWORD});
+    let (_, fresh, _) = testing::send(&node, ("POST", "/token?grant_type=password"), "", given).await;
+    assert_eq!(kid(&fresh), forced.id);
+    let other = identity::Derivation::new(base::Secret::new("another secret of more than 32 bytes..")).unwrap();
+    assert!(SigningKeys::new(house.store.clone(), &other).is_ok(), "it is found out where a key is opened");
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refresh_is_throttled_with_503_and_never_429() {
+    let house = House::embedded(unconfirmed()).await;
+    let body = account(&house, "mina@example.com").await;
+    let gate = Arc::new(MemoryGate::new(house.clock.clone(), Duration::from_secs(60)));
+    for _ in 0..9_000 {
+        let attempt = crate::Attempt {
+            kind: crate::AttemptKind::Refresh,
+            account: None,
+            address: std::net::IpAddr::from([127, 0, 0, 1]),
+        };
+        crate::Gate::enter(&*gate, &attempt).unwrap();
+    }
+    let node = house.another(unconfirmed(), gate).await;
+    let given = json!({"refresh_token": body["refresh_token"]});
+    let (status, _, headers) = testing::send(&node, ("POST", "/token?grant_type=refresh_token"), "", given).await;
+    assert_eq!(status, 503);
+    assert!(headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+}

@@ -1,0 +1,170 @@
+//! The login in the binary: what it keeps and where, what it writes to the log, how its keys rotate, and how it is left out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use testkit::{Launch, MailServer, Postgres, Project, Request, Server};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+const CONFIGURATION: &str = "[auth.login]\nconfirm_email = false\n";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// Profiles that refer to accounts, made by the trigger that Supabase's documentation has.
+const PROFILES: &str = "
+create table profile (
+  id uuid primary key references auth.users (id) on delete cascade,
+  email text,
+  nick text
+);
+alter table profile enable row level security;
+grant select on profile to authenticated;
+create policy own on profile for select to authenticated using (id = auth.uid());
+create function public.make_profile() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.profile (id, email, nick) values (new.id, new.email, new.raw_user_meta_data ->> 'nick');
+  return new;
+end;
+$$;
+create trigger on_auth_user_created after insert on auth.users for each row execute function public.make_profile();
+";
+
+fn sign_up(server: &Server, email: &str) -> Value {
+    let body = json!({"email": email, "password": PASSWORD, "data": {"nick": "mina"}});
+    let answer = server.client().send(&Request::json("POST", "/auth/v1/signup", &body));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+    body[name].as_str().unwrap_or_else(|| panic!("{name} is no text in {body}"))
+}
+
+fn profiles(server: &Server) {
+    let mina = sign_up(server, "mina@example.com");
+    sign_up(server, "leo@example.com");
+    let read = Request::new("GET", "/rest/v1/profile?select=email,nick").bearer(text(&mina, "access_token"));
+    assert_eq!(server.client().send(&read).json(), json!([{"email": "mina@example.com", "nick": "mina"}]));
+}
+
+#[test]
+fn accounts_may_be_referred_to_and_their_trigger_fires() {
+    let project = Project::of(CONFIGURATION, PROFILES);
+    let server = Launch::new(BINARY).start(&project);
+    profiles(&server);
+}
+
+#[test]
+fn accounts_may_be_referred_to_on_postgresql() {
+    let Some(postgres) = Postgres::start_for("accounts_may_be_referred_to_on_postgresql") else { return };
+    let project = Project::of(CONFIGURATION, PROFILES);
+    let (code, output, error) = project.run(BINARY, &["bootstrap", "--url", &postgres.url("postgres")]);
+    assert_eq!(code, 0, "{output}{error}");
+    let server = Launch::new(BINARY)
+        .variable("PANDO_DATABASE_URL", &postgres.url("postgres"))
+        .set("auth.login.enabled", "on")
+        .set("auth.secret", "a secret of more than thirty-two bytes")
+        .start(&project);
+    profiles(&server);
+}
+
+#[test]
+fn sessions_outlive_the_server_by_a_secret_of_their_own() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let server = Launch::new(BINARY).start(&project);
+    let mina = sign_up(&server, "mina@example.com");
+    server.stop();
+    let mut secret = project.database().into_os_string();
+    secret.push(".secret");
+    let kept = std::fs::metadata(&secret).unwrap();
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+
+    let (code, made, error) = project.run(BINARY, &["keys", "rotate"]);
+    assert_eq!((code, made.contains("made")), (0, true), "{made}{error}");
+    let (_, list, _) = project.run(BINARY, &["keys", "list", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list[0]["state"], &list[1]["state"]), (&json!("waiting"), &json!("leaving")), "{list}");
+
+    let server = Launch::new(BINARY).start(&project);
+    let user = Request::new("GET", "/auth/v1/user").bearer(text(&mina, "access_token"));
+    assert_eq!(server.client().send(&user).status, 200, "the former key still verifies");
+    let refresh = json!({"refresh_token": mina["refresh_token"]});
+    let refresh = Request::json("POST", "/auth/v1/token?grant_type=refresh_token", &refresh);
+    assert_eq!(server.client().send(&refresh).status, 200);
+    assert_eq!(server.get("/auth/v1/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 2);
+    server.stop();
+
+    let (code, made, error) = project.run(BINARY, &["keys", "rotate", "--now"]);
+    assert_eq!(code, 0, "{made}{error}");
+    let server = Launch::new(BINARY).start(&project);
+    assert_eq!(server.client().send(&user).status, 403, "no longer");
+    assert_eq!(server.client().send(&refresh).status, 200, "and the session goes on");
+}
+
+#[test]
+fn nothing_of_who_signs_in_is_in_the_log() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let mails = MailServer::start();
+    let server = Launch::new(BINARY)
+        .set("log.level", "debug")
+        .set("auth.mail.host", "127.0.0.1")
+        .set("auth.mail.port", &mails.address().port().to_string())
+        .set("auth.mail.security", "none")
+        .start(&project);
+    let mina = sign_up(&server, "mina@example.com");
+    let wrong = json!({"email": "mina@example.com", "password": "a wrong password"});
+    let wrong = Request::json("POST", "/auth/v1/token?grant_type=password", &wrong);
+    assert_eq!(server.client().send(&wrong).status, 400);
+    let forgotten = Request::json("POST", "/auth/v1/recover", &json!({"email": "mina@example.com"}));
+    assert_eq!(server.client().send(&forgotten).status, 200);
+    let link = Request::new("GET", "/auth/v1/verify?token=secret-of-a-link&type=recovery");
+    assert_eq!(server.client().send(&link).status, 303);
+    let line = server.wait_for("mail-sent");
+    assert_eq!(line["pando.login.mail"], "recovery");
+    let metrics = server.admin("/metrics").text();
+    for sample in [
+        "pando_sign_ins_total{action=\"signup\",outcome=\"done\"} 1",
+        "pando_sign_ins_total{action=\"password\",outcome=\"invalid_credentials\"} 1",
+        "pando_mails_total{mail=\"recovery\",outcome=\"success\"} 1",
+    ] {
+        assert!(metrics.contains(sample), "{sample}");
+    }
+    let log = server.log();
+    let tokens = [text(&mina, "access_token"), text(&mina, "refresh_token")];
+    for secret in ["mina@", PASSWORD, "a wrong password", "secret-of-a-link", tokens[0], tokens[1]] {
+        assert!(!log.contains(secret), "the log has {secret}");
+    }
+}
+
+#[test]
+fn the_login_is_left_out_where_it_is_off() {
+    let project = Project::of("[auth.login]\nenabled = \"off\"\n", "create table t (id int primary key);");
+    let server = Launch::new(BINARY).start(&project);
+    let refused = server.get("/auth/v1/health");
+    assert_eq!((refused.status, refused.code()), (404, "PANDO404".to_owned()));
+    server.stop();
+    let (code, _, error) = project.run(BINARY, &["keys", "list"]);
+    assert_eq!(code, 3, "{error}");
+    let wrong =
+        Project::of("[auth.login]\nredirect_urls = [\"javascript://x\"]\n", "create table t (id int primary key);");
+    let refusal = Launch::new(BINARY).refused(&wrong);
+    assert!(format!("{refusal:?}").contains("auth.login.redirect_urls"), "{refusal:?}");
+}
+
+#[test]
+fn a_server_without_a_secret_says_what_to_set() {
+    let Some(postgres) = Postgres::start_for("a_server_without_a_secret_says_what_to_set") else { return };
+    let project = Project::new("");
+    let launch = || Launch::new(BINARY).variable("PANDO_DATABASE_URL", &postgres.url("postgres"));
+    let refusal = launch().set("auth.login.enabled", "on").refused(&project);
+    assert!(format!("{refusal:?}").contains("auth.secret"), "{refusal:?}");
+    let server = launch().start(&project);
+    assert_eq!(server.get("/auth/v1/health").status, 404, "left out where nobody insists");
+}

@@ -1,0 +1,163 @@
+//! Everything that is wrong with the rows of a body. An engine stops at the first thing it meets; who fills in a form wants to
+//! know all of it at once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base::{Failure, Limit, Offence};
+use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, SourceId};
+use datatype::{Datum, Type};
+use rest::{Action, ApiRequest, Cell, Missing, Target};
+
+use crate::evaluate::{KnownRow, evaluate, truth};
+use crate::planner::{Context, Planner};
+use crate::write::typed;
+
+/// How many rows of a body are looked at.
+const MOST_ROWS: Limit = Limit::new("rows of a body that are looked at for errors", 1_000);
+
+/// How many things are told.
+const MOST_OFFENCES: usize = 100;
+
+/// Everything that is wrong with the rows of a body that was refused with `failure`, in the order of the rows: values that are none
+/// of their type, NULL where there may be none, checks that do not hold. Empty where the failure is about something else, or
+/// is not found among them: then something is at work that only the engine knows, as a trigger, and nothing else can be said.
+pub fn examine(request: &ApiRequest, failure: &Failure, context: Context<'_>) -> Vec<Offence> {
+    let is_about_rows = failure.code.starts_with("22") || matches!(&*failure.code, "23502" | "23514");
+    let Target::Relation(name) = &request.target else { return Vec::new() };
+    if !is_about_rows || !matches!(request.action, Action::Insert | Action::Put | Action::Update) {
+        return Vec::new();
+    }
+    let Ok(planner) = Planner::new(request, context) else { return Vec::new() };
+    let relation = context.catalog.relation(&base::QualifiedName::new(&*request.schema, name.as_str()));
+    let Some(relation) = relation.filter(|relation| relation.view().is_none() && may_write(request, relation, context))
+    else {
+        return Vec::new();
+    };
+    let examination = Examination { planner: &planner, relation };
+    let mut offences = Vec::new();
+    let most_rows = usize::try_from(MOST_ROWS.value).unwrap_or(usize::MAX);
+    for (place, cells) in request.payload.rows.iter().enumerate().take(most_rows) {
+        examination.row(place, cells, &mut offences);
+        if offences.len() >= MOST_OFFENCES {
+            offences.truncate(MOST_OFFENCES);
+            break;
+        }
+    }
+    let is_explained =
+        offences.iter().any(|offence| offence.code == failure.code && offence.message == failure.message);
+    if is_explained { offences } else { Vec::new() }
+}
+
+/// Who may not write a table is told nothing of its constraints. A server has looked already, before it looked at the values.
+fn may_write(request: &ApiRequest, relation: &Relation, context: Context<'_>) -> bool {
+    let privilege = if request.action == Action::Update { Privilege::Update } else { Privilege::Insert };
+    let roles = context.catalog.roles_of(&context.caller.role);
+    context.catalog.is_native()
+        || context.catalog.may_enter(&roles, &relation.name.schema)
+            && request.payload.columns.iter().all(|column| relation.allows(&roles, privilege, Some(column)))
+}
+
+struct Examination<'a> {
+    planner: &'a Planner<'a>,
+    relation: &'a Relation,
+}
+
+impl Examination<'_> {
+    fn row(&self, place: usize, cells: &[Cell], offences: &mut Vec<Offence>) {
+        let mut known = KnownRow::new();
+        let mut tell = |columns: Vec<Arc<str>>, code: &'static str, message: String, constraint: Option<&Arc<str>>| {
+            offences.push(Offence { row: place, columns, code: code.into(), message, constraint: constraint.cloned() });
+        };
+        for column in &self.relation.columns {
+            match self.value(column, cells) {
+                Value::Known(Datum::Null) if !column.is_nullable => {
+                    let message = format!(
+                        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                        column.name, self.relation.name.name
+                    );
+                    tell(vec![column.name.clone()], "23502", message, None);
+                }
+                Value::Known(value) => {
+                    known.insert(column.name.clone(), value);
+                }
+                Value::Wrong(error) => {
+                    tell(vec![column.name.clone()], error.sqlstate, error.message, None);
+                }
+                Value::Unknown => {}
+            }
+        }
+        // PostgreSQL looks at them in the order of their names.
+        let mut checks: Vec<&Check> = self.relation.checks.iter().collect();
+        checks.sort_by(|left, right| left.name.cmp(&right.name));
+        for Check { name, expression, domain } in checks {
+            let is_violated = evaluate(expression, &known).is_some_and(|value| truth(&value) == Some(false));
+            if is_violated {
+                let what = match domain {
+                    Some(domain) => format!("value for domain {}", domain.name),
+                    None => format!("new row for relation \"{}\"", self.relation.name.name),
+                };
+                tell(
+                    columns_of(expression),
+                    "23514",
+                    format!("{what} violates check constraint \"{name}\""),
+                    Some(name),
+                );
+            }
+        }
+    }
+
+    /// What a column of the row will be.
+    fn value(&self, column: &Column, cells: &[Cell]) -> Value {
+        let request = self.planner.request;
+        let takes_default = request.preferences.missing == Some(Missing::ApplyDefaults);
+        let named = request.payload.columns.iter().zip(cells).find(|(name, _)| **name == column.name);
+        match named {
+            Some((_, Cell::Missing)) if takes_default => self.default(column),
+            // A domain that looks otherwise outside, and types that only the server knows.
+            Some((_, Cell::Json(_) | Cell::Text(_))) if !is_read_here(column) => Value::Unknown,
+            Some((_, cell)) => match typed(column, cell, &self.planner.zone) {
+                Ok(value) => Value::Known(value),
+                Err(error) => Value::Wrong(error),
+            },
+            None if request.action == Action::Update => Value::Unknown,
+            None => self.default(column),
+        }
+    }
+
+    /// What a column of a new row is that was not given.
+    fn default(&self, column: &Column) -> Value {
+        let is_servers = column.native.as_ref().is_some_and(|native| native.default.is_some());
+        match &column.default {
+            DefaultValue::None if !is_servers => Value::Known(Datum::Null),
+            DefaultValue::Expression(expression) => {
+                evaluate(expression, &KnownRow::new()).map_or(Value::Unknown, Value::Known)
+            }
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// What is known of a value.
+enum Value {
+    Known(Datum),
+    Wrong(datatype::ValueError),
+    Unknown,
+}
+
+/// Whether values of the column are read here as the engine reads them.
+fn is_read_here(column: &Column) -> bool {
+    !matches!(column.data_type, Type::Native(_))
+        && column.native.as_ref().is_none_or(|native| native.representation.is_none())
+}
+
+/// The columns that a check is about.
+fn columns_of(expression: &Expression) -> Vec<Arc<str>> {
+    let mut columns = BTreeSet::new();
+    expression.visit(&mut |part| {
+        if let Expression::Column { source: SourceId::ROW, name, .. } = part {
+            columns.insert(name.clone());
+        }
+    });
+    columns.into_iter().collect()
+}

@@ -1,0 +1,57 @@
+//! What a request is charged with, and what its client is told of that.
+
+use base::{Caller, Failure, Footprint};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use limits::{Asker, RateLimits, Told};
+
+use crate::exchange::Client;
+
+const API_KEY: HeaderName = HeaderName::from_static("apikey");
+
+/// The account of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Charging {
+    told: Told,
+    /// Whether its price was charged: a plan may be made several times.
+    is_charged: bool,
+}
+
+impl Charging {
+    /// Charges what needs no token.
+    pub(crate) async fn at_door(
+        &mut self,
+        limits: Option<&RateLimits>,
+        (method, path): (&str, &str),
+        headers: &HeaderMap,
+        client: Client,
+    ) -> Result<(), Failure> {
+        let Some(limits) = limits else { return Ok(()) };
+        limits.at_door(&asker((method, path), headers, client), &mut self.told).await
+    }
+
+    /// Charges what depends on who asks and on the plan; once.
+    pub(crate) async fn inside(
+        &mut self,
+        limits: Option<&RateLimits>,
+        (method, path): (&str, &str),
+        headers: &HeaderMap,
+        client: Client,
+        (caller, footprint): (&Caller, &Footprint),
+    ) -> Result<(), Failure> {
+        let Some(limits) = limits.filter(|_| !self.is_charged) else { return Ok(()) };
+        self.is_charged = true;
+        limits.inside(&asker((method, path), headers, client), caller, footprint, &mut self.told).await
+    }
+
+    /// Tells the client.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        self.told.write(headers);
+    }
+}
+
+/// The credential is what identifies a program: its API key, or else its token.
+fn asker<'a>((method, path): (&'a str, &'a str), headers: &'a HeaderMap, client: Client) -> Asker<'a> {
+    let credential = headers.get(API_KEY).or_else(|| headers.get(AUTHORIZATION));
+    Asker { address: client.address, method, path, credential: credential.map(http::HeaderValue::as_bytes) }
+}

@@ -1,0 +1,141 @@
+//! A real Redis in a temporary folder.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::tools::{is_skipped, tool};
+
+/// Far more than a start takes; only a server that hangs meets it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often another port is taken, when somebody else was faster.
+const PORT_ATTEMPTS: u32 = 8;
+
+/// A running Redis on 127.0.0.1 and on a unix socket, with a password, which keeps nothing on disk. It is stopped when this goes.
+#[derive(Debug)]
+pub struct Redis {
+    process: Child,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    /// The password of every server that tests start.
+    pub const PASSWORD: &str = "of-the-tests";
+
+    /// Starts one for a test; `None` where Redis is not installed and the test may be skipped, which is said loudly.
+    pub fn start_for(test: &str) -> Option<Self> {
+        let program = tool("redis-server").or_else(|| tool("valkey-server"));
+        if is_skipped(test, program.is_none(), "Redis", "install it: apt-get install redis-server") {
+            return None;
+        }
+        for _ in 0..PORT_ATTEMPTS {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+            let port = listener.local_addr().expect("it has an address").port();
+            drop(listener);
+            let process = launch(program.as_ref()?, &folder, port);
+            let mut redis = Self { process, folder, port };
+            if redis.is_ready() {
+                return Some(redis);
+            }
+        }
+        panic!("Redis ends as soon as it is started");
+    }
+
+    /// Where clients find it over TCP, with the password.
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}", Self::PASSWORD, self.port)
+    }
+
+    /// Where clients find it on the unix socket.
+    pub fn socket_url(&self) -> String {
+        format!("unix://{}?pass={}", self.folder.path().join("socket").display(), Self::PASSWORD)
+    }
+
+    /// Sends one command in a session of its own, and gives what is answered as it stands on the wire.
+    pub fn ask(&self, command: &str) -> String {
+        self.try_ask(command).expect("Redis answers")
+    }
+
+    fn try_ask(&self, command: &str) -> Option<String> {
+        let mut session = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        session.set_read_timeout(Some(PATIENCE)).ok()?;
+        session.write_all(format!("AUTH {}\r\n{command}\r\nQUIT\r\n", Self::PASSWORD).as_bytes()).ok()?;
+        let mut answer = String::new();
+        session.read_to_string(&mut answer).ok()?;
+        Some(answer.trim_start_matches("+OK\r\n").trim_end_matches("+OK\r\n").to_owned())
+    }
+
+    /// Stops it where it is: connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Has it go on after [`Redis::freeze`].
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        let _sent = self.process.kill();
+        let _ended = self.process.wait();
+    }
+
+    /// Starts it again, empty, on the same port.
+    pub fn start_again(&mut self) {
+        self.kill();
+        let program = tool("redis-server").or_else(|| tool("valkey-server")).expect("it was there before");
+        self.process = launch(&program, &self.folder, self.port);
+        assert!(self.is_ready(), "Redis does not start again");
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if self.try_ask("PING").is_some_and(|answer| answer.contains("+PONG")) {
+                return true;
+            }
+            if self.process.try_wait().expect("Redis can be watched").is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("Redis does not answer");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "Redis has ended");
+    }
+}
+
+fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
+    let log = File::create(folder.path().join("log")).expect("the log can be written");
+    Command::new(program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--requirepass", Redis::PASSWORD, "--unixsocketperm", "700", "--unixsocket"])
+        .arg(folder.path().join("socket"))
+        .arg("--dir")
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Redis starts")
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // A frozen process takes this signal as well.
+        self.kill();
+    }
+}
