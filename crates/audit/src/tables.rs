@@ -29,7 +29,7 @@ pub(crate) const NEXT_OF_FILE: OwnStatement = OwnStatement::new(
 /// none is under way.
 pub(crate) const NEXT_OF_SERVER: OwnStatement = OwnStatement::new(
     "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries
-      WHERE (transaction_number, id) > ($1, $2) AND transaction_number < txid_snapshot_xmin(txid_current_snapshot())
+      WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) AND transaction_number < txid_snapshot_xmin(txid_current_snapshot())
       ORDER BY transaction_number, id LIMIT $3",
     &["bigint", "bigint", "bigint"],
 );

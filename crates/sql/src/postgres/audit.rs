@@ -7,14 +7,14 @@ pub const ROWS: &str = "pando_audit";
 /// The name of the trigger that is fired when a table is emptied at once.
 pub const TRUNCATION: &str = "pando_audit_truncate";
 
-/// The statement that puts a trigger on a table, with the arguments of its function.
-pub fn install(trigger: &str, table: &QualifiedName, arguments: &[String]) -> String {
+/// The statement that puts a trigger on a table, with its function of the schema `pando` and the arguments of that.
+pub fn install(trigger: &str, table: &QualifiedName, function: &'static str, arguments: &[String]) -> String {
     let (events, each) =
         if trigger == ROWS { ("INSERT OR UPDATE OR DELETE", "ROW") } else { ("TRUNCATE", "STATEMENT") };
     let mut text = String::from("CREATE TRIGGER ");
     let mut add = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
     add(&[&quoted(trigger), " AFTER ", events, " ON ", &named(table), " FOR EACH ", each]);
-    add(&[" EXECUTE FUNCTION pando.audit_change("]);
+    add(&[" EXECUTE FUNCTION pando.", function, "("]);
     for (place, argument) in arguments.iter().enumerate() {
         add(&[if place == 0 { "" } else { ", " }, &literal(argument)]);
     }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn names_and_arguments_stay_what_they_are() {
         let table = QualifiedName::new("public", "o\"dd");
-        let text = install(ROWS, &table, &["none".to_owned(), "[\"it's\\\"\"]".to_owned()]);
+        let text = install(ROWS, &table, "audit_change", &["none".to_owned(), "[\"it's\\\"\"]".to_owned()]);
         assert_eq!(
             text,
             "CREATE TRIGGER \"pando_audit\" AFTER INSERT OR UPDATE OR DELETE ON \"public\".\"o\"\"dd\" FOR EACH ROW \

@@ -6,11 +6,50 @@ use base::QualifiedName;
 use sql::postgres::audit::{ROWS, TRUNCATION, install, remove};
 use wire::{Connection, Error};
 
-use crate::audit::{AuditSettings, hexadecimal};
+use crate::audit::{AuditSettings, AuditValues, hexadecimal};
 use crate::error::StoreError;
 
 /// What the triggers call.
 const FUNCTION: &str = include_str!("audit.sql");
+/// What they call where less will do.
+const ROW_FUNCTION: &str = include_str!("audit_row.sql");
+
+/// The function for everything.
+const CHANGE: &str = "audit_change";
+/// The function for tables with one column as their key, whose entries have no values.
+const ROW: &str = "audit_row";
+/// The same for tables with columns that a session's settings print in one way or another.
+const ROW_PRINTED: &str = "audit_row_printed";
+
+/// The settings that rows are printed with, so that a row has one hash whoever writes it.
+const PRINTING: &str = r#"SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, MDY' SET "IntervalStyle" = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = '1'"#;
+
+/// Who asked: what the program said, or else who has logged in.
+const ASKED: &str = r#"CASE WHEN pg_catalog.current_setting('pando.audit', true) OPERATOR(pg_catalog.<>) ''
+    THEN pg_catalog.current_setting('pando.audit', true)
+    ELSE '{"outside":' OPERATOR(pg_catalog.||) pg_catalog.to_json(SESSION_USER::pg_catalog.text)::pg_catalog.text OPERATOR(pg_catalog.||) '}'
+    END"#;
+
+/// The hash of a row.
+fn hash(row: &str) -> String {
+    format!(
+        "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.row_to_json({row})::pg_catalog.text, 'UTF8')), 'hex')"
+    )
+}
+
+/// The statements that make the functions.
+fn functions() -> [String; 3] {
+    let row = ROW_FUNCTION
+        .replace("HASH(OLD)", &hash("OLD"))
+        .replace("HASH(NEW)", &hash("NEW"))
+        .replace(" ASKED", &format!(" {ASKED}"));
+    [
+        FUNCTION.replace("PRINTING\n", PRINTING),
+        row.replace("THIS", ROW).replace("PRINTING\n", ""),
+        row.replace("THIS", ROW_PRINTED).replace("PRINTING\n", PRINTING),
+    ]
+}
 
 /// Nodes that start at once take turns: "audit" in ASCII. The turn ends with the transaction.
 const TURN: &str = "SELECT pg_advisory_xact_lock(418380804468)";
@@ -18,12 +57,14 @@ const TURN: &str = "SELECT pg_advisory_xact_lock(418380804468)";
 /// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = 0";
 
-/// Sealing looks for entries in this order.
-const INDEX: &str =
-    "CREATE INDEX IF NOT EXISTS audit_entries_transaction_number ON pando.audit_entries (transaction_number, id)";
+/// Sealing looks for the entries of the last transactions. They come nearly in that order, so ranges of pages do, and cost writers
+/// next to nothing.
+const INDEX: &str = "CREATE INDEX IF NOT EXISTS audit_entries_transaction_number ON pando.audit_entries
+    USING brin (transaction_number) WITH (pages_per_range = 32, autosummarize = on)";
 
 /// The tables of others than the system, extensions and the program: what they are, their keys, which columns are marked, the
-/// arguments of the triggers that they have, whether those are on, and whether triggers may be put on them.
+/// functions and arguments of the triggers that they have and that are on, whether there are any, whether triggers may be put on
+/// them, who asks, and whether there are columns that settings of a session print in one way or another.
 const TABLES: &str = r"SELECT n.nspname, c.relname, c.relkind,
        coalesce((SELECT json_agg(a.attname ORDER BY place) FROM pg_catalog.pg_index AS i
           CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
@@ -31,13 +72,18 @@ const TABLES: &str = r"SELECT n.nspname, c.relname, c.relkind,
          WHERE i.indrelid = c.oid AND i.indisprimary), '[]')::text,
        coalesce((SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND col_description(c.oid, a.attnum) ~ '(^|\s)@mask(\s|$)'), '[]')::text,
-       (SELECT encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t
+       (SELECT p.proname || ' ' || encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
          WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit' AND t.tgenabled IN ('O', 'A')),
-       (SELECT encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t
+       (SELECT p.proname || ' ' || encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
          WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate' AND t.tgenabled IN ('O', 'A')),
        EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit'),
        EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate'),
-       has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'), current_user
+       has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'), current_user,
+       EXISTS (SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.typtype <> 'e'
+           AND t.oid NOT IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'text'::regtype,
+             'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype, 'date'::regtype,
+             'timestamp'::regtype, 'time'::regtype))
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
@@ -48,26 +94,26 @@ const TABLES: &str = r"SELECT n.nspname, c.relname, c.relkind,
 struct Standing {
     trigger: &'static str,
     table: QualifiedName,
-    /// The arguments, in hexadecimal, of one that is on.
+    /// The function and the arguments, in hexadecimal, of one that is on.
     has: Option<String>,
     is_there: bool,
-    wanted: Option<Vec<String>>,
+    wanted: Option<(&'static str, Vec<String>)>,
 }
 
 impl Standing {
     /// What has to be done.
     fn statements(&self) -> Vec<String> {
-        let arguments = |arguments: &[String]| {
+        let shown = |(function, arguments): &(&str, Vec<String>)| {
             let joined: String = arguments.iter().flat_map(|argument| [argument.as_str(), "\0"]).collect();
-            hexadecimal(joined.as_bytes())
+            format!("{function} {}", hexadecimal(joined.as_bytes()))
         };
-        let fits = self.wanted.as_deref().map(arguments) == self.has && self.is_there == self.wanted.is_some();
+        let fits = self.wanted.as_ref().map(shown) == self.has && self.is_there == self.wanted.is_some();
         let mut statements = Vec::new();
         if !fits && self.is_there {
             statements.push(remove(self.trigger, &self.table));
         }
-        if let (false, Some(wanted)) = (fits, &self.wanted) {
-            statements.push(install(self.trigger, &self.table, wanted));
+        if let (false, Some((function, arguments))) = (fits, &self.wanted) {
+            statements.push(install(self.trigger, &self.table, function, arguments));
         }
         statements
     }
@@ -94,7 +140,9 @@ pub(super) async fn reconcile(
 async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -> Result<Vec<String>, Error> {
     connection.batch(PATIENCE).await?;
     connection.query(TURN, &[]).await?;
-    connection.batch(FUNCTION).await?;
+    for function in functions() {
+        connection.batch(&function).await?;
+    }
     connection.batch(INDEX).await?;
     let mut left_out = Vec::new();
     for row in connection.query(TABLES, &[]).await? {
@@ -103,10 +151,18 @@ async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -
         let table = QualifiedName::new(text(0), text(1));
         let masked = masks(settings, &table, text(4));
         let values = settings.values_of(&table);
-        let arguments = |name: &str| vec![name.to_owned(), text(3).to_owned(), masked.clone()];
-        let wanted = values.map(|values| arguments(values.name()));
+        let key: Vec<String> = serde_json::from_str(text(3)).unwrap_or_default();
+        let arguments = |name: &str| [vec![name.to_owned(), masked.clone()], key.clone()].concat();
+        let every = values.map(|values| (CHANGE, arguments(values.name())));
         // A foreign table is emptied elsewhere.
-        let wants_truncation = wanted.clone().filter(|_| text(2) != "f");
+        let wants_truncation = every.clone().filter(|_| text(2) != "f");
+        let wanted = match (values, &*key) {
+            (Some(AuditValues::None), [name]) => {
+                let label = format!("{}:", serde_json::Value::from(name.as_str()));
+                Some((if is(11) { ROW_PRINTED } else { ROW }, vec![label, name.clone()]))
+            }
+            _ => every,
+        };
         let has = |place| row.get(place).map(str::to_owned);
         let both = [
             Standing { trigger: ROWS, table: table.clone(), has: has(5), is_there: is(7), wanted },
