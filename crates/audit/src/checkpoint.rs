@@ -1,5 +1,7 @@
 //! Checkpoints: the size and the root of the tree, signed, as C2SP's tlog-checkpoint and signed-note have them.
 
+use std::str::FromStr;
+
 use base::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,6 +79,49 @@ impl Signer {
     /// # Errors
     /// [`AuditError::Note`] with what is wrong with it.
     pub fn open(&self, note: &str) -> Result<Checkpoint, AuditError> {
+        self.verifier().open(note)
+    }
+
+    /// What checks notes without being able to sign any.
+    pub fn verifier(&self) -> NoteVerifier {
+        NoteVerifier { origin: self.origin.clone(), id: self.id(), key: self.pair.public_key().as_ref().to_vec() }
+    }
+}
+
+/// What checks checkpoints: the name of the log and its public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteVerifier {
+    origin: String,
+    id: [u8; 4],
+    key: Vec<u8>,
+}
+
+impl FromStr for NoteVerifier {
+    type Err = AuditError;
+
+    /// Reads a key as [`Signer::verifier_key`] writes it: `name+id+key`.
+    fn from_str(text: &str) -> Result<Self, AuditError> {
+        let wrong = || AuditError::Key("it has to look like name+12345678+base64");
+        let mut parts = text.trim().splitn(3, '+');
+        let (origin, id, key) = (parts.next(), parts.next(), parts.next());
+        let (origin, id, key) = origin.zip(id).zip(key).map(|((origin, id), key)| (origin, id, key)).ok_or_else(wrong)?;
+        let id = u32::from_str_radix(id, 16).map_err(|_| wrong())?.to_be_bytes();
+        let key = STANDARD.decode(key).map_err(|_| wrong())?;
+        match key.split_first() {
+            Some((&ED25519_KIND, key)) if key.len() == 32 => {
+                Ok(Self { origin: origin.to_owned(), id, key: key.to_vec() })
+            }
+            _ => Err(AuditError::Key("it is no Ed25519 key")),
+        }
+    }
+}
+
+impl NoteVerifier {
+    /// The checkpoint of a note, if this key has signed it.
+    ///
+    /// # Errors
+    /// [`AuditError::Note`] with what is wrong with it.
+    pub fn open(&self, note: &str) -> Result<Checkpoint, AuditError> {
         let wrong = |what: &'static str| AuditError::Note(what);
         let (text, signatures) = note.rsplit_once("\n\n").ok_or(wrong("it has no signature"))?;
         let text = format!("{text}\n");
@@ -85,8 +130,8 @@ impl Signer {
         let signature = signature.ok_or(wrong("it is not signed under the name of this log"))?;
         let signature = STANDARD.decode(signature).map_err(|_| wrong("its signature is not base64"))?;
         let (id, signature) = signature.split_first_chunk::<4>().ok_or(wrong("its signature is too short"))?;
-        let key = UnparsedPublicKey::new(&ED25519, self.pair.public_key().as_ref());
-        if *id != self.id() || key.verify(text.as_bytes(), signature).is_err() {
+        let key = UnparsedPublicKey::new(&ED25519, &self.key);
+        if *id != self.id || key.verify(text.as_bytes(), signature).is_err() {
             return Err(wrong("it was not signed with this key"));
         }
         let mut lines = text.lines();
@@ -119,5 +164,11 @@ mod tests {
         assert!(Signer::new(&Secret::new("a secret"), "with space").is_err());
         let key = signer.verifier_key();
         assert!(key.starts_with("pando.example/audit+") && key.split('+').count() >= 3, "{key}");
+        let verifier: NoteVerifier = key.parse().unwrap();
+        assert_eq!(verifier, signer.verifier());
+        assert_eq!(verifier.open(&note).unwrap(), checkpoint);
+        for wrong in ["", "a+b+c", "a+00000000+AA==", &key.replace('+', "-")] {
+            assert!(wrong.parse::<NoteVerifier>().is_err(), "{wrong}");
+        }
     }
 }

@@ -43,7 +43,12 @@ impl Entry {
 
     /// The hash of it: over a JSON array of everything that it is, the moment in microseconds since 1970.
     pub fn hash(&self) -> Hash {
+        leaf(&self.bytes())
+    }
+
+    /// What is hashed of it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let Self { id, transaction_number, at, action, relation, key, change, context } = self;
-        leaf(json!([id, transaction_number, at.0, action, relation, key, change, context]).to_string().as_bytes())
+        json!([id, transaction_number, at.0, action, relation, key, change, context]).to_string().into_bytes()
     }
 }

@@ -8,7 +8,8 @@ use store::{OwnStep, Store, StoreError};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
-use crate::tables::{ADVANCE, HEAD, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE};
+use crate::page::page;
+use crate::tables::{ADVANCE, HEAD, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER};
 use crate::tree::{Edge, Hash};
 
 /// How many hashes a full tile has: C2SP's tlog-tiles.
@@ -19,6 +20,9 @@ pub(crate) const TILE_HEIGHT: u32 = 8;
 pub(crate) const LEVELS: u32 = 7;
 /// The most entries that are sealed at once: ten tiles.
 const MOST_ENTRIES: i64 = 2_560;
+
+/// Up to how many entries that wait are counted.
+const MOST_COUNTED: i64 = 100_000;
 
 /// What seals.
 pub struct Sealer<'s> {
@@ -31,7 +35,7 @@ pub struct Sealer<'s> {
 pub struct Sealed {
     /// How many entries more.
     pub entries: u64,
-    /// Whether there may be more of them at once.
+    /// Whether there may be more of them at once. Where none was sealed, another node is at it.
     pub has_more: bool,
 }
 
@@ -59,9 +63,7 @@ impl<'s> Sealer<'s> {
     pub async fn seal(&self, now: Timestamp) -> Result<Sealed, AuditError> {
         let (size, transaction, last) = self.head().await?;
         let next = if self.store.catalog().is_native() { NEXT_OF_SERVER } else { NEXT_OF_FILE };
-        let values = [transaction.into(), last.into(), MOST_ENTRIES.into()];
-        let answers = self.store.consult(vec![OwnStep::new(next, values)]).await?;
-        let rows = answers.first().map(|answer| answer.rows.as_slice()).unwrap_or_default();
+        let (rows, has_more) = page(self.store, next, &[transaction.into(), last.into()], MOST_ENTRIES).await?;
         let entries = rows.iter().map(Entry::of).collect::<Result<Vec<Entry>, StoreError>>()?;
         let Some(newest) = entries.last() else { return Ok(Sealed { entries: 0, has_more: false }) };
         let mut levels = match self.levels(size).await {
@@ -84,12 +86,26 @@ impl<'s> Sealer<'s> {
         let note = self.signer.sign(&checkpoint);
         steps.push(OwnStep::new(KEEP_CHECKPOINT, [new_size.into(), now.into(), note.into()]));
         match self.store.transact(steps).await {
-            Ok(_) => Ok(Sealed { entries: count, has_more: count as i64 == MOST_ENTRIES }),
+            Ok(_) => Ok(Sealed { entries: count, has_more }),
             Err(StoreError::Missed { step: 0, .. }) => Ok(FASTER),
             // All steps are sent at once, so the checkpoint of the same size may speak before the head does.
             Err(StoreError::Violated(_)) if self.head().await?.0 != size => Ok(FASTER),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// How many entries wait to be sealed, up to 100,000.
+    ///
+    /// # Errors
+    /// What the store meets.
+    pub async fn waiting(&self) -> Result<u64, AuditError> {
+        let (_, transaction, last) = self.head().await?;
+        let statement = if self.store.catalog().is_native() { WAITING_OF_SERVER } else { WAITING_OF_FILE };
+        let values = [transaction.into(), last.into(), MOST_COUNTED.into()];
+        let answers = self.store.consult(vec![OwnStep::new(statement, values)]).await?;
+        let row = answers.first().and_then(store::OwnAnswer::first);
+        let waiting: i64 = row.map(|row| row.get("waiting")).transpose()?.unwrap_or_default();
+        Ok(u64::try_from(waiting).unwrap_or(0))
     }
 
     /// How far was sealed: how many entries, and which was the last.

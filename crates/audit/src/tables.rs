@@ -39,6 +39,25 @@ pub(crate) const ENTRIES: OwnStatement = OwnStatement::new(
       WHERE id > $1 ORDER BY id LIMIT $2",
     &["bigint", "bigint"],
 );
+/// How many entries of a file are not sealed.
+pub(crate) const WAITING_OF_FILE: OwnStatement = OwnStatement::new(
+    "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries WHERE id > $2 AND transaction_number >= $1 LIMIT $3) AS some",
+    &["bigint", "bigint", "bigint"],
+);
+/// The same on a server.
+pub(crate) const WAITING_OF_SERVER: OwnStatement = OwnStatement::new(
+    "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries
+      WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) LIMIT $3) AS some",
+    &["bigint", "bigint", "bigint"],
+);
+/// One entry.
+pub(crate) const ENTRY: OwnStatement = OwnStatement::new(
+    "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries WHERE id = $1",
+    &["bigint"],
+);
+/// The id of the newest entry.
+pub(crate) const NEWEST: OwnStatement =
+    OwnStatement::new("SELECT id FROM pando.audit_entries ORDER BY id DESC LIMIT 1 OFFSET $1", &["bigint"]);
 /// The tile of a level that is not full.
 pub(crate) const TILE: OwnStatement = OwnStatement::new(
     "SELECT hashes, entries FROM pando.audit_tiles WHERE level = $1 AND number = $2",
@@ -83,8 +102,8 @@ pub(crate) const EVENT_OF_SERVER: OwnStatement = OwnStatement::new(
 
 /// What is asked on both engines.
 pub const STATEMENTS: &[OwnStatement] =
-    &[HEAD, ADVANCE, ENTRIES, TILE, TILES, KEEP_TILE, KEEP_CHECKPOINT, LAST_CHECKPOINT, CHECKPOINTS];
+    &[HEAD, ADVANCE, ENTRIES, ENTRY, NEWEST, TILE, TILES, KEEP_TILE, KEEP_CHECKPOINT, LAST_CHECKPOINT, CHECKPOINTS];
 /// What is asked of a file.
-pub const STATEMENTS_OF_FILES: &[OwnStatement] = &[NEXT_OF_FILE, EVENT];
+pub const STATEMENTS_OF_FILES: &[OwnStatement] = &[NEXT_OF_FILE, WAITING_OF_FILE, EVENT];
 /// What is asked of a server.
-pub const STATEMENTS_OF_SERVERS: &[OwnStatement] = &[NEXT_OF_SERVER, EVENT_OF_SERVER];
+pub const STATEMENTS_OF_SERVERS: &[OwnStatement] = &[NEXT_OF_SERVER, WAITING_OF_SERVER, EVENT_OF_SERVER];

@@ -8,6 +8,7 @@ use store::{AuditKey, OwnAnswer, OwnStep, Store, StoreError};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
+use crate::page::page;
 use crate::seal::{LEVELS, TILE_HEIGHT, TILE_WIDTH, hashes_of, root};
 use crate::tables::{CHECKPOINTS, ENTRIES, HEAD, TILES};
 use crate::tree::{Edge, Hash};
@@ -119,8 +120,8 @@ pub async fn verify(
     Ok(report)
 }
 
-struct Head {
-    size: i64,
+pub(crate) struct Head {
+    pub(crate) size: i64,
     transaction: i64,
     entry: i64,
     is_native: bool,
@@ -135,11 +136,11 @@ impl Head {
     }
 }
 
-async fn ask(store: &dyn Store, step: OwnStep) -> Result<OwnAnswer, StoreError> {
+pub(crate) async fn ask(store: &dyn Store, step: OwnStep) -> Result<OwnAnswer, StoreError> {
     Ok(store.consult(vec![step]).await?.into_iter().next().unwrap_or_default())
 }
 
-async fn read_head(store: &dyn Store) -> Result<Option<Head>, AuditError> {
+pub(crate) async fn read_head(store: &dyn Store) -> Result<Option<Head>, AuditError> {
     let answer = ask(store, OwnStep::new(HEAD, [])).await?;
     let Some(row) = answer.first() else { return Ok(None) };
     let is_native = store.catalog().is_native();
@@ -185,7 +186,7 @@ async fn read_checkpoints(
 }
 
 /// The places of the log: the id of each sealed entry and the hash that it was sealed with.
-async fn read_places(
+pub(crate) async fn read_places(
     store: &dyn Store,
     head: Option<&Head>,
     report: &mut Report,
@@ -246,8 +247,8 @@ async fn compare_entries(
     let mut hashes = vec![[0_u8; 32]; places.len()];
     let mut last = i64::MIN;
     loop {
-        let answer = ask(store, OwnStep::new(ENTRIES, [last.into(), PAGE.into()])).await?;
-        for row in &answer.rows {
+        let (rows, has_more) = page(store, ENTRIES, &[last.into()], PAGE).await?;
+        for row in &rows {
             let entry = Entry::of(row)?;
             last = entry.id;
             if let Some(key) = key.filter(|_| is_forged(&entry))
@@ -271,7 +272,7 @@ async fn compare_entries(
                 *slot = hash;
             }
         }
-        if (answer.rows.len() as i64) < PAGE {
+        if !has_more {
             break;
         }
     }

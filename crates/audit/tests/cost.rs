@@ -1,5 +1,5 @@
 //! What the entries cost: writes with and without them, in turns, in one run. It measures and asserts nothing, so it is run by
-//! hand: `cargo test --release -p audit --test cost -- --ignored --nocapture`.
+//! hand: `bench/audit`.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a test fails by panicking, and this one tells")]
 
 mod common;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::{ADD, ADD_LEFT_OUT, Engine};
 use datatype::Datum;
 use store::{OwnStatement, OwnStep, Store};
+use testkit::Cluster;
 
 const ROUNDS: usize = 8;
 const WRITERS: i64 = 16;
@@ -36,10 +37,10 @@ async fn throughput(store: &Arc<dyn Store>, step: impl Fn(i64) -> OwnStep + Copy
     all as f64 / begin.elapsed().as_secs_f64()
 }
 
-async fn measure(name: &str, engine: &Engine, with: OwnStatement, without: OwnStatement) {
+async fn measure(name: &str, engine: &Engine, with: OwnStatement, without: OwnStatement, turn: i64) {
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
-        let from = i64::try_from(round).expect("small") * 10_000_000;
+        let from = (i64::try_from(round).expect("small") + turn * 100) * 10_000_000;
         let audited = throughput(&engine.store, move |id| OwnStep::new(with, values(with, id)), from).await;
         let plain = throughput(&engine.store, move |id| OwnStep::new(without, values(without, id)), from).await;
         println!("{name}: {audited:.0}/s with entries, {plain:.0}/s without: {:.3}", audited / plain);
@@ -58,7 +59,14 @@ fn values(statement: OwnStatement, id: i64) -> Vec<Datum> {
 
 /// The same table as `left_out`, with entries.
 const ADD_COUNTED: OwnStatement = OwnStatement::new("INSERT INTO public.counted (id) VALUES ($1)", &["bigint"]);
-/// The same table as `people`, without entries.
+/// The same table as `people`, with entries that have no values.
+const ADD_WIDE: OwnStatement = OwnStatement::new(
+    "INSERT INTO public.wide (id, name, born, seen, weight, score, data, raw, is_here, code, secret)
+     VALUES ($1, $2, '2001-02-03', $3, 71.50, 0.1, '{\"b\": [1, null], \"a\": \"x\\ny\"}', $4, true,
+             '6f1a3c1e-2f7e-4c53-9d0e-0a8b7c6d5e4f', 'hidden')",
+    &["bigint", "text", "timestamptz", "bytea"],
+);
+/// The same table, without entries.
 const ADD_UNSEEN: OwnStatement = OwnStatement::new(
     "INSERT INTO unseen.people (id, name, born, seen, weight, score, data, raw, is_here, code, secret)
      VALUES ($1, $2, '2001-02-03', $3, 71.50, 0.1, '{\"b\": [1, null], \"a\": \"x\\ny\"}', $4, true,
@@ -70,16 +78,28 @@ const ADD_UNSEEN: OwnStatement = OwnStatement::new(
 #[ignore = "a measurement"]
 async fn embedded() {
     let engine = Engine::embedded().await;
-    measure("SQLite, one column", &engine, ADD_COUNTED, ADD_LEFT_OUT).await;
-    measure("SQLite, eleven columns", &engine, ADD, ADD_UNSEEN).await;
+    measure("SQLite, one column", &engine, ADD_COUNTED, ADD_LEFT_OUT, 0).await;
+    measure("SQLite, eleven columns", &engine, ADD_WIDE, ADD_UNSEEN, 1).await;
+    measure("SQLite, eleven columns with values", &engine, ADD, ADD_UNSEEN, 2).await;
+    engine.store.close().await;
+}
+
+async fn on_a_server(name: &str, cluster: Cluster) {
+    let Some(engine) = Engine::server_with("cost::server", cluster).await else { return };
+    measure(&format!("{name}, one column"), &engine, ADD_COUNTED, ADD_LEFT_OUT, 0).await;
+    measure(&format!("{name}, eleven columns"), &engine, ADD_WIDE, ADD_UNSEEN, 1).await;
+    measure(&format!("{name}, eleven columns with values"), &engine, ADD, ADD_UNSEEN, 2).await;
     engine.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn server() {
-    let Some(engine) = Engine::server("cost::server").await else { return };
-    measure("PostgreSQL, one column", &engine, ADD_COUNTED, ADD_LEFT_OUT).await;
-    measure("PostgreSQL, eleven columns", &engine, ADD, ADD_UNSEEN).await;
-    engine.store.close().await;
+    on_a_server("PostgreSQL", Cluster::new().setting("fsync", "on")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn server_without_a_disk() {
+    on_a_server("PostgreSQL, fsync off", Cluster::new()).await;
 }

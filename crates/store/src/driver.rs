@@ -98,6 +98,9 @@ pub trait Store: Send + Sync + 'static {
         place: usize,
     ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
 
+    /// Whether changes are written down: the settings say so, and there is a table for entries.
+    fn is_audited(&self) -> bool;
+
     /// Has the changes of the tables that exist written down, as the settings say it; to be called after migrations. From then on
     /// no change of them is kept without its entry in `pando.audit_entries`, and no entry without its change, whatever changes
     /// the row. Gives the tables of which that cannot be said, each with the reason.

@@ -13,7 +13,7 @@ use store::{
     OwnStep, PostgresSettings, SqliteSettings, Store,
 };
 use tempfile::TempDir;
-use testkit::Postgres;
+use testkit::{Cluster, Postgres};
 
 #[path = "../../../store/tests/own/engines.rs"]
 pub mod engines;
@@ -28,6 +28,10 @@ pub const SCHEMA: &str = "
     create table notes (text text);
     create table left_out (id bigint primary key);
     create table counted (id bigint primary key);
+    create table wide (
+        id bigint primary key, name text not null, born date, seen timestamptz, weight numeric(6,2),
+        score double precision, data jsonb, raw bytea, is_here boolean, code uuid, secret text
+    );
     create schema unseen;
     create table unseen.people (
         id bigint primary key, name text not null, born date, seen timestamptz, weight numeric(6,2),
@@ -95,7 +99,11 @@ impl Engine {
     }
 
     pub async fn server(test: &str) -> Option<Self> {
-        let server = Postgres::start_for(test)?;
+        Self::server_with(test, Cluster::new()).await
+    }
+
+    pub async fn server_with(test: &str, cluster: Cluster) -> Option<Self> {
+        let server = cluster.start_for(test)?;
         let url = server.url("postgres");
         let settings = PostgresSettings { audit: Some(audited()), ..engines::settings(&url) };
         let store = open(Config::Postgres(settings)).await;

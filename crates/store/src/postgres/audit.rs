@@ -39,23 +39,36 @@ fn hash(row: &str) -> String {
 }
 
 /// The statements that make the functions.
-fn functions() -> [String; 3] {
+fn functions() -> [(&'static str, String); 3] {
     let row = ROW_FUNCTION
         .replace("HASH(OLD)", &hash("OLD"))
         .replace("HASH(NEW)", &hash("NEW"))
         .replace(" ASKED", &format!(" {ASKED}"));
     [
-        FUNCTION.replace("PRINTING\n", PRINTING),
-        row.replace("THIS", ROW).replace("PRINTING\n", ""),
-        row.replace("THIS", ROW_PRINTED).replace("PRINTING\n", PRINTING),
+        (CHANGE, FUNCTION.replace("PRINTING\n", PRINTING)),
+        (ROW, row.replace("THIS", ROW).replace("PRINTING\n", "")),
+        (ROW_PRINTED, row.replace("THIS", ROW_PRINTED).replace("PRINTING\n", PRINTING)),
     ]
 }
+
+/// What the bodies of the functions stand between.
+const BODY: &str = "$audit$";
+
+/// Whether there is a table for entries.
+const THERE: &str = "SELECT to_regclass('pando.audit_entries') IS NOT NULL";
+
+/// The functions and the index as they are.
+const STANDING: &str = "SELECT proname, prosrc FROM pg_catalog.pg_proc WHERE pronamespace = 'pando'::regnamespace AND prosecdef
+    UNION ALL SELECT relname, NULL FROM pg_catalog.pg_class WHERE relnamespace = 'pando'::regnamespace AND relkind = 'i'";
 
 /// Nodes that start at once take turns: "audit" in ASCII. The turn ends with the transaction.
 const TURN: &str = "SELECT pg_advisory_xact_lock(418380804468)";
 
 /// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = 0";
+
+/// The index that sealing needs.
+const INDEX_NAME: &str = "audit_entries_transaction_number";
 
 /// Sealing looks for the entries of the last transactions. They come nearly in that order, so ranges of pages do, and cost writers
 /// next to nothing.
@@ -119,11 +132,12 @@ impl Standing {
     }
 }
 
-/// Puts the function and the triggers where they belong; gives the tables that are left out, with the reason.
+/// Puts the functions and the triggers where they belong; gives the tables that are left out, with the reason, or `None` where there
+/// is no table for entries.
 pub(super) async fn reconcile(
     connection: &mut Connection,
     settings: &AuditSettings,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Option<Vec<String>>, StoreError> {
     connection.batch("BEGIN").await.map_err(failed)?;
     match in_transaction(connection, settings).await {
         Ok(left_out) => {
@@ -137,13 +151,23 @@ pub(super) async fn reconcile(
     }
 }
 
-async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -> Result<Vec<String>, Error> {
+async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -> Result<Option<Vec<String>>, Error> {
     connection.batch(PATIENCE).await?;
-    connection.query(TURN, &[]).await?;
-    for function in functions() {
-        connection.batch(&function).await?;
+    if connection.query(THERE, &[]).await?.first().and_then(|row| row.get(0)) != Some("t") {
+        return Ok(None);
     }
-    connection.batch(INDEX).await?;
+    connection.query(TURN, &[]).await?;
+    // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
+    let standing = connection.query(STANDING, &[]).await?;
+    for (name, text) in functions() {
+        let is_same = |row: &wire::TextRow| row.get(0) == Some(name) && row.get(1) == text.split(BODY).nth(1);
+        if !standing.iter().any(is_same) {
+            connection.batch(&text).await?;
+        }
+    }
+    if !standing.iter().any(|row| row.get(0) == Some(INDEX_NAME)) {
+        connection.batch(INDEX).await?;
+    }
     let mut left_out = Vec::new();
     for row in connection.query(TABLES, &[]).await? {
         let text = |place| row.get(place).unwrap_or_default();
@@ -181,7 +205,7 @@ async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -
             ));
         }
     }
-    Ok(left_out)
+    Ok(Some(left_out))
 }
 
 /// Does it to one table; what the server said, where it did not let it.

@@ -27,6 +27,7 @@ mod wrong;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -116,6 +117,8 @@ pub(crate) struct PostgresStore {
     /// How long it took to read it.
     catalog_took: Mutex<Duration>,
     reloading: Reloading,
+    /// Whether there are triggers that want to know who asks.
+    is_audited: AtomicBool,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -192,6 +195,7 @@ pub(crate) async fn open(
         catalog,
         catalog_took,
         reloading,
+        is_audited: AtomicBool::new(false),
         clock,
         observer,
     };
@@ -286,6 +290,13 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// What is written down of changes, once there are triggers for it.
+    fn auditing(&self) -> Option<&AuditSettings> {
+        self.settings.audit.as_ref().filter(|_| self.is_audited.load(Ordering::Relaxed))
+    }
+}
+
 impl Store for PostgresStore {
     fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
@@ -360,11 +371,17 @@ impl Store for PostgresStore {
         })
     }
 
+    fn is_audited(&self) -> bool {
+        self.is_audited.load(Ordering::Relaxed)
+    }
+
     fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         Box::pin(async {
             let Some(settings) = &self.settings.audit else { return Ok(Vec::new()) };
             let (mut connection, _registration) = self.pool.connect_to_work().await?;
-            audit::reconcile(&mut connection, settings).await
+            let Some(left_out) = audit::reconcile(&mut connection, settings).await? else { return Ok(Vec::new()) };
+            self.is_audited.store(true, Ordering::Relaxed);
+            Ok(left_out)
         })
     }
 

@@ -180,7 +180,7 @@ impl PostgresStore {
         if access == OwnAccess::Read {
             flight.execute(&Query::new("", READ_ONLY))?;
         }
-        if let (Some(audit), OwnAccess::Write) = (&self.settings.audit, access) {
+        if let (Some(audit), OwnAccess::Write) = (self.auditing(), access) {
             let asked = audit.key.signed(&program());
             let parameters = [Some(AUDIT.as_bytes()), Some(asked.as_bytes())];
             flight.execute(&Query { parameters: &parameters, ..Query::new("", SETTING) })?;

@@ -49,6 +49,11 @@ impl Auditing {
         Self { settings, is_installed: false, is_broken: false }
     }
 
+    /// Whether changes are to be written down.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.settings.is_some()
+    }
+
     /// Refuses to go on where a change would not be written down.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if self.is_broken {
@@ -93,10 +98,10 @@ impl Auditing {
         identity: &Arc<Mutex<Identity>>,
     ) -> rusqlite::Result<()> {
         let Some(settings) = &self.settings else { return Ok(()) };
-        let snapshot = catalog.snapshot();
-        if !snapshot.relations.contains_key(&base::QualifiedName::new(ENTRIES.0, ENTRIES.1)) {
+        if !has_table(catalog) {
             return Ok(());
         }
+        let snapshot = catalog.snapshot();
         self.is_installed = true;
         let (mut tables, mut texts) = (Vec::new(), Vec::new());
         for relation in snapshot.relations.values() {
@@ -117,6 +122,11 @@ impl Auditing {
         register(connection, tables.into(), identity)?;
         texts.iter().try_for_each(|text| connection.execute_batch(text))
     }
+}
+
+/// Whether there is a table for entries.
+pub(super) fn has_table(catalog: &Catalog) -> bool {
+    catalog.snapshot().relations.contains_key(&base::QualifiedName::new(ENTRIES.0, ENTRIES.1))
 }
 
 fn label(name: &str) -> Vec<u8> {

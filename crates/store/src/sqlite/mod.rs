@@ -80,6 +80,8 @@ pub struct Settings {
     pub position_key: PositionKey,
     /// What is written down of changes; `None` writes down nothing.
     pub audit: Option<AuditSettings>,
+    /// Whether the file is only read, also while another process serves it: writes are refused as they are of a store that was closed.
+    pub reads_only: bool,
 }
 
 /// How long statements may run.
@@ -145,6 +147,7 @@ impl Settings {
             check_at_start: CheckAtStart::Auto,
             position_key: PositionKey::new(&Secret::new("")),
             audit: None,
+            reads_only: false,
         }
     }
 }
@@ -157,6 +160,8 @@ struct SqliteStore {
     readers: Arc<Readers>,
     writer: Arc<Writer>,
     lock: parking_lot::Mutex<Option<Lock>>,
+    /// Whether changes are to be written down.
+    is_audited: bool,
     was_checked: bool,
     /// Ends a check of the whole file that runs beside the requests.
     checking: Arc<parking_lot::Mutex<Option<InterruptHandle>>>,
@@ -173,10 +178,15 @@ pub(crate) fn open(
     if settings.path.exists() {
         recognise(&settings)?;
     }
-    let lock = Lock::take(&settings.path)?;
-    adopt(&settings)?;
     let empty = Arc::new(Catalog::default());
-    let mut connection = writer::connect(&settings.path, settings.wait, &empty, origin)?;
+    let (lock, mut connection) = if settings.reads_only {
+        let connection = Connection::open(&settings.path, Purpose::Read, settings.wait, &empty, origin);
+        (None, connection.map_err(|error| migration::damaged(&settings.path, &error))?)
+    } else {
+        let lock = Lock::take(&settings.path)?;
+        adopt(&settings)?;
+        (Some(lock), writer::connect(&settings.path, settings.wait, &empty, origin)?)
+    };
     let started = clock.monotonic();
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
@@ -207,7 +217,11 @@ pub(crate) fn open(
         translations,
         auditing: Auditing::new(settings.audit),
     };
-    let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
+    let is_audited = writing.auditing.is_wanted();
+    let writer = match lock {
+        Some(_) => Writer::start(connection, writing, current.clone(), clock, observer)?,
+        None => Writer::absent(),
+    };
     Ok(Arc::new(SqliteStore {
         path: settings.path,
         position_key: settings.position_key,
@@ -215,7 +229,8 @@ pub(crate) fn open(
         current,
         readers: Arc::new(readers),
         writer: Arc::new(writer),
-        lock: parking_lot::Mutex::new(Some(lock)),
+        lock: parking_lot::Mutex::new(lock),
+        is_audited,
         was_checked: check != Check::Head,
         checking: Arc::default(),
     }))
@@ -342,6 +357,10 @@ impl Store for SqliteStore {
                 .await?;
             Ok(if stands { MigrationOutcome::Left } else { MigrationOutcome::Applied })
         })
+    }
+
+    fn is_audited(&self) -> bool {
+        self.is_audited && audit::has_table(&self.catalog())
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {

@@ -140,6 +140,16 @@ impl Writer {
         })
     }
 
+    /// Nobody who writes: every write is refused.
+    pub(super) fn absent() -> Self {
+        Self {
+            tasks: parking_lot::Mutex::default(),
+            queued: Arc::default(),
+            wait: Duration::ZERO,
+            thread: parking_lot::Mutex::default(),
+        }
+    }
+
     /// Writes that wait for their turn.
     pub(super) fn queued(&self) -> u64 {
         self.queued.load(Ordering::Relaxed)

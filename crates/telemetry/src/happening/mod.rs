@@ -1,6 +1,7 @@
 //! Everything that can happen, one type each. A type's [`Happening`] implementation is the only place that says
 //! how it is logged, what it does to the metrics and which spans it leaves.
 
+mod audit;
 mod database;
 mod identity;
 mod lifecycle;
@@ -9,6 +10,7 @@ mod login;
 mod request;
 mod schema;
 
+pub use audit::{ChangesUnwatched, EntriesSealed, SealingFailed};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
@@ -99,6 +101,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
+    EntriesSealed::DEFINITION,
+    SealingFailed::DEFINITION,
+    ChangesUnwatched::DEFINITION,
     DatabaseOperation::DEFINITION,
     SlowQuery::DEFINITION,
     WritesCommitted::DEFINITION,
