@@ -28,7 +28,8 @@ Exit codes:
   0  it worked                       3  the configuration is wrong
   1  it failed while it ran          4  a migration is refused or failed
   2  the command line is wrong       5  the database cannot be opened
-                                     6  an address cannot be listened on"
+                                     6  an address cannot be listened on
+                                     7  the audit was altered"
 )]
 pub struct Cli {
     /// What everything reads.
@@ -227,6 +228,16 @@ The token is signed with auth.jwt_secret, and gets the configured audience and i
     /// Look after keys
     #[command(subcommand)]
     Keys(Keys),
+
+    /// Look over who changed what: whether the log was altered, and what stands in it
+    #[command(
+        subcommand,
+        after_help = "\
+Every change of a row has an entry in pando.audit_entries, written in its transaction; entries are sealed into a
+Merkle log a few seconds later (docs/audit.md). These commands only read, also while `pando serve` runs.
+The exit code is 7 where something was altered or cannot be proved."
+    )]
+    Audit(Audit),
 
     /// Make the list of leaked passwords that nobody may choose
     #[command(
@@ -438,6 +449,90 @@ It only takes away: a key bound to a table still needs a role that may read it."
         /// Its id or name
         key: String,
     },
+}
+
+/// `pando audit …`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Recompute every entry, hash, root and signature, and name what is wrong
+    #[command(after_help = "\
+Examples:
+  pando audit checkpoint > /elsewhere/checkpoint        keep it where nobody who can alter the database gets to
+  pando audit verify --checkpoint /elsewhere/checkpoint
+
+Without a checkpoint that was kept elsewhere it is not found when somebody who has the key as well makes the whole
+log anew.")]
+    Verify {
+        /// An earlier checkpoint: the log has to be its continuation
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the newest checkpoint, signed, to be kept elsewhere
+    Checkpoint,
+    /// Print entries as JSON, a line each
+    #[command(after_help = "\
+Examples:
+  pando audit export > audit.jsonl
+  pando audit export --since 2026-01-01 --table public.people | jq .key
+  pando audit export --user 7b9e0c5e-3f0a-4b39-9d0e-0a3a4c8a1d11")]
+    Export {
+        /// Which.
+        #[command(flatten)]
+        filter: AuditFilter,
+    },
+    /// Print the proof that an entry stands in the log
+    #[command(after_help = "\
+Examples:
+  pando audit prove 4711 > proof
+  pando audit check proof --key \"$(pando audit key)\"   by anybody who has the public key, without the database
+
+It has the form of C2SP's tlog-proof, with the entry and the newest checkpoint in it.")]
+    Prove {
+        /// The entry's id
+        id: i64,
+    },
+    /// Check a proof, without a database
+    Check {
+        /// What `pando audit prove` has printed
+        file: PathBuf,
+        /// The public key of the log, as `pando audit key` prints it [default: that of this configuration]
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Print the public key that checkpoints are checked with
+    Key,
+    /// Print the last entries
+    Tail {
+        /// Go on with new ones, until it is interrupted
+        #[arg(long, short)]
+        follow: bool,
+        /// How many to begin with
+        #[arg(long, short = 'n', default_value_t = 10)]
+        lines: u32,
+        /// Which.
+        #[command(flatten)]
+        filter: AuditFilter,
+    },
+}
+
+/// Which entries are printed.
+#[derive(Debug, Args)]
+pub struct AuditFilter {
+    /// Not before this moment: 2026-01-31, 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "MOMENT")]
+    pub since: Option<String>,
+    /// Before this moment
+    #[arg(long, value_name = "MOMENT")]
+    pub until: Option<String>,
+    /// Of this table
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Of this user: the claim `sub` of who asked
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
 }
 
 /// `pando passwords …`

@@ -15,7 +15,7 @@ use store::{
 use crate::configuration::{self, Config, DatabaseAddress, Loaded, Prepared, Sources};
 use crate::migrations::{MigrationError, MigrationFile, newer, pending, read_folder};
 use crate::outcome::CommandError;
-use crate::own_tables::{self, PendingStep};
+use crate::own_tables::{self, PendingStep, Wishes};
 
 /// Reads the configuration; where it is PostgREST's, also what the database itself has to say about it (`db-config`).
 pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
@@ -34,8 +34,38 @@ pub async fn configuration(sources: &Sources) -> Result<Loaded, CommandError> {
     Ok(loaded)
 }
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
 /// Opens the database, making its folder and file when they are missing.
 pub async fn open(
+    config: &Config,
+    prepared: &Prepared,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, CommandError> {
+    open_for(Access::Write, config, prepared, observer).await
+}
+
+/// Opens the database for reading, also while it is served.
+pub async fn look(
+    config: &Config,
+    prepared: &Prepared,
+    observer: Arc<dyn Observer>,
+) -> Result<Arc<dyn Store>, CommandError> {
+    if let DatabaseAddress::File(path) = &prepared.database
+        && !path.exists()
+    {
+        return Err(CommandError::Failed(format!("there is no database at {} yet", path.display())));
+    }
+    open_for(Access::Read, config, prepared, observer).await
+}
+
+async fn open_for(
+    access: Access,
     config: &Config,
     prepared: &Prepared,
     observer: Arc<dyn Observer>,
@@ -66,6 +96,8 @@ pub async fn open(
         max_affected_rows: usize::try_from(config.limits.max_affected_rows).unwrap_or(usize::MAX),
         check_at_start: database.check_at_start.into(),
         position_key: prepared.freshening.position_key.clone(),
+        audit: prepared.audit.settings.clone(),
+        reads_only: access == Access::Read,
         path: path.into(),
     };
     store::open(store::Config::Sqlite(settings), Arc::new(SystemClock), observer).await.map_err(CommandError::Database)
@@ -107,6 +139,7 @@ async fn open_server(
             .collect(),
         pre_request: prepared.pre_request.clone(),
         hoisted: config.database.hoisted_settings.clone(),
+        audit: prepared.audit.settings.clone(),
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await
@@ -130,14 +163,14 @@ impl Standing {
     /// Reads the files and asks the database.
     pub async fn read(store: &dyn Store, prepared: &Prepared) -> Result<Self, MigrationError> {
         let files = read_folder(&prepared.migrations)?;
-        let is_nothing_own = own_tables::wanted(&prepared.database, prepared.login).is_empty();
+        let is_nothing_own = own_tables::wanted(&prepared.database, Wishes::of(prepared)).is_empty();
         let mut applied = match store.applied_migrations().await {
             // Who has nothing to apply need not be let see it.
             Err(StoreError::Refused(_)) if files.is_empty() && is_nothing_own => Vec::new(),
             applied => applied.map_err(MigrationError::Failed)?,
         };
         let owes_seed = applied.iter().any(|migration| migration.version == OWED_VERSION);
-        let own = own_tables::pending(&prepared.database, prepared.login, &applied);
+        let own = own_tables::pending(&prepared.database, Wishes::of(prepared), &applied);
         applied.retain(|migration| migration.version > SEED_VERSION);
         applied.sort_by_key(|migration| migration.version);
         Ok(Self { files, applied, owes_seed, own })
@@ -198,6 +231,17 @@ pub async fn migrate(
     for migration in steps.migrations {
         apply(store, migration, tell).await?;
     }
+    apply_seed(store, seed, tell).await?;
+    // Tables that are new have their changes written down from now on. What cannot be is told by who serves.
+    let _left_out = store.audit().await.map_err(MigrationError::Failed)?;
+    Ok(standing)
+}
+
+async fn apply_seed(
+    store: &dyn Store,
+    seed: Option<Migration>,
+    tell: &mut (dyn FnMut(Applied) + Send),
+) -> Result<(), MigrationError> {
     if let Some(seed) = seed {
         // Whether a database is new is decided with its first migration, by the node that applies it.
         let known = store.applied_migrations().await.map_err(MigrationError::Failed)?;
@@ -214,7 +258,7 @@ pub async fn migrate(
             });
         }
     }
-    Ok(standing)
+    Ok(())
 }
 
 /// What is to be applied.
@@ -264,7 +308,7 @@ pub fn declared(prepared: &Prepared) -> Result<Snapshot, MigrationError> {
 /// What files of the folder of migrations declare, in their order, beside Pando's own tables.
 pub fn translated(prepared: &Prepared, files: &[MigrationFile]) -> Result<Snapshot, MigrationError> {
     let folder = &prepared.migrations;
-    let mut snapshot = own_tables::declared(&prepared.database, prepared.login)?;
+    let mut snapshot = own_tables::declared(&prepared.database, Wishes::of(prepared))?;
     for file in files {
         let shown = folder.join(&file.name).display().to_string();
         snapshot = translate(file, &shown, &snapshot)?.snapshot;

@@ -85,6 +85,7 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
             command::bootstrap::run(&asked, &sources, style, out)
         }
         Command::Keys(action) => command::keys::run(&action, &sources(global, environment), style, out),
+        Command::Audit(action) => command::audit::run(&action, &sources(global, environment), style, out),
         Command::Passwords(action) => command::passwords::run(&action, &sources(global, environment), style, out),
         Command::Doctor { json } => command::doctor::run(json, &sources(global, environment), style, out),
         Command::Config(action) => command::config::run(&action, &sources(global, environment), style, out),

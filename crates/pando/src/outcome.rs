@@ -25,6 +25,9 @@ pub enum CommandError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Address(#[from] EdgeError),
+    /// The log of the audit was altered, or a proof is none.
+    #[error("{0}")]
+    Altered(String),
     /// Nobody reads what is printed any more, or the disk is full.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -39,6 +42,7 @@ impl CommandError {
             Self::Migration(_) => 4,
             Self::Database(_) => 5,
             Self::Address(_) => 6,
+            Self::Altered(_) => 7,
         }
     }
 
@@ -50,6 +54,7 @@ impl CommandError {
             Self::Migration(_) => "the migration is refused",
             Self::Database(_) => "the database cannot be opened",
             Self::Address(_) => "the server cannot start",
+            Self::Altered(_) => "the audit does not hold",
         }
     }
 }

@@ -4,7 +4,7 @@
 use catalog::Snapshot;
 use store::{AppliedMigration, OWED_VERSION, OwnMigration, OwnMigrations, Store};
 
-use crate::configuration::{DatabaseAddress, LoginEnabled};
+use crate::configuration::{AuditEnabled, DatabaseAddress, LoginEnabled, Prepared};
 use crate::migrations::MigrationError;
 
 /// What is Pando's alone, and never served.
@@ -23,13 +23,34 @@ static PANDO: OwnMigrations = OwnMigrations {
     }],
 };
 
+/// What somebody wants that has tables of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// To sign in.
+    pub login: LoginEnabled,
+    /// To have changes written down.
+    pub audit: AuditEnabled,
+}
+
+impl Wishes {
+    /// Those of a configuration.
+    pub fn of(prepared: &Prepared) -> Self {
+        Self { login: prepared.login, audit: prepared.audit.enabled }
+    }
+}
+
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
-pub fn wanted(address: &DatabaseAddress, login: LoginEnabled) -> Vec<&'static OwnMigrations> {
+pub fn wanted(address: &DatabaseAddress, wishes: Wishes) -> Vec<&'static OwnMigrations> {
+    let Wishes { login, audit } = wishes;
     let mut wanted: Vec<&'static OwnMigrations> = match address {
         DatabaseAddress::File(_) => vec![&PANDO, &login::api_keys::MIGRATIONS],
         DatabaseAddress::Server(_) => Vec::new(),
     };
+    let is_file = matches!(address, DatabaseAddress::File(_));
+    if audit == AuditEnabled::On || (is_file && audit == AuditEnabled::Auto) {
+        wanted.push(&audit::MIGRATIONS);
+    }
     // Migration files may refer to accounts, so their tables come first wherever they are sure to come.
     let is_sure = match address {
         DatabaseAddress::File(_) => login != LoginEnabled::Off,
@@ -42,9 +63,9 @@ pub fn wanted(address: &DatabaseAddress, login: LoginEnabled) -> Vec<&'static Ow
 }
 
 /// What exists before the first migration file: what an engine brings along, and Pando's own tables.
-pub fn declared(address: &DatabaseAddress, login: LoginEnabled) -> Result<Snapshot, MigrationError> {
+pub fn declared(address: &DatabaseAddress, wishes: Wishes) -> Result<Snapshot, MigrationError> {
     let begin = sql::ddl::prelude();
-    wanted(address, login)
+    wanted(address, wishes)
         .into_iter()
         .try_fold(begin, |snapshot, own| own.declared(&snapshot).map_err(MigrationError::Failed))
 }
@@ -69,10 +90,10 @@ impl PendingStep {
 }
 
 /// What the database does not have yet, in order. What a newer release has made besides is its own affair.
-pub fn pending(address: &DatabaseAddress, login: LoginEnabled, applied: &[AppliedMigration]) -> Vec<PendingStep> {
+pub fn pending(address: &DatabaseAddress, wishes: Wishes, applied: &[AppliedMigration]) -> Vec<PendingStep> {
     let is_applied = |version: i64| applied.iter().any(|known| known.version == version && version < OWED_VERSION);
     let steps = |own: &'static OwnMigrations| (0..own.all.len()).map(move |place| PendingStep { own, place });
-    let mut pending: Vec<PendingStep> = wanted(address, login).into_iter().flat_map(steps).collect();
+    let mut pending: Vec<PendingStep> = wanted(address, wishes).into_iter().flat_map(steps).collect();
     pending.retain(|step| !is_applied(step.own.version(step.place)));
     pending
 }
@@ -85,13 +106,15 @@ mod tests {
 
     use super::*;
 
+    const AUTO: Wishes = Wishes { login: LoginEnabled::Auto, audit: AuditEnabled::Auto };
+
     fn file() -> DatabaseAddress {
         DatabaseAddress::File("pando.sqlite".into())
     }
 
     #[test]
     fn every_step_is_of_its_owner_alone_and_the_embedded_engine_can_do_it() {
-        let all = wanted(&file(), LoginEnabled::Auto);
+        let all = wanted(&file(), AUTO);
         let numbers: BTreeSet<u16> = all.iter().map(|own| own.number).collect();
         let owners: BTreeSet<&str> = all.iter().map(|own| own.owner).collect();
         assert_eq!((numbers.len(), owners.len()), (all.len(), all.len()));
@@ -100,13 +123,13 @@ mod tests {
             let names: Vec<&str> = own.all.iter().map(|step| step.name).collect();
             assert!(names.is_sorted(), "{names:?}");
         }
-        let snapshot = declared(&file(), LoginEnabled::Auto).unwrap();
+        let snapshot = declared(&file(), AUTO).unwrap();
         assert!(snapshot.schemas.contains_key(SCHEMA));
     }
 
     #[test]
     fn what_was_applied_is_not_pending() {
-        let first = pending(&file(), LoginEnabled::Auto, &[]);
+        let first = pending(&file(), AUTO, &[]);
         assert_eq!(first.first().map(PendingStep::name).as_deref(), Some("pando/0001_schema.sql"));
         let known = |step: &PendingStep| AppliedMigration {
             version: step.own.version(step.place),
@@ -116,6 +139,6 @@ mod tests {
         };
         let applied: Vec<AppliedMigration> = first.iter().map(known).collect();
         assert!(applied.iter().all(|known| known.version < OWED_VERSION));
-        assert!(pending(&file(), LoginEnabled::Auto, &applied).is_empty());
+        assert!(pending(&file(), AUTO, &applied).is_empty());
     }
 }

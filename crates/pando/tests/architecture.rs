@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the meters and the values", &["telemetry", "datatype", "wire"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store", "cache", "acme"]),
-    ("the rooms", &["identity", "limits", "service", "login"]),
+    ("the rooms", &["identity", "limits", "audit", "service", "login"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),
 ];
@@ -50,7 +50,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["edge", "wire"]),
     ("swagger-ui-redist", &["edge"]),
     ("sqlparser", &["sql"]),
-    ("ring", &["identity"]),
+    ("ring", &["identity", "audit"]),
     ("clap", &["pando"]),
     ("clap_complete", &["pando"]),
     ("indicatif", &["pando"]),

@@ -151,7 +151,8 @@ impl Service {
         let (method, path) = facts;
         let time_zone = request.preferences.timezone.clone();
         let schema = request.schema.to_string();
-        let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), schema, time_zone });
+        let address = Some(client.address);
+        let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
         let mut asked = Asked { catalog, caller, now, facts, position, client };

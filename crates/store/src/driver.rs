@@ -98,6 +98,17 @@ pub trait Store: Send + Sync + 'static {
         place: usize,
     ) -> BoxFuture<'_, Result<MigrationOutcome, StoreError>>;
 
+    /// Whether changes are written down: the settings say so, and there is a table for entries.
+    fn is_audited(&self) -> bool;
+
+    /// Has the changes of the tables that exist written down, as the settings say it; to be called after migrations. From then on
+    /// no change of them is kept without its entry in `pando.audit_entries`, and no entry without its change, whatever changes
+    /// the row. Gives the tables of which that cannot be said, each with the reason.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when nothing could be done, with what the server said.
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+
     /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
     /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.
     ///
@@ -167,6 +178,8 @@ pub struct RequestFacts {
     pub path: String,
     /// The headers.
     pub headers: http::HeaderMap,
+    /// Where it comes from, as far as the network tells.
+    pub address: Option<std::net::IpAddr>,
     /// The schema that it is for.
     pub schema: String,
     /// The time zone that it asked for.

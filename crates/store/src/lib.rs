@@ -1,5 +1,6 @@
 //! Where: the drivers behind one promise. The only way in is [`open`]; which engine answers, nobody above knows.
 
+mod audit;
 mod body;
 mod counted;
 mod driver;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use base::Clock;
 
+pub use audit::{AuditKey, AuditSettings, AuditValues};
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
     MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,

@@ -56,6 +56,7 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         migration_lock_attempts: 1,
         pre_request: None,
         hoisted: Vec::new(),
+        audit: None,
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

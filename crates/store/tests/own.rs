@@ -111,6 +111,9 @@ on_both!(an_expectation_that_is_missed_undoes_everything_and_is_named, |engine| 
         assert!(matches!(missed, Err(StoreError::Missed { step: 1, rows }) if rows == found), "{missed:?}");
         assert_eq!(users(engine).await, 1);
     }
+    // What comes after it would fail as well, and is not what is told.
+    let missed = transact(engine, vec![guard().exactly(1), add(ID, "c@example.com")]).await;
+    assert!(matches!(missed, Err(StoreError::Missed { step: 0, rows: 0 })), "{missed:?}");
     let missed = transact(engine, vec![OwnStep::new(COUNT, []).exactly(2)]).await;
     assert!(matches!(missed, Err(StoreError::Missed { step: 0, rows: 1 })), "{missed:?}");
     let answers = transact(engine, vec![guard(), OwnStep::new(COUNT, []).exactly(1)]).await.expect("anything may come");

@@ -129,6 +129,12 @@ metrics! {
         "Whether the shared counters are there (1), or each node counts by itself until they are (0).";
     CACHE_LOCAL = "pando_cache_answered_locally", Counter, None, &[], &[],
         "Operations that this node answered by itself since the server of the shared counters did not.";
+    AUDIT_SEALED = "pando_audit_entries_sealed", Counter, None, &[], &[],
+        "Entries of the audit that this node has sealed.";
+    AUDIT_WAITING = "pando_audit_entries_waiting", Gauge, None, &[], &[],
+        "Entries of the audit that wait to be sealed, up to 100,000.";
+    AUDIT_FAILURES = "pando_audit_sealing_failures", Counter, None, &[], &[],
+        "How often entries of the audit could not be sealed.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],

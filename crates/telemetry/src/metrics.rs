@@ -279,6 +279,9 @@ pub struct Metrics {
     queue_delay: Gauge<f64, AtomicU64>,
     cache_up: Family<DriverLabel, Gauge>,
     cache_local: Counter,
+    audit_sealed: Counter,
+    audit_waiting: Gauge,
+    audit_failures: Counter,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
@@ -353,6 +356,9 @@ impl Metrics {
         let queue_delay = register(target, metric::QUEUE_DELAY, Gauge::default());
         let cache_up = register(target, metric::CACHE_UP, Family::default());
         let cache_local = register(target, metric::CACHE_LOCAL, Counter::default());
+        let audit_sealed = register(target, metric::AUDIT_SEALED, Counter::default());
+        let audit_waiting = register(target, metric::AUDIT_WAITING, Gauge::default());
+        let audit_failures = register(target, metric::AUDIT_FAILURES, Counter::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
@@ -412,6 +418,9 @@ impl Metrics {
             queue_delay,
             cache_up,
             cache_local,
+            audit_sealed,
+            audit_waiting,
+            audit_failures,
             connections_dropped,
             accept_failures,
             panics,
@@ -634,6 +643,16 @@ impl Metrics {
         self.rate_limit.get_or_create(&PolicyLabels { policy: Name(policy.clone()), outcome }).inc();
     }
 
+    pub(crate) fn count_audit_sealed(&self, entries: u64, waiting: u64) {
+        self.audit_sealed.inc_by(entries);
+        self.audit_waiting.set(signed(waiting));
+    }
+
+    /// Entries of the audit could not be sealed once more.
+    pub fn count_audit_failure(&self) {
+        self.audit_failures.inc();
+    }
+
     pub(crate) fn count_overload_shed(&self, class: &'static str) {
         self.overload_shed.get_or_create(&ClassLabel { class }).inc();
     }
@@ -776,6 +795,8 @@ mod tests {
         metrics.count_rate_decision(&"address".into(), false);
         metrics.count_overload_shed("anonymous");
         metrics.set_cache("redis", true, 3);
+        metrics.count_audit_sealed(7, 2);
+        metrics.count_audit_failure();
         metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
         metrics.count_certificate_order(false);
@@ -820,6 +841,9 @@ mod tests {
             "pando_password_waiting{priority=\"suspected\"} 4",
             "pando_password_shed_total{priority=\"trusted\"} 5",
             "pando_password_duration_seconds 0.025",
+            "pando_audit_entries_sealed_total 7",
+            "pando_audit_entries_waiting 2",
+            "pando_audit_sealing_failures_total 1",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
         ] {

@@ -9,7 +9,7 @@ use crate::configuration::{DatabaseAddress, Prepared};
 use crate::database::read_seed;
 use crate::migrations::{MigrationError, read_folder};
 use crate::outcome::CommandError;
-use crate::own_tables;
+use crate::own_tables::{self, Wishes};
 use crate::terminal::Style;
 
 /// What PostgreSQL does with a statement: it is PostgreSQL's own.
@@ -118,7 +118,7 @@ fn is_embedded(prepared: &Prepared) -> bool {
 impl Report {
     fn of(prepared: &Prepared) -> Result<Self, MigrationError> {
         let folder = &prepared.migrations;
-        let mut snapshot = own_tables::declared(&prepared.database, prepared.login)?;
+        let mut snapshot = own_tables::declared(&prepared.database, Wishes::of(&prepared))?;
         let mut report =
             Self { statements: Vec::new(), warnings: Vec::new(), counts: Counts::default(), transactions: Vec::new() };
         let mut files: Vec<(String, String)> = read_folder(folder)?

@@ -1,6 +1,7 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
 mod api_keys;
+pub mod audit;
 mod background;
 mod doubts;
 mod ends;
@@ -26,6 +27,7 @@ use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::sync::Notify;
 
+use self::audit::AuditWork;
 use super::opening::{Opening, Patience};
 use super::operations::{Certificates, Operations, Reloads, Rereading};
 use super::watch::{self, Watch};
@@ -188,6 +190,7 @@ impl Starting<'_> {
                 let _nobody_listens = writeln!(io::stderr(), "warning: {warning}");
             }
         }
+        let audit = AuditWork::open(&loaded, &prepared, store.clone(), telemetry).await?;
         let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
         let service = service.with_limits(guards::rates(&prepared, telemetry)?);
@@ -196,6 +199,7 @@ impl Starting<'_> {
         if let Some(gate) = self.gate {
             background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
         }
+        background.extend(audit.map(|audit| tokio::spawn(audit.run())));
         let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {

@@ -9,6 +9,7 @@ use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
 
+use super::auditing::Auditing;
 use super::limiting::Limiting;
 use super::load::Loaded;
 use super::login::LoginEnabled;
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub limiting: Limiting,
     /// Whether people can sign in, and so which tables there are.
     pub login: LoginEnabled,
+    /// What is written down of changes.
+    pub audit: Auditing,
     /// How passwords are looked after.
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
@@ -135,6 +138,7 @@ impl Prepared {
         check.login(listen);
         let freshening = check.freshening(identity.secret.as_ref());
         let limiting = check.limiting(identity.secret.as_ref());
+        let audit = check.audit(database.as_ref(), identity.secret.as_ref());
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -155,6 +159,7 @@ impl Prepared {
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 limiting,
+                audit,
                 pre_request,
                 docs: serves_docs(&config.api, listen),
                 warnings,

@@ -1,5 +1,6 @@
 //! The configuration: `pando.toml` (or PostgREST's file and environment), then the environment, then flags; every value with where it came from.
 
+mod auditing;
 mod certificates;
 mod defence;
 mod effect;
@@ -17,6 +18,7 @@ mod sections;
 mod setting;
 mod show;
 
+pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};
 pub use load::{Loaded, Sources, load};
 pub use login::LoginEnabled;

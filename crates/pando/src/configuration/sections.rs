@@ -9,6 +9,7 @@ use base::{Limit, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use super::auditing::AuditSection;
 use super::certificates::Acme;
 use super::defence::DefenceSection;
 pub use super::limiting::Cache;
@@ -51,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// Shared counters: what all nodes know of how much somebody has asked for.
     pub cache: Cache,
+    /// Who changed what: entries of changes, sealed so that it is found when they are altered.
+    pub audit: AuditSection,
     /// What is logged.
     pub log: Log,
     /// Traces.

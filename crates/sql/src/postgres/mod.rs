@@ -2,6 +2,7 @@
 //! records in their parent's row, which the driver takes apart. Values go as parameters without a type, so that the server
 //! reads them as it reads a literal.
 
+pub mod audit;
 mod explain;
 mod expression;
 mod level;

@@ -1,5 +1,6 @@
 //! SQLite's dialect.
 
+pub mod audit;
 pub mod diagnose;
 pub mod expression;
 pub mod functions;

@@ -1,6 +1,7 @@
 //! A PostgreSQL server. It types values, enforces grants and row security and runs functions by itself; here its catalog is
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
+mod audit;
 mod bootstrap;
 mod collect;
 mod failure;
@@ -26,6 +27,7 @@ mod wrong;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -36,6 +38,7 @@ use plan::Plan;
 use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
+use crate::audit::AuditSettings;
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -96,6 +99,8 @@ pub struct Settings {
     /// The settings of a function that count for the whole transaction of its call (PostgREST's
     /// `db-hoisted-tx-settings`).
     pub hoisted: Vec<String>,
+    /// What is written down of changes; `None` writes down nothing, and leaves alone what is there.
+    pub audit: Option<AuditSettings>,
 }
 
 pub(crate) struct PostgresStore {
@@ -112,6 +117,8 @@ pub(crate) struct PostgresStore {
     /// How long it took to read it.
     catalog_took: Mutex<Duration>,
     reloading: Reloading,
+    /// Whether there are triggers that want to know who asks.
+    is_audited: AtomicBool,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -188,6 +195,7 @@ pub(crate) async fn open(
         catalog,
         catalog_took,
         reloading,
+        is_audited: AtomicBool::new(false),
         clock,
         observer,
     };
@@ -282,6 +290,13 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// What is written down of changes, once there are triggers for it.
+    fn auditing(&self) -> Option<&AuditSettings> {
+        self.settings.audit.as_ref().filter(|_| self.is_audited.load(Ordering::Relaxed))
+    }
+}
+
 impl Store for PostgresStore {
     fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
@@ -353,6 +368,20 @@ impl Store for PostgresStore {
             let outcome = work.await?;
             self.load_catalog().await?;
             Ok(outcome)
+        })
+    }
+
+    fn is_audited(&self) -> bool {
+        self.is_audited.load(Ordering::Relaxed)
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async {
+            let Some(settings) = &self.settings.audit else { return Ok(Vec::new()) };
+            let (mut connection, _registration) = self.pool.connect_to_work().await?;
+            let Some(left_out) = audit::reconcile(&mut connection, settings).await? else { return Ok(Vec::new()) };
+            self.is_audited.store(true, Ordering::Relaxed);
+            Ok(left_out)
         })
     }
 

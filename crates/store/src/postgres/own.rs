@@ -12,7 +12,9 @@ use super::flight::{COMMIT, ROLLBACK};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::pool::random_share;
+use super::session::AUDIT;
 use super::{PostgresStore, failure};
+use crate::audit::program;
 use crate::error::StoreError;
 use crate::own::{self, OwnAnswer, OwnColumns, OwnExpectation, OwnRow, OwnStep};
 
@@ -167,7 +169,8 @@ impl PostgresStore {
         let failed = taking.all(connection).await?;
         if let Some(error) = failed {
             let _usable = roll_back(connection).await;
-            return Err(missed(&error));
+            // All steps are sent at once: one that was not to be reached any more may be what fails.
+            return Err(taking.missed(steps).map_or_else(|| missed(&error), Missed::Failed));
         }
         Ok(taking.checked(steps))
     }
@@ -176,6 +179,11 @@ impl PostgresStore {
         flight.execute(&Query::new("", SETUP))?;
         if access == OwnAccess::Read {
             flight.execute(&Query::new("", READ_ONLY))?;
+        }
+        if let (Some(audit), OwnAccess::Write) = (self.auditing(), access) {
+            let asked = audit.key.signed(&program());
+            let parameters = [Some(AUDIT.as_bytes()), Some(asked.as_bytes())];
+            flight.execute(&Query { parameters: &parameters, ..Query::new("", SETTING) })?;
         }
         for (name, value) in &self.settings.application {
             let parameters = [Some(name.as_bytes()), Some(value.as_bytes())];
@@ -234,12 +242,14 @@ struct Taking<'s> {
     /// How many bytes may still be held.
     room: usize,
     problem: Option<StoreError>,
+    /// How many steps have come to their end.
+    ended: usize,
 }
 
 impl<'s> Taking<'s> {
     fn new(sent: &'s [Step], room: usize) -> Self {
         let answers = sent.iter().map(|_| OwnAnswer::default()).collect();
-        Self { sent, answers, columns: vec![None; sent.len()], room, problem: None }
+        Self { sent, answers, columns: vec![None; sent.len()], room, problem: None, ended: 0 }
     }
 
     /// Takes in all of it; gives the server's error, if there was one.
@@ -252,8 +262,10 @@ impl<'s> Taking<'s> {
                     self.problem = self.problem.take().or(taken.err());
                 }
                 Ok(Event::Complete { step, tag }) => {
-                    if let Some(answer) = self.place(step).and_then(|place| self.answers.get_mut(place)) {
+                    let Some(place) = self.place(step) else { continue };
+                    if let Some(answer) = self.answers.get_mut(place) {
                         answer.affected = Event::affected(tag).unwrap_or(0);
+                        self.ended = place + 1;
                     }
                 }
                 Ok(Event::Suspended { .. }) => {}
@@ -285,14 +297,17 @@ impl<'s> Taking<'s> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let missed =
-            steps.iter().zip(&self.answers).position(|(step, answer)| !step.expectation.holds(answer.affected));
-        match missed {
-            Some(step) => {
-                Err(StoreError::Missed { step, rows: self.answers.get(step).map_or(0, |answer| answer.affected) })
-            }
+        match self.missed(steps) {
+            Some(missed) => Err(missed),
             None => Ok(self.answers),
         }
+    }
+
+    /// The first step that came to its end and was not what was expected.
+    fn missed(&self, steps: &[OwnStep]) -> Option<StoreError> {
+        let ended = steps.iter().zip(&self.answers).take(self.ended).enumerate();
+        let mut missed = ended.filter(|(_, (step, answer))| !step.expectation.holds(answer.affected));
+        missed.next().map(|(step, (_, answer))| StoreError::Missed { step, rows: answer.affected })
     }
 }
 

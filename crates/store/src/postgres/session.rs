@@ -4,6 +4,7 @@
 use catalog::{Isolation, Setting};
 use serde_json::{Map, Value};
 
+use crate::audit::{Asked, AuditSettings, context};
 use crate::driver::Job;
 
 /// What the role of a request and the function that it calls have set for themselves.
@@ -56,6 +57,9 @@ impl<'j> Own<'j> {
 pub(super) const PRINTING: [(&str, &str); 3] =
     [("IntervalStyle", "postgres"), ("bytea_output", "hex"), ("extra_float_digits", "1")];
 
+/// The setting by which the triggers of the audit learn who asks.
+pub(super) const AUDIT: &str = "pando.audit";
+
 /// The parameters that a session begins with.
 pub(super) fn printing() -> impl Iterator<Item = (String, String)> {
     PRINTING.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -68,6 +72,7 @@ pub(super) fn settings(
     own: Own<'_>,
     search_path: &str,
     application: &[(String, String)],
+    audit: Option<&AuditSettings>,
 ) -> Vec<(String, String)> {
     let mut settings = Vec::with_capacity(10 + own.role.len());
     let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
@@ -75,6 +80,9 @@ pub(super) fn settings(
         set("transaction_read_only", "on".to_owned());
     }
     set("search_path", search_path.to_owned());
+    if let (Some(audit), plan::Access::ReadWrite) = (audit, job.plan.access) {
+        set(AUDIT, audit.key.signed(&context(&job.caller, Asked::of(job))));
+    }
     for (name, value) in own.role {
         set(name, value.to_string());
     }

@@ -126,6 +126,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Who asks, as functions see it.
+    pub(super) fn identity(&self) -> &Arc<Mutex<Identity>> {
+        &self.identity
+    }
+
     /// The connection itself.
     pub(super) fn raw(&self) -> &Raw {
         &self.raw

@@ -1,5 +1,6 @@
 //! The embedded engine: SQLite, one file, in write-ahead mode. Many readers, one writer, group commit.
 
+mod audit;
 mod builtins;
 mod call;
 mod connection;
@@ -31,6 +32,7 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
+use crate::audit::AuditSettings;
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
     Store,
@@ -39,6 +41,7 @@ use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::{LEFT, OwnMigrations};
 use crate::position::{Position, PositionKey};
+use audit::Auditing;
 use connection::{Connection, Purpose};
 use current::Current;
 use keeping::{Check, Lock};
@@ -75,6 +78,10 @@ pub struct Settings {
     pub check_at_start: CheckAtStart,
     /// What signs positions.
     pub position_key: PositionKey,
+    /// What is written down of changes; `None` writes down nothing.
+    pub audit: Option<AuditSettings>,
+    /// Whether the file is only read, also while another process serves it: writes are refused as they are of a store that was closed.
+    pub reads_only: bool,
 }
 
 /// How long statements may run.
@@ -139,6 +146,8 @@ impl Settings {
             max_affected_rows: 1_000_000,
             check_at_start: CheckAtStart::Auto,
             position_key: PositionKey::new(&Secret::new("")),
+            audit: None,
+            reads_only: false,
         }
     }
 }
@@ -151,6 +160,8 @@ struct SqliteStore {
     readers: Arc<Readers>,
     writer: Arc<Writer>,
     lock: parking_lot::Mutex<Option<Lock>>,
+    /// Whether changes are to be written down.
+    is_audited: bool,
     was_checked: bool,
     /// Ends a check of the whole file that runs beside the requests.
     checking: Arc<parking_lot::Mutex<Option<InterruptHandle>>>,
@@ -167,10 +178,15 @@ pub(crate) fn open(
     if settings.path.exists() {
         recognise(&settings)?;
     }
-    let lock = Lock::take(&settings.path)?;
-    adopt(&settings)?;
     let empty = Arc::new(Catalog::default());
-    let mut connection = writer::connect(&settings.path, settings.wait, &empty, origin)?;
+    let (lock, mut connection) = if settings.reads_only {
+        let connection = Connection::open(&settings.path, Purpose::Read, settings.wait, &empty, origin);
+        (None, connection.map_err(|error| migration::damaged(&settings.path, &error))?)
+    } else {
+        let lock = Lock::take(&settings.path)?;
+        adopt(&settings)?;
+        (Some(lock), writer::connect(&settings.path, settings.wait, &empty, origin)?)
+    };
     let started = clock.monotonic();
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
@@ -199,8 +215,13 @@ pub(crate) fn open(
         timeouts,
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
         translations,
+        auditing: Auditing::new(settings.audit),
     };
-    let writer = Writer::start(connection, writing, current.clone(), clock, observer)?;
+    let is_audited = writing.auditing.is_wanted();
+    let writer = match lock {
+        Some(_) => Writer::start(connection, writing, current.clone(), clock, observer)?,
+        None => Writer::absent(),
+    };
     Ok(Arc::new(SqliteStore {
         path: settings.path,
         position_key: settings.position_key,
@@ -208,7 +229,8 @@ pub(crate) fn open(
         current,
         readers: Arc::new(readers),
         writer: Arc::new(writer),
-        lock: parking_lot::Mutex::new(Some(lock)),
+        lock: parking_lot::Mutex::new(lock),
+        is_audited,
         was_checked: check != Check::Head,
         checking: Arc::default(),
     }))
@@ -335,6 +357,15 @@ impl Store for SqliteStore {
                 .await?;
             Ok(if stands { MigrationOutcome::Left } else { MigrationOutcome::Applied })
         })
+    }
+
+    fn is_audited(&self) -> bool {
+        self.is_audited && audit::has_table(&self.catalog())
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        // The writer does it by itself, with each migration.
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -13,6 +13,7 @@ use catalog::Catalog;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Timeouts;
+use super::audit::Auditing;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
@@ -98,6 +99,7 @@ pub(super) struct WriterSettings {
     pub(super) timeouts: Timeouts,
     pub(super) bounds: write::Bounds,
     pub(super) translations: Arc<Translations>,
+    pub(super) auditing: Auditing,
 }
 
 impl Writer {
@@ -112,6 +114,8 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(settings.queue);
         let queued = Arc::new(AtomicU64::new(0));
         let wait = settings.wait;
+        let mut auditing = settings.auditing;
+        auditing.install(connection.raw(), &current.catalog(), connection.identity()).map_err(translate)?;
         let room = Room {
             connection,
             current,
@@ -121,6 +125,7 @@ impl Writer {
             timeouts: settings.timeouts,
             bounds: settings.bounds,
             translations: settings.translations,
+            auditing,
             checkpointer: Checkpointer::start(settings.path)?,
         };
         let thread = std::thread::Builder::new()
@@ -133,6 +138,16 @@ impl Writer {
             wait,
             thread: parking_lot::Mutex::new(Some(thread)),
         })
+    }
+
+    /// Nobody who writes: every write is refused.
+    pub(super) fn absent() -> Self {
+        Self {
+            tasks: parking_lot::Mutex::default(),
+            queued: Arc::default(),
+            wait: Duration::ZERO,
+            thread: parking_lot::Mutex::default(),
+        }
     }
 
     /// Writes that wait for their turn.
@@ -218,6 +233,7 @@ struct Room {
     timeouts: Timeouts,
     bounds: write::Bounds,
     translations: Arc<Translations>,
+    auditing: Auditing,
     checkpointer: Checkpointer,
 }
 
@@ -254,15 +270,23 @@ impl Room {
         let took = self.clock.monotonic().saturating_duration_since(started);
         let now: Timestamp = self.clock.now();
         self.connection.begin(Identity::nobody(now), None);
+        self.auditing.remove(self.connection.raw()).map_err(translate)?;
         if let Err(error) = migration::apply(self.connection.raw(), &migration, script, now, &self.current) {
             self.current.retract();
             // The order of enumerations goes back to what the file still has.
             self.connection.follow(&self.current.catalog()).map_err(translate)?;
+            self.audit(&self.current.catalog())?;
             return Err(error);
         }
+        self.audit(&next)?;
         self.current.replace(next, took);
         self.checkpointer.after_commit(self.connection.raw());
         Ok(())
+    }
+
+    /// Has the changes of what exists written down. Where that cannot be, nothing is written any more.
+    fn audit(&mut self, catalog: &Catalog) -> Result<(), StoreError> {
+        self.auditing.install(self.connection.raw(), catalog, self.connection.identity()).map_err(translate)
     }
 
     /// Runs the first write and those that wait behind it in one transaction. Gives back a task that does not belong
@@ -360,6 +384,7 @@ impl Room {
     }
 
     fn begin(&self) -> Result<(), StoreError> {
+        self.auditing.check()?;
         if !self.connection.raw().is_autocommit() {
             self.execute("ROLLBACK")?;
         }
@@ -397,7 +422,7 @@ impl Room {
             return Err(StoreError::SchemaChanged);
         }
         let has_savepoint = !job.commits || !write::is_single_statement(job);
-        let identity = Identity::of(&job.caller, job.now, job.plan.zone.clone());
+        let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
         self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             write::run(self.connection.raw(), job, self.bounds)

@@ -125,6 +125,7 @@ pub fn settings(url: &str) -> PostgresSettings {
         migration_lock_attempts: 1,
         pre_request: None,
         hoisted: Vec::new(),
+        audit: None,
     }
 }
 

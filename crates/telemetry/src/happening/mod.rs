@@ -1,6 +1,7 @@
 //! Everything that can happen, one type each. A type's [`Happening`] implementation is the only place that says
 //! how it is logged, what it does to the metrics and which spans it leaves.
 
+mod audit;
 mod certificate;
 mod database;
 mod identity;
@@ -10,6 +11,7 @@ mod login;
 mod request;
 mod schema;
 
+pub use audit::{ChangesUnwatched, EntriesSealed, SealingFailed};
 pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
@@ -109,6 +111,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
+    EntriesSealed::DEFINITION,
+    SealingFailed::DEFINITION,
+    ChangesUnwatched::DEFINITION,
     DatabaseOperation::DEFINITION,
     SlowQuery::DEFINITION,
     WritesCommitted::DEFINITION,

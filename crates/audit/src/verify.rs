@@ -1,0 +1,339 @@
+//! Looks everything over: every entry, every tile, every checkpoint.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use store::{AuditKey, OwnAnswer, OwnStep, Store, StoreError};
+
+use crate::AuditError;
+use crate::checkpoint::{Checkpoint, Signer};
+use crate::entry::Entry;
+use crate::page::page;
+use crate::seal::{LEVELS, TILE_HEIGHT, TILE_WIDTH, hashes_of, root};
+use crate::tables::{CHECKPOINTS, ENTRIES, HEAD, TILES};
+use crate::tree::{Edge, Hash};
+
+/// How many rows are read at once.
+const PAGE: i64 = 1_000;
+/// How many tiles are read at once: 64 of 8 KiB.
+const TILE_PAGE: i64 = 64;
+/// The most findings that are named one by one.
+const MOST_FINDINGS: usize = 1_000;
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// An entry is another one than was sealed.
+    Altered(i64),
+    /// An entry that was sealed is gone.
+    Removed(i64),
+    /// An entry is among sealed ones, and was not sealed with them.
+    Inserted(i64),
+    /// An entry has more than one place in the log.
+    Repeated(i64),
+    /// The tiles are not those that were kept.
+    Tiles(String),
+    /// A checkpoint is none, or not of this tree.
+    Checkpoint {
+        /// The size that it stands under.
+        size: i64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The log is not a continuation of a checkpoint that was kept elsewhere.
+    Rewritten {
+        /// The size of that checkpoint.
+        size: u64,
+    },
+    /// How far was sealed is not what the last checkpoint says.
+    Head(String),
+    /// Who asked was not said by the program: a function of the schema's own has set it.
+    Unsigned(i64),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Altered(id) => write!(f, "entry {id} is not as it was sealed"),
+            Self::Removed(id) => write!(f, "entry {id} was sealed and is gone"),
+            Self::Inserted(id) => write!(f, "entry {id} stands among sealed entries and was not sealed with them"),
+            Self::Repeated(id) => write!(f, "entry {id} has more than one place in the log"),
+            Self::Tiles(problem) => write!(f, "the tiles of the log are not as they were kept: {problem}"),
+            Self::Checkpoint { size, problem } => write!(f, "the checkpoint of {size} entries: {problem}"),
+            Self::Rewritten { size } => {
+                write!(
+                    f,
+                    "the log was cut off or rewritten: its first {size} entries are not those of the checkpoint that was given"
+                )
+            }
+            Self::Head(problem) => write!(f, "how far was sealed does not fit: {problem}"),
+            Self::Unsigned(id) => {
+                write!(f, "who asked in entry {id} was not said by Pando, but by a function of the schema")
+            }
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// How many entries are sealed.
+    pub sealed: u64,
+    /// How many wait to be: nothing can be said of them yet.
+    pub waiting: u64,
+    /// What is wrong; at most a thousand things.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    fn found(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Recomputes everything from the entries. With an earlier checkpoint, kept elsewhere, it is also proved that nothing was cut off
+/// or rewritten since. With a key, that who asked was said by the program.
+///
+/// # Errors
+/// [`AuditError::Note`] for an earlier checkpoint that is none; what the store meets. What is wrong with the log is no error.
+pub async fn verify(
+    store: &dyn Store,
+    signer: &Signer,
+    key: Option<&AuditKey>,
+    earlier: Option<&str>,
+) -> Result<Report, AuditError> {
+    let earlier = earlier.map(|note| signer.open(note)).transpose()?;
+    let mut report = Report::default();
+    // The head first: what is sealed meanwhile is no damage.
+    let head = read_head(store).await?;
+    let checkpoints = read_checkpoints(store, signer, head.as_ref().map_or(0, |head| head.size), &mut report).await?;
+    let places = read_places(store, head.as_ref(), &mut report).await?;
+    let hashes = compare_entries(store, head.as_ref(), &places, key, &mut report).await?;
+    report.sealed = places.len() as u64;
+    let mut sizes: BTreeMap<u64, Vec<(Checkpoint, bool)>> = BTreeMap::new();
+    checkpoints.into_iter().for_each(|checkpoint| sizes.entry(checkpoint.size).or_default().push((checkpoint, false)));
+    earlier.into_iter().for_each(|checkpoint| sizes.entry(checkpoint.size).or_default().push((checkpoint, true)));
+    compare_roots(&hashes, sizes, &mut report);
+    compare_upper_tiles(store, &hashes, &mut report).await?;
+    Ok(report)
+}
+
+pub(crate) struct Head {
+    pub(crate) size: i64,
+    transaction: i64,
+    entry: i64,
+    is_native: bool,
+}
+
+impl Head {
+    /// Whether an entry was to be sealed already.
+    fn covers(&self, entry: &Entry) -> bool {
+        let number = if self.is_native { entry.transaction_number } else { 0 };
+        let last = if self.is_native { self.transaction } else { 0 };
+        self.size > 0 && (number, entry.id) <= (last, self.entry)
+    }
+}
+
+pub(crate) async fn ask(store: &dyn Store, step: OwnStep) -> Result<OwnAnswer, StoreError> {
+    Ok(store.consult(vec![step]).await?.into_iter().next().unwrap_or_default())
+}
+
+pub(crate) async fn read_head(store: &dyn Store) -> Result<Option<Head>, AuditError> {
+    let answer = ask(store, OwnStep::new(HEAD, [])).await?;
+    let Some(row) = answer.first() else { return Ok(None) };
+    let is_native = store.catalog().is_native();
+    let (transaction, entry) = (row.get("transaction_number")?, row.get("entry")?);
+    Ok(Some(Head { size: row.get("size")?, transaction, entry, is_native }))
+}
+
+/// The checkpoints up to the head, those that are right.
+async fn read_checkpoints(
+    store: &dyn Store,
+    signer: &Signer,
+    size: i64,
+    report: &mut Report,
+) -> Result<Vec<Checkpoint>, AuditError> {
+    let (mut checkpoints, mut last) = (Vec::new(), i64::MIN);
+    loop {
+        let answer = ask(store, OwnStep::new(CHECKPOINTS, [last.into(), PAGE.into()])).await?;
+        for row in &answer.rows {
+            last = row.get("size")?;
+            // Sealed since the head was read.
+            if last > size {
+                continue;
+            }
+            match signer.open(row.get("note")?) {
+                Ok(checkpoint) if i64::try_from(checkpoint.size) == Ok(last) => checkpoints.push(checkpoint),
+                Ok(_) => {
+                    report.found(Finding::Checkpoint { size: last, problem: "it is one of another size".to_owned() })
+                }
+                Err(error) => report.found(Finding::Checkpoint { size: last, problem: error.to_string() }),
+            }
+        }
+        if (answer.rows.len() as i64) < PAGE {
+            break;
+        }
+    }
+    let newest = checkpoints.last().map_or(0, |checkpoint: &Checkpoint| checkpoint.size);
+    if u64::try_from(size) != Ok(newest) {
+        report.found(Finding::Head(format!(
+            "{size} entries are said to be sealed, and the last checkpoint is of {newest}"
+        )));
+    }
+    Ok(checkpoints)
+}
+
+/// The places of the log: the id of each sealed entry and the hash that it was sealed with.
+pub(crate) async fn read_places(
+    store: &dyn Store,
+    head: Option<&Head>,
+    report: &mut Report,
+) -> Result<Vec<(i64, Hash)>, AuditError> {
+    let Some(head) = head else {
+        report.found(Finding::Head("pando.audit_head has no row".to_owned()));
+        return Ok(Vec::new());
+    };
+    let size = usize::try_from(head.size).unwrap_or(0);
+    let mut places: Vec<(i64, Hash)> = Vec::new();
+    let mut number = 0_i64;
+    loop {
+        let answer = ask(store, OwnStep::new(TILES, [0_i64.into(), number.into(), TILE_PAGE.into()])).await?;
+        for row in &answer.rows {
+            let found: i64 = row.get("number")?;
+            let hashes = hashes_of(row.get("hashes")?);
+            let ids: Option<&str> = row.get("entries")?;
+            let ids: Vec<i64> = ids.and_then(|ids| serde_json::from_str(ids).ok()).unwrap_or_default();
+            let is_whole =
+                hashes.len() == ids.len() && places.len().is_multiple_of(TILE_WIDTH) && hashes.len() <= TILE_WIDTH;
+            if found != number || !is_whole {
+                report.found(Finding::Tiles(format!("tile {number} of level 0")));
+                return Ok(places);
+            }
+            places.extend(ids.into_iter().zip(hashes));
+            number = number.saturating_add(1);
+        }
+        if (answer.rows.len() as i64) < TILE_PAGE {
+            break;
+        }
+    }
+    if places.len() < size {
+        report.found(Finding::Tiles(format!(
+            "{size} entries are said to be sealed, and the tiles have {}",
+            places.len()
+        )));
+    }
+    // Sealed since the head was read.
+    places.truncate(size);
+    Ok(places)
+}
+
+/// Compares every entry with its place; gives the hashes as the entries have them now.
+async fn compare_entries(
+    store: &dyn Store,
+    head: Option<&Head>,
+    places: &[(i64, Hash)],
+    key: Option<&AuditKey>,
+    report: &mut Report,
+) -> Result<Vec<Hash>, AuditError> {
+    let mut wanted: BTreeMap<i64, usize> = BTreeMap::new();
+    for (place, (id, _)) in places.iter().enumerate() {
+        if wanted.insert(*id, place).is_some() {
+            report.found(Finding::Repeated(*id));
+        }
+    }
+    // An entry that is gone counts as something that no entry is.
+    let mut hashes = vec![[0_u8; 32]; places.len()];
+    let mut last = i64::MIN;
+    loop {
+        let (rows, has_more) = page(store, ENTRIES, &[last.into()], PAGE).await?;
+        for row in &rows {
+            let entry = Entry::of(row)?;
+            last = entry.id;
+            if let Some(key) = key.filter(|_| is_forged(&entry))
+                && !key.has_signed(&entry.context)
+            {
+                report.found(Finding::Unsigned(entry.id));
+            }
+            let Some(place) = wanted.remove(&entry.id) else {
+                if head.is_some_and(|head| head.covers(&entry)) {
+                    report.found(Finding::Inserted(entry.id));
+                } else {
+                    report.waiting += 1;
+                }
+                continue;
+            };
+            let hash = entry.hash();
+            if places.get(place).is_some_and(|(_, sealed)| *sealed != hash) {
+                report.found(Finding::Altered(entry.id));
+            }
+            if let Some(slot) = hashes.get_mut(place) {
+                *slot = hash;
+            }
+        }
+        if !has_more {
+            break;
+        }
+    }
+    wanted.into_keys().for_each(|id| report.found(Finding::Removed(id)));
+    Ok(hashes)
+}
+
+/// Whether an entry claims to be of a request: what comes from outside says so, and events are the program's own.
+fn is_forged(entry: &Entry) -> bool {
+    entry.relation.is_some() && !entry.context.starts_with("{\"outside\":")
+}
+
+/// Compares the root at each checkpoint.
+fn compare_roots(hashes: &[Hash], sizes: BTreeMap<u64, Vec<(Checkpoint, bool)>>, report: &mut Report) {
+    let mut edge = Edge::default();
+    let mut hashes = hashes.iter();
+    for (size, checkpoints) in sizes {
+        while edge.size() < size {
+            let Some(hash) = hashes.next() else { break };
+            edge.add(*hash);
+        }
+        for (checkpoint, is_earlier) in checkpoints {
+            if edge.size() == size && edge.root() == checkpoint.root {
+                continue;
+            }
+            report.found(if is_earlier {
+                Finding::Rewritten { size }
+            } else {
+                let size = i64::try_from(size).unwrap_or(i64::MAX);
+                Finding::Checkpoint { size, problem: "the entries up to it do not have its root".to_owned() }
+            });
+        }
+    }
+}
+
+/// Compares the tiles above the lowest.
+async fn compare_upper_tiles(store: &dyn Store, hashes: &[Hash], report: &mut Report) -> Result<(), AuditError> {
+    let mut below = hashes.to_vec();
+    for level in 1..LEVELS {
+        let above: Vec<Hash> = below.as_chunks::<TILE_WIDTH>().0.iter().map(|tile| root(tile)).collect();
+        let mut kept = Vec::new();
+        let mut number = 0_i64;
+        loop {
+            let asked = [i64::from(level).into(), number.into(), TILE_PAGE.into()];
+            let answer = ask(store, OwnStep::new(TILES, asked)).await?;
+            for row in &answer.rows {
+                kept.extend(hashes_of(row.get("hashes")?));
+                number = row.get::<i64>("number")?.saturating_add(1);
+            }
+            if (answer.rows.len() as i64) < TILE_PAGE {
+                break;
+            }
+        }
+        if !kept.starts_with(&above) {
+            report.found(Finding::Tiles(format!("those of level {level} are not over the tiles below them")));
+        }
+        // More may have been sealed meanwhile, yet not more than there is room for.
+        if above.is_empty() && TILE_HEIGHT * level > u64::BITS {
+            break;
+        }
+        below = above;
+    }
+    Ok(())
+}

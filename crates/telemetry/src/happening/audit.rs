@@ -1,0 +1,84 @@
+//! What is written down of changes, and its seals.
+
+use super::{Definition, Happening};
+use crate::field::*;
+use crate::{Level, Line, Metrics};
+
+/// Entries of the audit were sealed.
+#[derive(Debug)]
+pub struct EntriesSealed {
+    /// How many.
+    pub entries: u64,
+    /// How many wait to be.
+    pub waiting: u64,
+}
+
+impl Happening for EntriesSealed {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-sealed",
+        message: "Entries of the audit were sealed",
+        about: "Every `audit.seal_seconds`, where there are entries. Only counted: `pando_audit_entries_sealed_total` and \
+                `pando_audit_entries_waiting`.",
+        level: Level::Off,
+        fields: &[ROWS],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(ROWS, self.entries);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_audit_sealed(self.entries, self.waiting);
+    }
+}
+
+/// Entries of the audit could not be sealed, or can be again.
+#[derive(Debug)]
+pub struct SealingFailed<'a> {
+    /// What went wrong; `None` when it works again.
+    pub error: Option<&'a str>,
+}
+
+impl Happening for SealingFailed<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-not-sealed",
+        message: "Entries of the audit cannot be sealed, or can be again",
+        about: "When entries could not be sealed, told once until it works again; `pando_audit_sealing_failures_total` counts each \
+                attempt. They are sealed later. A log that does not fit together has to be looked at: `pando audit verify`.",
+        level: Level::Error,
+        fields: &[REASON, ERROR],
+    };
+
+    fn level(&self) -> Level {
+        if self.error.is_some() { Level::Error } else { Level::Info }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(REASON, if self.error.is_some() { "fails" } else { "works" });
+        if let Some(error) = self.error {
+            line.word(ERROR, error);
+        }
+    }
+}
+
+/// Changes of a table are not written down.
+#[derive(Debug)]
+pub struct ChangesUnwatched<'a> {
+    /// Which, why, and what to do.
+    pub problem: &'a str,
+}
+
+impl Happening for ChangesUnwatched<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-incomplete",
+        message: "Changes of a table are not written down",
+        about: "When a trigger of the audit cannot be put on a table of a PostgreSQL server, at the start or after the schema has \
+                changed: what is to be granted.",
+        level: Level::Warn,
+        fields: &[ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(ERROR, self.problem);
+    }
+}
