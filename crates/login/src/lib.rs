@@ -24,6 +24,7 @@ pub mod api_keys;
 mod chance;
 mod endpoint;
 mod error;
+mod events;
 mod follow;
 mod gate;
 mod incoming;
