@@ -104,7 +104,8 @@ impl FromStr for NoteVerifier {
         let wrong = || AuditError::Key("it has to look like name+12345678+base64");
         let mut parts = text.trim().splitn(3, '+');
         let (origin, id, key) = (parts.next(), parts.next(), parts.next());
-        let (origin, id, key) = origin.zip(id).zip(key).map(|((origin, id), key)| (origin, id, key)).ok_or_else(wrong)?;
+        let (origin, id, key) =
+            origin.zip(id).zip(key).map(|((origin, id), key)| (origin, id, key)).ok_or_else(wrong)?;
         let id = u32::from_str_radix(id, 16).map_err(|_| wrong())?.to_be_bytes();
         let key = STANDARD.decode(key).map_err(|_| wrong())?;
         match key.split_first() {

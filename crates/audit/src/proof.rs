@@ -115,8 +115,7 @@ fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
     // The largest power of two below the size.
     let half = leaves.len().next_power_of_two() / 2;
     let (left, right) = leaves.split_at(half);
-    let (mut hashes, other) =
-        if index < half { (path(left, index), right) } else { (path(right, index - half), left) };
+    let (mut hashes, other) = if index < half { (path(left, index), right) } else { (path(right, index - half), left) };
     let mut edge = Edge::default();
     other.iter().for_each(|hash| edge.add(*hash));
     hashes.push(edge.root());

@@ -9,7 +9,9 @@ use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
 use crate::page::page;
-use crate::tables::{ADVANCE, HEAD, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER};
+use crate::tables::{
+    ADVANCE, HEAD, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER,
+};
 use crate::tree::{Edge, Hash};
 
 /// How many hashes a full tile has: C2SP's tlog-tiles.

@@ -49,14 +49,14 @@ pub(crate) struct Asked(Map<String, Value>);
 impl Asked {
     /// From where this one does.
     pub(crate) fn of(request: &Request) -> Self {
-    let header = request.headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 128);
-    let trace: String = request.trace.context().trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut asked = Map::new();
-    asked.insert("address".to_owned(), json!(request.client.address.to_string()));
-    asked.extend(header.map(|id| ("request".to_owned(), json!(id))));
-    asked.insert("trace".to_owned(), json!(trace));
-    Self(asked)
-}
+        let header = request.headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| id.len() <= 128);
+        let trace: String = request.trace.context().trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut asked = Map::new();
+        asked.insert("address".to_owned(), json!(request.client.address.to_string()));
+        asked.extend(header.map(|id| ("request".to_owned(), json!(id))));
+        asked.insert("trace".to_owned(), json!(trace));
+        Self(asked)
+    }
 
     /// What is told meanwhile says so.
     pub(crate) async fn during<T>(self, answer: impl Future<Output = T>) -> T {
@@ -86,6 +86,7 @@ fn told(step: &OwnStep) -> Option<Event> {
         let rule = RULES.iter().find(|rule| text.starts_with(rule.begins))?;
         (rule.action, rule.key.iter().filter_map(|(name, place)| named(name, *place)).collect())
     };
-    let context = ASKED.try_with(Clone::clone).unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
+    let context =
+        ASKED.try_with(Clone::clone).unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
     Some(Event { action, key, change: Map::new(), context })
 }

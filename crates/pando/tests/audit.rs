@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use testkit::{Launch, Postgres, Project, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
-const CONFIGURATION: &str = "[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n[auth.login]\nconfirm_email = false\n";
+const CONFIGURATION: &str =
+    "[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n[auth.login]\nconfirm_email = false\n";
 
 const SCHEMA: &str = "
 create table people (id bigint primary key, name text not null);
@@ -194,7 +195,8 @@ fn it_can_be_switched_off() {
 fn what_is_changed_on_a_server_is_written_down_and_sealed() {
     let Some(postgres) = Postgres::start_for("what_is_changed_on_a_server_is_written_down_and_sealed") else { return };
     let url = postgres.url("postgres");
-    let configuration = format!("[database]\nurl = \"{url}\"\n[audit]\nenabled = \"on\"\nseal_seconds = 1\n{CONFIGURATION}");
+    let configuration =
+        format!("[database]\nurl = \"{url}\"\n[audit]\nenabled = \"on\"\nseal_seconds = 1\n{CONFIGURATION}");
     let project = Project::of(&configuration, &format!("{SCHEMA}{SCHEMA_OF_SERVERS}"));
     let (code, text, error) = project.run(BINARY, &["bootstrap"]);
     assert_eq!(code, 0, "{text}{error}");
@@ -221,7 +223,8 @@ fn what_is_changed_on_a_server_is_written_down_and_sealed() {
         assert!(parts.iter().any(|told| told == expected), "{expected}: {parts:?}");
     }
     // A table that comes while it serves is watched as soon as the schema was read again.
-    postgres.run("create table late (id bigint primary key); grant insert on late to anon; notify pgrst, 'reload schema';");
+    postgres
+        .run("create table late (id bigint primary key); grant insert on late to anon; notify pgrst, 'reload schema';");
     let begin = Instant::now();
     while !postgres.run("select tgname from pg_trigger where tgrelid = 'late'::regclass").contains("pando_audit") {
         assert!(begin.elapsed() < Duration::from_secs(30), "{}", server.log());

@@ -53,9 +53,8 @@ pub fn run(action: &Audit, sources: &Sources, style: Style, out: &mut dyn Write)
                 tell(&report, *json, style, out)
             }
             Audit::Checkpoint => {
-                let newest = async |store: Arc<dyn Store>| {
-                    audit::newest_checkpoint(store.as_ref()).await.map_err(failed)
-                };
+                let newest =
+                    async |store: Arc<dyn Store>| audit::newest_checkpoint(store.as_ref()).await.map_err(failed);
                 let note = with(&loaded, &prepared, newest).await?;
                 let note = note.ok_or_else(|| CommandError::Failed("nothing is sealed yet".to_owned()))?;
                 Ok(write!(out, "{note}")?)

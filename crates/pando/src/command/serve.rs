@@ -26,6 +26,7 @@ use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::sync::Notify;
 
+use self::audit::AuditWork;
 use super::opening::{Opening, Patience};
 use super::operations::{Certificates, Operations, Reloads, Rereading};
 use super::watch::{self, Watch};
@@ -34,7 +35,6 @@ use crate::database;
 use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
-use self::audit::AuditWork;
 use api_keys::ApiKeyWork;
 use background::{check_whole, probe};
 use doubts::doubts;

@@ -118,7 +118,10 @@ impl Check<'_> {
         for (table, word) in &section.tables {
             match (is_path(table, 2), values(word)) {
                 (false, _) => {
-                    self.problem("audit.tables", format!("has {table:?}; it has to look like schema.table or schema.*"));
+                    self.problem(
+                        "audit.tables",
+                        format!("has {table:?}; it has to look like schema.table or schema.*"),
+                    );
                 }
                 (true, None) => {
                     let text = format!("has {word:?} for {table}; it has to be none, changed or all");

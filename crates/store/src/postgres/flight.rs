@@ -165,8 +165,7 @@ impl PostgresStore {
             }
         }
         let search_path = self.search_path(&job.request.schema);
-        let mut settings =
-            session::settings(job, own, &search_path, &self.settings.application, self.auditing());
+        let mut settings = session::settings(job, own, &search_path, &self.settings.application, self.auditing());
         if let Some(timeout) = self.settings.role_timeouts.get(&*job.caller.role)
             && !own.sets("statement_timeout")
         {
