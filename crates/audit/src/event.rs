@@ -1,6 +1,5 @@
 //! Events that are no change of a row: logins, keys, settings. They are a step in the transaction of what they tell of.
 
-use base::Timestamp;
 use datatype::Datum;
 use serde_json::{Map, Value};
 use store::{OwnStep, Store};
@@ -21,10 +20,10 @@ pub struct Event {
 }
 
 /// The step that writes an event down: put it beside the steps of what it tells of, in one `store.transact`.
-pub fn event(store: &dyn Store, event: Event, now: Timestamp) -> OwnStep {
+pub fn event(store: &dyn Store, event: Event) -> OwnStep {
     let text = |object: Map<String, Value>| Datum::Text(Value::Object(object).to_string());
     let key = if event.key.is_empty() { Datum::Null } else { text(event.key) };
     let statement = if store.catalog().is_native() { EVENT_OF_SERVER } else { EVENT };
-    let values = [now.into(), event.action.into(), key, text(event.change), text(event.context)];
+    let values = [event.action.into(), key, text(event.change), text(event.context)];
     OwnStep::new(statement, values).exactly(1)
 }

@@ -90,14 +90,14 @@ pub(crate) const CHECKPOINTS: OwnStatement = OwnStatement::new(
 /// Writes down an event of a file's.
 pub(crate) const EVENT: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.audit_entries (transaction_number, at, action, relation, key, change, context)
-     VALUES (0, $1, $2, NULL, $3, $4, $5)",
-    &["timestamptz", "text", "text", "text", "text"],
+     VALUES (0, now(), $1, NULL, $2, $3, $4)",
+    &["text", "text", "text", "text"],
 );
 /// Writes down an event of a server's.
 pub(crate) const EVENT_OF_SERVER: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.audit_entries (transaction_number, at, action, relation, key, change, context)
-     VALUES (txid_current(), $1, $2, NULL, $3, $4, $5)",
-    &["timestamptz", "text", "text", "text", "text"],
+     VALUES (txid_current(), now(), $1, NULL, $2, $3, $4)",
+    &["text", "text", "text", "text"],
 );
 
 /// What is asked on both engines.

@@ -27,6 +27,7 @@ mod defence;
 mod endpoint;
 mod error;
 mod even;
+mod events;
 mod external;
 mod follow;
 mod gate;

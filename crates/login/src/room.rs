@@ -25,7 +25,7 @@ use crate::mail::{Mailer, Post, Templates};
 use crate::outgoing::Reply;
 use crate::password::{PasswordError, Passwords};
 use crate::records::Records;
-use crate::{Settings, one_time, refresh};
+use crate::{Settings, events, one_time, refresh};
 
 /// How often a request is decided anew because somebody else changed the same rows.
 const MOST_TRIES: u32 = 6;
@@ -174,6 +174,11 @@ impl Login {
 
     /// Answers a request whose path begins below `/auth/v1`. A refusal is an answer too: this never fails.
     pub async fn answer(&self, request: Request) -> Answer {
+        let asked = events::Asked::of(&request);
+        asked.during(self.answer_asked(request)).await
+    }
+
+    async fn answer_asked(&self, request: Request) -> Answer {
         let Request { method, path, query, headers, body, client, trace, .. } = request;
         let is_versioned = Incoming::is_versioned(&headers);
         let mut incoming = Incoming {

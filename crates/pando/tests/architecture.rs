@@ -28,6 +28,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("contract", "catalog"),
     ("service", "identity"),
     ("service", "limits"),
+    ("login", "audit"),
     ("login", "identity"),
     ("login", "service"),
 ];

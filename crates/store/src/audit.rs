@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use base::{Caller, QualifiedName, Secret};
-use catalog::{Relation, RelationKind};
+use catalog::{Catalog, Relation, RelationKind};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
@@ -16,6 +16,11 @@ const OWN_SCHEMAS: [&str; 2] = ["pando", "auth"];
 
 /// What separates what is said of who asked from its signature.
 const SIGNATURE: &str = ",\"signature\":\"";
+
+/// Whether there is a table for entries.
+pub(crate) fn has_table(catalog: &Catalog) -> bool {
+    catalog.snapshot().relations.contains_key(&QualifiedName::new("pando", "audit_entries"))
+}
 
 /// What is written down of changes.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -18,6 +18,7 @@ pub use answer::shown_moment;
 pub use records::{KeyRecord, MIGRATIONS};
 pub use wish::{KeyWish, Scope};
 
+use crate::events::with_events;
 use crate::password::Entropy;
 
 /// How often it is written down when keys were used last.
@@ -166,7 +167,8 @@ impl KeyKeeper {
     pub async fn revoke(&self, id_or_name: &str) -> Result<KeyRecord, KeyError> {
         let record = self.counting(id_or_name).await?;
         let now = self.clock.now();
-        self.store.transact(vec![records::revoke(&record, now)]).await?;
+        let steps = vec![records::revoke(&record, now)];
+        self.store.transact(with_events(self.store.as_ref(), steps)).await?;
         let revoked = KeyRecord { revoked_at: Some(now), ..record };
         self.keys.put([revoked.in_memory()]);
         Ok(revoked)
@@ -223,7 +225,7 @@ impl KeyKeeper {
             steps.push(records::expire(&former, end));
             known.push(KeyRecord { expires_at: Some(end), ..former }.in_memory());
         }
-        self.store.transact(steps).await?;
+        self.store.transact(with_events(self.store.as_ref(), steps)).await?;
         self.keys.put(known);
         Ok(MadeKey { text, record })
     }

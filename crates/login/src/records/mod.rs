@@ -12,6 +12,7 @@ use std::sync::Arc;
 use store::{OwnAnswer, OwnStep, Store};
 
 use crate::error::{Outcome, Refusal};
+use crate::events::with_events;
 
 /// The tables.
 #[derive(Clone)]
@@ -29,7 +30,12 @@ impl Records {
 
     /// Changes, all of it or nothing.
     pub(crate) async fn write(&self, steps: Vec<OwnStep>) -> Outcome<Vec<OwnAnswer>> {
-        self.store.transact(steps).await.map_err(|error| match error.unique_violation() {
+        let asked = steps.len();
+        let written = self.store.transact(with_events(self.store.as_ref(), steps)).await.map(|mut answers| {
+            answers.truncate(asked);
+            answers
+        });
+        written.map_err(|error| match error.unique_violation() {
             Some(constraint) if is_race(constraint) => Refusal::missed(),
             Some("mfa_factors_user_friendly_name_unique") => {
                 Refusal::unprocessable("mfa_factor_name_conflict", "A factor with this friendly name already exists")

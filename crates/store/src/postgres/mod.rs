@@ -38,7 +38,7 @@ use plan::Plan;
 use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
-use crate::audit::AuditSettings;
+use crate::audit::{AuditSettings, has_table};
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -213,6 +213,7 @@ pub(crate) async fn open(
     // Whatever is promoted while the catalog is read has it read again.
     let newest = fence.follow();
     store.load_catalog().await?;
+    store.is_audited.store(has_table(&store.catalog()), Ordering::Relaxed);
     let store = Arc::new(store);
     tokio::spawn(listen::run(Arc::downgrade(&store), listening, fence.follow()));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
@@ -372,7 +373,7 @@ impl Store for PostgresStore {
     }
 
     fn is_audited(&self) -> bool {
-        self.is_audited.load(Ordering::Relaxed)
+        self.auditing().is_some()
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {

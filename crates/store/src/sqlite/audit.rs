@@ -14,11 +14,8 @@ use sql::sqlite::audit::{self, RowChange};
 
 use super::functions::{argument, raise, volatile};
 use super::identity::Identity;
-use crate::audit::{AuditSettings, AuditValues, hexadecimal};
+use crate::audit::{AuditSettings, AuditValues, has_table, hexadecimal};
 use crate::error::StoreError;
-
-/// The table of entries.
-const ENTRIES: (&str, &str) = ("pando", "audit_entries");
 
 /// A table whose changes are written down.
 struct Audited {
@@ -122,11 +119,6 @@ impl Auditing {
         register(connection, tables.into(), identity)?;
         texts.iter().try_for_each(|text| connection.execute_batch(text))
     }
-}
-
-/// Whether there is a table for entries.
-pub(super) fn has_table(catalog: &Catalog) -> bool {
-    catalog.snapshot().relations.contains_key(&base::QualifiedName::new(ENTRIES.0, ENTRIES.1))
 }
 
 fn label(name: &str) -> Vec<u8> {

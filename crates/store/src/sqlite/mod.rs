@@ -32,7 +32,7 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
-use crate::audit::AuditSettings;
+use crate::audit::{AuditSettings, has_table};
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
     Store,
@@ -360,7 +360,7 @@ impl Store for SqliteStore {
     }
 
     fn is_audited(&self) -> bool {
-        self.is_audited && audit::has_table(&self.catalog())
+        self.is_audited && has_table(&self.catalog())
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
