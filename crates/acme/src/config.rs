@@ -131,7 +131,8 @@ impl Config {
 
 /// Whether an authority could show that this name leads here.
 fn check_domain(domain: &str) -> Result<(), AcmeError> {
-    let wrong = |why: &str| Err(AcmeError::Domain(format!("{domain:?} is no domain to fetch a certificate for: {why}")));
+    let wrong =
+        |why: &str| Err(AcmeError::Domain(format!("{domain:?} is no domain to fetch a certificate for: {why}")));
     if domain.starts_with("*.") {
         return wrong("wildcards need a challenge in the DNS, which Pando has no access to; name each domain");
     }
@@ -145,7 +146,9 @@ fn check_domain(domain: &str) -> Result<(), AcmeError> {
             && label.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
     };
     if domain.len() > MOST_DOMAIN_BYTES || !domain.split('.').all(is_label) {
-        return wrong("write it in lower case, as in api.example.com, other scripts as punycode (xn--…), without port or path");
+        return wrong(
+            "write it in lower case, as in api.example.com, other scripts as punycode (xn--…), without port or path",
+        );
     }
     Ok(())
 }

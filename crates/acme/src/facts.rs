@@ -27,7 +27,8 @@ impl Facts {
     /// # Errors
     /// It is none, as a sentence.
     pub(crate) fn read(pem: &[u8]) -> Result<Self, String> {
-        let der = CertificateDer::from_pem_slice(pem).map_err(|error| format!("it has no CERTIFICATE in it: {error}"))?;
+        let der =
+            CertificateDer::from_pem_slice(pem).map_err(|error| format!("it has no CERTIFICATE in it: {error}"))?;
         let (_rest, certificate) = x509_parser::parse_x509_certificate(&der)
             .map_err(|error| format!("its certificate cannot be read: {error}"))?;
         let names = certificate.subject_alternative_name().ok().flatten();

@@ -74,7 +74,10 @@ impl Folder {
         let mut bytes = Vec::new();
         opened.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MOST_FILE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {MOST_FILE_BYTES} bytes")));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it has more than {MOST_FILE_BYTES} bytes"),
+            ));
         }
         Ok(Some(bytes))
     }

@@ -73,7 +73,20 @@ impl Keeper {
         let share = share(format!("{} {}", std::process::id(), config.name()).as_bytes());
         let (seen, attempts) = (Seen::default(), Attempts::default());
         let (facts, shown, is_folder_broken) = (None, Vec::new(), false);
-        Ok(Self { config, folder, client, stage, telemetry, clock, seen, facts, attempts, shown, share, is_folder_broken })
+        Ok(Self {
+            config,
+            folder,
+            client,
+            stage,
+            telemetry,
+            clock,
+            seen,
+            facts,
+            attempts,
+            shown,
+            share,
+            is_folder_broken,
+        })
     }
 
     /// Looks after it, until it is aborted. Meant to be spawned.
@@ -178,7 +191,8 @@ impl Keeper {
 
     /// Asks when to renew. What fails here is no reason to do anything but go by the certificate's age.
     async fn ask(&mut self, now: i64) {
-        let Some((of, Some(identifier))) = self.facts.as_ref().map(|facts| (facts.end, facts.identifier.clone())) else {
+        let Some((of, Some(identifier))) = self.facts.as_ref().map(|facts| (facts.end, facts.identifier.clone()))
+        else {
             return;
         };
         // Only with an account that there is: asking is no reason to open one.

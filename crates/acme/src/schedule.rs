@@ -60,7 +60,11 @@ pub(crate) fn renewal(facts: &Facts, window: Option<Window>) -> i64 {
 }
 
 fn scaled(length: i64, share: f64) -> i64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a share of a length is no longer than it")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a share of a length is no longer than it"
+    )]
     let scaled = (length as f64 * share.clamp(0.0, 1.0)) as i64;
     scaled
 }

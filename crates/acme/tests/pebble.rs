@@ -170,8 +170,12 @@ fn ordered_once_kept_and_found_again() {
     // What was shown is shown no more.
     assert_eq!(running.stage.shown.lock().last(), Some(&Vec::new()));
     let shown: Vec<Challenge> = running.stage.shown.lock().concat();
-    let is_for = |challenge: &Challenge, domain: &str| matches!(challenge, Challenge::Tls { name, .. } if name == domain);
-    assert!(["api.example.com", "www.example.com"].iter().all(|it| shown.iter().any(|one| is_for(one, it))), "{shown:?}");
+    let is_for =
+        |challenge: &Challenge, domain: &str| matches!(challenge, Challenge::Tls { name, .. } if name == domain);
+    assert!(
+        ["api.example.com", "www.example.com"].iter().all(|it| shown.iter().any(|one| is_for(one, it))),
+        "{shown:?}"
+    );
     drop(running);
 
     // A restart orders nothing.
@@ -301,12 +305,13 @@ fn accounts_that_are_bound_to_others() {
     let external_accounts = vec![("kid-1".to_owned(), key.to_owned())];
     let settings = PebbleSettings { external_accounts, ..believing() };
     let Some(pebble) = Pebble::start_for("accounts_that_are_bound", settings) else { return };
-    let of = |key_id: &str, key: &str| {
-        Some(ExternalAccount { key_id: key_id.to_owned(), hmac_key: Secret::new(key) })
-    };
-    for (external_account, is_taken) in
-        [(None, false), (of("kid-1", &key.replace('z', "y")), false), (of("kid-2", key), false), (of("kid-1", key), true)]
-    {
+    let of = |key_id: &str, key: &str| Some(ExternalAccount { key_id: key_id.to_owned(), hmac_key: Secret::new(key) });
+    for (external_account, is_taken) in [
+        (None, false),
+        (of("kid-1", &key.replace('z', "y")), false),
+        (of("kid-2", key), false),
+        (of("kid-1", key), true),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let running = Running::start(Config { external_account, ..config(&pebble, folder.path()) });
         let log = running.wait_for(if is_taken { "certificate-issued" } else { "certificate-not-issued" }, 1);

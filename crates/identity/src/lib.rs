@@ -38,6 +38,7 @@ mod wycheproof;
 
 pub use api_key::{ApiKey, ApiKeys, KeyKind, KeyText, KeyUse, Network, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
+pub use credentials::credential;
 pub use derivation::{Derivation, DerivedKey};
 pub use mint::mint;
 pub use revocation::MAX_SIGNED_OUT;

@@ -59,7 +59,11 @@ fn a_certificate_is_fetched_served_and_found_again() {
     let (text, first) = ask(&server, &pebble.root(), DOMAIN).unwrap();
     assert!(text.starts_with("HTTP/1.1 200") && text.contains("strict-transport-security: max-age="), "{text}");
     // Pebble says so when it has looked, and not believed.
-    assert!(pebble.log().contains("valid by completed challenge") || pebble.log().contains("set VALID"), "{}", pebble.log());
+    assert!(
+        pebble.log().contains("valid by completed challenge") || pebble.log().contains("set VALID"),
+        "{}",
+        pebble.log()
+    );
     let metrics = server.admin("/metrics").text();
     assert!(metrics.contains("pando_certificate_orders_total{outcome=\"success\"} 1"), "{metrics}");
     assert!(!metrics.contains("pando_certificate_expiry_timestamp_seconds 0"), "{metrics}");
@@ -114,5 +118,8 @@ fn a_folder_that_cannot_be_written_is_refused_at_the_start() {
     project.write("kept", "a file where the folder should be");
     let refusal = launch(free_port()).refused(&project);
     assert_eq!(refusal.code, 3, "{refusal:?}");
-    assert!(refusal.error.contains("[server.tls.acme]: The folder ") && refusal.error.contains("has to be writable"), "{refusal:?}");
+    assert!(
+        refusal.error.contains("[server.tls.acme]: The folder ") && refusal.error.contains("has to be writable"),
+        "{refusal:?}"
+    );
 }

@@ -149,7 +149,10 @@ impl Check<'_> {
                 && !text.contains(|it: char| it.is_whitespace() || it.is_control() || ",?:".contains(it))
         };
         if let Some(wrong) = acme.contact.iter().find(|text| !is_address(text)) {
-            self.problem("server.tls.acme.contact", format!("has to be mail addresses, as in ops@example.com, not {wrong:?}"));
+            self.problem(
+                "server.tls.acme.contact",
+                format!("has to be mail addresses, as in ops@example.com, not {wrong:?}"),
+            );
         }
         let external_account = match (&acme.external_account_key_id, &acme.external_account_hmac_key) {
             (Some(key_id), Some(key)) => Some(ExternalAccount { key_id: key_id.clone(), hmac_key: key.0.clone() }),

@@ -116,8 +116,7 @@ impl Check<'_> {
         {
             self.problem("cache.url", format!("is not usable: {error}"));
         }
-        if cache.ca_certificate.is_some()
-            && cache.url.as_ref().is_none_or(|url| !url.0.expose().starts_with("rediss:"))
+        if cache.ca_certificate.is_some() && cache.url.as_ref().is_none_or(|url| !url.0.expose().starts_with("rediss:"))
         {
             self.problem("cache.ca_certificate", "is for a server with TLS: cache.url has to begin with rediss://");
         }
