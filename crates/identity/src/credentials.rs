@@ -38,6 +38,13 @@ impl<'a> Credentials<'a> {
     }
 }
 
+/// What identifies the program that asks, as it was verified: its API key, else its token. However it is spelled around it, and
+/// whatever else stands in `apikey` and is passed over, it is the same; `None` without one.
+pub fn credential(headers: &HeaderMap) -> Option<&[u8]> {
+    let Credentials { key, token, instead } = Credentials::read(headers).ok()?;
+    key.or(token).or(instead)
+}
+
 /// The text of a `Bearer` authorization, possibly empty; `None` without one.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
@@ -83,5 +90,23 @@ mod tests {
         ] {
             assert_eq!(read(key, bearer), expected, "{key:?} {bearer:?}");
         }
+    }
+    #[test]
+    fn a_credential_has_one_spelling() {
+        let read = |lines: &[(HeaderName, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.extend(lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())));
+            credential(&headers).map(<[u8]>::to_vec)
+        };
+        for authorization in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c"] {
+            for apikey in ["anything", "x.y.z", ""] {
+                let lines = [(AUTHORIZATION, authorization), (API_KEY, apikey)];
+                assert_eq!(read(&lines).as_deref(), Some(&b"a.b.c"[..]), "{authorization} {apikey}");
+            }
+        }
+        let key = Some(b"pando_secret_one".to_vec());
+        assert_eq!(read(&[(API_KEY, "pando_secret_one"), (AUTHORIZATION, "Bearer a.b.c")]), key);
+        assert_eq!(read(&[(AUTHORIZATION, "Bearer pando_secret_one")]), key);
+        assert_eq!(read(&[(API_KEY, "anything")]), None);
     }
 }

@@ -39,6 +39,7 @@ mod wycheproof;
 
 pub use api_key::{ApiKey, ApiKeys, KeyKind, KeyText, KeyUse, Network, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
+pub use credentials::credential;
 pub use derivation::{Derivation, DerivedKey};
 pub use issuer_keys::{IssuerKeys, IssuerTokenError};
 pub use mint::mint;

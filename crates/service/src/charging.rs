@@ -1,13 +1,10 @@
 //! What a request is charged with, and what its client is told of that.
 
 use base::{Caller, Failure, Footprint};
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use limits::{Asker, RateLimits, Told};
 
 use crate::exchange::Client;
-
-const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
 /// The account of one request.
 #[derive(Debug, Default)]
@@ -50,8 +47,7 @@ impl Charging {
     }
 }
 
-/// The credential is what identifies a program: its API key, or else its token.
+/// The credential is what identifies a program, as it was verified and not as it was spelled: each spelling would be somebody else.
 fn asker<'a>((method, path): (&'a str, &'a str), headers: &'a HeaderMap, client: Client) -> Asker<'a> {
-    let credential = headers.get(API_KEY).or_else(|| headers.get(AUTHORIZATION));
-    Asker { address: client.address, method, path, credential: credential.map(http::HeaderValue::as_bytes) }
+    Asker { address: client.address, method, path, credential: identity::credential(headers) }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base::{Caller, Failure, Footprint, Kind, Limit};
 use cache::{Cache, Charge, Charged, Key, Keys, Mode, Verdict};
+use percent_encoding::percent_decode_str;
 use telemetry::{RateDecision, Telemetry};
 
 use crate::network::Network;
@@ -159,7 +160,7 @@ impl RateLimits {
         let is_for = |list: &[String], word: &str| list.is_empty() || list.iter().any(|item| item == word);
         let role = caller.map(|caller| &*caller.role);
         if !is_for(&policy.methods, asker.method)
-            || !is_for(&policy.paths, asker.path)
+            || !is_for_path(&policy.paths, asker.path)
             || !role.is_none_or(|role| is_for(&policy.roles, role))
         {
             return None;
@@ -184,6 +185,22 @@ impl RateLimits {
             Scope::Everyone => Some(self.keys.key("rate", &[name, b"everyone"])),
         }
     }
+}
+
+/// However a path is spelled: what is routed to the same place is charged alike.
+fn is_for_path(paths: &[String], path: &str) -> bool {
+    if paths.is_empty() {
+        return true;
+    }
+    let asked = plain(path);
+    paths.iter().any(|path| plain(path) == asked)
+}
+
+/// A path without escapes, empty segments and a slash at its end. More paths are the same that way than are answered alike.
+fn plain(path: &str) -> String {
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    segments.flat_map(|segment| ["/", segment]).collect()
 }
 
 fn charge(policy: &Policy, key: Key, cost: u64) -> Charge {

@@ -73,6 +73,17 @@ async fn one_address_is_refused_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn a_path_is_the_same_however_it_is_spelled() {
+    let limits = limits(&[("signup", "per address 1/m burst 1 path /rpc/signup")]);
+    let asks = |path| Asker { path, ..asker("192.0.2.1") };
+    at_door(&limits, asks("/rpc/sign")).await.unwrap();
+    at_door(&limits, asks("/rpc/signup")).await.unwrap();
+    for path in ["/rpc/signup", "/rpc/sign%75p", "/%72pc/%73ignup", "/rpc/signup/", "//rpc//signup", "rpc/signup"] {
+        assert!(at_door(&limits, asks(path)).await.is_err(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn neighbours_are_counted_together() {
     let limits = limits(&[("network", "per network 1/m burst 2")]);
     at_door(&limits, asker("192.0.2.1")).await.unwrap();
