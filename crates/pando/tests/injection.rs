@@ -104,10 +104,10 @@ struct Counts {
 }
 
 fn run(arguments: &[&str]) -> Counts {
-    let of = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let of = |name: &str, usual: &str| std::env::var_os(name).unwrap_or_else(|| usual.into());
     let (level, risk) = (of("PANDO_SQLMAP_LEVEL", "2"), of("PANDO_SQLMAP_RISK", "1"));
     let mut command = Command::new("python3");
-    command.arg("run.py").args(["--level", &level, "--risk", &risk]).args(arguments);
+    command.arg("run.py").arg("--level").arg(&level).arg("--risk").arg(risk).args(arguments);
     if level == "2" {
         // By what is answered and by errors; what waits needs seconds for each place.
         command.args(["--technique", "BE"]);

@@ -108,13 +108,15 @@ fn is_long() -> bool {
 
 /// Whether nothing was found, and what the tool said.
 fn run(tool: &Path, document: &str, server: &Server, token: Option<&str>, more: &[&str]) -> (bool, String) {
-    let examples = std::env::var(LONGER).unwrap_or_else(|_| EXAMPLES.to_owned());
+    let examples = std::env::var_os(LONGER).unwrap_or_else(|| EXAMPLES.into());
     let (folder, scratch) = (repository().join("tests/openapi"), tempfile::tempdir().unwrap());
     let configuration = folder.join("schemathesis.toml").display().to_string();
     let mut command = Command::new(tool);
     command
         .args(["--config-file", &configuration, "run", document, "--url", &format!("{}/rest/v1", server.url())])
-        .args(["--max-examples", &examples, "--seed", SEED, "--generation-database", "none"])
+        .arg("--max-examples")
+        .arg(examples)
+        .args(["--seed", SEED, "--generation-database", "none"])
         .args(["--continue-on-failure", "--no-color"])
         .args(more)
         // It keeps what it found beside itself.
