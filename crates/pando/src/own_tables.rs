@@ -2,7 +2,7 @@
 //! remembered beside them.
 
 use catalog::Snapshot;
-use store::{AppliedMigration, OWED_VERSION, OwnMigration, OwnMigrations, Store};
+use store::{AppliedMigration, OWED_VERSION, OwnGrant, OwnMigration, OwnMigrations, Store};
 
 use crate::configuration::{DatabaseAddress, LoginEnabled};
 use crate::migrations::MigrationError;
@@ -22,6 +22,31 @@ static PANDO: OwnMigrations = OwnMigrations {
         standing: &[],
     }],
 };
+
+const fn grant(schema: &'static str, table: &'static str, privileges: &'static str) -> OwnGrant {
+    OwnGrant { schema, table, privileges }
+}
+
+const ALL: &str = "SELECT, INSERT, UPDATE, DELETE";
+
+/// What a server does with each of Pando's own tables: what a role has to be granted that logs in and is not their owner. Those of
+/// the login are also GoTrue's, and are looked at for all four when they were there before.
+pub static GRANTS: &[OwnGrant] = &[
+    grant("auth", "users", ALL),
+    grant("auth", "identities", ALL),
+    grant("auth", "sessions", ALL),
+    grant("auth", "mfa_amr_claims", ALL),
+    grant("auth", "one_time_tokens", ALL),
+    grant("auth", "flow_state", ALL),
+    grant("auth", "mfa_factors", ALL),
+    grant("auth", "mfa_challenges", ALL),
+    grant("pando", "migrations", "SELECT"),
+    grant("pando", "signing_keys", ALL),
+    grant("pando", "revoked_sessions", "SELECT, INSERT, DELETE"),
+    grant("pando", "used_codes", "SELECT, INSERT, DELETE"),
+    grant("pando", "api_keys", "SELECT, INSERT, UPDATE"),
+    grant("pando", "api_key_usage", "SELECT, INSERT, UPDATE"),
+];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
@@ -102,6 +127,18 @@ mod tests {
         }
         let snapshot = declared(&file(), LoginEnabled::Auto).unwrap();
         assert!(snapshot.schemas.contains_key(SCHEMA));
+    }
+
+    #[test]
+    fn every_table_is_granted_to_a_role_that_logs_in() {
+        let snapshot = declared(&file(), LoginEnabled::Auto).unwrap();
+        for name in snapshot.relations.keys().filter(|name| ["auth", SCHEMA].contains(&&*name.schema)) {
+            let is_named = GRANTS.iter().any(|grant| grant.schema == &*name.schema && grant.table == &*name.name);
+            assert!(
+                is_named,
+                "{name}: say in GRANTS what a server does with it, for `pando bootstrap --authenticator`"
+            );
+        }
     }
 
     #[test]

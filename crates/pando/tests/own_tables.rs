@@ -21,8 +21,13 @@ use testkit::{Launch, Project};
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
 /// Pando's own, in the order of their versions, which count down.
-const OWN: [&str; 4] =
-    ["login/0001_keys.sql", "api-keys/0001_api_keys.sql", "auth/0001_accounts.sql", "pando/0001_schema.sql"];
+const OWN: [&str; 5] = [
+    "login/0001_keys.sql",
+    "api-keys/0002_api_key_quotas.sql",
+    "api-keys/0001_api_keys.sql",
+    "auth/0001_accounts.sql",
+    "pando/0001_schema.sql",
+];
 
 const CONFIGURATION: &str = "[auth]\njwt_secret = \"a-secret-of-more-than-thirty-two-characters\"\n";
 
@@ -78,8 +83,13 @@ fn own(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_file_of_an_earlier_release_gets_them() {
-    let pending =
-        ["pando/0001_schema.sql", "api-keys/0001_api_keys.sql", "auth/0001_accounts.sql", "login/0001_keys.sql"];
+    let pending = [
+        "pando/0001_schema.sql",
+        "api-keys/0001_api_keys.sql",
+        "api-keys/0002_api_key_quotas.sql",
+        "auth/0001_accounts.sql",
+        "login/0001_keys.sql",
+    ];
     let pending: String = pending.iter().map(|name| format!("pending  {name}, Pando's own\n")).collect();
     for by_serving in [false, true] {
         let project = with_older_file();

@@ -5,6 +5,7 @@ mod factors;
 mod link;
 mod mails;
 mod public;
+mod signing_keys;
 mod signup;
 mod token;
 mod user;
