@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::KeyQuota;
+
 /// The claims of a verified token, as the object it carried. Empty for a caller without one.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
@@ -37,6 +39,8 @@ pub struct CallerKey {
     pub id: Arc<str>,
     /// What it may touch.
     pub scope: KeyScope,
+    /// How much may be asked with it; `None` for as much as one likes.
+    pub quota: Option<KeyQuota>,
 }
 
 /// What requests with an API key may touch. It only takes away: grants and row security hold as without it.

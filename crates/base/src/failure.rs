@@ -72,6 +72,8 @@ pub struct Offence {
     pub message: String,
     /// The constraint that does not hold.
     pub constraint: Option<Arc<str>>,
+    /// Where in the document that the column holds: a JSON pointer (RFC 6901), empty for all of it.
+    pub pointer: Option<String>,
 }
 
 /// An error on its way to the client: PostgREST's four members, plus what only the log may see.

@@ -9,6 +9,7 @@ mod failure;
 mod footprint;
 mod limit;
 mod name;
+mod quota;
 mod secret;
 
 pub use caller::{Caller, CallerKey, Claims, KeyScope, ScopedName};
@@ -17,4 +18,5 @@ pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
 pub use limit::Limit;
 pub use name::{QualifiedName, Signature};
+pub use quota::{KeyQuota, Period, QuotaUnit};
 pub use secret::Secret;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::error::CacheError;
 use crate::key::{Key, Member};
 use crate::rate::{Charge, Verdict};
+use crate::tally::{Tallied, Tally};
 
 /// A future in a box: what an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -69,6 +70,14 @@ pub trait Cache: Send + Sync + 'static {
     /// # Errors
     /// None, so far.
     fn spend<'a>(&'a self, mode: Mode, charges: &'a [Charge]) -> BoxFuture<'a, Result<Charged, CacheError>>;
+
+    /// Adds to a total, if it stays within its bound.
+    ///
+    /// - What does not fit is not added, not even in part.
+    /// - Of what is added at once, from however many nodes, only so much fits as the bound says.
+    /// - A total that was forgotten goes on from the least that it is.
+    /// - It ends by itself.
+    fn tally(&self, tally: Tally) -> BoxFuture<'_, Result<Tallied, CacheError>>;
 
     /// Notes a member under a key, and gives how many different ones were noted in the last `window`, `most` at most (and
     /// [`MOST_MEMBERS`]). Without a member it only counts.

@@ -20,6 +20,7 @@ use crate::key::{Key, Member};
 use crate::memory::{Memory, check_size};
 use crate::rate::Charge;
 use crate::remote::{Failed, Redis};
+use crate::tally::{Tallied, Tally};
 
 /// So many slow answers in a row are an outage, and fewer are a hiccup.
 const MOST_FAILURES: u32 = 3;
@@ -140,6 +141,24 @@ impl Cache for Guarded {
     fn spend<'a>(&'a self, mode: Mode, charges: &'a [Charge]) -> BoxFuture<'a, Result<Charged, CacheError>> {
         let remote = self.shared.remote.spend(mode, charges);
         Box::pin(async move { Ok(self.ask(remote, || self.spend_locally(mode, charges)).await) })
+    }
+
+    fn tally(&self, tally: Tally) -> BoxFuture<'_, Result<Tallied, CacheError>> {
+        Box::pin(async move {
+            // What this process counted while the server was gone is the server's again. Should it be lost on the way, whether
+            // it was counted is not known, and twice is better than not at all.
+            let remote = async {
+                let known = self.local.take_owed(&tally);
+                let least = tally.least.max(known.shared);
+                let outcome = self.shared.remote.tally(&Tally { least, ..tally }, known.own).await;
+                match &outcome {
+                    Ok(tallied) => self.local.learn(&tally, tallied.total),
+                    Err(_) => self.local.owe(&tally, known.own),
+                }
+                outcome
+            };
+            Ok(self.ask(remote, || self.local.tally_now(&tally, self.share)).await)
+        })
     }
 
     fn distinct(

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use base::{Secret, SystemClock};
 use bytes::Bytes;
-use cache::{Cache, CacheError, Charge, Config, Key, Keys, MOST_VALUE_BYTES, Mode, Rate};
+use cache::{Cache, CacheError, Charge, Config, Key, Keys, MOST_VALUE_BYTES, Mode, Rate, Tally};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use testkit::Redis;
 
@@ -113,6 +113,44 @@ async fn of_those_who_come_at_once_only_so_many_fit(cache: &Arc<dyn Cache>) {
     assert_eq!(allowed, 5);
 }
 
+/// To add `amount` to a total of at most 10.
+fn tally(name: &str, amount: u64) -> Tally {
+    Tally { key: key(name), amount, bound: 10, least: 0, lifetime: MINUTE }
+}
+
+async fn a_total_stays_within_its_bound(cache: &dyn Cache) {
+    for (amount, is_allowed, total) in [(4, true, 4), (7, false, 4), (0, true, 4), (6, true, 10), (1, false, 10)] {
+        let tallied = cache.tally(tally("total", amount)).await.unwrap();
+        assert_eq!((tallied.is_allowed, tallied.total, tallied.is_local), (is_allowed, total, false), "{amount}");
+    }
+    // The bound may change, and what is known to be used counts.
+    assert_eq!(cache.tally(Tally { bound: 12, ..tally("total", 1) }).await.unwrap().total, 11);
+    assert_eq!(cache.tally(Tally { least: 8, ..tally("forgotten", 1) }).await.unwrap().total, 9);
+    assert_eq!(cache.tally(Tally { least: 3, ..tally("forgotten", 1) }).await.unwrap().total, 10);
+    assert!(!cache.tally(tally("forgotten", 1)).await.unwrap().is_allowed);
+    assert!(!cache.tally(tally("too much", 11)).await.unwrap().is_allowed);
+    let short = Tally { lifetime: Duration::from_millis(50), ..tally("total of a moment", 10) };
+    assert!(cache.tally(short).await.unwrap().is_allowed);
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(cache.tally(short).await.unwrap().is_allowed);
+    cache.delete(key("total of a moment")).await.unwrap();
+    assert!(cache.tally(short).await.unwrap().is_allowed);
+}
+
+async fn of_what_is_added_at_once_only_so_much_fits(cache: &Arc<dyn Cache>) {
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let cache = cache.clone();
+            tokio::spawn(async move { cache.tally(tally("raced", 3)).await.unwrap().is_allowed })
+        })
+        .collect();
+    let mut allowed = 0;
+    for task in tasks {
+        allowed += usize::from(task.await.unwrap());
+    }
+    assert_eq!(allowed, 3);
+}
+
 async fn different_ones_are_counted(cache: &dyn Cache) {
     let member = |name: &str| Some(keys().member(&[name.as_bytes()]));
     for (name, expected) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("d", 3), ("e", 3)] {
@@ -174,6 +212,8 @@ async fn suite(cache: Arc<dyn Cache>) {
     failures_are_recorded_beyond_the_bound(&*cache).await;
     what_turned_out_well_is_given_back(&*cache).await;
     of_those_who_come_at_once_only_so_many_fit(&cache).await;
+    a_total_stays_within_its_bound(&*cache).await;
+    of_what_is_added_at_once_only_so_much_fits(&cache).await;
     different_ones_are_counted(&*cache).await;
     values_are_kept_for_their_time(&*cache).await;
     values_are_bounded(&*cache).await;
@@ -275,6 +315,9 @@ async fn two_nodes_count_together() {
     assert!(is_allowed(&*one, Mode::Charge, &[charge("shared", 3)]).await);
     assert!(!is_allowed(&*two, Mode::Charge, &[charge("shared", 3)]).await);
     assert!(is_allowed(&*two, Mode::Charge, &[charge("shared", 2)]).await);
+    assert!(one.tally(tally("both", 6)).await.unwrap().is_allowed);
+    assert!(!two.tally(tally("both", 6)).await.unwrap().is_allowed);
+    assert_eq!(two.tally(tally("both", 4)).await.unwrap().total, 10);
     // A restarted server knows no scripts; they are sent again.
     redis.ask("SCRIPT FLUSH");
     assert!(!is_allowed(&*one, Mode::Charge, &[charge("shared", 1)]).await);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use base::{Secret, SystemClock};
 use bytes::Bytes;
-use cache::{Cache, Charge, Config, Event, Key, Keys, Listener, Mode, Rate};
+use cache::{Cache, Charge, Config, Event, Key, Keys, Listener, Mode, Rate, Tally};
 use testkit::Redis;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,6 +53,16 @@ impl Node {
         allowed
     }
 
+    /// How many of so many ones fit into a total of at most 100.
+    async fn tallied(&self, tries: usize) -> usize {
+        let mut allowed = 0;
+        for _ in 0..tries {
+            let tally = Tally { key: key("total"), amount: 1, bound: 100, least: 0, lifetime: 20 * PATIENCE };
+            allowed += usize::from(self.cache.tally(tally).await.unwrap().is_allowed);
+        }
+        allowed
+    }
+
     /// What was told, without durations.
     fn told(&self) -> Vec<&'static str> {
         let events = self.events.lock().unwrap();
@@ -88,6 +98,31 @@ async fn without_a_server_a_share_is_allowed_until_it_is_back() {
     assert_eq!(node.allowed("a", 120).await, 100, "a server that was started again knows nothing");
     assert_eq!(node.cache.take(key("value")).await.unwrap(), Some(Bytes::from_static(b"kept here")));
     assert_eq!(node.told(), ["found", "unreachable", "found"]);
+}
+
+#[tokio::test]
+async fn a_total_goes_on_without_a_server_and_is_the_servers_again() {
+    let name = "a_total_goes_on_without_a_server_and_is_the_servers_again";
+    let Some(mut redis) = Redis::start_for(name) else { return };
+    let (one, two) = (Node::start(redis.url()), Node::start(redis.url()));
+    one.wait_until(true).await;
+    two.wait_until(true).await;
+    assert_eq!(one.tallied(60).await, 60);
+    redis.freeze();
+    // A quarter of the 40 that are left; of the three that wait for the server it counts what it gets later.
+    assert_eq!(one.tallied(60).await, 10);
+    assert!(!one.cache.health().is_up);
+    redis.thaw();
+    one.wait_until(true).await;
+    two.wait_until(true).await;
+    let left = one.tallied(60).await;
+    assert!((20..=30).contains(&left), "{left} of the 30 that are left");
+    assert_eq!(two.tallied(10).await, 0, "all of it is the server's");
+    // One that was started again knows nothing; the nodes know what was used.
+    redis.kill();
+    redis.start_again();
+    one.wait_until(true).await;
+    assert_eq!(one.tallied(10).await, 0);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use base::{QualifiedName, Signature};
 use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, DocumentSchema, DocumentSchemas};
 use crate::expression::{Expression, Function, Query};
 use crate::native::{CompositeType, Engine, MediaHandler};
 use crate::privilege::Privilege;
@@ -132,6 +133,7 @@ pub struct Catalog {
     relationships: BTreeMap<QualifiedName, Vec<Relationship>>,
     /// See [`view_calls`].
     view_calls: BTreeMap<QualifiedName, Vec<Signature>>,
+    documents: DocumentSchemas,
 }
 
 /// Of each view: the functions that run with the rights of whoever reads it, those of views below and those that such
@@ -198,12 +200,33 @@ impl Catalog {
             known.push(Relationship { from, to, cardinality, is_self });
         }
         let view_calls = view_calls(&snapshot);
-        Self { snapshot, relationships, view_calls }
+        let documents = document::compile(&snapshot);
+        Self { snapshot, relationships, view_calls, documents }
     }
 
     /// Whether a PostgreSQL server types values, enforces rights and runs functions by itself.
     pub fn is_native(&self) -> bool {
         self.snapshot.engine == Engine::Postgres
+    }
+
+    /// The JSON Schema of a column, or why what its comment says is none.
+    pub fn document_schema(
+        &self,
+        relation: &QualifiedName,
+        column: &Arc<str>,
+    ) -> Option<&Result<Arc<DocumentSchema>, String>> {
+        if self.documents.is_empty() {
+            return None;
+        }
+        self.documents.get(&(relation.clone(), column.clone()))
+    }
+
+    /// Why a comment that is to hold a JSON Schema holds none: the first such column, as a sentence.
+    pub fn broken_document_schema(&self) -> Option<String> {
+        self.documents.iter().find_map(|((relation, column), schema)| {
+            let problem = schema.as_ref().err()?;
+            Some(format!("the comment on column {relation}.{column} has a @schema that cannot be used: {problem}"))
+        })
     }
 
     /// The declared part.

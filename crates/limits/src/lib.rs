@@ -16,4 +16,4 @@ mod rates;
 pub use network::{Network, UnknownNetwork};
 pub use overload::{Arrival, Class, Gate, GateSettings, Load, Place, Shed};
 pub use price::price;
-pub use rates::{Asker, Policy, PolicyError, RateLimits, RateSettings, Scope, Told, Unit, default_policies};
+pub use rates::{Asker, Metered, Policy, PolicyError, RateLimits, RateSettings, Scope, Told, Unit, default_policies};

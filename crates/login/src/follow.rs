@@ -59,7 +59,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn follow_keys(&self) -> Outcome<()> {
+    pub(crate) async fn follow_keys(&self) -> Outcome<()> {
         let now = self.now();
         let kept = keys::list(&self.records).await?;
         let current = self.keys.read().clone();

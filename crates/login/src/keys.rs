@@ -196,20 +196,31 @@ impl SigningKeys {
     /// # Errors
     /// What the database met.
     pub async fn rotate(&self, at_once: bool, access_token: Duration, now: Timestamp) -> Result<KeptKey, KeysError> {
-        let kept = ensure(&self.records, &self.key, now).await?;
-        let generation = kept.first().map_or(1, |youngest| youngest.generation.saturating_add(1));
-        let signs_from = if at_once { now } else { later(now, OVERLAP) };
-        let ends = if at_once { now } else { later(signs_from, access_token.saturating_add(LEEWAY)) };
-        let new = SigningKey::generate().map_err(Refusal::from)?;
-        let steps = vec![
-            insert(generation, &new, &self.key, now, signs_from)?,
-            OwnStep::new(RETIRE, vec![generation.into(), ends.into()]),
-            OwnStep::new(FORGET, vec![Timestamp(now.0.saturating_sub(30 * 86_400_000_000)).into()]),
-        ];
-        self.records.write(steps).await?;
-        let made = self.list().await?.into_iter().find(|one| one.generation == generation);
-        made.ok_or_else(|| KeysError("the new key is not there".to_owned()))
+        Ok(rotate(&self.records, &self.key, at_once, access_token, now).await?)
     }
+}
+
+/// See [`SigningKeys::rotate`].
+pub(crate) async fn rotate(
+    records: &Records,
+    key: &DerivedKey,
+    at_once: bool,
+    access_token: Duration,
+    now: Timestamp,
+) -> Outcome<KeptKey> {
+    let kept = ensure(records, key, now).await?;
+    let generation = kept.first().map_or(1, |youngest| youngest.generation.saturating_add(1));
+    let signs_from = if at_once { now } else { later(now, OVERLAP) };
+    let ends = if at_once { now } else { later(signs_from, access_token.saturating_add(LEEWAY)) };
+    let new = SigningKey::generate()?;
+    let steps = vec![
+        insert(generation, &new, key, now, signs_from)?,
+        OwnStep::new(RETIRE, vec![generation.into(), ends.into()]),
+        OwnStep::new(FORGET, vec![Timestamp(now.0.saturating_sub(30 * 86_400_000_000)).into()]),
+    ];
+    records.write(steps).await?;
+    let made = list(records).await?.into_iter().find(|one| one.generation == generation);
+    made.ok_or_else(|| Refusal::internal("the new key is not there"))
 }
 
 /// A moment and a while.

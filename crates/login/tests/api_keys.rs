@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use base::{Clock, SystemClock, Timestamp};
 use engines::Engine;
 use http::{Method, StatusCode};
-use identity::{ApiKeys, KeyKind};
-use login::api_keys::{KeyError, KeyKeeper, KeyWish, Scope};
+use identity::{ApiKeys, KeyKind, KeyText};
+use login::api_keys::{KeyError, KeyKeeper, KeyWish, Quota, Scope};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = "create table first (id bigint primary key);";
@@ -55,7 +55,14 @@ impl Node {
 }
 
 fn wish(name: &str) -> KeyWish {
-    KeyWish { name: name.to_owned(), kind: KeyKind::Secret, role: None, scope: Scope::default(), expires_at: None }
+    KeyWish {
+        name: name.to_owned(),
+        kind: KeyKind::Secret,
+        role: None,
+        scope: Scope::default(),
+        expires_at: None,
+        quota: None,
+    }
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) -> Duration {
@@ -152,6 +159,54 @@ async fn last_uses_are_written_once() {
         assert!(last(&used.record.id).is_some_and(|at| at >= used.record.created_at));
         assert_eq!(last(&unused.record.id), None);
         assert!(node.keys.take_uses().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_used_of_a_quota_is_kept_and_never_becomes_less() {
+    for engine in engines("what_is_used_of_a_quota_is_kept_and_never_becomes_less").await {
+        let node = Node::of(&engine);
+        node.keeper.make_table().await.unwrap();
+        let quota = Quota::from_words("100/day").ok();
+        let made = node.keeper.create(KeyWish { quota, ..wish("counted") }).await.unwrap();
+        let next = node.keeper.rotate("counted", Duration::from_secs(60)).await.unwrap();
+        let quota = |text: &KeyText| {
+            let known = node.keys.check(text.expose().as_bytes(), None, SystemClock.now()).unwrap();
+            known.caller.quota.clone().unwrap()
+        };
+        let (first, second) = (quota(&made.text), quota(&next.text));
+        assert_eq!((&first, &*first.account), (&second, &*made.record.id), "they share it");
+        let now = SystemClock.now();
+        let (since, end) = first.period.around(now);
+        let used = async |node: &Node| {
+            let listed = node.keeper.list_used().await.unwrap();
+            let used: Vec<Option<u64>> = listed.iter().map(|(_, usage)| usage.map(|usage| usage.used)).collect();
+            assert_eq!(used[0], used[1]);
+            used[0]
+        };
+        assert_eq!(used(&node).await, Some(0));
+        node.keys.note_spent(&first, since, 30);
+        assert_eq!(used(&node).await, Some(30), "this node knows it before it is written");
+        node.keeper.note_uses_now().await;
+        // Another node, or the next start, goes on from there; what it knows less of changes nothing.
+        let other = Node::of(&engine);
+        other.keeper.load().await.unwrap();
+        assert_eq!(other.keys.spent(&second, now), 30);
+        let late = Node::of(&engine);
+        late.keys.note_spent(&first, since, 20);
+        late.keeper.note_uses_now().await;
+        assert_eq!(used(&late).await, Some(30));
+        other.keys.note_spent(&first, since, 31);
+        other.keeper.note_uses_now().await;
+        assert_eq!(used(&late).await, Some(31));
+        // A new period begins with nothing, and the former is forgotten.
+        other.keys.note_spent(&first, end, 1);
+        other.keeper.note_uses_now().await;
+        late.keys.note_spent(&first, since, 99);
+        late.keeper.note_uses_now().await;
+        let after = Node::of(&engine);
+        after.keeper.load().await.unwrap();
+        assert_eq!((after.keys.spent(&first, end), after.keys.spent(&first, now)), (1, 0));
     }
 }
 

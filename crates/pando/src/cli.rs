@@ -156,6 +156,20 @@ only this user may read it. It holds all data and the applied migrations, not pa
         force: bool,
     },
 
+    /// Write accounts, sessions and keys of the embedded engine as SQL for PostgreSQL
+    #[command(after_help = "\
+Examples:
+  pando export-accounts accounts.sql                                    also while `pando serve` runs
+  scripts/move-rows --accounts accounts.sql URL TOKEN postgres://…      with the rows, in one transaction
+
+The tables have to be there, and empty: made by `pando migrate up` or `pando bootstrap` with auth.login.enabled = \"on\" and
+auth.api_keys = \"on\", before the login has run on the server. Given the same auth.secret, passwords, sessions, second factors and
+API keys go on. The script holds hashes of passwords: remove it afterwards (docs/postgresql.md, Moving in).")]
+    ExportAccounts {
+        /// Where to; - for standard output
+        file: PathBuf,
+    },
+
     /// Put a backup in the place of the database
     #[command(after_help = "\
 Examples:
@@ -381,8 +395,8 @@ Examples:
   pando keys rotate --now  let the former ones count no more: whoever has signed in refreshes at once
 
 The former key stays published until the last token that it signed has expired. Nodes of a PostgreSQL database
-follow within two seconds. The file of the embedded engine belongs to the server that serves it, so there the
-server has to be stopped.")]
+follow within two seconds. The file of the embedded engine belongs to the server that serves it: while it runs,
+POST /auth/v1/admin/signing-keys/rotate does the same (docs/auth.md).")]
     Rotate {
         /// At once, because a key may be known to others; tokens of the former ones count no more
         #[arg(long)]
@@ -399,7 +413,7 @@ Examples:
   pando keys api create web                                        for pages and apps
   pando keys api create backend --secret                           everything, row security aside
   pando keys api create reports --secret --role reporter --method GET --allow public.climbs --allow 'ops.*'
-  pando keys api create partner --secret --role partner --from 203.0.113.0/24 --expires 90d
+  pando keys api create partner --secret --role partner --from 203.0.113.0/24 --expires 90d --quota 50000/day
 
 It only takes away: a key bound to a table still needs a role that may read it.")]
     Create {
@@ -423,6 +437,10 @@ It only takes away: a key bound to a table still needs a role that may read it."
         /// How long it counts: 12h, 30d or never
         #[arg(long, default_value = "never", value_parser = parse_lifetime)]
         expires: Lifetime,
+        /// How much may be asked with it: 1000/hour, 50000/day or 1000000/month, in UTC; "50000/day in cost" counts the
+        /// price of requests
+        #[arg(long)]
+        quota: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -432,6 +450,14 @@ It only takes away: a key bound to a table still needs a role that may read it."
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Give a key another quota
+    Change {
+        /// Its id or name
+        key: String,
+        /// How much may be asked with it, as with create; none for as much as one likes
+        #[arg(long)]
+        quota: String,
     },
     /// Make a key that takes the place of another, which counts on for a while
     Rotate {

@@ -75,6 +75,9 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
         Command::Backup { file, force } => {
             command::backup::run(&file, force, &sources(global, environment), style, out)
         }
+        Command::ExportAccounts { file } => {
+            command::export_accounts::run(&file, &sources(global, environment), style, out)
+        }
         Command::Restore { file, yes } => command::restore::run(&file, yes, &sources(global, environment), style, out),
         Command::Reload(asked) => command::reload::run(&asked, &sources(global, environment), style, out),
         Command::Bootstrap(asked) => {

@@ -2,7 +2,7 @@
 //! remembered beside them.
 
 use catalog::Snapshot;
-use store::{AppliedMigration, OWED_VERSION, OwnMigration, OwnMigrations, Store};
+use store::{AppliedMigration, OWED_VERSION, OwnGrant, OwnMigration, OwnMigrations, Store};
 
 use crate::configuration::{AuditEnabled, DatabaseAddress, LoginEnabled, Prepared};
 use crate::migrations::MigrationError;
@@ -38,6 +38,34 @@ impl Wishes {
         Self { login: prepared.login, audit: prepared.audit.enabled }
     }
 }
+const fn grant(schema: &'static str, table: &'static str, privileges: &'static str) -> OwnGrant {
+    OwnGrant { schema, table, privileges }
+}
+
+const ALL: &str = "SELECT, INSERT, UPDATE, DELETE";
+
+/// What a server does with each of Pando's own tables: what a role has to be granted that logs in and is not their owner. Those of
+/// the login are also GoTrue's, and are looked at for all four when they were there before.
+pub static GRANTS: &[OwnGrant] = &[
+    grant("auth", "users", ALL),
+    grant("auth", "identities", ALL),
+    grant("auth", "sessions", ALL),
+    grant("auth", "mfa_amr_claims", ALL),
+    grant("auth", "one_time_tokens", ALL),
+    grant("auth", "flow_state", ALL),
+    grant("auth", "mfa_factors", ALL),
+    grant("auth", "mfa_challenges", ALL),
+    grant("pando", "migrations", "SELECT"),
+    grant("pando", "signing_keys", ALL),
+    grant("pando", "revoked_sessions", "SELECT, INSERT, DELETE"),
+    grant("pando", "used_codes", "SELECT, INSERT, DELETE"),
+    grant("pando", "api_keys", "SELECT, INSERT, UPDATE"),
+    grant("pando", "api_key_usage", "SELECT, INSERT, UPDATE"),
+    grant("pando", "audit_entries", "SELECT, INSERT, DELETE"),
+    grant("pando", "audit_tiles", ALL),
+    grant("pando", "audit_head", "SELECT, UPDATE"),
+    grant("pando", "audit_checkpoints", "SELECT, INSERT, DELETE"),
+];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
@@ -125,6 +153,18 @@ mod tests {
         }
         let snapshot = declared(&file(), AUTO).unwrap();
         assert!(snapshot.schemas.contains_key(SCHEMA));
+    }
+
+    #[test]
+    fn every_table_is_granted_to_a_role_that_logs_in() {
+        let snapshot = declared(&file(), AUTO).unwrap();
+        for name in snapshot.relations.keys().filter(|name| ["auth", SCHEMA].contains(&&*name.schema)) {
+            let is_named = GRANTS.iter().any(|grant| grant.schema == &*name.schema && grant.table == &*name.name);
+            assert!(
+                is_named,
+                "{name}: say in GRANTS what a server does with it, for `pando bootstrap --authenticator`"
+            );
+        }
     }
 
     #[test]

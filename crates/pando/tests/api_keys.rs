@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Answer, Launch, Postgres, Project, Request, Server};
+use testkit::{Answer, Launch, Postgres, Project, Redis, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const SECRET: &str = "a secret of more than thirty-two bytes for tokens";
@@ -267,12 +267,113 @@ fn over_http(house: &House) {
     assert_eq!(get(&server, "/diary", &[("apikey", key(&next))]).status, 401);
 }
 
+/// How many of so many requests are answered.
+fn answered(server: &Server, path: &str, key: &str, requests: usize) -> usize {
+    (0..requests).filter(|_| get(server, path, &[("apikey", key)]).status == 200).count()
+}
+
+fn quotas(house: &House) {
+    let few = house.create(&["few", "--secret", "--quota", "5/month"]);
+    let priced = house.create(&["priced", "--quota", "25/month in cost"]);
+    let free = house.create(&["free"]);
+    assert_eq!(
+        (&few["quota"], &free["quota"]),
+        (&json!({"amount": 5, "per": "month", "in": "requests"}), &Value::Null)
+    );
+    let serve = || house.launch().start(&house.project);
+    let server = serve();
+    let first = get(&server, "/wall?limit=1", &[("apikey", key(&few))]);
+    assert_eq!(first.status, 200, "a secret key's role is exempt from policies, and not from its quota");
+    let policy = first.header("ratelimit-policy").unwrap();
+    assert!(policy.contains("\"api-key.quota\";q=5;w=2"), "{policy}");
+    assert!(first.header("ratelimit").unwrap().contains("\"api-key.quota\";r=4;t="));
+    // What fails counts as well.
+    assert_eq!(get(&server, "/nothing", &[("apikey", key(&few))]).status, 404);
+    assert_eq!(answered(&server, "/wall", key(&few), 2), 2);
+
+    // A server that was stopped in the middle of a month goes on where it was.
+    server.stop();
+    let server = serve();
+    assert_eq!(answered(&server, "/wall", key(&few), 3), 1);
+    let refused = get(&server, "/wall", &[("apikey", key(&few))]);
+    assert_eq!((refused.status, refused.code()), (429, "PANDO429".to_owned()));
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=31 * 86_400).contains(&wait), "{wait}");
+    assert!(refused.text().contains("5 requests per month"), "{}", refused.text());
+    assert_eq!(answered(&server, "/wall", key(&free), 9), 9);
+
+    // Of the price: a read of all rows, of which api.max_rows are given at most, costs 11 points.
+    assert_eq!(answered(&server, "/wall", key(&priced), 5), 2);
+    assert_eq!(answered(&server, "/wall?id=eq.1", key(&priced), 1), 1, "what costs 1 still fits");
+
+    // Over HTTP: read and changed while it counts.
+    let admin = house.project.token(BINARY, &["--role", "service_role"]);
+    let ask = |method: &str, path: &str, body: Value| {
+        let path = format!("/auth/v1/admin/api-keys{path}");
+        let request = if body.is_null() { Request::new(method, &path) } else { Request::json(method, &path, &body) };
+        server.client().send(&request.bearer(&admin))
+    };
+    let listed = ask("GET", "", Value::Null).json();
+    let of = |name: &str| listed.as_array().unwrap().iter().find(|key| key["name"] == name).unwrap().clone();
+    assert_eq!((&of("few")["usage"]["used"], &of("priced")["usage"]["used"]), (&json!(5), &json!(23)));
+    assert_eq!(of("free")["usage"], Value::Null);
+    let id = few["id"].as_str().unwrap();
+    let changed = ask("PATCH", &format!("/{id}"), json!({"quota": {"amount": 7, "per": "month"}}));
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(answered(&server, "/wall", key(&few), 5), 2, "what was used stays used");
+    // A successor shares it.
+    let next = ask("POST", &format!("/{id}/rotate"), json!({})).json();
+    assert_eq!(answered(&server, "/wall", key(&next), 1), 0);
+    assert_eq!(ask("PATCH", &format!("/{id}"), json!({"quota": null})).status, 200);
+    assert_eq!(answered(&server, "/wall", key(&few), 9), 9);
+    for wrong in [json!({}), json!({"quota": 5}), json!({"quota": {"amount": 0, "per": "day"}}), json!({"name": "x"})] {
+        assert_eq!(ask("PATCH", &format!("/{id}"), wrong.clone()).status, 400, "{wrong}");
+    }
+    server.stop();
+    let shown = house.run(&["keys", "api", "list"]);
+    assert!(shown.contains("23 of 25/month in cost") && shown.contains("7 of 7/month"), "{shown}");
+    house.run(&["keys", "api", "change", "priced", "--quota", "none"]);
+    let (code, _, error) = house.project.run(BINARY, &["keys", "api", "create", "x", "--quota", "5/year"]);
+    assert!(code != 0 && error.contains("1000/day"), "{error}");
+}
+
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{what}: it never came true");
         std::thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn quotas_on_the_embedded_engine() {
+    quotas(&house(None));
+}
+
+#[test]
+fn quotas_on_postgresql() {
+    let Some(postgres) = Postgres::start_for("quotas_on_postgresql") else { return };
+    quotas(&house(Some(postgres)));
+}
+
+#[test]
+fn a_quota_is_of_all_nodes_and_goes_on_without_their_redis() {
+    let test = "a_quota_is_of_all_nodes_and_goes_on_without_their_redis";
+    let (Some(postgres), Some(redis)) = (Postgres::start_for(test), Redis::start_for(test)) else { return };
+    let house = house(Some(postgres));
+    let few = house.create(&["few", "--quota", "40/month"]);
+    let cache = format!("[cache]\nurl = \"{}\"\ntimeout_ms = 1000\n", redis.url());
+    std::fs::write(house.project.path().join("pando.toml"), format!("[auth]\njwt_secret = \"{SECRET}\"\n{cache}"))
+        .unwrap();
+    let (one, two) = (house.launch().start(&house.project), house.launch().start(&house.project));
+    let is_up = |server: &Server| server.admin("/metrics").text().contains("pando_cache_up{driver=\"redis\"} 1");
+    until("both have found Redis", || is_up(&one) && is_up(&two));
+    assert_eq!(answered(&one, "/wall", key(&few), 12) + answered(&two, "/wall", key(&few), 12), 24);
+    // Alone, a node allows a quarter of the 16 that are left as far as it knows: one has seen 12 of them used.
+    drop(redis);
+    let alone = answered(&two, "/wall", key(&few), 40);
+    assert_eq!(alone, 4);
+    assert!(answered(&one, "/wall", key(&few), 40) <= 7);
 }
 
 #[test]

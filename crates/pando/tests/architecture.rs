@@ -73,6 +73,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("regex", &["datatype"]),
     ("regex-automata", &["datatype"]),
     ("md-5", &["datatype"]),
+    ("jsonschema", &["catalog"]),
 ];
 
 /// The core is pure: none of these.

@@ -9,10 +9,11 @@
     reason = "a panic is how a test fails"
 )]
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-use serde_json::json;
-use testkit::{Launch, Postgres, Project, Request, Server, repository};
+use serde_json::{Value, json};
+use testkit::{Answer, Launch, Postgres, Project, Request, Server, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
@@ -113,4 +114,98 @@ fn rows_move_from_a_file_into_a_server() {
     let (first, second) = (before.client().send(&next), after.client().send(&next));
     assert_eq!(first.text(), r#"[{"id":5,"loud":"GRACE"}]"#);
     assert_eq!(first.text(), second.text(), "numbers go on where they stood");
+}
+
+fn post(server: &Server, path: &str, body: &Value) -> Answer {
+    server.client().send(&Request::json("POST", path, body))
+}
+
+#[test]
+fn accounts_and_keys_move_from_a_file_into_a_server() {
+    let Some(postgres) = Postgres::start_for("accounts_and_keys_move_from_a_file_into_a_server") else { return };
+    let target = postgres.url("postgres");
+    let schema = "create table diary (id bigint generated always as identity primary key,
+            owner uuid not null default auth.uid() references auth.users (id), text text);
+        grant select, insert on diary to authenticated; grant all on diary to service_role;
+        alter table diary enable row level security;
+        create policy own on diary to authenticated using (owner = auth.uid());";
+    // No secret is configured: it lies beside the file.
+    let project = Project::of("[api]\nmax_rows = 0\n[auth.login]\nconfirm_email = false\n", schema);
+    let run = |arguments: &[&str]| {
+        let (code, output, error) = project.run(BINARY, arguments);
+        assert_eq!(code, 0, "{arguments:?} {output}{error}");
+        output
+    };
+    run(&["migrate", "up"]);
+    let made: Value =
+        serde_json::from_str(&run(&["keys", "api", "create", "web", "--secret", "--quota", "900/month", "--json"]))
+            .unwrap();
+    let key = made["key"].as_str().unwrap();
+    let before = Launch::new(BINARY).start(&project);
+    let account = json!({"email": "o'hara@example.com", "password": "correct horse 'battery' \\ staple", "data": {"nick": "o'\n"}});
+    let signed = post(&before, "/auth/v1/signup", &account).json();
+    let bearer = signed["access_token"].as_str().unwrap();
+    let entry = Request::json("POST", "/rest/v1/diary", &json!({"text": "mine"})).bearer(bearer);
+    assert_eq!(before.client().send(&entry).status, 201);
+    let by_key = |path: &str| Request::new("GET", path).header("apikey", key);
+    assert_eq!(before.client().send(&by_key("/rest/v1/diary")).status, 200);
+
+    run(&[
+        "bootstrap",
+        "--url",
+        &target,
+        "--authenticator",
+        "door",
+        "--set",
+        "auth.login.enabled=on",
+        "--set",
+        "auth.api_keys=on",
+    ]);
+    run(&[
+        "migrate",
+        "up",
+        "--set",
+        &format!("database.url={target}"),
+        "--set",
+        "auth.login.enabled=on",
+        "--set",
+        "database.seed=",
+    ]);
+    let told = run(&["export-accounts", "accounts.sql"]);
+    assert!(told.contains("auth.users: 1 rows") && told.contains(".secret"), "{told}");
+    let script = project.path().join("accounts.sql");
+    assert_eq!(std::fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut command = Command::new(repository().join("scripts/move-rows"));
+    let api = format!("{}/rest/v1", before.url());
+    let moved = command.arg("--accounts").arg(&script).args([&api, key, &target]).output().unwrap();
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    let again = Command::new(repository().join("scripts/move-rows"))
+        .arg("--accounts")
+        .arg(&script)
+        .args([&api, key, &target])
+        .output();
+    assert!(String::from_utf8_lossy(&again.unwrap().stderr).contains("there are rows already"));
+    before.stop();
+
+    // Given the same secret everything goes on: the password, the session, its tokens and the key.
+    let secret = std::fs::read_to_string(format!("{}.secret", project.database().display())).unwrap();
+    postgres.run("grant usage on schema public to door");
+    let after = Launch::new(BINARY)
+        .variable("PANDO_DATABASE_URL", &postgres.url("door"))
+        .variable("PANDO_AUTH_SECRET", &secret)
+        .set("auth.login.enabled", "on")
+        .set("auth.api_keys", "on")
+        .set("database.migrate_on_start", "false")
+        .start(&project);
+    let diary = Request::new("GET", "/rest/v1/diary?select=text");
+    assert_eq!(after.client().send(&diary.clone().bearer(bearer)).json(), json!([{"text": "mine"}]));
+    let refreshed =
+        post(&after, "/auth/v1/token?grant_type=refresh_token", &json!({"refresh_token": signed["refresh_token"]}));
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    let again = post(&after, "/auth/v1/token?grant_type=password", &account);
+    assert_eq!((again.status, &again.json()["user"]["id"]), (200, &signed["user"]["id"]), "{}", again.text());
+    assert_eq!(again.json()["user"]["user_metadata"]["nick"], "o'\n");
+    let asked = after.client().send(&by_key("/rest/v1/diary"));
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    assert!(asked.header("ratelimit").unwrap().contains("\"api-key.quota\";r="));
 }

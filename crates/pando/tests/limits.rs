@@ -86,6 +86,44 @@ fn the_login_is_charged_like_the_api_and_refreshes_are_told_503() {
     assert!(refused.header("retry-after").is_some());
 }
 
+/// The server's catalog says which columns are indexed.
+#[test]
+fn searches_are_charged_by_the_indexes_of_a_server() {
+    let Some(postgres) = Postgres::start_for("searches_are_charged_by_the_indexes_of_a_server") else { return };
+    let schema = format!(
+        "{SCHEMA}
+         create table pages (id integer primary key, words tsvector, part integer, tags jsonb);
+         create index on pages using gin (words);
+         create index on pages (part) where part > 5;
+         grant select on pages to authenticated;"
+    );
+    let configuration = format!("{SECRET}[limits.rates]\ncost = \"per user 1/d burst 1000 in cost\"");
+    let project = Project::of(&configuration, &schema);
+    let (code, out, error) = project.run(BINARY, &["bootstrap", "--url", &postgres.url("postgres")]);
+    assert_eq!(code, 0, "{out}{error}");
+    let server = Launch::new(BINARY).variable("PANDO_DATABASE_URL", &postgres.url("postgres")).start(&project);
+    let token = project.token(BINARY, &["--role", "authenticated", "--sub", "ada"]);
+    let mut last = 1000;
+    for (path, cost) in [
+        ("/notes?id=eq.7", 1),
+        ("/notes?topic=eq.slab&limit=10", 1),
+        ("/notes?stars=eq.3&limit=10", 21),
+        ("/notes?or=(id.eq.1,stars.eq.3)&limit=10", 21),
+        ("/notes?topic=like.s*&limit=10", 21),
+        ("/pages?words=fts.slab&limit=10", 1),
+        ("/pages?part=eq.7&limit=10", 21),
+        ("/notes?limit=10", 1),
+    ] {
+        let answer = server.client().send(&Request::new("GET", &format!("/rest/v1{path}")).bearer(&token));
+        assert_eq!(answer.status, 200, "{path} {}", answer.text());
+        let fields = answer.header("ratelimit").unwrap();
+        let item = fields.split(", ").find(|item| item.starts_with("\"cost\"")).unwrap();
+        let left: u64 = item.split(';').find_map(|part| part.strip_prefix("r=")).unwrap().parse().unwrap();
+        assert_eq!(last - left, cost, "{path}");
+        last = left;
+    }
+}
+
 #[test]
 fn by_default_a_client_on_this_machine_notices_nothing() {
     let server = start("");

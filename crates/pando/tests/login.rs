@@ -109,6 +109,88 @@ fn sessions_outlive_the_server_by_a_secret_of_their_own() {
 }
 
 #[test]
+fn keys_rotate_while_the_embedded_engine_is_served() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let (code, made, error) = project.run(BINARY, &["keys", "api", "create", "admin", "--secret", "--json"]);
+    assert_eq!(code, 0, "{error}");
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let server = Launch::new(BINARY).start(&project);
+    let mina = sign_up(&server, "mina@example.com");
+    let (code, _, error) = project.run(BINARY, &["keys", "rotate"]);
+    assert!(code != 0, "the file is the server's: {error}");
+    let ask = |method: &str, path: &str, bearer: &str| {
+        server.client().send(&Request::new(method, &format!("/auth/v1/admin/signing-keys{path}")).bearer(bearer))
+    };
+    for path in ["", "/rotate"] {
+        let method = if path.is_empty() { "GET" } else { "POST" };
+        assert_eq!(ask(method, path, text(&mina, "access_token")).status, 403);
+    }
+    let admin = text(&made, "key");
+    let rotated = ask("POST", "/rotate", admin);
+    assert_eq!(rotated.status, 200, "{}", rotated.text());
+    let list = ask("GET", "", admin);
+    assert_eq!((list.json().as_array().unwrap().len(), &list.json()[0]["id"]), (2, &rotated.json()["id"]));
+    assert!(!list.text().contains("private"));
+    assert_eq!(server.get("/auth/v1/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 2);
+    let user = Request::new("GET", "/auth/v1/user").bearer(text(&mina, "access_token"));
+    assert_eq!(server.client().send(&user).status, 200);
+    // One that others may know counts no more at once.
+    let now = Request::json("POST", "/auth/v1/admin/signing-keys/rotate", &json!({"now": true})).bearer(admin);
+    assert_eq!(server.client().send(&now).status, 200);
+    assert_eq!(server.client().send(&user).status, 403);
+    assert_eq!(server.get("/auth/v1/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_restored_backup_signs_everyone_in() {
+    let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let server = Launch::new(BINARY).start(&project);
+    let mina = sign_up(&server, "mina@example.com");
+    let run = |project: &Project, arguments: &[&str]| {
+        let (code, output, error) = project.run(BINARY, arguments);
+        assert_eq!(code, 0, "{output}{error}");
+        output
+    };
+    // While it is served.
+    let told = run(&project, &["backup", "all.backup"]);
+    assert!(told.contains("all.backup.secret") && told.contains("keep it"), "{told}");
+    let secret = project.path().join("all.backup.secret");
+    assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+    server.stop();
+
+    let other = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    // It was used before, with a secret of its own.
+    Launch::new(BINARY).start(&other).stop();
+    let told = run(&other, &["restore", "--yes", project.path().join("all.backup").to_str().unwrap()]);
+    assert!(told.contains(".secret"), "{told}");
+    let server = Launch::new(BINARY).start(&other);
+    let refresh = json!({"refresh_token": mina["refresh_token"]});
+    let refresh = Request::json("POST", "/auth/v1/token?grant_type=refresh_token", &refresh);
+    assert_eq!(server.client().send(&refresh).status, 200);
+    let user = Request::new("GET", "/auth/v1/user").bearer(text(&mina, "access_token"));
+    assert_eq!(server.client().send(&user).status, 200);
+    server.stop();
+    let folder = other.database().parent().unwrap().to_path_buf();
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    let former = |name: &&String| name.contains(".before-restore-") && name.ends_with(".secret");
+    assert!(names.iter().any(|name| former(&name)), "the former secret is kept: {names:?}");
+
+    // Without its secret a backup is restored, and what is missing is said.
+    std::fs::remove_file(secret).unwrap();
+    let bare = Project::of(CONFIGURATION, "create table t (id int primary key);");
+    let told = run(&bare, &["restore", project.path().join("all.backup").to_str().unwrap()]);
+    assert!(told.contains("warning") && told.contains("auth.secret"), "{told}");
+    run(&bare, &["keys", "rotate", "--now"]);
+    let server = Launch::new(BINARY).start(&bare);
+    let account = json!({"email": "mina@example.com", "password": PASSWORD});
+    let again = Request::json("POST", "/auth/v1/token?grant_type=password", &account);
+    assert_eq!(server.client().send(&again).status, 200);
+}
+
+#[test]
 fn nothing_of_who_signs_in_is_in_the_log() {
     let project = Project::of(CONFIGURATION, "create table t (id int primary key);");
     let mails = MailServer::start();

@@ -21,9 +21,10 @@ use testkit::{Launch, Project};
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
 /// Pando's own, in the order of their versions, which count down.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "audit/0001_audit.sql",
     "login/0001_keys.sql",
+    "api-keys/0002_api_key_quotas.sql",
     "api-keys/0001_api_keys.sql",
     "auth/0001_accounts.sql",
     "pando/0001_schema.sql",
@@ -86,6 +87,7 @@ fn a_file_of_an_earlier_release_gets_them() {
     let pending = [
         "pando/0001_schema.sql",
         "api-keys/0001_api_keys.sql",
+        "api-keys/0002_api_key_quotas.sql",
         "audit/0001_audit.sql",
         "auth/0001_accounts.sql",
         "login/0001_keys.sql",

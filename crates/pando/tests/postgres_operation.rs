@@ -100,6 +100,86 @@ fn a_bare_server_is_made_ready_once() {
     assert_eq!(server.get("/notes").status, 401);
 }
 
+/// A role that owns nothing signs people in, with what `pando bootstrap` lets it do with Pando's own tables, and no more.
+#[test]
+fn the_authenticator_signs_people_in() {
+    let Some(postgres) = Postgres::start_for("the_authenticator_signs_people_in") else { return };
+    let (project, owner) = (Project::new("[auth.login]\nconfirm_email = false\n"), postgres.url("postgres"));
+    let bootstrap =
+        |more: &[&str]| pando(&project, &[&["bootstrap", "--url", &owner, "--authenticator", "door"], more].concat());
+    let serve = |more: &[(&str, &str)]| {
+        let launch = Launch::new(BINARY).variable("PANDO_DATABASE_URL", &postgres.url("door"));
+        let launch = launch.variable("PANDO_AUTH_SECRET", "a secret of more than thirty-two bytes");
+        more.iter().fold(launch, |launch, (name, value)| launch.set(name, value))
+    };
+    // By default nothing of the login is made, and the server says what to do.
+    assert_eq!(bootstrap(&[]).0, 0);
+    let server = serve(&[]).start(&project);
+    assert_eq!(server.get("/auth/v1/health").status, 404);
+    assert!(server.stop().1.contains("pando bootstrap --authenticator"));
+
+    let on = ["--set", "auth.login.enabled=on", "--set", "auth.api_keys=on"];
+    let (code, told) = bootstrap(&on);
+    assert_eq!(code, 0, "{told}");
+    assert!(
+        told.contains("added    door may use auth.users") && told.contains("added    door may use pando.api_keys"),
+        "{told}"
+    );
+    assert!(bootstrap(&on).1.contains("nothing was added"));
+    let (code, script) = bootstrap(&["--dry-run"]);
+    assert!(code == 0 && script.contains("nothing is missing"), "{script}");
+    let owned = postgres.run(
+        "select count(*) from pg_class join pg_namespace n on n.oid = relnamespace
+         where nspname in ('auth', 'pando') and relowner = 'door'::regrole",
+    );
+    let closed = postgres.run(
+        "select has_table_privilege('door', 'pando.migrations', 'insert'), has_table_privilege('door', 'pando.api_keys', 'delete'),
+                has_schema_privilege('door', 'pando', 'create'), has_table_privilege('anon', 'auth.users', 'select')",
+    );
+    assert_eq!((owned.as_str(), closed.as_str()), ("0\n", "f|f|f|f\n"));
+
+    let server = serve(&[("auth.login.enabled", "on"), ("auth.api_keys", "on")]).start(&project);
+    let post = |path: &str, body: serde_json::Value| server.client().send(&Request::json("POST", path, &body));
+    let account = serde_json::json!({"email": "ada@example.com", "password": "correct horse battery staple"});
+    let signed = post("/auth/v1/signup", account.clone());
+    assert_eq!(signed.status, 200, "{}", signed.text());
+    let signed = signed.json();
+    let bearer = |body: &serde_json::Value| body["access_token"].as_str().unwrap().to_owned();
+    let refreshed =
+        post("/auth/v1/token?grant_type=refresh_token", serde_json::json!({"refresh_token": signed["refresh_token"]}));
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    let factor =
+        Request::json("POST", "/auth/v1/factors", &serde_json::json!({"factor_type": "totp"})).bearer(&bearer(&signed));
+    assert_eq!(server.client().send(&factor).status, 200);
+    assert_eq!(post("/auth/v1/recover", serde_json::json!({"email": "ada@example.com"})).status, 200);
+    let logout = Request::new("POST", "/auth/v1/logout?scope=global").bearer(&bearer(&signed));
+    assert_eq!(server.client().send(&logout).status, 204);
+    let again = post("/auth/v1/token?grant_type=password", account);
+    assert_eq!(again.status, 200, "{}", again.text());
+    // What an operator does goes as well: keys for programs and for tokens, and taking the account away.
+    let pando_at = |arguments: &[&str]| {
+        let url = format!("database.url={}", postgres.url("door"));
+        let all = [arguments, &["--set", &url, "--set", "auth.secret=a secret of more than thirty-two bytes"], &on[..]]
+            .concat();
+        let (code, told) = pando(&project, &all);
+        assert_eq!(code, 0, "{told}");
+        told
+    };
+    let key = pando_at(&["keys", "api", "create", "backend", "--secret", "--json"]);
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    let key = key["key"].as_str().unwrap();
+    pando_at(&["keys", "rotate"]);
+    let begin = Instant::now();
+    let list = || server.client().send(&Request::new("GET", "/auth/v1/admin/users").bearer(key));
+    while list().status != 200 {
+        assert!(begin.elapsed() < PATIENCE, "{}", list().text());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let id = again.json()["user"]["id"].as_str().unwrap().to_owned();
+    let remove = Request::new("DELETE", &format!("/auth/v1/admin/users/{id}")).bearer(key);
+    assert_eq!(server.client().send(&remove).status, 200);
+}
+
 #[test]
 fn what_is_there_is_left_alone() {
     let Some(postgres) = Postgres::start_for("what_is_there_is_left_alone") else { return };
@@ -507,7 +587,11 @@ fn another_secret_in_pando_toml_counts_after_a_reload() {
     let (code, told) = reload();
     assert_eq!((code, status(&first), status(&second)), (0, 401, 200), "{told}");
     assert!(told.contains("from now on counts auth.jwt_secret\n"), "{told}");
-    assert!(told.contains("api.max_rows: changed since the start, and counts after a restart"), "{told}");
+    // The secrets of the login follow from it, since it has none of its own.
+    assert!(
+        told.contains("api.max_rows, auth.jwt_secret: changed since the start, and counts after a restart"),
+        "{told}"
+    );
 
     let canary = format!("{CANARY}-{SECOND}");
     project.write("key", &canary);

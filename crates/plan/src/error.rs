@@ -1,6 +1,7 @@
 //! What can be wrong with a request once its names are looked up, with PostgREST's and PostgreSQL's codes.
 
 use base::{Details, Failure, Kind, Limit};
+use catalog::DocumentFault;
 use datatype::ValueError;
 use rest::RawKind;
 use serde_json::json;
@@ -74,6 +75,19 @@ pub enum PlanError {
         /// The name looked for.
         column: String,
     },
+    /// A document does not fit the JSON Schema of its column (23514).
+    #[error("{}", document_message(relation, column, faults.first()))]
+    Document {
+        /// The relation.
+        relation: String,
+        /// The column.
+        column: String,
+        /// What is wrong, one thing at least.
+        faults: Vec<DocumentFault>,
+    },
+    /// What is to be a JSON Schema is none, so nothing can be written that it would be about.
+    #[error("{0}")]
+    NoDocumentSchema(String),
     /// A column of `on_conflict` does not exist (42703).
     #[error("column \"{0}\" does not exist")]
     UnknownConflictColumn(String),
@@ -321,6 +335,8 @@ impl From<PlanError> for Failure {
             E::NotGrouped(_) => bad("42803"),
             E::DuplicateEmbed(_) => bad("42712"),
             E::Value(value) => value.into(),
+            E::Document { faults, .. } => bad("23514").with_details(document_details(&faults)),
+            E::NoDocumentSchema(problem) => Failure::internal(problem),
             E::NoRelationship { from, to, hint, schema, nearest } => {
                 let using = hint.map_or_else(String::new, |hint| format!(" using the hint '{hint}'"));
                 let mut failure = bad("PGRST200").with_details(format!(
@@ -396,4 +412,22 @@ fn ambiguous(message: String, from: &str, to: &str, candidates: &[(&'static str,
     ));
     failure.details = Some(Details::Json(serde_json::Value::Array(details)));
     failure
+}
+/// What is said of a document that does not fit: the first thing that is wrong with it.
+pub(crate) fn document_message(relation: &str, column: &str, fault: Option<&DocumentFault>) -> String {
+    let mut message = format!("column \"{column}\" of relation \"{relation}\" violates its JSON Schema");
+    if let Some(DocumentFault { pointer, message: fault }) = fault {
+        if !pointer.is_empty() {
+            message.push_str(&format!(" at \"{pointer}\""));
+        }
+        message.push_str(": ");
+        message.push_str(fault);
+    }
+    message
+}
+
+/// Everything that is wrong with a document, in one text.
+fn document_details(faults: &[DocumentFault]) -> String {
+    let told = faults.iter().map(|DocumentFault { pointer, message }| format!("\"{pointer}\": {message}"));
+    told.collect::<Vec<_>>().join("; ")
 }

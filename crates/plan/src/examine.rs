@@ -9,6 +9,7 @@ use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, Sour
 use datatype::{Datum, Type};
 use rest::{Action, ApiRequest, Cell, Missing, Target};
 
+use crate::error::document_message;
 use crate::evaluate::{KnownRow, evaluate, truth};
 use crate::planner::{Context, Planner};
 use crate::write::typed;
@@ -66,9 +67,6 @@ struct Examination<'a> {
 impl Examination<'_> {
     fn row(&self, place: usize, cells: &[Cell], offences: &mut Vec<Offence>) {
         let mut known = KnownRow::new();
-        let mut tell = |columns: Vec<Arc<str>>, code: &'static str, message: String, constraint: Option<&Arc<str>>| {
-            offences.push(Offence { row: place, columns, code: code.into(), message, constraint: constraint.cloned() });
-        };
         for column in &self.relation.columns {
             match self.value(column, cells) {
                 Value::Known(Datum::Null) if !column.is_nullable => {
@@ -76,13 +74,14 @@ impl Examination<'_> {
                         "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
                         column.name, self.relation.name.name
                     );
-                    tell(vec![column.name.clone()], "23502", message, None);
+                    offences.push(offence(place, vec![column.name.clone()], "23502", message, None));
                 }
                 Value::Known(value) => {
+                    self.document(place, column, &value, offences);
                     known.insert(column.name.clone(), value);
                 }
                 Value::Wrong(error) => {
-                    tell(vec![column.name.clone()], error.sqlstate, error.message, None);
+                    offences.push(offence(place, vec![column.name.clone()], error.sqlstate, error.message, None));
                 }
                 Value::Unknown => {}
             }
@@ -97,14 +96,24 @@ impl Examination<'_> {
                     Some(domain) => format!("value for domain {}", domain.name),
                     None => format!("new row for relation \"{}\"", self.relation.name.name),
                 };
-                tell(
-                    columns_of(expression),
-                    "23514",
-                    format!("{what} violates check constraint \"{name}\""),
-                    Some(name),
-                );
+                let message = format!("{what} violates check constraint \"{name}\"");
+                offences.push(offence(place, columns_of(expression), "23514", message, Some(name)));
             }
         }
+    }
+
+    /// What is wrong with a document, by the JSON Schema of its column.
+    fn document(&self, row: usize, column: &Column, value: &Datum, offences: &mut Vec<Offence>) {
+        let schema = self.planner.context.catalog.document_schema(&self.relation.name, &column.name);
+        let (Some(Ok(schema)), Datum::Text(document)) = (schema, value) else { return };
+        offences.extend(schema.faults(document).into_iter().map(|fault| Offence {
+            row,
+            columns: vec![column.name.clone()],
+            code: "23514".into(),
+            message: document_message(&self.relation.name.name, &column.name, Some(&fault)),
+            constraint: None,
+            pointer: Some(fault.pointer),
+        }));
     }
 
     /// What a column of the row will be.
@@ -136,6 +145,17 @@ impl Examination<'_> {
             _ => Value::Unknown,
         }
     }
+}
+
+/// Something that is wrong with a row, wherever in the columns.
+fn offence(
+    row: usize,
+    columns: Vec<Arc<str>>,
+    code: &'static str,
+    message: String,
+    constraint: Option<&Arc<str>>,
+) -> Offence {
+    Offence { row, columns, code: code.into(), message, constraint: constraint.cloned(), pointer: None }
 }
 
 /// What is known of a value.

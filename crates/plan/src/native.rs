@@ -135,6 +135,7 @@ impl Planner<'_> {
                 });
             }
         }
+        self.check_documents(relation);
         let destination = Destination::itself(relation);
         let scope = self.written_scope(relation, &destination);
         let kind = match self.request.action {

@@ -1,5 +1,6 @@
 //! The planner: what one request's planning carries along.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use rest::{
     Action, ApiRequest, Condition, Count, EmbedPath, Explain, Format, Operation as FilterOperation, RowRange, Target,
 };
 
+use crate::admit::admit;
 use crate::error::PlanError;
 use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
@@ -47,6 +49,11 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         Target::Relation(_) | Target::Root => (planner.on_relation()?, Shape::default()),
     };
     planner.footprint.freshness = planner.freshness();
+    if let Some(misfit) = planner.misfit.take() {
+        // Who may not write at all learns that, and nothing of the schema.
+        admit(&planner.footprint, context.catalog, context.caller)?;
+        return Err(misfit);
+    }
     Ok(Plan {
         operation,
         footprint: planner.footprint,
@@ -141,6 +148,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) written_row: Option<Arc<str>>,
     /// The names that only the server resolves.
     pub(crate) unresolved: Vec<Unresolved>,
+    /// The first document that does not fit the JSON Schema of its column.
+    pub(crate) misfit: RefCell<Option<PlanError>>,
     next_source: u32,
 }
 
@@ -167,6 +176,7 @@ impl<'a> Planner<'a> {
             computed: Vec::new(),
             written_row: None,
             unresolved: Vec::new(),
+            misfit: RefCell::default(),
             next_source: SourceId::ROW.0 + 1,
         })
     }
@@ -304,9 +314,13 @@ impl<'a> Planner<'a> {
     /// the price of the request, not what the engine will do: every condition of `or` has to be served by an index, and one on
     /// a value that is computed is served by none.
     fn is_unindexed(&self, relation: &Relation) -> bool {
-        if self.is_native() || relation.view().is_some() {
+        let is_foreign =
+            relation.native.as_ref().is_some_and(|native| native.kind == catalog::NativeRelationKind::ForeignTable);
+        if is_foreign || relation.view().is_some() {
             return false;
         }
+        // What a server searches by otherwise than by comparing: GIN, GiST, or an expression. Which of them serves what, it knows.
+        let has_others = self.is_native() && relation.indexes.iter().any(|index| index.columns.is_empty());
         let mut conditions = self.request.conditions.iter().filter(|placed| placed.path.is_empty()).peekable();
         let begins = |column: &str| {
             let leads = |columns: &[Arc<str>]| columns.first().is_some_and(|first| **first == *column);
@@ -314,7 +328,7 @@ impl<'a> Planner<'a> {
                 || relation.uniques.iter().any(|unique| leads(&unique.columns))
                 || relation.indexes.iter().any(|index| leads(&index.columns))
         };
-        conditions.peek().is_some() && !conditions.any(|placed| is_served(&placed.condition, &begins))
+        conditions.peek().is_some() && !conditions.any(|placed| is_served(&placed.condition, has_others, &begins))
     }
 
     /// `limit` and `offset` of a level.
@@ -412,7 +426,7 @@ pub(crate) fn unknown_column(scope: &Scope, name: &str) -> PlanError {
 }
 
 /// Whether an index serves a condition, where `begins` says whether one begins with a column.
-fn is_served(condition: &Condition, begins: &impl Fn(&str) -> bool) -> bool {
+fn is_served(condition: &Condition, has_others: bool, begins: &impl Fn(&str) -> bool) -> bool {
     match condition {
         Condition::Filter(filter) => {
             use rest::Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
@@ -423,11 +437,14 @@ fn is_served(condition: &Condition, begins: &impl Fn(&str) -> bool) -> bool {
                 FilterOperation::In(_) | FilterOperation::Is(_) => true,
                 _ => false,
             };
-            is_search && !filter.is_negated && filter.field.path.is_empty() && begins(&filter.field.column)
+            let is_plain = is_search && filter.field.path.is_empty();
+            !filter.is_negated && if is_plain { begins(&filter.field.column) } else { has_others }
         }
         Condition::Logic { is_negated: true, .. } => false,
-        Condition::Logic { is_or: true, children, .. } => children.iter().all(|child| is_served(child, begins)),
-        Condition::Logic { children, .. } => children.iter().any(|child| is_served(child, begins)),
+        Condition::Logic { is_or: true, children, .. } => {
+            children.iter().all(|child| is_served(child, has_others, begins))
+        }
+        Condition::Logic { children, .. } => children.iter().any(|child| is_served(child, has_others, begins)),
     }
 }
 

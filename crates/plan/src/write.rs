@@ -196,7 +196,49 @@ impl Planner<'_> {
             return Ok(None);
         }
         check_computed(relation, self.context.catalog, column, verb)?;
-        Ok(Some(typed(column, cell, &self.zone)?))
+        let value = typed(column, cell, &self.zone)?;
+        self.check_document(relation, column, &value);
+        Ok(Some(value))
+    }
+
+    /// Looks at the documents of a body whose values the server types. What it cannot read it refuses by itself.
+    pub(crate) fn check_documents(&self, relation: &Relation) {
+        let payload = &self.request.payload;
+        let has_schema = |name: &Arc<str>| self.context.catalog.document_schema(&relation.name, name).is_some();
+        let places: Vec<usize> =
+            (0..payload.columns.len()).filter(|place| payload.columns.get(*place).is_some_and(has_schema)).collect();
+        for place in places {
+            let Some(column) = payload.columns.get(place).and_then(|name| relation.column(name)) else { continue };
+            for cell in payload.rows.iter().filter_map(|row| row.get(place)) {
+                match (typed(column, cell, &self.zone), cell) {
+                    (Ok(value), _) => self.check_document(relation, column, &value),
+                    // The server may take it nevertheless.
+                    (Err(_), Cell::Json(raw)) => {
+                        let text = String::from_utf8_lossy(raw).into_owned();
+                        self.check_document(relation, column, &Datum::Text(text));
+                    }
+                    (Err(_), _) => {}
+                }
+            }
+        }
+    }
+
+    /// Notes a value that does not fit the JSON Schema of its column. NULL is no document.
+    fn check_document(&self, relation: &Relation, column: &Column, value: &Datum) {
+        let schema = self.context.catalog.document_schema(&relation.name, &column.name);
+        let (Some(schema), Datum::Text(document)) = (schema, value) else { return };
+        if self.misfit.borrow().is_some() {
+            return;
+        }
+        let misfit = match schema.as_ref().map(|schema| schema.faults(document)) {
+            Ok(faults) if faults.is_empty() => return,
+            Ok(faults) => {
+                let (relation, column) = (relation.name.name.to_string(), column.name.to_string());
+                PlanError::Document { relation, column, faults }
+            }
+            Err(problem) => PlanError::NoDocumentSchema(problem.clone()),
+        };
+        self.misfit.borrow_mut().get_or_insert(misfit);
     }
 
     fn assignments(

@@ -83,6 +83,9 @@ fn offence(offence: &Offence) -> Value {
     if let Some(constraint) = &offence.constraint {
         members.insert("constraint".to_owned(), Value::from(&**constraint));
     }
+    if let Some(pointer) = &offence.pointer {
+        members.insert("pointer".to_owned(), Value::from(&**pointer));
+    }
     Value::Object(members)
 }
 
@@ -101,6 +104,7 @@ mod tests {
             code: "23514".into(),
             message: "too young".to_owned(),
             constraint: Some("adult".into()),
+            pointer: None,
         };
         failure.offences = vec![one; offences];
         failure

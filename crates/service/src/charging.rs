@@ -1,7 +1,8 @@
 //! What a request is charged with, and what its client is told of that.
 
-use base::{Caller, Failure, Footprint};
+use base::{Caller, Failure, Footprint, QuotaUnit, Timestamp};
 use http::HeaderMap;
+use identity::ApiKeys;
 use limits::{Asker, RateLimits, Told};
 
 use crate::exchange::Client;
@@ -39,6 +40,27 @@ impl Charging {
         let Some(limits) = limits.filter(|_| !self.is_charged) else { return Ok(()) };
         self.is_charged = true;
         limits.inside(&asker((method, path), headers, client), caller, footprint, &mut self.told).await
+    }
+
+    /// Counts the request for the quota of the caller's key: by itself as soon as it is known whose it is, or by the price of what it
+    /// touches.
+    pub(crate) async fn quota(
+        &mut self,
+        limits: Option<&RateLimits>,
+        (caller, keys): (&Caller, &ApiKeys),
+        now: Timestamp,
+        footprint: Option<&Footprint>,
+    ) -> Result<(), Failure> {
+        let quota = caller.key.as_ref().and_then(|key| key.quota.as_ref());
+        let (Some(limits), Some(quota)) = (limits, quota) else { return Ok(()) };
+        let cost = match (quota.unit, footprint) {
+            (QuotaUnit::Requests, None) => 1,
+            (QuotaUnit::Cost, Some(footprint)) if !self.is_charged => limits::price(footprint),
+            _ => return Ok(()),
+        };
+        let metered = limits.quota(quota, now, cost, keys.spent(quota, now), &mut self.told).await;
+        keys.note_spent(quota, metered.since, metered.used);
+        metered.refusal.map_or(Ok(()), Err)
     }
 
     /// Tells the client.

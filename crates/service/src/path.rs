@@ -134,6 +134,7 @@ impl Service {
         self.enter(trace, Step::Identify);
         let caller = self.identify((headers, client), &catalog, walk).await?;
         scope::admit_method(&caller, incoming.method)?;
+        walk.charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, None).await?;
 
         self.enter(trace, Step::Parse);
         let facts = (incoming.method.clone(), incoming.path.to_owned());
@@ -195,6 +196,8 @@ impl Service {
         scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
         let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
+        let (keys, footprint) = (self.identity.api_keys(), Some(&plan.footprint));
+        charging.quota(self.limits.as_ref(), (&caller, keys), now, footprint).await?;
         charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
 
         self.enter(trace, Step::Render);

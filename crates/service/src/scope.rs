@@ -65,7 +65,7 @@ mod tests {
             relations: relations.map(|names| names.iter().map(scoped).collect()),
             methods: methods.map(|methods| methods.iter().map(|method| Arc::from(*method)).collect()),
         };
-        let key = Some(Arc::new(CallerKey { id: "id".into(), scope }));
+        let key = Some(Arc::new(CallerKey { id: "id".into(), scope, quota: None }));
         Caller { role: "anon".into(), claims: Arc::new(Claims::default()), is_anonymous: true, key }
     }
 

@@ -31,8 +31,8 @@ pub use own_migration::{OwnMigration, OwnMigrations, OwnTable};
 pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
-    Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, ReplicaSettings, Settings as PostgresSettings,
-    bootstrap, check_address, role_settings,
+    Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, ReplicaSettings,
+    Settings as PostgresSettings, bootstrap, check_address, role_settings,
 };
 pub use sql::OwnStatement;
 pub use sqlite::keeping;

@@ -16,6 +16,7 @@ use crate::driver::{BoxFuture, Cache, Charged, Health, MOST_MEMBERS, MOST_VALUE_
 use crate::error::CacheError;
 use crate::key::{Key, Member};
 use crate::rate::{Charge, LONGEST, Verdict};
+use crate::tally::{Known, Tallied, Tally};
 use table::Table;
 
 /// How many parts are locked by themselves. Keys are hashes of a secret, so nobody can choose his part.
@@ -38,6 +39,7 @@ struct Shard {
     /// Members with the moment at which each was noted last, the oldest first.
     sets: Table<Vec<(Member, u64)>>,
     values: Table<Bytes>,
+    totals: Table<Known>,
 }
 
 impl Memory {
@@ -48,6 +50,7 @@ impl Memory {
             counters: Table::new(most),
             sets: Table::new(most.div_ceil(COUNTERS_PER_SET)),
             values: Table::new(most.div_ceil(COUNTERS_PER_SET)),
+            totals: Table::new(most),
         };
         let began = clock.monotonic();
         Self { shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(), clock, began }
@@ -102,6 +105,36 @@ impl Memory {
         Charged { is_allowed, verdicts, is_local: false }
     }
 
+    /// [`Cache::tally`], without waiting, and with the share of what is left that this process allows.
+    pub fn tally_now(&self, tally: &Tally, share: f64) -> Tallied {
+        self.total(tally, |known| known.add(tally, share))
+    }
+
+    /// What is known of a total. What was added here alone is taken out, to be told to the server; what is not told is to be given
+    /// back ([`Memory::owe`]).
+    pub fn take_owed(&self, tally: &Tally) -> Known {
+        self.total(tally, |known| std::mem::replace(known, Known { own: 0, ..*known }))
+    }
+
+    /// Has it that so much was added here alone.
+    pub fn owe(&self, tally: &Tally, amount: u64) {
+        self.total(tally, |known| known.own = known.own.saturating_add(amount));
+    }
+
+    /// Remembers what the server said of a total.
+    pub fn learn(&self, tally: &Tally, total: u64) {
+        self.total(tally, |known| known.shared = known.shared.max(total));
+    }
+
+    fn total<T: Default>(&self, tally: &Tally, act: impl FnOnce(&mut Known) -> T) -> T {
+        let now = self.now();
+        let Some(mut shard) = self.shard(&tally.key) else { return T::default() };
+        let mut known = shard.totals.get(now, &tally.key.hash).map_or_else(Known::default, |(_, known)| *known);
+        let outcome = act(&mut known);
+        shard.totals.put(now, tally.key.hash, now.saturating_add(micros(tally.lifetime.min(LONGEST))), known);
+        outcome
+    }
+
     /// [`Cache::distinct`], without waiting.
     pub fn distinct_now(&self, key: Key, member: Option<Member>, window: Duration, most: usize) -> usize {
         let now = self.now();
@@ -150,6 +183,7 @@ impl Memory {
             shard.counters.remove(&key.hash);
             shard.sets.remove(&key.hash);
             shard.values.remove(&key.hash);
+            shard.totals.remove(&key.hash);
         }
     }
 }
@@ -166,6 +200,10 @@ fn micros(time: Duration) -> u64 {
 impl Cache for Memory {
     fn spend<'a>(&'a self, mode: Mode, charges: &'a [Charge]) -> BoxFuture<'a, Result<Charged, CacheError>> {
         Box::pin(ready(Ok(self.spend_now(mode, charges))))
+    }
+
+    fn tally(&self, tally: Tally) -> BoxFuture<'_, Result<Tallied, CacheError>> {
+        Box::pin(ready(Ok(self.tally_now(&tally, 1.0))))
     }
 
     fn distinct(

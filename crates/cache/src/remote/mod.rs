@@ -19,6 +19,7 @@ use crate::driver::{Charged, MOST_MEMBERS, Mode};
 use crate::error::CacheError;
 use crate::key::{Key, Member};
 use crate::rate::{Charge, LONGEST};
+use crate::tally::{Tallied, Tally};
 
 /// How long connecting may take, with TLS and a password.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -33,6 +34,7 @@ pub struct Redis {
     timeout: Duration,
     prefix: String,
     spend: Script,
+    tally: Script,
     distinct: Script,
 }
 
@@ -94,6 +96,7 @@ impl Redis {
             timeout: config.timeout,
             prefix: config.prefix.clone(),
             spend: Script::new(include_str!("spend.lua")),
+            tally: Script::new(include_str!("tally.lua")),
             distinct: Script::new(include_str!("distinct.lua")),
         })
     }
@@ -114,7 +117,7 @@ impl Redis {
             return Err(Failed::Refused);
         }
         // Loaded beforehand: the first request need not send them.
-        for script in [&self.spend, &self.distinct] {
+        for script in [&self.spend, &self.tally, &self.distinct] {
             let script = script.prepare_invoke();
             let loading = tokio::time::timeout(CONNECT, script.load_async(&mut connection));
             loading.await.map_err(|_| Failed::Slow)?.map_err(|error| reason(&error))?;
@@ -136,6 +139,17 @@ impl Redis {
         let verdicts = charges.iter().zip(debts);
         let verdicts = verdicts.map(|(charge, debt)| charge.verdict(*debt, charge.after(mode, is_allowed, *debt)));
         Ok(Charged { is_allowed, verdicts: verdicts.collect(), is_local: false })
+    }
+
+    /// `owed` is what was counted without the server, and is added in any case.
+    pub async fn tally(&self, tally: &Tally, owed: u64) -> Result<Tallied, Failed> {
+        let lifetime = u64::try_from(tally.lifetime.min(LONGEST).as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut call = self.tally.prepare_invoke();
+        call.key(tally.key.name(&self.prefix)).arg(tally.amount).arg(tally.bound).arg(tally.least);
+        call.arg(owed).arg(lifetime);
+        let mut connection = self.connection()?;
+        let (is_allowed, total): (u64, u64) = self.in_time(call.invoke_async(&mut connection)).await?;
+        Ok(Tallied { is_allowed: is_allowed == 1, total, is_local: false })
     }
 
     pub async fn distinct(

@@ -112,7 +112,7 @@ pub(super) fn filters(relation: &Relation, columns: &Columns<'_>) -> Members<Par
         let parameter = Parameter::Filter {
             name: name::filter(&column.name),
             r#in: "query",
-            description: column.comment.clone(),
+            description: row::said(column),
             schema: Reference::new("schemas", shared::FILTER),
         };
         (filter_key(&row::key(relation), column), parameter)

@@ -1,6 +1,6 @@
 //! What the rows of a relation look like, read and written.
 
-use catalog::{Cardinality, Catalog, Column, DefaultValue, Expression, Privilege, Relation};
+use catalog::{Cardinality, Catalog, Column, DefaultValue, Expression, Privilege, Relation, cut_comment};
 use datatype::{Type, Zone};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -83,6 +83,23 @@ pub(super) struct Property {
     default: Option<Box<RawValue>>,
     #[serde(rename = "readOnly", skip_serializing_if = "std::ops::Not::not")]
     read_only: bool,
+    /// What its documents have to look like.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    document: Option<Document>,
+}
+
+/// A schema of documents, or it and null.
+#[derive(Serialize)]
+enum Document {
+    #[serde(rename = "allOf")]
+    One([Reference; 1]),
+    #[serde(rename = "anyOf")]
+    OrNull((Reference, OnlyNull)),
+}
+
+#[derive(Serialize)]
+struct OnlyNull {
+    r#type: &'static str,
 }
 
 /// One type, or it and null.
@@ -108,10 +125,34 @@ pub(super) fn update_key(relation: &Relation) -> String {
     format!("{}.update", key(relation))
 }
 
+/// The key of the schema of a column's documents: `climbs.json.details`.
+fn document_key(relation: &Relation, column: &Column) -> String {
+    format!("{}.json.{}", key(relation), name::component(&column.name))
+}
+
+/// A schema of documents as it stands among others. It is a resource of its own: what it refers to lies in itself.
+fn document(relation: &Relation, column: &Column, catalog: &Catalog) -> Option<Schema> {
+    let Some(Ok(schema)) = catalog.document_schema(&relation.name, &column.name) else { return None };
+    let mut text = schema.text().clone();
+    if let serde_json::Value::Object(members) = &mut text {
+        let address = format!("urn:pando:json:{}", document_key(relation, column));
+        members.entry("$id").or_insert_with(|| address.into());
+    }
+    Some(Schema::Shared(text))
+}
+
 /// A whole row, the changes of a row, and a new row, as far as the role may. Where the same columns may be changed and
 /// inserted, as they nearly always may, a new row is said as the changes with some of them required.
 pub(super) fn schemas(relation: &Relation, columns: &Columns<'_>, catalog: &Catalog) -> Members<Schema> {
     let mut schemas = Members::new();
+    for column in &relation.columns {
+        let is_shown = [&columns.read, &columns.inserted, &columns.updated]
+            .iter()
+            .any(|shown| shown.iter().any(|known| known.name == column.name));
+        if let Some(schema) = document(relation, column, catalog).filter(|_| is_shown) {
+            schemas.put(document_key(relation, column), schema);
+        }
+    }
     if !columns.read.is_empty() {
         let required = required(&columns.read, |column| !column.is_nullable);
         schemas.put(key(relation), Schema::Row(Row::new(relation, &columns.read, required, catalog)));
@@ -158,7 +199,17 @@ fn property(relation: &Relation, column: &Column, catalog: &Catalog) -> Property
     Property {
         description: description(relation, column, catalog),
         read_only: is_computed(catalog, relation, column),
+        document: document(relation, column, catalog).map(|_| refer(relation, column)),
         ..property_of(&column.data_type, column.is_nullable, default)
+    }
+}
+
+fn refer(relation: &Relation, column: &Column) -> Document {
+    let reference = Reference::new("schemas", document_key(relation, column));
+    if column.is_nullable {
+        Document::OrNull((reference, OnlyNull { r#type: "null" }))
+    } else {
+        Document::One([reference])
     }
 }
 
@@ -185,6 +236,7 @@ pub(super) fn property_of(data_type: &Type, is_nullable: bool, default: Option<B
         maximum: integers(data_type).map(|(_, most)| most),
         default,
         read_only: false,
+        document: None,
     }
 }
 
@@ -244,6 +296,7 @@ pub(super) fn default_value(data_type: &Type, default: &Expression) -> Option<Bo
 
 /// The comment, and PostgREST's notes on keys, which its clients read.
 fn description(relation: &Relation, column: &Column, catalog: &Catalog) -> Option<String> {
+    let comment = said(column);
     let is_key = relation.primary_key.contains(&column.name);
     let mut notes: Vec<String> = Vec::new();
     if is_key {
@@ -251,13 +304,19 @@ fn description(relation: &Relation, column: &Column, catalog: &Catalog) -> Optio
     }
     notes.extend(foreign_key(relation, column, catalog));
     if notes.is_empty() {
-        return column.comment.clone();
+        return comment;
     }
     let note = format!("Note:\n{}", notes.join("\n"));
-    Some(match &column.comment {
+    Some(match comment {
         Some(comment) => format!("{comment}\n\n{note}"),
         None => note,
     })
+}
+
+/// The comment on a column, without the schema in it.
+pub(super) fn said(column: &Column) -> Option<String> {
+    let said = cut_comment(column.comment.as_deref()?).0;
+    (!said.is_empty()).then(|| said.to_owned())
 }
 
 /// Where a foreign key of this column alone leads; to a table rather than to a view over it.

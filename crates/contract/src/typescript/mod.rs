@@ -1,6 +1,7 @@
 //! The TypeScript types of schemas, in the shape that supabase-js takes as `createClient<Database>`: what
 //! `supabase gen types typescript` gives for the same schema in PostgreSQL.
 
+mod document;
 mod function;
 mod helpers;
 mod literal;
@@ -128,7 +129,7 @@ impl Out<'_> {
         let mut columns: Vec<&Column> = relation.columns.iter().collect();
         columns.sort_by(|left, right| left.name.cmp(&right.name));
         self.line(6, &format!("{}: {{", key(&relation.name.name)));
-        self.row("Row", &columns, |out, column| (false, out.value(column)));
+        self.row("Row", &columns, |out, column| (false, out.value(relation, column)));
         if relation.is_writable() {
             self.row("Insert", &columns, |out, column| out.inserted(relation, column));
             self.row("Update", &columns, |out, column| (true, out.written(relation, column)));
@@ -156,11 +157,14 @@ impl Out<'_> {
 
     /// What a write may give.
     fn written(&self, relation: &Relation, column: &Column) -> String {
-        if takes_values(self.catalog, relation, column) { self.value(column) } else { "never".to_owned() }
+        if takes_values(self.catalog, relation, column) { self.value(relation, column) } else { "never".to_owned() }
     }
 
-    fn value(&self, column: &Column) -> String {
-        let name = self.type_name(&column.data_type);
+    fn value(&self, relation: &Relation, column: &Column) -> String {
+        let name = match self.catalog.document_schema(&relation.name, &column.name) {
+            Some(Ok(schema)) => document::of_schema(schema.text()),
+            _ => self.type_name(&column.data_type),
+        };
         if column.is_nullable { format!("{name} | null") } else { name }
     }
 

@@ -3,9 +3,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use base::{CallerKey, Failure, Kind, Timestamp};
+use base::{CallerKey, Failure, KeyQuota, Kind, Timestamp};
 use parking_lot::RwLock;
 
+use super::spending::{KeySpending, Spendings};
 use super::{KeyKind, KeyText, Network};
 
 /// What is known of a key; never the key itself.
@@ -39,6 +40,7 @@ pub struct KeyUse {
 #[derive(Debug, Default)]
 pub struct ApiKeys {
     by_hash: RwLock<HashMap<[u8; 32], Arc<Kept>>>,
+    spendings: Spendings,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,33 @@ impl ApiKeys {
         Ok(key.clone())
     }
 
+    /// How much of a quota is known to be used in the period around a moment.
+    pub fn spent(&self, quota: &KeyQuota, now: Timestamp) -> u64 {
+        self.spendings.spent(quota, quota.period.around(now).0)
+    }
+
+    /// Notes how much of a quota is used in the period that began at a moment. It never becomes less.
+    pub fn note_spent(&self, quota: &KeyQuota, since: Timestamp, used: u64) {
+        let KeyQuota { account, period, unit, .. } = quota;
+        let spending = KeySpending { account: account.clone(), period: *period, unit: *unit, since, used };
+        self.spendings.note(spending, false);
+    }
+
+    /// Notes what the database knows, and need not be told.
+    pub fn learn_spent(&self, spending: KeySpending) {
+        self.spendings.note(spending, true);
+    }
+
+    /// How much of quotas was used since this was asked last.
+    pub fn take_spendings(&self) -> Vec<KeySpending> {
+        self.spendings.take()
+    }
+
+    /// Has [`ApiKeys::take_spendings`] give the same again: it could not be written down.
+    pub fn keep_spendings(&self, spendings: &[KeySpending]) {
+        self.spendings.keep(spendings);
+    }
+
     /// The keys that were used since this was asked last, each with the last moment.
     pub fn take_uses(&self) -> Vec<KeyUse> {
         let by_hash = self.by_hash.read();
@@ -128,7 +157,7 @@ mod tests {
 
     fn key(id: &str) -> ApiKey {
         ApiKey {
-            caller: Arc::new(CallerKey { id: id.into(), scope: KeyScope::default() }),
+            caller: Arc::new(CallerKey { id: id.into(), scope: KeyScope::default(), quota: None }),
             kind: KeyKind::Secret,
             role: None,
             networks: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod fields;
 mod policy;
+mod quota;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::network::Network;
 use crate::price::price;
 pub use fields::Told;
 pub use policy::{Policy, PolicyError, Scope, Unit};
+pub use quota::Metered;
 
 /// How many leading bits of an address of IPv6 are one customer's.
 const CUSTOMER_V6: u8 = 64;
@@ -71,6 +73,8 @@ pub struct RateLimits {
     cache: Arc<dyn Cache>,
     keys: Keys,
     telemetry: Arc<Telemetry>,
+    /// The name of quotas in metrics.
+    quota_name: Arc<str>,
 }
 
 /// A policy with what is the same for all requests.
@@ -92,7 +96,17 @@ impl RateLimits {
         });
         let (door, inside) = compiled.partition(|compiled: &Compiled| compiled.policy.is_of_the_door());
         let RateSettings { exempt_networks, exempt_roles, max_query_cost, .. } = settings;
-        Self { door, inside, exempt_networks, exempt_roles, max_query_cost, cache, keys, telemetry }
+        Self {
+            door,
+            inside,
+            exempt_networks,
+            exempt_roles,
+            max_query_cost,
+            cache,
+            keys,
+            telemetry,
+            quota_name: quota::NAME.into(),
+        }
     }
 
     /// Charges what can be known before anybody looks at the token. Notes in `told` what the client is told of it.
@@ -180,7 +194,10 @@ impl RateLimits {
             Scope::Network => by_network(NEIGHBOURS_V4, NEIGHBOURS_V6),
             Scope::User => by_user(),
             Scope::Client => by_user().or_else(|| by_network(32, CUSTOMER_V6)),
-            Scope::Key => Some(self.keys.key("rate", &[name, b"key", asker.credential?])),
+            Scope::Key => match caller.and_then(|caller| caller.key.as_ref()) {
+                Some(key) => Some(self.keys.key("rate", &[name, b"api-key", key.id.as_bytes()])),
+                None => Some(self.keys.key("rate", &[name, b"key", asker.credential?])),
+            },
             Scope::Role => Some(self.keys.key("rate", &[name, b"role", role?.as_bytes()])),
             Scope::Everyone => Some(self.keys.key("rate", &[name, b"everyone"])),
         }

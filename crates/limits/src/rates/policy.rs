@@ -13,7 +13,7 @@ pub enum Scope {
     Network,
     /// The `sub` of a verified token. Without one the policy does not apply.
     User,
-    /// The credential itself: the API key, or the token. Without one the policy does not apply.
+    /// The API key, however it was sent; without one the token itself. Without either the policy does not apply.
     Key,
     /// The user, and where there is none the address.
     Client,

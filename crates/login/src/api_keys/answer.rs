@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use identity::KeyKind;
 use serde_json::{Map, Value, json};
 
-use super::{KeyError, KeyKeeper, KeyRecord, KeyWish, LONGEST_OVERLAP, MadeKey, Scope};
+use super::{KeyError, KeyKeeper, KeyRecord, KeyWish, LONGEST_OVERLAP, MadeKey, Quota, Scope, Usage};
 
 /// The largest body that is read, in bytes: a hundred of each bound fit into it.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -20,18 +20,19 @@ const USUAL_OVERLAP: u64 = 86_400;
 type Refusal = (StatusCode, &'static str, String);
 
 impl KeyKeeper {
-    /// Answers a request whose path behind `admin/api-keys` has these parts: `GET` lists, `POST` makes, `POST ID/rotate` rotates,
-    /// `DELETE ID` revokes. A key is in the answer to its making alone (`key`). Refusals have `code`, `error_code` and `msg`, as the
+    /// Answers a request whose path behind `admin/api-keys` has these parts: `GET` lists, `POST` makes, `PATCH ID` changes the
+    /// quota, `POST ID/rotate` rotates, `DELETE ID` revokes. A key is in the answer to its making alone (`key`). Refusals have `code`, `error_code` and `msg`, as the
     /// client of the login reads them.
     pub async fn answer(&self, method: &Method, parts: &[&str], body: &[u8]) -> (StatusCode, Value) {
         let outcome = match (method, parts) {
             (&Method::GET, []) => self.answer_list().await,
             (&Method::POST, []) => self.answer_create(body).await,
             (&Method::POST, [id, "rotate"]) => self.answer_rotate(id, body).await,
+            (&Method::PATCH, [id]) => self.answer_change(id, body).await,
             (&Method::DELETE, [id]) => self.answer_revoke(id).await,
             (_, [] | [_] | [_, "rotate"]) => {
-                let text =
-                    "There are GET and POST admin/api-keys, POST admin/api-keys/ID/rotate and DELETE admin/api-keys/ID";
+                let text = "There are GET and POST admin/api-keys, PATCH and DELETE admin/api-keys/ID, and POST \
+                            admin/api-keys/ID/rotate";
                 Err((StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text.to_owned()))
             }
             _ => Err((StatusCode::NOT_FOUND, "not_found", "There is nothing at this path".to_owned())),
@@ -42,8 +43,8 @@ impl KeyKeeper {
     }
 
     async fn answer_list(&self) -> Result<(StatusCode, Value), Refusal> {
-        let keys = self.list().await.map_err(|error| refused(error.into()))?;
-        Ok((StatusCode::OK, keys.iter().map(KeyRecord::to_json).collect()))
+        let keys = self.list_used().await.map_err(|error| refused(error.into()))?;
+        Ok((StatusCode::OK, keys.iter().map(|(record, usage)| record.to_json_used(*usage)).collect()))
     }
 
     async fn answer_create(&self, body: &[u8]) -> Result<(StatusCode, Value), Refusal> {
@@ -64,6 +65,14 @@ impl KeyKeeper {
         let overlap = Duration::from_secs(overlap.min(LONGEST_OVERLAP.as_secs() + 1));
         let made = self.rotate(id, overlap).await.map_err(refused)?;
         Ok((StatusCode::CREATED, made.to_json()))
+    }
+
+    async fn answer_change(&self, id: &str, body: &[u8]) -> Result<(StatusCode, Value), Refusal> {
+        let mut members = object(body)?;
+        let quota = members.remove("quota").ok_or_else(|| invalid("what can be changed is the quota"))?;
+        nothing_else(&members)?;
+        let changed = self.bind(id, wished_quota(quota)?).await.map_err(refused)?;
+        Ok((StatusCode::OK, changed.to_json()))
     }
 
     async fn answer_revoke(&self, id: &str) -> Result<(StatusCode, Value), Refusal> {
@@ -98,6 +107,26 @@ impl KeyRecord {
             "revoked_at": self.revoked_at.map(shown_moment),
             "last_used_at": self.last_used_at.map(shown_moment),
             "rotated_from": self.rotated_from,
+            "quota": self.quota.map(Quota::to_json),
+        })
+    }
+
+    /// The same with how much of the quota is used (`usage`, null for a key without one).
+    pub fn to_json_used(&self, usage: Option<Usage>) -> Value {
+        let mut shown = self.to_json();
+        if let Value::Object(members) = &mut shown {
+            members.insert("usage".to_owned(), usage.map_or(Value::Null, Usage::to_json));
+        }
+        shown
+    }
+}
+
+impl Usage {
+    fn to_json(self) -> Value {
+        json!({
+            "used": self.used,
+            "since": shown_moment(self.period.0),
+            "until": shown_moment(self.period.1),
         })
     }
 }
@@ -117,13 +146,21 @@ fn wish(members: &mut Map<String, Value>, now: Timestamp) -> Result<KeyWish, Ref
     };
     let scope = members.remove("scope").filter(|scope| !scope.is_null());
     let expires_in = seconds(members, "expires_in_seconds")?;
+    let quota = members.remove("quota").map_or(Ok(None), wished_quota)?;
     Ok(KeyWish {
         name: text(members, "name")?.ok_or_else(|| invalid("a key needs a name"))?,
         kind,
         role: text(members, "role")?,
         scope: scope.map_or(Ok(Scope::default()), Scope::from_json).map_err(|problem| invalid(&problem))?,
         expires_at: expires_in.map(|seconds| super::later(now, Duration::from_secs(seconds))),
+        quota,
     })
+}
+
+/// Null is none.
+fn wished_quota(value: Value) -> Result<Option<Quota>, Refusal> {
+    let quota = Some(value).filter(|value| !value.is_null()).map(Quota::from_json);
+    quota.transpose().map_err(|problem| invalid(&problem))
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

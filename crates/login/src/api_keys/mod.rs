@@ -1,27 +1,30 @@
 //! API keys in the database: made, listed, rotated and revoked, and followed by every node.
 //!
 //! What a request is checked against lies in memory (`identity::ApiKeys`). The node that changes a key knows of it at once,
-//! others within a second; when a key was used last is gathered in memory and written down once a minute.
+//! others within a second; when a key was used last, and how much of its quota, is gathered in memory and written down once a
+//! minute.
 
 mod answer;
+mod quota;
 mod records;
 mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Timestamp};
-use identity::{ApiKeys, KeyText};
+use base::{Clock, KeyQuota, Timestamp};
+use identity::{ApiKeys, KeySpending, KeyText};
 use store::{Follower, Follows, OwnRow, Store, StoreError};
 
 pub use answer::shown_moment;
-pub use records::{KeyRecord, MIGRATIONS};
+pub use quota::{Quota, Usage};
+pub use records::{KeyRecord, MIGRATIONS, make_tables};
 pub use wish::{KeyWish, Scope};
 
 use crate::events::with_events;
 use crate::password::Entropy;
 
-/// How often it is written down when keys were used last.
+/// How often it is written down when and how much keys were used.
 pub const NOTE_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest time that a key counts beside the one that takes its place.
@@ -92,17 +95,23 @@ impl KeyKeeper {
         Self { store, keys, clock, entropy, service_role }
     }
 
-    /// Whether there is the table, as far as the role that logs in is let see it.
+    /// Whether there is the table, as far as the role that logs in is let see it. One of an older release is brought up to date.
     ///
     /// # Errors
-    /// What reading meets.
+    /// What reading meets, and [`StoreError::Migration`] as [`KeyKeeper::make_table`].
     pub async fn has_table(&self) -> Result<bool, StoreError> {
         let applied = match self.store.applied_migrations().await {
             Err(StoreError::Refused(_)) => return Ok(false),
             applied => applied?,
         };
-        let is_applied = |place| applied.iter().any(|known| known.version == MIGRATIONS.version(place));
-        Ok((0..MIGRATIONS.all.len()).all(is_applied))
+        let is_applied = |place: &usize| applied.iter().any(|known| known.version == MIGRATIONS.version(*place));
+        let all = MIGRATIONS.all.len();
+        match (0..all).filter(is_applied).count() {
+            0 => Ok(false),
+            // An older release made it: the keys in it count.
+            some if some < all => self.make_table().await.map(|()| true),
+            _ => Ok(true),
+        }
     }
 
     /// Makes the table where it is missing.
@@ -110,7 +119,7 @@ impl KeyKeeper {
     /// # Errors
     /// [`StoreError::Migration`] where the role that logs in may not make it.
     pub async fn make_table(&self) -> Result<(), StoreError> {
-        records::make_table(self.store.as_ref()).await
+        make_tables(self.store.as_ref()).await
     }
 
     /// Reads the keys, which count from then on.
@@ -118,7 +127,12 @@ impl KeyKeeper {
     /// # Errors
     /// What reading meets.
     pub async fn load(&self) -> Result<(), StoreError> {
-        self.keys.put(records::all(self.store.as_ref()).await?.iter().map(KeyRecord::in_memory));
+        let records = records::all(self.store.as_ref()).await?;
+        // What is used before the keys themselves: none counts as unused for a moment.
+        for spending in records::spendings(self.store.as_ref()).await? {
+            self.keys.learn_spent(spending);
+        }
+        self.keys.put(records.iter().map(KeyRecord::in_memory));
         Ok(())
     }
 
@@ -128,6 +142,46 @@ impl KeyKeeper {
     /// What reading meets.
     pub async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
         records::all(self.store.as_ref()).await
+    }
+
+    /// All keys as [`KeyKeeper::list`] gives them, each with how much of its quota is used: what this node knows, and what all have
+    /// written down, which is at most a minute old.
+    ///
+    /// # Errors
+    /// What reading meets.
+    pub async fn list_used(&self) -> Result<Vec<(KeyRecord, Option<Usage>)>, StoreError> {
+        let records = self.list().await?;
+        let mut spendings = records::spendings(self.store.as_ref()).await?;
+        let now = self.clock.now();
+        let own = records.iter().filter_map(|record| {
+            let KeyQuota { account, period, unit, .. } = &record.counted()?;
+            let used = self.keys.spent(&record.counted()?, now);
+            Some(KeySpending {
+                account: account.clone(),
+                period: *period,
+                unit: *unit,
+                since: period.around(now).0,
+                used,
+            })
+        });
+        spendings.extend(own.collect::<Vec<_>>());
+        let with_usage = |record: KeyRecord| {
+            let usage = record.usage_of(&spendings, now);
+            (record, usage)
+        };
+        Ok(records.into_iter().map(with_usage).collect())
+    }
+
+    /// Gives a key another quota, or none. What was used of one of the same period and unit stays used.
+    ///
+    /// # Errors
+    /// As [`KeyKeeper::rotate`].
+    pub async fn bind(&self, id_or_name: &str, quota: Option<Quota>) -> Result<KeyRecord, KeyError> {
+        let record = self.counting(id_or_name).await?;
+        self.store.transact(vec![records::bind(&record, quota)]).await?;
+        let bound = KeyRecord { quota, ..record };
+        self.keys.put([bound.in_memory()]);
+        Ok(bound)
     }
 
     /// Makes a key, which counts at once.
@@ -140,7 +194,7 @@ impl KeyKeeper {
     }
 
     /// Makes a key that takes the place of another, of the same kind, role and scope. The other counts on for `overlap`, so
-    /// that those who have it can change over.
+    /// that those who have it can change over; the two share their quota.
     ///
     /// # Errors
     /// [`KeyError::Unknown`], [`KeyError::Ambiguous`], [`KeyError::Gone`]; [`KeyError::Changed`] when somebody else was faster.
@@ -156,6 +210,7 @@ impl KeyKeeper {
             role: former.role.clone(),
             scope: former.scope.clone(),
             expires_at: former.expires_at,
+            quota: former.quota,
         };
         self.make(wish, Some((former, overlap))).await
     }
@@ -181,7 +236,7 @@ impl KeyKeeper {
         Follower::begin(self.store.clone(), self.clock.clone(), records::CHANGED, told)
     }
 
-    /// Writes down, every minute and until it is dropped, when keys were used last. What could not be written is told anew with
+    /// Writes down, every minute and until it is dropped, when and how much keys were used. What could not be written is told anew with
     /// the next use.
     pub async fn note_uses(&self) {
         loop {
@@ -190,16 +245,21 @@ impl KeyKeeper {
         }
     }
 
-    /// Writes down when keys were used last.
+    /// Writes down when keys were used last, and how much of quotas is used.
     pub async fn note_uses_now(&self) {
         let uses = self.keys.take_uses();
         if !uses.is_empty() {
             let _with_the_next_use = records::note_uses(self.store.as_ref(), &uses).await;
         }
+        let spendings = self.keys.take_spendings();
+        if !spendings.is_empty() && records::note_spendings(self.store.as_ref(), &spendings).await.is_err() {
+            self.keys.keep_spendings(&spendings);
+        }
     }
 
     async fn make(&self, wish: KeyWish, former: Option<(KeyRecord, Duration)>) -> Result<MadeKey, KeyError> {
-        let KeyWish { name, kind, role, scope, expires_at } = wish;
+        let KeyWish { name, kind, role, scope, expires_at, quota } = wish;
+        let account = |former: &KeyRecord| former.quota_account.clone().unwrap_or_else(|| former.id.clone());
         let text = KeyText::generate(kind, |bytes| (self.entropy)(bytes)).map_err(KeyError::Random)?;
         let now = self.clock.now();
         let record = KeyRecord {
@@ -216,6 +276,8 @@ impl KeyKeeper {
             revoked_at: None,
             last_used_at: None,
             rotated_from: former.as_ref().map(|(former, _)| former.id.clone()),
+            quota,
+            quota_account: former.as_ref().map(|(former, _)| account(former)),
         };
         let mut steps = vec![records::insert(&record)];
         let mut known = vec![record.in_memory()];

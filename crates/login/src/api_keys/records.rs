@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use base::{CallerKey, Timestamp};
+use base::{CallerKey, Period, QuotaUnit, Timestamp};
 use datatype::Datum;
-use identity::{ApiKey, KeyKind, KeyUse};
+use identity::{ApiKey, KeyKind, KeySpending, KeyUse};
 use store::{OwnMigration, OwnMigrations, OwnRow, OwnStatement, OwnStep, Store, StoreError};
 
+use super::quota::Quota;
 use super::wish::Scope;
 
 /// How the table comes to be.
@@ -15,11 +16,18 @@ pub static MIGRATIONS: OwnMigrations = OwnMigrations {
     number: 3,
     schema: "pando",
     without: "auth.api_keys = \"off\"",
-    all: &[OwnMigration {
-        name: "0001_api_keys.sql",
-        text: include_str!("../../migrations/pando_0001_api_keys.sql"),
-        standing: &[],
-    }],
+    all: &[
+        OwnMigration {
+            name: "0001_api_keys.sql",
+            text: include_str!("../../migrations/pando_0001_api_keys.sql"),
+            standing: &[],
+        },
+        OwnMigration {
+            name: "0002_api_key_quotas.sql",
+            text: include_str!("../../migrations/pando_0002_api_key_quotas.sql"),
+            standing: &[],
+        },
+    ],
 };
 
 /// The most statements of one transaction.
@@ -29,7 +37,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, revoked_at, last_used_at, \
-             rotated_from FROM pando.api_keys ",
+             rotated_from, quota, quota_account FROM pando.api_keys ",
             $rest
         )
     };
@@ -40,9 +48,9 @@ pub(super) const CHANGED: OwnStatement = OwnStatement::new(select!("WHERE change
 const ALL: OwnStatement = OwnStatement::new(select!("ORDER BY created_at, id"), &[]);
 const BY_ID: OwnStatement = OwnStatement::new(select!("WHERE id = $1"), &["uuid"]);
 const INSERT: OwnStatement = OwnStatement::new(
-    "INSERT INTO pando.api_keys (id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, rotated_from) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, $10)",
-    &["uuid", "text", "text", "text", "text", "text", "jsonb", "timestamptz", "timestamptz", "uuid"],
+    "INSERT INTO pando.api_keys (id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, rotated_from, \
+     quota, quota_account) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, $10, $11, $12)",
+    &["uuid", "text", "text", "text", "text", "text", "jsonb", "timestamptz", "timestamptz", "uuid", "jsonb", "uuid"],
 );
 const EXPIRE: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET expires_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
@@ -51,6 +59,23 @@ const EXPIRE: OwnStatement = OwnStatement::new(
 const REVOKE: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET revoked_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
     &["uuid", "timestamptz", "timestamptz"],
+);
+const BOUND: OwnStatement = OwnStatement::new(
+    "UPDATE pando.api_keys SET quota = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
+    &["uuid", "timestamptz", "jsonb"],
+);
+const USAGE: OwnStatement =
+    OwnStatement::new("SELECT account, period, unit, since, used FROM pando.api_key_usage", &[]);
+const FIRST_SPENT: OwnStatement = OwnStatement::new(
+    "INSERT INTO pando.api_key_usage (account, period, unit, since, used) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (account, period, unit) DO NOTHING",
+    &["uuid", "text", "text", "timestamptz", "bigint"],
+);
+/// Several nodes tell of one quota: what is later or more counts.
+const SPENT: OwnStatement = OwnStatement::new(
+    "UPDATE pando.api_key_usage SET since = $4, used = $5 WHERE account = $1 AND period = $2 AND unit = $3 \
+     AND (since < $4 OR (since = $4 AND used < $5))",
+    &["uuid", "text", "text", "timestamptz", "bigint"],
 );
 const USED: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
@@ -84,12 +109,17 @@ pub struct KeyRecord {
     pub last_used_at: Option<Timestamp>,
     /// The key whose place it takes.
     pub rotated_from: Option<String>,
+    /// How much may be asked with it; `None` for as much as one likes.
+    pub quota: Option<Quota>,
+    /// The key that it shares the quota with: the first of those that took one another's place.
+    pub(super) quota_account: Option<String>,
 }
 
 impl KeyRecord {
     fn read(row: &OwnRow) -> Result<Self, StoreError> {
         let unreadable = |what: &str| StoreError::Engine(format!("pando.api_keys has a {what} that is none"));
         let scope: serde_json::Value = row.get("scope")?;
+        let quota: Option<serde_json::Value> = row.get("quota")?;
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
@@ -105,13 +135,20 @@ impl KeyRecord {
             revoked_at: row.get("revoked_at")?,
             last_used_at: row.get("last_used_at")?,
             rotated_from: row.get("rotated_from")?,
+            // One that cannot be understood must not become none.
+            quota: quota.map(Quota::from_json).transpose().map_err(|_| unreadable("quota"))?,
+            quota_account: row.get("quota_account")?,
         })
     }
 
     /// What is looked at per request.
     pub(super) fn in_memory(&self) -> ([u8; 32], ApiKey) {
         let key = ApiKey {
-            caller: Arc::new(CallerKey { id: self.id.as_str().into(), scope: self.scope.of_caller() }),
+            caller: Arc::new(CallerKey {
+                id: self.id.as_str().into(),
+                scope: self.scope.of_caller(),
+                quota: self.counted(),
+            }),
             kind: self.kind,
             role: self.role.as_deref().map(Arc::from),
             networks: self.scope.networks.clone(),
@@ -127,8 +164,11 @@ pub(super) fn read(rows: &[OwnRow]) -> Result<Vec<KeyRecord>, StoreError> {
     rows.iter().map(KeyRecord::read).collect()
 }
 
-/// Makes the table where it is missing.
-pub(super) async fn make_table(store: &dyn Store) -> Result<(), StoreError> {
+/// Makes the tables where they are missing.
+///
+/// # Errors
+/// [`StoreError::Migration`] where the role that logs in may not make them.
+pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
     for place in 0..MIGRATIONS.all.len() {
         store.apply_own(&MIGRATIONS, place).await?;
     }
@@ -150,7 +190,8 @@ async fn consult(store: &dyn Store, step: OwnStep) -> Result<Vec<KeyRecord>, Sto
 
 /// The step that puts a key in.
 pub(super) fn insert(record: &KeyRecord) -> OwnStep {
-    let values: [Datum; 10] = [
+    let quota = record.quota.map(|quota| quota.to_json().to_string());
+    let values: [Datum; 12] = [
         record.id.as_str().into(),
         record.name.as_str().into(),
         record.kind.name().into(),
@@ -161,6 +202,8 @@ pub(super) fn insert(record: &KeyRecord) -> OwnStep {
         record.created_at.into(),
         record.expires_at.into(),
         record.rotated_from.clone().into(),
+        quota.into(),
+        record.quota_account.clone().into(),
     ];
     OwnStep::new(INSERT, values).exactly(1)
 }
@@ -173,6 +216,50 @@ pub(super) fn expire(record: &KeyRecord, at: Timestamp) -> OwnStep {
 /// The step that revokes a key, if nobody has changed it meanwhile.
 pub(super) fn revoke(record: &KeyRecord, at: Timestamp) -> OwnStep {
     OwnStep::new(REVOKE, [record.id.as_str().into(), record.changed_at.into(), at.into()]).exactly(1)
+}
+
+/// The step that gives a key another quota, or none, if nobody has changed it meanwhile.
+pub(super) fn bind(record: &KeyRecord, quota: Option<Quota>) -> OwnStep {
+    let quota = quota.map(|quota| quota.to_json().to_string());
+    OwnStep::new(BOUND, [record.id.as_str().into(), record.changed_at.into(), quota.into()]).exactly(1)
+}
+
+/// How much of quotas is used, as far as it was told.
+pub(super) async fn spendings(store: &dyn Store) -> Result<Vec<KeySpending>, StoreError> {
+    let answers = store.consult(vec![OwnStep::new(USAGE, [])]).await?;
+    answers.first().map_or(Ok(Vec::new()), |answer| answer.rows.iter().map(spending).collect())
+}
+
+fn spending(row: &OwnRow) -> Result<KeySpending, StoreError> {
+    let unreadable = |what: &str| StoreError::Engine(format!("pando.api_key_usage has a {what} that is none"));
+    let account: String = row.get("account")?;
+    let used: i64 = row.get("used")?;
+    Ok(KeySpending {
+        account: account.into(),
+        period: Period::from_word(row.get("period")?).ok_or_else(|| unreadable("period"))?,
+        unit: QuotaUnit::from_word(row.get("unit")?).ok_or_else(|| unreadable("unit"))?,
+        since: row.get("since")?,
+        used: u64::try_from(used).map_err(|_| unreadable("number"))?,
+    })
+}
+
+/// Writes down how much of quotas is used.
+pub(super) async fn note_spendings(store: &dyn Store, spendings: &[KeySpending]) -> Result<(), StoreError> {
+    for some in spendings.chunks(STEPS / 2) {
+        let step = |noted: &KeySpending| {
+            let used = i64::try_from(noted.used).unwrap_or(i64::MAX);
+            let values: [Datum; 5] = [
+                Datum::from(&*noted.account),
+                noted.period.word().into(),
+                noted.unit.word().into(),
+                noted.since.into(),
+                used.into(),
+            ];
+            [OwnStep::new(FIRST_SPENT, values.clone()), OwnStep::new(SPENT, values)]
+        };
+        store.transact(some.iter().flat_map(step).collect()).await?;
+    }
+    Ok(())
 }
 
 /// Writes down when keys were used last.

@@ -6,6 +6,8 @@ use base::{KeyScope, ScopedName, Timestamp};
 use identity::{KeyKind, Network};
 use serde_json::{Map, Value, json};
 
+use super::quota::Quota;
+
 /// The longest name of a key, in bytes.
 const LONGEST_NAME: usize = 100;
 
@@ -31,6 +33,8 @@ pub struct KeyWish {
     pub scope: Scope,
     /// From when on it is to count no more.
     pub expires_at: Option<Timestamp>,
+    /// How much may be asked with it; `None` for as much as one likes.
+    pub quota: Option<Quota>,
 }
 
 /// What a key is bound to. Empty lists bind it to nothing: it may be used for all.
@@ -202,6 +206,7 @@ mod tests {
             role: None,
             scope: Scope::default(),
             expires_at: None,
+            quota: None,
         };
         let check = |wish: KeyWish| wish.check(Timestamp(10), "service_role").is_ok();
         assert!(check(wish.clone()));

@@ -8,6 +8,7 @@ mod identities;
 mod link;
 mod mails;
 mod public;
+mod signing_keys;
 mod signup;
 mod token;
 mod user;

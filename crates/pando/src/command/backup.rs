@@ -10,6 +10,7 @@ use store::StoreError;
 use store::keeping::{self, Check, Examined};
 use tempfile::TempPath;
 
+use super::secret_file;
 use crate::configuration::{Prepared, Sources, load};
 use crate::outcome::CommandError;
 use crate::progress::{Progress, Stoppable, bytes};
@@ -21,8 +22,9 @@ pub const PARTIAL: &str = ".partial";
 /// Copies the database into `file`, which gets its name only when it is whole; to standard output, if it is `-`.
 pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
-    let address = Prepared::new(&loaded, None)?.database;
-    let database = address.file("use pg_dump or your provider's backups")?.to_path_buf();
+    let prepared = Prepared::new(&loaded, None)?;
+    let is_given = loaded.config.auth.secret.is_some() || prepared.identity.secret.is_some();
+    let database = prepared.database.file("use pg_dump or your provider's backups")?.to_path_buf();
     let started = SystemClock.monotonic();
     if file == Path::new("-") {
         if io::stdout().is_terminal() {
@@ -35,11 +37,20 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
         io::copy(&mut File::open(&copy.path)?, out)?;
         out.flush()?;
         // Standard output is the backup.
+        if !is_given && secret_file::beside(&database).is_file() {
+            writeln!(
+                io::stderr(),
+                "{}: {} is not in it: keep that as well, or its keys and second factors cannot be read",
+                style.warning("warning"),
+                secret_file::beside(&database).display()
+            )?;
+        }
         return Ok(tell(&copy.examined, started, Path::new("a copy on standard output"), style, &mut io::stderr())?);
     }
     check_target(file, force, &database)?;
     let copy = make(&database, file)?;
     let Copy { path, examined } = copy;
+    let has_secret = !is_given && secret_file::copy(&database, file, force)?;
     let path = match force {
         true => path.persist(file),
         // Somebody else may have made one meanwhile.
@@ -50,7 +61,16 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
         _ => CommandError::Failed(format!("{}: the copy cannot get its name: {}", file.display(), error.error)),
     })?;
     sync_folder(file).map_err(|error| CommandError::Failed(format!("{}: {error}", file.display())))?;
-    Ok(tell(&examined, started, file, style, out)?)
+    tell(&examined, started, file, style, out)?;
+    if has_secret {
+        writeln!(
+            out,
+            "{} {}: the secret that keys and second factors in it are read with; keep it, and apart from the backup",
+            style.good("made"),
+            secret_file::beside(file).display()
+        )?;
+    }
+    Ok(())
 }
 
 /// A whole copy that has no name of its own yet.
@@ -146,7 +166,7 @@ fn check_target(file: &Path, force: bool, database: &Path) -> Result<(), Command
     if file.file_name().is_none() || file.is_dir() {
         return refuse("this is a folder; name a file in it");
     }
-    if belongs_to(file, database) {
+    if belongs_to(file, database) || file == secret_file::beside(database) {
         return refuse("this is the database itself, or belongs to it; name another file");
     }
     if !force && file.symlink_metadata().is_ok() {

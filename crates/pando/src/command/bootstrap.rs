@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use base::{Limit, Secret};
 use store::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep};
 
 use crate::cli::Bootstrap;
-use crate::configuration::{DatabaseAddress, Prepared, Sources, load};
+use crate::command::serve::sign_in::make_tables;
+use crate::configuration::{ApiKeys, DatabaseAddress, Loaded, LoginEnabled, Prepared, Sources, load};
+use crate::observer::Silent;
 use crate::outcome::CommandError;
 use crate::terminal::Style;
+use crate::{database, own_tables};
 
 /// The longest password.
 const PASSWORD: Limit = Limit::new("bytes of a password", 1_024);
@@ -48,19 +52,55 @@ pub fn run(asked: &Bootstrap, sources: &Sources, style: Style, out: &mut dyn Wri
             .unwrap_or_else(|| CHANNEL.to_owned()),
         authenticator,
         opens_new_objects: asked.open_new_objects,
+        own_tables: own_tables::GRANTS.to_vec(),
         is_dry_run: asked.dry_run,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("the runtime cannot start: {error}")))?;
-    let steps = runtime.block_on(store::bootstrap(&settings)).map_err(CommandError::Database)?;
+    let bootstrap = async {
+        let mut steps = store::bootstrap(&settings).await.map_err(CommandError::Database)?;
+        if !asked.dry_run && settings.authenticator.is_some() && make_own_tables(&loaded, &prepared).await? {
+            // What the authenticator may do with what was just made.
+            let known = steps.len();
+            let again = store::bootstrap(&settings).await.map_err(CommandError::Database)?;
+            let is_news = |step: &BootstrapStep| !steps.iter().take(known).any(|before| before.what == step.what);
+            let news: Vec<BootstrapStep> = again.into_iter().filter(is_news).collect();
+            steps.extend(news);
+        }
+        Ok::<_, CommandError>(steps)
+    };
+    let steps = runtime.block_on(bootstrap)?;
     if asked.dry_run {
         print_sql(&steps, out)?
     } else {
         print_steps(&steps, style, out)?
     }
     Ok(())
+}
+
+/// Makes Pando's own tables where the configuration insists on them: the authenticator may not. Says whether there was something
+/// to do.
+async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, CommandError> {
+    let signs_in = loaded.config.login.enabled == LoginEnabled::On;
+    let has_keys = loaded.config.auth.api_keys == ApiKeys::On;
+    if !signs_in && !has_keys {
+        return Ok(false);
+    }
+    let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
+    let made = async {
+        if signs_in {
+            make_tables(store.as_ref()).await?;
+        }
+        if has_keys {
+            login::api_keys::make_tables(store.as_ref()).await?;
+        }
+        Ok(())
+    };
+    let outcome = made.await.map_err(CommandError::Database);
+    store.close().await;
+    outcome.map(|()| true)
 }
 
 /// The first line; a line end after it does not count.

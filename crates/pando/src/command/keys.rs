@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock, Timestamp};
 use identity::KeyKind;
-use login::api_keys::{KeyError, KeyKeeper, KeyRecord, KeyWish, MadeKey, Scope, shown_moment};
+use login::api_keys::{KeyError, KeyKeeper, KeyRecord, KeyWish, MadeKey, Quota, Scope, Usage, shown_moment};
 use serde_json::Value;
 
 use crate::cli::{ApiKeyCommand, Keys, Lifetime};
@@ -66,19 +66,31 @@ async fn act(
 ) -> Result<(), CommandError> {
     let now = SystemClock.now();
     match action {
-        ApiKeyCommand::Create { name, secret, role, allow, method, networks, expires, json } => {
+        ApiKeyCommand::Create { name, secret, role, allow, method, networks, expires, quota, json } => {
             let scope = Scope::from_words(allow, method, networks).map_err(CommandError::Failed)?;
             let kind = if *secret { KeyKind::Secret } else { KeyKind::Publishable };
             let expires_at = match expires {
                 Lifetime::Forever => None,
                 Lifetime::Seconds(seconds) => Some(Timestamp(now.0.saturating_add(i64::from(*seconds) * 1_000_000))),
             };
-            let wish = KeyWish { name: name.clone(), kind, role: role.clone(), scope, expires_at };
+            let quota = quota.as_deref().map(Quota::from_words).transpose().map_err(CommandError::Failed)?;
+            let wish = KeyWish { name: name.clone(), kind, role: role.clone(), scope, expires_at, quota };
             show_made(&keeper.create(wish).await.map_err(failed)?, *json, style, out)
         }
         ApiKeyCommand::List { json } => {
-            let keys = keeper.list().await.map_err(CommandError::Database)?;
-            if *json { print(&keys.iter().map(KeyRecord::to_json).collect(), out) } else { list(&keys, now, out) }
+            let keys = keeper.list_used().await.map_err(CommandError::Database)?;
+            let shown = |(key, usage): &(KeyRecord, Option<Usage>)| key.to_json_used(*usage);
+            if *json { print(&keys.iter().map(shown).collect(), out) } else { list(&keys, now, out) }
+        }
+        ApiKeyCommand::Change { key, quota } => {
+            let quota = match quota.as_str() {
+                "none" => None,
+                words => Some(Quota::from_words(words).map_err(CommandError::Failed)?),
+            };
+            let changed = keeper.bind(key, quota).await.map_err(failed)?;
+            let shown = quota.map_or_else(|| "no quota".to_owned(), |quota| format!("the quota {}", quota.to_words()));
+            writeln!(out, "{} {} ({}): it has {shown}", style.good("changed"), changed.name, changed.id)?;
+            Ok(())
         }
         ApiKeyCommand::Rotate { key, overlap, json } => {
             let Lifetime::Seconds(overlap) = overlap else {
@@ -121,11 +133,11 @@ fn print(value: &Value, out: &mut dyn Write) -> Result<(), CommandError> {
 }
 
 /// One line a key.
-fn list(keys: &[KeyRecord], now: Timestamp, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(keys: &[(KeyRecord, Option<Usage>)], now: Timestamp, out: &mut dyn Write) -> Result<(), CommandError> {
     if keys.is_empty() {
         writeln!(out, "there are no API keys; `pando keys api create` makes one")?;
     }
-    for key in keys {
+    for (key, usage) in keys {
         let state = match (key.revoked_at, key.expires_at) {
             (Some(at), _) => format!("revoked {}", shown_moment(at)),
             (None, Some(at)) if at <= now => format!("expired {}", shown_moment(at)),
@@ -133,7 +145,11 @@ fn list(keys: &[KeyRecord], now: Timestamp, out: &mut dyn Write) -> Result<(), C
             (None, None) => "counts".to_owned(),
         };
         let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", shown_moment(at)));
-        writeln!(out, "{}  {}  {}  {state}, {used}", key.id, key.hint, key.name)?;
+        let quota = match (key.quota, usage) {
+            (Some(quota), Some(usage)) => format!(", {} of {}", usage.used, quota.to_words()),
+            _ => String::new(),
+        };
+        writeln!(out, "{}  {}  {}  {state}, {used}{quota}", key.id, key.hint, key.name)?;
     }
     Ok(())
 }

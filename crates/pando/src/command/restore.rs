@@ -11,6 +11,7 @@ use store::StoreError;
 use store::keeping::{self, Check, Examined, Kept, Lock};
 
 use super::backup::{belongs_to, copy_and_check, folder_of, partial};
+use super::secret_file;
 use crate::configuration::{Prepared, Sources, load};
 use crate::migrations::{newer, pending, read_folder};
 use crate::outcome::CommandError;
@@ -52,7 +53,39 @@ pub fn run(file: &Path, yes: bool, sources: &Sources, style: Style, out: &mut dy
     // It has its name now.
     drop(copy.keep());
     writeln!(out, "{} {}: {}", style.good("restored"), database.display(), bytes(examined.bytes))?;
+    if loaded.config.auth.secret.is_none() && prepared.identity.secret.is_none() {
+        restore_secret(file, database, &kept, style, out)?;
+    }
     tell_standing(&examined, &prepared.migrations, style, out)
+}
+
+/// Puts the secret that came with the backup beside the database.
+fn restore_secret(
+    file: &Path,
+    database: &Path,
+    kept: &Path,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let (place, source) = (secret_file::beside(database), secret_file::beside(file));
+    if let Some(path) = secret_file::make_room(database, kept, file)? {
+        writeln!(out, "{} its secret as {}", style.good("kept"), path.display())?;
+    }
+    if secret_file::copy(file, database, false)? {
+        own_as(database, &place, false)
+            .map_err(|error| CommandError::Failed(format!("{}: {error}", place.display())))?;
+        writeln!(out, "{} {}", style.good("restored"), place.display())?;
+    } else if !secret_file::is_needed(database)? {
+        // Nobody has signed in with it yet.
+    } else if place.is_file() {
+        let text = "there is no secret beside the backup, so that of the database stays";
+        writeln!(out, "{}: {text}: {}", style.warning("warning"), place.display())?;
+    } else {
+        let text = "no secret came with the backup, and none is configured: what it has of signing keys and second factors cannot be \
+                    read without it; `pando keys rotate --now` makes a new key:";
+        writeln!(out, "{}: {text} {} or auth.secret", style.warning("warning"), source.display())?;
+    }
+    Ok(())
 }
 
 /// Asks on the terminal. Without one there is nobody to ask.

@@ -210,7 +210,7 @@ impl Starting<'_> {
             prepared: &prepared,
             address: self.addresses.api,
             verifier: verifier.clone(),
-            api_keys,
+            api_keys: api_keys.clone(),
             store: store.clone(),
             telemetry: telemetry.clone(),
         };
@@ -229,7 +229,7 @@ impl Starting<'_> {
             let watch = Watch { prepared, configuration: file, seen, store, telemetry: telemetry.clone() };
             background.push(tokio::spawn(watch.run()));
         }
-        self.house.open(Rooms { service, login, operations, is_ready, background });
+        self.house.open(Rooms { service, login, operations, is_ready, api_keys, background });
         Ok(())
     }
 

@@ -111,6 +111,10 @@ impl Translation {
                 return Err(Problem::invalid(at, message));
             };
             found.comment = text;
+            if let Some(Err(problem)) = catalog::schema_of(found) {
+                let message = format!("the @schema of column \"{column}\" of relation \"{}\": {problem}", name.name);
+                return Err(Problem::invalid(at, message));
+            }
             return Ok(());
         }
         if cursor.takes(&["SCHEMA"]) {

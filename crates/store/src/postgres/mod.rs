@@ -53,7 +53,7 @@ use replicas::Replicas;
 use role::function_name;
 use wrong::Wrong;
 
-pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, bootstrap};
+pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, bootstrap};
 pub use replicas::ReplicaSettings;
 pub use role::role_settings;
 

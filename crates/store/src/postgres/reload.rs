@@ -172,7 +172,12 @@ async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option
                 seen.map(|seen| Position { system: seen.system, timeline: seen.timeline, point: seen.point });
             // What was read counts, whether the server hears the farewell or not.
             drop(connection.close().await);
-            Ok((Catalog::new(snapshot), position))
+            let catalog = Catalog::new(snapshot);
+            match catalog.broken_document_schema() {
+                // What it says would otherwise not be looked at.
+                Some(problem) => Err(StoreError::Engine(problem)),
+                None => Ok((catalog, position)),
+            }
         };
         let late = |_| StoreError::Unreachable("the catalog was not read within a minute".to_owned());
         runtime.block_on(async { tokio::time::timeout(LONGEST_READING, reading).await.map_err(late)? })

@@ -190,6 +190,9 @@ pub(crate) fn open(
     let started = clock.monotonic();
     let snapshot = migration::load_snapshot(connection.raw())?;
     let catalog = Arc::new(Catalog::new(snapshot));
+    if let Some(problem) = catalog.broken_document_schema() {
+        return Err(StoreError::Engine(problem));
+    }
     connection.follow(&catalog).map_err(failure::translate)?;
     let took = clock.monotonic().saturating_duration_since(started);
     let check = settings.check_at_start.of(&settings.path);

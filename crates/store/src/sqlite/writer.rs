@@ -266,6 +266,9 @@ impl Room {
         let MigrationScript::Translated(script) = &migration.script else { return Err(StoreError::other_engine()) };
         let started = self.clock.monotonic();
         let next = Arc::new(Catalog::new(script.snapshot.clone()));
+        if let Some(problem) = next.broken_document_schema() {
+            return Err(StoreError::Migration { name: migration.name.clone(), problem });
+        }
         self.connection.follow(&next).map_err(translate)?;
         let took = self.clock.monotonic().saturating_duration_since(started);
         let now: Timestamp = self.clock.now();

@@ -38,6 +38,8 @@ struct Counting {
     /// For keys and rules of tokens, where they were read again since.
     reread: Option<Loaded>,
     secret: Option<Secret>,
+    /// What the login has been started with, where it has none of its own.
+    secret_at_start: Option<Secret>,
 }
 
 impl Rereading {
@@ -50,7 +52,8 @@ impl Rereading {
         login: Option<Login>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let counting = Counting { at_start: loaded, reread: None, secret: prepared.identity.secret.clone() };
+        let secret = prepared.identity.secret.clone();
+        let counting = Counting { at_start: loaded, reread: None, secret: secret.clone(), secret_at_start: secret };
         Self { sources, verifier, login, telemetry, counting: Mutex::new(counting) }
     }
 
@@ -113,16 +116,77 @@ impl Rereading {
             changed.push(file.to_owned());
         }
         let mut waiting = loaded.changes_since(&counting.at_start);
-        waiting.retain(|name| !counts_at_once(name));
+        let standing = (self.login.is_some(), loaded.config.auth.secret.is_some());
+        waiting.retain(|name| waits(name, standing));
+        let is_another = loaded.config.auth.jwt_secret_file.is_some() && secret != counting.secret_at_start;
+        if is_another && waits(file, standing) && !waiting.iter().any(|name| name == file) {
+            waiting.push(file.to_owned());
+        }
         (counting.reread, counting.secret) = (Some(loaded), secret);
         Ok(Reloaded { changed, waiting })
     }
 }
 
-/// Whether a setting is one of those that decide who asks.
+/// What decides who asks, and counts at once. Everything else waits for the next start, and that is told.
+const AT_ONCE: &[&str] = &[
+    "api.anonymous_role",
+    "auth.audience",
+    "auth.issuer",
+    "auth.jwks_file",
+    "auth.jwks_url",
+    "auth.jwt_secret",
+    "auth.jwt_secret_file",
+    "auth.jwt_secret_is_base64",
+    "auth.leeway_seconds",
+    "auth.require_api_key",
+    "auth.role_claim",
+    "auth.service_role",
+    LEAKED_LIST,
+];
+
+/// What the login has been started with as well: it makes tokens as before until the next start.
+const OF_LOGIN: &[&str] = &["auth.audience", "auth.issuer", "auth.service_role"];
+
+/// What the secrets of the login follow from where it has none of its own.
+const SECRETS: &[&str] = &["auth.jwt_secret", "auth.jwt_secret_file"];
+
 fn counts_at_once(name: &str) -> bool {
-    let is_of_start = ["auth.login.", "auth.mail.", "auth.password.", "auth.secret", "auth.api_keys"]
-        .iter()
-        .any(|section| name.starts_with(section));
-    (name.starts_with("auth.") && !is_of_start) || name == LEAKED_LIST || name == "api.anonymous_role"
+    AT_ONCE.contains(&name)
+}
+
+/// Whether a setting is to be told as one that waits for the next start. Some count at once for the tokens that are sent, and later
+/// for those that the login makes; they are told as both.
+fn waits(name: &str, (has_login, has_secret): (bool, bool)) -> bool {
+    let is_of_login = OF_LOGIN.contains(&name) || (SECRETS.contains(&name) && !has_secret);
+    !counts_at_once(name) || (has_login && is_of_login)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_setting_changes_in_silence() {
+        for name in [
+            "auth.login.site_url",
+            "auth.mail.host",
+            "auth.password.min_length",
+            "auth.secret",
+            "auth.api_keys",
+            "auth.new.one",
+        ] {
+            assert!(!counts_at_once(name) && waits(name, (false, false)), "{name}");
+        }
+        for (name, login, secret, expected) in [
+            ("auth.jwks_file", true, false, false),
+            ("auth.audience", false, false, false),
+            ("auth.audience", true, true, true),
+            ("auth.jwt_secret", true, true, false),
+            ("auth.jwt_secret", true, false, true),
+            ("auth.jwt_secret_file", false, false, false),
+        ] {
+            assert!(counts_at_once(name), "{name}");
+            assert_eq!(waits(name, (login, secret)), expected, "{name}");
+        }
+    }
 }

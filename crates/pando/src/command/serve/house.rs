@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use base::{Failure, Kind};
 use edge::Reloaded;
 use login::Login;
+use login::api_keys::KeyKeeper;
 use parking_lot::Mutex;
 use service::{Area, Service};
 use store::Store;
@@ -21,6 +23,9 @@ const STARTING: &str = "the server starts";
 
 /// After so many seconds whoever came before the database was there may come again.
 const RETRY_AFTER: u32 = 2;
+
+/// How long the database has, when the server stops, to keep when and how much API keys were used.
+const LAST_USES: Duration = Duration::from_secs(2);
 
 /// The service as the front door and the operator call it, once it is there.
 #[derive(Clone, Default)]
@@ -55,6 +60,8 @@ pub struct Rooms {
     pub operations: Operations,
     /// Whether the database answers.
     pub is_ready: Arc<AtomicBool>,
+    /// Who looks after API keys, where there are any.
+    pub api_keys: Option<Arc<KeyKeeper>>,
     /// What goes on beside the requests.
     pub background: Vec<JoinHandle<()>>,
 }
@@ -84,6 +91,10 @@ impl House {
     pub async fn close(&self) {
         if let Some(rooms) = self.0.rooms.get() {
             rooms.background.iter().for_each(JoinHandle::abort);
+            if let Some(keys) = &rooms.api_keys {
+                // What was gathered since the last minute. A database that does not answer keeps nobody from stopping.
+                let _in_vain = tokio::time::timeout(LAST_USES, keys.note_uses_now()).await;
+            }
         }
         let store = self.0.start.lock().store.take();
         if let Some(store) = store {

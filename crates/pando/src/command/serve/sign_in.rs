@@ -22,7 +22,7 @@ const SETTING: &str = "auth.login.enabled";
 const NO_SECRET: &str = "The login at /auth/v1 is off: on a PostgreSQL server it needs a secret that all nodes share; set \
      auth.secret (PANDO_AUTH_SECRET), or auth.jwt_secret, from which it follows";
 const NO_TABLES: &str = "The login at /auth/v1 is off: its tables are not there and the role that logs in may not make or use them; \
-     set auth.login.enabled = \"on\" to be told why, or \"off\"";
+     set auth.login.enabled = \"on\" and run `pando bootstrap --authenticator` as the owner of the database, or set it \"off\"";
 const NO_MAIL: &str =
     "No mail server is configured, so mails of the login are written to standard error; set auth.mail.host";
 

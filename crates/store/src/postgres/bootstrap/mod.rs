@@ -6,6 +6,7 @@
 
 mod auth;
 mod grants;
+mod own;
 mod roles;
 mod watch;
 
@@ -16,6 +17,7 @@ use wire::{Connection, Error, Target};
 
 use super::failure;
 use crate::error::StoreError;
+pub use own::OwnGrant;
 
 /// Two of these at once would both find something missing. The key: "pandob" in ASCII. The database's owner may have set that
 /// names are looked for among functions and operators of their own first, which a superuser is not to run.
@@ -37,6 +39,8 @@ pub struct BootstrapSettings {
     pub schemas: Vec<String>,
     /// A role to log in as, which may become the roles that requests run as.
     pub authenticator: Option<Authenticator>,
+    /// What the authenticator is to be let do with the program's own tables, as far as they are there.
+    pub own_tables: Vec<OwnGrant>,
     /// The channel on which the event triggers tell of changes of the schema.
     pub channel: String,
     /// Whether tables, functions and sequences that the role makes later are open to requests, as on Supabase.
@@ -116,6 +120,7 @@ impl Work<'_> {
         self.roles(settings.authenticator.as_ref()).await?;
         self.auth().await?;
         self.grants(settings).await?;
+        self.own(settings).await?;
         self.watch(&settings.channel).await?;
         if settings.is_dry_run {
             return self.run("the end", "ROLLBACK").await;

@@ -40,6 +40,7 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     add_possible(connection, &mut reading, &mut tables).await?;
     reading.each(connection, queries::COLUMNS, |row| tables.add_column(row, &types)).await?;
     reading.each(connection, queries::CONSTRAINTS, |row| tables.add_constraint(row)).await?;
+    reading.each(connection, queries::INDEXES, |row| tables.add_index(row)).await?;
     reading.each(connection, queries::RULES, |row| tables.add_rule(row)).await?;
     tables.add_origins();
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;

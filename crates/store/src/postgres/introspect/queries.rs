@@ -139,6 +139,16 @@ pub(super) const CONSTRAINTS: &str = "
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      ORDER BY o.conrelid, o.conname";
 
+/// Indexes that are whole and hold all rows: relation, name, whether values occur once, the first column where rows are found by
+/// comparing it and else 0.
+pub(super) const INDEXES: &str = "
+    SELECT i.indrelid, c.relname, i.indisunique, CASE WHEN m.amname IN ('btree', 'hash', 'brin') THEN i.indkey[0] ELSE 0 END
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE i.indisvalid AND i.indpred IS NULL
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     ORDER BY i.indrelid, c.relname";
+
 /// The queries of views: view, parsed query. One beyond 64 MiB, which nobody writes, is not looked into.
 pub(super) const RULES: &str = "
     SELECT r.ev_class, r.ev_action

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::QualifiedName;
 use catalog::{
-    Column, ComputedColumn, DefaultValue, Expression, ForeignKey, Generated, Grant, Identity, NativeColumn,
+    Column, ComputedColumn, DefaultValue, Expression, ForeignKey, Generated, Grant, Identity, Index, NativeColumn,
     NativeRelation, NativeRelationKind, Origin, Privilege, Query, ReferentialAction, Relation, RelationKind, Snapshot,
     Unique, View,
 };
@@ -112,6 +112,14 @@ impl Tables {
             }
             _ => {}
         }
+    }
+
+    /// An index, of which only the first column is kept: it is known for the price of requests alone.
+    pub(super) fn add_index(&mut self, row: &Row<'_>) {
+        let (Some(name), is_unique) = (row.text(1).map(Arc::<str>::from), row.text(2) == Some("t")) else { return };
+        let Some(table) = self.by_oid.get_mut(&row.number(0)) else { return };
+        let columns = table.columns.get(&row.place(3)).cloned().into_iter().collect();
+        table.relation.indexes.push(Index { name, is_unique, columns, terms: Vec::new(), predicate: None });
     }
 
     /// Columns of a relation by their numbers; `None` where one of them is not known.

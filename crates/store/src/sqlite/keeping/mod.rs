@@ -3,12 +3,14 @@
 
 mod copy;
 mod examine;
+mod export;
 mod lock;
 mod open;
 mod replace;
 
 pub use copy::{Copied, copy};
 pub use examine::{Check, Examined, examine};
+pub use export::{Exported, export};
 pub use lock::{Holder, Lock};
 pub use replace::{Kept, replace};
 
