@@ -97,7 +97,7 @@ fn both(tool: &Path, project: &Project, server: &Server, more: &[&str]) {
     for token in [None, Some(bearer.as_str())] {
         let (is_fine, text) = run(tool, &format!("{}/rest/v1/", server.url()), server, token, more);
         assert!(is_fine, "{text}");
-        let cases = text.lines().find(|line| line.contains(" generated")).unwrap_or_default();
+        let cases = text.lines().find(|line| line.contains(" generated, ")).unwrap_or_default();
         eprintln!("{}: {cases}", if token.is_some() { "signed in" } else { "visitor" });
     }
 }
