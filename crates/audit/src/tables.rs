@@ -41,13 +41,13 @@ pub(crate) const ENTRIES: OwnStatement = OwnStatement::new(
 );
 /// How many entries of a file are not sealed.
 pub(crate) const WAITING_OF_FILE: OwnStatement = OwnStatement::new(
-    "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries WHERE id > $2 AND transaction_number >= $1 LIMIT $3) AS some",
+    "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries WHERE id > $2 AND transaction_number >= $1 LIMIT $3) AS unsealed",
     &["bigint", "bigint", "bigint"],
 );
 /// The same on a server.
 pub(crate) const WAITING_OF_SERVER: OwnStatement = OwnStatement::new(
     "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries
-      WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) LIMIT $3) AS some",
+      WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) LIMIT $3) AS unsealed",
     &["bigint", "bigint", "bigint"],
 );
 /// One entry.

@@ -5,14 +5,24 @@ use serde_json::{Map, Value, json};
 
 use crate::Settings;
 use crate::error::{Outcome, Refusal};
+use crate::keys::later;
 use crate::records::sessions::Session;
 use crate::records::users::User;
 use crate::settings::{AUTHENTICATED, MOST_METADATA_BYTES};
 
-/// The claims of an access token that is made at `now`.
-pub(crate) fn claims(user: &User, session: &Session, settings: &Settings, now: Timestamp) -> Map<String, Value> {
-    let issued = now.seconds();
-    let lifetime = i64::try_from(settings.access_token.as_secs()).unwrap_or(i64::MAX);
+/// When an access token that is made at `now` expires: after its time, and not after its session.
+pub(crate) fn expiry(session: &Session, settings: &Settings, now: Timestamp) -> Timestamp {
+    let usual = later(now, settings.access_token);
+    session.standing.not_after.map_or(usual, |end| usual.min(end))
+}
+
+/// The claims of an access token that is made at `now` and `expires`.
+pub(crate) fn claims(
+    user: &User,
+    session: &Session,
+    settings: &Settings,
+    (now, expires): (Timestamp, Timestamp),
+) -> Map<String, Value> {
     let methods: Vec<Value> = session
         .methods
         .iter()
@@ -22,8 +32,8 @@ pub(crate) fn claims(user: &User, session: &Session, settings: &Settings, now: T
         "iss": settings.issuer,
         "sub": user.id,
         "aud": settings.audience,
-        "exp": issued.saturating_add(lifetime),
-        "iat": issued,
+        "exp": expires.seconds(),
+        "iat": now.seconds(),
         "email": user.email.as_deref().unwrap_or_default(),
         "phone": user.phone.as_deref().unwrap_or_default(),
         "app_metadata": user.app_metadata.value(),

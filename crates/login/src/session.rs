@@ -105,7 +105,11 @@ impl Inner {
             id: chance::uuid()?,
             created_at: Some(now),
             aal: "aal1".to_owned(),
-            standing: Standing { counter: 1, rotated: None, not_after: None },
+            standing: Standing {
+                counter: 1,
+                rotated: None,
+                not_after: self.settings.session.map(|most| later(now, most)),
+            },
             methods: vec![(method.to_owned(), now)],
         };
         user.last_sign_in_at = Some(now);
@@ -116,15 +120,16 @@ impl Inner {
     /// What somebody who has signed in gets: both tokens, and the account.
     pub(crate) fn tokens(&self, user: &User, session: &Session, now: Timestamp) -> Outcome<Value> {
         access::check_metadata(user)?;
-        let claims = access::claims(user, session, &self.settings, now);
+        let expires = access::expiry(session, &self.settings, now);
+        let claims = access::claims(user, session, &self.settings, (now, expires));
         let token = self.keys.read().clone().signer(now)?.sign(&claims)?;
         let id = Uuid::parse_str(&session.id).map_err(|_| Refusal::internal("a session's number is no UUID"))?;
         let refresh = RefreshToken { session: id, counter: session.standing.counter };
         Ok(json!({
             "access_token": token,
             "token_type": "bearer",
-            "expires_in": self.settings.access_token.as_secs(),
-            "expires_at": later(now, self.settings.access_token).seconds(),
+            "expires_in": expires.seconds().saturating_sub(now.seconds()),
+            "expires_at": expires.seconds(),
             "refresh_token": refresh.text(&self.secrets.refresh),
             "user": outgoing::user(user, &self.settings),
         }))
@@ -160,7 +165,8 @@ impl Inner {
         if is_banned(&user, now) {
             return Err(Refusal::bad_request("user_banned", "Invalid Refresh Token: User Banned"));
         }
-        match decide(token, &session.standing, now) {
+        let standing = Standing { not_after: session.end(&self.settings), ..session.standing };
+        match decide(token, &standing, now) {
             Decision::Rotate => {
                 self.records.write(vec![sessions::rotate(&session.id, token.counter, now)]).await?;
                 session.standing.counter = token.counter.saturating_add(1);

@@ -23,6 +23,10 @@ pub struct Settings {
     pub allow_anonymous: bool,
     /// How long an access token counts.
     pub access_token: Duration,
+    /// How long a session goes on at most, however it is used; `None` for until it is signed out.
+    pub session: Option<Duration>,
+    /// How long a session goes on without its token being refreshed; `None` for until it is signed out.
+    pub idle_session: Option<Duration>,
     /// How long what is sent by mail counts.
     pub one_time_token: Duration,
     /// The digits of a code that is sent by mail, 6 to 10.

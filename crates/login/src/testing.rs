@@ -30,6 +30,8 @@ pub(crate) fn settings() -> Settings {
         allow_signup: true,
         allow_anonymous: true,
         access_token: Duration::from_secs(3600),
+        session: None,
+        idle_session: None,
         one_time_token: Duration::from_secs(3600),
         code_digits: 6,
         mail_interval: Duration::from_secs(60),

@@ -45,7 +45,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("redis", &["cache"]),
     ("instant-acme", &["acme"]),
     ("x509-parser", &["acme"]),
-    ("rcgen", &["acme"]),
+    ("rcgen", &["acme", "testkit"]),
     ("wire", &["store"]),
     ("postgres-protocol", &["wire"]),
     ("tokio-rustls", &["edge", "wire"]),

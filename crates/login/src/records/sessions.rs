@@ -6,7 +6,9 @@ use store::{OwnAnswer, OwnStatement, OwnStep};
 
 use super::users::{IDENTITIES_OF_SESSION, OF_SESSION, User, whole};
 use super::{Records, factors};
+use crate::Settings;
 use crate::error::Outcome;
+use crate::keys::later;
 use crate::refresh::Standing;
 
 /// A session with who is signed in.
@@ -21,6 +23,15 @@ pub(crate) struct Session {
     pub(crate) methods: Vec<(String, Timestamp)>,
 }
 
+impl Session {
+    /// When it ends by itself, as far as that is known now: at its time, or because nobody uses it.
+    pub(crate) fn end(&self, settings: &Settings) -> Option<Timestamp> {
+        let used = self.standing.rotated.or(self.created_at);
+        let idle = settings.idle_session.zip(used).map(|(longest, used)| later(used, longest));
+        [self.standing.not_after, idle].into_iter().flatten().min()
+    }
+}
+
 const BY_ID: OwnStatement = OwnStatement::new(
     "SELECT id, created_at, aal, not_after, refreshed_at, refresh_token_counter FROM auth.sessions WHERE id = $1",
     &["uuid"],
@@ -31,9 +42,9 @@ const METHODS: OwnStatement = OwnStatement::new(
     &["uuid"],
 );
 const INSERT: OwnStatement = OwnStatement::new(
-    "INSERT INTO auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, refresh_token_counter) \
-     VALUES ($1, $2, $3, $3, $4, $5, 1)",
-    &["uuid", "uuid", "timestamptz", "auth.aal_level", "text"],
+    "INSERT INTO auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, not_after, refresh_token_counter) \
+     VALUES ($1, $2, $3, $3, $4, $5, $6, 1)",
+    &["uuid", "uuid", "timestamptz", "auth.aal_level", "text", "timestamptz"],
 );
 const INSERT_METHOD: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method) \
@@ -162,7 +173,14 @@ fn read(session: &OwnAnswer, methods: &OwnAnswer) -> Outcome<Option<Session>> {
 pub(crate) fn begin(session: &Session, user: &str, agent: &str, ids: &[String], now: Timestamp) -> Vec<OwnStep> {
     let mut steps = vec![OwnStep::new(
         INSERT,
-        vec![session.id.clone().into(), user.into(), now.into(), session.aal.clone().into(), agent.into()],
+        vec![
+            session.id.clone().into(),
+            user.into(),
+            now.into(),
+            session.aal.clone().into(),
+            agent.into(),
+            session.standing.not_after.into(),
+        ],
     )];
     for ((method, moment), id) in session.methods.iter().zip(ids) {
         let values = vec![id.clone().into(), session.id.clone().into(), (*moment).into(), method.clone().into()];

@@ -40,6 +40,45 @@ on_both!(refresh_tokens_rotate, unconfirmed(), |house| {
     }
 });
 
+on_both!(
+    sessions_end_by_themselves,
+    Settings {
+        session: Some(Duration::from_secs(10 * 3_600)),
+        idle_session: Some(Duration::from_secs(2 * 3_600)),
+        ..unconfirmed()
+    },
+    |house| {
+        let hour = Duration::from_secs(3_600);
+        let code = |answer: &(u16, Value)| (answer.0, answer.1.get("code").and_then(Value::as_str).map(str::to_owned));
+        let expired = (400, Some("session_expired".to_owned()));
+        let first = account(house, "mina@example.com").await;
+        let given = json!({"email": "mina@example.com", "password": PASSWORD});
+        let (_, unused, _) = house.send(("POST", "/token?grant_type=password"), "", given).await;
+        let mut latest = first["refresh_token"].clone();
+        for passed in 1..10 {
+            house.clock.advance(hour);
+            let answer = refresh(house, &latest).await;
+            assert_eq!(code(&answer), (200, None), "{passed} hours");
+            latest = answer.1["refresh_token"].clone();
+            if passed == 2 {
+                let idle = refresh(house, &unused["refresh_token"]).await;
+                assert_eq!(code(&idle), expired, "nobody has used it");
+            }
+        }
+        house.clock.advance(Duration::from_secs(1_800));
+        let (status, last) = refresh(house, &latest).await;
+        assert_eq!(status, 200, "{last}");
+        assert_eq!(last["expires_in"], 1_800, "no token counts longer than its session");
+        let said = claims(text(&last, "access_token"));
+        assert_eq!(
+            (&said["exp"], said["exp"].as_i64()),
+            (&last["expires_at"], said["iat"].as_i64().map(|at| at + 1_800))
+        );
+        house.clock.advance(Duration::from_secs(1_800));
+        assert_eq!(code(&refresh(house, &last["refresh_token"]).await), expired, "it was used all the time");
+    }
+);
+
 on_both!(scopes_of_signing_out, unconfirmed(), |house| {
     let given = json!({"email": "mina@example.com", "password": PASSWORD});
     let mut sessions = vec![account(house, "mina@example.com").await];

@@ -538,7 +538,7 @@ mod tests {
             ),
             (
                 "[server.tls.acme]\ndomains = [\"a.test\"]",
-                "server.tls.acme.agree_to_terms has to be true for a certificate of https://acme-v02.api.letsencrypt.org",
+                "default: server.tls.acme.agree_to_terms has to be true for a certificate of https://acme-v02.api.letsencrypt.org",
             ),
             (
                 "[server.tls.acme]\nagree_to_terms = true\ndomains = [\"*.a.test\"]",

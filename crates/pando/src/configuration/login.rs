@@ -13,6 +13,9 @@ use super::load::Loaded;
 use super::providers::{ProviderSection, providers};
 use super::sections::SecretText;
 
+/// The most hours that a session may be bound to: ten years.
+const MOST_SESSION_HOURS: u32 = 87_600;
+
 /// `[auth.login]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +39,10 @@ pub struct LoginSection {
     pub anonymous: bool,
     /// How many seconds an access token counts. A session goes on with refresh tokens.
     pub access_token_seconds: u32,
+    /// How many hours a session goes on at most, however it is used; 0 for until it is signed out.
+    pub session_hours: u32,
+    /// How many hours a session goes on without its token being refreshed; 0 for until it is signed out.
+    pub idle_session_hours: u32,
     /// How many seconds a link or code of a mail counts.
     pub one_time_token_seconds: u32,
     /// The digits of a code, 6 to 10.
@@ -77,6 +84,8 @@ impl Default for LoginSection {
             signup: true,
             anonymous: false,
             access_token_seconds: 3_600,
+            session_hours: 0,
+            idle_session_hours: 0,
             one_time_token_seconds: 3_600,
             code_digits: 6,
             mail_interval_seconds: 60,
@@ -154,6 +163,7 @@ impl LoginSection {
         issuer: Option<&str>,
     ) -> Result<login::Settings, Wrong> {
         let seconds = |count: u32| Duration::from_secs(count.into());
+        let hours = |count: u32| (count > 0).then(|| Duration::from_hours(count.into()));
         let site_url = self
             .site_url
             .parse()
@@ -179,6 +189,14 @@ impl LoginSection {
                 return Err((name, format!("is {value}; it has to be from 60 to {most}")));
             }
         }
+        for (name, value) in [
+            ("auth.login.session_hours", self.session_hours),
+            ("auth.login.idle_session_hours", self.idle_session_hours),
+        ] {
+            if value > MOST_SESSION_HOURS {
+                return Err((name, format!("is {value}; it may be at most {MOST_SESSION_HOURS}")));
+            }
+        }
         let redirect_patterns = self
             .redirect_urls
             .iter()
@@ -193,6 +211,8 @@ impl LoginSection {
             allow_signup: self.signup,
             allow_anonymous: self.anonymous,
             access_token: seconds(self.access_token_seconds),
+            session: hours(self.session_hours),
+            idle_session: hours(self.idle_session_hours),
             one_time_token: seconds(self.one_time_token_seconds),
             code_digits: self.code_digits,
             mail_interval: seconds(self.mail_interval_seconds),

@@ -298,6 +298,7 @@ mod tests {
         assert_eq!(
             secrets,
             [
+                "server.tls.acme.external_account_hmac_key",
                 "database.application_settings",
                 "database.replicas",
                 "database.position_secret",
