@@ -233,7 +233,10 @@ pub async fn migrate(
     }
     apply_seed(store, seed, tell).await?;
     // Tables that are new have their changes written down from now on. What cannot be is told by who serves.
-    let _left_out = store.audit().await.map_err(MigrationError::Failed)?;
+    match store.audit().await {
+        Err(error) if prepared.audit.is_insisted(&prepared.database) => return Err(MigrationError::Failed(error)),
+        _ => {}
+    }
     Ok(standing)
 }
 

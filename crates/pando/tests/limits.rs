@@ -97,7 +97,7 @@ fn searches_are_charged_by_the_indexes_of_a_server() {
          create index on pages (part) where part > 5;
          grant select on pages to authenticated;"
     );
-    let configuration = format!("{SECRET}[limits.rates]\ncost = \"per user 1/d burst 1000 in cost\"");
+    let configuration = format!("{SECRET}[limits.rates]\ncost = \"per user 100/d burst 1000 in cost\"");
     let project = Project::of(&configuration, &schema);
     let (code, out, error) = project.run(BINARY, &["bootstrap", "--url", &postgres.url("postgres")]);
     assert_eq!(code, 0, "{out}{error}");

@@ -93,6 +93,13 @@ pub struct Auditing {
     pub settings: Option<AuditSettings>,
 }
 
+impl Auditing {
+    /// Whether nothing may be changed where it cannot be written down: always in a file, on a server where it is asked for by name.
+    pub fn is_insisted(&self, database: &DatabaseAddress) -> bool {
+        self.enabled == AuditEnabled::On || matches!(database, DatabaseAddress::File(_))
+    }
+}
+
 /// What the audit's keys on a server follow from.
 const CONTEXT_PURPOSE: &str = "audit context";
 
