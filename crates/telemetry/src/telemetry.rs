@@ -233,6 +233,14 @@ mod tests {
         telemetry.report(&ApiKeysUnavailable { error: "timed out" });
         telemetry.report(&SignIn { action: "password", outcome: "done" });
         telemetry.report(&MailSent { mail: "confirmation", is_sent: false });
+        telemetry.report(&ProviderFailed { provider: "google", error: "timed out" });
+        telemetry.report(&AttemptRefused { kind: "password", reason: "account" });
+        telemetry.report(&AttackChanged { is_attack: true });
+        telemetry.report(&AttackSeen { attack: "account_locked", is_told: true });
+        telemetry.report(&WebhookSent { is_sent: false });
+        telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
+        telemetry.report(&SealingFailed { error: Some("timed out") });
+        telemetry.report(&ChangesUnwatched { problem: "GRANT TRIGGER ON people TO door lets Pando do it" });
         finish(telemetry, 200, RequestLog::All);
         telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
@@ -270,7 +278,7 @@ mod tests {
         assert!(telemetry.flush(Duration::from_secs(10)));
         let lines: Vec<Value> = kept.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut actions: Vec<_> = lines.iter().map(|line| line["event.action"].as_str().unwrap()).collect();
-        actions.push("writes-committed"); // only counted
+        actions.extend(["writes-committed", "audit-sealed"]); // only counted
         for definition in HAPPENINGS {
             assert!(actions.contains(&definition.action), "{}", definition.action);
         }

@@ -56,7 +56,8 @@ const BODY: &str = "$audit$";
 
 /// Whether there is a table for entries.
 /// By the catalog, since `to_regclass` fails for a role that may not use the schema.
-const THERE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+const THERE: &str =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'pando' AND c.relname = 'audit_entries')";
 
 /// The functions and the index as they are.
