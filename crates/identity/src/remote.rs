@@ -17,7 +17,7 @@ pub(crate) const MAXIMUM_AGE: Duration = Duration::from_secs(600);
 /// How long one fetch may take, and so how long a request with an unknown key id waits at most.
 pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client for asking an issuer: within [`FETCH_TIMEOUT`], and at the address that was configured and no other.
+/// A client for asking an issuer: within `FETCH_TIMEOUT`, and at the address that was configured and no other.
 ///
 /// # Errors
 /// What is wrong with the machine's TLS, in words.

@@ -8,7 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::{Launch, Postgres, Project, Request, Server};
@@ -100,17 +100,15 @@ fn told(entries: &[Value]) -> Vec<String> {
 
 /// Waits until everything is sealed; gives how many entries that are.
 fn sealed(project: &Project) -> u64 {
-    let begin = Instant::now();
-    loop {
+    let mut entries = 0;
+    testkit::fleet::eventually("everything is sealed", Duration::from_secs(60), || {
         let (code, text, error) = audit(project, &["verify", "--json"]);
         assert_eq!(code, 0, "{text}{error}");
         let report: Value = serde_json::from_str(&text).unwrap();
-        if report["waiting"] == 0 && report["sealed"] != 0 {
-            return report["sealed"].as_u64().unwrap();
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{text}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        entries = report["sealed"].as_u64().unwrap();
+        report["waiting"] == 0 && entries != 0
+    });
+    entries
 }
 
 /// The commands, over a log that is as it should be.
@@ -231,24 +229,20 @@ fn what_is_changed_on_a_server_is_written_down_and_sealed() {
     // A table that comes while it serves is watched as soon as the schema was read again.
     postgres
         .run("create table late (id bigint primary key); grant insert on late to anon; notify pgrst, 'reload schema';");
-    let begin = Instant::now();
-    while !postgres.run("select tgname from pg_trigger where tgrelid = 'late'::regclass").contains("pando_audit") {
-        assert!(begin.elapsed() < Duration::from_secs(30), "{}", server.log());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    testkit::fleet::eventually("a late table is watched", Duration::from_secs(30), || {
+        postgres.run("select tgname from pg_trigger where tgrelid = 'late'::regclass").contains("pando_audit")
+    });
     sealed(&project);
 
     // Who says that somebody else asks is found, and so is who alters an entry.
     send(&server, "POST", "/rest/v1/rpc/forge", &json!({}), 204);
-    let begin = Instant::now();
-    let (text, error) = loop {
-        let (code, text, error) = audit(&project, &["verify"]);
-        if code == 7 && text.contains("was not said by Pando") {
-            break (text, error);
-        }
-        assert!(begin.elapsed() < Duration::from_secs(30), "{text}{error}");
-    };
-    assert!(!text.contains("sealed and is gone"), "{text}{error}");
+    let mut text = String::new();
+    testkit::fleet::eventually("the forged entry is named", Duration::from_secs(30), || {
+        let (code, said, error) = audit(&project, &["verify"]);
+        text = said + &error;
+        code == 7 && text.contains("was not said by Pando")
+    });
+    assert!(!text.contains("sealed and is gone"), "{text}");
     postgres.run("update pando.audit_entries set at = at + interval '1 hour' where id = 2");
     let (code, text, _) = audit(&project, &["verify"]);
     assert!(code == 7 && text.contains("entry 2 is not as it was sealed"), "{text}");

@@ -118,7 +118,7 @@ fn is_embedded(prepared: &Prepared) -> bool {
 impl Report {
     fn of(prepared: &Prepared) -> Result<Self, MigrationError> {
         let folder = &prepared.migrations;
-        let mut snapshot = own_tables::declared(&prepared.database, Wishes::of(&prepared))?;
+        let mut snapshot = own_tables::declared(&prepared.database, Wishes::of(prepared))?;
         let mut report =
             Self { statements: Vec::new(), warnings: Vec::new(), counts: Counts::default(), transactions: Vec::new() };
         let mut files: Vec<(String, String)> = read_folder(folder)?

@@ -139,7 +139,7 @@ impl Check<'_> {
         }
         tables.sort_by_key(|(table, _)| table.ends_with(".*"));
         let given = loaded.config.auth.secret.as_ref().map(|secret| &secret.0).or(jwt);
-        let key = given.and_then(|secret| key(secret));
+        let key = given.and_then(key);
         let is_possible = key.is_some() || matches!(database, Some(DatabaseAddress::File(_)));
         if enabled == AuditEnabled::On && !is_possible {
             self.problem(

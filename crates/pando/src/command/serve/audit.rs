@@ -71,7 +71,7 @@ impl AuditWork {
             store,
         };
         match work.look_over().await {
-            Err(error) if prepared.audit.enabled == AuditEnabled::On => return Err(CommandError::Database(error)),
+            Err(error) if prepared.audit.enabled == AuditEnabled::On => Err(CommandError::Database(error)),
             // Told; whoever serves without it has not insisted.
             _ => Ok(Some(work)),
         }
