@@ -122,7 +122,7 @@ fn fault_of_test(test: &str) -> Option<String> {
 
 /// The attributes of a test: of a function that is one, or of a case that a macro makes one of (`on_both!(name, …)`).
 fn attributes<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    if text.contains(&format!("on_both!({name},")) {
+    if ["", "\n    "].iter().any(|before| text.contains(&format!("on_both!({before}{name},"))) {
         return Some("");
     }
     let place = text.find(&format!("fn {name}("))?;
