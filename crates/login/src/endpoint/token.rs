@@ -43,7 +43,7 @@ impl Inner {
             return Err(Refusal::bad_request("email_not_confirmed", "Email not confirmed"));
         }
         let (session, mut steps) = self.begin(&mut user, "password", incoming, now)?;
-        steps.push(user.signed_in(now));
+        steps.push(user.signed_in_by_password(now));
         steps.extend(verdict.rehash.map(|hash| user.rehashed(hash)));
         self.records.write(steps).await?;
         self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await

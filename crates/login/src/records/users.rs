@@ -161,9 +161,20 @@ const UPDATE: OwnStatement = OwnStatement::new(
     ],
 );
 
-/// That somebody signed in. Two at once may both say so.
-const SIGNED_IN: OwnStatement =
-    OwnStatement::new("UPDATE auth.users SET last_sign_in_at = $2 WHERE id = $1", &["uuid", "timestamptz"]);
+macro_rules! signed_in {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE auth.users SET last_sign_in_at = $2 WHERE id = $1 AND deleted_at IS NULL \
+             AND (banned_until IS NULL OR banned_until <= $2)",
+            $condition
+        )
+    };
+}
+
+/// That somebody signed in, if nobody has banned or removed the account meanwhile. Two at once may both say so.
+const SIGNED_IN: OwnStatement = OwnStatement::new(signed_in!(""), &["uuid", "timestamptz"]);
+const SIGNED_IN_BY_PASSWORD: OwnStatement =
+    OwnStatement::new(signed_in!(" AND encrypted_password = $3"), &["uuid", "timestamptz", "text"]);
 
 /// A hash of the same password that costs more.
 const REHASHED: OwnStatement = OwnStatement::new(
@@ -339,6 +350,13 @@ impl User {
     /// The step that says that it signed in.
     pub(crate) fn signed_in(&self, now: Timestamp) -> OwnStep {
         OwnStep::new(SIGNED_IN, vec![self.id.clone().into(), now.into()]).exactly(1)
+    }
+
+    /// The step that says that it signed in with its password, which is still the one that was verified: who has changed it meanwhile
+    /// has ended all sessions that he knew of.
+    pub(crate) fn signed_in_by_password(&self, now: Timestamp) -> OwnStep {
+        let values = vec![self.id.clone().into(), now.into(), self.password.clone().into()];
+        OwnStep::new(SIGNED_IN_BY_PASSWORD, values).exactly(1)
     }
 
     /// The step that puts a better hash of the same password in the place of the one that was verified.

@@ -79,6 +79,28 @@ on_both!(
     }
 );
 
+// Whoever is in the middle of signing in with a password that another request changes, or whose account it bans, stays outside.
+on_both!(who_signs_in_while_the_password_changes_stays_out, unconfirmed(), |house| {
+    let body = account(house, "mina@example.com").await;
+    let records = &house.login.inner.records;
+    let found = async || records.user_by_email("mina@example.com").await.unwrap().unwrap();
+    let seen = found().await;
+    let now = house.login.inner.now();
+    records.write(vec![seen.signed_in_by_password(now)]).await.unwrap();
+    let change = json!({"password": "another long password"});
+    assert_eq!(house.send(("PUT", "/user"), text(&body, "access_token"), change).await.0, 200);
+    assert!(records.write(vec![seen.signed_in_by_password(now)]).await.is_err_and(|refusal| refusal.is_missed));
+    let mut seen = found().await;
+    records.write(vec![seen.signed_in_by_password(now), seen.signed_in(now)]).await.unwrap();
+    seen.banned_until = Some(crate::keys::later(now, Duration::from_secs(1)));
+    records.write(vec![seen.save(now)]).await.unwrap();
+    for step in [seen.signed_in_by_password(now), seen.signed_in(now)] {
+        assert!(records.write(vec![step]).await.is_err_and(|refusal| refusal.is_missed));
+    }
+    seen = found().await;
+    records.write(vec![seen.signed_in(crate::keys::later(now, Duration::from_secs(1)))]).await.unwrap();
+});
+
 on_both!(scopes_of_signing_out, unconfirmed(), |house| {
     let given = json!({"email": "mina@example.com", "password": PASSWORD});
     let mut sessions = vec![account(house, "mina@example.com").await];
