@@ -135,6 +135,9 @@ fn config(pebble: &Pebble, folder: &Path) -> Config {
     }
 }
 
+/// What Pebble says of an order that it took: a request with a nonce that it refuses is none.
+const ORDERED: &str = "Added order";
+
 /// How often a line of the authority's log has this in it.
 fn asked(pebble: &Pebble, what: &str) -> usize {
     pebble.log().lines().filter(|line| line.contains(what)).count()
@@ -179,10 +182,10 @@ fn ordered_once_kept_and_found_again() {
     drop(running);
 
     // A restart orders nothing.
-    let before = asked(&pebble, "/order-plz");
+    let before = asked(&pebble, ORDERED);
     let running = Running::start(config(&pebble, folder.path()));
     std::thread::park_timeout(Duration::from_secs(3));
-    assert_eq!(asked(&pebble, "/order-plz"), before);
+    assert_eq!(asked(&pebble, ORDERED), before);
     assert_eq!(running.certificate(), pem);
     assert!(!running.log().contains("certificate-awaited"), "{}", running.log());
     drop(running);
@@ -190,7 +193,7 @@ fn ordered_once_kept_and_found_again() {
     // Other domains do.
     let other = Config { domains: vec!["shop.example.com".to_owned()], ..config(&pebble, folder.path()) };
     Running::start(other).wait_for("certificate-issued", 1);
-    assert!(asked(&pebble, "/order-plz") > before);
+    assert!(asked(&pebble, ORDERED) > before);
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn renewed_before_it_ends() {
     assert_eq!(running.renewed(), 3);
     // Never in a hurry: in the middle of its life, not at once.
     assert!(!log.contains("certificate-not-issued"), "{log}");
-    assert!(asked(&pebble, "/order-plz") <= 12, "{}", pebble.log());
+    assert!(asked(&pebble, ORDERED) <= 12, "{}", pebble.log());
     let shown: Vec<Challenge> = running.stage.shown.lock().concat();
     assert!(shown.iter().all(|one| matches!(one, Challenge::Http { .. })) && !shown.is_empty(), "{shown:?}");
 }
@@ -255,7 +258,7 @@ fn crashes_in_the_middle_count_as_failures() {
         }
         std::thread::park_timeout(Duration::from_secs(2));
     }
-    assert_eq!(asked(&pebble, "/order-plz"), 1, "{}", pebble.log());
+    assert_eq!(asked(&pebble, ORDERED), 1, "{}", pebble.log());
 }
 
 #[test]
@@ -330,7 +333,7 @@ fn several_processes_order_once() {
         assert!(start.elapsed() < PATIENCE, "{:?}", running.iter().map(Running::log).collect::<Vec<_>>());
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    assert_eq!(asked(&pebble, "/order-plz"), 1, "{}", pebble.log());
+    assert_eq!(asked(&pebble, ORDERED), 1, "{}", pebble.log());
     // Each showed the challenges, since the authority may ask any of them.
     for one in &running {
         let shown = one.stage.shown.lock();
