@@ -4,39 +4,45 @@ use audit::{Event, event};
 use datatype::Datum;
 use serde_json::{Map, Value, json};
 use service::Request;
-use store::{OwnStep, Store};
+use store::{OwnStatement, OwnStep, Store};
+
+use crate::api_keys::records as api_keys;
+use crate::keys;
+use crate::records::{factors, sessions, users};
 
 /// What is told of a step.
 struct Rule {
-    /// What its statement begins with.
-    begins: &'static str,
+    statement: OwnStatement,
     action: &'static str,
     /// What it was done to: a name, and the place of its parameter.
     key: &'static [(&'static str, usize)],
 }
 
-const fn rule(begins: &'static str, action: &'static str, key: &'static [(&'static str, usize)]) -> Rule {
-    Rule { begins, action, key }
+const fn rule(statement: OwnStatement, action: &'static str, key: &'static [(&'static str, usize)]) -> Rule {
+    Rule { statement, action, key }
 }
+
+const SIGNED_OUT: &str = "login.signed_out";
 
 /// Failed attempts are not among them: whoever guesses would fill the database. They are counted, and bounded, by others.
 const RULES: &[Rule] = &[
-    rule("INSERT INTO auth.sessions ", "login.succeeded", &[("session", 0), ("user", 1)]),
-    rule("INSERT INTO auth.users ", "user.created", &[("user", 0)]),
-    rule("UPDATE auth.users SET aud ", "user.changed", &[("user", 0)]),
-    rule("DELETE FROM auth.users ", "user.deleted", &[("user", 0)]),
-    rule("INSERT INTO auth.identities ", "identity.linked", &[("user", 2), ("provider", 4)]),
-    rule("INSERT INTO auth.mfa_factors ", "factor.enrolled", &[("factor", 0), ("user", 1)]),
-    rule("UPDATE auth.mfa_factors SET status ", "factor.verified", &[("factor", 0)]),
-    rule("DELETE FROM auth.mfa_factors WHERE id ", "factor.removed", &[("factor", 0)]),
-    rule("INSERT INTO pando.signing_keys ", "signing_key.made", &[("key", 1)]),
-    rule("INSERT INTO pando.api_keys ", "api_key.made", &[("key", 0), ("name", 1)]),
-    rule("UPDATE pando.api_keys SET expires_at ", "api_key.replaced", &[("key", 0)]),
-    rule("UPDATE pando.api_keys SET revoked_at ", "api_key.revoked", &[("key", 0)]),
+    rule(sessions::INSERT, "login.succeeded", &[("session", 0), ("user", 1)]),
+    rule(sessions::REVOKE_ONE, SIGNED_OUT, &[("session", 0)]),
+    rule(sessions::REVOKE_ALL, SIGNED_OUT, &[("user", 0)]),
+    rule(sessions::REVOKE_OTHERS, SIGNED_OUT, &[("user", 0)]),
+    rule(sessions::REVOKE_WEAKER, SIGNED_OUT, &[("user", 0)]),
+    rule(users::INSERT, "user.created", &[("user", 0)]),
+    rule(users::UPDATE, "user.changed", &[("user", 0)]),
+    rule(users::DELETE, "user.deleted", &[("user", 0)]),
+    rule(users::INSERT_IDENTITY, "identity.linked", &[("user", 2), ("provider", 4)]),
+    rule(factors::INSERT, "factor.enrolled", &[("factor", 0), ("user", 1)]),
+    rule(factors::VERIFY, "factor.verified", &[("factor", 0)]),
+    rule(factors::DELETE, "factor.removed", &[("factor", 0)]),
+    rule(keys::INSERT, "signing_key.made", &[("key", 1)]),
+    rule(api_keys::INSERT, "api_key.made", &[("key", 0), ("name", 1)]),
+    rule(api_keys::EXPIRE, "api_key.replaced", &[("key", 0)]),
+    rule(api_keys::REVOKE, "api_key.revoked", &[("key", 0)]),
 ];
-
-/// What sessions are ended by: which of them, by the first parameter.
-const ENDS: &str = "INSERT INTO pando.revoked_sessions ";
 
 tokio::task_local! {
     /// Who asks, while a request is answered.
@@ -74,19 +80,13 @@ pub(crate) fn with_events(store: &dyn Store, mut steps: Vec<OwnStep>) -> Vec<Own
 }
 
 fn told(step: &OwnStep) -> Option<Event> {
-    let text = step.statement.text();
-    let named = |name: &str, place: usize| {
-        let Some(Datum::Text(value)) = step.values.get(place) else { return None };
-        Some((name.to_owned(), json!(value)))
+    let rule = RULES.iter().find(|rule| rule.statement == step.statement)?;
+    let named = |(name, place): &(&str, usize)| {
+        let Some(Datum::Text(value)) = step.values.get(*place) else { return None };
+        Some(((*name).to_owned(), json!(value)))
     };
-    let (action, key) = if text.starts_with(ENDS) {
-        let name = if text.contains("WHERE id = $1") { "session" } else { "user" };
-        ("login.signed_out", named(name, 0).into_iter().collect())
-    } else {
-        let rule = RULES.iter().find(|rule| text.starts_with(rule.begins))?;
-        (rule.action, rule.key.iter().filter_map(|(name, place)| named(name, *place)).collect())
-    };
+    let key = rule.key.iter().filter_map(named).collect();
     let context =
         ASKED.try_with(Clone::clone).unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
-    Some(Event { action, key, change: Map::new(), context })
+    Some(Event { action: rule.action, key, change: Map::new(), context })
 }

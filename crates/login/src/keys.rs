@@ -26,7 +26,7 @@ const LIST: OwnStatement = OwnStatement::new(
      ORDER BY generation DESC LIMIT 50",
     &[],
 );
-const INSERT: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.signing_keys (generation, id, private_key, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)",
     &["bigint", "text", "text", "timestamptz", "timestamptz"],
 );

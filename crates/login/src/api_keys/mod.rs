@@ -6,7 +6,7 @@
 
 mod answer;
 mod quota;
-mod records;
+pub(crate) mod records;
 mod wish;
 
 use std::sync::Arc;

@@ -47,16 +47,16 @@ macro_rules! select {
 pub(super) const CHANGED: OwnStatement = OwnStatement::new(select!("WHERE changed_at >= $1"), &["timestamptz"]);
 const ALL: OwnStatement = OwnStatement::new(select!("ORDER BY created_at, id"), &[]);
 const BY_ID: OwnStatement = OwnStatement::new(select!("WHERE id = $1"), &["uuid"]);
-const INSERT: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.api_keys (id, name, kind, hash, hint, role, scope, created_at, changed_at, expires_at, rotated_from, \
      quota, quota_account) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, $10, $11, $12)",
     &["uuid", "text", "text", "text", "text", "text", "jsonb", "timestamptz", "timestamptz", "uuid", "jsonb", "uuid"],
 );
-const EXPIRE: OwnStatement = OwnStatement::new(
+pub(crate) const EXPIRE: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET expires_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
     &["uuid", "timestamptz", "timestamptz"],
 );
-const REVOKE: OwnStatement = OwnStatement::new(
+pub(crate) const REVOKE: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET revoked_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
     &["uuid", "timestamptz", "timestamptz"],
 );

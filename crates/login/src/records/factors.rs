@@ -50,16 +50,16 @@ pub(crate) const BY_EMAIL: OwnStatement = OwnStatement::new(
 );
 pub(crate) const OF_SESSION: OwnStatement =
     OwnStatement::new(select_factors!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
-const INSERT: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.mfa_factors (id, user_id, friendly_name, factor_type, status, secret, created_at, updated_at) \
      VALUES ($1, $2, $3, $4, 'unverified', $5, $6, $6)",
     &["uuid", "uuid", "text", "auth.factor_type", "text", "timestamptz"],
 );
-const VERIFY: OwnStatement = OwnStatement::new(
+pub(crate) const VERIFY: OwnStatement = OwnStatement::new(
     "UPDATE auth.mfa_factors SET status = 'verified', updated_at = $2 WHERE id = $1",
     &["uuid", "timestamptz"],
 );
-const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.mfa_factors WHERE id = $1", &["uuid"]);
+pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.mfa_factors WHERE id = $1", &["uuid"]);
 const DELETE_ALL: OwnStatement = OwnStatement::new("DELETE FROM auth.mfa_factors WHERE user_id = $1", &["uuid"]);
 const DELETE_UNVERIFIED: OwnStatement = OwnStatement::new(
     "DELETE FROM auth.mfa_factors WHERE user_id = $1 AND status = 'unverified' AND id <> $2",

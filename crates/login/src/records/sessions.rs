@@ -41,7 +41,7 @@ const METHODS: OwnStatement = OwnStatement::new(
      ORDER BY updated_at DESC, id LIMIT 100",
     &["uuid"],
 );
-const INSERT: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, not_after, refresh_token_counter) \
      VALUES ($1, $2, $3, $3, $4, $5, $6, 1)",
     &["uuid", "uuid", "timestamptz", "auth.aal_level", "text", "timestamptz"],
@@ -75,11 +75,13 @@ macro_rules! revoke {
     };
 }
 
-const REVOKE_ONE: OwnStatement = OwnStatement::new(revoke!("id = $1"), &["uuid", "timestamptz", "timestamptz"]);
-const REVOKE_ALL: OwnStatement = OwnStatement::new(revoke!("user_id = $1"), &["uuid", "timestamptz", "timestamptz"]);
-const REVOKE_OTHERS: OwnStatement =
+pub(crate) const REVOKE_ONE: OwnStatement =
+    OwnStatement::new(revoke!("id = $1"), &["uuid", "timestamptz", "timestamptz"]);
+pub(crate) const REVOKE_ALL: OwnStatement =
+    OwnStatement::new(revoke!("user_id = $1"), &["uuid", "timestamptz", "timestamptz"]);
+pub(crate) const REVOKE_OTHERS: OwnStatement =
     OwnStatement::new(revoke!("user_id = $1 AND id <> $4"), &["uuid", "timestamptz", "timestamptz", "uuid"]);
-const REVOKE_WEAKER: OwnStatement = OwnStatement::new(
+pub(crate) const REVOKE_WEAKER: OwnStatement = OwnStatement::new(
     revoke!("user_id = $1 AND id <> $4 AND aal = 'aal1'"),
     &["uuid", "timestamptz", "timestamptz", "uuid"],
 );

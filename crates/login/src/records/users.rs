@@ -96,7 +96,7 @@ const IDENTITIES_BY_EMAIL: OwnStatement = OwnStatement::new(
 pub(crate) const IDENTITIES_OF_SESSION: OwnStatement =
     OwnStatement::new(select_identities!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
 
-const INSERT: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, invited_at, \
      confirmation_sent_at, recovery_sent_at, email_change, email_change_sent_at, email_change_confirm_status, \
      reauthentication_sent_at, last_sign_in_at, raw_app_meta_data, raw_user_meta_data, banned_until, deleted_at, \
@@ -130,7 +130,7 @@ const INSERT: OwnStatement = OwnStatement::new(
 );
 
 /// Guarded by the moment of the last change: who decided over an older state decides again.
-const UPDATE: OwnStatement = OwnStatement::new(
+pub(crate) const UPDATE: OwnStatement = OwnStatement::new(
     "UPDATE auth.users SET aud = $2, role = $3, email = $4, encrypted_password = $5, email_confirmed_at = $6, \
      invited_at = $7, confirmation_sent_at = $8, recovery_sent_at = $9, email_change = $10, email_change_sent_at = $11, \
      email_change_confirm_status = $12, reauthentication_sent_at = $13, last_sign_in_at = $14, raw_app_meta_data = $15, \
@@ -182,9 +182,9 @@ const REHASHED: OwnStatement = OwnStatement::new(
     &["uuid", "text", "text"],
 );
 
-const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.users WHERE id = $1", &["uuid"]);
+pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.users WHERE id = $1", &["uuid"]);
 
-const INSERT_IDENTITY: OwnStatement = OwnStatement::new(
+pub(crate) const INSERT_IDENTITY: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.identities (id, provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     &["uuid", "text", "uuid", "jsonb", "text", "timestamptz", "timestamptz", "timestamptz"],
