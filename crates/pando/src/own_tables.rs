@@ -61,10 +61,10 @@ pub static GRANTS: &[OwnGrant] = &[
     grant("pando", "used_codes", "SELECT, INSERT, DELETE"),
     grant("pando", "api_keys", "SELECT, INSERT, UPDATE"),
     grant("pando", "api_key_usage", "SELECT, INSERT, UPDATE"),
-    grant("pando", "audit_entries", "SELECT, INSERT, DELETE"),
-    grant("pando", "audit_tiles", ALL),
+    grant("pando", "audit_entries", "SELECT, INSERT"),
+    grant("pando", "audit_tiles", "SELECT, INSERT, UPDATE"),
     grant("pando", "audit_head", "SELECT, UPDATE"),
-    grant("pando", "audit_checkpoints", "SELECT, INSERT, DELETE"),
+    grant("pando", "audit_checkpoints", "SELECT, INSERT"),
 ];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
