@@ -10,9 +10,10 @@ use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
 use crate::page::page;
 use crate::tables::{
-    ADVANCE, HEAD, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER,
+    ADVANCE, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER,
 };
 use crate::tree::{Edge, Hash};
+use crate::verify::{Head, NO_HEAD, ask, read_head};
 
 /// How many hashes a full tile has: C2SP's tlog-tiles.
 pub(crate) const TILE_WIDTH: usize = 256;
@@ -63,14 +64,14 @@ impl<'s> Sealer<'s> {
     /// # Errors
     /// [`AuditError::Broken`] where the tiles are not those of the head; what the store meets.
     pub async fn seal(&self, now: Timestamp) -> Result<Sealed, AuditError> {
-        let (size, transaction, last) = self.head().await?;
+        let Head { size, transaction, entry: last, .. } = self.head().await?;
         let next = if self.store.catalog().is_native() { NEXT_OF_SERVER } else { NEXT_OF_FILE };
         let (rows, has_more) = page(self.store, next, &[transaction.into(), last.into()], MOST_ENTRIES).await?;
         let entries = rows.iter().map(Entry::of).collect::<Result<Vec<Entry>, StoreError>>()?;
         let Some(newest) = entries.last() else { return Ok(Sealed { entries: 0, has_more: false }) };
         let mut levels = match self.levels(size).await {
             // The tiles were read after the head: another node may have gone on between.
-            Err(AuditError::Broken(_)) if self.head().await?.0 != size => return Ok(FASTER),
+            Err(AuditError::Broken(_)) if self.head().await?.size != size => return Ok(FASTER),
             levels => levels?,
         };
         let mut steps = Vec::new();
@@ -91,7 +92,7 @@ impl<'s> Sealer<'s> {
             Ok(_) => Ok(Sealed { entries: count, has_more }),
             Err(StoreError::Missed { step: 0, .. }) => Ok(FASTER),
             // All steps are sent at once, so the checkpoint of the same size may speak before the head does.
-            Err(StoreError::Violated(_)) if self.head().await?.0 != size => Ok(FASTER),
+            Err(StoreError::Violated(_)) if self.head().await?.size != size => Ok(FASTER),
             Err(error) => Err(error.into()),
         }
     }
@@ -101,22 +102,16 @@ impl<'s> Sealer<'s> {
     /// # Errors
     /// What the store meets.
     pub async fn waiting(&self) -> Result<u64, AuditError> {
-        let (_, transaction, last) = self.head().await?;
+        let Head { transaction, entry: last, .. } = self.head().await?;
         let statement = if self.store.catalog().is_native() { WAITING_OF_SERVER } else { WAITING_OF_FILE };
         let values = [transaction.into(), last.into(), MOST_COUNTED.into()];
-        let answers = self.store.consult(vec![OwnStep::new(statement, values)]).await?;
-        let row = answers.first().and_then(store::OwnAnswer::first);
-        let waiting: i64 = row.map(|row| row.get("waiting")).transpose()?.unwrap_or_default();
+        let answer = ask(self.store, OwnStep::new(statement, values)).await?;
+        let waiting: i64 = answer.first().map(|row| row.get("waiting")).transpose()?.unwrap_or_default();
         Ok(u64::try_from(waiting).unwrap_or(0))
     }
 
-    /// How far was sealed: how many entries, and which was the last.
-    async fn head(&self) -> Result<(i64, i64, i64), AuditError> {
-        let answers = self.store.consult(vec![OwnStep::new(HEAD, [])]).await?;
-        let Some(head) = answers.first().and_then(store::OwnAnswer::first) else {
-            return Err(AuditError::Broken("pando.audit_head has no row".to_owned()));
-        };
-        Ok((head.get("size")?, head.get("transaction_number")?, head.get("entry")?))
+    async fn head(&self) -> Result<Head, AuditError> {
+        read_head(self.store).await?.ok_or_else(|| AuditError::Broken(NO_HEAD.to_owned()))
     }
 
     /// The tiles of the right edge, a level each, as far as the tree of this size has them.
@@ -127,11 +122,9 @@ impl<'s> Sealer<'s> {
             let (number, width) = (hashes >> TILE_HEIGHT, (hashes & (TILE_WIDTH as i64 - 1)) as usize);
             let mut tile = Tile { number, ..Tile::default() };
             if width > 0 {
-                let asked = OwnStep::new(TILE, [i64::from(level).into(), number.into()]);
-                let answers = self.store.consult(vec![asked]).await?;
-                let row = answers.first().and_then(store::OwnAnswer::first);
+                let answer = ask(self.store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
                 let lacks = || AuditError::Broken(format!("tile {number} of level {level} is not there or not whole"));
-                let row = row.ok_or_else(lacks)?;
+                let row = answer.first().ok_or_else(lacks)?;
                 tile.hashes = hashes_of(row.get("hashes")?);
                 if level == 0 {
                     tile.entries = serde_json::from_str(row.get("entries")?).map_err(|_| lacks())?;

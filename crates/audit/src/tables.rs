@@ -7,9 +7,18 @@ pub static MIGRATIONS: OwnMigrations = OwnMigrations {
     owner: "audit",
     number: 6,
     schema: "pando",
-    without: "audit.enabled = false",
+    without: "audit.enabled = \"off\"",
     all: &[OwnMigration { name: "0001_audit.sql", text: include_str!("../migrations/0001_audit.sql"), standing: &[] }],
 };
+
+macro_rules! select_entries {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries ",
+            $condition
+        )
+    };
+}
 
 /// How far was sealed.
 pub(crate) const HEAD: OwnStatement =
@@ -21,24 +30,21 @@ pub(crate) const ADVANCE: OwnStatement = OwnStatement::new(
 );
 /// Entries that are not sealed yet, in the order in which they are. A file has one writer: its ids are in the order of commits.
 pub(crate) const NEXT_OF_FILE: OwnStatement = OwnStatement::new(
-    "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries
-      WHERE id > $2 AND transaction_number >= $1 ORDER BY id LIMIT $3",
+    select_entries!("WHERE id > $2 AND transaction_number >= $1 ORDER BY id LIMIT $3"),
     &["bigint", "bigint", "bigint"],
 );
 /// The same on a server, where an entry may be committed after one with a higher id: only those of transactions before which
 /// none is under way.
 pub(crate) const NEXT_OF_SERVER: OwnStatement = OwnStatement::new(
-    "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries
-      WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) AND transaction_number < txid_snapshot_xmin(txid_current_snapshot())
-      ORDER BY transaction_number, id LIMIT $3",
+    select_entries!(
+        "WHERE transaction_number >= $1 AND (transaction_number, id) > ($1, $2) \
+         AND transaction_number < txid_snapshot_xmin(txid_current_snapshot()) ORDER BY transaction_number, id LIMIT $3"
+    ),
     &["bigint", "bigint", "bigint"],
 );
 /// Entries of some ids and more, for looking them through.
-pub(crate) const ENTRIES: OwnStatement = OwnStatement::new(
-    "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries
-      WHERE id > $1 ORDER BY id LIMIT $2",
-    &["bigint", "bigint"],
-);
+pub(crate) const ENTRIES: OwnStatement =
+    OwnStatement::new(select_entries!("WHERE id > $1 ORDER BY id LIMIT $2"), &["bigint", "bigint"]);
 /// How many entries of a file are not sealed.
 pub(crate) const WAITING_OF_FILE: OwnStatement = OwnStatement::new(
     "SELECT count(*) AS waiting FROM (SELECT id FROM pando.audit_entries WHERE id > $2 AND transaction_number >= $1 LIMIT $3) AS unsealed",
@@ -51,14 +57,11 @@ pub(crate) const WAITING_OF_SERVER: OwnStatement = OwnStatement::new(
     &["bigint", "bigint", "bigint"],
 );
 /// One entry.
-pub(crate) const ENTRY: OwnStatement = OwnStatement::new(
-    "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries WHERE id = $1",
-    &["bigint"],
-);
-/// The id of the newest entry.
+pub(crate) const ENTRY: OwnStatement = OwnStatement::new(select_entries!("WHERE id = $1"), &["bigint"]);
+/// The id of the newest entry, or of the one so many before it.
 pub(crate) const NEWEST: OwnStatement =
     OwnStatement::new("SELECT id FROM pando.audit_entries ORDER BY id DESC LIMIT 1 OFFSET $1", &["bigint"]);
-/// The tile of a level that is not full.
+/// One tile.
 pub(crate) const TILE: OwnStatement = OwnStatement::new(
     "SELECT hashes, entries FROM pando.audit_tiles WHERE level = $1 AND number = $2",
     &["bigint", "bigint"],

@@ -9,7 +9,7 @@ use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
 use crate::page::page;
-use crate::seal::{LEVELS, TILE_HEIGHT, TILE_WIDTH, hashes_of, root};
+use crate::seal::{LEVELS, TILE_WIDTH, hashes_of, root};
 use crate::tables::{CHECKPOINTS, ENTRIES, HEAD, TILES};
 use crate::tree::{Edge, Hash};
 
@@ -19,6 +19,9 @@ const PAGE: i64 = 1_000;
 const TILE_PAGE: i64 = 64;
 /// The most findings that are named one by one.
 const MOST_FINDINGS: usize = 1_000;
+
+/// What is wrong where nothing says how far was sealed.
+pub(crate) const NO_HEAD: &str = "pando.audit_head has no row";
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,10 +123,11 @@ pub async fn verify(
     Ok(report)
 }
 
+/// How far was sealed: how many entries, and which was the last.
 pub(crate) struct Head {
     pub(crate) size: i64,
-    transaction: i64,
-    entry: i64,
+    pub(crate) transaction: i64,
+    pub(crate) entry: i64,
     is_native: bool,
 }
 
@@ -192,7 +196,7 @@ pub(crate) async fn read_places(
     report: &mut Report,
 ) -> Result<Vec<(i64, Hash)>, AuditError> {
     let Some(head) = head else {
-        report.found(Finding::Head("pando.audit_head has no row".to_owned()));
+        report.found(Finding::Head(NO_HEAD.to_owned()));
         return Ok(Vec::new());
     };
     let size = usize::try_from(head.size).unwrap_or(0);
@@ -251,7 +255,7 @@ async fn compare_entries(
         for row in &rows {
             let entry = Entry::of(row)?;
             last = entry.id;
-            if let Some(key) = key.filter(|_| is_forged(&entry))
+            if let Some(key) = key.filter(|_| is_of_a_request(&entry))
                 && !key.has_signed(&entry.context)
             {
                 report.found(Finding::Unsigned(entry.id));
@@ -281,7 +285,7 @@ async fn compare_entries(
 }
 
 /// Whether an entry claims to be of a request: what comes from outside says so, and events are the program's own.
-fn is_forged(entry: &Entry) -> bool {
+fn is_of_a_request(entry: &Entry) -> bool {
     entry.relation.is_some() && !entry.context.starts_with("{\"outside\":")
 }
 
@@ -326,12 +330,9 @@ async fn compare_upper_tiles(store: &dyn Store, hashes: &[Hash], report: &mut Re
                 break;
             }
         }
+        // More may have been sealed meanwhile.
         if !kept.starts_with(&above) {
             report.found(Finding::Tiles(format!("those of level {level} are not over the tiles below them")));
-        }
-        // More may have been sealed meanwhile, yet not more than there is room for.
-        if above.is_empty() && TILE_HEIGHT * level > u64::BITS {
-            break;
         }
         below = above;
     }

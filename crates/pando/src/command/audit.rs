@@ -28,7 +28,7 @@ const MOST_NAMED: usize = 20;
 /// Runs the subcommand.
 pub fn run(action: &Audit, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     if let Audit::Check { file, key: Some(key) } = action {
-        let verifier = key.parse().map_err(failed)?;
+        let verifier = key.parse()?;
         return check(file, &verifier, style, out);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,8 +53,7 @@ pub fn run(action: &Audit, sources: &Sources, style: Style, out: &mut dyn Write)
                 tell(&report, *json, style, out)
             }
             Audit::Checkpoint => {
-                let newest =
-                    async |store: Arc<dyn Store>| audit::newest_checkpoint(store.as_ref()).await.map_err(failed);
+                let newest = async |store: Arc<dyn Store>| Ok(audit::newest_checkpoint(store.as_ref()).await?);
                 let note = with(&loaded, &prepared, newest).await?;
                 let note = note.ok_or_else(|| CommandError::Failed("nothing is sealed yet".to_owned()))?;
                 Ok(write!(out, "{note}")?)
@@ -67,7 +66,7 @@ pub fn run(action: &Audit, sources: &Sources, style: Style, out: &mut dyn Write)
                 with(&loaded, &prepared, export).await.map(drop)
             }
             Audit::Prove { id } => {
-                let prove = async |store: Arc<dyn Store>| audit::prove(store.as_ref(), *id).await.map_err(failed);
+                let prove = async |store: Arc<dyn Store>| Ok(audit::prove(store.as_ref(), *id).await?);
                 let proof = with(&loaded, &prepared, prove).await?;
                 Ok(write!(out, "{proof}")?)
             }
@@ -102,20 +101,16 @@ fn has_table(store: &dyn Store) -> bool {
     store.catalog().snapshot().relations.contains_key(&name)
 }
 
-/// Something that is wrong with the log has an exit code of its own; that the database cannot be read is another matter.
-fn failed(error: AuditError) -> CommandError {
-    match error {
-        AuditError::Store(error) => CommandError::Database(error),
-        AuditError::Key(_) => CommandError::Failed(error.to_string()),
-        AuditError::Note(_) | AuditError::Broken(_) | AuditError::Unproven { .. } => {
-            CommandError::Altered(error.to_string())
-        }
-    }
-}
-
 impl From<AuditError> for CommandError {
+    /// Something that is wrong with the log has an exit code of its own; that the database cannot be read is another matter.
     fn from(error: AuditError) -> Self {
-        failed(error)
+        match error {
+            AuditError::Store(error) => Self::Database(error),
+            AuditError::Key(_) => Self::Failed(error.to_string()),
+            AuditError::Note(_) | AuditError::Broken(_) | AuditError::Unproven { .. } => {
+                Self::Altered(error.to_string())
+            }
+        }
     }
 }
 
@@ -131,7 +126,7 @@ async fn verify(
 ) -> Result<Report, CommandError> {
     // In a file nobody else says who asked.
     let key = key.filter(|_| store.catalog().is_native());
-    audit::verify(store.as_ref(), signer, key, earlier.as_deref()).await.map_err(failed)
+    Ok(audit::verify(store.as_ref(), signer, key, earlier.as_deref()).await?)
 }
 
 fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -157,7 +152,7 @@ fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Re
 }
 
 fn check(file: &Path, verifier: &NoteVerifier, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let proven = audit::check(&read(file)?, verifier).map_err(failed)?;
+    let proven = audit::check(&read(file)?, verifier)?;
     let size = proven.checkpoint.size;
     writeln!(out, "{}: it stands at place {} of {size} sealed entries", style.good("proved"), proven.index)?;
     writeln!(out, "{}", proven.entry)?;
@@ -175,7 +170,7 @@ async fn tail(
     filter: &Filter,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let mut last = audit::before_last(store.as_ref(), lines).await.map_err(failed)?;
+    let mut last = audit::before_last(store.as_ref(), lines).await?;
     loop {
         last = audit::export(store.as_ref(), last, filter, |entry| line(entry, out)).await?;
         if !follows {
