@@ -7,9 +7,8 @@ use store::Store;
 
 use crate::AuditError;
 use crate::entry::Entry;
-use crate::page::page;
+use crate::page::{ask, page};
 use crate::tables::{ENTRIES, NEWEST};
-use crate::verify::ask;
 
 /// How many entries are read at once.
 const PAGE: i64 = 1_000;

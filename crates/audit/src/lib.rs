@@ -1,13 +1,14 @@
 //! What was done, and by whom. The store writes an entry for every change of a row, in the transaction of the change; here they
 //! are sealed into a Merkle log, and what was altered behind the program's back is found.
 //!
-//! `tree.rs` is the tree of RFC 6962, `checkpoint.rs` its signed root, `entry.rs` what an entry is, `seal.rs` the sequencer,
+//! `tree.rs` is the tree of RFC 6962, `checkpoint.rs` its signed root, `entry.rs` what an entry is, `seal.rs` the sequencer, `head.rs` how far it came,
 //! `verify.rs` what finds the damage, `proof.rs` what shows one entry to others, `export.rs` all of them, `event.rs` how others have an event written down.
 
 mod checkpoint;
 mod entry;
 mod event;
 mod export;
+mod head;
 mod page;
 mod proof;
 mod seal;

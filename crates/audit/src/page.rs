@@ -1,7 +1,7 @@
-//! Reading many rows, a page at a time. What is too large to be held at once is asked for in smaller pages, down to a row.
+//! Reading: one answer, or many rows, a page at a time. What is too large to be held at once is asked for in smaller pages, down to a row.
 
 use datatype::Datum;
-use store::{OwnRow, OwnStatement, OwnStep, Store, StoreError};
+use store::{OwnAnswer, OwnRow, OwnStatement, OwnStep, Store, StoreError};
 
 /// How many rows may be asked for instead.
 const SMALLER: [i64; 2] = [64, 1];
@@ -27,4 +27,9 @@ pub(crate) async fn page(
             Err(error) => most = smaller.next().ok_or(error)?,
         }
     }
+}
+
+/// What one step answers.
+pub(crate) async fn ask(store: &dyn Store, step: OwnStep) -> Result<OwnAnswer, StoreError> {
+    Ok(store.consult(vec![step]).await?.into_iter().next().unwrap_or_default())
 }

@@ -11,9 +11,11 @@ use store::{OwnStep, Store};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, NoteVerifier};
 use crate::entry::Entry;
+use crate::head::read_head;
+use crate::page::ask;
 use crate::tables::{ENTRY, LAST_CHECKPOINT};
 use crate::tree::{Edge, Hash, leaf, node};
-use crate::verify::{Report, ask, read_head, read_places};
+use crate::verify::{Report, read_places};
 
 /// The first line of a proof.
 const HEAD: &str = "c2sp.org/tlog-proof@v1";

@@ -8,12 +8,12 @@ use store::{OwnStep, Store, StoreError};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
-use crate::page::page;
+use crate::head::{Head, NO_HEAD, read_head};
+use crate::page::{ask, page};
 use crate::tables::{
     ADVANCE, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER,
 };
 use crate::tree::{Edge, Hash};
-use crate::verify::{Head, NO_HEAD, ask, read_head};
 
 /// How many hashes a full tile has: C2SP's tlog-tiles.
 pub(crate) const TILE_WIDTH: usize = 256;

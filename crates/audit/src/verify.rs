@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use store::{AuditKey, OwnAnswer, OwnStep, Store, StoreError};
+use store::{AuditKey, OwnStep, Store};
 
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::entry::Entry;
-use crate::page::page;
+use crate::head::{Head, NO_HEAD, read_head};
+use crate::page::{ask, page};
 use crate::seal::{LEVELS, TILE_WIDTH, hashes_of, root};
-use crate::tables::{CHECKPOINTS, ENTRIES, HEAD, TILES};
+use crate::tables::{CHECKPOINTS, ENTRIES, TILES};
 use crate::tree::{Edge, Hash};
 
 /// How many rows are read at once.
@@ -19,9 +20,6 @@ const PAGE: i64 = 1_000;
 const TILE_PAGE: i64 = 64;
 /// The most findings that are named one by one.
 const MOST_FINDINGS: usize = 1_000;
-
-/// What is wrong where nothing says how far was sealed.
-pub(crate) const NO_HEAD: &str = "pando.audit_head has no row";
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,35 +119,6 @@ pub async fn verify(
     compare_roots(&hashes, sizes, &mut report);
     compare_upper_tiles(store, &hashes, &mut report).await?;
     Ok(report)
-}
-
-/// How far was sealed: how many entries, and which was the last.
-pub(crate) struct Head {
-    pub(crate) size: i64,
-    pub(crate) transaction: i64,
-    pub(crate) entry: i64,
-    is_native: bool,
-}
-
-impl Head {
-    /// Whether an entry was to be sealed already.
-    fn covers(&self, entry: &Entry) -> bool {
-        let number = if self.is_native { entry.transaction_number } else { 0 };
-        let last = if self.is_native { self.transaction } else { 0 };
-        self.size > 0 && (number, entry.id) <= (last, self.entry)
-    }
-}
-
-pub(crate) async fn ask(store: &dyn Store, step: OwnStep) -> Result<OwnAnswer, StoreError> {
-    Ok(store.consult(vec![step]).await?.into_iter().next().unwrap_or_default())
-}
-
-pub(crate) async fn read_head(store: &dyn Store) -> Result<Option<Head>, AuditError> {
-    let answer = ask(store, OwnStep::new(HEAD, [])).await?;
-    let Some(row) = answer.first() else { return Ok(None) };
-    let is_native = store.catalog().is_native();
-    let (transaction, entry) = (row.get("transaction_number")?, row.get("entry")?);
-    Ok(Some(Head { size: row.get("size")?, transaction, entry, is_native }))
 }
 
 /// The checkpoints up to the head, those that are right.
