@@ -14,6 +14,25 @@ use crate::tree::Hash;
 /// The kind of a signature in a note: Ed25519.
 const ED25519_KIND: u8 = 1;
 
+/// What a note says of the first entries of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// They are sealed.
+    Checkpoint,
+    /// They may be gone: retention has forgotten them.
+    Forgotten,
+}
+
+impl Kind {
+    /// The first line of a note: one is never taken for another.
+    fn first_line(self, origin: &str) -> String {
+        match self {
+            Self::Checkpoint => origin.to_owned(),
+            Self::Forgotten => format!("{origin}/forgotten"),
+        }
+    }
+}
+
 /// How far the log goes, and what its tree's root is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -68,7 +87,12 @@ impl Signer {
 
     /// The note of a checkpoint.
     pub fn sign(&self, checkpoint: &Checkpoint) -> String {
-        let text = format!("{}\n{}\n{}\n", self.origin, checkpoint.size, STANDARD.encode(checkpoint.root));
+        self.sign_as(Kind::Checkpoint, checkpoint)
+    }
+
+    pub(crate) fn sign_as(&self, kind: Kind, checkpoint: &Checkpoint) -> String {
+        let first = kind.first_line(&self.origin);
+        let text = format!("{first}\n{}\n{}\n", checkpoint.size, STANDARD.encode(checkpoint.root));
         let signature = self.pair.sign(text.as_bytes());
         let signed: Vec<u8> = self.id().into_iter().chain(signature.as_ref().iter().copied()).collect();
         format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signed))
@@ -123,6 +147,10 @@ impl NoteVerifier {
     /// # Errors
     /// [`AuditError::Note`] with what is wrong with it.
     pub fn open(&self, note: &str) -> Result<Checkpoint, AuditError> {
+        self.open_as(Kind::Checkpoint, note)
+    }
+
+    pub(crate) fn open_as(&self, kind: Kind, note: &str) -> Result<Checkpoint, AuditError> {
         let wrong = |what: &'static str| AuditError::Note(what);
         let (text, signatures) = note.rsplit_once("\n\n").ok_or(wrong("it has no signature"))?;
         let text = format!("{text}\n");
@@ -139,7 +167,7 @@ impl NoteVerifier {
         let (origin, size, root) = (lines.next(), lines.next(), lines.next());
         let size = size.and_then(|size| size.parse().ok()).ok_or(wrong("it names no size"))?;
         let root = root.and_then(|root| STANDARD.decode(root).ok()).and_then(|root| root.try_into().ok());
-        match origin == Some(&self.origin) {
+        match origin == Some(&*kind.first_line(&self.origin)) {
             true => Ok(Checkpoint { size, root: root.ok_or(wrong("it names no root"))? }),
             false => Err(wrong("it is of another log")),
         }
@@ -161,6 +189,9 @@ mod tests {
         assert!(signer.open(&note.replace("\n7\n", "\n8\n")).is_err());
         let other = Signer::new(&Secret::new("another"), "pando.example/audit").unwrap();
         assert!(other.open(&note).is_err());
+        let forgotten = signer.sign_as(Kind::Forgotten, &checkpoint);
+        assert_eq!(signer.verifier().open_as(Kind::Forgotten, &forgotten).unwrap(), checkpoint);
+        assert!(signer.open(&forgotten).is_err() && signer.verifier().open_as(Kind::Forgotten, &note).is_err());
         assert!(signer.open("").is_err());
         assert!(Signer::new(&Secret::new("a secret"), "with space").is_err());
         let key = signer.verifier_key();

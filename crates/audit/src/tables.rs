@@ -8,7 +8,14 @@ pub static MIGRATIONS: OwnMigrations = OwnMigrations {
     number: 6,
     schema: "pando",
     without: "audit.enabled = \"off\"",
-    all: &[OwnMigration { name: "0001_audit.sql", text: include_str!("../migrations/0001_audit.sql"), standing: &[] }],
+    all: &[
+        OwnMigration { name: "0001_audit.sql", text: include_str!("../migrations/0001_audit.sql"), standing: &[] },
+        OwnMigration {
+            name: "0002_retention.sql",
+            text: include_str!("../migrations/0002_retention.sql"),
+            standing: &[],
+        },
+    ],
 };
 
 macro_rules! select_entries {
@@ -90,6 +97,28 @@ pub(crate) const CHECKPOINTS: OwnStatement = OwnStatement::new(
     "SELECT size, note FROM pando.audit_checkpoints WHERE size > $1 ORDER BY size LIMIT $2",
     &["bigint", "bigint"],
 );
+/// How far entries were forgotten.
+pub(crate) const FORGOTTEN: OwnStatement =
+    OwnStatement::new("SELECT size, note FROM pando.audit_forgotten ORDER BY size DESC LIMIT 1", &[]);
+/// Says how far they are.
+pub(crate) const KEEP_FORGOTTEN: OwnStatement = OwnStatement::new(
+    "INSERT INTO pando.audit_forgotten (size, at, note) VALUES ($1, $2, $3)",
+    &["bigint", "timestamptz", "text"],
+);
+/// What was said before says less.
+pub(crate) const FORGET_FORMER_NOTES: OwnStatement =
+    OwnStatement::new("DELETE FROM pando.audit_forgotten WHERE size < $1", &["bigint"]);
+/// Forgets the entries of a file from one to another: ids are in the order of the log.
+pub(crate) const FORGET_OF_FILE: OwnStatement = OwnStatement::new(
+    "DELETE FROM pando.audit_entries WHERE transaction_number >= $1 AND id >= $2 AND transaction_number <= $3 AND id <= $4",
+    &["bigint", "bigint", "bigint", "bigint"],
+);
+/// The same on a server, where the order is that of transactions.
+pub(crate) const FORGET_OF_SERVER: OwnStatement = OwnStatement::new(
+    "DELETE FROM pando.audit_entries WHERE transaction_number BETWEEN $1 AND $3 \
+     AND (transaction_number, id) >= ($1, $2) AND (transaction_number, id) <= ($3, $4)",
+    &["bigint", "bigint", "bigint", "bigint"],
+);
 /// Writes down an event of a file's.
 pub(crate) const EVENT: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.audit_entries (transaction_number, at, action, relation, key, change, context)
@@ -104,9 +133,24 @@ pub(crate) const EVENT_OF_SERVER: OwnStatement = OwnStatement::new(
 );
 
 /// What is asked on both engines.
-pub const STATEMENTS: &[OwnStatement] =
-    &[HEAD, ADVANCE, ENTRIES, ENTRY, NEWEST, TILE, TILES, KEEP_TILE, KEEP_CHECKPOINT, LAST_CHECKPOINT, CHECKPOINTS];
+pub const STATEMENTS: &[OwnStatement] = &[
+    HEAD,
+    ADVANCE,
+    ENTRIES,
+    ENTRY,
+    NEWEST,
+    TILE,
+    TILES,
+    KEEP_TILE,
+    KEEP_CHECKPOINT,
+    LAST_CHECKPOINT,
+    CHECKPOINTS,
+    FORGOTTEN,
+    KEEP_FORGOTTEN,
+    FORGET_FORMER_NOTES,
+];
 /// What is asked of a file.
-pub const STATEMENTS_OF_FILES: &[OwnStatement] = &[NEXT_OF_FILE, WAITING_OF_FILE, EVENT];
+pub const STATEMENTS_OF_FILES: &[OwnStatement] = &[NEXT_OF_FILE, WAITING_OF_FILE, EVENT, FORGET_OF_FILE];
 /// What is asked of a server.
-pub const STATEMENTS_OF_SERVERS: &[OwnStatement] = &[NEXT_OF_SERVER, WAITING_OF_SERVER, EVENT_OF_SERVER];
+pub const STATEMENTS_OF_SERVERS: &[OwnStatement] =
+    &[NEXT_OF_SERVER, WAITING_OF_SERVER, EVENT_OF_SERVER, FORGET_OF_SERVER];

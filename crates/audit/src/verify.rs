@@ -6,10 +6,11 @@ use std::fmt;
 use store::{AuditKey, OwnStep, Store};
 
 use crate::AuditError;
-use crate::checkpoint::{Checkpoint, Signer};
+use crate::checkpoint::{Checkpoint, Kind, Signer};
 use crate::entry::Entry;
 use crate::head::{Head, NO_HEAD, read_head};
 use crate::page::{ask, page};
+use crate::retention::read_forgotten;
 use crate::seal::{LEVELS, TILE_WIDTH, hashes_of, root};
 use crate::tables::{CHECKPOINTS, ENTRIES, TILES};
 use crate::tree::{Edge, Hash};
@@ -41,6 +42,13 @@ pub enum Finding {
         /// What is wrong with it.
         problem: String,
     },
+    /// That entries were forgotten because they were old enough was not said by the program.
+    Forgotten {
+        /// How many, as it says.
+        size: i64,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The log is not a continuation of a checkpoint that was kept elsewhere.
     Rewritten {
         /// The size of that checkpoint.
@@ -61,6 +69,9 @@ impl fmt::Display for Finding {
             Self::Repeated(id) => write!(f, "entry {id} has more than one place in the log"),
             Self::Tiles(problem) => write!(f, "the tiles of the log are not as they were kept: {problem}"),
             Self::Checkpoint { size, problem } => write!(f, "the checkpoint of {size} entries: {problem}"),
+            Self::Forgotten { size, problem } => {
+                write!(f, "the note that the first {size} entries were forgotten: {problem}")
+            }
             Self::Rewritten { size } => {
                 write!(
                     f,
@@ -80,6 +91,8 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// How many entries are sealed.
     pub sealed: u64,
+    /// How many of them are gone because they were old enough: retention.
+    pub forgotten: u64,
     /// How many wait to be: nothing can be said of them yet.
     pub waiting: u64,
     /// What is wrong; at most a thousand things.
@@ -111,14 +124,33 @@ pub async fn verify(
     let head = read_head(store).await?;
     let checkpoints = read_checkpoints(store, signer, head.as_ref().map_or(0, |head| head.size), &mut report).await?;
     let places = read_places(store, head.as_ref(), &mut report).await?;
-    let hashes = compare_entries(store, head.as_ref(), &places, key, &mut report).await?;
+    let forgotten = compare_forgotten(store, signer, &mut report).await?;
+    let gone = forgotten.as_ref().map_or(0, |forgotten| forgotten.size);
+    let hashes = compare_entries(store, head.as_ref(), &places, gone, key, &mut report).await?;
     report.sealed = places.len() as u64;
     let mut sizes: BTreeMap<u64, Vec<(Checkpoint, bool)>> = BTreeMap::new();
     checkpoints.into_iter().for_each(|checkpoint| sizes.entry(checkpoint.size).or_default().push((checkpoint, false)));
+    forgotten.into_iter().for_each(|forgotten| sizes.entry(forgotten.size).or_default().push((forgotten, false)));
     earlier.into_iter().for_each(|checkpoint| sizes.entry(checkpoint.size).or_default().push((checkpoint, true)));
     compare_roots(&hashes, sizes, &mut report);
     compare_upper_tiles(store, &hashes, &mut report).await?;
     Ok(report)
+}
+
+/// How far entries were forgotten, if the program says so.
+async fn compare_forgotten(
+    store: &dyn Store,
+    signer: &Signer,
+    report: &mut Report,
+) -> Result<Option<Checkpoint>, AuditError> {
+    let Some(said) = read_forgotten(store).await? else { return Ok(None) };
+    let problem = match signer.verifier().open_as(Kind::Forgotten, &said.note) {
+        Ok(forgotten) if i64::try_from(forgotten.size) == Ok(said.size) => return Ok(Some(forgotten)),
+        Ok(_) => "it is one of another size".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    report.found(Finding::Forgotten { size: said.size, problem });
+    Ok(None)
 }
 
 /// The checkpoints up to the head, those that are right.
@@ -207,6 +239,7 @@ async fn compare_entries(
     store: &dyn Store,
     head: Option<&Head>,
     places: &[(i64, Hash)],
+    forgotten: u64,
     key: Option<&AuditKey>,
     report: &mut Report,
 ) -> Result<Vec<Hash>, AuditError> {
@@ -249,7 +282,20 @@ async fn compare_entries(
             break;
         }
     }
-    wanted.into_keys().for_each(|id| report.found(Finding::Removed(id)));
+    for (id, place) in wanted {
+        match (place as u64) < forgotten {
+            true => {
+                report.forgotten += 1;
+                // Its hash is as good as the root over it.
+                hashes
+                    .get_mut(place)
+                    .zip(places.get(place))
+                    .into_iter()
+                    .for_each(|(slot, (_, sealed))| *slot = *sealed);
+            }
+            false => report.found(Finding::Removed(id)),
+        }
+    }
     Ok(hashes)
 }
 

@@ -65,6 +65,7 @@ pub static GRANTS: &[OwnGrant] = &[
     grant("pando", "audit_tiles", "SELECT, INSERT, UPDATE"),
     grant("pando", "audit_head", "SELECT, UPDATE"),
     grant("pando", "audit_checkpoints", "SELECT, INSERT"),
+    grant("pando", "audit_forgotten", "SELECT"),
 ];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
