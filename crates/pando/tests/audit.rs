@@ -248,3 +248,31 @@ fn what_is_changed_on_a_server_is_written_down_and_sealed() {
     assert!(code == 7 && text.contains("entry 2 is not as it was sealed"), "{text}");
     assert_eq!(audit(&project, &["verify", "--checkpoint", "kept"]).0, 7);
 }
+
+#[test]
+fn entries_that_are_too_old_are_forgotten() {
+    let Some(postgres) = Postgres::start_for("entries_that_are_too_old_are_forgotten") else { return };
+    let url = postgres.url("postgres");
+    let configuration =
+        format!("[database]\nurl = \"{url}\"\n[audit]\nenabled = \"on\"\nseal_seconds = 1\n{CONFIGURATION}");
+    let project = Project::of(&configuration, "create table people (id bigint primary key);");
+    let (code, text, error) = project.run(BINARY, &["bootstrap"]);
+    assert_eq!(code, 0, "{text}{error}");
+    // Without the login, whose first key would be an entry of today before all others.
+    Launch::new(BINARY).set("auth.login.enabled", "off").start(&project).stop();
+    // Of forty days ago, waiting to be sealed.
+    postgres.run(
+        "insert into pando.audit_entries (transaction_number, at, action, relation, key, change, context)
+         select txid_current(), now() - interval '40 days', 'insert', 'public.people', '{\"id\":' || n || '}', '{}',
+                '{\"outside\":\"postgres\"}' from generate_series(1, 600) as n;
+         insert into pando.audit_entries (transaction_number, at, action, relation, key, change, context)
+         values (txid_current(), now(), 'delete', 'public.people', '{\"id\":7}', '{}', '{\"outside\":\"postgres\"}')",
+    );
+    let server = Launch::new(BINARY).set("audit.retention_days", "30").start(&project);
+    testkit::fleet::eventually("old entries are forgotten", Duration::from_secs(60), || {
+        server.admin("/metrics").text().contains("pando_audit_entries_forgotten_total 512")
+    });
+    let (code, text, error) = audit(&project, &["verify"]);
+    assert!(code == 0 && text.contains("(512 of them forgotten"), "{text}{error}");
+    assert!(export(&project, &[]).iter().any(|entry| entry["action"] == "delete"), "the young one is there");
+}

@@ -133,6 +133,8 @@ metrics! {
         "Entries of the audit that this node has sealed.";
     AUDIT_WAITING = "pando_audit_entries_waiting", Gauge, None, &[], &[],
         "Entries of the audit that wait to be sealed, up to 100,000.";
+    AUDIT_FORGOTTEN = "pando_audit_entries_forgotten", Counter, None, &[], &[],
+        "Entries of the audit that this node has deleted because they were old enough.";
     AUDIT_FAILURES = "pando_audit_sealing_failures", Counter, None, &[], &[],
         "How often entries of the audit could not be sealed.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],

@@ -281,6 +281,7 @@ pub struct Metrics {
     cache_local: Counter,
     audit_sealed: Counter,
     audit_waiting: Gauge,
+    audit_forgotten: Counter,
     audit_failures: Counter,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
@@ -358,6 +359,7 @@ impl Metrics {
         let cache_local = register(target, metric::CACHE_LOCAL, Counter::default());
         let audit_sealed = register(target, metric::AUDIT_SEALED, Counter::default());
         let audit_waiting = register(target, metric::AUDIT_WAITING, Gauge::default());
+        let audit_forgotten = register(target, metric::AUDIT_FORGOTTEN, Counter::default());
         let audit_failures = register(target, metric::AUDIT_FAILURES, Counter::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
@@ -420,6 +422,7 @@ impl Metrics {
             cache_local,
             audit_sealed,
             audit_waiting,
+            audit_forgotten,
             audit_failures,
             connections_dropped,
             accept_failures,
@@ -648,6 +651,10 @@ impl Metrics {
         self.audit_waiting.set(signed(waiting));
     }
 
+    pub(crate) fn count_audit_forgotten(&self, entries: u64) {
+        self.audit_forgotten.inc_by(entries);
+    }
+
     /// Entries of the audit could not be sealed once more.
     pub fn count_audit_failure(&self) {
         self.audit_failures.inc();
@@ -796,6 +803,7 @@ mod tests {
         metrics.count_overload_shed("anonymous");
         metrics.set_cache("redis", true, 3);
         metrics.count_audit_sealed(7, 2);
+        metrics.count_audit_forgotten(256);
         metrics.count_audit_failure();
         metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
@@ -843,6 +851,7 @@ mod tests {
             "pando_password_duration_seconds 0.025",
             "pando_audit_entries_sealed_total 7",
             "pando_audit_entries_waiting 2",
+            "pando_audit_entries_forgotten_total 256",
             "pando_audit_sealing_failures_total 1",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",

@@ -240,6 +240,8 @@ mod tests {
         telemetry.report(&WebhookSent { is_sent: false });
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
         telemetry.report(&SealingFailed { error: Some("timed out") });
+        telemetry.report(&EntriesForgotten { entries: 256 });
+        telemetry.report(&RetentionFailed { error: Some("permission denied") });
         telemetry.report(&ChangesUnwatched { problem: "GRANT TRIGGER ON people TO door lets Pando do it" });
         finish(telemetry, 200, RequestLog::All);
         telemetry.report(&RequestPanicked { request_id: "abc", trace_id: [1; 16] });

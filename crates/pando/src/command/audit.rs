@@ -130,10 +130,11 @@ async fn verify(
 }
 
 fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let Report { sealed, waiting, findings } = report;
+    let Report { sealed, forgotten, waiting, findings } = report;
     if is_json {
         let named: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        let value = serde_json::json!({ "sealed": sealed, "waiting": waiting, "findings": named });
+        let value =
+            serde_json::json!({ "sealed": sealed, "forgotten": forgotten, "waiting": waiting, "findings": named });
         writeln!(out, "{value:#}")?;
     } else {
         for finding in findings.iter().take(MOST_NAMED) {
@@ -143,7 +144,11 @@ fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Re
             writeln!(out, "and {} more; --json names them", findings.len() - MOST_NAMED)?;
         }
         let word = if findings.is_empty() { style.good("sound") } else { style.bad("altered") };
-        writeln!(out, "{word}: {sealed} entries are sealed, {waiting} wait to be")?;
+        let gone = match forgotten {
+            0 => String::new(),
+            count => format!(" ({count} of them forgotten, as audit.retention_days says)"),
+        };
+        writeln!(out, "{word}: {sealed} entries are sealed{gone}, {waiting} wait to be")?;
     }
     match findings.len() {
         0 => Ok(()),

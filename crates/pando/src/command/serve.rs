@@ -8,6 +8,7 @@ mod ends;
 mod fetching;
 mod guards;
 mod house;
+mod retention;
 mod settings;
 pub mod sign_in;
 mod summary;

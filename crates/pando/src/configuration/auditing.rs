@@ -31,6 +31,9 @@ pub struct AuditSection {
     /// How many seconds are between two times that entries are sealed. What is not sealed yet can be altered without a trace by who
     /// owns the database.
     pub seal_seconds: u32,
+    /// After how many days entries are deleted; 0 keeps them for ever. Their hashes stay, some 40 bytes of each, and a signed note says
+    /// what was deleted. Whole tiles of 256 entries are, once the newest of them is so old.
+    pub retention_days: u32,
     /// The name of the log in its checkpoints, without spaces and `+`. Another one makes them checkpoints of another log.
     pub origin: String,
 }
@@ -79,6 +82,7 @@ impl Default for AuditSection {
             tables: BTreeMap::new(),
             mask: Vec::new(),
             seal_seconds: 5,
+            retention_days: 0,
             origin: "pando/audit".to_owned(),
         }
     }

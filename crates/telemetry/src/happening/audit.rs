@@ -61,6 +61,62 @@ impl Happening for SealingFailed<'_> {
     }
 }
 
+/// Entries of the audit were forgotten, since they were old enough.
+#[derive(Debug)]
+pub struct EntriesForgotten {
+    /// How many.
+    pub entries: u64,
+}
+
+impl Happening for EntriesForgotten {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-forgotten",
+        message: "Entries of the audit were forgotten",
+        about: "At most once an hour, where entries are older than `audit.retention_days`; `pando_audit_entries_forgotten_total` counts \
+                them.",
+        level: Level::Info,
+        fields: &[ROWS],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(ROWS, self.entries);
+    }
+
+    fn meter(&self, metrics: &Metrics) {
+        metrics.count_audit_forgotten(self.entries);
+    }
+}
+
+/// Entries of the audit could not be forgotten, or can be again.
+#[derive(Debug)]
+pub struct RetentionFailed<'a> {
+    /// What went wrong; `None` when it works again.
+    pub error: Option<&'a str>,
+}
+
+impl Happening for RetentionFailed<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-not-forgotten",
+        message: "Old entries of the audit cannot be forgotten, or can be again",
+        about: "When entries older than `audit.retention_days` could not be deleted, told once until it works again. Entries that are not \
+                as they were sealed are kept: `pando audit verify`. A role that is not the owner of the tables needs \
+                `GRANT DELETE ON pando.audit_entries` and `INSERT, DELETE ON pando.audit_forgotten`.",
+        level: Level::Error,
+        fields: &[REASON, ERROR],
+    };
+
+    fn level(&self) -> Level {
+        if self.error.is_some() { Level::Error } else { Level::Info }
+    }
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(REASON, if self.error.is_some() { "fails" } else { "works" });
+        if let Some(error) = self.error {
+            line.word(ERROR, error);
+        }
+    }
+}
+
 /// Changes of a table are not written down.
 #[derive(Debug)]
 pub struct ChangesUnwatched<'a> {

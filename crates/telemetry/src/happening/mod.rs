@@ -11,7 +11,7 @@ mod login;
 mod request;
 mod schema;
 
-pub use audit::{ChangesUnwatched, EntriesSealed, SealingFailed};
+pub use audit::{ChangesUnwatched, EntriesForgotten, EntriesSealed, RetentionFailed, SealingFailed};
 pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
@@ -113,6 +113,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     AcceptFailed::DEFINITION,
     EntriesSealed::DEFINITION,
     SealingFailed::DEFINITION,
+    EntriesForgotten::DEFINITION,
+    RetentionFailed::DEFINITION,
     ChangesUnwatched::DEFINITION,
     DatabaseOperation::DEFINITION,
     SlowQuery::DEFINITION,

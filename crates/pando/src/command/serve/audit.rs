@@ -9,6 +9,7 @@ use catalog::Catalog;
 use store::{Store, StoreError};
 use telemetry::{ChangesUnwatched, EntriesSealed, SealingFailed, Telemetry};
 
+use super::retention::Retention;
 use super::sign_in::derivation;
 use crate::configuration::{AuditEnabled, ConfigError, DatabaseAddress, Loaded, Prepared, text_of};
 use crate::outcome::CommandError;
@@ -25,6 +26,8 @@ pub struct AuditWork {
     signer: Signer,
     telemetry: Arc<Telemetry>,
     every: Duration,
+    /// What deletes old entries; `None` where they are kept.
+    retention: Option<Retention>,
     /// The schema whose tables were looked at.
     known: Arc<Catalog>,
 }
@@ -67,6 +70,7 @@ impl AuditWork {
             signer: signer(loaded, prepared, true)?,
             telemetry: telemetry.clone(),
             every: Duration::from_secs(loaded.config.audit.seal_seconds.into()),
+            retention: Retention::new(loaded.config.audit.retention_days),
             known: store.catalog(),
             store,
         };
@@ -101,6 +105,9 @@ impl AuditWork {
                 is_due = Instant::now() + self.every;
                 let sealed = self.seal().await;
                 self.tell(sealed, &mut is_failing);
+                if let Some(retention) = &mut self.retention {
+                    retention.look(self.store.as_ref(), &self.signer, &self.telemetry).await;
+                }
             }
             tokio::time::sleep(LOOK_EVERY.min(self.every)).await;
         }
