@@ -80,11 +80,14 @@ where
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         let framing = request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length);
         if for_requests.head_parsed(framing) {
-            request.extensions_mut().insert(Ambiguous);
+            request.extensions_mut().insert(Ambiguous::Framing);
+        } else if is_lost {
+            request.extensions_mut().insert(Ambiguous::Begin);
         }
         let answer = answer(request, for_requests.clone());
         async { Ok::<_, Infallible>(answer.await) }
     });
+        let is_lost = for_requests.is_lost();
     let watch = Watch { activity, limits, protocol };
     match protocol {
         Protocol::Http1 => {

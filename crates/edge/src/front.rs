@@ -32,9 +32,12 @@ use crate::{EdgeLimits, Handler, body, docs, framing, host, mount, request_id, s
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The mark of a request that frames its body in two ways, in its extensions.
+/// The mark of a request that frames its body in two ways, or follows on one whose end is not certain, in its extensions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ambiguous;
+pub(crate) enum Ambiguous {
+    Framing,
+    Begin,
+}
 
 /// What all requests share.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl<H: Handler> Front<H> {
         let traceparent = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = telemetry.begin_trace(traceparent, telemetry.clock().monotonic());
         let id = request_id::choose(&parts.headers, trace.context().span_id);
-        let mut flight = Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
+        let mut flight = Flight::begin(self.shared.clone(), activity.clone(), parts.method.clone(), id, trace.clone());
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
         let is_personal = security::says_who(&parts.headers);
@@ -121,9 +124,9 @@ impl<H: Handler> Front<H> {
         let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(hop.is_encrypted) };
 
         let (mut answer, closes) = match self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await {
-            Ok(answer) => (answer, false),
+            Ok(answer) => (answer, activity.is_lost()),
             Err(refusal) => {
-                let closes = refusal.closes;
+                let closes = refusal.closes || activity.is_lost();
                 (refused(refusal, form, flight.trace.clone()), closes)
             }
         };
@@ -155,8 +158,14 @@ impl<H: Handler> Front<H> {
         trace: Trace,
     ) -> Result<Answer, Refusal> {
         let limits = &self.shared.limits;
-        if parts.extensions.get::<Ambiguous>().is_some() {
-            return Err(Refusal::ambiguous());
+        match parts.extensions.get::<Ambiguous>() {
+            Some(Ambiguous::Framing) => return Err(Refusal::ambiguous()),
+            Some(Ambiguous::Begin) => {
+                return Err(Refusal::framing(
+                    "The body of the request before is framed in a way that not everybody reads",
+                ));
+            }
+            None => {}
         }
         framing::check(&parts)?;
         let host = host::check(&parts)?;

@@ -29,6 +29,8 @@ pub(crate) struct Activity {
     /// Of the last head: [`NOT_TOLD`], [`CHUNKED`] or the length of the body.
     framing: AtomicU64,
     is_ambiguous: AtomicBool,
+    /// Where the next request begins is not certain.
+    is_lost: AtomicBool,
     /// Requests that the client gave up before they were answered, less those that were.
     given_up: AtomicU64,
     /// Has to be looked at now.
@@ -61,6 +63,7 @@ impl Activity {
             answers: AtomicU64::new(0),
             framing: AtomicU64::new(NOT_TOLD),
             is_ambiguous: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
             given_up: AtomicU64::new(0),
             alarm: Notify::new(),
             untaken: Mutex::default(),
@@ -125,6 +128,16 @@ impl Activity {
     /// The head that the parser gets next frames its body in two ways.
     pub(crate) fn set_ambiguous(&self) {
         self.is_ambiguous.store(true, Ordering::Relaxed);
+    }
+
+    /// A body was framed in a way that the parser reads, and others may read differently: what follows on it is not certain.
+    pub(crate) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is not certain where the next request begins.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
     }
 
     /// Heads that the parser took so far.
