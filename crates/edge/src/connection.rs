@@ -184,7 +184,7 @@ where
     loop {
         match current {
             Phase::Ended => {
-                return (!watch.activity.is_idle()).then_some(DropReason::Drained);
+                return (!watch.activity.is_idle(watch.protocol)).then_some(DropReason::Drained);
             }
             Phase::Draining if ending == Ending::No => {
                 // The answer to a first request ends an HTTP/1.1 connection by itself.
@@ -204,7 +204,7 @@ where
             }
             () = watch.activity.alarmed() => alarm.as_mut().reset(Instant::now()),
             () = alarm.as_mut() => {
-                if ending != Ending::No && watch.activity.is_idle() {
+                if ending != Ending::No && watch.activity.is_idle(watch.protocol) {
                     return None;
                 }
                 if ending == Ending::AfterLastChance {

@@ -172,9 +172,10 @@ impl Activity {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether nothing is asked and nothing half asked.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
+    /// Whether nothing is asked and nothing half asked. On HTTP/2, bytes between requests are mostly pings and window updates.
+    pub(crate) fn is_idle(&self, protocol: Protocol) -> bool {
+        let is_half_asked = protocol == Protocol::Http1 && self.head_since.load(Ordering::Relaxed) != 0;
+        self.in_flight.load(Ordering::Relaxed) == 0 && !is_half_asked
     }
 
     /// Whether a request was ever complete.
@@ -320,5 +321,6 @@ mod tests {
         activity.bytes_came();
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(activity.look(Instant::now(), &limits(), Protocol::Http2).is_ok());
+        assert!(activity.is_idle(Protocol::Http2) && !activity.is_idle(Protocol::Http1));
     }
 }
