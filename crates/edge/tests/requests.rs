@@ -270,14 +270,14 @@ async fn http2_with_prior_knowledge() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
-    for number in 0..3 {
-        let body = Full::new(bytes::Bytes::from_static(b"body"));
+    for (number, text) in ["body".to_owned(), "b".to_owned(), "body".repeat(500_000)].into_iter().enumerate() {
+        let body = Full::new(bytes::Bytes::from(text.clone()));
         let request = http::Request::post(format!("http://a/rest/v1/zones?n={number}")).body(body).unwrap();
         let reply = sender.send_request(request).await.unwrap();
         assert_eq!(reply.status(), 200);
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!((&json["path"], &json["body"]), (&"/zones".into(), &"body".into()));
+        assert_eq!((&json["path"], &json["body"]), (&"/zones".into(), &text.into()));
     }
     let request = http::Request::get("http://a/broken").body(Full::new(bytes::Bytes::new())).unwrap();
     // The reset may overtake the answer's head.

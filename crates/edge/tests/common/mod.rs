@@ -235,6 +235,17 @@ impl Server {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"))
     }
 
+    /// The same from another address of this machine.
+    pub fn send_from(&self, address: [u8; 4], raw: &str) -> Reply {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+        socket.connect(&self.api.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(raw.as_bytes()).unwrap();
+        Reply::read_to_end(&mut stream)
+    }
+
     pub fn admin(&self, method: &str, path: &str) -> Reply {
         exchange(self.admin, &format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
     }
