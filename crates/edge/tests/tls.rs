@@ -111,7 +111,7 @@ fn versions_and_protocols() {
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]));
     let start = [frames::PREFACE.to_vec(), frames::settings(&[]).bytes(), Frame::get(1, "/client").bytes()].concat();
     stream.write_all(&start).unwrap();
-    let answered = common::read_until(&mut stream, b"127.0.0.1 https a");
+    let answered = common::read_until(&mut stream, b"127.0.0.1 https ");
     assert!(answered.is_some(), "an answer in frames");
     let config = client(&[&local], BOTH, &[]);
     let mut stream = open(&server, &config, "localhost").unwrap();
@@ -206,6 +206,54 @@ fn what_is_not_encrypted_is_told_so() {
         let reply = exchange(redirect, request);
         assert_eq!((reply.status, reply.header("location")), (status, location.as_deref()), "{request}");
     }
+}
+
+#[test]
+fn nobody_is_sent_to_a_server_that_stops() {
+    let folder = TempDir::new().unwrap();
+    let local = certificate(folder.path(), "local", &["localhost"]);
+    let mut server = start(&[&local], |_| {});
+    let mut running = open(&server, &client(&[&local], BOTH, &[]), "localhost").unwrap();
+    running.write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    server.wait_for_gate();
+    server.begin_stop();
+    server.wait_for_draining();
+    assert!(TcpStream::connect(server.redirect.unwrap()).is_err());
+    server.open.notify_one();
+    assert!(common::read_until(&mut running, b"opened").is_some());
+    assert_eq!(server.join().in_flight, 0);
+}
+
+#[test]
+fn a_damaged_file_keeps_nothing_else_from_being_read() {
+    let folder = TempDir::new().unwrap();
+    let fetched = folder.path().join("fetched.pem");
+    // Damaged, as by a disk that was full: another will be fetched, so the server starts.
+    std::fs::write(&fetched, "").unwrap();
+    let old = certificate(folder.path(), "other", &["other.test"]);
+    let server = start(&[&old], |config| config.tls.as_mut().unwrap().fetched = Some(fetched.clone()));
+    let handle = server.certificates.clone().unwrap();
+    assert_eq!(handle.count(), 1);
+    assert!(handle.reload_fetched().unwrap_err().to_string().contains("fetched.pem"));
+    assert_eq!(handle.opened(), &handle.look());
+
+    // It is there, and a file of the operator's is broken: it counts nevertheless.
+    let own = certificate(folder.path(), "own", &["api.test"]);
+    let pem = [&own.files.key, &own.files.certificate].map(|file| std::fs::read_to_string(file).unwrap()).concat();
+    std::fs::write(&fetched, pem).unwrap();
+    std::fs::write(&old.files.key, "nothing of the kind").unwrap();
+    assert_ne!(handle.opened(), &handle.look());
+    handle.reload_fetched().unwrap();
+    assert!(open(&server, &client(&[&own], BOTH, &[]), "api.test").is_ok());
+    assert!(handle.reload().unwrap_err().to_string().contains("other.key"));
+    assert!(open(&server, &client(&[&old], BOTH, &[]), "other.test").is_ok());
+
+    // And the other way round.
+    std::fs::write(&fetched, "").unwrap();
+    let new = certificate(folder.path(), "other", &["other.test"]);
+    assert!(handle.reload().unwrap_err().to_string().contains("fetched.pem"));
+    assert!(open(&server, &client(&[&new], BOTH, &[]), "other.test").is_ok());
+    assert!(open(&server, &client(&[&own], BOTH, &[]), "api.test").is_ok());
 }
 
 /// The first thing that a client sends.
