@@ -1,5 +1,7 @@
 //! What is shown to an authority, and who shows it.
 
+use std::fmt;
+
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -7,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::ChallengeKind;
 
 /// What shows an authority that a domain leads here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Challenge {
     /// The body of `GET /.well-known/acme-challenge/{token}` on port 80.
     Http {
@@ -27,6 +29,15 @@ pub enum Challenge {
     },
 }
 
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { token, .. } => write!(f, "Http({token})"),
+            Self::Tls { name, .. } => write!(f, "Tls({name})"),
+        }
+    }
+}
+
 /// The front door, as far as certificates are concerned.
 pub trait Stage: Send + Sync + 'static {
     /// Shows these challenges, and no others any more.
@@ -35,7 +46,7 @@ pub trait Stage: Send + Sync + 'static {
     /// They cannot be shown: why. Then the authority is not asked to look.
     fn show(&self, challenges: Vec<Challenge>) -> Result<(), String>;
 
-    /// There is another certificate in the file.
+    /// There is a certificate in the file, which may be another one than before.
     ///
     /// # Errors
     /// It cannot be used: why, for the log. What was used before goes on.

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use base::Clock;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Request, Response};
@@ -23,27 +24,44 @@ const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 /// Bytes of the file with the authority's own certificates: a machine's whole list fits.
 const MOST_AUTHORITY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// For how long the authority wants to be left alone, if it has said so since this was last taken.
+/// Until when the authority wants to be left alone, in seconds since 1970, if it has said so since this was last taken.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Patience(Arc<Mutex<Option<Duration>>>);
+pub(crate) struct Patience(Arc<Mutex<Option<i64>>>);
 
 impl Patience {
     /// Takes it.
-    pub(crate) fn take(&self) -> Option<Duration> {
+    pub(crate) fn take(&self) -> Option<i64> {
         self.0.lock().take()
+    }
+
+    /// The authority wants to be left alone until then; of several wishes the one that goes furthest counts.
+    fn heed(&self, until: i64) {
+        let mut kept = self.0.lock();
+        *kept = (*kept).max(Some(until));
     }
 }
 
+/// Until when a `Retry-After` asks to wait: so many seconds from now, or up to a date (RFC 9110 section 10.2.3).
+fn wish(text: &str, now: i64) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(now.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    }
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
 /// Asks the authority.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     patience: Patience,
+    clock: Arc<dyn Clock>,
 }
 
 impl Client {
     /// Reads the file of the authority's own certificates, if there is one. Nothing is sent yet.
-    pub(crate) fn open(config: &Config) -> Result<Self, AcmeError> {
+    pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AcmeError> {
         // Another part of the process may have chosen a provider already; then that one is used.
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -59,7 +77,7 @@ impl Client {
             url: config.directory.clone(),
             problem: error.without_url().to_string(),
         };
-        Ok(Self { http: builder.build().map_err(wrong)?, patience: Patience::default() })
+        Ok(Self { http: builder.build().map_err(wrong)?, patience: Patience::default(), clock })
     }
 
     /// What the authority says of when to come again.
@@ -74,8 +92,10 @@ impl Client {
         let mut answer = outgoing.send().await.map_err(unreachable_authority)?;
         let status = answer.status();
         if status.as_u16() == 429 || status.is_server_error() {
-            let wait = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            *self.patience.0.lock() = wait.map(Duration::from_secs);
+            let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            if let Some(until) = header.and_then(|text| wish(text, self.clock.now().seconds())) {
+                self.patience.heed(until);
+            }
         }
         let mut response = Response::builder().status(status);
         if let Some(headers) = response.headers_mut() {
@@ -130,4 +150,29 @@ fn authorities(file: &Path) -> Result<Vec<Certificate>, AcmeError> {
         return Err(wrong("it has no CERTIFICATE in it".to_owned()));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authority_says_when_to_come_again() {
+        for (text, expected) in [
+            (" 120 ", Some(1_120)),
+            ("18446744073709551615", Some(i64::MAX)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wish(text, 1_000), expected, "{text}");
+        }
+        let patience = Patience::default();
+        assert_eq!(patience.take(), None);
+        patience.heed(2_000);
+        patience.heed(1_500);
+        assert_eq!(patience.take(), Some(2_000), "a shorter wish takes nothing back");
+        assert_eq!(patience.take(), None, "it is of one order");
+    }
 }

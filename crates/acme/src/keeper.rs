@@ -37,6 +37,8 @@ pub struct Keeper {
     facts: Option<Facts>,
     attempts: Attempts,
     shown: Vec<Pending>,
+    /// When the front door is asked again to take the certificate, where it has not.
+    take_again: Option<i64>,
     /// Differs from that of others who failed at the same moment.
     share: f64,
     /// Whether the last thing that was told of the folder is that it cannot be used.
@@ -69,7 +71,7 @@ impl Keeper {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AcmeError> {
         config.check()?;
-        let (folder, client) = (Folder::open(&config)?, Client::open(&config)?);
+        let (folder, client) = (Folder::open(&config)?, Client::open(&config, clock.clone())?);
         let share = share(format!("{} {}", std::process::id(), config.name()).as_bytes());
         let (seen, attempts) = (Seen::default(), Attempts::default());
         let (facts, shown, is_folder_broken) = (None, Vec::new(), false);
@@ -84,6 +86,7 @@ impl Keeper {
             facts,
             attempts,
             shown,
+            take_again: None,
             share,
             is_folder_broken,
         })
@@ -144,9 +147,10 @@ impl Keeper {
             self.attempts = read.unwrap_or_default().at_most(self.now());
         }
         let certificate = self.folder.look(&self.folder.certificate());
-        if certificate != self.seen.certificate || is_first {
+        let is_refused = self.take_again.is_some_and(|at| self.now() >= at);
+        if certificate != self.seen.certificate || is_first || is_refused {
             self.seen.certificate = certificate;
-            self.take_in(is_first);
+            self.take_in();
         }
         let challenges = self.folder.look(&self.folder.challenges());
         if challenges != self.seen.challenges {
@@ -156,20 +160,24 @@ impl Keeper {
         }
     }
 
-    /// Reads the certificate. At the start the front door has done so by itself.
-    fn take_in(&mut self, is_first: bool) {
-        let read = self.folder.read(&self.folder.certificate());
-        let facts = match read.map_err(|error| error.to_string()) {
+    /// Reads the certificate, and has the front door read it. At the start too: another process may have written it after the
+    /// door was opened.
+    fn take_in(&mut self) {
+        let found = match self.folder.read(&self.folder.certificate()) {
             Ok(None) => None,
-            Ok(Some(pem)) => Facts::read(&pem).map(Some).unwrap_or_else(|_front_door_says_so| None),
-            Err(_front_door_says_so) => None,
+            Ok(Some(pem)) => Some(Facts::read(&pem)),
+            Err(error) => Some(Err(error.to_string())),
         };
-        self.facts = facts.filter(|facts| facts.covers(&self.config.domains));
-        self.telemetry.metrics().set_certificate_expiry(self.facts.as_ref().map_or(0, |facts| facts.end));
-        if !is_first && self.facts.is_some() {
-            // It has told the log what is wrong.
-            let _goes_on_with_the_former = self.stage.renewed();
+        // The door tells the log what is wrong, and goes on with the former.
+        let is_taken = found.is_none() || self.stage.renewed().is_ok();
+        let facts = found.and_then(Result::ok).filter(|facts| is_taken && facts.covers(&self.config.domains));
+        if is_taken {
+            self.telemetry.metrics().set_certificate_expiry(facts.as_ref().map_or(0, |facts| facts.end));
         }
+        // One that cannot be used is none: another one is ordered, when it may be.
+        self.facts = facts;
+        let pause = i64::try_from(self.config.first_pause.as_secs()).unwrap_or(i64::MAX);
+        self.take_again = (!is_taken).then(|| self.now().saturating_add(pause));
     }
 
     fn show(&mut self, pending: Vec<Pending>) {
@@ -216,6 +224,8 @@ impl Keeper {
 
     async fn order(&mut self) {
         let began = self.clock.monotonic();
+        // What was said while others were asked for something else is not about this one.
+        let _of_before = self.client.patience().take();
         // Written down before it begins: who crashes in the middle has failed.
         let before = self.attempts;
         self.attempts = Attempts { failures: before.failures.saturating_add(1), last: self.now(), ..before };

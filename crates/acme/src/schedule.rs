@@ -76,8 +76,9 @@ pub(crate) fn due(facts: Option<&Facts>, attempts: &Attempts, first_pause: Durat
     let allowed = if attempts.failures > 0 {
         last.saturating_add(seconds(pause(first_pause, attempts.failures, share)))
     } else {
-        let life = facts.map_or(0, |facts| facts.end - facts.begin);
-        last.saturating_add(BETWEEN_ORDERS.min(life / 4))
+        // Also where none can be used: the next might not be usable either.
+        let life = facts.map_or(i64::MAX, |facts| facts.end - facts.begin);
+        if last == 0 { i64::MIN } else { last.saturating_add(BETWEEN_ORDERS.min(life / 4)) }
     };
     wanted.max(allowed).max(attempts.not_before)
 }
@@ -90,9 +91,9 @@ impl Attempts {
     }
 }
 
-/// Before when an authority that wants to be left alone for so long is not asked.
-pub(crate) fn not_before(now: i64, patience: Option<Duration>) -> i64 {
-    patience.map_or(0, |wait| now.saturating_add(seconds(wait.min(LONGEST_PATIENCE))))
+/// Before when an authority that wants to be left alone until then is not asked.
+pub(crate) fn not_before(now: i64, until: Option<i64>) -> i64 {
+    until.map_or(0, |until| until.min(now.saturating_add(seconds(LONGEST_PATIENCE))))
 }
 
 fn seconds(duration: Duration) -> i64 {
@@ -161,6 +162,11 @@ mod tests {
         let now = 1_000_000;
         let none = Attempts::default();
         assert_eq!(due(None, &none, FIRST, 0.0), 0, "at once");
+        // What was issued a moment ago cannot be used, or is gone: the next one would cost as much.
+        let issued = Attempts { last: now - 10, ..none };
+        assert_eq!(due(None, &issued, FIRST, 0.0), now - 10 + BETWEEN_ORDERS);
+        let short = facts(now - 10, now + 30, 0.0);
+        assert_eq!(due(Some(&short), &issued, FIRST, 0.0), now + 10, "the middle of a short life");
         let failed = Attempts { failures: 1, last: now - 10, ..none };
         assert_eq!(due(None, &failed, FIRST, 0.0), now + 290);
         let kept = facts(now - 30 * DAY, now + 60 * DAY, 0.0);

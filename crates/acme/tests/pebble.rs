@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 struct Counting {
     shown: Mutex<Vec<Vec<Challenge>>>,
     renewed: AtomicUsize,
+    /// How often it refuses what it is to take.
+    refuses: AtomicUsize,
 }
 
 impl Stage for Counting {
@@ -33,7 +35,11 @@ impl Stage for Counting {
 
     fn renewed(&self) -> Result<(), String> {
         self.renewed.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+        let less = |left: usize| left.checked_sub(1);
+        match self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+            Ok(_refused) => Err("a file of somebody else is broken".to_owned()),
+            Err(_none_left) => Ok(()),
+        }
     }
 }
 
@@ -66,6 +72,10 @@ impl Running {
     }
 
     fn try_start(config: Config) -> Result<Self, AcmeError> {
+        Self::before(config, Counting::default())
+    }
+
+    fn before(config: Config, stage: Counting) -> Result<Self, AcmeError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let log = Kept::default();
         let telemetry = TelemetryConfig {
@@ -76,7 +86,7 @@ impl Running {
             seed: Some([1; 16]),
         };
         let telemetry = Arc::new(Telemetry::new(telemetry, Arc::new(SystemClock)).unwrap());
-        let stage = Arc::new(Counting::default());
+        let stage = Arc::new(stage);
         let file = config.certificate_file();
         let entered = runtime.enter();
         let keeper = Keeper::open(config, stage.clone(), telemetry.clone(), Arc::new(SystemClock))?;
@@ -187,6 +197,8 @@ fn ordered_once_kept_and_found_again() {
     std::thread::park_timeout(Duration::from_secs(3));
     assert_eq!(asked(&pebble, ORDERED), before);
     assert_eq!(running.certificate(), pem);
+    // The front door is asked to read it nevertheless: it may have been written after the door was opened.
+    assert_eq!(running.renewed(), 1);
     assert!(!running.log().contains("certificate-awaited"), "{}", running.log());
     drop(running);
 
@@ -194,6 +206,43 @@ fn ordered_once_kept_and_found_again() {
     let other = Config { domains: vec!["shop.example.com".to_owned()], ..config(&pebble, folder.path()) };
     Running::start(other).wait_for("certificate-issued", 1);
     assert!(asked(&pebble, ORDERED) > before);
+}
+
+#[test]
+fn a_front_door_that_does_not_take_it_is_asked_again() {
+    let Some(pebble) = Pebble::start_for("a_front_door_that_does_not_take_it", believing()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Counting { refuses: AtomicUsize::new(2), ..Counting::default() };
+    let running = Running::before(config(&pebble, folder.path()), stage).unwrap();
+    running.wait_for("certificate-issued", 1);
+    let start = Instant::now();
+    while running.renewed() < 3 {
+        // It is the former one that is served, and there is none.
+        let metrics = running.telemetry.render_metrics();
+        let is_told = !metrics.contains("pando_certificate_expiry_timestamp_seconds 0");
+        assert!(!is_told || running.renewed() >= 3, "{metrics}");
+        assert!(start.elapsed() < PATIENCE, "{}", running.log());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let start = Instant::now();
+    while running.telemetry.render_metrics().contains("pando_certificate_expiry_timestamp_seconds 0") {
+        assert!(start.elapsed() < PATIENCE, "{}", running.log());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    assert_eq!(asked(&pebble, ORDERED), 1, "another would not be taken either: {}", pebble.log());
+}
+
+#[test]
+fn a_damaged_certificate_is_ordered_again() {
+    let Some(pebble) = Pebble::start_for("a_damaged_certificate", believing()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&pebble, folder.path());
+    fs::create_dir_all(config.certificate_file().parent().unwrap()).unwrap();
+    fs::write(config.certificate_file(), "").unwrap();
+    let running = Running::before(config, Counting { refuses: AtomicUsize::new(1), ..Counting::default() }).unwrap();
+    let log = running.wait_for("certificate-issued", 1);
+    assert!(log.contains("certificate-awaited"), "{log}");
+    assert!(running.certificate().contains("BEGIN CERTIFICATE"));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The admin address: metrics and probes, for the operator's machines only.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::Readiness;
@@ -23,12 +25,23 @@ Pando, admin address
 /// A header that only a program of the operator's sends: a page in a browser on the same machine cannot, without asking first.
 const ASKED: &str = "pando-admin";
 
+/// What a browser sends by itself, and no scraper or probe does. A page can change the first, but not take it away.
+const OF_BROWSERS: [HeaderName; 3] = [ACCEPT_LANGUAGE, ORIGIN, HeaderName::from_static("sec-fetch-site")];
+
+const REBOUND: &str = "\
+A browser is answered here when it asks by an address, by localhost or by a name without a dot:
+any other name could be that of a page which has led it here (DNS rebinding)
+";
+
 /// Answers a request on the admin address.
 pub(crate) async fn answer<B>(
     request: &Request<B>,
     shared: &Shared,
     readiness: &impl Readiness,
 ) -> Response<Full<Bytes>> {
+    if OF_BROWSERS.iter().any(|name| request.headers().contains_key(name)) && !is_near(request) {
+        return respond(StatusCode::FORBIDDEN, TEXT, REBOUND.to_owned());
+    }
     let (method, path) = (request.method(), request.uri().path());
     if path == "/reload" {
         return match (method == Method::POST, request.headers().contains_key(ASKED)) {
@@ -50,6 +63,16 @@ pub(crate) async fn answer<B>(
         },
         _ => respond(StatusCode::NOT_FOUND, TEXT, "There are /metrics, /live, /ready and /reload\n".to_owned()),
     }
+}
+
+/// Whether the host that is asked for can be none of the internet's.
+fn is_near<B>(request: &Request<B>) -> bool {
+    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(header).unwrap_or_default();
+    let end = host.rfind(':').filter(|colon| host.rfind(']').is_none_or(|bracket| bracket < *colon));
+    let name = end.and_then(|end| host.get(..end)).unwrap_or(host).to_ascii_lowercase();
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
+    literal.parse::<IpAddr>().is_ok() || !name.contains('.') || name.ends_with(".localhost")
 }
 
 async fn reload(readiness: &impl Readiness) -> Response<Full<Bytes>> {

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use service::{BodyBroken, BodyStream, Summary};
 use telemetry::{RequestFinished, Trace};
 
-use crate::crowd::Place;
+use crate::crowd::Stay;
 use crate::front::Shared;
 use crate::pace::Pace;
 use crate::watch::Activity;
@@ -19,8 +19,8 @@ use crate::watch::Activity;
 /// The status in logs and metrics of a request whose client left before it had an answer; nginx's number.
 const CLIENT_LEFT: u16 = 499;
 
-/// How much of a whole answer is handed over at once in HTTP/2: a frame of the usual size.
-const PIECE: usize = 16 * 1024;
+/// How much of an answer is handed over at once in HTTP/2: a frame of the usual size.
+pub(crate) const PIECE: usize = 16 * 1024;
 
 /// One request while it is under way. When it is dropped, and only then, the request is accounted for: answered,
 /// cut off or left.
@@ -37,8 +37,8 @@ pub(crate) struct Flight {
     pub(crate) request_bytes: u64,
     response_bytes: u64,
     is_complete: bool,
-    /// Among the requests that are answered.
-    pub(crate) place: Option<Place>,
+    /// Among the requests that are under way.
+    pub(crate) stay: Option<Stay>,
 }
 
 impl Flight {
@@ -64,7 +64,7 @@ impl Flight {
             request_bytes: 0,
             response_bytes: 0,
             is_complete: false,
-            place: None,
+            stay: None,
         }
     }
 
@@ -105,6 +105,18 @@ impl Drop for Flight {
     }
 }
 
+/// What is handed over next of these bytes. Over HTTP/2 the library takes whatever it gets as soon as the client has room for one
+/// byte of it, and keeps the rest, also when nobody has the body any more; for more it comes when the client has room for that too.
+/// So it gets pieces, and the last byte by itself: when that has gone, all of it has. The pieces are copies, since a part would
+/// keep the whole in memory for as long as the client lets the last one wait.
+fn take(left: &mut Bytes, is_paced: bool) -> Bytes {
+    if !is_paced {
+        return std::mem::take(left);
+    }
+    let most = left.len().saturating_sub(1).clamp(1, PIECE);
+    Bytes::copy_from_slice(&left.split_to(most.min(left.len())))
+}
+
 /// The body of an answer. It carries the request's [`Flight`], so that the request ends when its last byte is
 /// handed over or the connection is gone.
 pub(crate) struct AnswerBody {
@@ -116,7 +128,8 @@ pub(crate) struct AnswerBody {
 
 enum Content {
     Full(Bytes),
-    Stream(Pin<Box<dyn BodyStream>>),
+    /// With what is left of its last piece.
+    Stream(Pin<Box<dyn BodyStream>>, Bytes),
     Done,
 }
 
@@ -125,7 +138,7 @@ impl AnswerBody {
         let content = match body {
             service::Body::Full(bytes) if bytes.is_empty() => Content::Done,
             service::Body::Full(bytes) => Content::Full(bytes),
-            service::Body::Stream(stream) => Content::Stream(stream),
+            service::Body::Stream(stream) => Content::Stream(stream, Bytes::new()),
         };
         // The body of an answer to HEAD only tells its length; nobody takes it.
         flight.is_complete = flight.method == Method::HEAD || matches!(content, Content::Done);
@@ -154,33 +167,32 @@ impl Body for AnswerBody {
         if let Some(pace) = &mut this.pace {
             pace.asked();
         }
+        let is_paced = this.pace.is_some();
+        if let Content::Stream(stream, left) = &mut this.content
+            && left.is_empty()
+        {
+            match std::task::ready!(stream.as_mut().poll_next(context)) {
+                Some(Ok(piece)) => *left = piece,
+                Some(Err(broken)) => {
+                    this.content = Content::Done;
+                    return Poll::Ready(Some(Err(broken)));
+                }
+                None => {
+                    this.content = Content::Done;
+                    this.flight.is_complete = true;
+                }
+            }
+        }
         let piece = match &mut this.content {
             Content::Done => return Poll::Ready(None),
-            // Over HTTP/2 the library takes all that it gets, and keeps what the client does not take.
-            Content::Full(bytes) if this.pace.is_some() && bytes.len() > PIECE => Some(Ok(bytes.split_to(PIECE))),
-            Content::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.content = Content::Done;
-                this.flight.is_complete = true;
-                Some(Ok(bytes))
-            }
-            Content::Stream(stream) => std::task::ready!(stream.as_mut().poll_next(context)),
+            Content::Full(left) | Content::Stream(_, left) => take(left, is_paced),
         };
-        Poll::Ready(match piece {
-            Some(Ok(bytes)) => {
-                this.handed_over(bytes.len());
-                Some(Ok(Frame::data(bytes)))
-            }
-            Some(Err(broken)) => {
-                this.content = Content::Done;
-                Some(Err(broken))
-            }
-            None => {
-                this.content = Content::Done;
-                this.flight.is_complete = true;
-                None
-            }
-        })
+        if matches!(&this.content, Content::Full(left) if left.is_empty()) {
+            this.content = Content::Done;
+            this.flight.is_complete = true;
+        }
+        this.handed_over(piece.len());
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -191,7 +203,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Done => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Content::Stream(_) => SizeHint::default(),
+            Content::Stream(..) => SizeHint::default(),
         }
     }
 }

@@ -105,9 +105,14 @@ pub struct EdgeLimits {
     /// TLS handshakes that wait for the server at once (`limits.max_handshakes`), not those that the server waits for. Default 512:
     /// what a processor does in some hundred milliseconds. One more connection is closed.
     pub max_handshakes: u64,
-    /// Requests that are answered at once (`limits.max_requests`). Default 1,024: what waits longer than clients
-    /// do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the cost of a few µs.
+    /// Requests that are worked on at once, and, beside them, requests whose body is on the way (`limits.max_requests`). Default
+    /// 1,024: what waits longer than clients do is of no use to anybody. One more is answered 503 with `Retry-After: 1`, at the
+    /// cost of a few µs. Answers that are on their way out are not among them: they have as many places as there may be
+    /// connections, and an address as many as it may have connections, however many requests a connection carries.
     pub max_requests: u64,
+    /// The same for one address, of IPv6 for one network of 64 bits (`limits.max_requests_per_address`); trusted proxies are not
+    /// counted. Default 256, a quarter of all: more than a busy server asks at once, and one machine cannot take all places.
+    pub max_requests_per_address: u64,
     /// Streams that one HTTP/2 connection has open at once (`limits.max_streams`). Default 128, what most servers
     /// announce: one connection shall not take all of `max_requests`.
     pub max_streams: u32,
@@ -123,14 +128,16 @@ pub struct EdgeLimits {
     /// Headers of a request (`limits.max_headers`). Default 100, what the parser holds without allocating. More is
     /// answered 431.
     pub max_headers: u32,
-    /// Bytes of a request's body (`limits.max_body_bytes`). Default 5 MiB: tens of thousands of rows; a body is
-    /// held in memory as a whole, so `max_requests` of them have to fit. More is answered 413.
+    /// Bytes of a request's body (`limits.max_body_bytes`). Default 5 MiB: tens of thousands of rows; a body is held in memory as
+    /// a whole, while it comes and while it is worked on, so that at the very most twice `max_requests` of them are held, and of
+    /// one address twice `max_requests_per_address`. More is answered 413.
     pub max_body_bytes: u64,
     /// Time for the head of a request, from its first byte, or from the connection for the first one
     /// (`limits.header_read_timeout`). Default 10 s: several round trips of the slowest network. Then the
     /// connection is closed.
     pub header_read_timeout: Duration,
-    /// Time for the body of a request (`limits.body_read_timeout`). Default 30 s: 5 MiB at 1.5 Mbit/s. Then 408.
+    /// Time for the body of a request (`limits.body_read_timeout`). Default 30 s: 5 MiB at 1.5 Mbit/s. Then 408. Its first byte
+    /// has to come within 5 s.
     pub body_read_timeout: Duration,
     /// Bytes a second that a body has to come with on average from its tenth second on
     /// (`limits.min_body_bytes_per_second`). Default 2,048: half of what the slowest mobile networks give. Slower ones are
@@ -158,6 +165,7 @@ impl Default for EdgeLimits {
             max_connections_per_address: 512,
             max_handshakes: 512,
             max_requests: 1_024,
+            max_requests_per_address: 256,
             max_streams: 128,
             max_resets: 200,
             max_uri_bytes: 16 * 1024,
@@ -190,6 +198,10 @@ impl EdgeLimits {
 
     pub(crate) fn requests(&self) -> Limit {
         Limit::new("limits.max_requests", self.max_requests)
+    }
+
+    pub(crate) fn requests_per_address(&self) -> Limit {
+        Limit::new("limits.max_requests_per_address", self.max_requests_per_address)
     }
 
     pub(crate) fn uri_bytes(&self) -> Limit {

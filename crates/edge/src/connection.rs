@@ -12,11 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use telemetry::DropReason;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::EdgeLimits;
+use crate::answer::PIECE;
 use crate::follow::Framing;
 use crate::front::Ambiguous;
 use crate::socket::Watched;
@@ -41,8 +43,12 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 /// How often a connection that should end is looked at.
 const ENDING: Duration = Duration::from_millis(250);
 
-/// How long to wait before looking at the first bytes again when they do not tell the protocol.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long to wait before looking at the first bytes again when they do not tell the protocol: twice as long each time, up to the
+/// second. The rest follows at once, or comes from somebody who does not mean to send it.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// Bytes of an answer that the HTTP/2 library may keep, beside one piece more: what is on its way through it while the client takes.
+const KEPT_BYTES: usize = 2 * PIECE;
 
 /// Waits for what precedes the first request, for as long as that may take.
 ///
@@ -79,8 +85,11 @@ where
     let for_requests = activity.clone();
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         let framing = request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length);
+        let is_lost = for_requests.is_lost();
         if for_requests.head_parsed(framing) {
-            request.extensions_mut().insert(Ambiguous);
+            request.extensions_mut().insert(Ambiguous::Framing);
+        } else if is_lost {
+            request.extensions_mut().insert(Ambiguous::Begin);
         }
         let answer = answer(request, for_requests.clone());
         async { Ok::<_, Infallible>(answer.await) }
@@ -116,6 +125,7 @@ fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
     builder
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(limits.max_header_bytes)
+        .max_send_buf_size(KEPT_BYTES)
         // Of requests that were given up before anybody looked at them, and of those that break the protocol.
         .max_pending_accept_reset_streams(resets)
         .max_local_error_reset_streams(resets);
@@ -126,6 +136,7 @@ fn http2_builder(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
 /// the client is gone.
 pub(crate) async fn detect(socket: &TcpStream) -> Option<Protocol> {
     let mut start = [0; 3];
+    let (mut pause, longest) = LOOK_AGAIN;
     loop {
         let count = socket.peek(&mut start).await.ok()?;
         let seen = start.get(..count)?;
@@ -138,8 +149,12 @@ pub(crate) async fn detect(socket: &TcpStream) -> Option<Protocol> {
         if !b"PRI".starts_with(seen) {
             return Some(Protocol::Http1);
         }
-        // One or two bytes that could be either: peeking gives the same ones again at once.
-        tokio::time::sleep(LOOK_AGAIN).await;
+        // One or two bytes that could be either: peeking gives the same ones again at once, also when no more will come.
+        if socket.ready(Interest::READABLE).await.ok()?.is_read_closed() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
     }
 }
 
@@ -181,7 +196,7 @@ where
     loop {
         match current {
             Phase::Ended => {
-                return (!watch.activity.is_idle()).then_some(DropReason::Drained);
+                return (!watch.activity.is_idle(watch.protocol)).then_some(DropReason::Drained);
             }
             Phase::Draining if ending == Ending::No => {
                 // The answer to a first request ends an HTTP/1.1 connection by itself.
@@ -201,7 +216,7 @@ where
             }
             () = watch.activity.alarmed() => alarm.as_mut().reset(Instant::now()),
             () = alarm.as_mut() => {
-                if ending != Ending::No && watch.activity.is_idle() {
+                if ending != Ending::No && watch.activity.is_idle(watch.protocol) {
                     return None;
                 }
                 if ending == Ending::AfterLastChance {

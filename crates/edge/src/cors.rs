@@ -170,7 +170,7 @@ fn read_origin(text: &str) -> Result<Allowed, EdgeError> {
     let Some((scheme, domain)) = text.trim().split_once("://*.") else {
         return read_exact(text).map(Allowed::One);
     };
-    // A whole country's domain is nobody's own.
+    // A domain of one label is nobody's own. Of which longer ones that is true as well (`co.uk`), only a list could tell.
     let is_own = domain.trim_end_matches('/').split(':').next().is_some_and(|name| name.contains('.'));
     let exact = read_exact(&format!("{scheme}://{domain}")).map_err(|_wrong| EdgeError::Origin(text.to_owned()))?;
     let exact = exact.to_str().unwrap_or_default();
@@ -193,7 +193,11 @@ fn read_exact(text: &str) -> Result<HeaderValue, EdgeError> {
     if !has_origin || uri.path().len() > 1 || uri.query().is_some() || trimmed.contains('*') {
         return Err(wrong());
     }
-    HeaderValue::try_from(trimmed.to_ascii_lowercase()).map_err(|_invalid| wrong())
+    let lower = trimmed.to_ascii_lowercase();
+    // Browsers leave out the port that goes without saying.
+    let usual = [("https://", ":443"), ("http://", ":80")].into_iter().find(|(scheme, _)| lower.starts_with(scheme));
+    let origin = usual.and_then(|(_, port)| lower.strip_suffix(port)).unwrap_or(&lower);
+    HeaderValue::try_from(origin).map_err(|_invalid| wrong())
 }
 
 #[cfg(test)]
@@ -207,7 +211,7 @@ mod tests {
     }
 
     fn listed() -> Cors {
-        let origins = ["http://shop.test".to_owned(), "HTTP://desk.test/".to_owned()];
+        let origins = ["http://shop.test:80".to_owned(), "HTTP://desk.test/".to_owned()];
         Cors::new(&AllowedOrigins::List(origins.to_vec())).unwrap()
     }
 
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn subdomains_are_allowed_when_they_are_asked_for() {
-        let origins = ["https://*.Example.com".to_owned(), "https://*.a.test:8443/".to_owned()];
+        let origins = ["https://*.Example.com:443".to_owned(), "https://*.a.test:8443/".to_owned()];
         let cors = Cors::new(&AllowedOrigins::List(origins.to_vec())).unwrap();
         for (origin, is_allowed) in [
             ("https://app.example.com", true),

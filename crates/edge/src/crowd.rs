@@ -1,4 +1,4 @@
-//! How many connections are open: altogether, and from one address.
+//! How many are inside, connections or requests: altogether, and from one address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base::Limit;
 use parking_lot::Mutex;
 
 /// Counts who is inside.
@@ -24,8 +25,7 @@ impl Doors {
         Self { inside: Arc::new(AtomicU64::new(0)), most }
     }
 
-    /// Whether the next one would stay outside.
-    pub(crate) fn are_closed(&self) -> bool {
+    fn are_closed(&self) -> bool {
         self.inside.load(Ordering::Relaxed) >= self.most
     }
 
@@ -44,7 +44,7 @@ impl Drop for Place {
     }
 }
 
-/// Counts who is inside by address. It holds no more entries than there are connections.
+/// Counts who is inside by address. It holds no more entries than there are inside.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowd(Arc<Counted>);
 
@@ -91,6 +91,43 @@ impl Drop for Seat {
     }
 }
 
+/// Bounds how many are inside, altogether and of one address, so that one cannot take the places of all others.
+#[derive(Debug)]
+pub(crate) struct Room {
+    doors: Doors,
+    crowd: Crowd,
+    most: Limit,
+    most_of_one: Limit,
+}
+
+/// A stay in a room; over when dropped.
+#[derive(Debug)]
+pub(crate) struct Stay {
+    _place: Place,
+    _seat: Option<Seat>,
+}
+
+impl Room {
+    pub(crate) fn new(most: Limit, most_of_one: Limit) -> Self {
+        Self { doors: Doors::new(most.value), crowd: Crowd::new(most_of_one.value), most, most_of_one }
+    }
+
+    /// The bound that is reached, if the next one would stay outside, whoever it is.
+    pub(crate) fn closed(&self) -> Option<Limit> {
+        self.doors.are_closed().then_some(self.most)
+    }
+
+    /// Lets one more in; without an address, one that is counted by none.
+    ///
+    /// # Errors
+    /// The bound that is reached.
+    pub(crate) fn enter(&self, address: Option<IpAddr>) -> Result<Stay, Limit> {
+        let place = self.doors.enter().ok_or(self.most)?;
+        let seat = address.map(|address| self.crowd.enter(address).ok_or(self.most_of_one)).transpose()?;
+        Ok(Stay { _place: place, _seat: seat })
+    }
+}
+
 /// Who counts as one: of IPv6, everybody in a network of 64 bits, which is what one customer gets at least.
 fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -102,6 +139,23 @@ fn group(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_takes_all_of_a_room() {
+        let room = Room::new(Limit::new("all", 3), Limit::new("one", 2));
+        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let first = [room.enter(address("192.0.2.1")).unwrap(), room.enter(address("192.0.2.1")).unwrap()];
+        assert_eq!(room.enter(address("192.0.2.1")).unwrap_err().name, "one");
+        assert_eq!(room.closed(), None, "who was refused has taken no place");
+        let other = room.enter(address("192.0.2.2")).unwrap();
+        assert_eq!(room.enter(None).unwrap_err().name, "all");
+        assert_eq!(room.closed().unwrap().name, "all");
+        drop((first, other));
+        let uncounted = [room.enter(None).unwrap(), room.enter(None).unwrap(), room.enter(None).unwrap()];
+        assert!(room.crowd.0.inside.lock().is_empty());
+        drop(uncounted);
+        assert_eq!(room.closed(), None);
+    }
 
     #[test]
     fn addresses_are_counted_apart() {

@@ -55,6 +55,8 @@ enum Place {
     Body(u64),
     Chunked(Chunk),
     Unknown,
+    /// Behind a chunked body, or in one, that the parser may read and this does not.
+    Lost,
 }
 
 /// Inside of a chunked body. Stricter than the parser is, so that both agree on what is followed to its end.
@@ -62,6 +64,8 @@ enum Place {
 enum Chunk {
     /// In a size of this value so far; whether it has a digit.
     Size(u64, bool),
+    /// After blanks behind it, which an extension or the end of the line may follow.
+    Blank(u64),
     Extension(u64),
     SizeEnd(u64),
     Data(u64),
@@ -86,6 +90,11 @@ impl Follow {
     /// Changes nothing: for other protocols.
     pub(crate) fn blind() -> Self {
         Self { place: Place::Unknown, ..Self::new() }
+    }
+
+    /// Whether a chunked body was followed no further, so that it is not known where the next request begins.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.place == Place::Lost
     }
 
     /// Whether a head is complete and its framing has to be told before anything else.
@@ -163,6 +172,7 @@ impl Follow {
             Place::Chunked(chunk) => (chunk.next(first), 1),
             // Nobody asks before the framing is told.
             Place::HeadEnded | Place::Unknown => (Place::Unknown, rest.len()),
+            Place::Lost => (Place::Lost, rest.len()),
         };
         self.place = place;
         (count, if place == Place::HeadEnded { Stop::HeadEnded } else { Stop::Nothing })
@@ -192,12 +202,13 @@ impl Chunk {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
                 match size.checked_mul(16).and_then(|size| size.checked_add(digit)) {
                     Some(size) => Self::Size(size, true),
-                    None => return Place::Unknown,
+                    None => return Place::Lost,
                 }
             }
-            (Self::Size(size, true), b';') => Self::Extension(size),
-            (Self::Size(size, true) | Self::Extension(size), b'\r') => Self::SizeEnd(size),
-            (Self::Extension(size), 0x20..=0x7e) => Self::Extension(size),
+            (Self::Size(size, true) | Self::Blank(size), b' ' | b'\t') => Self::Blank(size),
+            (Self::Size(size, true) | Self::Blank(size), b';') => Self::Extension(size),
+            (Self::Size(size, true) | Self::Blank(size) | Self::Extension(size), b'\r') => Self::SizeEnd(size),
+            (Self::Extension(size), b'\t' | 0x20..=0x7e | 0x80..) => Self::Extension(size),
             (Self::SizeEnd(0), b'\n') => Self::Trailer,
             (Self::SizeEnd(size), b'\n') => Self::Data(size),
             (Self::DataCr, b'\r') => Self::DataLf,
@@ -206,8 +217,8 @@ impl Chunk {
             (Self::LastLf, b'\n') => return Place::Start,
             (Self::TrailerText, b'\r') => Self::TrailerLf,
             (Self::TrailerLf, b'\n') => Self::Trailer,
-            (Self::Trailer | Self::TrailerText, 0x20..=0x7e) => Self::TrailerText,
-            _ => return Place::Unknown,
+            (Self::Trailer | Self::TrailerText, b'\t' | 0x20..=0x7e | 0x80..) => Self::TrailerText,
+            _ => return Place::Lost,
         };
         Place::Chunked(next)
     }
@@ -273,7 +284,7 @@ mod tests {
     #[test]
     fn only_targets_change_however_the_bytes_arrive() {
         let length = u64::try_from(BODY.len()).unwrap();
-        let chunked = format!("{length:x};a=\"<>\"\r\n{BODY}\r\n1\r\n>\r\n0\r\nX: >\r\n\r\n");
+        let chunked = format!("{length:x} \t;a=\"<\t\u{e9}>\"\r\n{BODY}\r\n1 \r\n>\r\n0\r\nX: >\t\u{e9}\r\n\r\n");
         let make = |lt: &str, gt: &str, quote: &str| {
             format!(
                 "\r\nGET /a{gt}{gt}b?{lt}{quote} HTTP/1.1\r\nX: <>\"\r\nCookie: c\r\nTe: >\r\n\r\n\
@@ -300,7 +311,8 @@ mod tests {
             ("GET /\r\n", &[]),
             ("GET / HTTP/1.1\r\n\rx", &[]),
             ("GET / HTTP/1.1\r\n\r\n", &[]),
-            ("POST / HTTP/1.1\r\n\r\n0 \r\n\r\n", &[Framing::Chunked]),
+            ("POST / HTTP/1.1\r\n\r\n0 a\r\n\r\n", &[Framing::Chunked]),
+            ("POST / HTTP/1.1\r\n\r\n0;\u{1}\r\n\r\n", &[Framing::Chunked]),
             ("POST / HTTP/1.1\r\n\r\n0\r\na: b\n\n", &[Framing::Chunked]),
             ("POST / HTTP/1.1\r\n\r\n\r\n\r\n", &[Framing::Chunked]),
             ("POST / HTTP/1.1\r\n\r\n1\r\nab\r\n0\r\n\r\n", &[Framing::Chunked]),

@@ -2,14 +2,16 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use base::Limit;
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -20,7 +22,7 @@ use service::{Answer, Body, Client, Summary};
 use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
-use crate::crowd::Doors;
+use crate::crowd::{Room, Stay};
 use crate::entrance::Entrance;
 use crate::intake::Hop;
 use crate::policy::{Policy, PolicyHandle};
@@ -32,9 +34,12 @@ use crate::{EdgeLimits, Handler, body, docs, framing, host, mount, request_id, s
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The mark of a request that frames its body in two ways, in its extensions.
+/// The mark of a request that frames its body in two ways, or follows on one whose end is not certain, in its extensions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ambiguous;
+pub(crate) enum Ambiguous {
+    Framing,
+    Begin,
+}
 
 /// What all requests share.
 #[derive(Debug)]
@@ -42,22 +47,26 @@ pub(crate) struct Shared {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: EdgeLimits,
     proxies: Proxies,
-    /// Requests whose body is on the way, and those that are answered: as many of each as `limits.max_requests` says.
-    receiving: Doors,
-    working: Doors,
+    /// Requests whose body is on the way, and those that are worked on: as many of each as `limits.max_requests` says.
+    receiving: Room,
+    working: Room,
+    /// All of them, with those whose answer is on its way out. There is room for one of each connection, so that whoever does not
+    /// take answers gains nothing by asking for many over one connection, and takes no place of those who work.
+    underway: Room,
     in_flight: AtomicU64,
     is_draining: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(telemetry: Arc<Telemetry>, limits: EdgeLimits, proxies: Proxies) -> Self {
-        let doors = || Doors::new(limits.max_requests);
+        let requests = || Room::new(limits.requests(), limits.requests_per_address());
         Self {
             telemetry,
             limits,
             proxies,
-            receiving: doors(),
-            working: doors(),
+            receiving: requests(),
+            working: requests(),
+            underway: Room::new(limits.connections(), limits.connections_per_address()),
             in_flight: AtomicU64::new(0),
             is_draining: AtomicBool::new(false),
         }
@@ -111,7 +120,7 @@ impl<H: Handler> Front<H> {
         let traceparent = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = telemetry.begin_trace(traceparent, telemetry.clock().monotonic());
         let id = request_id::choose(&parts.headers, trace.context().span_id);
-        let mut flight = Flight::begin(self.shared.clone(), activity, parts.method.clone(), id, trace.clone());
+        let mut flight = Flight::begin(self.shared.clone(), activity.clone(), parts.method.clone(), id, trace.clone());
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
         let is_personal = security::says_who(&parts.headers);
@@ -121,12 +130,17 @@ impl<H: Handler> Front<H> {
         let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(hop.is_encrypted) };
 
         let (mut answer, closes) = match self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await {
-            Ok(answer) => (answer, false),
+            Ok(answer) => (answer, activity.is_lost()),
             Err(refusal) => {
-                let closes = refusal.closes;
+                let closes = refusal.closes || activity.is_lost();
                 (refused(refusal, form, flight.trace.clone()), closes)
             }
         };
+        // Over HTTP/2 one connection has many of them, and a body is kept until the client takes it.
+        if flight.stay.is_none() && version == Version::HTTP_2 {
+            answer.headers.remove(CONTENT_TYPE);
+            answer.body = Body::Full(Bytes::new());
+        }
 
         let answered = telemetry.clock().monotonic();
         let is_options = flight.method == Method::OPTIONS && answer.status.is_success();
@@ -155,8 +169,16 @@ impl<H: Handler> Front<H> {
         trace: Trace,
     ) -> Result<Answer, Refusal> {
         let limits = &self.shared.limits;
-        if parts.extensions.get::<Ambiguous>().is_some() {
-            return Err(Refusal::ambiguous());
+        let counted = Some(client.address).filter(|address| !self.shared.proxies.trusts(*address));
+        flight.stay = Some(self.enter(&self.shared.underway, counted)?);
+        match parts.extensions.get::<Ambiguous>() {
+            Some(Ambiguous::Framing) => return Err(Refusal::ambiguous()),
+            Some(Ambiguous::Begin) => {
+                return Err(Refusal::framing(
+                    "The body of the request before is framed in a way that not everybody reads",
+                ));
+            }
+            None => {}
         }
         framing::check(&parts)?;
         let host = host::check(&parts)?;
@@ -174,8 +196,8 @@ impl<H: Handler> Front<H> {
         if !parts.headers.get_all(EXPECT).iter().all(is_known) {
             return Err(Refusal::expectation());
         }
-        if self.shared.working.are_closed() {
-            return Err(self.overloaded());
+        if let Some(limit) = self.shared.working.closed() {
+            return Err(self.overloaded(limit));
         }
         if let Some((status, headers)) = policy.cors.preflight(&parts.method, &parts.headers) {
             return Ok(preflight(status, headers, trace));
@@ -197,14 +219,15 @@ impl<H: Handler> Front<H> {
             return Err(Refusal::uri_too_long(limit, uri_bytes));
         }
         let arrival = self.entrance.look(&parts.headers, client.address)?;
-        // Whoever sends slowly takes the place of others who send, not that of requests that are answered.
+        // Whoever sends slowly takes the place of others who send, not that of requests that are worked on.
         let body = if body.is_end_stream() {
             Bytes::new()
         } else {
-            let _receiving = self.shared.receiving.enter().ok_or_else(|| self.overloaded())?;
+            let _receiving = self.enter(&self.shared.receiving, counted)?;
             body::collect(body, &parts.headers, limits).await?
         };
-        flight.place = Some(self.shared.working.enter().ok_or_else(|| self.overloaded())?);
+        // Until the handler has answered: who takes the answer slowly keeps nobody else from being worked for.
+        let _working = self.enter(&self.shared.working, counted)?;
         let _place = self.entrance.enter(arrival.as_ref()).await?;
         flight.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request =
@@ -214,9 +237,13 @@ impl<H: Handler> Front<H> {
         Ok(answer)
     }
 
-    /// As many requests are answered, or received, as may be at once.
-    fn overloaded(&self) -> Refusal {
-        let limit = self.shared.limits.requests();
+    /// Finds room for a request of this address; of a trusted proxy's there is none.
+    fn enter(&self, room: &Room, address: Option<IpAddr>) -> Result<Stay, Refusal> {
+        room.enter(address).map_err(|limit| self.overloaded(limit))
+    }
+
+    /// As many requests are there as may be at once.
+    fn overloaded(&self, limit: Limit) -> Refusal {
         self.shared.telemetry.report(&Overloaded { limit });
         Refusal::overloaded(limit)
     }

@@ -46,4 +46,4 @@ pub use handler::{Handler, Readiness, Reloaded};
 pub use listener::{Addresses, Drained, Edge};
 pub use policy::PolicyHandle;
 pub use proxies::{ForwardedHeader, NetworkError, Proxies};
-pub use tls::{CertificateFiles, CertificatesHandle};
+pub use tls::{CertificateFiles, CertificatesHandle, FilesLook};

@@ -159,6 +159,8 @@ impl Edge {
         }
         // From here on, answers tell their clients to go.
         shared.begin_draining();
+        // Whoever is sent elsewhere from here on would find nobody there.
+        drop(self.redirect);
         admit_backlog(self.api, &hall);
         drop(hall);
         let drained = drain(&shared, &phase).await;

@@ -11,6 +11,9 @@ use crate::watch::Activity;
 /// For how long a body may be as slow as it wants to: long enough for a handshake of every network, and for a client that thinks.
 const BODY_GRACE: Duration = Duration::from_secs(10);
 
+/// For how long a body may not have begun: it follows on its head, and a client that only wants a place sends nothing of it.
+const BODY_BEGIN: Duration = Duration::from_secs(5);
+
 /// The bytes a second at which an answer has to be taken in the long run. Less than any modem has: it is there for those who
 /// take a byte now and then to hold an answer for ever.
 const SLOWEST_READER: u64 = 1024;
@@ -19,7 +22,8 @@ const SLOWEST_READER: u64 = 1024;
 pub(crate) fn body_deadline(began: Instant, bytes: usize, limits: &EdgeLimits) -> Instant {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     let earned = Duration::from_secs(bytes / limits.min_body_bytes_per_second.max(1));
-    began + BODY_GRACE.saturating_add(earned).min(limits.body_read_timeout)
+    let grace = if bytes == 0 { BODY_BEGIN } else { BODY_GRACE };
+    began + grace.saturating_add(earned).min(limits.body_read_timeout)
 }
 
 /// How an answer is taken, in HTTP/2: there the client says for each answer how much it takes, and the socket shows nothing.
@@ -93,8 +97,8 @@ mod tests {
         let began = Instant::now();
         let seconds = |bytes| (body_deadline(began, bytes, &limits()) - began).as_secs();
         assert_eq!(
-            [seconds(0), seconds(999), seconds(5000), seconds(20_000), seconds(usize::MAX)],
-            [10, 10, 15, 30, 30]
+            [seconds(0), seconds(1), seconds(999), seconds(5000), seconds(20_000), seconds(usize::MAX)],
+            [5, 10, 10, 15, 30, 30]
         );
     }
 

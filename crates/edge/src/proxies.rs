@@ -66,7 +66,11 @@ impl Proxies {
     /// # Errors
     /// The first that is no network, or is the whole internet.
     pub fn new(networks: &[String], header: ForwardedHeader, protocol: bool) -> Result<Self, NetworkError> {
-        let networks = networks.iter().map(|text| read_network(text.trim())).collect::<Result<_, _>>()?;
+        let networks: Vec<IpNet> = networks.iter().map(|text| read_network(text.trim())).collect::<Result<_, _>>()?;
+        // Two halves are a whole as well.
+        if let Some(whole) = IpNet::aggregate(&networks).iter().find(|network| network.prefix_len() == 0) {
+            return Err(NetworkError::Everybody(whole.to_string()));
+        }
         Ok(Self { networks, header, protocol })
     }
 
@@ -129,10 +133,11 @@ fn read_network(text: &str) -> Result<IpNet, NetworkError> {
         Ok(address) => IpNet::from(address.to_canonical()),
         Err(_no_address) => text.parse::<IpNet>().map_err(|_error| unreadable())?.trunc(),
     };
-    if network.prefix_len() == 0 {
-        return Err(NetworkError::Everybody(text.to_owned()));
+    // Of IPv4 all addresses may also be written as addresses of IPv6.
+    match canonical(network) {
+        network if network.prefix_len() == 0 => Err(NetworkError::Everybody(text.to_owned())),
+        network => Ok(network),
     }
-    Ok(canonical(network))
 }
 
 /// Addresses are compared in their canonical form, so networks have to be in theirs.

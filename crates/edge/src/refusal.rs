@@ -101,7 +101,7 @@ impl Refusal {
         let mut refusal = Self::new(Kind::Timeout, "PANDO408", "The request's body did not arrive in time");
         refusal.failure =
             refusal.failure.with_details(format!(
-                "The time for it is {:?} (limits.body_read_timeout), and after ten seconds it has to come with {} bytes a second (limits.min_body_bytes_per_second)",
+                "The time for it is {:?} (limits.body_read_timeout); it has to begin within five seconds, and after ten to have come with {} bytes a second (limits.min_body_bytes_per_second)",
                 limits.body_read_timeout, limits.min_body_bytes_per_second
             ));
         refusal.status = Some(StatusCode::REQUEST_TIMEOUT);

@@ -93,6 +93,7 @@ impl<'a> Watched<'a> {
 
     fn heed(&mut self, stop: Stop) {
         match stop {
+            Stop::Nothing if self.follow.is_lost() => self.activity.lose(),
             Stop::Nothing => {}
             Stop::Replace(code) => {
                 self.held.advance(1);

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -40,12 +41,29 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+/// What files look like from outside, length and time of each: it tells when they have changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilesLook(Vec<Option<(u64, Option<SystemTime>)>>);
+
+impl FilesLook {
+    fn of(files: &[CertificateFiles]) -> Self {
+        let look = |file: &PathBuf| {
+            let metadata = std::fs::metadata(file).ok()?;
+            Some((metadata.len(), metadata.modified().ok()))
+        };
+        Self(files.iter().flat_map(|files| [&files.certificate, &files.key]).map(look).collect())
+    }
+}
+
 /// The certificates that count. Cheap to clone.
 #[derive(Clone)]
 pub struct CertificatesHandle {
     files: Arc<[CertificateFiles]>,
     fetched: Option<PathBuf>,
+    opened: FilesLook,
     current: Arc<Current>,
+    /// Held while files are read, so that what was read earlier never takes the place of what was read later.
+    reading: Arc<Mutex<()>>,
     challenges: Challenges,
 }
 
@@ -56,30 +74,66 @@ impl fmt::Debug for CertificatesHandle {
 }
 
 impl CertificatesHandle {
-    /// Reads the files.
+    /// Reads the files. A fetched one that cannot be used is awaited like one that is not there: another will be fetched.
     pub(crate) fn open(config: &TlsConfig) -> Result<Self, EdgeError> {
-        let (files, fetched) = (Arc::from(config.files.as_slice()), config.fetched.clone());
-        let current = Current(RwLock::new(Arc::new(load(&files, fetched.as_deref())?)));
-        Ok(Self { files, fetched, current: Arc::new(current), challenges: Challenges::default() })
+        let files: Arc<[CertificateFiles]> = Arc::from(config.files.as_slice());
+        // Before they are read: what changes meanwhile is read once more.
+        let opened = FilesLook::of(&files);
+        let fetched = config.fetched.as_deref().map(|file| load_fetched(file).ok().flatten());
+        let current = Current(RwLock::new(Arc::new(Loaded { fetched, others: load(&files)? })));
+        Ok(Self {
+            files,
+            fetched: config.fetched.clone(),
+            opened,
+            current: Arc::new(current),
+            reading: Arc::default(),
+            challenges: Challenges::default(),
+        })
     }
 
-    /// The files that others write, in the order in which they are looked at for a name.
-    pub fn files(&self) -> &[CertificateFiles] {
-        &self.files
+    /// The files that others write, as they look now.
+    pub fn look(&self) -> FilesLook {
+        FilesLook::of(&self.files)
+    }
+
+    /// How they looked when they were first read.
+    pub fn opened(&self) -> &FilesLook {
+        &self.opened
     }
 
     /// How many certificates count.
     pub fn count(&self) -> usize {
-        self.current.0.read().certificates.len()
+        self.current.0.read().iter().count()
     }
 
     /// Reads the files again, for handshakes from now on. Open connections go on as they are.
     ///
     /// # Errors
-    /// A file that cannot be read or is not what it should be; the certificates from before go on, all of them.
+    /// A file that cannot be read or is not what it should be: those that others write count all or none, and the one that is
+    /// fetched by itself. What cannot be read goes on as it was.
     pub fn reload(&self) -> Result<(), EdgeError> {
-        let loaded = load(&self.files, self.fetched.as_deref())?;
-        *self.current.0.write() = Arc::new(loaded);
+        let _alone = self.reading.lock();
+        let others = load(&self.files).map(|others| {
+            let fetched = self.current.0.read().fetched.clone();
+            *self.current.0.write() = Arc::new(Loaded { fetched, others });
+        });
+        self.take_fetched().and(others)
+    }
+
+    /// Reads the fetched one again.
+    ///
+    /// # Errors
+    /// It cannot be read or is not what it should be; the one from before goes on.
+    pub fn reload_fetched(&self) -> Result<(), EdgeError> {
+        let _alone = self.reading.lock();
+        self.take_fetched()
+    }
+
+    fn take_fetched(&self) -> Result<(), EdgeError> {
+        let Some(file) = &self.fetched else { return Ok(()) };
+        let fetched = Some(load_fetched(file)?);
+        let others = self.current.0.read().others.clone();
+        *self.current.0.write() = Arc::new(Loaded { fetched, others });
         Ok(())
     }
 
@@ -99,9 +153,16 @@ impl CertificatesHandle {
 
 /// What was read from the files.
 struct Loaded {
-    certificates: Vec<Arc<CertifiedKey>>,
-    /// There will be another one, before all of them.
-    is_first_awaited: bool,
+    /// The one that is fetched, where one is; `None` inside as long as it is awaited.
+    fetched: Option<Option<Arc<CertifiedKey>>>,
+    others: Vec<Arc<CertifiedKey>>,
+}
+
+impl Loaded {
+    /// The one that is fetched comes first, as soon as there is one.
+    fn iter(&self) -> impl Iterator<Item = &Arc<CertifiedKey>> {
+        self.fetched.iter().flatten().chain(&self.others)
+    }
 }
 
 /// Chooses among the certificates by the name that the client asks for.
@@ -116,11 +177,10 @@ impl fmt::Debug for Current {
 impl ResolvesServerCert for Current {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let loaded = self.0.read().clone();
-        let certificates = &loaded.certificates;
-        // One for other names would only look like an attack.
-        let first = certificates.first().filter(|_| !loaded.is_first_awaited);
+        // While one is awaited, one for other names would only look like an attack.
+        let first = loaded.iter().next().filter(|_| !matches!(loaded.fetched, Some(None)));
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
-        let fitting = || certificates.iter().filter(|it| name.as_ref().is_some_and(|name| is_for(it, name)));
+        let fitting = || loaded.iter().filter(|it| name.as_ref().is_some_and(|name| is_for(it, name)));
         // There may be one for each kind of key.
         let is_usable = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
         // Whoever asks for no name, or for one that there is no certificate for, gets the first, and judges itself.
@@ -134,14 +194,18 @@ fn is_for(certificate: &CertifiedKey, name: &ServerName<'_>) -> bool {
     parsed.is_some_and(|parsed| verify_server_name(&parsed, name).is_ok())
 }
 
-/// The one that is fetched comes first, as soon as there is one.
-fn load(files: &[CertificateFiles], fetched: Option<&Path>) -> Result<Loaded, EdgeError> {
+fn load(files: &[CertificateFiles]) -> Result<Vec<Arc<CertifiedKey>>, EdgeError> {
     let provider = ring::default_provider();
-    let both = |file: &Path| CertificateFiles { certificate: file.to_owned(), key: file.to_owned() };
-    let first = fetched.filter(|file| file.exists()).map(both);
-    let all = first.iter().chain(files);
-    let certificates: Result<_, _> = all.map(|files| load_one(files, &provider).map(Arc::new)).collect();
-    Ok(Loaded { certificates: certificates?, is_first_awaited: fetched.is_some() && first.is_none() })
+    files.iter().map(|files| load_one(files, &provider).map(Arc::new)).collect()
+}
+
+/// `None` when there is none.
+fn load_fetched(file: &Path) -> Result<Option<Arc<CertifiedKey>>, EdgeError> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let both = CertificateFiles { certificate: file.to_owned(), key: file.to_owned() };
+    load_one(&both, &ring::default_provider()).map(|it| Some(Arc::new(it)))
 }
 
 fn load_one(files: &CertificateFiles, provider: &CryptoProvider) -> Result<CertifiedKey, EdgeError> {

@@ -29,6 +29,8 @@ pub(crate) struct Activity {
     /// Of the last head: [`NOT_TOLD`], [`CHUNKED`] or the length of the body.
     framing: AtomicU64,
     is_ambiguous: AtomicBool,
+    /// Where the next request begins is not certain.
+    is_lost: AtomicBool,
     /// Requests that the client gave up before they were answered, less those that were.
     given_up: AtomicU64,
     /// Has to be looked at now.
@@ -61,6 +63,7 @@ impl Activity {
             answers: AtomicU64::new(0),
             framing: AtomicU64::new(NOT_TOLD),
             is_ambiguous: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
             given_up: AtomicU64::new(0),
             alarm: Notify::new(),
             untaken: Mutex::default(),
@@ -127,6 +130,16 @@ impl Activity {
         self.is_ambiguous.store(true, Ordering::Relaxed);
     }
 
+    /// A body was framed in a way that the parser reads, and others may read differently: what follows on it is not certain.
+    pub(crate) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is not certain where the next request begins.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
     /// Heads that the parser took so far.
     pub(crate) fn heads(&self) -> u64 {
         self.heads.load(Ordering::Relaxed)
@@ -159,9 +172,10 @@ impl Activity {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether nothing is asked and nothing half asked.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
+    /// Whether nothing is asked and nothing half asked. On HTTP/2, bytes between requests are mostly pings and window updates.
+    pub(crate) fn is_idle(&self, protocol: Protocol) -> bool {
+        let is_half_asked = protocol == Protocol::Http1 && self.head_since.load(Ordering::Relaxed) != 0;
+        self.in_flight.load(Ordering::Relaxed) == 0 && !is_half_asked
     }
 
     /// Whether a request was ever complete.
@@ -307,5 +321,6 @@ mod tests {
         activity.bytes_came();
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(activity.look(Instant::now(), &limits(), Protocol::Http2).is_ok());
+        assert!(activity.is_idle(Protocol::Http2) && !activity.is_idle(Protocol::Http1));
     }
 }

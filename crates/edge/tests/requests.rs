@@ -239,6 +239,19 @@ fn the_admin_address() {
     ] {
         assert_eq!(server.admin(method, path).status, status, "{method} {path}");
     }
+    // A page may have led a name of its own here; what an operator types into his browser, or a scraper asks by, is answered.
+    let ask = |host: &str, mark: &str| {
+        let raw = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{mark}\r\n");
+        common::exchange(server.admin, &raw).status
+    };
+    let browser = "Accept-Language: en\r\n";
+    for near in ["127.0.0.1:9187", "[::1]:9187", "192.0.2.1", "localhost:1", "a.localhost", "pando:9187"] {
+        assert_eq!(ask(near, browser), 200, "{near}");
+    }
+    for mark in [browser, "Origin: http://evil.test\r\n", "Sec-Fetch-Site: same-origin\r\n"] {
+        assert_eq!(ask("evil.test:9187", mark), 403, "{mark}");
+    }
+    assert_eq!(ask("pando.internal.test:9187", ""), 200);
     *server.ready.lock() = Err("the database is being opened");
     let reply = server.admin("GET", "/ready");
     assert_eq!((reply.status, &reply.json()["reason"]), (503, &"the database is being opened".into()));
@@ -257,14 +270,14 @@ async fn http2_with_prior_knowledge() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
-    for number in 0..3 {
-        let body = Full::new(bytes::Bytes::from_static(b"body"));
+    for (number, text) in ["body".to_owned(), "b".to_owned(), "body".repeat(500_000)].into_iter().enumerate() {
+        let body = Full::new(bytes::Bytes::from(text.clone()));
         let request = http::Request::post(format!("http://a/rest/v1/zones?n={number}")).body(body).unwrap();
         let reply = sender.send_request(request).await.unwrap();
         assert_eq!(reply.status(), 200);
         let bytes = reply.into_body().collect().await.unwrap().to_bytes();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!((&json["path"], &json["body"]), (&"/zones".into(), &"body".into()));
+        assert_eq!((&json["path"], &json["body"]), (&"/zones".into(), &text.into()));
     }
     let request = http::Request::get("http://a/broken").body(Full::new(bytes::Bytes::new())).unwrap();
     // The reset may overtake the answer's head.

@@ -24,20 +24,8 @@ fn one_address_has_so_many_connections() {
     assert!(details.contains("limits.max_connections_per_address = 2"), "{details}");
     server.wait_for_metric("pando_connections_dropped_total{reason=\"too-many-from-address\"} 1");
     server.wait_for_metric("pando_shed_total{limit=\"limits.max_connections_per_address\"} 1");
-    // Another address of the same machine.
-    let other = std::net::SocketAddr::from(([127, 0, 0, 2], 0));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(other).unwrap();
-        let stream = socket.connect(server.api).await.unwrap();
-        stream.writable().await.unwrap();
-        stream.try_write(b"GET /client HTTP/1.0\r\n\r\n").unwrap();
-        stream.readable().await.unwrap();
-        let mut bytes = [0; 4096];
-        let count = stream.try_read(&mut bytes).unwrap();
-        assert!(String::from_utf8_lossy(&bytes[..count]).contains("127.0.0.2"));
-    });
+    let reply = server.send_from([127, 0, 0, 2], "GET /client HTTP/1.0\r\n\r\n");
+    assert!(reply.text().contains("127.0.0.2"), "{reply:?}");
     drop(inside);
     server.wait_for_metric("http_server_open_connections 0");
     assert_eq!(server.get("/zones", "").status, 200);
@@ -124,6 +112,97 @@ fn an_answer_over_http2_has_to_be_taken() {
     server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-reader\"} 1");
     server.wait_for_metric("http_server_active_requests 0");
     assert_eq!(server.get("/zones", "").status, 200);
+}
+
+const OTHER: [u8; 4] = [127, 0, 0, 2];
+
+/// With the limits that there are by default: as many requests as are worked on at once, over a handful of connections.
+#[test]
+fn answers_that_nobody_takes_keep_nobody_from_being_served() {
+    let server = Server::plain();
+    let _stuck: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = frames::open(server.api, &[(frames::INITIAL_WINDOW_SIZE, 0)]);
+            (0..128).for_each(|number| frames::get(&mut stream, 1 + 2 * number, "/zones"));
+            stream
+        })
+        .collect();
+    // As many as it may have connections. The others are answered without a body, so that nothing is left of them.
+    server.wait_for_metric("pando_shed_total{limit=\"limits.max_connections_per_address\"} 512");
+    server.wait_for_metric("http_server_active_requests 512");
+    let get = "GET /zones HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(server.send_from(OTHER, get).status, 200);
+    let refused = server.send(get);
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.json()["details"].as_str().unwrap().contains("limits.max_connections_per_address = 512"));
+}
+
+#[test]
+fn bodies_that_never_come_keep_nobody_from_sending_theirs() {
+    let server = Server::plain();
+    let post = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/zones")];
+    let _silent: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = frames::open(server.api, &[]);
+            for number in 0..128 {
+                let head = Frame::new(frames::HEADERS, frames::END_HEADERS, 1 + 2 * number, &frames::block(&post));
+                head.write(&mut stream).unwrap();
+            }
+            stream
+        })
+        .collect();
+    server.wait_for_metric("http_server_active_requests 256");
+    let reply =
+        server.send_from(OTHER, "POST /zones HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!((reply.status, &reply.json()["body"]), (200, &"abc".into()));
+    server.wait_for_metric("pando_shed_total{limit=\"limits.max_requests_per_address\"} 768");
+    // Those who have a place do not keep it either.
+    server.wait_for_metric("http_server_active_requests 0");
+}
+
+/// The library has all of the answer as soon as there is room for one byte of it.
+#[test]
+fn the_last_bytes_over_http2_have_to_be_taken_too() {
+    let long = format!("/zones?{}", "x".repeat(15_000));
+    let longer = format!("{long}&{}", "y".repeat(1_000));
+    for (path, length) in [("/client", 16), ("/stream", 18), (&long, 0), (&longer, 0)] {
+        let length = match length {
+            0 => Server::plain().get(path, "").body.len(),
+            length => length,
+        };
+        for window in [1, length / 2, length - 1] {
+            let server = Server::start(|config| config.limits.write_timeout = SHORT);
+            let mut stream = frames::open(server.api, &[(frames::INITIAL_WINDOW_SIZE, u32::try_from(window).unwrap())]);
+            frames::get(&mut stream, 1, path);
+            server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-reader\"} 1");
+            server.wait_for_metric("http_server_active_requests 0");
+        }
+        // Whoever takes all of it gets all of it.
+        let server = Server::start(|config| config.limits.write_timeout = SHORT);
+        let mut stream = frames::open(server.api, &[(frames::INITIAL_WINDOW_SIZE, 1 << 20)]);
+        frames::get(&mut stream, 1, path);
+        let mut taken = 0;
+        loop {
+            let frame = Frame::read(&mut stream).unwrap();
+            taken += if frame.kind == frames::DATA { frame.payload.len() } else { 0 };
+            if frame.stream == 1 && frame.flags & frames::END_STREAM != 0 {
+                break;
+            }
+        }
+        assert_eq!(taken, length);
+        server.wait_for_metric("http_server_active_requests 0");
+    }
+}
+
+#[test]
+fn who_begins_like_http2_and_goes_is_not_waited_for() {
+    let server = Server::plain();
+    let mut stream = server.connect();
+    stream.write_all(b"P").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(until_closed(&mut stream), b"");
+    server.wait_for_metric("http_server_open_connections 0");
+    server.wait_for_metric("pando_connections_dropped_total{reason=\"slow-head\"} 0");
 }
 
 #[test]

@@ -4,92 +4,17 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::frames::{self, Frame};
+use common::tls::{BOTH, certificate, client, get, open, start};
 use common::{PATIENCE, Server, connect, exchange, until_closed};
-use edge::{CertificateFiles, Challenge, TlsConfig};
-use rcgen::{CertificateParams, CertifiedKey, CustomExtension, KeyPair, generate_simple_self_signed};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rcgen::KeyPair;
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
-    SupportedProtocolVersion,
-};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use tempfile::TempDir;
-
-type Client = StreamOwned<ClientConnection, TcpStream>;
-
-struct Certificate {
-    files: CertificateFiles,
-    der: CertificateDer<'static>,
-}
-
-/// A certificate for these names, in files of this name.
-fn certificate(folder: &Path, file: &str, names: &[&str]) -> Certificate {
-    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-    let files =
-        CertificateFiles { certificate: folder.join(format!("{file}.pem")), key: folder.join(format!("{file}.key")) };
-    std::fs::write(&files.certificate, cert.pem()).unwrap();
-    std::fs::write(&files.key, signing_key.serialize_pem()).unwrap();
-    Certificate { files, der: cert.der().clone() }
-}
-
-fn start(certificates: &[&Certificate], change: impl FnOnce(&mut edge::EdgeConfig)) -> Server {
-    Server::start(|config| {
-        config.tls = Some(TlsConfig {
-            files: certificates.iter().map(|certificate| certificate.files.clone()).collect(),
-            fetched: None,
-            hsts_seconds: 300,
-            redirect: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-            public_port: None,
-        });
-        change(config);
-    })
-}
-
-/// A client that knows these certificates and offers these protocols.
-fn client(
-    trusted: &[&Certificate],
-    versions: &[&'static SupportedProtocolVersion],
-    protocols: &[&str],
-) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in trusted {
-        roots.add(certificate.der.clone()).unwrap();
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    Arc::new(config)
-}
-
-const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
-
-fn open(server: &Server, config: &Arc<ClientConfig>, name: &str) -> std::io::Result<Client> {
-    let connection = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
-    let mut client = StreamOwned::new(connection, connect(server.api));
-    while client.conn.is_handshaking() {
-        client.conn.complete_io(&mut client.sock)?;
-    }
-    Ok(client)
-}
-
-fn get(client: &mut Client, path: &str) -> String {
-    write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    client.read_to_string(&mut text).unwrap();
-    text
-}
 
 #[test]
 fn versions_and_protocols() {
@@ -111,7 +36,7 @@ fn versions_and_protocols() {
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]));
     let start = [frames::PREFACE.to_vec(), frames::settings(&[]).bytes(), Frame::get(1, "/client").bytes()].concat();
     stream.write_all(&start).unwrap();
-    let answered = common::read_until(&mut stream, b"127.0.0.1 https a");
+    let answered = common::read_until(&mut stream, b"127.0.0.1 https ");
     assert!(answered.is_some(), "an answer in frames");
     let config = client(&[&local], BOTH, &[]);
     let mut stream = open(&server, &config, "localhost").unwrap();
@@ -206,6 +131,22 @@ fn what_is_not_encrypted_is_told_so() {
         let reply = exchange(redirect, request);
         assert_eq!((reply.status, reply.header("location")), (status, location.as_deref()), "{request}");
     }
+}
+
+#[test]
+fn nobody_is_sent_to_a_server_that_stops() {
+    let folder = TempDir::new().unwrap();
+    let local = certificate(folder.path(), "local", &["localhost"]);
+    let mut server = start(&[&local], |_| {});
+    let mut running = open(&server, &client(&[&local], BOTH, &[]), "localhost").unwrap();
+    running.write_all(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    server.wait_for_gate();
+    server.begin_stop();
+    server.wait_for_draining();
+    assert!(TcpStream::connect(server.redirect.unwrap()).is_err());
+    server.open.notify_one();
+    assert!(common::read_until(&mut running, b"opened").is_some());
+    assert_eq!(server.join().in_flight, 0);
 }
 
 /// The first thing that a client sends.
@@ -319,115 +260,4 @@ fn a_flood_of_handshakes_leaves_requests_alone() {
     assert!(flood.join().unwrap() > 50);
     server.wait_for_metric("http_server_open_connections 1");
     assert!(get(&mut asking, "/zones").starts_with("HTTP/1.1 200"));
-}
-
-/// A challenge for this name, and its certificate, whose critical extension only authorities know (RFC 8737).
-fn challenge(name: &str) -> (Challenge, CertificateDer<'static>) {
-    let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
-    parameters.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
-    let key = KeyPair::generate().unwrap();
-    let certificate = parameters.self_signed(&key).unwrap().der().clone();
-    let shown = Challenge::Tls { name: name.to_owned(), certificate: certificate.to_vec(), key: key.serialize_der() };
-    (shown, certificate)
-}
-
-/// Looks at the certificate itself, as an authority does.
-#[derive(Debug)]
-struct Looking;
-
-impl ServerCertVerifier for Looking {
-    fn verify_server_cert(
-        &self,
-        _shown: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-#[test]
-fn a_certificate_that_is_fetched_comes_later() {
-    let folder = TempDir::new().unwrap();
-    let fetched = folder.path().join("fetched.pem");
-    let other = certificate(folder.path(), "other", &["other.test"]);
-    let server = start(&[&other], |config| config.tls.as_mut().unwrap().fetched = Some(fetched.clone()));
-    let handle = server.certificates.clone().unwrap();
-    assert_eq!(handle.count(), 1);
-    // Nobody is shown one that is for somebody else, and what there is is served.
-    let later = certificate(folder.path(), "later", &["api.test"]);
-    let config = client(&[&other, &later], BOTH, &[]);
-    let refused = open(&server, &config, "api.test").unwrap_err().to_string();
-    assert!(refused.contains("AccessDenied"), "{refused}");
-    assert!(open(&server, &config, "other.test").is_ok());
-
-    // The authority looks, by a handshake that offers one protocol alone.
-    let (shown, der) = challenge("api.test");
-    handle.answer_challenges(vec![shown]).unwrap();
-    let authority = |protocols: &[&str]| {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(BOTH)
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Looking))
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Arc::new(config)
-    };
-    let mut stream = open(&server, &authority(&["acme-tls/1"]), "api.test").unwrap();
-    assert_eq!(stream.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
-    assert_eq!(stream.conn.peer_certificates().unwrap()[0], der);
-    // Nothing can be asked there.
-    let _closed = stream.write_all(b"GET /zones HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut text = Vec::new();
-    let _closed = stream.read_to_end(&mut text);
-    assert_eq!(text, b"");
-    // Whoever offers more, or asks for another name, is a client like others.
-    let refused = open(&server, &authority(&["acme-tls/1", "http/1.1"]), "api.test").unwrap_err().to_string();
-    assert!(refused.contains("AccessDenied"), "{refused}");
-    assert!(open(&server, &authority(&["acme-tls/1"]), "other.test").is_err());
-    let mut stream = open(&server, &config, "other.test").unwrap();
-    assert!(get(&mut stream, "/zones").starts_with("HTTP/1.1 200"));
-
-    // It has come: key and certificate in one file.
-    handle.answer_challenges(Vec::new()).unwrap();
-    let pem = [&later.files.key, &later.files.certificate].map(|file| std::fs::read_to_string(file).unwrap()).concat();
-    std::fs::write(&fetched, pem).unwrap();
-    handle.reload().unwrap();
-    assert_eq!(handle.count(), 2);
-    assert!(open(&server, &authority(&["acme-tls/1"]), "api.test").is_err());
-    // It is the first from now on.
-    for name in ["api.test", "nobody.test"] {
-        let connection = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
-        let mut stream = StreamOwned::new(connection, connect(server.api));
-        let ended = stream.conn.complete_io(&mut stream.sock);
-        assert_eq!(ended.is_ok(), name == "api.test", "{name}: {ended:?}");
-        if let Err(error) = ended {
-            assert!(error.to_string().contains("not valid for name"), "{error}");
-        }
-    }
 }

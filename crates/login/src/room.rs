@@ -164,12 +164,12 @@ impl Login {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Opens the file of leaked passwords again, or another one; `None` closes it.
+    /// Opens the file of leaked passwords again, or another one; `None` is for none. It counts once what is given back is called.
     ///
     /// # Errors
     /// If it is not usable; the one before stays in use.
-    pub fn replace_leaked(&self, path: Option<&std::path::Path>) -> Result<(), PasswordError> {
-        self.inner.passwords.replace_leaked(path)
+    pub fn reopen_leaked(&self, path: Option<&std::path::Path>) -> Result<impl FnOnce() + use<'_>, PasswordError> {
+        self.inner.passwords.reopen_leaked(path)
     }
 
     /// Answers a request whose path begins below `/auth/v1`. A refusal is an answer too: this never fails.

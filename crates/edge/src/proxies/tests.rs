@@ -35,6 +35,11 @@ fn networks() {
     for wrong in ["", "10.0.0.0/33", "10.0.0", "localhost", "10.0.0.0/8/8", "0.0.0.0/0", "::/0"] {
         assert!(read_network(wrong).is_err(), "{wrong}");
     }
+    for everybody in [&["0.0.0.0/0"][..], &["::/0"], &["::ffff:0:0/96"], &["10.0.0.1", "0.0.0.0/1", "128.0.0.0/1"]] {
+        let networks: Vec<String> = everybody.iter().map(|&text| text.to_owned()).collect();
+        let refused = Proxies::new(&networks, ForwardedHeader::XForwardedFor, false);
+        assert!(matches!(refused, Err(NetworkError::Everybody(_))), "{everybody:?}: {refused:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod frames;
+pub mod tls;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -233,6 +234,17 @@ impl Server {
     /// `GET path`, with these further header lines.
     pub fn get(&self, path: &str, headers: &str) -> Reply {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"))
+    }
+
+    /// The same from another address of this machine.
+    pub fn send_from(&self, address: [u8; 4], raw: &str) -> Reply {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+        socket.connect(&self.api.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(raw.as_bytes()).unwrap();
+        Reply::read_to_end(&mut stream)
     }
 
     pub fn admin(&self, method: &str, path: &str) -> Reply {

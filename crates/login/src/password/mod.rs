@@ -185,14 +185,13 @@ impl Passwords {
         Stored::parse(stored, self.hasher.largest_stored_kib).is_ok()
     }
 
-    /// Opens the file of leaked passwords again, or another one; `None` closes it.
+    /// Opens the file of leaked passwords again, or another one; `None` is for none. It counts once what is given back is called.
     ///
     /// # Errors
     /// If it is not usable; the one before stays in use.
-    pub fn replace_leaked(&self, path: Option<&Path>) -> Result<(), PasswordError> {
+    pub fn reopen_leaked(&self, path: Option<&Path>) -> Result<impl FnOnce() + use<'_>, PasswordError> {
         let leaked = open_leaked(path)?;
-        *self.leaked.write() = leaked;
-        Ok(())
+        Ok(move || *self.leaked.write() = leaked)
     }
 
     /// What a new hash costs, as configured or measured.

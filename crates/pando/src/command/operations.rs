@@ -60,8 +60,6 @@ impl Operations {
                 Some(()) = signals.all.recv() => {
                     configuration.notify_one();
                     self.reload_schema();
-                    // The log says how it went.
-                    let _told = self.certificates.as_ref().map(|certificates| certificates.reload());
                 }
                 Some(()) = signals.schema.recv() => self.reload_schema(),
                 Some(()) = signals.configuration.recv() => configuration.notify_one(),
@@ -73,6 +71,7 @@ impl Operations {
 
 /// The signals that have something read again. Without anybody who listens for them they would end the process.
 pub struct Reloads {
+    /// Certificates are read again by who follows them, who hears it by himself.
     all: Signal,
     /// As PostgREST has it.
     schema: Signal,

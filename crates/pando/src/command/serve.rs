@@ -26,11 +26,13 @@ use limits::Gate;
 use service::Service;
 use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use self::audit::AuditWork;
 use super::opening::{Opening, Patience};
-use super::operations::{Certificates, Operations, Reloads, Rereading};
+use super::operations::{Certificates, Operations, Reloads, Rereading, listen};
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
 use crate::database;
@@ -109,7 +111,8 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     let certificates = edge.certificates().map(|handle| Arc::new(Certificates::new(handle, telemetry.clone())));
     let keeper = fetching::keeper(&start.prepared, edge.certificates(), certificates.as_ref(), &telemetry)?;
     let (addresses, policy) = (edge.addresses(), edge.policy());
-    let starting = Starting { start, addresses, policy, certificates, keeper, gate, house: &house };
+    let on_hangup = listen(SignalKind::hangup())?;
+    let starting = Starting { start, addresses, policy, certificates: certificates.clone(), gate, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -124,6 +127,10 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     if !is_open {
         telemetry.report(&ReadinessChanged { reason: Some(house.reason()) });
     }
+    // Not later: a database that is waited for is no reason to let certificates end, and the authority looks here. And not
+    // before somebody answers it.
+    let _kept =
+        Kept::of([certificates.map(|it| tokio::spawn(it.follow(on_hangup))), keeper.map(|it| tokio::spawn(it.run()))]);
     let served = edge.run(house.clone(), house.clone(), telemetry.clone(), async { drop(drain.await) });
     let refused = async {
         match if is_open { Ok(()) } else { opening.await } {
@@ -149,13 +156,27 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
+/// What goes on until this is dropped.
+struct Kept(Vec<JoinHandle<()>>);
+
+impl Kept {
+    fn of(tasks: impl IntoIterator<Item = Option<JoinHandle<()>>>) -> Self {
+        Self(tasks.into_iter().flatten().collect())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
 /// A start, with the doors that it will open.
 struct Starting<'a> {
     start: Start<'a>,
     addresses: Addresses,
     policy: PolicyHandle,
     certificates: Option<Arc<Certificates>>,
-    keeper: Option<acme::Keeper>,
     gate: Option<Arc<Gate>>,
     house: &'a House,
 }
@@ -219,8 +240,6 @@ impl Starting<'_> {
         background.extend(login.clone().map(|login| tokio::spawn(login.follow())));
         let file = loaded.file.clone();
         let certificates = self.certificates.clone();
-        background.extend(certificates.clone().map(|certificates| tokio::spawn(certificates.follow())));
-        background.extend(self.keeper.map(|keeper| tokio::spawn(keeper.run())));
         let rereading =
             Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
         let operations = Operations { store: store.clone(), rereading: Arc::new(rereading), certificates };

@@ -665,9 +665,12 @@ pub struct Limits {
     pub max_connections_per_address: u64,
     /// TLS handshakes that wait for the server at once, not those that it waits for. One more connection is closed.
     pub max_handshakes: u64,
-    /// Requests that are answered at once, and, beside them, requests whose body is on the way. One more is answered 503
-    /// with `Retry-After`.
+    /// Requests that are worked on at once, and, beside them, requests whose body is on the way. One more is answered 503
+    /// with `Retry-After`. Answers on their way out are bounded by `max_connections` and `max_connections_per_address`, also where
+    /// one connection carries many (HTTP/2).
     pub max_requests: u64,
+    /// The same for one address, of IPv6 for one network of 64 bits. Those of `server.trusted_proxies` are not counted.
+    pub max_requests_per_address: u64,
     /// Requests that one HTTP/2 connection has open at once.
     pub max_streams: u32,
     /// Requests of one HTTP/2 connection that the client may give up before they are answered, more than were answered. With
@@ -677,11 +680,11 @@ pub struct Limits {
     pub max_header_bytes: u32,
     /// Headers of a request.
     pub max_headers: u32,
-    /// Bytes of a request's body. A body is held in memory as a whole.
+    /// Bytes of a request's body. A body is held in memory as a whole, while it comes and while it is worked on.
     pub max_body_bytes: u64,
     /// Seconds for the head of a request to arrive.
     pub header_read_timeout_seconds: u32,
-    /// Seconds for the body of a request to arrive.
+    /// Seconds for the body of a request to arrive. Its first byte has to come within 5.
     pub body_read_timeout_seconds: u32,
     /// Bytes a second that a body has to come with on average, from its tenth second on.
     pub min_body_bytes_per_second: u64,
@@ -750,6 +753,7 @@ impl Default for Limits {
             max_connections_per_address: edge.max_connections_per_address,
             max_handshakes: edge.max_handshakes,
             max_requests: edge.max_requests,
+            max_requests_per_address: edge.max_requests_per_address,
             max_streams: edge.max_streams,
             max_resets: edge.max_resets,
             max_header_bytes: edge.max_header_bytes,
@@ -822,6 +826,7 @@ impl Limits {
             max_connections_per_address: self.max_connections_per_address,
             max_handshakes: self.max_handshakes,
             max_requests: self.max_requests,
+            max_requests_per_address: self.max_requests_per_address,
             max_streams: self.max_streams,
             max_resets: self.max_resets,
             max_uri_bytes: self.max_uri_bytes,

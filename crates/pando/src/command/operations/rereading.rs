@@ -98,11 +98,15 @@ impl Rereading {
         })??;
         let Prepared { identity, passwords, .. } = Prepared::new(&loaded, None)?;
         let secret = identity.secret.clone();
+        // Each can be refused by what is in a file: the list is opened, and counts only when the keys do.
+        let login = self.login.as_ref();
+        let count_list = login
+            .map(|login| login.reopen_leaked(passwords.leaked_list.as_deref()))
+            .transpose()
+            .map_err(|error| ConfigError::one(LEAKED_LIST, error.to_string()))?;
         self.verifier.replace(identity).map_err(|error| ConfigError::one("[auth]", error.to_string()))?;
-        if let Some(login) = &self.login {
-            login
-                .replace_leaked(passwords.leaked_list.as_deref())
-                .map_err(|error| ConfigError::one(LEAKED_LIST, error.to_string()))?;
+        if let Some(count_list) = count_list {
+            count_list();
         }
 
         let mut changed = loaded.changes_since(counting.reread.as_ref().unwrap_or(&counting.at_start));

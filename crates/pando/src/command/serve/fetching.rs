@@ -26,7 +26,7 @@ impl Stage for Door {
     }
 
     fn renewed(&self) -> Result<(), String> {
-        self.certificates.reload().map_err(str::to_owned)
+        self.certificates.reload_fetched().map_err(str::to_owned)
     }
 }
 
