@@ -20,7 +20,7 @@ use crate::outcome::CommandError;
 const SETTING: &str = "auth.login.enabled";
 
 const NO_SECRET: &str = "The login at /auth/v1 is off: on a PostgreSQL server it needs a secret that all nodes share; set \
-     auth.secret (PANDO_AUTH_SECRET), or auth.jwt_secret, from which it follows";
+     auth.secret (PANDO_AUTH_SECRET), or auth.jwt_secret, from which it follows unless that is a JWK set";
 const NO_TABLES: &str = "The login at /auth/v1 is off: its tables are not there and the role that logs in may not make or use them; \
      set auth.login.enabled = \"on\" and run `pando bootstrap --authenticator` as the owner of the database, or set it \"off\"";
 const NO_MAIL: &str =
@@ -160,7 +160,7 @@ fn reading(figures: &PoolFigures) -> PasswordReading {
 }
 
 const NO_SECRET_AT_START: &str = "is not set: on a PostgreSQL server the login needs a secret that all nodes share. Set it (PANDO_AUTH_SECRET; `openssl rand \
-     -base64 48` makes a good one), or auth.jwt_secret, from which it follows";
+     -base64 48` makes a good one), or auth.jwt_secret, from which it follows unless that is a JWK set";
 
 /// Makes the tables that are missing.
 pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
@@ -173,10 +173,11 @@ pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
 }
 
 /// What all secrets of the login follow from: `auth.secret`, or else `auth.jwt_secret`, or else a file beside that of the embedded
-/// engine, which is made where it is missing and `may_make` says so. `None` where there is nothing.
+/// engine, which is made where it is missing and `may_make` says so. `None` where there is nothing. A JWK set as `auth.jwt_secret` is no
+/// secret: its keys may be public.
 pub fn derivation(loaded: &Loaded, prepared: &Prepared, may_make: bool) -> Result<Option<Derivation>, CommandError> {
     let given = loaded.config.auth.secret.as_ref().map(|secret| secret.0.clone());
-    let secret = match (given.or_else(|| prepared.identity.secret.clone()), &prepared.database) {
+    let secret = match (given.or_else(|| prepared.identity.root_secret().cloned()), &prepared.database) {
         (Some(secret), _) => secret,
         (None, DatabaseAddress::File(file)) => kept_secret(file, may_make)?,
         (None, DatabaseAddress::Server(_)) => return Ok(None),
