@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use limits::{Arrival, Gate, Place};
-use service::Answer;
+use limits::{Arrival, Gate, Place, Proof};
+use service::{Answer, Area};
 
 use crate::refusal::Refusal;
 
@@ -20,9 +20,11 @@ impl Entrance {
     }
 
     /// Looks at the head of a request, before its body is taken in.
-    pub(crate) fn look(&self, headers: &HeaderMap, address: IpAddr) -> Result<Option<Arrival>, Refusal> {
+    pub(crate) fn look(&self, area: Area, headers: &HeaderMap, address: IpAddr) -> Result<Option<Arrival>, Refusal> {
         let Some(gate) = &self.0 else { return Ok(None) };
-        let arrival = gate.look(headers, address);
+        let (key, token) = identity::verified_alone(headers).unwrap_or_default();
+        // Many requests to the login verify nothing, and its answers do not tell which role asked.
+        let arrival = gate.look((Proof { key, token }, area == Area::Rest), headers, address);
         gate.check(&arrival).map_err(Refusal::shed)?;
         Ok(Some(arrival))
     }
@@ -38,7 +40,7 @@ impl Entrance {
     /// Remembers what its credential was worth.
     pub(crate) fn learn(&self, arrival: Option<&Arrival>, answer: &Answer) {
         if let (Some(gate), Some(arrival)) = (&self.0, arrival) {
-            gate.learn(arrival, answer.summary.role.as_deref(), answer.status.as_u16());
+            gate.learn(arrival, answer.summary.role.as_deref(), answer.summary.error_code.as_deref());
         }
     }
 }

@@ -14,6 +14,6 @@ mod price;
 mod rates;
 
 pub use network::{Network, UnknownNetwork};
-pub use overload::{Arrival, Class, Gate, GateSettings, Load, Place, Shed};
+pub use overload::{Arrival, Class, Gate, GateSettings, Load, Place, Proof, Shed};
 pub use price::price;
 pub use rates::{Asker, Metered, Policy, PolicyError, RateLimits, RateSettings, Scope, Told, Unit, default_policies};
