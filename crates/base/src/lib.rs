@@ -12,7 +12,7 @@ mod name;
 mod quota;
 mod secret;
 
-pub use caller::{Caller, CallerKey, Claims, KeyScope, ScopedName};
+pub use caller::{Caller, CallerKey, Claims, KeyScope, NO_ROLE, ScopedName};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Caller, Claims, Clock, Failure, Kind};
+use base::{Caller, CallerKey, Claims, Clock, Failure, Kind};
 use http::HeaderMap;
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
@@ -102,6 +102,28 @@ impl Verifier {
             None => state.rules.of_key(&key)?,
         };
         Ok(Caller { key: Some(key.caller), ..caller })
+    }
+
+    /// The API key that a request to another room than the REST API comes with, if it counts and may be used from the address. Whoever
+    /// signs in shows no token yet, and what stands in its place is looked at later.
+    ///
+    /// # Errors
+    /// As [`Verifier::identify_from`], where a key is needed and there is neither one nor a token in its place, or it does not count.
+    pub async fn identify_program(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<CallerKey>>, Failure> {
+        let state = self.inner.state();
+        let Credentials { key, instead, .. } = Credentials::read(headers)?;
+        if let Some(key) = key {
+            return Ok(Some(self.inner.api_keys.check(key, address, self.inner.clock.now())?.caller));
+        }
+        if state.rules.config.requires_api_key {
+            let instead = instead.filter(|_| state.has_keys()).ok_or_else(missing_key)?;
+            self.of_token(&state, instead).await?;
+        }
+        Ok(None)
     }
 
     /// Without an API key: a token in its place (`instead`) is one of Supabase's older keys. Alone it is who asks.

@@ -111,7 +111,7 @@ async fn users_keys_and_roles_are_counted_wherever_they_come_from() {
         assert!(ask(asker("192.0.2.3"), caller("service_role", "ada")).await);
     }
     // An API key is known by its id, whatever the header it was sent in.
-    let key = base::CallerKey { id: "id".into(), scope: base::KeyScope::default(), quota: None };
+    let key = base::CallerKey { id: "id".into(), scope: base::KeyScope::default(), quota: None, is_bound: false };
     let by_key = Caller { key: Some(Arc::new(key)), ..caller("anon", "") };
     for (credential, expected) in [(&b"one"[..], true), (b"two", true), (b"three", true), (b"four", false)] {
         let asker = Asker { credential: Some(credential), ..asker("192.0.2.1") };

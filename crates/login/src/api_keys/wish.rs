@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use base::{KeyScope, ScopedName, Timestamp};
+use base::{KeyScope, NO_ROLE, ScopedName, Timestamp};
 use identity::{KeyKind, Network};
 use serde_json::{Map, Value, json};
 
 use super::quota::Quota;
+use crate::settings::ADMIN_ROLES;
 
 /// The longest name of a key, in bytes.
 const LONGEST_NAME: usize = 100;
@@ -61,7 +62,11 @@ impl KeyWish {
             if role.is_empty() || role.len() > LONGEST_ROLE || role.contains('\0') {
                 return Err(format!("a role has a name of 1 to {LONGEST_ROLE} bytes"));
             }
-            if self.kind == KeyKind::Publishable && role == service_role {
+            if role == NO_ROLE {
+                return Err("a key cannot have the role none: PostgreSQL takes it for the role that logs in".to_owned());
+            }
+            let is_trusted = role == service_role || ADMIN_ROLES.contains(&role.as_str());
+            if self.kind == KeyKind::Publishable && is_trusted {
                 return Err(format!("a publishable key is for everybody to see and cannot have the role {role}"));
             }
         }
@@ -208,7 +213,7 @@ mod tests {
             expires_at: None,
             quota: None,
         };
-        let check = |wish: KeyWish| wish.check(Timestamp(10), "service_role").is_ok();
+        let check = |wish: KeyWish| wish.check(Timestamp(10), "boss").is_ok();
         assert!(check(wish.clone()));
         assert!(check(KeyWish { role: Some("reporter".to_owned()), ..wish.clone() }));
         assert!(check(KeyWish { kind: KeyKind::Secret, role: Some("service_role".to_owned()), ..wish.clone() }));
@@ -218,7 +223,10 @@ mod tests {
             KeyWish { name: "x".repeat(101), ..wish.clone() },
             KeyWish { name: "a\nb".to_owned(), ..wish.clone() },
             KeyWish { role: Some(String::new()), ..wish.clone() },
+            KeyWish { role: Some("boss".to_owned()), ..wish.clone() },
             KeyWish { role: Some("service_role".to_owned()), ..wish.clone() },
+            KeyWish { role: Some("supabase_admin".to_owned()), ..wish.clone() },
+            KeyWish { role: Some("none".to_owned()), kind: KeyKind::Secret, ..wish.clone() },
             KeyWish { expires_at: Some(Timestamp(10)), ..wish },
         ] {
             assert!(!check(wrong.clone()), "{wrong:?}");
