@@ -160,7 +160,7 @@ impl Verifier {
         }
         inner.fetch(MAXIMUM_AGE);
         match inner.check(state, token) {
-            Err(TokenError::NoSuitableKey { .. }) => {
+            Err(TokenError::NoSuitableKey) => {
                 inner.refreshed().await;
                 let state = inner.state();
                 inner.check(&state, token).map_err(|error| state.rules.answer(error))
@@ -310,13 +310,9 @@ impl Rules {
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
         let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
-        if matches!(error, TokenError::NoSuitableKey { .. }) && is_unfetched {
+        if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
             return Failure::new(Kind::Unavailable, "PANDO503", "The keys that verify tokens could not be fetched yet")
                 .with_retry_after(5);
-        }
-        // The keys that the login signs with are no secret that others could share.
-        if matches!(error, TokenError::NoSuitableKey { is_shared: true }) && !self.has_keys() {
-            return no_keys();
         }
         error.into()
     }
