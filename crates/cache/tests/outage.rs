@@ -147,6 +147,28 @@ async fn a_server_that_hangs_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_and_does_nothing_is_gone() {
+    let Some(redis) = Redis::start_for("a_server_that_answers_and_does_nothing_is_gone") else { return };
+    let node = Node::start(redis.url());
+    node.wait_until(true).await;
+    // A replica, as after a failover: it answers PING, and writes nothing.
+    redis.ask("REPLICAOF 127.0.0.1 1");
+    assert_eq!(node.allowed("a", 60).await, 25);
+    assert!(!node.cache.health().is_up);
+    // It is looked for meanwhile, and found wanting.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.told(), ["found", "refused"]);
+    redis.ask("REPLICAOF NO ONE");
+    node.wait_until(true).await;
+    assert_eq!(node.told(), ["found", "refused", "found"]);
+    // Full: it reads, and writes nothing.
+    redis.ask("CONFIG SET maxmemory 1");
+    node.allowed("b", 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.told(), ["found", "refused", "found", "refused"]);
+}
+
+#[tokio::test]
 async fn a_node_starts_without_its_server() {
     let Some(mut redis) = Redis::start_for("a_node_starts_without_its_server") else { return };
     redis.kill();
