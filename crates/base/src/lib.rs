@@ -9,6 +9,7 @@ mod failure;
 mod footprint;
 mod limit;
 mod name;
+mod network;
 mod quota;
 mod secret;
 
@@ -18,5 +19,6 @@ pub use failure::{CustomAnswer, Details, Failure, Kind, Offence};
 pub use footprint::{ColumnSet, Cost, Footprint, Freshness, Touch};
 pub use limit::Limit;
 pub use name::{QualifiedName, Signature};
+pub use network::{Network, UnknownNetwork};
 pub use quota::{KeyQuota, Period, QuotaUnit};
 pub use secret::Secret;

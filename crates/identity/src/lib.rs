@@ -37,7 +37,7 @@ mod verifier;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod wycheproof;
 
-pub use api_key::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyText, KeyUse, Network, PATTERN};
+pub use api_key::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyText, KeyUse, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
 pub use credentials::{credential, verified_alone};
 pub use derivation::{Derivation, DerivedKey};

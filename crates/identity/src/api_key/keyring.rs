@@ -3,11 +3,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use base::{CallerKey, Failure, KeyQuota, Kind, Timestamp};
+use base::{CallerKey, Failure, KeyQuota, Kind, Network, Timestamp};
 use parking_lot::RwLock;
 
 use super::spending::{KeySpending, Spendings};
-use super::{KeyKind, KeyText, Network};
+use super::{KeyKind, KeyText};
 
 /// After how many seconds a key may come again that could not be looked for.
 const RETRY_AFTER: u32 = 2;

@@ -11,10 +11,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base::Network;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName};
-
-use crate::network::Network;
 
 /// By this header a client says that its request may wait: `Pando-Class: batch`.
 const CLASS: HeaderName = HeaderName::from_static("pando-class");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Clock, Failure, Kind};
+use base::{Clock, Failure, Kind, Network};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use telemetry::{OverloadChanged, RequestShed, Telemetry};
@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::class::{Acquaintances, Class, Proof, Shown, Worth};
 use super::controller::{Controller, Load};
-use crate::network::Network;
 
 /// How long somebody who has signed in waits for room. It bridges a burst, and the moment in which an overload begins, until the
 /// others are turned away; clients wait for two seconds and longer.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use base::{KeyScope, NO_ROLE, ScopedName, Timestamp};
-use identity::{KeyKind, Network};
+use base::{KeyScope, NO_ROLE, Network, ScopedName, Timestamp};
+use identity::KeyKind;
 use serde_json::{Map, Value, json};
 
 use super::quota::Quota;
@@ -86,7 +86,7 @@ impl Scope {
         let scope = Self {
             relations: relations.iter().map(|word| scoped_name(word)).collect::<Result<_, _>>()?,
             methods: methods.iter().map(|word| Arc::from(word.to_ascii_uppercase())).collect(),
-            networks: networks.iter().map(|word| word.parse()).collect::<Result<_, _>>()?,
+            networks: networks.iter().map(|word| network(word)).collect::<Result<_, _>>()?,
         };
         scope.check()?;
         Ok(scope)
@@ -147,6 +147,10 @@ fn words(members: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, St
         _ => Err(format!("{name} is a list of texts")),
     };
     list.into_iter().map(text).collect()
+}
+
+fn network(word: &str) -> Result<Network, String> {
+    word.parse().map_err(|_| format!("{word:?} is no network; write one like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7"))
 }
 
 /// `schema.name` or `schema.*`, as the catalog spells them.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Limit, Secret};
+use base::{Limit, Network, Secret};
 use cache::Keys;
-use limits::{GateSettings, Network, Policy, RateSettings};
+use limits::{GateSettings, Policy, RateSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
