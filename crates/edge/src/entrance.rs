@@ -50,3 +50,62 @@ impl fmt::Debug for Entrance {
         f.write_str(if self.0.is_some() { "Entrance(gate)" } else { "Entrance" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base::SystemClock;
+    use http::{HeaderName, HeaderValue};
+    use limits::{Class, GateSettings};
+    use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryConfig};
+
+    use super::*;
+
+    fn entrance() -> Entrance {
+        let config = TelemetryConfig {
+            service_name: "test".to_owned(),
+            service_version: "0".to_owned(),
+            log: LogConfig::new(telemetry::Level::Off, LogFormat::Json, Box::new(std::io::sink())),
+            traces: None,
+            seed: None,
+        };
+        let clock = Arc::new(SystemClock);
+        let telemetry = Arc::new(Telemetry::new(config, clock.clone()).unwrap());
+        let settings = GateSettings {
+            target: Duration::from_millis(50),
+            fewest: 1,
+            most: 10,
+            system_roles: Vec::new(),
+            anonymous_role: "anon".to_owned(),
+            exempt_networks: Vec::new(),
+        };
+        Entrance::new(Gate::new(settings, clock, telemetry))
+    }
+
+    #[test]
+    fn what_nobody_verifies_is_no_credential() {
+        let entrance = entrance();
+        let class = |area: Area, lines: &[(&'static str, &str)]| {
+            let line = |(name, value): &(&'static str, &str)| {
+                (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            };
+            let headers: HeaderMap = lines.iter().map(line).collect();
+            entrance.look(area, &headers, "192.0.2.1".parse().unwrap()).ok().flatten().unwrap().class()
+        };
+        for number in 0..100 {
+            let junk = format!("r{number}");
+            for (area, lines) in [
+                (Area::Rest, vec![("apikey", junk.clone())]),
+                (Area::Rest, vec![("authorization", format!("Basic {junk}"))]),
+                (Area::Auth, vec![("authorization", format!("Bearer {junk}"))]),
+                (Area::Auth, vec![("apikey", format!("pando_secret_{junk}"))]),
+            ] {
+                let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                assert_eq!(class(area, &lines), Class::Anonymous, "{lines:?}");
+            }
+        }
+        assert_eq!(class(Area::Rest, &[("authorization", "Bearer a.b.c")]), Class::Interactive);
+        assert_eq!(class(Area::Rest, &[("apikey", "pando_secret_x")]), Class::Interactive);
+    }
+}

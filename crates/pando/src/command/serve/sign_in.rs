@@ -14,6 +14,7 @@ use login::{Captcha, ConsoleMailer, Defence, DefenceSettings, Login, Mailer, Par
 use store::{Store, StoreError};
 use telemetry::{Advice, Metrics, PasswordReading, Telemetry};
 
+use super::guards::Counters;
 use crate::configuration::{ConfigError, DatabaseAddress, Loaded, LoginEnabled, Prepared};
 use crate::outcome::CommandError;
 
@@ -40,6 +41,8 @@ pub struct SignIn<'a> {
     pub api_keys: Option<Arc<KeyKeeper>>,
     /// The database.
     pub store: Arc<dyn Store>,
+    /// The connections to the shared counters.
+    pub counters: Counters,
     /// Who is told what happens.
     pub telemetry: Arc<Telemetry>,
 }
@@ -129,8 +132,7 @@ impl SignIn<'_> {
     ) -> Result<Arc<Defence>, CommandError> {
         let (section, limiting) = (&self.loaded.config.defence, &self.prepared.limiting);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cache = cache::open(&limiting.cache, clock.clone())
-            .map_err(|error| ConfigError::one("cache.url", error.to_string()))?;
+        let cache = self.counters.open(self.prepared, &self.telemetry)?;
         let mut settings = section.settings(limiting.rates.exempt_networks.clone(), mail_interval);
         if let Some((url, key)) = section.webhook().map_err(|(name, problem)| ConfigError::one(name, problem))? {
             let listener = login::webhook(url, key, clock.clone(), self.telemetry.clone());
