@@ -45,9 +45,12 @@ pub fn credential(headers: &HeaderMap) -> Option<&[u8]> {
     key.or(token).or(instead)
 }
 
+/// An API key and a token, as they were sent.
+pub type KeyAndToken<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// The key and the token that are going to be verified. What is passed over is not in it, so that nobody becomes another by it; `None`
 /// where nothing can be said, since two keys were sent.
-pub fn verified_alone(headers: &HeaderMap) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
+pub fn verified_alone(headers: &HeaderMap) -> Option<KeyAndToken<'_>> {
     let Credentials { key, token, instead } = Credentials::read(headers).ok()?;
     Some((key, token.or(instead.filter(|_| key.is_none()))))
 }

@@ -39,7 +39,7 @@ mod wycheproof;
 
 pub use api_key::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyText, KeyUse, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
-pub use credentials::{credential, verified_alone};
+pub use credentials::{KeyAndToken, credential, verified_alone};
 pub use derivation::{Derivation, DerivedKey};
 pub use issuer_keys::{IssuerKeys, IssuerTokenError};
 pub use mint::mint;
