@@ -139,9 +139,13 @@ impl Acquaintances {
     pub(crate) fn learn(&self, shown: &Shown, worth: Worth, is_exempt: bool, now: Duration) {
         let Some(credential) = shown.credential else { return };
         let class = if let Worth::Class(class) = worth { class } else { Class::Anonymous };
-        self.keep(credential, class, now);
-        if worth == Worth::Forged && !is_exempt {
+        let is_blamed = worth == Worth::Forged && !is_exempt;
+        if is_blamed {
             self.keep(shown.address, Class::Anonymous, now);
+        }
+        // Whoever makes up one after the other would push out those that others are known by.
+        if !is_blamed || self.recall(credential, now).is_some() {
+            self.keep(credential, class, now);
         }
     }
 
@@ -220,7 +224,7 @@ mod tests {
         // Known, it counts where nobody verifies it as well.
         assert_eq!(class((good.0, false), "192.0.2.9", 1), Class::System);
         learn(bad, Worth::Forged, 1);
-        assert_eq!(class(bad, "192.0.2.9", 2), Class::Anonymous);
+        assert_eq!(class(bad, "2001:db8::2", 2), Class::Anonymous);
         // A neighbour in the same /64 with a credential that nobody knows; and one that is known.
         assert_eq!(class(fresh, "2001:db8::2", 2), Class::Anonymous);
         assert_eq!(class(good, "2001:db8::2", 2), Class::System);
@@ -231,15 +235,19 @@ mod tests {
         // Who is seen less than he was: a token of the anonymous role.
         learn(good, Worth::Class(Class::Anonymous), 70);
         assert_eq!(class(good, "192.0.2.9", 71), Class::Anonymous);
+        // One that was known, and whose key is gone.
+        learn(token("rotated"), Worth::Class(Class::Interactive), 71);
+        learn(token("rotated"), Worth::Forged, 71);
+        assert_eq!(class(token("rotated"), "192.0.2.9", 72), Class::Anonymous);
         // One that has expired says nothing of its address, and what nobody verified says nothing at all.
-        learn(token("old"), Worth::Nothing, 80);
-        assert_eq!(class(token("old"), "192.0.2.9", 81), Class::Anonymous);
-        assert_eq!(class(fresh, "2001:db8::2", 81), Class::Interactive);
-        learn((fresh.0, false), Worth::Forged, 81);
-        assert_eq!(class(fresh, "2001:db8::2", 82), Class::Interactive);
+        learn(token("old"), Worth::Nothing, 140);
+        assert_eq!(class(token("old"), "192.0.2.9", 141), Class::Anonymous);
+        assert_eq!(class(fresh, "2001:db8::2", 141), Class::Interactive);
+        learn((fresh.0, false), Worth::Forged, 141);
+        assert_eq!(class(fresh, "2001:db8::2", 142), Class::Interactive);
         // Behind an exempt address are many.
-        known.learn(&shown(token("forged"), "10.0.0.1", 90), Worth::Forged, true, Duration::from_secs(90));
-        assert_eq!(class(token("forged"), "10.0.0.1", 91), Class::Anonymous);
-        assert_eq!(class(token("another"), "10.0.0.1", 91), Class::Interactive);
+        known.learn(&shown(token("forged"), "10.0.0.1", 150), Worth::Forged, true, Duration::from_secs(150));
+        assert_eq!(class(token("forged"), "10.0.0.1", 151), Class::Anonymous);
+        assert_eq!(class(token("another"), "10.0.0.1", 151), Class::Interactive);
     }
 }
