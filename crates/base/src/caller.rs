@@ -32,6 +32,9 @@ impl Claims {
     }
 }
 
+/// What no role is called: `SET ROLE none` on PostgreSQL goes back to the role that logged in, which may do more than requests may.
+pub const NO_ROLE: &str = "none";
+
 /// The API key that a request came with, as far as later rooms know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerKey {
@@ -41,6 +44,8 @@ pub struct CallerKey {
     pub scope: KeyScope,
     /// How much may be asked with it; `None` for as much as one likes.
     pub quota: Option<KeyQuota>,
+    /// Whether it is bound to anything: what it may touch, a quota, networks, or a time.
+    pub is_bound: bool,
 }
 
 /// What requests with an API key may touch. It only takes away: grants and row security hold as without it.

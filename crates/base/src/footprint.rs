@@ -107,7 +107,8 @@ pub struct Cost {
     pub depth: u32,
     /// Conditions in filters and logic trees.
     pub filters: u32,
-    /// The most rows the top level can give, `None` when nothing bounds it.
+    /// The most rows the top level can give, or an insert gives again; `None` when nothing bounds it, as nothing bounds how many an
+    /// update, a deletion or a function that writes touches.
     pub rows: Option<u64>,
     /// Whether the top level is found by a unique key, so that at most one row is touched.
     pub is_point: bool,

@@ -18,7 +18,7 @@ pub struct Config {
     /// What comes before every key on the server, so that several projects can share it.
     pub prefix: String,
     /// How many counters this process keeps, each about 100 bytes; a sixteenth as many sets, and as many values. What would be
-    /// forgotten soonest makes room.
+    /// forgotten soonest makes room; a debt is not forgiven by that.
     pub max_entries: usize,
     /// The share of every bound that this process allows while the server is gone, above 0 and at most 1. Default 0.25: with four
     /// nodes, together as much as before.

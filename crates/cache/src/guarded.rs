@@ -1,7 +1,8 @@
 //! What stands between requests and a server that may be gone: a deadline, a breaker, and this process' own memory.
 //!
 //! After a few failures in a row, or at once when the connection is gone, the breaker opens: no request asks the server any more,
-//! so none waits for it. A task of its own looks for the server until it answers, and closes the breaker.
+//! so none waits for it. A task of its own looks for the server until it answers and does what it is asked, and closes the breaker.
+//! After each loss it waits first, the longer the shorter the server was there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -27,6 +28,12 @@ const MOST_FAILURES: u32 = 3;
 
 /// How long is waited before a server that is gone is looked for again.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause. It is reached by doubling, with a server that is lost again and again within [`STEADY`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// A server that was there for so long is no worse than others.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// A server, and what there is without it.
 pub struct Guarded {
@@ -113,17 +120,21 @@ impl Shared {
     async fn look(self: Arc<Self>) {
         let mut lost_at = self.clock.monotonic();
         let mut was_told = false;
+        let mut pause = PAUSE;
         loop {
             match self.remote.connect().await {
                 Ok(()) => {
                     self.failures.store(0, Ordering::Relaxed);
                     self.is_up.store(true, Ordering::Relaxed);
-                    let after = self.clock.monotonic().saturating_duration_since(lost_at);
-                    self.listener.tell(Event::Found { after });
+                    let found_at = self.clock.monotonic();
+                    self.listener.tell(Event::Found { after: found_at.saturating_duration_since(lost_at) });
                     self.lost.notified().await;
                     lost_at = self.clock.monotonic();
                     self.listener.tell(Event::Lost { reason: *self.reason.load_full() });
                     was_told = true;
+                    let was_steady = lost_at.saturating_duration_since(found_at) >= STEADY;
+                    pause = if was_steady { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                    tokio::time::sleep(pause).await;
                 }
                 Err(failed) => {
                     if !was_told {

@@ -55,7 +55,7 @@ impl fmt::Debug for Keys {
 /// The name of a counter, a set or a value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
-    purpose: &'static str,
+    pub(crate) purpose: &'static str,
     pub(crate) hash: [u8; 16],
 }
 

@@ -20,6 +20,9 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// [`MOST_PER_SECOND`].
+    pub(crate) const FASTEST: Self = Self { amount: MOST_PER_SECOND, period: Duration::from_secs(1) };
+
     /// `amount` in every `period`; `None` when either is 0, or it is more than [`MOST_PER_SECOND`].
     pub fn new(amount: u64, period: Duration) -> Option<Self> {
         let most = u128::from(MOST_PER_SECOND) * period.as_micros();

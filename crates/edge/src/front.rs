@@ -218,7 +218,7 @@ impl<H: Handler> Front<H> {
         if limit.is_exceeded_by(u64::try_from(uri_bytes).unwrap_or(u64::MAX)) {
             return Err(Refusal::uri_too_long(limit, uri_bytes));
         }
-        let arrival = self.entrance.look(&parts.headers, client.address)?;
+        let arrival = self.entrance.look(area, &parts.headers, client.address)?;
         // Whoever sends slowly takes the place of others who send, not that of requests that are worked on.
         let body = if body.is_end_stream() {
             Bytes::new()

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use base::Secret;
 
+use crate::key::is_key_set;
+
 /// What decides who a caller is. Built by the configuration; nothing here is read from the environment.
 #[derive(Debug, Clone)]
 pub struct IdentityConfig {
@@ -32,6 +34,13 @@ pub struct IdentityConfig {
     pub leeway_seconds: u32,
     /// Told when a key set was fetched or could not be.
     pub listener: Option<KeyListener>,
+}
+
+impl IdentityConfig {
+    /// The secret, where other secrets may follow from it: a JWK set may be of public keys, which anybody may read, and is none.
+    pub fn root_secret(&self) -> Option<&Secret> {
+        self.secret.as_ref().filter(|secret| !is_key_set(secret, self.secret_is_base64))
+    }
 }
 
 impl Default for IdentityConfig {
@@ -107,6 +116,11 @@ pub enum IdentityError {
     /// A token cannot be minted without an HMAC secret.
     #[error("the JWT secret is a JWK set; tokens can only be minted with a plain HS256 secret")]
     SecretIsKeySet,
+    /// No secrets can follow from keys that may be public.
+    #[error(
+        "it is a JWK set, whose keys anybody may know; it has to be a random text, as `openssl rand -base64 48` makes"
+    )]
+    RootIsKeySet,
     /// The JWK set file cannot be read.
     #[error("the JWK set {path} cannot be read: {source}")]
     KeyFile {

@@ -45,6 +45,16 @@ pub fn credential(headers: &HeaderMap) -> Option<&[u8]> {
     key.or(token).or(instead)
 }
 
+/// An API key and a token, as they were sent.
+pub type KeyAndToken<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// The key and the token that are going to be verified. What is passed over is not in it, so that nobody becomes another by it; `None`
+/// where nothing can be said, since two keys were sent.
+pub fn verified_alone(headers: &HeaderMap) -> Option<KeyAndToken<'_>> {
+    let Credentials { key, token, instead } = Credentials::read(headers).ok()?;
+    Some((key, token.or(instead.filter(|_| key.is_none()))))
+}
+
 /// The text of a `Bearer` authorization, possibly empty; `None` without one.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
@@ -108,5 +118,28 @@ mod tests {
         assert_eq!(read(&[(API_KEY, "pando_secret_one"), (AUTHORIZATION, "Bearer a.b.c")]), key);
         assert_eq!(read(&[(AUTHORIZATION, "Bearer pando_secret_one")]), key);
         assert_eq!(read(&[(API_KEY, "anything")]), None);
+    }
+
+    #[test]
+    fn what_is_passed_over_makes_nobody_another() {
+        let read = |lines: &[(HeaderName, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.extend(lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())));
+            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned();
+            verified_alone(&headers).map(|(key, token)| [text(key), text(token)].join(" "))
+        };
+        let (key, other) = ("pando_secret_one", "pando_publishable_two");
+        for (lines, expected) in [
+            (&[(API_KEY, "r1")][..], Some("- -")),
+            (&[(AUTHORIZATION, "Basic r1")], Some("- -")),
+            (&[(AUTHORIZATION, "Basic r1"), (API_KEY, key)], Some("pando_secret_one -")),
+            (&[(AUTHORIZATION, "Bearer a.b.c"), (API_KEY, "x.y.r1")], Some("- a.b.c")),
+            (&[(AUTHORIZATION, "Bearer a.b.c"), (API_KEY, key)], Some("pando_secret_one a.b.c")),
+            (&[(AUTHORIZATION, "Bearer pando_secret_one"), (API_KEY, "x.y.r1")], Some("pando_secret_one -")),
+            (&[(API_KEY, "x.y.z")], Some("- x.y.z")),
+            (&[(AUTHORIZATION, "Bearer pando_secret_one"), (API_KEY, other)], None),
+        ] {
+            assert_eq!(read(lines).as_deref(), expected, "{lines:?}");
+        }
     }
 }

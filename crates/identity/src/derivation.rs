@@ -7,6 +7,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::IdentityError;
+use crate::key::is_key_set;
 
 /// The salt of all derivations: it parts Pando's from those that others make of the same secret.
 const SALT: &[u8] = b"pando auth v1";
@@ -44,8 +45,11 @@ impl Derivation {
     /// Takes the secret, of at least 32 bytes.
     ///
     /// # Errors
-    /// [`IdentityError::SecretTooShort`].
+    /// [`IdentityError::SecretTooShort`], and [`IdentityError::RootIsKeySet`] for keys that may be public.
     pub fn new(secret: Secret) -> Result<Self, IdentityError> {
+        if is_key_set(&secret, false) {
+            return Err(IdentityError::RootIsKeySet);
+        }
         let bytes = secret.expose().len();
         if bytes < KEY_BYTES {
             return Err(IdentityError::SecretTooShort { bytes });
@@ -136,6 +140,8 @@ mod tests {
         assert_ne!(key(SECRET, "one").0, key(SECRET, "two").0);
         assert_ne!(key(SECRET, "one").0, key("another secret of more than thirty-two", "one").0);
         assert!(matches!(Derivation::new(Secret::new("short")), Err(IdentityError::SecretTooShort { bytes: 5 })));
+        let published = Secret::new(r#" {"keys":[{"kty":"EC","crv":"P-256"}]}"#);
+        assert!(matches!(Derivation::new(published), Err(IdentityError::RootIsKeySet)));
         assert_eq!(format!("{:?}", key(SECRET, "one")), "DerivedKey(…)");
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use base::{Clock, Details};
 use serde_json::{Map, Value};
 
-use crate::key::{KeyRing, KeySet};
+use crate::key::KeyRing;
 use crate::remote::{FETCH_TIMEOUT, MAXIMUM_AGE, MINIMUM_GAP, Remote, Turn};
 use crate::token::{TokenError, verify};
 use crate::{IdentityError, strict_json};
@@ -45,7 +45,7 @@ impl IssuerKeys {
     pub async fn verify(&self, token: &str) -> Result<Map<String, Value>, IssuerTokenError> {
         let mut problem = self.fetch(MAXIMUM_AGE).await;
         let mut outcome = self.try_verify(token);
-        if matches!(outcome, Some(Err(TokenError::NoSuitableKey { .. })) | None) {
+        if matches!(outcome, Some(Err(TokenError::NoSuitableKey)) | None) {
             problem = self.fetch(MINIMUM_GAP).await.or(problem);
             outcome = self.try_verify(token);
         }
@@ -55,7 +55,7 @@ impl IssuerKeys {
                     problem.unwrap_or_else(|| "the last try is too recent".to_owned()),
                 ));
             }
-            Some(Err(TokenError::NoSuitableKey { .. })) => {
+            Some(Err(TokenError::NoSuitableKey)) => {
                 return Err(IssuerTokenError::Refused("it is signed with none of the issuer's keys".to_owned()));
             }
             Some(Err(TokenError::Refused(failure))) => {
@@ -90,7 +90,7 @@ impl IssuerKeys {
                 let remote = self.remote.clone();
                 // On its own: whoever asks may leave in the middle, and others wait for it.
                 let fetching = tokio::spawn(async move {
-                    let fetched = remote.fetch().await.and_then(public_alone);
+                    let fetched = remote.fetch().await;
                     let problem = fetched.as_ref().err().cloned();
                     remote.finish(fetched.ok().map(Arc::new));
                     remote.announce();
@@ -100,12 +100,4 @@ impl IssuerKeys {
             }
         }
     }
-}
-
-/// A secret that is published is none: everybody could sign with it.
-fn public_alone(keys: KeySet) -> Result<KeySet, String> {
-    if keys.has_shared_secret() {
-        return Err("the JWK set publishes a shared secret (kty oct)".to_owned());
-    }
-    Ok(keys)
 }

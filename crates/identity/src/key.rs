@@ -195,7 +195,7 @@ impl KeySet {
 }
 
 /// Whether a secret is a JWK set in JSON.
-fn is_key_set(secret: &Secret, is_base64: bool) -> bool {
+pub(crate) fn is_key_set(secret: &Secret, is_base64: bool) -> bool {
     !is_base64 && secret.expose().trim_start().starts_with('{')
 }
 

@@ -37,9 +37,9 @@ mod verifier;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod wycheproof;
 
-pub use api_key::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyText, KeyUse, Network, PATTERN};
+pub use api_key::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyText, KeyUse, PATTERN};
 pub use config::{IdentityConfig, IdentityError, KeyEvent, KeyListener};
-pub use credentials::credential;
+pub use credentials::{KeyAndToken, credential, verified_alone};
 pub use derivation::{Derivation, DerivedKey};
 pub use issuer_keys::{IssuerKeys, IssuerTokenError};
 pub use mint::mint;

@@ -96,7 +96,7 @@ impl Remote {
         Turn::Mine
     }
 
-    /// Gets and reads the set: within the time and size limits.
+    /// Gets and reads the set: within the time and size limits, and of public keys alone.
     pub(crate) async fn fetch(&self) -> Result<KeySet, String> {
         // reqwest's texts name the address, which may carry credentials.
         let plain = |error: reqwest::Error| error.without_url().to_string();
@@ -111,7 +111,12 @@ impl Remote {
             }
             body.extend_from_slice(&chunk);
         }
-        KeySet::from_json(&body)
+        let keys = KeySet::from_json(&body)?;
+        // A secret that is published is none: everybody could sign with it.
+        if keys.has_shared_secret() {
+            return Err("the JWK set publishes a shared secret (kty oct)".to_owned());
+        }
+        Ok(keys)
     }
 
     /// Notes how a fetch went. A failed one leaves the former keys in use.

@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
-/// How many signed-out sessions are remembered at most; each takes about 100 bytes. Beyond it the one that would be
+/// How many signed-out sessions are remembered at most; each takes about 150 bytes. Beyond it the one that would be
 /// forgotten first is: reached by over two million sign-outs an hour with tokens that count for an hour.
 pub const MAX_SIGNED_OUT: usize = 2_000_000;
 
@@ -12,35 +13,54 @@ pub const MAX_SIGNED_OUT: usize = 2_000_000;
 pub(crate) struct SignedOut {
     /// So that nobody waits for a lock where nothing is.
     count: AtomicUsize,
-    until: RwLock<HashMap<Box<str>, i64>>,
+    sessions: RwLock<Sessions>,
+}
+
+/// By their names, and by their moments: whoever signs out is not to look through all who did.
+#[derive(Debug, Default)]
+struct Sessions {
+    until: HashMap<Arc<str>, i64>,
+    moments: BTreeSet<(i64, Arc<str>)>,
 }
 
 impl SignedOut {
     /// Whether the session was signed out.
     pub(crate) fn contains(&self, session: &str) -> bool {
-        self.count.load(Ordering::Acquire) > 0 && self.until.read().contains_key(session)
+        self.count.load(Ordering::Acquire) > 0 && self.sessions.read().until.contains_key(session)
     }
 
     /// Remembers sessions until the moments given, in seconds since 1970, and forgets those whose moment is over.
     pub(crate) fn add(&self, sessions: impl IntoIterator<Item = (Box<str>, i64)>, now: i64) {
-        let mut until = self.until.write();
-        until.retain(|_, moment| *moment > now);
+        let mut known = self.sessions.write();
+        known.forget_until(now);
         for (session, moment) in sessions {
-            if until.len() >= MAX_SIGNED_OUT {
-                forget_first(&mut until);
-            }
             if moment > now {
-                until.insert(session, moment);
+                known.remember(session.into(), moment, MAX_SIGNED_OUT);
             }
         }
-        self.count.store(until.len(), Ordering::Release);
+        self.count.store(known.until.len(), Ordering::Release);
     }
 }
 
-fn forget_first(until: &mut HashMap<Box<str>, i64>) {
-    let first = until.iter().min_by_key(|(_, moment)| **moment).map(|(session, _)| session.clone());
-    if let Some(first) = first {
-        until.remove(&first);
+impl Sessions {
+    fn remember(&mut self, session: Arc<str>, moment: i64, most: usize) {
+        if let Some(before) = self.until.insert(session.clone(), moment) {
+            self.moments.remove(&(before, session.clone()));
+        }
+        self.moments.insert((moment, session));
+        if self.until.len() > most
+            && let Some((_, first)) = self.moments.pop_first()
+        {
+            self.until.remove(&first);
+        }
+    }
+
+    fn forget_until(&mut self, now: i64) {
+        while self.moments.first().is_some_and(|(moment, _)| *moment <= now)
+            && let Some((_, session)) = self.moments.pop_first()
+        {
+            self.until.remove(&session);
+        }
     }
 }
 
@@ -58,5 +78,22 @@ mod tests {
         assert!(out.contains("a") && out.contains("b"));
         out.add([], 100);
         assert!(!out.contains("a") && out.contains("b"));
+        // Told again, with another moment.
+        out.add([("b".into(), 300)], 100);
+        out.add([], 200);
+        assert!(out.contains("b"));
+        out.add([], 300);
+        assert!(!out.contains("b"));
+    }
+
+    #[test]
+    fn who_would_be_forgotten_first_makes_room() {
+        let mut known = Sessions::default();
+        for (session, moment) in [("a", 30), ("b", 10), ("c", 20), ("a", 31), ("d", 40)] {
+            known.remember(session.into(), moment, 3);
+        }
+        let mut left: Vec<&str> = known.until.keys().map(AsRef::as_ref).collect();
+        left.sort_unstable();
+        assert_eq!((left.as_slice(), known.moments.len()), (&["a", "c", "d"][..], 3));
     }
 }

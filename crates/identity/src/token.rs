@@ -10,10 +10,7 @@ use crate::strict_json;
 #[derive(Debug)]
 pub(crate) enum TokenError {
     /// No key fits the header; with fresh keys one might.
-    NoSuitableKey {
-        /// Whether it is signed with a secret that the issuer shares.
-        is_shared: bool,
-    },
+    NoSuitableKey,
     /// The answer, final.
     Refused(Failure),
 }
@@ -21,7 +18,7 @@ pub(crate) enum TokenError {
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::NoSuitableKey { .. } => undecodable("No suitable key or wrong key type")
+            TokenError::NoSuitableKey => undecodable("No suitable key or wrong key type")
                 .with_details("No suitable key was found to decode the JWT"),
             TokenError::Refused(failure) => failure,
         }
@@ -44,7 +41,7 @@ pub(crate) fn verify(token: &str, keys: &KeyRing) -> Result<Vec<u8>, TokenError>
 
     let mut suitable = keys.suitable(header.algorithm, header.key_id.as_deref()).peekable();
     if suitable.peek().is_none() {
-        return Err(TokenError::NoSuitableKey { is_shared: header.algorithm == Algorithm::Hs256 });
+        return Err(TokenError::NoSuitableKey);
     }
     let payload = URL_SAFE_NO_PAD.decode(payload).ok();
     let signature = URL_SAFE_NO_PAD.decode(signature).ok();
@@ -93,7 +90,7 @@ impl Header {
                 Some(algorithm) => algorithm,
                 // Algorithms that PostgREST knows and no key here can have: it is the key that is missing.
                 None if KNOWN_WITHOUT_KEYS.contains(&name) => {
-                    return Err(TokenError::NoSuitableKey { is_shared: false });
+                    return Err(TokenError::NoSuitableKey);
                 }
                 None => return Err(unreadable()),
             },

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Caller, Claims, Clock, Failure, Kind};
+use base::{Caller, CallerKey, Claims, Clock, Failure, Kind};
 use http::HeaderMap;
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
@@ -104,6 +104,28 @@ impl Verifier {
         Ok(Caller { key: Some(key.caller), ..caller })
     }
 
+    /// The API key that a request to another room than the REST API comes with, if it counts and may be used from the address. Whoever
+    /// signs in shows no token yet, and what stands in its place is looked at later.
+    ///
+    /// # Errors
+    /// As [`Verifier::identify_from`], where a key is needed and there is neither one nor a token in its place, or it does not count.
+    pub async fn identify_program(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<CallerKey>>, Failure> {
+        let state = self.inner.state();
+        let Credentials { key, instead, .. } = Credentials::read(headers)?;
+        if let Some(key) = key {
+            return Ok(Some(self.inner.api_keys.check(key, address, self.inner.clock.now())?.caller));
+        }
+        if state.rules.config.requires_api_key {
+            let instead = instead.filter(|_| state.has_keys()).ok_or_else(missing_key)?;
+            self.of_token(&state, instead).await?;
+        }
+        Ok(None)
+    }
+
     /// Without an API key: a token in its place (`instead`) is one of Supabase's older keys. Alone it is who asks.
     async fn identify_without_key(
         &self,
@@ -138,7 +160,7 @@ impl Verifier {
         }
         inner.fetch(MAXIMUM_AGE);
         match inner.check(state, token) {
-            Err(TokenError::NoSuitableKey { .. }) => {
+            Err(TokenError::NoSuitableKey) => {
                 inner.refreshed().await;
                 let state = inner.state();
                 inner.check(&state, token).map_err(|error| state.rules.answer(error))
@@ -288,13 +310,9 @@ impl Rules {
     /// The answer to a token that no key fits: as long as no key was ever fetched, it may well be a good one.
     fn answer(&self, error: TokenError) -> Failure {
         let is_unfetched = self.remote.as_ref().is_some_and(|(remote, _)| remote.keys().is_none());
-        if matches!(error, TokenError::NoSuitableKey { .. }) && is_unfetched {
+        if matches!(error, TokenError::NoSuitableKey) && is_unfetched {
             return Failure::new(Kind::Unavailable, "PANDO503", "The keys that verify tokens could not be fetched yet")
                 .with_retry_after(5);
-        }
-        // The keys that the login signs with are no secret that others could share.
-        if matches!(error, TokenError::NoSuitableKey { is_shared: true }) && !self.has_keys() {
-            return no_keys();
         }
         error.into()
     }

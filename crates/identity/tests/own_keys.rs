@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use base::{Clock, Secret, SystemClock};
+use base::{Clock, Kind, Secret, SystemClock};
 use http::HeaderMap;
 use identity::{IdentityConfig, SIGNED_OUT, SigningKey, Verifier, mint};
 use serde_json::{Map, Value, json};
@@ -57,6 +57,9 @@ async fn a_session_that_was_signed_out_counts_no_more_at_once() {
     assert!(verifier.identify(&headers(&mine)).await.is_ok(), "and it is remembered");
 
     verifier.sign_out([("mine".into(), SystemClock.now().seconds() + 60)]);
+    let shared = mint(&Secret::new("a secret of more than thirty-two bytes"), false, &claims("a")).unwrap();
+    let refused = verifier.identify(&headers(&shared)).await.unwrap_err();
+    assert_eq!((refused.kind, &*refused.code), (Kind::Unauthenticated, "PGRST301"), "there are keys, and none is its");
     let refused = verifier.identify(&headers(&mine)).await.unwrap_err();
     assert_eq!((&*refused.code, &*refused.message), ("PGRST303", SIGNED_OUT));
     assert!(verifier.identify(&headers(&theirs)).await.is_ok());

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use base::Kind;
 use identity::{IdentityConfig, KeyEvent, KeyListener, Verifier};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::json;
 use support::{NOW, StillClock, bearer, encode, hs256, signed};
 use tokio::sync::mpsc;
@@ -61,13 +62,24 @@ fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-fn set(keys: &[(&str, &[u8])]) -> String {
-    let keys: Vec<_> = keys.iter().map(|(id, bytes)| json!({"kty": "oct", "kid": id, "k": encode(bytes)})).collect();
+fn pair(seed: &[u8; 32]) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(seed).unwrap()
+}
+
+fn eddsa(seed: &[u8; 32]) -> impl Fn(&[u8]) -> Vec<u8> {
+    let pair = pair(seed);
+    move |message| pair.sign(message).as_ref().to_vec()
+}
+
+fn set(keys: &[(&str, &[u8; 32])]) -> String {
+    let public = |seed| encode(pair(seed).public_key());
+    let keys: Vec<_> =
+        keys.iter().map(|(id, seed)| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": public(seed)})).collect();
     ok(&json!({ "keys": keys }).to_string())
 }
 
-fn token(id: &str, key: &[u8]) -> String {
-    signed(&json!({"alg": "HS256", "kid": id}).to_string(), r#"{"role":"member"}"#, hs256(key))
+fn token(id: &str, seed: &[u8; 32]) -> String {
+    signed(&json!({"alg": "EdDSA", "kid": id}).to_string(), r#"{"role":"member"}"#, eddsa(seed))
 }
 
 fn asking(issuer: &Issuer) -> IdentityConfig {
@@ -114,8 +126,8 @@ async fn addresses_in_a_token_are_never_followed() {
     for (name, kid) in [("jku", "new"), ("x5u", "new"), ("jku", "old"), ("x5u", "unheard-of")] {
         clock.forward(60);
         let address = format!("http://{}/keys", stranger.address);
-        let header = json!({"alg": "HS256", "kid": kid, name: address}).to_string();
-        let forged = signed(&header, r#"{"role":"member"}"#, hs256(&NEW));
+        let header = json!({"alg": "EdDSA", "kid": kid, name: address}).to_string();
+        let forged = signed(&header, r#"{"role":"member"}"#, eddsa(&NEW));
         assert_eq!(verifier.identify(&bearer(&forged)).await.unwrap_err().kind, Kind::Unauthenticated, "{name} {kid}");
     }
     // The configured address alone was asked, and it names no such key.
@@ -151,6 +163,7 @@ async fn a_new_key_is_found_and_a_withdrawn_one_forgotten() {
 #[tokio::test]
 async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
     let huge = ok(&format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300 * 1024)));
+    let published = json!({"keys": [{"kty": "oct", "kid": "all", "k": encode(OLD)}]}).to_string();
     let cases = [
         ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "status 500"),
         (
@@ -159,6 +172,7 @@ async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
             "status 302",
         ),
         (ok("hello"), "not a JWK set"),
+        (ok(&published), "publishes a shared secret"),
         (huge, "larger than"),
     ];
     let issuer = Issuer::start(set(&[("old", &OLD)]));
@@ -172,6 +186,8 @@ async fn answers_that_are_not_a_key_set_leave_the_keys_as_they_are() {
         assert!(reason.contains(expected), "{reason}");
         assert!(!reason.contains("127.0.0.1"), "{reason}");
         verifier.identify(&bearer(&token("old", &OLD))).await.unwrap();
+        let forged = signed(r#"{"alg":"HS256","kid":"all"}"#, r#"{"role":"service_role"}"#, hs256(&OLD));
+        assert_eq!(verifier.identify(&bearer(&forged)).await.unwrap_err().kind, Kind::Unauthenticated);
     }
 }
 

@@ -8,12 +8,10 @@
 //! - [`Gate`]: how much *the server* answers at once, found out while it runs. Beyond it the answer is 503, and who is turned away
 //!   first is decided by the [`Class`] of the request, before anybody looks at its token or asks the database.
 
-mod network;
 mod overload;
 mod price;
 mod rates;
 
-pub use network::{Network, UnknownNetwork};
-pub use overload::{Arrival, Class, Gate, GateSettings, Load, Place, Shed};
+pub use overload::{Arrival, Class, Gate, GateSettings, Load, Place, Proof, Shed};
 pub use price::price;
 pub use rates::{Asker, Metered, Policy, PolicyError, RateLimits, RateSettings, Scope, Told, Unit, default_policies};

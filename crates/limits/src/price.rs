@@ -21,15 +21,17 @@ const UNINDEXED: u64 = 20;
 /// more, a search without an index 20 more. It comes from the shape of the request alone, so that it can be known beforehand,
 /// and asked again for the same is always the same.
 ///
-/// - reads: 1 + rows / 100 x (1 + embeds) + 2 x embeds + conditions / 10, and 20 where no index serves the conditions. The rows are
-///   the most that can be given; 10,000 where nothing bounds them.
-/// - writes: 1 + written rows + what the answer reads, as above.
+/// 1 + rows / 100 x (1 + embeds) + 2 x embeds + conditions / 10 + rows in the body, and 20 where no index serves the conditions. The
+/// rows are
+///
+/// - of a read: the most that can be given; 10,000 where nothing bounds them;
+/// - of an insert: those that the answer shows again;
+/// - of an update or a deletion: none where it names one by its key, else 10,000: how many it changes is not known before;
+/// - of a function: the most that it can give; 10,000 where it writes.
 pub fn price(footprint: &Footprint) -> u64 {
     let cost = footprint.cost;
     let embeds = u64::from(cost.embeds);
-    let is_write = footprint.is_write();
-    // A write gives what it has written.
-    let rows = if cost.is_point || is_write { 0 } else { cost.rows.unwrap_or(UNBOUNDED_ROWS) };
+    let rows = if cost.is_point { 0 } else { cost.rows.unwrap_or(UNBOUNDED_ROWS) };
     let read = (rows / ROWS_PER_POINT).saturating_mul(1 + embeds);
     let search = if cost.is_unindexed { UNINDEXED } else { 0 };
     1_u64
@@ -55,10 +57,9 @@ mod tests {
         assert_eq!(price(&footprint(Cost { rows: Some(1000), embeds: 3, ..Cost::default() })), 1 + 40 + 6);
         assert_eq!(price(&footprint(Cost { rows: Some(30), is_unindexed: true, filters: 1, ..Cost::default() })), 21);
         assert_eq!(price(&footprint(Cost::default())), 101);
-        let mut bulk = footprint(Cost { written_rows: 10_000, ..Cost::default() });
-        let name = base::QualifiedName::new("public", "climbs");
-        bulk.touch(&name).inserts.get_or_insert_default();
-        assert_eq!(price(&bulk), 10_001);
+        let bulk = Cost { written_rows: 10_000, rows: Some(0), ..Cost::default() };
+        assert_eq!(price(&footprint(bulk)), 10_001);
+        assert_eq!(price(&footprint(Cost { rows: Some(10_000), embeds: 1, ..bulk })), 10_001 + 200 + 2);
         let most = Cost { rows: Some(u64::MAX), embeds: u32::MAX, filters: u32::MAX, written_rows: u64::MAX, ..point };
         assert_eq!(price(&footprint(Cost { is_point: false, ..most })), u64::MAX);
     }

@@ -42,6 +42,7 @@ const RULES: &[Rule] = &[
     rule(api_keys::INSERT, "api_key.made", &[("key", 0), ("name", 1)]),
     rule(api_keys::EXPIRE, "api_key.replaced", &[("key", 0)]),
     rule(api_keys::REVOKE, "api_key.revoked", &[("key", 0)]),
+    rule(api_keys::BOUND, "api_key.changed", &[("key", 0)]),
 ];
 
 tokio::task_local! {

@@ -68,6 +68,6 @@ pub use mail::{
 pub use migrations::{ACCOUNTS, KEYS, MIGRATIONS};
 pub use outside::{Unusable, check as check_address};
 pub use redirect::{NotAPattern, RedirectPattern};
-pub use room::{Login, OpenError, Parts, is_refresh};
+pub use room::{Login, OpenError, Parts, is_open, is_refresh};
 pub use settings::Settings;
 pub use webhook::{WebhookError, WebhookKey, webhook};

@@ -126,6 +126,23 @@ pub fn is_refresh(request: &Request) -> bool {
     request.path.trim_end_matches('/') == "/token" && request.query.split('&').any(grant)
 }
 
+/// Whether browsers are led here by a link or by another provider, or anybody asks for what is public: no API key is asked for. As at the
+/// gateway before GoTrue.
+pub fn is_open(request: &Request) -> bool {
+    let open = [
+        "/verify",
+        "/authorize",
+        "/callback",
+        "/health",
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+    ];
+    let path = request.path.trim_end_matches('/');
+    request.method == Method::OPTIONS
+        || (request.method == Method::GET && open.contains(&path))
+        || (request.method == Method::POST && path == "/callback")
+}
+
 impl Login {
     /// Opens the login over a database that has its tables: makes the first signing key where there is none, and puts the keys
     /// and the signed-out sessions to the verifier. Has to be called inside the asynchronous runtime.

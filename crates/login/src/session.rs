@@ -67,6 +67,19 @@ impl Inner {
         }
     }
 
+    /// Refuses everybody who may not make and change API keys.
+    pub(crate) async fn require_key_admin(&self, incoming: &Incoming) -> Outcome<()> {
+        self.require_admin(incoming).await?;
+        if self.caller(incoming).await?.key.is_some_and(|key| key.is_bound) {
+            // It could make itself another that is bound to nothing, or have itself more.
+            return Err(Refusal::forbidden(
+                "not_admin",
+                "An API key that is bound to networks, a time or a quota may not be used for API keys",
+            ));
+        }
+        Ok(())
+    }
+
     async fn claims(&self, incoming: &Incoming) -> Outcome<std::sync::Arc<base::Claims>> {
         Ok(self.caller(incoming).await?.claims)
     }

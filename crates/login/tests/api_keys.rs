@@ -12,6 +12,7 @@ mod engines;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base::{Clock, SystemClock, Timestamp};
@@ -20,6 +21,7 @@ use http::{Method, StatusCode};
 use identity::{ApiKeys, KeyKind, KeyText};
 use login::api_keys::{KeyError, KeyKeeper, KeyWish, Quota, Scope};
 use serde_json::{Value, json};
+use store::{OwnStatement, OwnStep};
 
 const SCHEMA: &str = "create table first (id bigint primary key);";
 
@@ -123,6 +125,38 @@ async fn a_key_lives_and_every_node_knows() {
 }
 
 #[tokio::test]
+async fn a_row_that_nobody_understands_hides_no_other() {
+    const NEWER: OwnStatement =
+        OwnStatement::new("UPDATE pando.api_keys SET scope = $2, changed_at = now() WHERE id = $1", &["uuid", "jsonb"]);
+    for engine in engines("a_row_that_nobody_understands_hides_no_other").await {
+        let (here, there) = (Node::of(&engine), Node::of(&engine));
+        here.keeper.make_table().await.unwrap();
+        let lost = Arc::new(AtomicUsize::new(0));
+        let heard = lost.clone();
+        let _follower = there.keeper.follow(move |error| {
+            assert!(error.to_string().contains("has a scope that is none"), "{error}");
+            heard.fetch_add(1, Ordering::Relaxed);
+        });
+        let make = async |name: &str| here.keeper.create(wish(name)).await.unwrap();
+        let (newer, revoked, stays) = (make("newer").await, make("revoked").await, make("stays").await);
+        until("made", || [&newer, &revoked, &stays].iter().all(|made| there.knows(made.text.expose()))).await;
+
+        let scope = json!({"relations": [], "methods": [], "networks": [], "columns": ["id"]}).to_string();
+        let step = OwnStep::new(NEWER, [newer.record.id.as_str().into(), scope.into()]);
+        engine.store.transact(vec![step]).await.unwrap();
+        here.keeper.revoke(&revoked.record.id).await.unwrap();
+        until("revoked", || !there.knows(revoked.text.expose()) && !there.knows(newer.text.expose())).await;
+        assert!(there.knows(stays.text.expose()));
+        assert_eq!(lost.load(Ordering::Relaxed), 1, "it is told once");
+
+        let late = Node::of(&engine);
+        assert_eq!(late.keeper.load().await.unwrap().len(), 1);
+        assert!(late.knows(stays.text.expose()) && !late.knows(newer.text.expose()));
+        assert_eq!(late.keeper.list().await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn of_several_at_once_one_rotates() {
     for engine in engines("of_several_at_once_one_rotates").await {
         let node = Node::of(&engine);
@@ -196,6 +230,7 @@ async fn what_is_used_of_a_quota_is_kept_and_never_becomes_less() {
         late.keys.note_spent(&first, since, 20);
         late.keeper.note_uses_now().await;
         assert_eq!(used(&late).await, Some(30));
+        assert_eq!(late.keys.spent(&first, now), 30, "what others wrote down is known a minute later");
         other.keys.note_spent(&first, since, 31);
         other.keeper.note_uses_now().await;
         assert_eq!(used(&late).await, Some(31));

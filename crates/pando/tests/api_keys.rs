@@ -182,6 +182,19 @@ fn bounds(house: &House) {
     ] {
         assert_eq!(status(made, method, path), *expected, "{} {method} {path}", made["name"]);
     }
+    // The login looks at keys as well, before it looks at anything else.
+    for (made, method, path, expected) in [
+        (&climbs, "GET", "/auth/v1/settings", 200),
+        (&climbs, "POST", "/auth/v1/token?grant_type=password", 403),
+        (&climbs, "PUT", "/auth/v1/user", 403),
+        (&elsewhere, "GET", "/auth/v1/settings", 403),
+        (&here, "POST", "/auth/v1/token?grant_type=password", 400),
+    ] {
+        assert_eq!(status(made, method, path).0, expected, "{} {method} {path}", made["name"]);
+    }
+    let nobody = house.project.token(BINARY, &["--role", "none"]);
+    let refused = server.client().send(&Request::new("GET", "/wall").bearer(&nobody));
+    assert_eq!((refused.status, refused.code()), (401, "22023".to_owned()), "{}", refused.text());
 }
 
 fn life(house: &House) {
@@ -198,6 +211,28 @@ fn life(house: &House) {
     assert_eq!(get(&server, "/wall", &[("authorization", &user)]).status, 401, "a user without a program");
     assert_eq!(get(&server, "/wall", &[("apikey", "a.b.c"), ("authorization", &user)]).status, 401);
     assert_eq!(status(&server, key(&web)), 200);
+    // Whoever signs in needs one too; links of mails and other providers lead here without.
+    for (method, path) in [
+        ("POST", "/auth/v1/signup"),
+        ("POST", "/auth/v1/token?grant_type=password"),
+        ("POST", "/auth/v1/token?grant_type=refresh_token"),
+        ("POST", "/auth/v1/otp"),
+        ("POST", "/auth/v1/recover"),
+        ("POST", "/auth/v1/verify"),
+        ("GET", "/auth/v1/user"),
+        ("PUT", "/auth/v1/user"),
+    ] {
+        let ask = |request: Request| server.client().send(&request.header("authorization", &user));
+        let answer = ask(Request::json(method, path, &json!({})));
+        assert_eq!((answer.status, answer.code()), (401, "PANDO401".to_owned()), "{method} {path}");
+        let answer = ask(Request::json(method, path, &json!({})).header("apikey", key(&web)));
+        assert_ne!(answer.status, 401, "{method} {path} {}", answer.text());
+    }
+    for path in
+        ["verify?token=x&type=signup", "authorize?provider=x", "callback?code=x", ".well-known/jwks.json", "health"]
+    {
+        assert_ne!(server.get(&format!("/auth/v1/{path}")).status, 401, "{path}");
+    }
     until("it expires", || status(&server, key(&short)) == 401);
 
     // The embedded engine's file is the server's; a server of PostgreSQL's is told by the table.
@@ -238,6 +273,9 @@ fn life(house: &House) {
 
 fn over_http(house: &House) {
     let bound = house.create(&["bound", "--secret", "--allow", "public.climb"]);
+    let here = house.create(&["here", "--secret", "--from", "127.0.0.0/8"]);
+    let short = house.create(&["short", "--secret", "--expires", "1d"]);
+    let counted = house.create(&["counted", "--secret", "--quota", "100/day"]);
     let web = house.create(&["web"]);
     let server = house.launch().start(&house.project);
     let admin = house.project.token(BINARY, &["--role", "service_role"]);
@@ -250,17 +288,23 @@ fn over_http(house: &House) {
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();
     assert_eq!(get(&server, "/diary", &[("apikey", key(&made))]).status, 200, "at once");
-    assert_eq!(ask("GET", "", key(&made), Value::Null).json().as_array().unwrap().len(), 3);
+    assert_eq!(ask("GET", "", key(&made), Value::Null).json().as_array().unwrap().len(), 6);
     let id = made["id"].as_str().unwrap();
     let next = ask("POST", &format!("/{id}/rotate"), key(&made), json!({"overlap_seconds": 0})).json();
     assert_eq!(get(&server, "/diary", &[("apikey", key(&made))]).status, 401);
     assert_eq!(get(&server, "/diary", &[("apikey", key(&next))]).status, 200);
     // Neither a bound key nor a publishable one may make keys, nor whoever is signed in.
     let user = house.project.token(BINARY, &["--role", "authenticated", "--sub", USER]);
-    for bearer in [key(&bound), key(&web), user.as_str()] {
+    for bearer in [key(&bound), key(&here), key(&short), key(&counted), key(&web), user.as_str()] {
         for (method, body) in [("GET", Value::Null), ("POST", json!({"name": "mine", "kind": "secret"}))] {
             assert_eq!(ask(method, "", bearer, body).status, 403);
         }
+    }
+    let itself = format!("/{}", counted["id"].as_str().unwrap());
+    assert_eq!(ask("PATCH", &itself, key(&counted), json!({"quota": null})).status, 403);
+    for role in ["none", "supabase_admin"] {
+        let refused = ask("POST", "", &admin, json!({"name": "web", "role": role}));
+        assert_eq!(refused.status, 400, "{}", refused.text());
     }
     let id = next["id"].as_str().unwrap();
     assert_eq!(ask("DELETE", &format!("/{id}"), &admin, Value::Null).status, 200);

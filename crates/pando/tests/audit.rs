@@ -163,7 +163,11 @@ fn what_is_changed_in_a_file_is_written_down_and_sealed() {
     server.stop();
     let (code, _, error) = project.run(BINARY, &["keys", "api", "create", "robot"]);
     assert_eq!(code, 0, "{error}");
-    assert!(export(&project, &[]).iter().any(|entry| entry["action"] == "api_key.made"));
+    let (code, _, error) = project.run(BINARY, &["keys", "api", "change", "robot", "--quota", "5/day"]);
+    assert_eq!(code, 0, "{error}");
+    for action in ["api_key.made", "api_key.changed"] {
+        assert!(export(&project, &[]).iter().any(|entry| entry["action"] == action), "{action}");
+    }
 
     // Behind its back: bytes of the file.
     let mut file = std::fs::read(project.database()).unwrap();

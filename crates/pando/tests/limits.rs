@@ -22,7 +22,7 @@ const SECRET: &str = "[auth]\njwt_secret = \"a-secret-of-the-tests-of-limits-081
 const SCHEMA: &str = "
 create table notes (id integer primary key, topic text, stars integer);
 create index notes_topic on notes (topic);
-grant select, insert on notes to anon, authenticated;
+grant select, insert, update, delete on notes to anon, authenticated;
 ";
 
 fn project(limits: &str) -> Project {
@@ -174,6 +174,12 @@ fn writes_are_charged_by_rows_and_searches_by_indexes() {
     let other = project.token(BINARY, &["--role", "authenticated", "--sub", "bob"]);
     let answer = server.client().send(&Request::new("GET", "/rest/v1/notes?id=eq.7").bearer(&other));
     assert_eq!(left(&answer), 999);
+    // What a change touches is not known before, unless it names one row by its key.
+    let by_bob = |request: Request| left(&server.client().send(&request.bearer(&other)));
+    assert_eq!(by_bob(Request::json("PATCH", "/rest/v1/notes?id=eq.7", &json!({ "stars": 4 }))), 999 - 2);
+    assert_eq!(by_bob(Request::new("DELETE", "/rest/v1/notes?id=eq.7")), 997 - 1);
+    assert_eq!(by_bob(Request::new("DELETE", "/rest/v1/notes?id=gte.100000")), 996 - 101);
+    assert_eq!(by_bob(Request::json("PATCH", "/rest/v1/notes?stars=gte.9", &json!({ "stars": 9 }))), 895 - 122);
 }
 
 #[test]

@@ -272,7 +272,8 @@ impl Planner<'_> {
         let is_post = self.request.action != Action::Read;
         let writes = is_post && routine.volatility == Volatility::Volatile;
         self.access = if writes { Access::ReadWrite } else { Access::ReadOnly };
-        self.footprint.cost.rows = level.limit;
+        // What it does inside is not bounded by what it answers.
+        self.footprint.cost.rows = level.limit.filter(|_| !writes);
         let wants_body = !self.request.is_head && !shape.is_void;
         let counts = self.counting().filter(|_| !shape.is_void).map(|asked| {
             // What gives one outcome tells by itself how many there are.

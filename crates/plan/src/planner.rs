@@ -261,6 +261,7 @@ impl<'a> Planner<'a> {
         }
         self.check_paths()?;
         self.footprint.cost.is_unindexed = self.is_unindexed(&relation);
+        self.cost_write(&relation);
         Ok(match self.request.action {
             _ if self.is_native() && self.request.action.writes() => {
                 self.access = Access::ReadWrite;
@@ -271,6 +272,19 @@ impl<'a> Planner<'a> {
             Action::Delete => self.delete(&relation)?,
             Action::Read | Action::Describe | Action::Options => Operation::Read(self.read(&relation)?),
         })
+    }
+
+    /// The rows that a write touches besides those that it brings: what is changed or removed has to be found, and what is answered
+    /// is read again.
+    fn cost_write(&mut self, relation: &Relation) {
+        let answers = self.request.preferences.representation == Some(rest::Representation::Full);
+        match self.request.action {
+            Action::Insert | Action::Put => {
+                self.footprint.cost.rows = Some(if answers { self.footprint.cost.written_rows } else { 0 });
+            }
+            Action::Update | Action::Delete => self.footprint.cost.is_point = self.is_point(relation),
+            Action::Read | Action::Describe | Action::Options => {}
+        }
     }
 
     fn read(&mut self, relation: &Arc<Relation>) -> Result<Read, PlanError> {

@@ -12,4 +12,4 @@ mod scope;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
-pub use path::{Service, Settings, refuse};
+pub use path::{Service, Settings, Way, refuse};

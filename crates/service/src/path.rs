@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base::{Caller, Clock, Failure, Kind, Timestamp};
+use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
 use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
@@ -55,6 +55,17 @@ pub struct Service {
     limits: Option<RateLimits>,
 }
 
+/// The way to another room than the REST API.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// What policies see before the request's path.
+    pub prefix: &'a str,
+    /// Whether its client signs its user out on 429; it is told 503 instead.
+    pub signs_out: bool,
+    /// Whether browsers come this way by themselves, who can send no API key: none is asked for.
+    pub is_open: bool,
+}
+
 /// What a request has become on its way; a refusal needs to know how far it came.
 #[derive(Default)]
 struct Walk {
@@ -92,28 +103,38 @@ impl Service {
         answer
     }
 
-    /// Answers a request to another room than the REST API, which is charged as all requests are that come to the door. Policies
-    /// see its path below `prefix`. A client that `signs_out` on 429 is told 503 instead.
+    /// Answers a request to another room than the REST API, which is charged as all requests are that come to the door, and whose API
+    /// key is looked at.
     pub async fn charged<F: Future<Output = Answer>>(
         &self,
         request: Request,
-        (prefix, signs_out): (&str, bool),
+        way: Way<'_>,
         room: impl FnOnce(Request) -> F,
     ) -> Answer {
         let mut charging = Charging::default();
-        let path = format!("{prefix}{}", request.path);
-        let asked = (request.method.as_str(), path.as_str());
-        let mut answer = match charging.at_door(self.limits.as_ref(), asked, &request.headers, request.client).await {
+        let mut answer = match self.admit(&request, &way, &mut charging).await {
             Ok(()) => room(request).await,
-            Err(mut failure) => {
-                if signs_out {
-                    failure.kind = Kind::Unavailable;
-                }
-                refuse(request, &failure)
-            }
+            Err(failure) => refuse(request, &failure),
         };
         charging.write(&mut answer.headers);
         answer
+    }
+
+    async fn admit(&self, request: &Request, way: &Way<'_>, charging: &mut Charging) -> Result<(), Failure> {
+        let path = format!("{}{}", way.prefix, request.path);
+        let asked = (request.method.as_str(), path.as_str());
+        let charged = charging.at_door(self.limits.as_ref(), asked, &request.headers, request.client).await;
+        charged.map_err(|mut failure| {
+            if way.signs_out {
+                failure.kind = Kind::Unavailable;
+            }
+            failure
+        })?;
+        if way.is_open {
+            return Ok(());
+        }
+        let key = self.identity.identify_program(&request.headers, Some(request.client.address)).await?;
+        scope::admit_method(key.as_deref(), &request.method)
     }
 
     /// The path: `identify -> parse -> plan -> admit -> render -> run -> shape`. Each step is one call and one entry of the trace.
@@ -133,7 +154,7 @@ impl Service {
 
         self.enter(trace, Step::Identify);
         let caller = self.identify((headers, client), &catalog, walk).await?;
-        scope::admit_method(&caller, incoming.method)?;
+        scope::admit_method(caller.key.as_deref(), incoming.method)?;
         walk.charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, None).await?;
 
         self.enter(trace, Step::Parse);
@@ -289,16 +310,17 @@ impl From<StoreError> for Refused {
 
 /// Whether the database lets requests run as the role.
 fn assumable(role: &str, catalog: &Catalog) -> Result<(), Failure> {
+    let unknown = || Failure::new(Kind::Unauthenticated, "22023", format!("role \"{role}\" does not exist"));
+    if role == NO_ROLE {
+        return Err(unknown());
+    }
     if catalog.is_native() {
         // The server says it itself, of the roles that there are by then.
         return Ok(());
     }
     match catalog.role_standing(role) {
         RoleStanding::Assumable => Ok(()),
-        RoleStanding::Unknown => {
-            let message = format!("role \"{role}\" does not exist");
-            Err(Failure::new(Kind::Unauthenticated, "22023", message))
-        }
+        RoleStanding::Unknown => Err(unknown()),
         RoleStanding::NotGranted => {
             let message = format!("permission denied to set role \"{role}\"");
             Err(Failure::new(Kind::Forbidden, "42501", message))

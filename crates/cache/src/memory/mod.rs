@@ -1,5 +1,6 @@
 //! The driver in the memory of this process.
 
+mod counters;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::error::CacheError;
 use crate::key::{Key, Member};
 use crate::rate::{Charge, LONGEST, Verdict};
 use crate::tally::{Known, Tallied, Tally};
+use counters::Counters;
 use table::Table;
 
 /// How many parts are locked by themselves. Keys are hashes of a secret, so nobody can choose his part.
@@ -34,8 +36,7 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct Shard {
-    /// An entry ends when its debt is forgiven, so that there is nothing else to be kept.
-    counters: Table<()>,
+    counters: Counters,
     /// Members with the moment at which each was noted last, the oldest first.
     sets: Table<Vec<(Member, u64)>>,
     values: Table<Bytes>,
@@ -47,7 +48,7 @@ impl Memory {
     pub fn new(max_entries: usize, clock: Arc<dyn Clock>) -> Self {
         let most = max_entries.div_ceil(SHARDS);
         let shard = || Shard {
-            counters: Table::new(most),
+            counters: Counters::new(most),
             sets: Table::new(most.div_ceil(COUNTERS_PER_SET)),
             values: Table::new(most.div_ceil(COUNTERS_PER_SET)),
             totals: Table::new(most),
@@ -88,16 +89,14 @@ impl Memory {
         let mut debts = Vec::with_capacity(charges.len());
         for charge in charges {
             let mut debt = 0;
-            shard_of(charge, &mut |shard| {
-                debt = shard.counters.get(now, &charge.key.hash).map_or(0, |(end, ())| end - now);
-            });
+            shard_of(charge, &mut |shard| debt = shard.counters.debt(now, charge));
             debts.push(debt);
         }
         let is_allowed = charges.iter().zip(&debts).all(|(charge, debt)| charge.fits(*debt));
         let verdicts = charges.iter().zip(debts).map(|(charge, debt)| {
             let after = charge.after(mode, is_allowed, debt);
             if after != debt {
-                shard_of(charge, &mut |shard| shard.counters.put(now, charge.key.hash, now.saturating_add(after), ()));
+                shard_of(charge, &mut |shard| shard.counters.owe(now, charge, after));
             }
             charge.verdict(debt, after)
         });

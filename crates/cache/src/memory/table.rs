@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-type Hash = [u8; 16];
+pub type Hash = [u8; 16];
 
 /// How many entries that have ended are removed with every one that is put in: more than one, so that they never pile up.
 const SWEEP: usize = 2;
 
-/// Entries by key, and by their end. When it is full, the entry that would end soonest goes: for a counter that is the lightest
-/// debt, so that whoever floods it with new keys pushes out his own before those who owe more.
+/// Entries by key, and by their end. When it is full, the entry that would end soonest goes.
 #[derive(Debug)]
 pub struct Table<V> {
     entries: HashMap<Hash, (u64, V)>,
@@ -48,18 +47,16 @@ impl<V> Table<V> {
         Some((end, value))
     }
 
-    fn drop_first(&mut self, goes: impl Fn(u64) -> bool) {
-        if let Some(&(end, key)) = self.ends.first()
-            && goes(end)
-        {
-            self.ends.pop_first();
-            self.entries.remove(&key);
-        }
+    /// Drops the entry that ends first if its end says that it `goes`, and gives that.
+    pub fn drop_first(&mut self, goes: impl Fn(u64) -> bool) -> Option<u64> {
+        let &(end, key) = self.ends.first().filter(|(end, _)| goes(*end))?;
+        self.ends.pop_first();
+        self.entries.remove(&key);
+        Some(end)
     }
 
-    #[cfg(test)]
     pub fn len(&self) -> usize {
-        assert_eq!(self.entries.len(), self.ends.len());
+        debug_assert_eq!(self.entries.len(), self.ends.len());
         self.entries.len()
     }
 }

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::driver::{Charged, MOST_MEMBERS, Mode};
 use crate::error::CacheError;
 use crate::key::{Key, Member};
-use crate::rate::{Charge, LONGEST};
+use crate::rate::{Charge, LONGEST, Rate};
 use crate::tally::{Tallied, Tally};
 
 /// How long connecting may take, with TLS and a password.
@@ -101,7 +101,8 @@ impl Redis {
         })
     }
 
-    /// Connects anew and asks whether the server answers, and in time.
+    /// Connects anew and asks whether the server answers, and does what it is there for in time: one that is read-only, full or slow
+    /// answers PING as well.
     pub async fn connect(&self) -> Result<(), Failed> {
         // What waits for answers on the older connection has its own deadlines.
         self.connection.write().take();
@@ -122,17 +123,26 @@ impl Redis {
             let loading = tokio::time::timeout(CONNECT, script.load_async(&mut connection));
             loading.await.map_err(|_| Failed::Slow)?.map_err(|error| reason(&error))?;
         }
+        self.spend_over(connection.clone(), Mode::Record, &[probe()]).await?;
         *self.connection.write() = Some(connection);
         Ok(())
     }
 
     pub async fn spend(&self, mode: Mode, charges: &[Charge]) -> Result<Charged, Failed> {
+        self.spend_over(self.connection()?, mode, charges).await
+    }
+
+    async fn spend_over(
+        &self,
+        mut connection: MultiplexedConnection,
+        mode: Mode,
+        charges: &[Charge],
+    ) -> Result<Charged, Failed> {
         let mut call = self.spend.prepare_invoke();
         call.arg(word(mode));
         for charge in charges {
             call.key(charge.key.name(&self.prefix)).arg(charge.increment()).arg(charge.tolerance());
         }
-        let mut connection = self.connection()?;
         let answer: Vec<u64> = self.in_time(call.invoke_async(&mut connection)).await?;
         let [is_allowed, debts @ ..] = answer.as_slice() else { return Err(Failed::Refused) };
         let is_allowed = *is_allowed == 1;
@@ -207,6 +217,11 @@ impl Redis {
             Err(_elapsed) => Err(Failed::Slow),
         }
     }
+}
+
+/// What is written to learn whether the server can: forgiven within a millisecond.
+fn probe() -> Charge {
+    Charge { key: Key { purpose: "probe", hash: [0; 16] }, rate: Rate::FASTEST, burst: 100, cost: 100 }
 }
 
 fn word(mode: Mode) -> &'static str {

@@ -1,13 +1,16 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use base::{CallerKey, Failure, KeyQuota, Kind, Timestamp};
+use base::{CallerKey, Failure, KeyQuota, Kind, Network, Timestamp};
 use parking_lot::RwLock;
 
 use super::spending::{KeySpending, Spendings};
-use super::{KeyKind, KeyText, Network};
+use super::{KeyKind, KeyText};
+
+/// After how many seconds a key may come again that could not be looked for.
+const RETRY_AFTER: u32 = 2;
 
 /// What is known of a key; never the key itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +43,8 @@ pub struct KeyUse {
 #[derive(Debug, Default)]
 pub struct ApiKeys {
     by_hash: RwLock<HashMap<[u8; 32], Arc<Kept>>>,
+    /// Whether there may be keys that could not be read yet.
+    is_missing: AtomicBool,
     spendings: Spendings,
 }
 
@@ -52,11 +57,21 @@ struct Kept {
 }
 
 impl ApiKeys {
-    /// Puts keys in, each in the place of what was known of it before. Those that are not named stay.
+    /// Has unknown keys told to come again, as long as there may be keys that could not be read.
+    pub fn set_missing(&self, is_missing: bool) {
+        self.is_missing.store(is_missing, Ordering::Relaxed);
+    }
+
+    /// Puts keys in, each in the place of what was known of it before. Those that are not named stay. A revoked one stays revoked, and
+    /// no end is put off: what is put late, by who has read it before somebody else changed it, gives nothing back.
     pub fn put(&self, keys: impl IntoIterator<Item = ([u8; 32], ApiKey)>) {
         let mut by_hash = self.by_hash.write();
-        for (hash, key) in keys {
+        for (hash, mut key) in keys {
             let before = by_hash.get(&hash);
+            if let Some(before) = before.map(|kept| &kept.key) {
+                key.revoked_at = key.revoked_at.or(before.revoked_at);
+                key.expires_at = key.expires_at.into_iter().chain(before.expires_at).min();
+            }
             let since = |moment: fn(&Kept) -> &AtomicI64| {
                 AtomicI64::new(before.map_or(0, |kept| moment(kept).load(Ordering::Relaxed)))
             };
@@ -79,13 +94,18 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] (`PANDO401`) for one that is mistyped, unknown, expired or revoked; [`Kind::Forbidden`]
-    /// (`PANDO403`) for one that may not be used from here. What is answered never holds the text.
+    /// (`PANDO403`) for one that may not be used from here; [`Kind::Unavailable`] for one that is not known as long as the keys could
+    /// not be read. What is answered never holds the text.
     pub fn check(&self, text: &[u8], address: Option<IpAddr>, now: Timestamp) -> Result<ApiKey, Failure> {
         let invalid = || Failure::new(Kind::Unauthenticated, "PANDO401", "Invalid API key");
         let Some(text) = KeyText::parse(text) else {
             return Err(invalid().with_details("It is not written as one: a character is missing or wrong"));
         };
         let kept = self.by_hash.read().get(&text.hash()).cloned();
+        if kept.is_none() && self.is_missing.load(Ordering::Relaxed) {
+            let message = "The API keys could not be read yet; try again";
+            return Err(Failure::new(Kind::Unavailable, "PANDO503", message).with_retry_after(RETRY_AFTER));
+        }
         let kept = kept.ok_or_else(|| invalid().with_details("There is no such key"))?;
         let key = &kept.key;
         if key.revoked_at.is_some() {
@@ -157,7 +177,7 @@ mod tests {
 
     fn key(id: &str) -> ApiKey {
         ApiKey {
-            caller: Arc::new(CallerKey { id: id.into(), scope: KeyScope::default(), quota: None }),
+            caller: Arc::new(CallerKey { id: id.into(), scope: KeyScope::default(), quota: None, is_bound: false }),
             kind: KeyKind::Secret,
             role: None,
             networks: Vec::new(),
@@ -212,5 +232,26 @@ mod tests {
         assert_eq!(keys.take_uses(), [KeyUse { id: "one".into(), at: Timestamp(40) }], "a change forgets no use");
         check(2, 42).unwrap();
         assert_eq!(keys.len(), 2);
+        // What somebody had read before the key was revoked, or before its end was set.
+        keys.put([(text(1).hash(), key("one"))]);
+        check(1, 43).unwrap_err();
+        keys.put([(text(2).hash(), ApiKey { expires_at: Some(Timestamp(50)), ..key("two") })]);
+        keys.put([(text(2).hash(), ApiKey { expires_at: Some(Timestamp(60)), ..key("two") })]);
+        keys.put([(text(2).hash(), key("two"))]);
+        check(2, 49).unwrap();
+        check(2, 50).unwrap_err();
+    }
+
+    #[test]
+    fn keys_that_could_not_be_read_are_not_unknown() {
+        let keys = ApiKeys::default();
+        keys.set_missing(true);
+        let check = |text: &str| keys.check(text.as_bytes(), None, Timestamp(0)).map_err(|failure| failure.kind);
+        assert_eq!(check(text(1).expose()), Err(Kind::Unavailable));
+        assert_eq!(check("pando_secret_mistyped"), Err(Kind::Unauthenticated), "nobody need look for it");
+        keys.put([(text(1).hash(), key("one"))]);
+        assert!(check(text(1).expose()).is_ok());
+        keys.set_missing(false);
+        assert_eq!(check(text(2).expose()), Err(Kind::Unauthenticated));
     }
 }

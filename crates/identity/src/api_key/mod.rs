@@ -6,11 +6,9 @@
 //! hash is enough.
 
 mod keyring;
-mod network;
 mod spending;
 mod text;
 
 pub use keyring::{ApiKey, ApiKeys, KeyUse};
-pub use network::Network;
 pub use spending::KeySpending;
 pub use text::{KeyKind, KeyText, PATTERN};

@@ -2,25 +2,23 @@
 //! a hash: no token is verified for somebody who is turned away.
 //!
 //! Headers can say anything, so a credential alone proves nothing. What it was worth is remembered from the answer: the role that
-//! it turned out to be, or that it was refused. The first request with a new credential is believed; an address whose credentials
-//! were refused is not, for a minute.
+//! it turned out to be, or that it was refused. The first request with a new credential is believed, where the answer will tell what
+//! it was worth; an address whose credentials were forged is not, for a minute. What nobody verifies is no credential: each value
+//! that stands there would be a new one.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION};
+use base::Network;
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName};
-
-use crate::network::Network;
-
-const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
 /// By this header a client says that its request may wait: `Pando-Class: batch`.
 const CLASS: HeaderName = HeaderName::from_static("pando-class");
 
-/// How long is remembered what a credential was worth, and that an address sent one that was worth nothing.
+/// How long is remembered what a credential was worth, and that an address sent one that was forged.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// How many credentials and addresses are remembered, 8 bytes each. What finds its place taken pushes the other one out, which is
@@ -67,10 +65,31 @@ impl Class {
     }
 }
 
-/// What a request shows of who sent it, as hashes that only this process can make.
+/// What a request shows of who sent it, as far as it will be verified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Proof<'a> {
+    /// The API key.
+    pub key: Option<&'a [u8]>,
+    /// The token.
+    pub token: Option<&'a [u8]>,
+}
+
+/// What a credential turned out to be worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// A role, by the class that it is of.
+    Class(Class),
+    /// Nothing any more: it has expired, or its role may not be taken.
+    Nothing,
+    /// Nothing, and it never was: its address made it up.
+    Forged,
+}
+
+/// What a request shows, as hashes that only this process can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) class: Class,
+    /// What is learned from the answer is about this; `None` where it tells nothing.
     credential: Option<u64>,
     address: u64,
 }
@@ -91,19 +110,21 @@ impl Acquaintances {
         Self { hash: RandomState::new(), places: (0..PLACES).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// The class of a request, `now` since the start.
-    pub(crate) fn classify(&self, headers: &HeaderMap, address: IpAddr, now: Duration) -> Shown {
+    /// The class of a request, `now` since the start. Where nobody `verifies` its proof, an unknown one is nobody's.
+    pub(crate) fn classify(
+        &self,
+        (proof, verifies): (Proof<'_>, bool),
+        headers: &HeaderMap,
+        address: IpAddr,
+        now: Duration,
+    ) -> Shown {
         let address = self.hash.hash_one(Network::of(address, CUSTOMER_V6).bytes());
-        let sent = (headers.get(AUTHORIZATION), headers.get(API_KEY));
-        let credential = (sent != (None, None)).then(|| {
-            let bytes = |value: Option<&http::HeaderValue>| value.map(|value| value.as_bytes().to_vec());
-            self.hash.hash_one((bytes(sent.0), bytes(sent.1)))
-        });
+        let credential = (proof != Proof::default()).then(|| self.hash.hash_one(proof));
         let class = match credential {
             None => Class::Anonymous,
             Some(credential) => match self.recall(credential, now) {
                 Some(class) => class,
-                None if self.recall(address, now).is_some() => Class::Anonymous,
+                None if !verifies || self.recall(address, now).is_some() => Class::Anonymous,
                 None => Class::Interactive,
             },
         };
@@ -111,15 +132,20 @@ impl Acquaintances {
             || headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"text/csv"));
         // One may only step back.
         let class = if can_wait { class.max(Class::Batch) } else { class };
-        Shown { class, credential, address }
+        Shown { class, credential: credential.filter(|_| verifies), address }
     }
 
-    /// Remembers what a credential was worth; `None` for one that was refused.
-    pub(crate) fn learn(&self, shown: &Shown, worth: Option<Class>, now: Duration) {
+    /// Remembers what a credential was worth. An address that `is_exempt` is not blamed: behind it are many.
+    pub(crate) fn learn(&self, shown: &Shown, worth: Worth, is_exempt: bool, now: Duration) {
         let Some(credential) = shown.credential else { return };
-        self.keep(credential, worth.unwrap_or(Class::Anonymous), now);
-        if worth.is_none() {
+        let class = if let Worth::Class(class) = worth { class } else { Class::Anonymous };
+        let is_blamed = worth == Worth::Forged && !is_exempt;
+        if is_blamed {
             self.keep(shown.address, Class::Anonymous, now);
+        }
+        // Whoever makes up one after the other would push out those that others are known by.
+        if !is_blamed || self.recall(credential, now).is_some() {
+            self.keep(credential, class, now);
         }
     }
 
@@ -156,21 +182,27 @@ mod tests {
             .collect()
     }
 
+    fn token(text: &str) -> (Proof<'_>, bool) {
+        (Proof { key: None, token: Some(text.as_bytes()) }, true)
+    }
+
     #[test]
     fn classes_are_told_from_heads() {
         let known = Acquaintances::new();
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         let now = Duration::from_secs(5);
-        for (pairs, expected) in [
-            (&[][..], Class::Anonymous),
-            (&[("authorization", "Bearer x")], Class::Interactive),
-            (&[("apikey", "x")], Class::Interactive),
-            (&[("authorization", "Bearer x"), ("pando-class", "Batch")], Class::Batch),
-            (&[("authorization", "Bearer x"), ("accept", "text/csv")], Class::Batch),
-            (&[("pando-class", "batch")], Class::Anonymous),
-            (&[("pando-class", "system")], Class::Anonymous),
+        let (nobody, key) = (Proof::default(), Proof { key: Some(b"x"), token: None });
+        for (proof, pairs, expected) in [
+            ((nobody, true), &[][..], Class::Anonymous),
+            (token("x"), &[], Class::Interactive),
+            ((key, true), &[], Class::Interactive),
+            ((key, false), &[], Class::Anonymous),
+            (token("x"), &[("pando-class", "Batch")], Class::Batch),
+            (token("x"), &[("accept", "text/csv")], Class::Batch),
+            ((nobody, true), &[("pando-class", "batch")], Class::Anonymous),
+            ((nobody, true), &[("pando-class", "system")], Class::Anonymous),
         ] {
-            assert_eq!(known.classify(&headers(pairs), address, now).class, expected, "{pairs:?}");
+            assert_eq!(known.classify(proof, &headers(pairs), address, now).class, expected, "{proof:?} {pairs:?}");
         }
     }
 
@@ -178,26 +210,44 @@ mod tests {
     fn what_a_credential_was_worth_is_remembered_for_a_while() {
         let known = Acquaintances::new();
         let address: IpAddr = "2001:db8::1".parse().unwrap();
-        let good = headers(&[("authorization", "Bearer good")]);
-        let bad = headers(&[("authorization", "Bearer bad")]);
-        let fresh = headers(&[("authorization", "Bearer new")]);
-        let class = |headers: &HeaderMap, address: &str, seconds: u64| {
-            known.classify(headers, address.parse().unwrap(), Duration::from_secs(seconds)).class
+        let (good, bad, fresh) = (token("good"), token("bad"), token("new"));
+        let shown = |proof, address: &str, seconds: u64| {
+            known.classify(proof, &headers(&[]), address.parse().unwrap(), Duration::from_secs(seconds))
         };
-        let at = |seconds| Duration::from_secs(seconds);
-        known.learn(&known.classify(&good, address, at(0)), Some(Class::System), at(0));
-        assert_eq!(class(&good, "192.0.2.9", 1), Class::System);
-        known.learn(&known.classify(&bad, address, at(1)), None, at(1));
-        assert_eq!(class(&bad, "192.0.2.9", 2), Class::Anonymous);
+        let class = |proof, address: &str, seconds: u64| shown(proof, address, seconds).class;
+        let learn = |proof, worth: Worth, seconds: u64| {
+            let here = known.classify(proof, &headers(&[]), address, Duration::from_secs(seconds));
+            known.learn(&here, worth, false, Duration::from_secs(seconds));
+        };
+        learn(good, Worth::Class(Class::System), 0);
+        assert_eq!(class(good, "192.0.2.9", 1), Class::System);
+        // Known, it counts where nobody verifies it as well.
+        assert_eq!(class((good.0, false), "192.0.2.9", 1), Class::System);
+        learn(bad, Worth::Forged, 1);
+        assert_eq!(class(bad, "2001:db8::2", 2), Class::Anonymous);
         // A neighbour in the same /64 with a credential that nobody knows; and one that is known.
-        assert_eq!(class(&fresh, "2001:db8::2", 2), Class::Anonymous);
-        assert_eq!(class(&good, "2001:db8::2", 2), Class::System);
-        assert_eq!(class(&fresh, "192.0.2.9", 2), Class::Interactive);
+        assert_eq!(class(fresh, "2001:db8::2", 2), Class::Anonymous);
+        assert_eq!(class(good, "2001:db8::2", 2), Class::System);
+        assert_eq!(class(fresh, "192.0.2.9", 2), Class::Interactive);
         // A minute later all is forgotten.
-        assert_eq!(class(&good, "192.0.2.9", 60), Class::Interactive);
-        assert_eq!(class(&fresh, "2001:db8::2", 61), Class::Interactive);
+        assert_eq!(class(good, "192.0.2.9", 60), Class::Interactive);
+        assert_eq!(class(fresh, "2001:db8::2", 61), Class::Interactive);
         // Who is seen less than he was: a token of the anonymous role.
-        known.learn(&known.classify(&good, address, at(70)), Some(Class::Anonymous), at(70));
-        assert_eq!(class(&good, "192.0.2.9", 71), Class::Anonymous);
+        learn(good, Worth::Class(Class::Anonymous), 70);
+        assert_eq!(class(good, "192.0.2.9", 71), Class::Anonymous);
+        // One that was known, and whose key is gone.
+        learn(token("rotated"), Worth::Class(Class::Interactive), 71);
+        learn(token("rotated"), Worth::Forged, 71);
+        assert_eq!(class(token("rotated"), "192.0.2.9", 72), Class::Anonymous);
+        // One that has expired says nothing of its address, and what nobody verified says nothing at all.
+        learn(token("old"), Worth::Nothing, 140);
+        assert_eq!(class(token("old"), "192.0.2.9", 141), Class::Anonymous);
+        assert_eq!(class(fresh, "2001:db8::2", 141), Class::Interactive);
+        learn((fresh.0, false), Worth::Forged, 141);
+        assert_eq!(class(fresh, "2001:db8::2", 142), Class::Interactive);
+        // Behind an exempt address are many.
+        known.learn(&shown(token("forged"), "10.0.0.1", 150), Worth::Forged, true, Duration::from_secs(150));
+        assert_eq!(class(token("forged"), "10.0.0.1", 151), Class::Anonymous);
+        assert_eq!(class(token("another"), "10.0.0.1", 151), Class::Interactive);
     }
 }

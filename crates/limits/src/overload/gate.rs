@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{Clock, Failure, Kind};
+use base::{Clock, Failure, Kind, Network};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use telemetry::{OverloadChanged, RequestShed, Telemetry};
 use tokio::sync::oneshot;
 
-use super::class::{Acquaintances, Class, Shown};
+use super::class::{Acquaintances, Class, Proof, Shown, Worth};
 use super::controller::{Controller, Load};
 
-/// How long somebody who has signed in waits for room. It bridges a burst; whoever waits longer has mostly left.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long somebody who has signed in waits for room. It bridges a burst, and the moment in which an overload begins, until the
+/// others are turned away; clients wait for two seconds and longer.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many wait at most. Behind so many nobody is served before his patience ends.
 const MOST_WAITING: usize = 128;
@@ -38,6 +39,13 @@ const OVER: Duration = Duration::from_secs(2);
 /// they do not come back all at once.
 const RETRY_AFTER: [u32; 4] = [1, 1, 5, 2];
 
+/// How credentials are refused that anybody can make up as many of as he likes: tokens that nobody signed or nobody can verify, and
+/// keys that do not count or not from here.
+const FORGED: [&str; 4] = ["PGRST300", "PGRST301", "PANDO401", "PANDO403"];
+
+/// How those are refused that once counted: tokens that have expired or are of a role that may not be taken.
+const WORTH_NOTHING: [&str; 3] = ["PGRST303", "22023", "42501"];
+
 /// What the operator decides.
 #[derive(Debug, Clone)]
 pub struct GateSettings {
@@ -51,6 +59,8 @@ pub struct GateSettings {
     pub system_roles: Vec<String>,
     /// The role of those who show nothing.
     pub anonymous_role: String,
+    /// The networks behind whose addresses there are many, so that none is blamed for another's credentials.
+    pub exempt_networks: Vec<Network>,
 }
 
 /// Lets in what can be answered in time, and turns the rest away.
@@ -81,12 +91,15 @@ pub struct Place {
 
 /// A request as it stands before the gate.
 #[derive(Debug, Clone, Copy)]
-pub struct Arrival(Shown);
+pub struct Arrival {
+    shown: Shown,
+    address: IpAddr,
+}
 
 impl Arrival {
     /// Its class.
     pub fn class(&self) -> Class {
-        self.0.class
+        self.shown.class
     }
 }
 
@@ -120,9 +133,9 @@ impl Gate {
         Arc::new(Self { settings, state: Mutex::new(state), known, clock, began, turn, telemetry })
     }
 
-    /// Looks at the head of a request.
-    pub fn look(&self, headers: &HeaderMap, address: IpAddr) -> Arrival {
-        Arrival(self.known.classify(headers, address, self.since_start()))
+    /// Looks at the head of a request, which has this `proof`, and whether somebody `verifies` that.
+    pub fn look(&self, (proof, verifies): (Proof<'_>, bool), headers: &HeaderMap, address: IpAddr) -> Arrival {
+        Arrival { shown: self.known.classify((proof, verifies), headers, address, self.since_start()), address }
     }
 
     /// Whether there is room for it, or it may wait for some. A body need not be taken in of a request that will be turned away.
@@ -167,18 +180,22 @@ impl Gate {
         place.ok_or_else(|| self.shed(class))
     }
 
-    /// Remembers what the credential of a request was worth: the role that it ran as, or that it was refused (401).
-    pub fn learn(&self, arrival: &Arrival, role: Option<&str>, status: u16) {
+    /// Remembers what the credential of a request was worth: the role that it ran as, or the code with which it was refused.
+    pub fn learn(&self, arrival: &Arrival, role: Option<&str>, code: Option<&str>) {
         let is = |role: &str, other: &String| role == other;
-        let worth = match role {
-            Some(role) if self.settings.system_roles.iter().any(|other| is(role, other)) => Some(Class::System),
-            Some(role) if is(role, &self.settings.anonymous_role) => Some(Class::Anonymous),
-            Some(_) => Some(Class::Interactive),
-            None if status == 401 => None,
+        let worth = match (role, code) {
+            (Some(role), _) if self.settings.system_roles.iter().any(|other| is(role, other)) => {
+                Worth::Class(Class::System)
+            }
+            (Some(role), _) if is(role, &self.settings.anonymous_role) => Worth::Class(Class::Anonymous),
+            (Some(_), _) => Worth::Class(Class::Interactive),
+            (None, Some(code)) if FORGED.contains(&code) => Worth::Forged,
+            (None, Some(code)) if WORTH_NOTHING.contains(&code) => Worth::Nothing,
             // It did not come so far.
-            None => return,
+            (None, _) => return,
         };
-        self.known.learn(&arrival.0, worth, self.since_start());
+        let is_exempt = || self.settings.exempt_networks.iter().any(|network| network.contains(arrival.address));
+        self.known.learn(&arrival.shown, worth, worth == Worth::Forged && is_exempt(), self.since_start());
     }
 
     /// Measures and sets the bound, for as long as it is polled. `waiting` says how many requests wait for the database now.

@@ -8,6 +8,6 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use class::Class;
+pub use class::{Class, Proof};
 pub use controller::Load;
 pub use gate::{Arrival, Gate, GateSettings, Place, Shed};

@@ -3,9 +3,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::class::Class;
+use http::HeaderMap;
+
+use super::class::{Acquaintances, Class, Proof, Shown, Worth};
 use super::controller::{Controller, Load};
 
 const TARGET: Duration = Duration::from_millis(50);
@@ -50,6 +53,8 @@ struct World {
     /// The load at a time, in parts of what can be served.
     load: fn(u64) -> f64,
     is_adaptive: bool,
+    /// From how many addresses strangers come, each with a token of its own making every time; `None` for without one.
+    forgers: Option<u64>,
 }
 
 /// What came of it.
@@ -92,7 +97,9 @@ fn run(world: &World) -> Outcome {
     let mut outcome = Outcome::default();
     let mut controller = Controller::new(TARGET, world.servers as u64, 1024);
     let mut events = BinaryHeap::from([Reverse((0, Event::Arrival)), Reverse((STEP, Event::Step))]);
-    let mut queue: VecDeque<(u64, Class)> = VecDeque::new();
+    let known = Acquaintances::new();
+    let mut queue: VecDeque<(u64, Class, Option<Shown>)> = VecDeque::new();
+    let mut tokens = 0_u64;
     let mut free = world.servers;
     let admit = |controller: &mut Controller, outcome: &mut Outcome, class: Class, now: u64| {
         let enters = !world.is_adaptive || controller.enter(class);
@@ -109,13 +116,20 @@ fn run(world: &World) -> Outcome {
             Event::Arrival => {
                 let load = (world.load)(now);
                 let class = class(&mut chance, load);
+                let shown = world.forgers.filter(|_| class == Class::Anonymous).map(|addresses| {
+                    tokens += 1;
+                    let proof = Proof { key: None, token: Some(&tokens.to_be_bytes()) };
+                    let address = IpAddr::from(Ipv4Addr::from_bits((chance.part() * addresses as f64) as u32));
+                    known.classify((proof, true), &HeaderMap::new(), address, Duration::from_micros(now))
+                });
                 if OVERLOAD.contains(&now) {
                     outcome.came[class.index()] += 1;
                 }
-                let enters = world.waits_before_gate || admit(&mut controller, &mut outcome, class, now);
+                let seen = shown.map_or(class, |shown| shown.class);
+                let enters = world.waits_before_gate || admit(&mut controller, &mut outcome, seen, now);
                 // A client has so many connections; without a bound there would be no end to the queue.
                 if enters && queue.len() < 4096 {
-                    queue.push_back((now, class));
+                    queue.push_back((now, class, shown));
                 }
                 let gap = chance.time(world.service / world.servers as f64 / load);
                 events.push(Reverse((now + gap, Event::Arrival)));
@@ -127,7 +141,7 @@ fn run(world: &World) -> Outcome {
                 }
             }
             Event::Step => {
-                let lag = if world.waits_before_gate { queue.front().map_or(0, |(since, _)| now - since) } else { 0 };
+                let lag = if world.waits_before_gate { queue.front().map_or(0, |(since, ..)| now - since) } else { 0 };
                 let waiting = if world.waits_before_gate { 0 } else { queue.len() as u64 };
                 let (elapsed, lag) = (Duration::from_micros(STEP), Duration::from_micros(lag));
                 controller.step(Load { elapsed, waiting, lag });
@@ -135,11 +149,16 @@ fn run(world: &World) -> Outcome {
             }
         }
         while free > 0 {
-            let Some((since, class)) = queue.pop_front() else { break };
+            let Some((since, class, shown)) = queue.pop_front() else { break };
             free -= 1;
-            if world.waits_before_gate && !admit(&mut controller, &mut outcome, class, now) {
+            let seen = shown.map_or(class, |shown| shown.class);
+            if world.waits_before_gate && !admit(&mut controller, &mut outcome, seen, now) {
                 events.push(Reverse((now + world.refusal as u64, Event::Done(0))));
                 continue;
+            }
+            // Let in, it is looked at.
+            if let Some(shown) = shown {
+                known.learn(&shown, Worth::Forged, false, Duration::from_micros(now));
             }
             let wait = now - since;
             if OVERLOAD.contains(&since) {
@@ -181,12 +200,26 @@ impl Outcome {
 }
 
 /// Ten connections to a database, each statement 5 ms.
-const DATABASE: World =
-    World { servers: 10, service: 5_000.0, refusal: 0.0, waits_before_gate: false, load: flood, is_adaptive: true };
+const DATABASE: World = World {
+    servers: 10,
+    service: 5_000.0,
+    refusal: 0.0,
+    waits_before_gate: false,
+    load: flood,
+    is_adaptive: true,
+    forgers: None,
+};
 
 /// Two processors, each request 2 ms, and 20 µs to turn one away.
-const PROCESSORS: World =
-    World { servers: 2, service: 2_000.0, refusal: 20.0, waits_before_gate: true, load: flood, is_adaptive: true };
+const PROCESSORS: World = World {
+    servers: 2,
+    service: 2_000.0,
+    refusal: 20.0,
+    waits_before_gate: true,
+    load: flood,
+    is_adaptive: true,
+    forgers: None,
+};
 
 #[test]
 fn a_database_is_kept_busy_and_those_who_signed_in_are_served() {
@@ -215,6 +248,16 @@ fn processors_are_kept_for_those_who_signed_in() {
     assert!(outcome.goodput(&PROCESSORS) >= 0.75, "{} {told}", outcome.goodput(&PROCESSORS));
     assert!(outcome.recovery() < 5.0, "{}", outcome.recovery());
     assert!(outcome.slowest(0.99) < Duration::from_millis(500), "{:?}", outcome.slowest(0.99));
+}
+
+#[test]
+fn forged_tokens_make_nobody_one_who_signed_in() {
+    for world in [DATABASE, PROCESSORS].map(|world| World { forgers: Some(100), ..world }) {
+        let outcome = run(&world);
+        let told = format!("{:?} {:?}", outcome.came, outcome.good);
+        assert!(outcome.served(Class::Interactive) >= 0.999, "{told}");
+        assert!(outcome.recovery() < 5.0, "{}", outcome.recovery());
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::SystemClock;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryConfig};
 
 use super::*;
@@ -23,16 +23,18 @@ fn gate(most: u64) -> Arc<Gate> {
         most,
         system_roles: vec!["service_role".to_owned()],
         anonymous_role: "anon".to_owned(),
+        exempt_networks: vec!["10.0.0.0/8".parse().unwrap()],
     };
     Gate::new(settings, Arc::new(SystemClock), telemetry)
 }
 
 fn arrival(gate: &Gate, token: Option<&'static str>) -> Arrival {
-    let mut headers = HeaderMap::new();
-    if let Some(token) = token {
-        headers.insert("authorization", HeaderValue::from_static(token));
-    }
-    gate.look(&headers, "192.0.2.1".parse().unwrap())
+    arrival_from(gate, token, "192.0.2.1")
+}
+
+fn arrival_from(gate: &Gate, token: Option<&'static str>, address: &str) -> Arrival {
+    let proof = Proof { key: None, token: token.map(str::as_bytes) };
+    gate.look((proof, true), &HeaderMap::new(), address.parse().unwrap())
 }
 
 #[tokio::test]
@@ -50,7 +52,7 @@ async fn each_class_leaves_room_for_those_before() {
         places.push(gate.enter(&somebody).await.unwrap());
     }
     // Those who run the place go in, however full it is.
-    gate.learn(&arrival(&gate, Some("Bearer root")), Some("service_role"), 200);
+    gate.learn(&arrival(&gate, Some("Bearer root")), Some("service_role"), None);
     places.push(gate.enter(&arrival(&gate, Some("Bearer root"))).await.unwrap());
     assert_eq!(gate.in_flight(), 11);
     drop(places);
@@ -102,13 +104,21 @@ async fn a_token_of_nobody_is_nobodys() {
     let gate = gate(10);
     let token = Some("Bearer of-the-anonymous");
     assert_eq!(arrival(&gate, token).class(), Class::Interactive);
-    gate.learn(&arrival(&gate, token), Some("anon"), 200);
+    gate.learn(&arrival(&gate, token), Some("anon"), None);
     assert_eq!(arrival(&gate, token).class(), Class::Anonymous);
     // What did not come so far teaches nothing.
-    gate.learn(&arrival(&gate, Some("Bearer y")), None, 503);
-    assert_eq!(arrival(&gate, Some("Bearer y")).class(), Class::Interactive);
-    gate.learn(&arrival(&gate, Some("Bearer z")), None, 401);
-    assert_eq!(arrival(&gate, Some("Bearer another")).class(), Class::Anonymous);
+    gate.learn(&arrival(&gate, Some("y")), None, Some("PANDO503"));
+    assert_eq!(arrival(&gate, Some("y")).class(), Class::Interactive);
+    gate.learn(&arrival(&gate, Some("expired")), None, Some("PGRST303"));
+    assert_eq!(arrival(&gate, Some("expired")).class(), Class::Anonymous);
+    assert_eq!(arrival(&gate, Some("another")).class(), Class::Interactive);
+    gate.learn(&arrival(&gate, Some("forged")), None, Some("PGRST301"));
+    assert_eq!(arrival(&gate, Some("another")).class(), Class::Anonymous);
+    // A proxy that nobody knows as one is not blamed for those behind it.
+    let behind = "10.1.2.3";
+    gate.learn(&arrival_from(&gate, Some("forged too"), behind), None, Some("PGRST301"));
+    assert_eq!(arrival_from(&gate, Some("forged too"), behind).class(), Class::Anonymous);
+    assert_eq!(arrival_from(&gate, Some("new"), behind).class(), Class::Interactive);
 }
 
 #[tokio::test]

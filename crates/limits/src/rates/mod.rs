@@ -10,12 +10,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Caller, Failure, Footprint, Kind, Limit};
+use base::{Caller, Failure, Footprint, Kind, Limit, Network};
 use cache::{Cache, Charge, Charged, Key, Keys, Mode, Verdict};
 use percent_encoding::percent_decode_str;
 use telemetry::{RateDecision, Telemetry};
 
-use crate::network::Network;
 use crate::price::price;
 pub use fields::Told;
 pub use policy::{Policy, PolicyError, Scope, Unit};
@@ -156,7 +155,7 @@ impl RateLimits {
             return Ok(());
         }
         // It fails for values that are too large alone, and there is none here.
-        let Ok(charged) = self.cache.spend(Mode::Charge, &charges).await else { return Ok(()) };
+        let charged = self.cache.spend(Mode::Charge, &charges).await.map_err(|_| uncounted())?;
         for (compiled, verdict) in applied.iter().zip(&charged.verdicts) {
             told.add(&compiled.name, &compiled.field, verdict);
             let is_allowed = charged.is_allowed || verdict.is_allowed;
@@ -172,8 +171,11 @@ impl RateLimits {
     /// What a policy counts a request under; `None` when it does not apply.
     fn key(&self, policy: &Policy, asker: &Asker<'_>, caller: Option<&Caller>, is_exempt: bool) -> Option<Key> {
         let is_for = |list: &[String], word: &str| list.is_empty() || list.iter().any(|item| item == word);
+        // What is asked for with HEAD costs the same.
+        let is_for_method =
+            is_for(&policy.methods, asker.method) || (asker.method == "HEAD" && is_for(&policy.methods, "GET"));
         let role = caller.map(|caller| &*caller.role);
-        if !is_for(&policy.methods, asker.method)
+        if !is_for_method
             || !is_for_path(&policy.paths, asker.path)
             || !role.is_none_or(|role| is_for(&policy.roles, role))
         {
@@ -250,6 +252,11 @@ fn refusal(applied: &[&Compiled], charged: &Charged) -> Option<Failure> {
         .with_hint(format!("Wait {seconds} s before the next one (Retry-After), and ask less often"))
         .with_retry_after(seconds);
     Some(failure)
+}
+
+/// What cannot be counted is not let in.
+fn uncounted() -> Failure {
+    Failure::new(Kind::Unavailable, "PANDO503", "The request could not be counted; try again").with_retry_after(1)
 }
 
 fn too_expensive(cost: u64, limit: Limit) -> Failure {

@@ -69,7 +69,7 @@ pub struct Policy {
     pub burst: u64,
     /// The roles that it is for; empty for all.
     pub roles: Vec<String>,
-    /// The methods that it is for; empty for all.
+    /// The methods that it is for, in capitals, `GET` for `HEAD` as well; empty for all.
     pub methods: Vec<String>,
     /// The paths that it is for, without the prefix of the API: `/climbs`, `/rpc/search`; empty for all.
     pub paths: Vec<String>,
@@ -98,6 +98,11 @@ pub enum PolicyError {
 
 /// The longest name.
 const LONGEST_NAME: usize = 40;
+
+/// The methods that the API has.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"];
+
+const PATH: &str = "a path that begins with / and has neither a query nor /rest/v1 before it";
 
 const RATE: &str = "a rate like 10/s, 600/m, 1000/h or 5000/d";
 
@@ -139,11 +144,17 @@ impl Policy {
                     policy.unit = Unit::Cost;
                 }
                 "role" => policy.roles = words.list("the names of roles with | between them")?,
-                "method" => policy.methods = words.list("methods with | between them")?,
+                "method" => {
+                    let methods = words.list("methods with | between them")?;
+                    policy.methods = methods.iter().map(|method| method.to_ascii_uppercase()).collect();
+                    if let Some(unknown) = policy.methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+                        return Err(words.wrong(unknown, "GET, HEAD, POST, PATCH, PUT, DELETE or OPTIONS"));
+                    }
+                }
                 "path" => {
                     policy.paths = words.list("paths with | between them")?;
-                    if !policy.paths.iter().all(|path| path.starts_with('/')) {
-                        return Err(words.wrong(&policy.paths.join("|"), "a path that begins with /"));
+                    if let Some(wrong) = policy.paths.iter().find(|path| !is_path(path)) {
+                        return Err(words.wrong(wrong, PATH));
                     }
                 }
                 other => return Err(words.wrong(other, "burst, in cost, role, method or path")),
@@ -160,6 +171,11 @@ impl Policy {
     pub(crate) fn is_of_the_door(&self) -> bool {
         self.scope.is_of_the_door() && self.unit == Unit::Requests && self.roles.is_empty()
     }
+}
+
+/// Whether a request can have the path: policies see it without the place where the API is mounted, and without its query.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path != "/rest/v1" && !path.starts_with("/rest/v1/") && !path.contains(['?', '#'])
 }
 
 /// `10/s`, and its amount.
@@ -213,7 +229,7 @@ mod tests {
 
     #[test]
     fn policies_are_read() {
-        let policy = Policy::parse("writes", "per address, 10/m, burst 20, role anon, method POST|PATCH, path /climbs");
+        let policy = Policy::parse("writes", "per address, 10/m, burst 20, role anon, method post|PATCH, path /climbs");
         let policy = policy.unwrap().unwrap();
         assert_eq!((policy.scope, policy.unit, policy.burst), (Scope::Address, Unit::Requests, 20));
         assert_eq!(policy.rate.window(20), Duration::from_secs(120));
@@ -243,6 +259,9 @@ mod tests {
             ("a", "per address 1/s burst 18446744073709551615", "has a burst in \"a\""),
             ("a", "per address 1/s quickly", "has \"quickly\" in \"a\" where burst"),
             ("a", "per address 1/s path climbs", "has \"climbs\" in \"a\" where a path"),
+            ("a", "per address 1/s path /rest/v1/climbs", "has \"/rest/v1/climbs\" in \"a\" where a path"),
+            ("a", "per address 1/s path /climbs?id=eq.1", "has \"/climbs?id=eq.1\" in \"a\" where a path"),
+            ("a", "per address 1/s method GTE", "has \"GTE\" in \"a\" where GET, HEAD"),
             ("a", "per address 1/s method GET|", "has \"GET|\" in \"a\" where methods"),
         ] {
             let error = Policy::parse(name, text).unwrap_err().to_string();

@@ -122,17 +122,21 @@ impl KeyKeeper {
         make_tables(self.store.as_ref()).await
     }
 
-    /// Reads the keys, which count from then on.
+    /// Reads the keys, which count from then on. Gives what could not be read of them: such a key counts as revoked.
     ///
     /// # Errors
     /// What reading meets.
-    pub async fn load(&self) -> Result<(), StoreError> {
-        let records = records::all(self.store.as_ref()).await?;
+    pub async fn load(&self) -> Result<Vec<StoreError>, StoreError> {
+        let rows = records::rows(self.store.as_ref()).await?;
         // What is used before the keys themselves: none counts as unused for a moment.
+        self.learn_spent().await?;
+        Ok(records::take(&rows, &self.keys))
+    }
+
+    async fn learn_spent(&self) -> Result<(), StoreError> {
         for spending in records::spendings(self.store.as_ref()).await? {
             self.keys.learn_spent(spending);
         }
-        self.keys.put(records.iter().map(KeyRecord::in_memory));
         Ok(())
     }
 
@@ -178,7 +182,8 @@ impl KeyKeeper {
     /// As [`KeyKeeper::rotate`].
     pub async fn bind(&self, id_or_name: &str, quota: Option<Quota>) -> Result<KeyRecord, KeyError> {
         let record = self.counting(id_or_name).await?;
-        self.store.transact(vec![records::bind(&record, quota)]).await?;
+        let steps = vec![records::bind(&record, quota)];
+        self.store.transact(with_events(self.store.as_ref(), steps)).await?;
         let bound = KeyRecord { quota, ..record };
         self.keys.put([bound.in_memory()]);
         Ok(bound)
@@ -229,8 +234,8 @@ impl KeyKeeper {
         Ok(revoked)
     }
 
-    /// Has this process know what other nodes change, until the follower goes. `lost` is told when the table cannot be read;
-    /// the keys that are known count on.
+    /// Has this process know what other nodes change, until the follower goes. `lost` is told when the table cannot be read, and the
+    /// keys that are known count on; and of a row that cannot, whose key counts as revoked.
     pub fn follow(&self, lost: impl Fn(&StoreError) + Send + Sync + 'static) -> Follower {
         let told = Arc::new(Told { keys: self.keys.clone(), lost: Box::new(lost) });
         Follower::begin(self.store.clone(), self.clock.clone(), records::CHANGED, told)
@@ -245,7 +250,8 @@ impl KeyKeeper {
         }
     }
 
-    /// Writes down when keys were used last, and how much of quotas is used.
+    /// Writes down when keys were used last, and how much of quotas is used, and learns what other nodes have written down of that:
+    /// what they counted in a Redis that was emptied goes on here as well.
     pub async fn note_uses_now(&self) {
         let uses = self.keys.take_uses();
         if !uses.is_empty() {
@@ -255,6 +261,7 @@ impl KeyKeeper {
         if !spendings.is_empty() && records::note_spendings(self.store.as_ref(), &spendings).await.is_err() {
             self.keys.keep_spendings(&spendings);
         }
+        let _with_the_next_minute = self.learn_spent().await;
     }
 
     async fn make(&self, wish: KeyWish, former: Option<(KeyRecord, Duration)>) -> Result<MadeKey, KeyError> {
@@ -334,7 +341,7 @@ struct Told {
 
 impl Follows for Told {
     fn take(&self, rows: &[OwnRow]) -> Result<(), StoreError> {
-        self.keys.put(records::read(rows)?.iter().map(KeyRecord::in_memory));
+        records::take(rows, &self.keys).iter().for_each(|problem| (self.lost)(problem));
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use base::{CallerKey, Period, QuotaUnit, Timestamp};
+use base::{CallerKey, KeyScope, Period, QuotaUnit, Timestamp};
 use datatype::Datum;
-use identity::{ApiKey, KeyKind, KeySpending, KeyUse};
+use identity::{ApiKey, ApiKeys, KeyKind, KeySpending, KeyUse};
 use store::{OwnMigration, OwnMigrations, OwnRow, OwnStatement, OwnStep, Store, StoreError};
 
 use super::quota::Quota;
@@ -60,7 +60,7 @@ pub(crate) const REVOKE: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET revoked_at = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
     &["uuid", "timestamptz", "timestamptz"],
 );
-const BOUND: OwnStatement = OwnStatement::new(
+pub(crate) const BOUND: OwnStatement = OwnStatement::new(
     "UPDATE pando.api_keys SET quota = $3, changed_at = now() WHERE id = $1 AND changed_at = $2",
     &["uuid", "timestamptz", "jsonb"],
 );
@@ -117,11 +117,13 @@ pub struct KeyRecord {
 
 impl KeyRecord {
     fn read(row: &OwnRow) -> Result<Self, StoreError> {
-        let unreadable = |what: &str| StoreError::Engine(format!("pando.api_keys has a {what} that is none"));
+        let id: String = row.get("id")?;
+        let unreadable = |what: &str| {
+            StoreError::Engine(format!("pando.api_keys has a {what} that is none; the key {id} counts as revoked"))
+        };
         let scope: serde_json::Value = row.get("scope")?;
         let quota: Option<serde_json::Value> = row.get("quota")?;
         Ok(Self {
-            id: row.get("id")?,
             name: row.get("name")?,
             kind: KeyKind::from_name(row.get("kind")?).ok_or_else(|| unreadable("kind"))?,
             hash: from_hex(row.get("hash")?).ok_or_else(|| unreadable("hash"))?,
@@ -138,7 +140,24 @@ impl KeyRecord {
             // One that cannot be understood must not become none.
             quota: quota.map(Quota::from_json).transpose().map_err(|_| unreadable("quota"))?,
             quota_account: row.get("quota_account")?,
+            id,
         })
+    }
+
+    /// What a row that cannot be understood counts as: revoked. `None` where it does not even say which key it is of.
+    pub(super) fn unreadable(row: &OwnRow) -> Option<([u8; 32], ApiKey)> {
+        let id: String = row.get("id").ok()?;
+        let hash = from_hex(row.get("hash").ok()?)?;
+        let caller = CallerKey { id: id.into(), scope: KeyScope::default(), quota: None, is_bound: true };
+        let key = ApiKey {
+            caller: Arc::new(caller),
+            kind: KeyKind::Publishable,
+            role: None,
+            networks: Vec::new(),
+            expires_at: None,
+            revoked_at: Some(Timestamp(0)),
+        };
+        Some((hash, key))
     }
 
     /// What is looked at per request.
@@ -148,6 +167,7 @@ impl KeyRecord {
                 id: self.id.as_str().into(),
                 scope: self.scope.of_caller(),
                 quota: self.counted(),
+                is_bound: self.scope != Scope::default() || self.expires_at.is_some() || self.quota.is_some(),
             }),
             kind: self.kind,
             role: self.role.as_deref().map(Arc::from),
@@ -159,9 +179,19 @@ impl KeyRecord {
     }
 }
 
-/// Reads rows; one that makes no sense is an error, and nothing of the others counts.
-pub(super) fn read(rows: &[OwnRow]) -> Result<Vec<KeyRecord>, StoreError> {
-    rows.iter().map(KeyRecord::read).collect()
+/// Reads rows, each by itself, and has `keys` know what they say: a newer release may have written one that makes no sense here,
+/// which is no reason to miss that another was revoked. Gives what could not be read.
+pub(super) fn take(rows: &[OwnRow], keys: &ApiKeys) -> Vec<StoreError> {
+    let mut problems = Vec::new();
+    let known = rows.iter().filter_map(|row| match KeyRecord::read(row) {
+        Ok(record) => Some(record.in_memory()),
+        Err(problem) => {
+            problems.push(problem);
+            KeyRecord::unreadable(row)
+        }
+    });
+    keys.put(known.collect::<Vec<_>>());
+    problems
 }
 
 /// Makes the tables where they are missing.
@@ -175,17 +205,20 @@ pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// All that can be read.
 pub(super) async fn all(store: &dyn Store) -> Result<Vec<KeyRecord>, StoreError> {
-    consult(store, OwnStep::new(ALL, [])).await
+    Ok(rows(store).await?.iter().filter_map(|row| KeyRecord::read(row).ok()).collect())
+}
+
+/// All rows.
+pub(super) async fn rows(store: &dyn Store) -> Result<Vec<OwnRow>, StoreError> {
+    let answers = store.consult(vec![OwnStep::new(ALL, [])]).await?;
+    Ok(answers.into_iter().next().map_or_else(Vec::new, |answer| answer.rows))
 }
 
 pub(super) async fn by_id(store: &dyn Store, id: &str) -> Result<Option<KeyRecord>, StoreError> {
-    Ok(consult(store, OwnStep::new(BY_ID, [id.into()])).await?.pop())
-}
-
-async fn consult(store: &dyn Store, step: OwnStep) -> Result<Vec<KeyRecord>, StoreError> {
-    let answers = store.consult(vec![step]).await?;
-    answers.first().map_or(Ok(Vec::new()), |answer| read(&answer.rows))
+    let answers = store.consult(vec![OwnStep::new(BY_ID, [id.into()])]).await?;
+    answers.first().and_then(|answer| answer.rows.first()).map(KeyRecord::read).transpose()
 }
 
 /// The step that puts a key in.

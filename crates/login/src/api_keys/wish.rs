@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use base::{KeyScope, ScopedName, Timestamp};
-use identity::{KeyKind, Network};
+use base::{KeyScope, NO_ROLE, Network, ScopedName, Timestamp};
+use identity::KeyKind;
 use serde_json::{Map, Value, json};
 
 use super::quota::Quota;
+use crate::settings::ADMIN_ROLES;
 
 /// The longest name of a key, in bytes.
 const LONGEST_NAME: usize = 100;
@@ -61,7 +62,11 @@ impl KeyWish {
             if role.is_empty() || role.len() > LONGEST_ROLE || role.contains('\0') {
                 return Err(format!("a role has a name of 1 to {LONGEST_ROLE} bytes"));
             }
-            if self.kind == KeyKind::Publishable && role == service_role {
+            if role == NO_ROLE {
+                return Err("a key cannot have the role none: PostgreSQL takes it for the role that logs in".to_owned());
+            }
+            let is_trusted = role == service_role || ADMIN_ROLES.contains(&role.as_str());
+            if self.kind == KeyKind::Publishable && is_trusted {
                 return Err(format!("a publishable key is for everybody to see and cannot have the role {role}"));
             }
         }
@@ -81,7 +86,7 @@ impl Scope {
         let scope = Self {
             relations: relations.iter().map(|word| scoped_name(word)).collect::<Result<_, _>>()?,
             methods: methods.iter().map(|word| Arc::from(word.to_ascii_uppercase())).collect(),
-            networks: networks.iter().map(|word| word.parse()).collect::<Result<_, _>>()?,
+            networks: networks.iter().map(|word| network(word)).collect::<Result<_, _>>()?,
         };
         scope.check()?;
         Ok(scope)
@@ -142,6 +147,10 @@ fn words(members: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, St
         _ => Err(format!("{name} is a list of texts")),
     };
     list.into_iter().map(text).collect()
+}
+
+fn network(word: &str) -> Result<Network, String> {
+    word.parse().map_err(|_| format!("{word:?} is no network; write one like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7"))
 }
 
 /// `schema.name` or `schema.*`, as the catalog spells them.
@@ -208,7 +217,7 @@ mod tests {
             expires_at: None,
             quota: None,
         };
-        let check = |wish: KeyWish| wish.check(Timestamp(10), "service_role").is_ok();
+        let check = |wish: KeyWish| wish.check(Timestamp(10), "boss").is_ok();
         assert!(check(wish.clone()));
         assert!(check(KeyWish { role: Some("reporter".to_owned()), ..wish.clone() }));
         assert!(check(KeyWish { kind: KeyKind::Secret, role: Some("service_role".to_owned()), ..wish.clone() }));
@@ -218,7 +227,10 @@ mod tests {
             KeyWish { name: "x".repeat(101), ..wish.clone() },
             KeyWish { name: "a\nb".to_owned(), ..wish.clone() },
             KeyWish { role: Some(String::new()), ..wish.clone() },
+            KeyWish { role: Some("boss".to_owned()), ..wish.clone() },
             KeyWish { role: Some("service_role".to_owned()), ..wish.clone() },
+            KeyWish { role: Some("supabase_admin".to_owned()), ..wish.clone() },
+            KeyWish { role: Some("none".to_owned()), kind: KeyKind::Secret, ..wish.clone() },
             KeyWish { expires_at: Some(Timestamp(10)), ..wish },
         ] {
             assert!(!check(wrong.clone()), "{wrong:?}");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use base::Secret;
+use base::{Network, Secret};
 use cache::{Charge, Key, Keys, Member, Rate};
 use identity::DerivedKey;
 
@@ -116,12 +116,9 @@ fn neighbours(address: IpAddr) -> [u8; 16] {
     masked(address, 24, 48)
 }
 
-fn masked(address: IpAddr, v4: u32, v6: u32) -> [u8; 16] {
-    let (bits, kept) = match address.to_canonical() {
-        IpAddr::V4(address) => (u128::from(u32::from(address)) | 0xffff << 32, 96 + v4),
-        IpAddr::V6(address) => (u128::from(address), v6),
-    };
-    (bits >> (128 - kept) << (128 - kept)).to_be_bytes()
+fn masked(address: IpAddr, v4: u8, v6: u8) -> [u8; 16] {
+    let address = address.to_canonical();
+    Network::of(address, if address.is_ipv4() { v4 } else { v6 }).bytes()
 }
 
 /// What an attempt is charged to, in one moment and all or nothing.

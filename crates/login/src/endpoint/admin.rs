@@ -28,7 +28,7 @@ const LARGEST_PAGE: i64 = 1_000;
 impl Inner {
     /// `admin/api-keys`
     pub(crate) async fn admin_keys(&self, incoming: &Incoming) -> Outcome<Reply> {
-        self.require_admin(incoming).await?;
+        self.require_key_admin(incoming).await?;
         let Some(keeper) = &self.api_keys else {
             return Err(Refusal::not_found(
                 "api_keys_disabled",
@@ -183,8 +183,13 @@ impl Inner {
 
     /// Members that may be set at any time.
     fn apply(&self, fields: &Fields, user: &mut User, now: Timestamp) -> Outcome<()> {
-        if let Some(role) = fields.text("role")? {
-            user.role = Some(role.trim().to_owned());
+        if let Some(role) = fields.text("role")?.map(str::trim) {
+            if role == base::NO_ROLE {
+                return Err(Refusal::invalid(
+                    "no account can have the role none: PostgreSQL takes it for the role that logs in",
+                ));
+            }
+            user.role = Some(role.to_owned());
         }
         if let Some(changes) = fields.object("app_metadata")? {
             user.app_metadata.merge(changes);

@@ -23,7 +23,7 @@ pub const PARTIAL: &str = ".partial";
 pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
     let loaded = load(sources)?;
     let prepared = Prepared::new(&loaded, None)?;
-    let is_given = loaded.config.auth.secret.is_some() || prepared.identity.secret.is_some();
+    let is_given = loaded.config.auth.secret.is_some() || prepared.identity.root_secret().is_some();
     let database = prepared.database.file("use pg_dump or your provider's backups")?.to_path_buf();
     let started = SystemClock.monotonic();
     if file == Path::new("-") {

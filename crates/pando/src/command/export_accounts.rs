@@ -37,7 +37,7 @@ pub fn run(file: &Path, sources: &Sources, style: Style, out: &mut dyn Write) ->
     for (table, rows) in counts.iter().filter(|(_, rows)| *rows > 0) {
         writeln!(out, "  {table}: {rows} rows")?;
     }
-    let has_secret = loaded.config.auth.secret.is_some() || prepared.identity.secret.is_some();
+    let has_secret = loaded.config.auth.secret.is_some() || prepared.identity.root_secret().is_some();
     match secret_file::beside(database) {
         path if !has_secret && path.is_file() => writeln!(
             out,

@@ -53,7 +53,7 @@ pub fn run(file: &Path, yes: bool, sources: &Sources, style: Style, out: &mut dy
     // It has its name now.
     drop(copy.keep());
     writeln!(out, "{} {}: {}", style.good("restored"), database.display(), bytes(examined.bytes))?;
-    if loaded.config.auth.secret.is_none() && prepared.identity.secret.is_none() {
+    if loaded.config.auth.secret.is_none() && prepared.identity.root_secret().is_none() {
         restore_secret(file, database, &kept, style, out)?;
     }
     tell_standing(&examined, &prepared.migrations, style, out)

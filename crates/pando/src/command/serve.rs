@@ -215,7 +215,8 @@ impl Starting<'_> {
         let audit = AuditWork::open(&loaded, &prepared, store.clone(), telemetry).await?;
         let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
-        let service = service.with_limits(guards::rates(&prepared, telemetry)?);
+        let counters = guards::Counters::default();
+        let service = service.with_limits(guards::rates(&prepared, &counters, telemetry)?);
         let is_ready = Arc::new(AtomicBool::new(true));
         let mut background = vec![tokio::spawn(probe(store.clone(), telemetry.clone(), is_ready.clone()))];
         if let Some(gate) = self.gate {
@@ -234,6 +235,7 @@ impl Starting<'_> {
             verifier: verifier.clone(),
             api_keys: api_keys.clone(),
             store: store.clone(),
+            counters,
             telemetry: telemetry.clone(),
         };
         let login = signs_in.open().await?;

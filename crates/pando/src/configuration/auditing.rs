@@ -149,7 +149,7 @@ impl Check<'_> {
             self.problem(
                 "audit.enabled",
                 "is \"on\" and needs a secret on a PostgreSQL server: set auth.secret (PANDO_AUTH_SECRET; `openssl rand -base64 48` \
-                 makes a good one), or auth.jwt_secret, from which it follows",
+                 makes a good one), or auth.jwt_secret, from which it follows unless that is a JWK set",
             );
         }
         let settings = AuditSettings {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use base::Network;
 use base::Secret;
-use limits::Network;
 use login::{CaptchaMode, CaptchaProvider, CaptchaSettings, DefenceSettings, WebhookKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

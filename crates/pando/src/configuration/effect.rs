@@ -136,9 +136,10 @@ impl Prepared {
         let identity = check.identity(listener);
         let passwords = check.passwords();
         check.login(listen);
-        let freshening = check.freshening(identity.secret.as_ref());
-        let limiting = check.limiting(identity.secret.as_ref());
-        let audit = check.audit(database.as_ref(), identity.secret.as_ref());
+        let root = identity.root_secret();
+        let freshening = check.freshening(root);
+        let limiting = check.limiting(root);
+        let audit = check.audit(database.as_ref(), root);
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -420,9 +421,20 @@ impl<'a> Check<'a> {
         if !config.defence.enabled && config.login.enabled != LoginEnabled::Off {
             self.warnings.push(super::defence::IS_OFF.to_owned());
         }
-        let bytes = config.auth.secret.as_ref().map(|secret| secret.0.expose().len());
-        if bytes.is_some_and(|bytes| bytes < 32) {
-            self.problem("auth.secret", "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one");
+        match config.auth.secret.as_ref().map(|secret| identity::Derivation::new(secret.0.clone())) {
+            Some(Err(identity::IdentityError::RootIsKeySet)) => {
+                self.problem(
+                    "auth.secret",
+                    "is a JWK set, whose keys anybody may know; `openssl rand -base64 48` makes a good one",
+                );
+            }
+            Some(Err(_)) => {
+                self.problem(
+                    "auth.secret",
+                    "has to have at least 32 bytes; `openssl rand -base64 48` makes a good one",
+                );
+            }
+            _ => {}
         }
         let path = config.auth.role_claim.trim_start_matches(['$', '.']);
         if config.login.enabled == LoginEnabled::On && path != "role" {
@@ -485,6 +497,43 @@ mod tests {
         let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
         let prefix = format!("{}/", folder.display());
         Prepared::new(&loaded, None).map_err(|error| error.to_string().replace(&prefix, ""))
+    }
+
+    /// The keys of a provider, which anybody may read.
+    const PUBLISHED: &str =
+        r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
+
+    #[test]
+    fn nothing_follows_from_keys_that_may_be_public() {
+        let folder = tempfile::tempdir().unwrap();
+        for (more, expected) in [
+            ("[audit]\nenabled = \"on\"", "audit.enabled is \"on\" and needs a secret"),
+            ("[cache]\nurl = \"redis://host\"", "cache.url needs a secret"),
+            ("[database]\nreplicas = [\"postgres://b/d\"]", "database.replicas needs a secret"),
+        ] {
+            let server = ("database.url", "postgres://a/d", "--set database.url");
+            let refused = |secret: &str| {
+                let path = folder.path().join("pando.toml");
+                std::fs::write(&path, format!("[auth]\njwt_secret = {secret}\n{more}")).unwrap();
+                let flags = vec![(server.0.to_owned(), server.1.to_owned(), server.2.to_owned())];
+                let loaded = load(&Sources { file: Some(path), flags, ..Sources::default() }).unwrap();
+                Prepared::new(&loaded, None).err().map(|error| error.to_string())
+            };
+            assert!(
+                refused(PUBLISHED).is_some_and(|error| error.contains(expected)),
+                "{more}: {:?}",
+                refused(PUBLISHED)
+            );
+            assert_eq!(refused("'a secret of more than thirty-two bytes'"), None);
+        }
+        let path = folder.path().join("pando.toml");
+        std::fs::write(&path, format!("[auth]\njwt_secret = {PUBLISHED}")).unwrap();
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
+        let prepared = Prepared::new(&loaded, None).unwrap();
+        let derivation = crate::command::serve::sign_in::derivation(&loaded, &prepared, false);
+        assert!(derivation.is_err(), "the file beside the database is asked for, and there is none");
+        let error = prepare(folder.path(), &format!("[auth]\nsecret = {PUBLISHED}")).unwrap_err();
+        assert!(error.contains("auth.secret is a JWK set"), "{error}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Limit, Secret};
+use base::{Limit, Network, Secret};
 use cache::Keys;
-use limits::{GateSettings, Network, Policy, RateSettings};
+use limits::{GateSettings, Policy, RateSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -24,13 +24,14 @@ pub struct Cache {
     /// machine: for an authority of your own. Relative to the folder of `pando.toml`.
     pub ca_certificate: Option<PathBuf>,
     /// What hashes the names of counters, so that no address stands on the server. All nodes need the same. Without it the
-    /// secret that verifies tokens serves.
+    /// secret that verifies tokens serves, unless that is a JWK set.
     pub secret: Option<SecretText>,
     /// What comes before every key on the server, so that several projects can share it.
     pub prefix: String,
     /// How many milliseconds one operation on the server may take, before a node decides by itself.
     pub timeout_ms: u32,
-    /// How many counters a node keeps in its memory, each about 100 bytes. When there are more, the lightest debts are forgiven.
+    /// How many counters a node keeps in its memory, each about 100 bytes. When there are more, the lightest debts of a
+    /// kind are kept together, as if all who owed them owed as much as the heaviest of them.
     pub max_entries: u32,
     /// The share of every bound that a node allows by itself while the server is gone, above 0 and at most 1: one divided by the
     /// number of nodes.
@@ -144,6 +145,7 @@ impl Check<'_> {
             most: limits.max_requests,
             system_roles: limits.system_roles.clone(),
             anonymous_role: config.api.anonymous_role.clone(),
+            exempt_networks: rates.exempt_networks.clone(),
         });
         let cache = cache::Config {
             url: cache.url.as_ref().map(|url| url.0.clone()),
@@ -154,9 +156,18 @@ impl Check<'_> {
             local_share: cache.local_share,
             listener: cache::Listener::default(),
         };
-        // Without a server nobody sees the names.
-        let keys = Keys::new(&secret.cloned().unwrap_or_else(|| Secret::new("")));
+        let keys = Keys::new(&secret.cloned().unwrap_or_else(|| self.secret_of_process()));
         Limiting { rates, gate, cache, keys }
+    }
+
+    /// Without a server no other node needs the names, and nobody is to choose those of addresses and accounts so that they fall
+    /// together.
+    fn secret_of_process(&mut self) -> Secret {
+        let mut bytes = [0; 32];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            self.problem("cache.secret", format!("is needed, since the system gives no random bytes: {error}"));
+        }
+        Secret::new(bytes.map(|byte| format!("{byte:02x}")).concat())
     }
 
     /// As many as keep the database busy, and more than a few clients are: they are never turned away because a disk or a server
@@ -218,6 +229,15 @@ mod tests {
         assert_eq!(names(file), ["address", "cost", "signup"]);
         assert!(prepare("").unwrap().limiting.gate.is_some());
         assert!(prepare("[limits]\noverload = \"off\"").unwrap().limiting.gate.is_none());
+    }
+
+    #[test]
+    fn nobody_knows_the_names_of_counters() {
+        let named = |file: &str| prepare(file).unwrap().limiting.keys.key("rate:address", &[b"192.0.2.1"]);
+        assert_ne!(named(""), cache::Keys::new(&base::Secret::new("")).key("rate:address", &[b"192.0.2.1"]));
+        assert_ne!(named(""), named(""));
+        let shared = "[cache]\nsecret = \"x\"";
+        assert_eq!(named(shared), named(shared));
     }
 
     #[test]

@@ -211,7 +211,8 @@ pub struct Database {
     /// Tables, `schema.name`, whose writes are answered once the synchronous standbys show them (PostgreSQL's
     /// `remote_apply`): several times slower, and needed by nobody who carries positions.
     pub remote_apply: Vec<String>,
-    /// What signs positions: the same on all nodes. Where nothing is given it follows from `auth.jwt_secret`.
+    /// What signs positions: the same on all nodes. Where nothing is given it follows from `auth.jwt_secret`, unless
+    /// that is a JWK set.
     pub position_secret: Option<SecretText>,
     /// For how many seconds a browser keeps the position of its last write in a cookie, so that pages need not carry it. 0
     /// sets none.
@@ -441,8 +442,8 @@ pub struct Auth {
     /// How many seconds the clocks of the issuer and of this machine may differ.
     pub leeway_seconds: u32,
     /// The secret that the login's keys follow from (refresh tokens, codes of mails, the encryption of signing keys), at least 32
-    /// bytes and the same on all nodes. Without it they follow from `auth.jwt_secret`; without that, the embedded engine keeps one of
-    /// its own in a file beside the database. Another one ends all sessions.
+    /// bytes and the same on all nodes. Without it they follow from `auth.jwt_secret`, unless that is a JWK set, whose keys may be public;
+    /// without that, the embedded engine keeps one of its own in a file beside the database. Another one ends all sessions.
     pub secret: Option<SecretText>,
     /// Whether there are API keys (`pando keys api`), in the table `pando.api_keys`.
     pub api_keys: ApiKeys,
@@ -707,8 +708,8 @@ pub struct Limits {
     pub max_buffered_bytes: u64,
     /// Rows that one update or delete may change.
     pub max_affected_rows: u64,
-    /// Points that one request may cost: about one for each that is written, for each 100 that may be read, times its embedded
-    /// relations, and 20 for a search without an index. One that costs more is answered 413.
+    /// Points that one request may cost: about one for each row of its body, for each 100 rows that may be read or changed, times its
+    /// embedded relations, and 20 for a search without an index. One that costs more is answered 413.
     pub max_query_cost: u64,
     /// How much somebody may ask, by policies under names of your choice: `per SCOPE RATE [burst N] [in cost] [role A|B]
     /// [method GET|POST] [path /climbs|/rpc/search]`, or `off`. The scope is `address` (of IPv6 a /64), `network` (a /24 or /48),

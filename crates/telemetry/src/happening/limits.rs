@@ -110,7 +110,8 @@ impl Happening for CacheChanged {
         action: "cache-changed",
         message: "The server of the shared counters is gone or back",
         about: "When the server of `cache.url` does not answer any more: until it does, each node counts by itself and allows \
-                the share of every bound that `cache.local_share` says. And when it answers (again).",
+                the share of every bound that `cache.local_share` says. And when it answers (again). The policies have a connection, and \
+                the login one of its own: each tells of itself.",
         level: Level::Warn,
         fields: &[REASON, DURATION],
     };

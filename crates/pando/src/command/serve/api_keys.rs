@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::SystemClock;
-use identity::Verifier;
+use identity::{ApiKeys as ApiKeyRing, Verifier};
 use login::api_keys::KeyKeeper;
 use store::{Follower, Store, StoreError};
 use telemetry::{ApiKeysUnavailable, Telemetry};
@@ -18,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What goes on for API keys.
 pub struct ApiKeyWork {
     keeper: Arc<KeyKeeper>,
+    keys: Arc<ApiKeyRing>,
     telemetry: Arc<Telemetry>,
     /// Whether the keys were read.
     is_loaded: bool,
@@ -45,7 +46,8 @@ impl ApiKeyWork {
             Arc::new(getrandom::fill),
             prepared.identity.service_role.clone(),
         );
-        let mut work = Self { keeper: Arc::new(keeper), telemetry: telemetry.clone(), is_loaded: false };
+        let keys = verifier.api_keys().clone();
+        let mut work = Self { keeper: Arc::new(keeper), keys, telemetry: telemetry.clone(), is_loaded: false };
         let outcome = match wanted {
             ApiKeys::On => work.keeper.make_table().await,
             ApiKeys::Auto | ApiKeys::Off => Ok(()),
@@ -75,11 +77,19 @@ impl ApiKeyWork {
     }
 
     async fn load(&mut self) -> Result<(), StoreError> {
-        if self.keeper.has_table().await? {
-            self.keeper.load().await?;
-            self.is_loaded = true;
-        }
+        let read = self.read().await;
+        self.keys.set_missing(read.is_err());
+        self.is_loaded = read?;
         Ok(())
+    }
+
+    /// Whether there was something to read.
+    async fn read(&self) -> Result<bool, StoreError> {
+        let has_table = self.keeper.has_table().await?;
+        if has_table {
+            self.keeper.load().await?.iter().for_each(|problem| self.tell(problem));
+        }
+        Ok(has_table)
     }
 
     fn follow(&self) -> Follower {

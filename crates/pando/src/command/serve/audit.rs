@@ -39,7 +39,7 @@ pub struct AuditWork {
 pub fn signer(loaded: &Loaded, prepared: &Prepared, may_make: bool) -> Result<Signer, CommandError> {
     let Some(derivation) = derivation(loaded, prepared, may_make)? else {
         let text = "is not set: on a PostgreSQL server the key of the audit's checkpoints follows from it (PANDO_AUTH_SECRET), or from \
-                    auth.jwt_secret";
+                    auth.jwt_secret where that is no JWK set";
         return Err(ConfigError::one("auth.secret", text).into());
     };
     let key = derivation.key(PURPOSE).map_err(|error| ConfigError::one("auth.secret", error.to_string()))?;

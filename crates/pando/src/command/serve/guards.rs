@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use base::SystemClock;
-use cache::{Event, Listener};
+use cache::{Cache, Event, Listener};
 use limits::{Gate, RateLimits};
+use parking_lot::Mutex;
 use store::Store;
 use telemetry::{CacheChanged, Telemetry};
 
@@ -24,21 +25,41 @@ pub fn waiting(store: Arc<dyn Store>) -> impl Fn() -> u64 + Send {
     }
 }
 
+/// The connections to the shared counters: that of the policies, and the login's. What is told of them is told of all.
+#[derive(Clone, Default)]
+pub struct Counters(Arc<Mutex<Vec<Arc<dyn Cache>>>>);
+
+impl Counters {
+    /// One more.
+    pub fn open(&self, prepared: &Prepared, telemetry: &Arc<Telemetry>) -> Result<Arc<dyn Cache>, ConfigError> {
+        let listener = {
+            let telemetry = telemetry.clone();
+            Listener::new(move |event| telemetry.report(&told(event)))
+        };
+        let config = cache::Config { listener, ..prepared.limiting.cache.clone() };
+        let cache = cache::open(&config, Arc::new(SystemClock))
+            .map_err(|error| ConfigError::one("cache.url", error.to_string()))?;
+        let mut all = self.0.lock();
+        if all.is_empty() {
+            let gauges = self.clone();
+            telemetry.metrics().add_source(move |metrics: &telemetry::Metrics| gauges.show(metrics));
+        }
+        all.push(cache.clone());
+        Ok(cache)
+    }
+
+    fn show(&self, metrics: &telemetry::Metrics) {
+        let all = self.0.lock();
+        let Some(driver) = all.first().map(|cache| cache.health().driver) else { return };
+        let is_up = all.iter().all(|cache| cache.health().is_up);
+        metrics.set_cache(driver, is_up, all.iter().map(|cache| cache.health().answered_locally).sum());
+    }
+}
+
 /// The policies, with the counters that they need.
-pub fn rates(prepared: &Prepared, telemetry: &Arc<Telemetry>) -> Result<RateLimits, ConfigError> {
+pub fn rates(prepared: &Prepared, counters: &Counters, telemetry: &Arc<Telemetry>) -> Result<RateLimits, ConfigError> {
     let limiting = &prepared.limiting;
-    let listener = {
-        let telemetry = telemetry.clone();
-        Listener::new(move |event| telemetry.report(&told(event)))
-    };
-    let config = cache::Config { listener, ..limiting.cache.clone() };
-    let cache = cache::open(&config, Arc::new(SystemClock))
-        .map_err(|error| ConfigError::one("cache.url", error.to_string()))?;
-    let gauge = cache.clone();
-    telemetry.metrics().add_source(move |metrics: &telemetry::Metrics| {
-        let health = gauge.health();
-        metrics.set_cache(health.driver, health.is_up, health.answered_locally);
-    });
+    let cache = counters.open(prepared, telemetry)?;
     Ok(RateLimits::new(limiting.rates.clone(), cache, limiting.keys.clone(), telemetry.clone()))
 }
 

@@ -107,8 +107,9 @@ impl edge::Handler for House {
     async fn handle(&self, request: service::Request) -> service::Answer {
         match self.0.rooms.get() {
             Some(Rooms { login: Some(login), service, .. }) if request.area == Area::Auth => {
-                let signs_out = login::is_refresh(&request);
-                service.charged(request, ("/auth/v1", signs_out), |request| login.answer(request)).await
+                let (signs_out, is_open) = (login::is_refresh(&request), login::is_open(&request));
+                let way = service::Way { prefix: "/auth/v1", signs_out, is_open };
+                service.charged(request, way, |request| login.answer(request)).await
             }
             Some(_) if request.area == Area::Auth => service::refuse(request, &no_login()),
             Some(rooms) => rooms.service.answer(request).await,

@@ -14,13 +14,14 @@ use login::{Captcha, ConsoleMailer, Defence, DefenceSettings, Login, Mailer, Par
 use store::{Store, StoreError};
 use telemetry::{Advice, Metrics, PasswordReading, Telemetry};
 
+use super::guards::Counters;
 use crate::configuration::{ConfigError, DatabaseAddress, Loaded, LoginEnabled, Prepared};
 use crate::outcome::CommandError;
 
 const SETTING: &str = "auth.login.enabled";
 
 const NO_SECRET: &str = "The login at /auth/v1 is off: on a PostgreSQL server it needs a secret that all nodes share; set \
-     auth.secret (PANDO_AUTH_SECRET), or auth.jwt_secret, from which it follows";
+     auth.secret (PANDO_AUTH_SECRET), or auth.jwt_secret, from which it follows unless that is a JWK set";
 const NO_TABLES: &str = "The login at /auth/v1 is off: its tables are not there and the role that logs in may not make or use them; \
      set auth.login.enabled = \"on\" and run `pando bootstrap --authenticator` as the owner of the database, or set it \"off\"";
 const NO_MAIL: &str =
@@ -40,6 +41,8 @@ pub struct SignIn<'a> {
     pub api_keys: Option<Arc<KeyKeeper>>,
     /// The database.
     pub store: Arc<dyn Store>,
+    /// The connections to the shared counters.
+    pub counters: Counters,
     /// Who is told what happens.
     pub telemetry: Arc<Telemetry>,
 }
@@ -129,8 +132,7 @@ impl SignIn<'_> {
     ) -> Result<Arc<Defence>, CommandError> {
         let (section, limiting) = (&self.loaded.config.defence, &self.prepared.limiting);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cache = cache::open(&limiting.cache, clock.clone())
-            .map_err(|error| ConfigError::one("cache.url", error.to_string()))?;
+        let cache = self.counters.open(self.prepared, &self.telemetry)?;
         let mut settings = section.settings(limiting.rates.exempt_networks.clone(), mail_interval);
         if let Some((url, key)) = section.webhook().map_err(|(name, problem)| ConfigError::one(name, problem))? {
             let listener = login::webhook(url, key, clock.clone(), self.telemetry.clone());
@@ -160,7 +162,7 @@ fn reading(figures: &PoolFigures) -> PasswordReading {
 }
 
 const NO_SECRET_AT_START: &str = "is not set: on a PostgreSQL server the login needs a secret that all nodes share. Set it (PANDO_AUTH_SECRET; `openssl rand \
-     -base64 48` makes a good one), or auth.jwt_secret, from which it follows";
+     -base64 48` makes a good one), or auth.jwt_secret, from which it follows unless that is a JWK set";
 
 /// Makes the tables that are missing.
 pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
@@ -173,10 +175,11 @@ pub async fn make_tables(store: &dyn Store) -> Result<(), StoreError> {
 }
 
 /// What all secrets of the login follow from: `auth.secret`, or else `auth.jwt_secret`, or else a file beside that of the embedded
-/// engine, which is made where it is missing and `may_make` says so. `None` where there is nothing.
+/// engine, which is made where it is missing and `may_make` says so. `None` where there is nothing. A JWK set as `auth.jwt_secret` is no
+/// secret: its keys may be public.
 pub fn derivation(loaded: &Loaded, prepared: &Prepared, may_make: bool) -> Result<Option<Derivation>, CommandError> {
     let given = loaded.config.auth.secret.as_ref().map(|secret| secret.0.clone());
-    let secret = match (given.or_else(|| prepared.identity.secret.clone()), &prepared.database) {
+    let secret = match (given.or_else(|| prepared.identity.root_secret().cloned()), &prepared.database) {
         (Some(secret), _) => secret,
         (None, DatabaseAddress::File(file)) => kept_secret(file, may_make)?,
         (None, DatabaseAddress::Server(_)) => return Ok(None),

@@ -1,5 +1,3 @@
-//! Networks of addresses.
-
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -12,9 +10,16 @@ pub struct Network {
 }
 
 /// Text that is no network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("has to be a network like 10.0.0.0/8 or 2001:db8::/32, or an address")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownNetwork;
+
+impl fmt::Display for UnknownNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("has to be a network like 10.0.0.0/8 or 2001:db8::/32, or an address")
+    }
+}
+
+impl std::error::Error for UnknownNetwork {}
 
 impl Network {
     /// The network of so many leading bits that an address is in; of all bits when there are fewer.
@@ -33,13 +38,15 @@ impl Network {
         }
     }
 
-    /// Whether an address is in it. One of IPv4 is never in a network of IPv6.
+    /// Whether an address is in it. One of IPv4 is never in a network of IPv6, and counts as what it is where it is written as one of
+    /// IPv6.
     pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && Self::of(address, self.length).first == self.first
     }
 
-    /// Its first address, as bytes.
-    pub(crate) fn bytes(&self) -> [u8; 16] {
+    /// Its first address, as bytes; one of IPv4 as IPv6 writes it.
+    pub fn bytes(&self) -> [u8; 16] {
         match self.first {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
             IpAddr::V6(address) => address.octets(),
@@ -78,6 +85,7 @@ mod tests {
     fn networks_are_read_and_hold_their_addresses() {
         for (network, inside, outside) in [
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.1.2.3"),
             ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
             ("0.0.0.0/0", "203.0.113.1", "::1"),
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"),
