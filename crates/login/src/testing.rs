@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use store::Store;
 
-use crate::gate::{Attempt, Found, Gate, Pass, Standing, Trust, Wait};
+use crate::gate::{Attempt, Found, Gate, Mark, Pass, Standing, Trust, Wait};
 use crate::metadata::Metadata;
 use crate::password::Priority;
 use crate::records::users::User;
@@ -195,7 +195,8 @@ pub(crate) struct Open;
 
 impl Gate for Open {
     fn look<'a>(&'a self, _: &'a Attempt<'a>) -> BoxFuture<'a, Standing> {
-        let standing = Standing { trust: Trust::Stranger, priority: Priority::Usual, is_attack: false };
+        let (trust, priority) = (Trust::Stranger, Priority::Usual);
+        let standing = Standing { trust, priority, otherwise: priority, is_attack: false };
         Box::pin(std::future::ready(standing))
     }
 
@@ -211,8 +212,12 @@ impl Gate for Open {
         Box::pin(std::future::ready(()))
     }
 
-    fn signed_in<'a>(&'a self, _: &'a str, _: IpAddr) -> BoxFuture<'a, ()> {
+    fn signed_in<'a>(&'a self, _: &'a str, _: IpAddr, _: Mark) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn is_first<'a>(&'a self, _: &'a [u8], _: Duration) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
     }
 }
 

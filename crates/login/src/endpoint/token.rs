@@ -44,8 +44,10 @@ impl Inner {
         }
         let (session, mut steps) = self.begin(&mut user, "password", incoming, now)?;
         steps.push(user.signed_in_by_password(now));
-        steps.extend(verdict.rehash.map(|hash| user.rehashed(hash)));
+        let rehash = verdict.rehash;
+        steps.extend(rehash.clone().map(|hash| user.rehashed(hash)));
         self.records.write(steps).await?;
+        user.password = rehash.or(user.password);
         self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
     }
 

@@ -87,7 +87,9 @@ impl Inner {
         }
         mails.into_iter().try_for_each(|mail| self.send(mail))?;
         let user = self.records.user(&user.id).await?.unwrap_or(user);
-        Ok(Reply::json(&outgoing::user(&user, &self.settings)))
+        let reply = Reply::json(&outgoing::user(&user, &self.settings));
+        // With another password the account knows nobody any more, but whoever gave it that.
+        if is_other_password { self.remember(incoming, &user, reply).await } else { Ok(reply) }
     }
 
     /// Puts another password to an account.

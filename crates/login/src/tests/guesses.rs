@@ -125,3 +125,67 @@ async fn a_link_of_a_mail_makes_a_device_known() {
     assert_eq!(status, 303);
     assert!(headers["set-cookie"].to_str().unwrap().starts_with("__Secure-pando-device="));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_away_is_charged_what_came_of_it() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let computed = || login.inner.passwords.figures().computed;
+    let figures = || login.inner.passwords.figures();
+    for number in 0..8_u32 {
+        let asking = login.clone();
+        let before = computed();
+        let asked = tokio::spawn(async move {
+            sign_in(&asking, (VICTIM, PASSWORD), 0x0b00_0000 + number * 256, HeaderMap::new()).await.0
+        });
+        while computed() == before && figures().running == 0 {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        // It is given back a moment later, by whoever looked.
+        let mut is_back = false;
+        for _ in 0..1_000 {
+            let given = (VICTIM, PASSWORD);
+            is_back = sign_in(&login, given, 0x0c00_0000 + number * 256, HeaderMap::new()).await.0 == 200;
+            if is_back {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(is_back, "after {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_are_known_no_more_after_another_password() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let with = |token: &str| HeaderMap::from_iter([("pando-device".parse().unwrap(), token.parse().unwrap())]);
+    let (_, body, headers) = sign_in(&login, (VICTIM, PASSWORD), 1 << 8, with("new")).await;
+    let token = headers["pando-device"].to_str().unwrap().to_owned();
+    let lock = async |from: u32| {
+        for number in from..from + 12 {
+            sign_in(&login, (VICTIM, "wrong wrong wrong"), number << 8, HeaderMap::new()).await;
+        }
+        assert_eq!(sign_in(&login, (VICTIM, PASSWORD), 99 << 8, HeaderMap::new()).await.0, 429);
+    };
+    lock(100).await;
+    assert_eq!(sign_in(&login, (VICTIM, PASSWORD), 98 << 8, with(&token)).await.0, 200);
+    let other = "another battery of horses";
+    let (status, _, renewed) = {
+        let mut headers = with(&token);
+        headers.insert("authorization", format!("Bearer {}", text(&body, "access_token")).parse().unwrap());
+        let from = (IpAddr::from((97_u32 << 8).to_be_bytes()), headers);
+        testing::send_from(&login, ("PUT", "/user"), from, json!({"password": other})).await
+    };
+    assert_eq!(status, 200);
+    for address in [98, 1] {
+        let former = sign_in(&login, (VICTIM, other), address << 8, with(&token)).await;
+        assert_eq!(former.0, 429, "neither by the device nor by the address");
+    }
+    let renewed = renewed["pando-device"].to_str().unwrap().to_owned();
+    assert_eq!(sign_in(&login, (VICTIM, other), 96 << 8, with(&renewed)).await.0, 200, "who changed it is known");
+    assert_eq!(sign_in(&login, (VICTIM, other), 97 << 8, HeaderMap::new()).await.0, 200, "and his address");
+}
