@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::chance;
 use crate::error::{Outcome, Refusal};
+use crate::external::trust;
 use crate::incoming::Pkce;
 use crate::mail::{Mail, MailKind, Values};
 use crate::metadata::Metadata;
@@ -162,6 +163,7 @@ impl Inner {
         if let Some(identity) = user.identities.iter_mut().find(|identity| identity.provider == "email") {
             identity.data.insert("email".to_owned(), email.into());
             identity.data.insert("email_verified".to_owned(), true.into());
+            trust(identity);
             identity.updated_at = Some(now);
             return Ok(vec![identity.save(now)]);
         }

@@ -57,9 +57,7 @@ mod totp;
 mod webhook;
 
 pub use captcha::{Captcha, CaptchaMode, CaptchaProvider, CaptchaSettings};
-pub use defence::{
-    Attack, AttackListener, Defence, DefenceSettings, MOST_SPRAY_ACCOUNTS, PURPOSE as DEFENCE_PURPOSE,
-};
+pub use defence::{Attack, AttackListener, Defence, DefenceSettings, MOST_SPRAY_ACCOUNTS, PURPOSE as DEFENCE_PURPOSE};
 pub use external::{MOST_PROVIDERS, NotAProvider, ProviderSettings, openid_issuer};
 pub use gate::{Attempt, AttemptKind, Device, Found, Gate, Mark, Pass, Standing, Trust, Wait};
 pub use keys::{KeptKey, KeysError, OVERLAP, SigningKeys};

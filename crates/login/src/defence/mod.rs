@@ -10,6 +10,8 @@
 //! - **One place that tries many accounts** is kept away for an hour; one password that is tried at many accounts is an attack.
 
 mod bounds;
+#[cfg(test)]
+mod bounds_tests;
 pub(crate) mod device;
 mod notice;
 mod ratio;

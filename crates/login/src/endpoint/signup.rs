@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::account::Subject;
 use crate::error::{Outcome, Refusal};
 use crate::even::evenly;
+use crate::external::doubt;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming, Pkce};
 use crate::mail::MailKind;
@@ -113,6 +114,7 @@ impl Inner {
         for identity in &mut user.identities {
             identity.data.insert("email_verified".to_owned(), true.into());
         }
+        doubt(&mut user);
         self.sign_up_and_in(incoming, user, "password", now).await
     }
 

@@ -4,6 +4,7 @@ use base::{Secret, Timestamp};
 use store::OwnStep;
 
 use crate::error::{Outcome, Refusal};
+use crate::external::doubt;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming};
 use crate::keys::earlier;
@@ -67,6 +68,7 @@ impl Inner {
                 user.email = Some(email);
                 user.is_anonymous = false;
                 steps.extend(Self::confirm(&mut user, now)?);
+                steps.extend(doubt(&mut user).map(|identity| identity.save(now)));
             } else {
                 let place = redirect::place(incoming.destination(), &self.settings);
                 let change = (email.as_str(), pkce.as_ref(), &place);

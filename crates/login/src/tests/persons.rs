@@ -139,8 +139,7 @@ async fn nobody_takes_all_the_places_of_the_captcha() {
     let house = House::embedded(unconfirmed()).await;
     account(&house, "mina@example.com").await;
     let no = Other::start(Some((200, r#"{"success":false}"#))).await;
-    let login =
-        with_captcha(&house, &no.url, CaptchaMode::Always, gate(&house, DefenceSettings::default())).await;
+    let login = with_captcha(&house, &no.url, CaptchaMode::Always, gate(&house, DefenceSettings::default())).await;
     let mut answers = Vec::new();
     for _ in 0..20 {
         answers.push(sign_in(&login, 7, PASSWORD, Some("made up")).await.0);
