@@ -87,6 +87,12 @@ impl Drop for Trial {
     }
 }
 
+/// Whoever has solved a CAPTCHA is no suspect.
+fn of_a_person(standing: Standing) -> Standing {
+    let (priority, otherwise) = (standing.priority.min(Priority::Usual), standing.otherwise.min(Priority::Usual));
+    Standing { priority, otherwise, ..standing }
+}
+
 fn ended() -> Refusal {
     Refusal::internal("the task that looks at a password has ended")
 }
@@ -110,8 +116,7 @@ impl Inner {
         let is_person = self.wants_captcha(incoming, is_stranger && standing.is_attack);
         if is_person {
             self.check_captcha(incoming, fields, (attempt.kind, standing.trust)).await?;
-            standing.priority = standing.priority.min(Priority::Usual);
-            standing.otherwise = standing.otherwise.min(Priority::Usual);
+            standing = of_a_person(standing);
         }
         self.passwords.check_room(standing.priority).map_err(|full| Refusal::overloaded(full.retry_after))?;
         let mut trial = self.try_as(incoming, (account, password), standing).await?;
@@ -119,14 +124,19 @@ impl Inner {
             trial.settle(Found::Nothing).await;
             // The address may be known though the device is known no more.
             standing = match attempt.device.take() {
-                Some(_) => Standing { otherwise: standing.otherwise, ..self.gate.look(&attempt).await },
+                Some(_) if is_person => of_a_person(self.gate.look(&attempt).await),
+                Some(_) => self.gate.look(&attempt).await,
                 None => standing.as_stranger(),
             };
             trial = self.try_as(incoming, (account, password), standing).await?;
         }
         let is_asked = trial.pass.as_ref().is_some_and(|pass| pass.is_suspicious);
-        if !is_person && self.wants_captcha(incoming, is_asked) {
-            self.check_captcha(incoming, fields, (attempt.kind, Trust::Stranger)).await?;
+        if !is_person
+            && self.wants_captcha(incoming, is_asked)
+            && let Err(refusal) = self.check_captcha(incoming, fields, (attempt.kind, Trust::Stranger)).await
+        {
+            trial.settle(Found::Nothing).await;
+            return Err(refusal);
         }
         let task = tokio::spawn(trial.look(self.records.clone(), self.passwords.clone()));
         task.await.unwrap_or_else(|_| Err(ended()))

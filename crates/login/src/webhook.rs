@@ -17,7 +17,7 @@ use crate::defence::{Attack, AttackListener};
 use crate::outgoing::moment;
 use crate::outside::{self, Unusable};
 
-/// How many messages wait to be sent; more are dropped, and count as not sent. The defence tells a few a minute.
+/// How many messages wait to be sent; more are dropped, and count as not sent. The defence tells of each kind one in five seconds.
 const MOST_WAITING: usize = 64;
 
 /// How long sending one may take. With the pauses, three tries take half a minute.

@@ -63,7 +63,7 @@ impl Happening for AttackChanged {
 /// Something was noticed that looks like an attack on the login.
 #[derive(Debug)]
 pub struct AttackSeen {
-    /// What: `account_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.
+    /// What: `account_locked`, `device_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.
     pub attack: &'static str,
     /// Whether it has a line in the log: they come in thousands.
     pub is_told: bool,
@@ -73,9 +73,9 @@ impl Happening for AttackSeen {
     const DEFINITION: &'static Definition = &Definition {
         action: "login-attack-seen",
         message: "Somebody tries passwords of other people",
-        about: "When strangers have no guesses of an account left for now (`account_locked`), when many accounts were tried from an \
-                address or a network (`address_sprays`, `network_sprays`), or with one password (`password_sprayed`). A few lines a \
-                minute at most; `pando_login_attacks_total` counts each. Whom it is about is told to `auth.defence.webhook_url` alone.",
+        about: "When strangers have no guesses of an account left for now (`account_locked`), or a device or an address that it knows \
+                (`device_locked`), when many accounts were tried from an address or a network (`address_sprays`, `network_sprays`), or \
+                with one password (`password_sprayed`). Of each a line in five seconds at most; `pando_login_attacks_total` counts each. Whom it is about is told to `auth.defence.webhook_url` alone.",
         level: Level::Warn,
         fields: &[REASON],
     };
@@ -104,8 +104,8 @@ impl Happening for WebhookSent {
     const DEFINITION: &'static Definition = &Definition {
         action: "login-webhook-sent",
         message: "The webhook was told of an attack on the login",
-        about: "When `auth.defence.webhook_url` took a message, or did not after three tries (`outcome` is `failure`, and the line a \
-                warning).",
+        about: "When `auth.defence.webhook_url` took a message, or did not after three tries, or there were too many to be sent \
+                (`outcome` is `failure`, and the line a warning).",
         level: Level::Debug,
         fields: &[OUTCOME],
     };
