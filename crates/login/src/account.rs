@@ -52,12 +52,7 @@ impl Inner {
         let mut app_metadata = Metadata::default();
         let mut identities = Vec::new();
         if let Some(email) = &email {
-            let known = [("sub", Value::from(id.as_str())), ("email", email.as_str().into())];
-            for (name, value) in
-                known.into_iter().chain([("email_verified", false.into()), ("phone_verified", false.into())])
-            {
-                user_metadata.set(name, value);
-            }
+            user_metadata.merge(said_of(&id, email).object());
             app_metadata = Metadata::stored(Some(json!({"provider": "email", "providers": ["email"]})));
             identities.push(email_identity(&id, email, false, now)?);
         }
@@ -174,6 +169,11 @@ impl Inner {
         user.app_metadata.set("providers", providers.into());
         Ok(vec![step])
     }
+}
+
+/// What the metadata of an account with an address say in any case.
+pub(crate) fn said_of(id: &str, email: &str) -> Metadata {
+    Metadata::stored(Some(json!({"sub": id, "email": email, "email_verified": false, "phone_verified": false})))
 }
 
 fn email_identity(user: &str, email: &str, is_verified: bool, now: Timestamp) -> Outcome<Identity> {

@@ -1,6 +1,9 @@
 //! What the audit is told of sign-ins, accounts, factors and keys: an event beside each step that makes one, in its transaction.
 
+use std::cell::RefCell;
+
 use audit::{Event, event};
+use base::Caller;
 use datatype::Datum;
 use serde_json::{Map, Value, json};
 use service::Request;
@@ -46,7 +49,7 @@ const RULES: &[Rule] = &[
 
 tokio::task_local! {
     /// Who asks, while a request is answered.
-    static ASKED: Map<String, Value>;
+    static ASKED: RefCell<Map<String, Value>>;
 }
 
 /// From where a request comes, as its events say it.
@@ -66,8 +69,21 @@ impl Asked {
 
     /// What is told meanwhile says so.
     pub(crate) async fn during<T>(self, answer: impl Future<Output = T>) -> T {
-        ASKED.scope(self.0, answer).await
+        ASKED.scope(RefCell::new(self.0), answer).await
     }
+}
+
+/// What is told from now on of this request was done by this caller.
+pub(crate) fn asked_by(caller: &Caller) {
+    let said = [
+        ("role", Some(caller.role.to_string())),
+        ("user", caller.claims.text("sub")),
+        ("session", caller.claims.text("session_id")),
+        ("key", caller.key.as_ref().map(|key| key.id.to_string())),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    // Outside of a request nobody asks.
+    let _nobody = ASKED.try_with(|asked| asked.borrow_mut().extend(said));
 }
 
 /// The steps, and behind them what the audit is to be told of them; where there is none, the steps alone.
@@ -86,7 +102,8 @@ fn told(step: &OwnStep) -> Option<Event> {
         Some(((*name).to_owned(), json!(value)))
     };
     let key = rule.key.iter().filter_map(named).collect();
-    let context =
-        ASKED.try_with(Clone::clone).unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
+    let context = ASKED
+        .try_with(|asked| asked.borrow().clone())
+        .unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
     Some(Event { action: rule.action, key, change: Map::new(), context })
 }

@@ -16,7 +16,7 @@ use crate::records::users::User;
 use crate::refresh::{Decision, RefreshToken, Standing, decide};
 use crate::room::Inner;
 use crate::settings::ADMIN_ROLES;
-use crate::{access, chance};
+use crate::{access, chance, events};
 
 /// Who asks, as far as a token says it.
 pub(crate) struct Who {
@@ -81,7 +81,10 @@ impl Inner {
             return Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "no_authorization", message));
         }
         match self.verifier.identify_from(&incoming.headers, Some(incoming.address)).await {
-            Ok(caller) => Ok(caller),
+            Ok(caller) => {
+                events::asked_by(&caller);
+                Ok(caller)
+            }
             Err(failure) if failure.message == SIGNED_OUT => Err(no_session()),
             Err(failure) if failure.kind == base::Kind::Unavailable => {
                 Err(Refusal::overloaded(failure.retry_after_seconds.unwrap_or(1)))

@@ -145,8 +145,8 @@ pub(crate) struct House {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) mails: Arc<Mutex<Vec<Mail>>>,
+    pub(crate) server: Option<testkit::Postgres>,
     _folder: Option<tempfile::TempDir>,
-    _server: Option<testkit::Postgres>,
 }
 
 struct Silent;
@@ -219,8 +219,17 @@ impl Gate for Open {
 impl House {
     /// On SQLite.
     pub(crate) async fn embedded(settings: Settings) -> Self {
+        Self::file(settings, None).await
+    }
+
+    /// On SQLite, where the audit is told of everything.
+    pub(crate) async fn audited(settings: Settings) -> Self {
+        Self::file(settings, Some(store::AuditSettings::default())).await
+    }
+
+    async fn file(settings: Settings, audit: Option<store::AuditSettings>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = store::SqliteSettings::new(folder.path().join("test.sqlite"));
+        let file = store::SqliteSettings { audit, ..store::SqliteSettings::new(folder.path().join("test.sqlite")) };
         let clock = Arc::new(HandClock::default());
         let config = store::Config::Sqlite(file);
         let store = store::open(config, clock.clone(), Arc::new(Silent)).await.unwrap();
@@ -244,14 +253,14 @@ impl House {
         folder: Option<tempfile::TempDir>,
         server: Option<testkit::Postgres>,
     ) -> Self {
-        for migrations in crate::MIGRATIONS {
+        for migrations in crate::MIGRATIONS.into_iter().chain([&audit::MIGRATIONS]) {
             for place in 0..migrations.all.len() {
                 store.apply_own(migrations, place).await.unwrap();
             }
         }
         let mails = Arc::new(Mutex::new(Vec::new()));
         let login = open(&store, &clock, settings, (Arc::new(Open), None), mails.clone()).await;
-        Self { login, store, clock, mails, _folder: folder, _server: server }
+        Self { login, store, clock, mails, server, _folder: folder }
     }
 
     /// Another login over the same database: another node, or the same one with another gate.

@@ -58,7 +58,7 @@ impl Inner {
                 let user = self.user_of(id).await?;
                 let missing = || Refusal::not_found("mfa_factor_not_found", "Factor not found");
                 let factor = user.factors.iter().find(|known| known.id == *factor).ok_or_else(missing)?;
-                self.records.write(vec![factor.delete()]).await?;
+                self.records.write(factor.delete(self.now())).await?;
                 Ok(Reply::json(&outgoing::factor(factor)))
             }
             _ => Err(unknown(incoming)),
@@ -206,7 +206,9 @@ impl Inner {
     async fn delete_user(&self, incoming: &Incoming, mut user: User) -> Outcome<Reply> {
         let is_soft = incoming.fields()?.flag("should_soft_delete")? == Some(true);
         let now = self.now();
-        let mut steps = sessions::end(&user.id, Scope::All, now, self.expiry(now));
+        // First of all: a session that began meanwhile would be signed out by nothing.
+        let mut steps = vec![user.hold()];
+        steps.extend(sessions::end(&user.id, Scope::All, now, self.expiry(now)));
         let told = steps.len() - 1;
         if is_soft {
             soften(&mut user, now);

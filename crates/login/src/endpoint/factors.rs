@@ -171,7 +171,7 @@ impl Inner {
         if factor.is_verified && session.aal != "aal2" {
             return Err(Refusal::unprocessable("insufficient_aal", "AAL2 required to unenroll verified factor"));
         }
-        self.records.write(vec![factor.delete()]).await?;
+        self.records.write(factor.delete(self.now())).await?;
         Ok(Reply::json(&json!({"id": factor.id})))
     }
 }

@@ -25,10 +25,13 @@ impl Inner {
             return Err(Refusal::invalid("One of email or phone must be set"));
         };
         let (pkce, creates) = (fields.pkce()?, fields.flag("create_user")?.unwrap_or(true));
+        let now = self.now();
+        // Made whether it is needed or not: what is wrong with it must not tell whether there is an account.
+        let mut new = self.new_user(Some(email.clone()), None, fields.object("data")?, now)?;
+        access::check_metadata(&new)?;
         self.require_person(incoming, &fields, AttemptKind::Mail).await?;
         incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let place = redirect::place(incoming.destination(), &self.settings);
-        let now = self.now();
         match self.records.user_by_email(&email).await? {
             Some(user) if user.deleted_at.is_some() => {}
             // A password was chosen by somebody of whom it is not known that they read this mail: see `verified`.
@@ -44,16 +47,14 @@ impl Inner {
                 self.write_to(&user, vec![user.save(now)], &email, &subject, now).await?;
             }
             Some(mut user) => {
-                user.confirmation_sent_at = Some(now);
+                user.confirmed_again(now);
                 let steps = vec![user.save(now)];
                 self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
             }
             None if creates && self.settings.allow_signup => {
-                let mut user = self.new_user(Some(email.clone()), None, fields.object("data")?, now)?;
-                access::check_metadata(&user)?;
-                user.confirmation_sent_at = Some(now);
-                let steps = Self::create(&user);
-                self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
+                new.confirmation_sent_at = Some(now);
+                let steps = Self::create(&new);
+                self.write_to(&new, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
             }
             None => {}
         }
@@ -107,7 +108,7 @@ impl Inner {
         let now = self.now();
         let place = redirect::place(incoming.destination(), &self.settings);
         if kind == "signup" && user.email_confirmed_at.is_none() {
-            user.confirmation_sent_at = Some(now);
+            user.confirmed_again(now);
             let steps = vec![user.save(now)];
             self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
         } else if kind == "email_change" && !user.email_change.is_empty() {

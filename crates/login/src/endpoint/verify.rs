@@ -96,8 +96,8 @@ impl Inner {
             }
             Verified::Whole(mut user, mut steps) => {
                 let (session, begin) = self.begin(&mut user, "otp", incoming, now)?;
-                steps.extend(begin);
                 steps.push(user.signed_in(now));
+                steps.extend(begin);
                 self.records.write(steps).await?;
                 let tokens = self.tokens(&user, &session, now)?;
                 let member = |name: &str| {
@@ -143,8 +143,8 @@ impl Inner {
             }
             Verified::Whole(mut user, mut steps) => {
                 let (session, begin) = self.begin(&mut user, "otp", incoming, now)?;
-                steps.extend(begin);
                 steps.push(user.signed_in(now));
+                steps.extend(begin);
                 self.records.write(steps).await?;
                 self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&token.relates_to))).await;
                 self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await

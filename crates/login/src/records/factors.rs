@@ -5,6 +5,7 @@ use datatype::Datum;
 use store::{OwnRow, OwnStatement, OwnStep};
 
 use super::Records;
+use super::sessions::lower;
 use crate::error::Outcome;
 
 /// A second factor, as it stands in `auth.mfa_factors`.
@@ -144,9 +145,11 @@ impl Factor {
         OwnStep::new(VERIFY, vec![self.id.clone().into(), now.into()]).exactly(1)
     }
 
-    /// The step that removes it.
-    pub(crate) fn delete(&self) -> OwnStep {
-        OwnStep::new(DELETE, vec![self.id.clone().into()]).exactly(1)
+    /// The steps that remove it. Sessions that were shown it are ones without a second factor from then on.
+    pub(crate) fn delete(&self, now: Timestamp) -> Vec<OwnStep> {
+        let mut steps = vec![OwnStep::new(DELETE, vec![self.id.clone().into()]).exactly(1)];
+        steps.extend(lower(&self.id, now));
+        steps
     }
 
     /// The steps that make a challenge for it.

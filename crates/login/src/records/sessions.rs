@@ -65,6 +65,17 @@ const ELEVATE: OwnStatement = OwnStatement::new(
     &["uuid", "uuid", "timestamptz"],
 );
 
+/// A session that was shown a factor is one without, once that is gone: first what it says of it, then its level.
+const FORGET_SHOWN: OwnStatement = OwnStatement::new(
+    "DELETE FROM auth.mfa_amr_claims WHERE authentication_method = 'totp' \
+     AND session_id IN (SELECT id FROM auth.sessions WHERE factor_id = $1)",
+    &["uuid"],
+);
+const LOWER: OwnStatement = OwnStatement::new(
+    "UPDATE auth.sessions SET aal = 'aal1', factor_id = NULL, updated_at = $2 WHERE factor_id = $1",
+    &["uuid", "timestamptz"],
+);
+
 macro_rules! revoke {
     ($condition:literal) => {
         concat!(
@@ -204,6 +215,11 @@ pub(crate) fn elevate(session: &str, factor: &str, method: &str, id: String, now
         OwnStep::new(FORGET_METHOD, vec![session.into(), method.into()]),
         OwnStep::new(INSERT_METHOD, vec![id.into(), session.into(), now.into(), method.into()]),
     ]
+}
+
+/// The steps that make the sessions that were shown a factor ones without.
+pub(crate) fn lower(factor: &str, now: Timestamp) -> Vec<OwnStep> {
+    vec![OwnStep::new(FORGET_SHOWN, vec![factor.into()]), OwnStep::new(LOWER, vec![factor.into(), now.into()])]
 }
 
 /// The steps that sign sessions of an account out; the last of them reads which ones. `expires` is when the last access token

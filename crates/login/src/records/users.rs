@@ -182,6 +182,9 @@ const REHASHED: OwnStatement = OwnStatement::new(
     &["uuid", "text", "text"],
 );
 
+/// Nobody signs in, and nothing else of the account is decided, before the transaction has ended.
+const HOLD: OwnStatement = OwnStatement::new("UPDATE auth.users SET updated_at = updated_at WHERE id = $1", &["uuid"]);
+
 pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.users WHERE id = $1", &["uuid"]);
 
 pub(crate) const INSERT_IDENTITY: OwnStatement = OwnStatement::new(
@@ -305,6 +308,18 @@ fn identity(row: &OwnRow) -> Outcome<Identity> {
 }
 
 impl User {
+    /// Whether somebody signed up for it and nobody has proven yet that it is theirs. What an operator made or invited was never
+    /// sent the mail of a sign-up.
+    pub(crate) fn is_unproven(&self) -> bool {
+        let is_signed_up = self.confirmation_sent_at.is_some() && self.invited_at.is_none();
+        is_signed_up && self.email_confirmed_at.is_none() && self.deleted_at.is_none()
+    }
+
+    /// Says that the mail of its sign-up was sent once more, if there was a sign-up.
+    pub(crate) fn confirmed_again(&mut self, now: Timestamp) {
+        self.confirmation_sent_at = self.confirmation_sent_at.map(|_| now);
+    }
+
     /// The step that makes the account.
     pub(crate) fn insert(&self) -> OwnStep {
         let mut values = self.values();
@@ -362,6 +377,11 @@ impl User {
     /// The step that puts a better hash of the same password in the place of the one that was verified.
     pub(crate) fn rehashed(&self, hash: String) -> OwnStep {
         OwnStep::new(REHASHED, vec![self.id.clone().into(), self.password.clone().into(), hash.into()])
+    }
+
+    /// The step that keeps others from the account until the transaction has ended: those who sign in change its row first.
+    pub(crate) fn hold(&self) -> OwnStep {
+        OwnStep::new(HOLD, vec![self.id.clone().into()]).exactly(1)
     }
 
     /// The step that removes it, with all that belongs to it.

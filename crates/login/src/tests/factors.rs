@@ -95,3 +95,43 @@ on_both!(a_second_factor, unconfirmed(), |house| {
     let (status, _, _) = house.send(("DELETE", &format!("/factors/{id}")), &token, Value::Null).await;
     assert_eq!(status, 200);
 });
+
+/// Enrols a factor and shows it; gives its number and what the session is given then.
+async fn elevated(house: &House, token: &str) -> (String, String, Value) {
+    let (status, factor, _) = house.send(("POST", "/factors"), token, json!({"factor_type": "totp"})).await;
+    assert_eq!(status, 200, "{factor}");
+    let (id, secret) = (text(&factor, "id").to_owned(), text(&factor["totp"], "secret").to_owned());
+    let (status, body) = show(house, token, &id, &secret).await;
+    assert_eq!(status, 200, "{body}");
+    (id, secret, body)
+}
+
+/// Shows a factor.
+async fn show(house: &House, token: &str, id: &str, secret: &str) -> (u16, Value) {
+    let (_, asked, _) = house.send(("POST", &format!("/factors/{id}/challenge")), token, json!({})).await;
+    let given = json!({"challenge_id": asked["id"], "code": code(house, secret)});
+    let (status, body, _) = house.send(("POST", &format!("/factors/{id}/verify")), token, given).await;
+    (status, body)
+}
+
+on_both!(without_its_factor_a_session_is_one_without, unconfirmed(), |house| {
+    let service = admin::operator(house, "service_role");
+    for (email, by_operator) in [("mina@example.com", false), ("leo@example.com", true)] {
+        let own = account(house, email).await;
+        let (id, _, strong) = elevated(house, text(&own, "access_token")).await;
+        let path = format!("/factors/{id}");
+        let status = if by_operator {
+            let user = text(&own["user"], "id");
+            house.send(("DELETE", &format!("/admin/users/{user}{path}")), &service, Value::Null).await.0
+        } else {
+            house.send(("DELETE", &path), text(&strong, "access_token"), Value::Null).await.0
+        };
+        assert_eq!(status, 200);
+        let given = json!({"refresh_token": strong["refresh_token"]});
+        let (status, body, _) = house.send(("POST", "/token?grant_type=refresh_token"), "", given).await;
+        assert_eq!(status, 200, "{body}");
+        let said = claims(text(&body, "access_token"));
+        assert_eq!((&said["aal"], said["amr"].as_array().unwrap().len()), (&json!("aal1"), 1), "{said}");
+        assert_eq!(said["amr"][0]["method"], "password");
+    }
+});

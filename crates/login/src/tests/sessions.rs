@@ -101,6 +101,51 @@ on_both!(who_signs_in_while_the_password_changes_stays_out, unconfirmed(), |hous
     records.write(vec![seen.signed_in(crate::keys::later(now, Duration::from_secs(1)))]).await.unwrap();
 });
 
+// A sign-in that is kept while its account is removed is signed out as well, however both are interleaved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_signs_in_while_the_account_is_removed_is_signed_out() {
+    let test = "tests::sessions::who_signs_in_while_the_account_is_removed_is_signed_out";
+    let Some(house) = House::server(test, unconfirmed()).await else { return };
+    let service = admin::operator(&house, "service_role");
+    for (number, is_soft) in [(1, false), (2, true)] {
+        let body = account(&house, &format!("mina{number}@example.com")).await;
+        let user = text(&body["user"], "id");
+        let session = format!("00000000-0000-4000-8000-00000000000{number}");
+        // What a sign-in does, in its order; it is kept once somebody waits for it.
+        let sign_in = format!(
+            "BEGIN;
+             UPDATE auth.users SET last_sign_in_at = now() WHERE id = '{user}';
+             INSERT INTO auth.sessions (id, user_id, created_at, aal) VALUES ('{session}', '{user}', now(), 'aal1');
+             SELECT pg_advisory_lock({number});
+             DO $$ BEGIN
+               FOR round IN 1..3000 LOOP
+                 EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);
+                 PERFORM pg_sleep(0.01);
+               END LOOP;
+             END $$;
+             COMMIT;"
+        );
+        let server = house.server.as_ref().unwrap();
+        let is_under_way = format!("SELECT 'yes' FROM pg_locks WHERE locktype = 'advisory' AND objid = {number};");
+        std::thread::scope(|scope| {
+            let signing_in = scope.spawn(|| server.run(&sign_in));
+            while !server.run(&is_under_way).contains("yes") {
+                assert!(!signing_in.is_finished(), "it waits for the removal");
+            }
+            let path = format!("/admin/users/{user}");
+            let removal = house.send(("DELETE", &path), &service, json!({"should_soft_delete": is_soft}));
+            let runtime = tokio::runtime::Handle::current();
+            let (status, body, _) = tokio::task::block_in_place(|| runtime.block_on(removal));
+            assert_eq!(status, 200, "{body}");
+            signing_in.join().unwrap();
+        });
+        let revoked = server.run(&format!("SELECT 'out' FROM pando.revoked_sessions WHERE session_id = '{session}';"));
+        assert!(revoked.contains("out"), "soft: {is_soft}");
+        let left = server.run(&format!("SELECT 'left' FROM auth.sessions WHERE id = '{session}';"));
+        assert!(!left.contains("left"), "soft: {is_soft}");
+    }
+}
+
 on_both!(scopes_of_signing_out, unconfirmed(), |house| {
     let given = json!({"email": "mina@example.com", "password": PASSWORD});
     let mut sessions = vec![account(house, "mina@example.com").await];
