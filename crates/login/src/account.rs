@@ -8,12 +8,12 @@ use url::Url;
 use crate::chance;
 use crate::error::{Outcome, Refusal};
 use crate::incoming::Pkce;
-use crate::mail::{Mail, MailKind, Values};
+use crate::mail::{Mail, MailKind, Place, Values};
 use crate::metadata::Metadata;
 use crate::one_time::{self, Sent};
 use crate::records::flows::Flow;
 use crate::records::tokens::{TokenKind, forget_all};
-use crate::records::users::{Identity, User};
+use crate::records::users::{Former, Identity, User};
 use crate::room::Inner;
 use crate::settings::AUTHENTICATED;
 
@@ -83,6 +83,7 @@ impl Inner {
             is_sso_user: false,
             identities,
             factors: Vec::new(),
+            former: Former::default(),
         })
     }
 
@@ -137,9 +138,10 @@ impl Inner {
         Ok(link.into())
     }
 
-    /// Posts a mail. A full queue is our fault, and passes.
-    pub(crate) fn send(&self, mail: Mail) -> Outcome<()> {
-        self.post.send(mail).map_err(|_full| Refusal::overloaded(5))
+    /// Keeps a place for a mail. Before it is looked whether there is an account: a full queue is our fault, and passes, but whom it
+    /// meets must tell nothing, and nothing is changed by a request that is refused.
+    pub(crate) fn reserve(&self) -> Outcome<Place> {
+        self.post.reserve().map_err(|_full| Refusal::overloaded(5))
     }
 
     /// The steps of an account whose address is confirmed now, all but those that keep the account itself.
@@ -147,7 +149,7 @@ impl Inner {
         let Some(email) = user.email.clone() else { return Ok(Vec::new()) };
         user.email_confirmed_at.get_or_insert(now);
         user.user_metadata.set("email_verified", true.into());
-        let mut steps = vec![forget_all(&user.id)];
+        let mut steps = forget_all(&user.id);
         steps.extend(Self::email_identity_steps(user, &email, now)?);
         Ok(steps)
     }

@@ -90,6 +90,7 @@ pub(crate) fn user(email: &str) -> User {
         is_anonymous: false,
         identities: Vec::new(),
         factors: Vec::new(),
+        former: crate::records::users::Former::default(),
     }
 }
 

@@ -23,6 +23,10 @@ const HOURS_OF_A_DAY: u64 = 2;
 const TRIES: u64 = 100;
 const TRIES_OF_ADDRESS: u64 = 300;
 
+/// How many codes of mails and apps may be wrong in a day, for an account: half of them at once. With six digits, of which three
+/// count at a time, whoever goes on for a year has one chance in thirty.
+const CODES_OF_A_DAY: u64 = 50;
+
 /// What an attempt weighs at its address and network while the login is under attack.
 pub(super) const ATTACK_WEIGHT: u64 = 4;
 
@@ -148,7 +152,18 @@ pub(super) fn charges(
         kind => {
             let (account, address) = bounds(kind, settings.mail_interval);
             if let (Some((most, within)), Some(name)) = (account, attempt.account) {
-                list.add(Scope::Account, "login:account", name.as_bytes(), (most, most, within, 1));
+                let (scope, [often, daily], name) = match trust {
+                    // Strangers use nothing up of what a device has that the account knows.
+                    Trust::Device(Device(number)) => {
+                        let purposes = ["login:device", "login:device:codes"];
+                        (Scope::Device, purposes, [number.as_slice(), name.as_bytes()].concat())
+                    }
+                    _ => (Scope::Account, ["login:account", "login:account:codes"], name.as_bytes().to_vec()),
+                };
+                list.add(scope, often, &name, (most, most, within, 1));
+                if kind == AttemptKind::Code {
+                    list.add(scope, daily, &name, (CODES_OF_A_DAY / 2, CODES_OF_A_DAY / 2, DAY, 1));
+                }
             }
             if !is_exempt {
                 let (most, within) = address;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::access;
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
 use crate::incoming::{Fields, Incoming};
 use crate::keys::later;
 use crate::metadata::Metadata;
@@ -139,7 +139,7 @@ impl Inner {
         let is_out = password.is_some() || fields.text("ban_duration")?.is_some_and(|ban| ban != "none");
         if password.is_some() {
             user.password = password;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         }
         self.apply(&fields, &mut user, now)?;
         if let Some(email) = fields.email("email")?.filter(|email| user.email.as_ref() != Some(email)) {
@@ -148,7 +148,7 @@ impl Inner {
             }
             user.email = Some(email.clone());
             user.is_anonymous = false;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
             steps.extend(Self::email_identity_steps(&mut user, &email, now)?);
         }
         if fields.flag("email_confirm")? == Some(true) {
@@ -215,7 +215,7 @@ impl Inner {
             steps.push(user.save(now));
             steps.push(user.forget_identities());
             steps.push(factors::delete_all(&user.id));
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         } else {
             steps.push(user.delete());
         }
@@ -270,10 +270,6 @@ fn duration(text: &str) -> Option<Duration> {
         rest = after;
     }
     Some(total).filter(|total| !total.is_zero())
-}
-
-fn taken() -> Refusal {
-    Refusal::unprocessable("email_exists", "A user with this email address has already been registered")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::error::{Outcome, Refusal};
 use crate::even::evenly;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming, Pkce};
-use crate::mail::MailKind;
+use crate::mail::{MailKind, Place};
 use crate::outgoing::{self, Reply};
 use crate::password::{HashError, Priority, Verdict};
 use crate::records::tokens::TokenKind;
@@ -34,7 +34,8 @@ impl Inner {
         self.require_person(incoming, &fields, AttemptKind::SignUp).await?;
         let priority = incoming.enter(&*self.gate, AttemptKind::SignUp, None).await?;
         self.passwords.check_room(priority).map_err(|full| Refusal::overloaded(full.retry_after))?;
-        if self.settings.confirm_email {
+        let mail = if self.settings.confirm_email { Some(self.reserve()?) } else { None };
+        if mail.is_some() {
             // Whether there is such an account or not: who asks must not learn it.
             incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         }
@@ -42,12 +43,12 @@ impl Inner {
         let now = self.now();
         let user = self.new_user(Some(email.clone()), Some(hash), data, now)?;
         access::check_metadata(&user)?;
-        if !self.settings.confirm_email {
+        let Some(mail) = mail else {
             return match self.records.user_by_email(&email).await? {
                 None => self.signup_confirmed(incoming, user, now).await,
                 Some(_) => Err(Refusal::unprocessable("user_already_exists", "User already registered")),
             };
-        }
+        };
         let found = self.records.user_by_email(&email).await?;
         // Compared whether there is an account or not, so that the time does not tell.
         let kept = found.as_ref().filter(|found| found.is_unproven()).and_then(|found| found.password.as_deref());
@@ -56,9 +57,10 @@ impl Inner {
         user.confirmation_sent_at = Some(now);
         evenly(async {
             match found {
-                None => self.signup_new(incoming, &user, pkce.as_ref(), now).await?,
+                None => self.signup_new(incoming, (mail, &user), pkce.as_ref(), now).await?,
                 Some(existing) if existing.is_unproven() => {
-                    self.signup_again(incoming, existing, (&user, is_same), pkce.as_ref(), now).await?;
+                    let known = (existing, is_same);
+                    self.signup_again(incoming, known, (mail, &user), pkce.as_ref(), now).await?;
                 }
                 Some(_) => {}
             }
@@ -101,14 +103,21 @@ impl Inner {
     }
 
     /// A new account whose address is to be confirmed.
-    async fn signup_new(&self, incoming: &Incoming, user: &User, pkce: Option<&Pkce>, now: Timestamp) -> Outcome<()> {
+    async fn signup_new(
+        &self,
+        incoming: &Incoming,
+        (mail, user): (Place, &User),
+        pkce: Option<&Pkce>,
+        now: Timestamp,
+    ) -> Outcome<()> {
         let place = redirect::place(incoming.destination(), &self.settings);
         let address = user.email.as_deref().unwrap_or_default();
         let letter = self.letter(user, address, &confirmation(pkce, &place), now)?;
         let mut steps = Self::create(user);
         steps.extend(letter.steps);
         self.records.write(steps).await?;
-        self.send(letter.mail)
+        mail.send(letter.mail);
+        Ok(())
     }
 
     /// A new account that nobody has to confirm.
@@ -146,8 +155,8 @@ impl Inner {
     async fn signup_again(
         &self,
         incoming: &Incoming,
-        mut existing: User,
-        (new, is_same): (&User, bool),
+        (mut existing, is_same): (User, bool),
+        (mail, new): (Place, &User),
         pkce: Option<&Pkce>,
         now: Timestamp,
     ) -> Outcome<()> {
@@ -166,7 +175,8 @@ impl Inner {
         let mut steps = vec![existing.save(now)];
         steps.extend(letter.steps);
         self.records.write(steps).await?;
-        self.send(letter.mail)
+        mail.send(letter.mail);
+        Ok(())
     }
 
     async fn signup_anonymously(&self, incoming: &Incoming, fields: &Fields) -> Outcome<Reply> {

@@ -60,9 +60,11 @@ const ROTATE: OwnStatement = OwnStatement::new(
      WHERE id = $1 AND refresh_token_counter = $2",
     &["uuid", "bigint", "bigint", "timestamp", "timestamptz"],
 );
-const ELEVATE: OwnStatement = OwnStatement::new(
-    "UPDATE auth.sessions SET aal = 'aal2', factor_id = $2, updated_at = $3 WHERE id = $1",
-    &["uuid", "uuid", "timestamptz"],
+/// Guarded by the counter: the answer gives the latest refresh token, and another tab may be at it.
+pub(crate) const ELEVATE: OwnStatement = OwnStatement::new(
+    "UPDATE auth.sessions SET aal = 'aal2', factor_id = $2, updated_at = $3 \
+     WHERE id = $1 AND coalesce(refresh_token_counter, 0) = $4",
+    &["uuid", "uuid", "timestamptz", "bigint"],
 );
 
 /// A session that was shown a factor is one without, once that is gone: first what it says of it, then its level.
@@ -93,7 +95,7 @@ pub(crate) const REVOKE_ALL: OwnStatement =
 pub(crate) const REVOKE_OTHERS: OwnStatement =
     OwnStatement::new(revoke!("user_id = $1 AND id <> $4"), &["uuid", "timestamptz", "timestamptz", "uuid"]);
 pub(crate) const REVOKE_WEAKER: OwnStatement = OwnStatement::new(
-    revoke!("user_id = $1 AND id <> $4 AND aal = 'aal1'"),
+    revoke!("user_id = $1 AND id <> $4 AND (aal IS NULL OR aal = 'aal1')"),
     &["uuid", "timestamptz", "timestamptz", "uuid"],
 );
 /// What was told to be signed out, and nothing that began meanwhile.
@@ -111,6 +113,13 @@ const REVOKED_SINCE: OwnStatement = OwnStatement::new(
 );
 const FORGET_REVOKED: OwnStatement =
     OwnStatement::new("DELETE FROM pando.revoked_sessions WHERE expires_at < $1", &["timestamptz"]);
+
+const FORGET_ENDED: OwnStatement =
+    OwnStatement::new("DELETE FROM auth.sessions WHERE not_after < $1", &["timestamptz"]);
+const FORGET_IDLE: OwnStatement = OwnStatement::new(
+    "DELETE FROM auth.sessions WHERE refreshed_at < $1 OR (refreshed_at IS NULL AND created_at < $2)",
+    &["timestamp", "timestamptz"],
+);
 
 /// Which sessions of an account are signed out.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +159,14 @@ impl Records {
     /// Forgets the signed-out sessions whose last token has expired.
     pub(crate) async fn forget_revoked(&self, before: Timestamp) -> Outcome<()> {
         self.write(vec![OwnStep::new(FORGET_REVOKED, vec![before.into()])]).await?;
+        Ok(())
+    }
+
+    /// Forgets sessions that ended by themselves before a moment or, where they do, that nobody has used since one.
+    pub(crate) async fn forget_ended(&self, before: Timestamp, unused: Option<Timestamp>) -> Outcome<()> {
+        let mut steps = vec![OwnStep::new(FORGET_ENDED, vec![before.into()])];
+        steps.extend(unused.map(|since| OwnStep::new(FORGET_IDLE, vec![since.into(), since.into()])));
+        self.write(steps).await?;
         Ok(())
     }
 }
@@ -209,11 +226,12 @@ pub(crate) fn rotate(session: &str, from: i64, now: Timestamp) -> OwnStep {
 }
 
 /// The steps that make a session one with a second factor.
-pub(crate) fn elevate(session: &str, factor: &str, method: &str, id: String, now: Timestamp) -> Vec<OwnStep> {
+pub(crate) fn elevate(session: &Session, factor: &str, method: &str, id: String, now: Timestamp) -> Vec<OwnStep> {
+    let (own, counter): (Datum, Datum) = (session.id.as_str().into(), session.standing.counter.into());
     vec![
-        OwnStep::new(ELEVATE, vec![session.into(), factor.into(), now.into()]).exactly(1),
-        OwnStep::new(FORGET_METHOD, vec![session.into(), method.into()]),
-        OwnStep::new(INSERT_METHOD, vec![id.into(), session.into(), now.into(), method.into()]),
+        OwnStep::new(ELEVATE, vec![own.clone(), factor.into(), now.into(), counter]).exactly(1),
+        OwnStep::new(FORGET_METHOD, vec![own.clone(), method.into()]),
+        OwnStep::new(INSERT_METHOD, vec![id.into(), own, now.into(), method.into()]),
     ]
 }
 

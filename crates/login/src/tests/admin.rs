@@ -181,3 +181,22 @@ async fn the_audit_is_told_who_did_it() {
     assert_eq!((key, &context["role"]), (json!({"user": id}), &json!("service_role")), "{context}");
     assert_eq!((&context["address"], context.get("user")), (&json!("127.0.0.1"), None));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_is_told_of_sign_outs_where_somebody_was() {
+    let house = House::audited(unconfirmed()).await;
+    let own = account(&house, "mina@example.com").await;
+    let token = text(&own, "access_token");
+    let change = async |password: &str| house.send(("PUT", "/user"), token, json!({"password": password})).await.0;
+    assert_eq!(change("another long password").await, 200);
+    assert_eq!(entries(&house, "login.signed_out").await, []);
+    let given = json!({"email": "mina@example.com", "password": "another long password"});
+    house.send(("POST", "/token?grant_type=password"), "", given).await;
+    house.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(change("a third long password").await, 200);
+    let told = entries(&house, "login.signed_out").await;
+    assert_eq!(told.iter().map(|(key, _)| key).collect::<Vec<_>>(), [&json!({"user": own["user"]["id"]})]);
+    assert_eq!(house.send(("POST", "/logout?scope=local"), token, Value::Null).await.0, 204);
+    let told = entries(&house, "login.signed_out").await;
+    assert_eq!(told[1].0, json!({"session": claims(token)["session_id"]}));
+}

@@ -208,12 +208,7 @@ on_both!(codes_count_once_for_their_purpose_and_not_for_long, settings(), |house
 on_both!(only_who_began_ends_it, settings(), |house| {
     confirmed(house).await;
     let proof = "a".repeat(64);
-    let challenge = {
-        use base64::Engine as _;
-        use sha2::Digest as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(proof.as_bytes()))
-    };
-    let asked = json!({"email": EMAIL, "code_challenge": challenge, "code_challenge_method": "s256"});
+    let asked = json!({"email": EMAIL, "code_challenge": challenge(&proof), "code_challenge_method": "s256"});
     house.send(("POST", "/otp"), "", asked).await;
     let link = link(&house.mail().await.text);
     let stripped = link.replace("token=pkce_", "token=");
@@ -308,4 +303,87 @@ on_both!(a_mail_is_asked_for_alike_whether_there_is_an_account, settings(), |hou
         }
         assert_eq!((answers[0].0, &answers[0]), (expected, &answers[1]));
     }
+});
+
+on_both!(a_full_queue_tells_nobody_who_has_an_account, settings(), |house| {
+    confirmed(house).await;
+    let inner = &house.login.inner;
+    let places: Vec<_> = (0..crate::MOST_WAITING_MAILS).map(|_| inner.reserve().unwrap()).collect();
+    for email in [EMAIL, "nobody@example.com"] {
+        for path in ["/otp", "/recover", "/resend", "/signup"] {
+            let given = json!({"email": email, "type": "signup", "password": PASSWORD});
+            let (status, body, _) = house.send(("POST", path), "", given).await;
+            assert_eq!((status, text(&body, "code")), (503, "over_request_rate_limit"), "{path} {email}");
+        }
+    }
+    assert!(inner.records.user_by_email("nobody@example.com").await.unwrap().is_none(), "nothing was changed");
+    drop(places);
+    assert_eq!(house.send(("POST", "/otp"), "", json!({"email": EMAIL})).await.0, 200);
+    house.mail().await;
+});
+
+fn challenge(proof: &str) -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(proof.as_bytes()))
+}
+
+on_both!(codes_of_links_end_with_the_password, settings(), |house| {
+    let body = confirmed(house).await;
+    let (proof, token) = ("a".repeat(64), text(&body, "access_token"));
+    for change in [json!({"password": "another long password"}), json!({"logout": true})] {
+        let asked = json!({"email": EMAIL, "code_challenge": challenge(&proof), "code_challenge_method": "s256"});
+        house.send(("POST", "/otp"), "", asked).await;
+        // What it says it was for is not asked.
+        let link = link(&house.mail().await.text).replace("type=magiclink", "type=recovery");
+        let (status, _, headers) = house.send(("GET", &link), "", Value::Null).await;
+        assert_eq!(status, 303);
+        let code = told(&headers).1["code"].clone();
+        let status = match change.get("logout") {
+            Some(_) => house.send(("POST", "/logout"), token, Value::Null).await.0,
+            None => house.send(("PUT", "/user"), token, change).await.0,
+        };
+        assert!(matches!(status, 200 | 204), "{status}");
+        let given = json!({"auth_code": code, "code_verifier": proof});
+        let (status, body, _) = house.send(("POST", "/token?grant_type=pkce"), "", given).await;
+        assert_eq!((status, text(&body, "code")), (404, "flow_state_not_found"));
+    }
+});
+
+on_both!(who_began_a_change_ends_it_by_either_mail, settings(), |house| {
+    let body = confirmed(house).await;
+    let (proof, token) = ("a".repeat(64), text(&body, "access_token"));
+    for (number, is_current_last) in [(1, true), (2, false)] {
+        let new = format!("new{number}@example.com");
+        let (code_challenge, code_challenge_method) = (challenge(&proof), "s256");
+        let asked =
+            json!({"email": new, "code_challenge": code_challenge, "code_challenge_method": code_challenge_method});
+        assert_eq!(house.send(("PUT", "/user"), token, asked).await.0, 200);
+        let mut mails = vec![house.mail().await, house.mail().await];
+        mails.sort_by_key(|mail| (mail.to == new) != is_current_last);
+        let (_, _, headers) = house.send(("GET", &link(&mails[0].text)), "", Value::Null).await;
+        assert!(told(&headers).1["message"].contains("other email"), "{headers:?}");
+        let (_, _, headers) = house.send(("GET", &link(&mails[1].text)), "", Value::Null).await;
+        let said = told(&headers).1;
+        assert!(!said.contains_key("access_token"), "{said:?}");
+        let given = json!({"auth_code": said["code"], "code_verifier": proof});
+        let (status, body, _) = house.send(("POST", "/token?grant_type=pkce"), "", given).await;
+        assert_eq!((status, &body["user"]["email"]), (200, &json!(new)), "{body}");
+    }
+});
+
+on_both!(mails_end_with_the_identity_that_they_went_to, settings(), |house| {
+    let body = confirmed(house).await;
+    let inner = &house.login.inner;
+    let user = inner.records.user(text(&body["user"], "id")).await.unwrap().unwrap();
+    let mut other = user.identities[0].clone();
+    other.id = crate::chance::uuid().unwrap();
+    other.provider = "mock".to_owned();
+    inner.records.write(vec![other.insert(&user.id)]).await.unwrap();
+    house.send(("POST", "/recover"), "", json!({"email": EMAIL})).await;
+    let sent = code(&house.mail().await.text);
+    let path = format!("/user/identities/{}", user.identities[0].id);
+    assert_eq!(house.send(("DELETE", &path), text(&body, "access_token"), Value::Null).await.0, 200);
+    let given = json!({"type": "recovery", "email": EMAIL, "token": sent});
+    assert_eq!(house.send(("POST", "/verify"), "", given).await.0, 403);
 });
