@@ -121,9 +121,10 @@ impl Secrets {
 /// Whether a client of Supabase would sign its user out where the request is answered 429 (auth-js: only of errors that it
 /// takes for passing ones, 5xx among them, it tries again).
 pub fn is_refresh(request: &Request) -> bool {
-    let grant =
-        |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name == "grant_type" && value == "refresh_token");
-    request.path.trim_end_matches('/') == "/token" && request.query.split('&').any(grant)
+    // As the router reads it.
+    let grants = parameters(&request.query);
+    let grant = grants.iter().find(|(name, _)| name == "grant_type").map(|(_, value)| value.as_str());
+    grant == Some("refresh_token") && parts(&request.path) == ["token"]
 }
 
 impl Login {

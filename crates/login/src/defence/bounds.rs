@@ -33,6 +33,10 @@ const DEVICES_THAT_TRY: u64 = 3;
 const CAPTCHAS_AT_ONCE: u64 = 16;
 const CAPTCHAS: u64 = 150;
 
+/// How many codes of mails and apps may be wrong in a day, for an account: half of them at once. With six digits, of which three
+/// count at a time, whoever goes on for a year has one chance in thirty.
+const CODES_OF_A_DAY: u64 = 50;
+
 /// What an attempt weighs at its address and network while the login is under attack.
 pub(super) const ATTACK_WEIGHT: u64 = 4;
 
@@ -185,7 +189,19 @@ pub(super) fn charges(
         kind => {
             let (account, (at_once, (most, within))) = bounds(kind, settings.mail_interval);
             if let (Some((most, within)), Some(name)) = (account, attempt.account) {
-                list.add(Scope::Account, "login:account", name.as_bytes(), (most, most, within, 1));
+                let (scope, [often, daily], name) = match trust.mark() {
+                    // Strangers use nothing up of what the devices have that the account knows: all of them together, since there
+                    // may be any number.
+                    Some(mark) => {
+                        let purposes = ["login:device", "login:device:codes"];
+                        (Scope::Device, purposes, [mark.0.as_slice(), name.as_bytes()].concat())
+                    }
+                    None => (Scope::Account, ["login:account", "login:account:codes"], name.as_bytes().to_vec()),
+                };
+                list.add(scope, often, &name, (most, most, within, 1));
+                if kind == AttemptKind::Code {
+                    list.add(scope, daily, &name, (CODES_OF_A_DAY / 2, CODES_OF_A_DAY / 2, DAY, 1));
+                }
             }
             if !is_exempt {
                 list.add(Scope::Address, "login:address", &customer(attempt.address), (at_once, most, within, 1));

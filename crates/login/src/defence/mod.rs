@@ -137,6 +137,11 @@ impl Defence {
         let is_attack = self.settings.is_on && self.is_attack();
         let strange = |priority| Standing { trust: Trust::Stranger, priority, otherwise: priority, is_attack };
         match (attempt.kind, attempt.account) {
+            // Codes are counted without the defence as well.
+            (AttemptKind::Code, Some(_)) if attempt.device.is_some() => {
+                let trust = attempt.device.map_or(Trust::Stranger, Trust::Device);
+                Standing { trust, priority: Priority::Trusted, ..strange(Priority::Usual) }
+            }
             _ if !self.settings.is_on => strange(Priority::Usual),
             (AttemptKind::NewPassword, _) => strange(Priority::Trusted),
             (AttemptKind::Password, Some(account)) => {
@@ -333,8 +338,9 @@ impl Gate for Defence {
 
     fn succeeded<'a>(&'a self, attempt: &'a Attempt<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let charged = charges(attempt, Trust::Stranger, 1, (&self.settings, &self.names));
-            let of_account = charged.into_iter().filter(|item| item.scope == Scope::Account);
+            let trust = self.standing(attempt).await.trust;
+            let charged = charges(attempt, trust, 1, (&self.settings, &self.names));
+            let of_account = charged.into_iter().filter(|item| matches!(item.scope, Scope::Account | Scope::Device));
             let of_account: Vec<Charge> = of_account.map(|item| item.charge).collect();
             self.refund(&of_account).await;
         })

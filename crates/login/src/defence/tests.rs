@@ -324,6 +324,31 @@ async fn the_other_kinds_keep_their_bounds() {
 }
 
 #[tokio::test]
+async fn codes_have_a_bound_of_a_day_and_strangers_use_up_their_own() {
+    for is_on in [true, false] {
+        let house = Gatehouse::in_memory(DefenceSettings { is_on, ..DefenceSettings::default() });
+        let code = other(AttemptKind::Code, Some("mina@example.com"));
+        let mut looked_at = 0;
+        for _ in 0..143 {
+            for _ in 0..11 {
+                looked_at += u32::from(house.enter(&code).await.is_ok());
+            }
+            house.clock.advance(Duration::from_secs(600));
+        }
+        assert!((25..=50).contains(&looked_at), "{looked_at} in a day");
+        while house.enter(&code).await.is_ok() {}
+        let known = Attempt { device: Some(device(1)), ..code };
+        for _ in 0..10 {
+            house.enter(&known).await.unwrap();
+        }
+        assert!(house.enter(&known).await.is_err(), "it has a bound of its own");
+        house.gate.succeeded(&known).await;
+        house.enter(&known).await.unwrap();
+        assert!(house.enter(&code).await.is_err(), "nothing was given back to strangers");
+    }
+}
+
+#[tokio::test]
 async fn exempt_addresses_are_not_counted_and_accounts_are() {
     let settings = DefenceSettings { is_exempt: Arc::new(|_| true), ..DefenceSettings::default() };
     let house = Gatehouse::in_memory(settings);

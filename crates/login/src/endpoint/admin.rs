@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::access;
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
 use crate::incoming::{Fields, Incoming};
 use crate::keys::later;
 use crate::metadata::Metadata;
@@ -58,7 +58,7 @@ impl Inner {
                 let user = self.user_of(id).await?;
                 let missing = || Refusal::not_found("mfa_factor_not_found", "Factor not found");
                 let factor = user.factors.iter().find(|known| known.id == *factor).ok_or_else(missing)?;
-                self.records.write(vec![factor.delete()]).await?;
+                self.records.write(factor.delete(self.now())).await?;
                 Ok(Reply::json(&outgoing::factor(factor)))
             }
             _ => Err(unknown(incoming)),
@@ -139,7 +139,7 @@ impl Inner {
         let is_out = password.is_some() || fields.text("ban_duration")?.is_some_and(|ban| ban != "none");
         if password.is_some() {
             user.password = password;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         }
         self.apply(&fields, &mut user, now)?;
         if let Some(email) = fields.email("email")?.filter(|email| user.email.as_ref() != Some(email)) {
@@ -148,7 +148,7 @@ impl Inner {
             }
             user.email = Some(email.clone());
             user.is_anonymous = false;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
             steps.extend(Self::email_identity_steps(&mut user, &email, now)?);
         }
         if fields.flag("email_confirm")? == Some(true) {
@@ -206,14 +206,16 @@ impl Inner {
     async fn delete_user(&self, incoming: &Incoming, mut user: User) -> Outcome<Reply> {
         let is_soft = incoming.fields()?.flag("should_soft_delete")? == Some(true);
         let now = self.now();
-        let mut steps = sessions::end(&user.id, Scope::All, now, self.expiry(now));
+        // First of all: a session that began meanwhile would be signed out by nothing.
+        let mut steps = vec![user.hold()];
+        steps.extend(sessions::end(&user.id, Scope::All, now, self.expiry(now)));
         let told = steps.len() - 1;
         if is_soft {
             soften(&mut user, now);
             steps.push(user.save(now));
             steps.push(user.forget_identities());
             steps.push(factors::delete_all(&user.id));
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         } else {
             steps.push(user.delete());
         }
@@ -268,10 +270,6 @@ fn duration(text: &str) -> Option<Duration> {
         rest = after;
     }
     Some(total).filter(|total| !total.is_zero())
-}
-
-fn taken() -> Refusal {
-    Refusal::unprocessable("email_exists", "A user with this email address has already been registered")
 }
 
 #[cfg(test)]

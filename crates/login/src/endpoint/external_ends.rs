@@ -177,8 +177,8 @@ impl Inner {
     /// The account of somebody who waited for its owner, or of the owner who forgot: whatever opened it opens it no more.
     fn claimed(&self, mut user: User, brought: &Brought, now: Timestamp) -> Outcome<Settled> {
         let identity = identity(brought, now)?;
-        let mut steps = vec![forget_all(&user.id), user.forget_identities(), factors::delete_all(&user.id)];
-        steps.push(identity.insert(&user.id));
+        let mut steps = forget_all(&user.id);
+        steps.extend([user.forget_identities(), factors::delete_all(&user.id), identity.insert(&user.id)]);
         steps.extend(sessions::end(&user.id, Scope::All, now, self.expiry(now)));
         user.password = None;
         user.email_change = String::new();

@@ -79,9 +79,19 @@ impl Post {
         Self { queue }
     }
 
-    /// Posts a mail.
-    pub(crate) fn send(&self, mail: Mail) -> Result<(), Full> {
-        self.queue.try_send(mail).map_err(|_| Full)
+    /// Keeps a place for a mail that may be posted.
+    pub(crate) fn reserve(&self) -> Result<Place, Full> {
+        self.queue.clone().try_reserve_owned().map(Place).map_err(|_| Full)
+    }
+}
+
+/// A place in the queue, for one mail; free again when it is dropped.
+pub(crate) struct Place(mpsc::OwnedPermit<Mail>);
+
+impl Place {
+    /// Posts the mail.
+    pub(crate) fn send(self, mail: Mail) {
+        self.0.send(mail);
     }
 }
 

@@ -189,3 +189,72 @@ async fn devices_are_known_no_more_after_another_password() {
     assert_eq!(sign_in(&login, (VICTIM, other), 96 << 8, with(&renewed)).await.0, 200, "who changed it is known");
     assert_eq!(sign_in(&login, (VICTIM, other), 97 << 8, HeaderMap::new()).await.0, 200, "and his address");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_is_known_types_its_code_while_strangers_guess() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, VICTIM).await;
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let (_, _, headers) = sign_in(&login, (VICTIM, PASSWORD), 1 << 8, HeaderMap::new()).await;
+    let cookie = headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let shown = HeaderMap::from_iter([("cookie".parse().unwrap(), cookie.parse().unwrap())]);
+    testing::send(&login, ("POST", "/recover"), "", json!({"email": VICTIM})).await;
+    let mail = house.mail().await.text;
+    let code = mail.lines().find_map(|line| line.strip_prefix("Code: ")).unwrap().to_owned();
+    let verify = |code: String, number: u32, headers: HeaderMap| {
+        let (login, from) = (login.clone(), IpAddr::from((number << 8).to_be_bytes()));
+        async move {
+            let given = json!({"type": "recovery", "email": VICTIM, "token": code});
+            testing::send_from(&login, ("POST", "/verify"), (from, headers), given).await.0
+        }
+    };
+    let mut answers = Vec::new();
+    for number in 10..21 {
+        answers.push(verify("junk".to_owned(), number, HeaderMap::new()).await);
+    }
+    assert_eq!((answers[9], answers[10]), (403, 429));
+    assert_eq!(verify(code.clone(), 1, HeaderMap::new()).await, 429);
+    assert_eq!(verify(code, 1, shown).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_for_an_address_is_charged_before_anybody_looks() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, "taken@example.com").await;
+    let mut answers = Vec::new();
+    for (number, asked) in [(1, "taken@example.com"), (2, "free@example.com")] {
+        let own = format!("own{number}@example.com");
+        let token = text(&account(&house, &own).await, "access_token").to_owned();
+        let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+        let put = async |email: &str| {
+            let (status, body, _) = testing::send(&login, ("PUT", "/user"), &token, json!({"email": email})).await;
+            (status, body["code"].as_str().unwrap_or_default().to_owned())
+        };
+        answers.push((put(asked).await.0, put(asked).await, put("other@example.com").await));
+    }
+    let wait = || (429, "over_email_send_rate_limit".to_owned());
+    assert_eq!(answers, [(422, wait(), wait()), (200, wait(), wait())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_gets_one_mail_a_minute_whatever_asks_for_it() {
+    let house = House::embedded(unconfirmed()).await;
+    let own = account(&house, VICTIM).await;
+    let token = text(&own, "access_token").to_owned();
+    let login = house.another(unconfirmed(), gate(&house, DefenceSettings::default())).await;
+    let ask = async |request, token: &str, body: Value| testing::send(&login, request, token, body).await.0;
+    assert_eq!(ask(("POST", "/otp"), "", json!({"email": "new@example.com", "create_user": false})).await, 200);
+    assert_eq!(ask(("PUT", "/user"), &token, json!({"email": "new@example.com"})).await, 429);
+    house.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(ask(("PUT", "/user"), &token, json!({"email": "new@example.com"})).await, 200);
+    for email in ["new@example.com", VICTIM] {
+        assert_eq!(ask(("POST", "/otp"), "", json!({"email": email})).await, 429, "{email}");
+    }
+    // Once more to the same two: who may not is not told that there is such a change.
+    house.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(ask(("POST", "/recover"), "", json!({"email": "new@example.com"})).await, 200);
+    house.mails.lock().clear();
+    let given = json!({"type": "email_change", "email": VICTIM});
+    assert_eq!(ask(("POST", "/resend"), "", given).await, 200);
+    assert!(house.mails.lock().is_empty());
+}

@@ -99,7 +99,8 @@ pub fn providers(sections: &BTreeMap<String, ProviderSection>) -> Result<Vec<Pro
     }
     let mut variables: Vec<(String, &String)> = sections.keys().map(|name| (variable(name), name)).collect();
     variables.sort_unstable();
-    for (one, other) in variables.iter().zip(variables.iter().skip(1)).filter(|(one, other)| one.0 == other.0) {
+    let mut pairs = variables.iter().zip(variables.iter().skip(1));
+    if let Some((one, other)) = pairs.find(|(one, other)| one.0 == other.0) {
         let problem =
             format!("has {} and {}, whose secrets would be one and the same variable {}", one.1, other.1, one.0);
         return Err((NAME, format!("{problem}: rename one")));
