@@ -151,6 +151,12 @@ mod tests {
     }
 
     #[test]
+    fn three_tries_take_half_a_minute() {
+        let tries = u32::try_from(PAUSES.len() + 1).unwrap();
+        assert!(TIMEOUT * tries + PAUSES.iter().sum::<Duration>() <= Duration::from_secs(30));
+    }
+
+    #[test]
     fn messages() {
         let locked = Attack::AccountLocked { account: "mina@example.com".to_owned() };
         assert_eq!(
