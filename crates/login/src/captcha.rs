@@ -144,6 +144,10 @@ impl Inner {
         }
         let token = fields.object("gotrue_meta_security")?.and_then(|given| given.get("captcha_token"));
         let token = token.and_then(Value::as_str).filter(|token| !token.is_empty());
+        if token.is_some() {
+            // The provider is asked for each: nobody takes all the places, or uses up what we may ask.
+            incoming.enter(&*self.gate, AttemptKind::Captcha, None).await?;
+        }
         let checked = captcha.check(token, incoming.address).await;
         if checked.is_err() {
             self.telemetry.report(&AttemptRefused { kind: kind.name(), reason: "captcha" });

@@ -23,6 +23,8 @@ pub enum AttemptKind {
     SignUp,
     /// Another refresh token.
     Refresh,
+    /// A CAPTCHA that its provider is asked about.
+    Captcha,
 }
 
 impl AttemptKind {
@@ -35,6 +37,7 @@ impl AttemptKind {
             Self::Mail => "mail",
             Self::SignUp => "signup",
             Self::Refresh => "refresh",
+            Self::Captcha => "captcha",
         }
     }
 }

@@ -210,7 +210,7 @@ fn bounds(kind: AttemptKind, mail_interval: Duration) -> (Option<Often>, Often) 
     match kind {
         AttemptKind::Code => (Some((10, 10 * MINUTE)), (150, 5 * MINUTE)),
         AttemptKind::Mail => (Some((1, mail_interval)), (150, HOUR)),
-        AttemptKind::SignUp => (None, (150, 5 * MINUTE)),
+        AttemptKind::SignUp | AttemptKind::Captcha => (None, (150, 5 * MINUTE)),
         AttemptKind::Refresh => (None, (9_000, 5 * MINUTE)),
         AttemptKind::Password | AttemptKind::NewPassword => (Some((10, HOUR)), (150, 5 * MINUTE)),
     }

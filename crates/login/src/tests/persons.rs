@@ -62,7 +62,17 @@ fn unconfirmed() -> Settings {
 }
 
 async fn with_captcha(house: &House, url: &str, mode: CaptchaMode, gate: Arc<dyn Gate>) -> Login {
-    let (secret, timeout) = (Secret::new("of the site"), Duration::from_millis(300));
+    // Who answers may take his time; who does not is not waited for.
+    with_patience(house, url, mode, (gate, Duration::from_secs(60))).await
+}
+
+async fn with_patience(
+    house: &House,
+    url: &str,
+    mode: CaptchaMode,
+    (gate, timeout): (Arc<dyn Gate>, Duration),
+) -> Login {
+    let secret = Secret::new("of the site");
     let captcha = Captcha::open(CaptchaSettings { mode, url: url.to_owned(), secret, timeout }).unwrap();
     house.another_with(unconfirmed(), gate, Some(captcha)).await
 }
@@ -101,7 +111,9 @@ async fn a_captcha_is_asked_about_as_gotrue_does() {
     // Who does not answer, or answers something else, has not said yes.
     for answer in [None, Some((500, r#"{"success":true}"#)), Some((200, "yes")), Some((302, r#"{"success":true}"#))] {
         let silent = Other::start(answer).await;
-        let login = with_captcha(&house, &silent.url, CaptchaMode::Always, Arc::new(Open)).await;
+        let patience = Duration::from_millis(if answer.is_none() { 300 } else { 60_000 });
+        let gate = (Arc::new(Open) as Arc<dyn Gate>, patience);
+        let login = with_patience(&house, &silent.url, CaptchaMode::Always, gate).await;
         assert_eq!(sign_in(&login, 1, PASSWORD, Some("x")).await, (503, "captcha_failed".to_owned()), "{answer:?}");
     }
 }
@@ -157,4 +169,19 @@ async fn the_webhook_is_told_and_nobody_waits_for_it() {
         })
     );
     assert!(crate::webhook("no address", key, house.clock.clone(), testing::telemetry()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_has_so_many_captchas_asked_about() {
+    let house = House::embedded(unconfirmed()).await;
+    let no = Other::start(Some((200, r#"{"success":false}"#))).await;
+    let gate = gate(&house, DefenceSettings::default());
+    let login = with_captcha(&house, &no.url, CaptchaMode::Always, gate).await;
+    let mut answers = std::collections::BTreeMap::new();
+    for _ in 0..152 {
+        *answers.entry(sign_in(&login, 1, PASSWORD, Some("x")).await.0).or_insert(0) += 1;
+    }
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(400, 150), (429, 2)]);
+    assert_eq!(no.heard.lock().len(), 150);
+    assert_eq!(sign_in(&login, 1 << 8, PASSWORD, Some("x")).await.0, 400, "another one is asked about");
 }
