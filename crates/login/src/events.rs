@@ -11,7 +11,7 @@ use store::{OwnStatement, OwnStep, Store};
 
 use crate::api_keys::records as api_keys;
 use crate::keys;
-use crate::records::{factors, sessions, users};
+use crate::records::{factors, identities, sessions, users};
 
 /// What is told of a step.
 struct Rule {
@@ -55,9 +55,9 @@ const RULES: &[Rule] = &[
     rule(users::INSERT, "user.created", &[("user", 0)]),
     rule(users::UPDATE, "user.changed", &[("user", 0)]),
     rule(users::DELETE, "user.deleted", &[("user", 0)]),
-    rule(users::INSERT_IDENTITY, "identity.linked", &[("user", 2), ("provider", 4)]),
-    rule(users::DELETE_IDENTITY, "identity.unlinked", &[("identity", 0)]),
-    rule(users::FORGET_IDENTITIES, "identity.all_unlinked", &[("user", 0)]),
+    rule(identities::INSERT_IDENTITY, "identity.linked", &[("user", 2), ("provider", 4)]),
+    rule(identities::DELETE_IDENTITY, "identity.unlinked", &[("identity", 0)]),
+    rule(identities::FORGET_IDENTITIES, "identity.all_unlinked", &[("user", 0)]),
     rule(factors::INSERT, "factor.enrolled", &[("factor", 0), ("user", 1)]),
     rule(factors::VERIFY, "factor.verified", &[("factor", 0)]),
     rule(factors::DELETE, "factor.removed", &[("factor", 0)]),

@@ -10,7 +10,7 @@
 //! - **What is sent by mail is not in the database** (`one_time.rs`), only its hash; a link leads nowhere that is not listed
 //!   (`redirect.rs`).
 //! - **Who asks about an account learns nothing** that its owner does not: answers, mails and the gate are the same for addresses
-//!   that nobody has.
+//!   that nobody has. But for who changes his own address to one that is taken: he is told, once a minute, as GoTrue's clients expect.
 //! - **A request reads no row to learn that its session was signed out**: nodes follow that in memory (`follow.rs`, `identity`).
 
 #![allow(

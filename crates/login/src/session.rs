@@ -125,6 +125,9 @@ impl Inner {
     /// What somebody who has signed in gets: both tokens, and the account.
     pub(crate) fn tokens(&self, user: &User, session: &Session, now: Timestamp) -> Outcome<Value> {
         access::check_token(user)?;
+        if !access::fits(user) {
+            self.impaired("metadata_left_out");
+        }
         let expires = access::expiry(session, &self.settings, now);
         let claims = access::claims(user, session, &self.settings, (now, expires));
         let token = self.keys.read().clone().signer(now)?.sign(&claims)?;

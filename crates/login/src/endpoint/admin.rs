@@ -15,10 +15,10 @@ use crate::keys::later;
 use crate::metadata::Metadata;
 use crate::outgoing::{self, Reply};
 use crate::password::Priority;
-use crate::records::factors;
 use crate::records::sessions::{self, Scope};
 use crate::records::tokens::forget_all;
 use crate::records::users::User;
+use crate::records::{factors, flows};
 use crate::room::{Inner, unknown};
 
 /// How many accounts a page has where nothing is said, and at most.
@@ -107,7 +107,7 @@ impl Inner {
             return Err(taken());
         }
         let now = self.now();
-        let password = self.chosen_password(&fields).await?;
+        let password = self.chosen_password(&fields, &email).await?;
         let mut user = self.new_user(Some(email), password, None, now)?;
         if let Some(id) = fields.text("id")? {
             let id = Uuid::parse_str(id).map_err(|_| Refusal::invalid("ID must conform to the uuid v4 format"))?;
@@ -135,7 +135,8 @@ impl Inner {
         fields.refuse_phone("Phone numbers are not offered by this server")?;
         let now = self.now();
         let mut steps = Vec::new();
-        let password = self.chosen_password(&fields).await?;
+        let address = fields.email("email")?.or(user.email.clone()).unwrap_or_default();
+        let password = self.chosen_password(&fields, &address).await?;
         let is_out = password.is_some() || fields.text("ban_duration")?.is_some_and(|ban| ban != "none");
         if password.is_some() {
             user.password = password;
@@ -167,12 +168,12 @@ impl Inner {
         Ok(Reply::json(&outgoing::user(&user, &self.settings)))
     }
 
-    /// A password, or the hash of one that was chosen elsewhere.
-    async fn chosen_password(&self, fields: &Fields) -> Outcome<Option<String>> {
+    /// A password, or the hash of one that was chosen elsewhere. `email` is whose it is.
+    async fn chosen_password(&self, fields: &Fields, email: &str) -> Outcome<Option<String>> {
         match (fields.password()?, fields.text("password_hash")?) {
             (Some(_), Some(_)) => Err(Refusal::invalid("Only a password or a password hash should be provided")),
             (Some(password), None) => {
-                self.check_password(&password, fields.text("email")?.unwrap_or_default()).await?;
+                self.check_password(&password, email).await?;
                 Ok(Some(self.hash(&password, Priority::Trusted).await?))
             }
             (None, Some(hash)) if self.passwords.understands(hash) => Ok(Some(hash.to_owned())),
@@ -212,8 +213,7 @@ impl Inner {
         let told = steps.len() - 1;
         if is_soft {
             soften(&mut user, now);
-            steps.push(user.save(now));
-            steps.push(user.forget_identities());
+            steps.extend([user.save(now), user.forget_phone(), flows::forget_user(&user.id), user.forget_identities()]);
             steps.push(factors::delete_all(&user.id));
             steps.extend(forget_all(&user.id));
         } else {
@@ -232,6 +232,7 @@ fn soften(user: &mut User, now: Timestamp) {
     user.email = obscured;
     user.password = None;
     user.email_change = String::new();
+    user.phone = None;
     user.deleted_at = Some(now);
     user.app_metadata = Metadata::default();
     user.user_metadata = Metadata::default();

@@ -81,7 +81,12 @@ impl Inner {
 
     /// Refuses a password that is too easy to guess. `email` is whose it is.
     pub(crate) async fn check_password(&self, password: &Secret, email: &str) -> Outcome<()> {
-        self.passwords.check_new(password, &[email]).await.map_err(|weak| {
+        let before = self.passwords.leaked_failures();
+        let checked = self.passwords.check_new(password, &[email]).await;
+        if self.passwords.leaked_failures() > before {
+            self.impaired("leaked_list_unreadable");
+        }
+        checked.map_err(|weak| {
             let mut refusal = Refusal::unprocessable("weak_password", weak.to_string());
             refusal.reasons = weak.reasons.iter().map(|reason| reason.name()).collect();
             refusal.reasons.dedup();
@@ -100,7 +105,11 @@ impl Inner {
     /// Compares a password with the hash that is kept. Where none is it takes as long.
     pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>, priority: Priority) -> Outcome<Verdict> {
         let verdict = self.passwords.verify(password, kept, priority).await;
-        verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))
+        let verdict = verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))?;
+        if let Some(problem) = verdict.problem {
+            self.impaired(problem.name());
+        }
+        Ok(verdict)
     }
 
     /// A new account whose address is to be confirmed.

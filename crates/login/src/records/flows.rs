@@ -66,6 +66,7 @@ const FORGET: OwnStatement = OwnStatement::new(
 );
 const FORGET_ISSUED: OwnStatement =
     OwnStatement::new("DELETE FROM auth.flow_state WHERE user_id = $1 AND auth_code_issued_at IS NOT NULL", &["uuid"]);
+const FORGET_USER: OwnStatement = OwnStatement::new("DELETE FROM auth.flow_state WHERE user_id = $1", &["uuid"]);
 const FORGET_OLD: OwnStatement =
     OwnStatement::new("DELETE FROM auth.flow_state WHERE created_at < $1", &["timestamptz"]);
 
@@ -140,6 +141,11 @@ pub(crate) fn empty(flow: &str, code_hash: String, nobody: String, now: Timestam
 /// The step that gives the flow of an account its code.
 pub(crate) fn issue(user: &str, [one, other]: [&str; 2], code_hash: String, now: Timestamp) -> OwnStep {
     OwnStep::new(ISSUE, vec![user.into(), one.into(), code_hash.into(), now.into(), other.into()]).exactly(1)
+}
+
+/// The step that forgets all flows of an account.
+pub(crate) fn forget_user(user: &str) -> OwnStep {
+    OwnStep::new(FORGET_USER, vec![user.into()])
 }
 
 /// The step that makes the codes of an account void that nobody has ended yet.

@@ -4,7 +4,8 @@ use base::Timestamp;
 use datatype::Datum;
 use store::{OwnAnswer, OwnStatement, OwnStep};
 
-use super::users::{IDENTITIES_OF_SESSION, OF_SESSION, User, whole};
+use super::identities::IDENTITIES_OF_SESSION;
+use super::users::{OF_SESSION, User, whole};
 use super::{Records, factors};
 use crate::Settings;
 use crate::error::Outcome;

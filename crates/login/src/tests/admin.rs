@@ -200,3 +200,38 @@ async fn the_audit_is_told_of_sign_outs_where_somebody_was() {
     let told = entries(&house, "login.signed_out").await;
     assert_eq!(told[1].0, json!({"session": claims(token)["session_id"]}));
 }
+
+on_both!(nothing_of_whose_it_was_stays_after_a_soft_removal, unconfirmed(), |house| {
+    const PHONE: store::OwnStatement = store::OwnStatement::new(
+        "UPDATE auth.users SET phone = '41790000000', phone_change = '41790000001' WHERE id = $1",
+        &["uuid"],
+    );
+    const LEFT: store::OwnStatement =
+        store::OwnStatement::new("SELECT phone, phone_change FROM auth.users WHERE id = $1", &["uuid"]);
+    const FLOWS: store::OwnStatement =
+        store::OwnStatement::new("SELECT id FROM auth.flow_state WHERE user_id = $1", &["uuid"]);
+    let body = account(house, "mina@example.com").await;
+    let id = text(&body["user"], "id");
+    let step = |statement| store::OwnStep::new(statement, vec![id.into()]);
+    house.store.transact(vec![step(PHONE)]).await.unwrap();
+    let asked =
+        json!({"email": "mina@example.com", "code_challenge": "c".repeat(43), "code_challenge_method": "plain"});
+    assert_eq!(house.send(("POST", "/otp"), "", asked).await.0, 200);
+    let service = operator(house, "service_role");
+    let removal = json!({"should_soft_delete": true});
+    assert_eq!(house.send(("DELETE", &format!("/admin/users/{id}")), &service, removal).await.0, 200);
+    let found = house.store.consult(vec![step(LEFT), step(FLOWS)]).await.unwrap();
+    let left = found[0].first().unwrap();
+    assert_eq!(left.get::<Option<&str>>("phone").unwrap(), None);
+    assert_eq!((left.get::<&str>("phone_change").unwrap(), found[1].rows.len()), ("", 0));
+});
+
+on_both!(a_password_is_not_the_address_that_it_is_for, unconfirmed(), |house| {
+    let service = operator(house, "service_role");
+    let body = account(house, "minamontblanc@example.com").await;
+    let path = format!("/admin/users/{}", text(&body["user"], "id"));
+    for password in ["minamontblanc@example.com", "minamontblanc"] {
+        let (status, body, _) = house.send(("PUT", &path), &service, json!({"password": password})).await;
+        assert_eq!((status, text(&body, "code")), (422, "weak_password"), "{password}");
+    }
+});

@@ -359,7 +359,7 @@ on_both!(who_began_a_change_ends_it_by_either_mail, settings(), |house| {
         let asked =
             json!({"email": new, "code_challenge": code_challenge, "code_challenge_method": code_challenge_method});
         assert_eq!(house.send(("PUT", "/user"), token, asked).await.0, 200);
-        let mut mails = vec![house.mail().await, house.mail().await];
+        let mut mails = [house.mail().await, house.mail().await];
         mails.sort_by_key(|mail| (mail.to == new) != is_current_last);
         let (_, _, headers) = house.send(("GET", &link(&mails[0].text)), "", Value::Null).await;
         assert!(told(&headers).1["message"].contains("other email"), "{headers:?}");
