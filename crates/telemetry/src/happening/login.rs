@@ -75,7 +75,8 @@ impl Happening for AttackSeen {
         message: "Somebody tries passwords of other people",
         about: "When strangers have no guesses of an account left for now (`account_locked`), or a device or an address that it knows \
                 (`device_locked`), when many accounts were tried from an address or a network (`address_sprays`, `network_sprays`), or \
-                with one password (`password_sprayed`). Of each a line in five seconds at most; `pando_login_attacks_total` counts each. Whom it is about is told to `auth.defence.webhook_url` alone.",
+                with one password (`password_sprayed`). Of each a line in five seconds at most; `pando_login_attacks_total` counts each. \
+                Whom it is about is told to `auth.defence.webhook_url` alone.",
         level: Level::Warn,
         fields: &[REASON],
     };
