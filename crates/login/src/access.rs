@@ -28,6 +28,8 @@ pub(crate) fn claims(
         .iter()
         .map(|(method, moment)| json!({"method": method, "timestamp": moment.seconds()}))
         .collect();
+    // Nobody's rights hang on what people say of themselves; what operators say of them stands in each token.
+    let user_metadata = if fits(user) { user.user_metadata.value() } else { json!({}) };
     let claims = json!({
         "iss": settings.issuer,
         "sub": user.id,
@@ -37,7 +39,7 @@ pub(crate) fn claims(
         "email": user.email.as_deref().unwrap_or_default(),
         "phone": user.phone.as_deref().unwrap_or_default(),
         "app_metadata": user.app_metadata.value(),
-        "user_metadata": user.user_metadata.value(),
+        "user_metadata": user_metadata,
         "role": user.role.as_deref().filter(|role| !role.is_empty()).unwrap_or(AUTHENTICATED),
         "aal": session.aal,
         "amr": methods,
@@ -47,9 +49,27 @@ pub(crate) fn claims(
     if let Value::Object(claims) = claims { claims } else { Map::new() }
 }
 
+/// Whether all of an account's metadata stand in its tokens. SQL of the operator may have made them larger than the login does.
+pub(crate) fn fits(user: &User) -> bool {
+    user.app_metadata.text().len() + user.user_metadata.text().len() <= MOST_METADATA_BYTES
+}
+
+/// Refuses an account that no token can be made for.
+pub(crate) fn check_token(user: &User) -> Outcome<()> {
+    if user.app_metadata.text().len() > MOST_METADATA_BYTES {
+        return Err(Refusal::unprocessable(
+            "validation_failed",
+            format!(
+                "The app_metadata of the account have more than {MOST_METADATA_BYTES} bytes, and every token carries them"
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// Whether an account's metadata still fit into a token.
 pub(crate) fn check_metadata(user: &User) -> Outcome<()> {
-    if user.app_metadata.text().len() + user.user_metadata.text().len() > MOST_METADATA_BYTES {
+    if !fits(user) {
         return Err(Refusal::unprocessable(
             "validation_failed",
             format!("The metadata of an account may have {MOST_METADATA_BYTES} bytes, since every token carries them"),

@@ -7,13 +7,14 @@ use url::Url;
 
 use crate::chance;
 use crate::error::{Outcome, Refusal};
+use crate::external::trust;
 use crate::incoming::Pkce;
-use crate::mail::{Mail, MailKind, Values};
+use crate::mail::{Mail, MailKind, Place, Values};
 use crate::metadata::Metadata;
 use crate::one_time::{self, Sent};
 use crate::records::flows::Flow;
 use crate::records::tokens::{TokenKind, forget_all};
-use crate::records::users::{Identity, User};
+use crate::records::users::{Former, Identity, User};
 use crate::room::Inner;
 use crate::settings::AUTHENTICATED;
 
@@ -52,12 +53,7 @@ impl Inner {
         let mut app_metadata = Metadata::default();
         let mut identities = Vec::new();
         if let Some(email) = &email {
-            let known = [("sub", Value::from(id.as_str())), ("email", email.as_str().into())];
-            for (name, value) in
-                known.into_iter().chain([("email_verified", false.into()), ("phone_verified", false.into())])
-            {
-                user_metadata.set(name, value);
-            }
+            user_metadata.merge(said_of(&id, email).object());
             app_metadata = Metadata::stored(Some(json!({"provider": "email", "providers": ["email"]})));
             identities.push(email_identity(&id, email, false, now)?);
         }
@@ -88,6 +84,7 @@ impl Inner {
             is_sso_user: false,
             identities,
             factors: Vec::new(),
+            former: Former::default(),
         })
     }
 
@@ -142,9 +139,10 @@ impl Inner {
         Ok(link.into())
     }
 
-    /// Posts a mail. A full queue is our fault, and passes.
-    pub(crate) fn send(&self, mail: Mail) -> Outcome<()> {
-        self.post.send(mail).map_err(|_full| Refusal::overloaded(5))
+    /// Keeps a place for a mail. Before it is looked whether there is an account: a full queue is our fault, and passes, but whom it
+    /// meets must tell nothing, and nothing is changed by a request that is refused.
+    pub(crate) fn reserve(&self) -> Outcome<Place> {
+        self.post.reserve().map_err(|_full| Refusal::overloaded(5))
     }
 
     /// The steps of an account whose address is confirmed now, all but those that keep the account itself.
@@ -152,7 +150,7 @@ impl Inner {
         let Some(email) = user.email.clone() else { return Ok(Vec::new()) };
         user.email_confirmed_at.get_or_insert(now);
         user.user_metadata.set("email_verified", true.into());
-        let mut steps = vec![forget_all(&user.id)];
+        let mut steps = forget_all(&user.id);
         steps.extend(Self::email_identity_steps(user, &email, now)?);
         Ok(steps)
     }
@@ -162,6 +160,7 @@ impl Inner {
         if let Some(identity) = user.identities.iter_mut().find(|identity| identity.provider == "email") {
             identity.data.insert("email".to_owned(), email.into());
             identity.data.insert("email_verified".to_owned(), true.into());
+            trust(identity);
             identity.updated_at = Some(now);
             return Ok(vec![identity.save(now)]);
         }
@@ -174,6 +173,11 @@ impl Inner {
         user.app_metadata.set("providers", providers.into());
         Ok(vec![step])
     }
+}
+
+/// What the metadata of an account with an address say in any case.
+pub(crate) fn said_of(id: &str, email: &str) -> Metadata {
+    Metadata::stored(Some(json!({"sub": id, "email": email, "email_verified": false, "phone_verified": false})))
 }
 
 fn email_identity(user: &str, email: &str, is_verified: bool, now: Timestamp) -> Outcome<Identity> {

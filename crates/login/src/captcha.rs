@@ -10,14 +10,16 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::error::{Outcome, Refusal};
-use crate::gate::AttemptKind;
+use crate::gate::{AttemptKind, Trust};
 use crate::incoming::{Fields, Incoming};
 use crate::outside::{self, Unusable};
 use crate::room::Inner;
 use telemetry::AttemptRefused;
 
-/// The most that are asked about at once: whoever floods us with made-up tokens must not flood others through us.
-const MOST_AT_ONCE: usize = 64;
+/// The most that are asked about at once: whoever floods us with made-up tokens must not flood others through us. Some places are
+/// kept for those whom the account knows.
+const MOST_AT_ONCE: usize = 48;
+const KEPT_FOR_KNOWN: usize = 16;
 
 /// The most bytes of a token; those of Turnstile have 2048 at most.
 const MOST_TOKEN_BYTES: usize = 4096;
@@ -68,6 +70,7 @@ pub struct Captcha {
     settings: CaptchaSettings,
     client: reqwest::Client,
     places: Semaphore,
+    kept: Semaphore,
 }
 
 impl Captcha {
@@ -77,19 +80,14 @@ impl Captcha {
     /// When the address is none.
     pub fn open(settings: CaptchaSettings) -> Result<Self, Unusable> {
         let client = outside::client(&settings.url, settings.timeout)?;
-        Ok(Self { settings, client, places: Semaphore::new(MOST_AT_ONCE) })
+        let (places, kept) = (Semaphore::new(MOST_AT_ONCE), Semaphore::new(KEPT_FOR_KNOWN));
+        Ok(Self { settings, client, places, kept })
     }
 
-    async fn check(&self, token: Option<&str>, address: IpAddr) -> Outcome<()> {
-        let failed = |what: &str| {
-            Refusal::bad_request("captcha_failed", format!("captcha protection: request disallowed ({what})"))
-        };
-        let Some(token) = token else { return Err(failed("no captcha_token found in request")) };
-        if token.len() > MOST_TOKEN_BYTES {
-            return Err(failed("invalid-input-response"));
-        }
+    async fn check(&self, token: &str, address: IpAddr, is_known: bool) -> Outcome<()> {
         // Who cannot be told from others that are asked about has to wait: no answer is no yes.
-        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::overloaded(1)) };
+        let kept = is_known.then(|| self.kept.try_acquire().ok()).flatten();
+        let Some(_place) = kept.or_else(|| self.places.try_acquire().ok()) else { return Err(Refusal::overloaded(1)) };
         match self.ask(token, address).await {
             Ok(answer) if answer.get("success") == Some(&Value::Bool(true)) => Ok(()),
             Ok(answer) => Err(failed(&codes(&answer))),
@@ -120,6 +118,10 @@ impl Captcha {
     }
 }
 
+fn failed(what: &str) -> Refusal {
+    Refusal::bad_request("captcha_failed", format!("captcha protection: request disallowed ({what})"))
+}
+
 /// The provider's own words, as far as they are words.
 fn codes(answer: &Value) -> String {
     let is_word = |text: &&str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -137,14 +139,26 @@ impl Inner {
     }
 
     /// Refuses who has not solved the CAPTCHA. Operators need none.
-    pub(crate) async fn check_captcha(&self, incoming: &Incoming, fields: &Fields, kind: AttemptKind) -> Outcome<()> {
+    pub(crate) async fn check_captcha(
+        &self,
+        incoming: &Incoming,
+        fields: &Fields,
+        (kind, trust): (AttemptKind, Trust),
+    ) -> Outcome<()> {
         let Some(captcha) = &self.captcha else { return Ok(()) };
         if incoming.headers.contains_key(http::header::AUTHORIZATION) && self.require_admin(incoming).await.is_ok() {
             return Ok(());
         }
         let token = fields.object("gotrue_meta_security")?.and_then(|given| given.get("captcha_token"));
         let token = token.and_then(Value::as_str).filter(|token| !token.is_empty());
-        let checked = captcha.check(token, incoming.address).await;
+        let checked = match token {
+            None => Err(failed("no captcha_token found in request")),
+            Some(token) if token.len() > MOST_TOKEN_BYTES => Err(failed("invalid-input-response")),
+            Some(token) => {
+                incoming.enter(&*self.gate, AttemptKind::Captcha, None).await?;
+                captcha.check(token, incoming.address, trust != Trust::Stranger).await
+            }
+        };
         if checked.is_err() {
             self.telemetry.report(&AttemptRefused { kind: kind.name(), reason: "captcha" });
         }
@@ -157,7 +171,10 @@ impl Inner {
             return Ok(());
         }
         let is_attack = self.gate.look(&incoming.attempt(kind, None)).await.is_attack;
-        if self.wants_captcha(incoming, is_attack) { self.check_captcha(incoming, fields, kind).await } else { Ok(()) }
+        if !self.wants_captcha(incoming, is_attack) {
+            return Ok(());
+        }
+        self.check_captcha(incoming, fields, (kind, Trust::Stranger)).await
     }
 }
 

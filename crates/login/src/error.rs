@@ -125,6 +125,11 @@ impl Refusal {
     }
 }
 
+/// There is an account with this address.
+pub(crate) fn taken() -> Refusal {
+    Refusal::unprocessable("email_exists", "A user with this email address has already been registered")
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {

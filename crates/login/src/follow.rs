@@ -23,7 +23,7 @@ const KEY_ROUNDS: u32 = 4;
 /// How often what counts no more is forgotten, in rounds: ten minutes.
 const FORGET_ROUNDS: u32 = 1_200;
 
-/// How long flows and challenges are kept that nobody ended.
+/// How long flows, challenges, mails and sessions are kept that nobody ended.
 const UNFINISHED: Duration = Duration::from_secs(86_400);
 
 impl Login {
@@ -72,11 +72,17 @@ impl Inner {
         Ok(())
     }
 
-    async fn forget_old(&self) -> Outcome<()> {
+    pub(crate) async fn forget_old(&self) -> Outcome<()> {
         let now = self.now();
         let records: &Records = &self.records;
         records.forget_revoked(earlier(now, OVERLAP)).await?;
         records.forget_flows(earlier(now, UNFINISHED)).await?;
+        records.forget_tokens(earlier(now, UNFINISHED.max(self.settings.one_time_token))).await?;
+        // As long as its access tokens may count, a session is there, and who refreshes it is told that it has ended.
+        let kept = UNFINISHED.max(self.settings.access_token);
+        records
+            .forget_ended(earlier(now, kept), self.settings.idle_session.map(|idle| earlier(now, kept + idle)))
+            .await?;
         records.forget_challenges(earlier(now, UNFINISHED), totp::step(now.seconds()) - 10).await
     }
 }

@@ -2,6 +2,7 @@
 //! The promise alone; [`crate::Defence`] keeps it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base::Secret;
 use cache::{BoxFuture, Charge};
@@ -23,6 +24,8 @@ pub enum AttemptKind {
     SignUp,
     /// Another refresh token.
     Refresh,
+    /// A CAPTCHA that is said to be solved.
+    Captcha,
 }
 
 impl AttemptKind {
@@ -35,13 +38,22 @@ impl AttemptKind {
             Self::Mail => "mail",
             Self::SignUp => "signup",
             Self::Refresh => "refresh",
+            Self::Captcha => "captcha",
         }
     }
 }
 
-/// A device that signed in to the account before and shows a token that says so. By the number of that token it is counted.
+/// What an account was when it got to know somebody: which it is, and its password's hash, hashed with a key. Where either is
+/// another by now, the account knows nobody any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Device(pub(crate) [u8; 16]);
+pub struct Mark(pub(crate) [u8; 8]);
+
+/// A device that signed in to the account before and shows a token that says so. By its number it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    pub(crate) number: [u8; 16],
+    pub(crate) mark: Mark,
+}
 
 /// An attempt.
 #[derive(Debug, Clone, Copy)]
@@ -65,9 +77,20 @@ pub enum Trust {
     /// A device that signed in to this account before.
     Device(Device),
     /// An address from which somebody signed in to this account a while ago.
-    Address,
+    Address(Mark),
     /// Anybody.
     Stranger,
+}
+
+impl Trust {
+    /// What the account has to be still, for somebody whom it knows.
+    pub(crate) fn mark(self) -> Option<Mark> {
+        match self {
+            Self::Device(device) => Some(device.mark),
+            Self::Address(mark) => Some(mark),
+            Self::Stranger => None,
+        }
+    }
 }
 
 /// What is known of an attempt before anything is counted or computed.
@@ -77,8 +100,17 @@ pub struct Standing {
     pub trust: Trust,
     /// Who is served first, and shed last.
     pub priority: Priority,
+    /// The same, should it be a stranger after all.
+    pub otherwise: Priority,
     /// Whether the login is under attack, so that strangers have to show more.
     pub is_attack: bool,
+}
+
+impl Standing {
+    /// Of somebody whom the account does not know, or knows no more.
+    pub(crate) fn as_stranger(self) -> Self {
+        Self { trust: Trust::Stranger, priority: self.otherwise, ..self }
+    }
 }
 
 /// An attempt that may go on.
@@ -92,7 +124,7 @@ pub struct Pass {
     pub(crate) trust: Trust,
     /// What was charged beforehand.
     pub(crate) charges: Vec<Charge>,
-    /// Whether it was the last guess that strangers had for now.
+    /// Whether it was the last guess that strangers had for now, or the device.
     pub(crate) is_last: bool,
 }
 
@@ -145,6 +177,9 @@ pub trait Gate: Send + Sync + 'static {
     /// An attempt of another kind than a password was right: what its account was charged for it is given back.
     fn succeeded<'a>(&'a self, attempt: &'a Attempt<'a>) -> BoxFuture<'a, ()>;
 
-    /// Somebody has signed in, by whatever means: the account knows this address from now on.
-    fn signed_in<'a>(&'a self, account: &'a str, address: IpAddr) -> BoxFuture<'a, ()>;
+    /// Somebody has signed in, by whatever means: the account, as it is now, knows this address from now on.
+    fn signed_in<'a>(&'a self, account: &'a str, address: IpAddr, mark: Mark) -> BoxFuture<'a, ()>;
+
+    /// Whether this is shown for the first time within `lifetime`. What shows it is hashed.
+    fn is_first<'a>(&'a self, shown: &'a [u8], lifetime: Duration) -> BoxFuture<'a, bool>;
 }

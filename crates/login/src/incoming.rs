@@ -86,13 +86,17 @@ impl Incoming {
 
     /// Asks the gate. `account` is whose, as it is named, whether there is one or not. Gives who is served first.
     pub(crate) async fn enter(&self, gate: &dyn Gate, kind: AttemptKind, account: Option<&str>) -> Outcome<Priority> {
-        let attempt = self.attempt(kind, account);
-        let standing = gate.look(&attempt).await;
+        self.enter_with(gate, &self.attempt(kind, account)).await
+    }
+
+    /// As above, with what is known of the attempt.
+    pub(crate) async fn enter_with(&self, gate: &dyn Gate, attempt: &Attempt<'_>) -> Outcome<Priority> {
+        let standing = gate.look(attempt).await;
         if self.is_again {
             return Ok(standing.priority);
         }
-        let entered = gate.enter(&attempt, standing).await;
-        entered.map(|pass| pass.priority).map_err(|wait| too_often(kind, wait))
+        let entered = gate.enter(attempt, standing).await;
+        entered.map(|pass| pass.priority).map_err(|wait| too_often(attempt.kind, wait))
     }
 
     /// An attempt of this request.

@@ -30,7 +30,7 @@ pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO pando.signing_keys (generation, id, private_key, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)",
     &["bigint", "text", "text", "timestamptz", "timestamptz"],
 );
-const RETIRE: OwnStatement = OwnStatement::new(
+pub(crate) const RETIRE: OwnStatement = OwnStatement::new(
     "UPDATE pando.signing_keys SET verifies_until = $2 WHERE generation < $1 AND (verifies_until IS NULL OR verifies_until > $2)",
     &["bigint", "timestamptz"],
 );

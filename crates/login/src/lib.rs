@@ -10,7 +10,7 @@
 //! - **What is sent by mail is not in the database** (`one_time.rs`), only its hash; a link leads nowhere that is not listed
 //!   (`redirect.rs`).
 //! - **Who asks about an account learns nothing** that its owner does not: answers, mails and the gate are the same for addresses
-//!   that nobody has.
+//!   that nobody has. But for who changes his own address to one that is taken: he is told, once a minute, as GoTrue's clients expect.
 //! - **A request reads no row to learn that its session was signed out**: nodes follow that in memory (`follow.rs`, `identity`).
 
 #![allow(
@@ -57,9 +57,9 @@ mod totp;
 mod webhook;
 
 pub use captcha::{Captcha, CaptchaMode, CaptchaProvider, CaptchaSettings};
-pub use defence::{Attack, AttackListener, Defence, DefenceSettings, PURPOSE as DEFENCE_PURPOSE};
+pub use defence::{Attack, AttackListener, Defence, DefenceSettings, MOST_SPRAY_ACCOUNTS, PURPOSE as DEFENCE_PURPOSE};
 pub use external::{MOST_PROVIDERS, NotAProvider, ProviderSettings, openid_issuer};
-pub use gate::{Attempt, AttemptKind, Device, Found, Gate, Pass, Standing, Trust, Wait};
+pub use gate::{Attempt, AttemptKind, Device, Found, Gate, Mark, Pass, Standing, Trust, Wait};
 pub use keys::{KeptKey, KeysError, OVERLAP, SigningKeys};
 pub use mail::{
     ConsoleMailer, MOST_WAITING_MAILS, Mail, MailError, MailKind, MailListener, Mailer, NotATemplate, SmtpMailer,

@@ -30,6 +30,11 @@ impl Metadata {
         }
     }
 
+    /// Its members.
+    pub(crate) fn object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// Sets one member.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);

@@ -39,6 +39,7 @@ pub static ACCOUNTS: OwnMigrations = OwnMigrations {
                     "updated_at",
                     "phone",
                     "phone_confirmed_at",
+                    "phone_change",
                     "email_change_token_current",
                     "email_change_confirm_status",
                     "banned_until",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::external::is_loopback;
+
 /// The most bytes of an answer that are read.
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -25,16 +27,16 @@ pub(crate) fn client(url: &str, timeout: Duration) -> Result<reqwest::Client, Un
         .map_err(|error| Unusable(error.without_url().to_string()))
 }
 
-/// Whether something can be sent to an address.
+/// Whether something can be sent to an address: encrypted, or not beyond this machine. What is sent names accounts, or has a secret.
 ///
 /// # Errors
 /// [`Unusable`].
 pub fn check(url: &str) -> Result<(), Unusable> {
     let parsed = url::Url::parse(url).map_err(|error| Unusable(error.to_string()))?;
-    if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() {
+    if parsed.scheme() == "https" && parsed.has_host() || is_loopback(&parsed) {
         return Ok(());
     }
-    Err(Unusable("only http:// and https:// are possible".to_owned()))
+    Err(Unusable("only https:// is possible, and http:// to this machine".to_owned()))
 }
 
 /// Sends a request and reads an answer that has a status of success, within bounds.
@@ -61,8 +63,10 @@ mod tests {
 
     #[test]
     fn addresses() {
-        assert!(check("https://example.com/hook?x=y").is_ok() && check("http://127.0.0.1:80").is_ok());
-        for wrong in ["", "example.com", "ftp://example.com", "https://", "mailto:a@b.c"] {
+        for right in ["https://user:word@example.com/hook?x=y", "http://127.0.0.1:80", "http://localhost/a"] {
+            assert!(check(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "example.com", "ftp://example.com", "https://", "mailto:a@b.c", "http://example.com"] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
     }

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use service::{Answer, Body, Request, Summary};
 use store::Store;
-use telemetry::{SignIn, Telemetry};
+use telemetry::{LoginImpaired, MailSent, MailsDropped, SignIn, Telemetry};
 
 use crate::api_keys::KeyKeeper;
 use crate::captcha::Captcha;
@@ -121,9 +121,10 @@ impl Secrets {
 /// Whether a client of Supabase would sign its user out where the request is answered 429 (auth-js: only of errors that it
 /// takes for passing ones, 5xx among them, it tries again).
 pub fn is_refresh(request: &Request) -> bool {
-    let grant =
-        |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name == "grant_type" && value == "refresh_token");
-    request.path.trim_end_matches('/') == "/token" && request.query.split('&').any(grant)
+    // As the router reads it.
+    let grants = parameters(&request.query);
+    let grant = grants.iter().find(|(name, _)| name == "grant_type").map(|(_, value)| value.as_str());
+    grant == Some("refresh_token") && parts(&request.path) == ["token"]
 }
 
 /// Whether browsers are led here by a link or by another provider, or anybody asks for what is public: no API key is asked for. As at the
@@ -159,7 +160,9 @@ impl Login {
         parts.verifier.sign_out(records.revoked_since(Timestamp(0), now).await?);
         let telemetry = parts.telemetry.clone();
         let listener = Arc::new(move |kind: crate::mail::MailKind, outcome: Result<(), &crate::mail::MailError>| {
-            telemetry.report(&telemetry::MailSent { mail: kind.name(), is_sent: outcome.is_ok() });
+            let problem = outcome.err();
+            let (reason, code) = (problem.map(|error| error.reason), problem.and_then(|error| error.code));
+            telemetry.report(&MailSent { mail: kind.name(), is_sent: problem.is_none(), reason, code });
         });
         let inner = Inner {
             providers: Providers::open(&parts.settings.providers, &parts.clock)?,
@@ -187,6 +190,14 @@ impl Login {
     /// If it is not usable; the one before stays in use.
     pub fn reopen_leaked(&self, path: Option<&std::path::Path>) -> Result<impl FnOnce() + use<'_>, PasswordError> {
         self.inner.passwords.reopen_leaked(path)
+    }
+
+    /// Waits until the mails that wait are sent, for so long at most; what is not sent then is said. Nothing is posted after it.
+    pub async fn close(&self, within: Duration) {
+        let mails = self.inner.post.close(within).await;
+        if mails > 0 {
+            self.inner.telemetry.report(&MailsDropped { mails });
+        }
     }
 
     /// Answers a request whose path begins below `/auth/v1`. A refusal is an answer too: this never fails.
@@ -388,6 +399,11 @@ impl Inner {
             Endpoint::Linking => self.identities(incoming).await,
             Endpoint::Unknown => Err(unknown(incoming)),
         }
+    }
+
+    /// Tells the operator what the login goes on without.
+    pub(crate) fn impaired(&self, reason: &'static str) {
+        self.telemetry.report(&LoginImpaired { reason });
     }
 
     /// Signs sessions out on this node, at once; the other nodes follow within a second.

@@ -11,12 +11,13 @@ use crate::gate::AttemptKind;
 use crate::incoming::Incoming;
 use crate::keys::later;
 use crate::outgoing::{self, Reply};
+use crate::records::flows;
 use crate::records::sessions::{self, Scope, Session};
 use crate::records::users::User;
 use crate::refresh::{Decision, RefreshToken, Standing, decide};
 use crate::room::Inner;
 use crate::settings::ADMIN_ROLES;
-use crate::{access, chance};
+use crate::{access, chance, events};
 
 /// Who asks, as far as a token says it.
 pub(crate) struct Who {
@@ -94,7 +95,10 @@ impl Inner {
             return Err(Refusal::new(http::StatusCode::UNAUTHORIZED, "no_authorization", message));
         }
         match self.verifier.identify_from(&incoming.headers, Some(incoming.address)).await {
-            Ok(caller) => Ok(caller),
+            Ok(caller) => {
+                events::asked_by(&caller);
+                Ok(caller)
+            }
             Err(failure) if failure.message == SIGNED_OUT => Err(no_session()),
             Err(failure) if failure.kind == base::Kind::Unavailable => {
                 Err(Refusal::overloaded(failure.retry_after_seconds.unwrap_or(1)))
@@ -114,6 +118,7 @@ impl Inner {
         incoming: &Incoming,
         now: Timestamp,
     ) -> Outcome<(Session, Vec<OwnStep>)> {
+        access::check_token(user)?;
         let session = Session {
             id: chance::uuid()?,
             created_at: Some(now),
@@ -132,7 +137,10 @@ impl Inner {
 
     /// What somebody who has signed in gets: both tokens, and the account.
     pub(crate) fn tokens(&self, user: &User, session: &Session, now: Timestamp) -> Outcome<Value> {
-        access::check_metadata(user)?;
+        access::check_token(user)?;
+        if !access::fits(user) {
+            self.impaired("metadata_left_out");
+        }
         let expires = access::expiry(session, &self.settings, now);
         let claims = access::claims(user, session, &self.settings, (now, expires));
         let token = self.keys.read().clone().signer(now)?.sign(&claims)?;
@@ -181,6 +189,7 @@ impl Inner {
         let standing = Standing { not_after: session.end(&self.settings), ..session.standing };
         match decide(token, &standing, now) {
             Decision::Rotate => {
+                access::check_token(&user)?;
                 self.records.write(vec![sessions::rotate(&session.id, token.counter, now)]).await?;
                 session.standing.counter = token.counter.saturating_add(1);
                 self.tokens(&user, &session, now)
@@ -197,8 +206,13 @@ impl Inner {
 
     /// Signs sessions out, here at once and on the other nodes within a second.
     pub(crate) async fn end(&self, user: &str, scope: Scope<'_>, now: Timestamp) -> Outcome<()> {
-        let answers = self.records.write(sessions::end(user, scope, now, self.expiry(now))).await?;
-        self.forget(answers.last())
+        let mut steps = sessions::end(user, scope, now, self.expiry(now));
+        let told = steps.len() - 1;
+        if matches!(scope, Scope::All) {
+            steps.push(flows::forget_issued(user));
+        }
+        let answers = self.records.write(steps).await?;
+        self.forget(answers.get(told))
     }
 
     /// `logout`

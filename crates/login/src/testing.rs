@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use store::Store;
 
-use crate::gate::{Attempt, Found, Gate, Pass, Standing, Trust, Wait};
+use crate::gate::{Attempt, Found, Gate, Mark, Pass, Standing, Trust, Wait};
 use crate::metadata::Metadata;
 use crate::password::Priority;
 use crate::records::users::User;
@@ -90,6 +90,7 @@ pub(crate) fn user(email: &str) -> User {
         is_anonymous: false,
         identities: Vec::new(),
         factors: Vec::new(),
+        former: crate::records::users::Former::default(),
     }
 }
 
@@ -145,8 +146,8 @@ pub(crate) struct House {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) mails: Arc<Mutex<Vec<Mail>>>,
+    pub(crate) server: Option<testkit::Postgres>,
     _folder: Option<tempfile::TempDir>,
-    _server: Option<testkit::Postgres>,
 }
 
 struct Silent;
@@ -195,7 +196,8 @@ pub(crate) struct Open;
 
 impl Gate for Open {
     fn look<'a>(&'a self, _: &'a Attempt<'a>) -> BoxFuture<'a, Standing> {
-        let standing = Standing { trust: Trust::Stranger, priority: Priority::Usual, is_attack: false };
+        let (trust, priority) = (Trust::Stranger, Priority::Usual);
+        let standing = Standing { trust, priority, otherwise: priority, is_attack: false };
         Box::pin(std::future::ready(standing))
     }
 
@@ -211,16 +213,29 @@ impl Gate for Open {
         Box::pin(std::future::ready(()))
     }
 
-    fn signed_in<'a>(&'a self, _: &'a str, _: IpAddr) -> BoxFuture<'a, ()> {
+    fn signed_in<'a>(&'a self, _: &'a str, _: IpAddr, _: Mark) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn is_first<'a>(&'a self, _: &'a [u8], _: Duration) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
     }
 }
 
 impl House {
     /// On SQLite.
     pub(crate) async fn embedded(settings: Settings) -> Self {
+        Self::file(settings, None).await
+    }
+
+    /// On SQLite, where the audit is told of everything.
+    pub(crate) async fn audited(settings: Settings) -> Self {
+        Self::file(settings, Some(store::AuditSettings::default())).await
+    }
+
+    async fn file(settings: Settings, audit: Option<store::AuditSettings>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = store::SqliteSettings::new(folder.path().join("test.sqlite"));
+        let file = store::SqliteSettings { audit, ..store::SqliteSettings::new(folder.path().join("test.sqlite")) };
         let clock = Arc::new(HandClock::default());
         let config = store::Config::Sqlite(file);
         let store = store::open(config, clock.clone(), Arc::new(Silent)).await.unwrap();
@@ -244,14 +259,14 @@ impl House {
         folder: Option<tempfile::TempDir>,
         server: Option<testkit::Postgres>,
     ) -> Self {
-        for migrations in crate::MIGRATIONS {
+        for migrations in crate::MIGRATIONS.into_iter().chain([&audit::MIGRATIONS]) {
             for place in 0..migrations.all.len() {
                 store.apply_own(migrations, place).await.unwrap();
             }
         }
         let mails = Arc::new(Mutex::new(Vec::new()));
         let login = open(&store, &clock, settings, (Arc::new(Open), None), mails.clone()).await;
-        Self { login, store, clock, mails, _folder: folder, _server: server }
+        Self { login, store, clock, mails, server, _folder: folder }
     }
 
     /// Another login over the same database: another node, or the same one with another gate.

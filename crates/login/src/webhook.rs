@@ -17,11 +17,11 @@ use crate::defence::{Attack, AttackListener};
 use crate::outgoing::moment;
 use crate::outside::{self, Unusable};
 
-/// How many messages wait to be sent; more are dropped. The defence tells a few a minute.
+/// How many messages wait to be sent; more are dropped, and count as not sent. The defence tells of each kind one in five seconds.
 const MOST_WAITING: usize = 64;
 
-/// How long sending one may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long sending one may take. With the pauses, three tries take half a minute.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A message that was not taken is sent again after so long each.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)];
@@ -83,7 +83,7 @@ pub fn webhook(
 ) -> Result<AttackListener, WebhookError> {
     let client = outside::client(url, TIMEOUT)?;
     let (sender, mut waiting) = mpsc::channel::<Attack>(MOST_WAITING);
-    let url = url.to_owned();
+    let (url, dropping) = (url.to_owned(), telemetry.clone());
     tokio::spawn(async move {
         while let Some(attack) = waiting.recv().await {
             let is_sent = send(&client, &url, &key, (&attack, clock.as_ref())).await;
@@ -91,7 +91,9 @@ pub fn webhook(
         }
     });
     Ok(AttackListener::new(move |attack| {
-        let _full = sender.try_send(attack);
+        if sender.try_send(attack).is_err() {
+            dropping.report(&WebhookSent { is_sent: false });
+        }
     }))
 }
 
@@ -120,7 +122,7 @@ async fn send(client: &reqwest::Client, url: &str, key: &WebhookKey, (attack, cl
 
 fn message(attack: &Attack, now: Timestamp) -> Value {
     let data = match attack {
-        Attack::AccountLocked { account } => json!({"account": account}),
+        Attack::AccountLocked { account } | Attack::DeviceLocked { account } => json!({"account": account}),
         Attack::AddressSprays { address } | Attack::NetworkSprays { address } => {
             json!({"address": address.to_string()})
         }
@@ -146,6 +148,12 @@ mod tests {
         for wrong in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_*"] {
             assert_eq!(WebhookKey::read(&Secret::new(wrong)).err(), Some(WebhookError::Secret), "{wrong}");
         }
+    }
+
+    #[test]
+    fn three_tries_take_half_a_minute() {
+        let tries = u32::try_from(PAUSES.len() + 1).unwrap();
+        assert!(TIMEOUT * tries + PAUSES.iter().sum::<Duration>() <= Duration::from_secs(30));
     }
 
     #[test]

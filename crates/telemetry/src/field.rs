@@ -94,6 +94,8 @@ fields! {
     SERVER = "destination.address", "server", Keyword, "Where a database server is, as the configuration says.";
     LOGIN = "pando.login.action", "login", Keyword, "What somebody who signs in asked for: `password`, `refresh`, `verify`…";
     MAIL = "pando.login.mail", "mail", Keyword, "Which mail it was: `confirmation`, `recovery`… Never the address.";
+    MAILS = "pando.login.mails", "mails", Long, "Mails of the login.";
+    SMTP_CODE = "pando.login.smtp_code", "smtp", Long, "What the mail server answered: the reply code of SMTP.";
     PROVIDER = "pando.login.provider", "provider", Keyword, "With whom somebody signs in: the name below `auth.login.providers`.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

@@ -154,7 +154,7 @@ metrics! {
     LOGIN_REFUSED = "pando_login_refused", Counter, None, &["action", "reason"], &[],
         "Attempts at the login that had to wait, by what was attempted and whose bound it was: `account`, `device`, `address`, `network`, or `captcha`.";
     LOGIN_ATTACKS = "pando_login_attacks", Counter, None, &["attack"], &[],
-        "What looked like an attack on the login: `account_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.";
+        "What looked like an attack on the login: `account_locked`, `device_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.";
     LOGIN_ATTACK = "pando_login_under_attack", Gauge, None, &[], &[],
         "Whether far more of the passwords that are tried are wrong than usual (1).";
     PASSWORD_RUNNING = "pando_password_running", Gauge, None, &[], &[],

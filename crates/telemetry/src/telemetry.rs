@@ -232,7 +232,9 @@ mod tests {
         telemetry.report(&KeysUnavailable { error: "timed out" });
         telemetry.report(&ApiKeysUnavailable { error: "timed out" });
         telemetry.report(&SignIn { action: "password", outcome: "done" });
-        telemetry.report(&MailSent { mail: "confirmation", is_sent: false });
+        telemetry.report(&MailSent { mail: "confirmation", is_sent: false, reason: Some("refused"), code: Some(550) });
+        telemetry.report(&MailsDropped { mails: 3 });
+        telemetry.report(&LoginImpaired { reason: "leaked_list_unreadable" });
         telemetry.report(&ProviderFailed { provider: "google", error: "timed out" });
         telemetry.report(&AttemptRefused { kind: "password", reason: "account" });
         telemetry.report(&AttackChanged { is_attack: true });

@@ -23,6 +23,20 @@ const HOURS_OF_A_DAY: u64 = 2;
 const TRIES: u64 = 100;
 const TRIES_OF_ADDRESS: u64 = 300;
 
+/// How many devices and addresses that an account knows may be wrong as often as one may, and tried as often: whoever signs in
+/// makes himself as many devices as he likes.
+const DEVICES_THAT_GUESS: u64 = 5;
+const DEVICES_THAT_TRY: u64 = 3;
+
+/// How many CAPTCHAs an address may have looked at, at once and in five minutes: asking about one takes a while, and few are asked
+/// about at a time.
+const CAPTCHAS_AT_ONCE: u64 = 16;
+const CAPTCHAS: u64 = 150;
+
+/// How many codes of mails and apps may be wrong in a day, for an account: half of them at once. With six digits, of which three
+/// count at a time, whoever goes on for a year has one chance in thirty.
+const CODES_OF_A_DAY: u64 = 50;
+
 /// What an attempt weighs at its address and network while the login is under attack.
 pub(super) const ATTACK_WEIGHT: u64 = 4;
 
@@ -92,8 +106,30 @@ impl Names {
     /// The accounts that were tried with a password, which only two bytes of a keyed hash stand for: too few to find a password
     /// by, even for somebody who has the server's memory and its secret.
     pub(super) fn tried_with(&self, password: &Secret) -> Key {
+        self.keys.key("login:tried:password", &[&self.two_bytes(password)])
+    }
+
+    /// That it was told of an address, of a network, of a password.
+    pub(super) fn told_of(&self, address: IpAddr) -> Key {
+        self.keys.key("login:told:address", &[&customer(address)])
+    }
+
+    pub(super) fn told_of_network(&self, address: IpAddr) -> Key {
+        self.keys.key("login:told:network", &[&neighbours(address)])
+    }
+
+    pub(super) fn told_of_password(&self, password: &Secret) -> Key {
+        self.keys.key("login:told:password", &[&self.two_bytes(password)])
+    }
+
+    fn two_bytes(&self, password: &Secret) -> [u8; 2] {
         let [a, b, ..] = self.secret.mac(&[b"password", password.expose().as_bytes()]);
-        self.keys.key("login:tried:password", &[&[a, b]])
+        [a, b]
+    }
+
+    /// Something that counts once.
+    pub(super) fn once(&self, shown: &[u8]) -> Key {
+        self.keys.key("login:once", &[shown])
     }
 
     /// An account among those that were tried.
@@ -135,21 +171,37 @@ pub(super) fn charges(
         AttemptKind::Password if !settings.is_on => {}
         AttemptKind::Password => {
             password(&mut list, attempt, trust, settings);
-            if !is_exempt && trust == Trust::Stranger {
-                list.of_place(attempt.address, settings, weight);
+            if !is_exempt {
+                // Each has a counter of its own: a neighbour who is unknown must not use up what those who are known have.
+                let is_stranger = trust == Trust::Stranger;
+                let tries = if is_stranger { "login:address:tries" } else { "login:address:known" };
+                if is_stranger {
+                    list.of_place(attempt.address, settings, weight);
+                }
                 let bound = (TRIES_OF_ADDRESS, TRIES_OF_ADDRESS, 5 * MINUTE, 1);
-                list.add(Scope::Address, "login:address:tries", &customer(attempt.address), bound);
+                list.add(Scope::Address, tries, &customer(attempt.address), bound);
                 list.keep_last();
             }
         }
         kind => {
-            let (account, address) = bounds(kind, settings.mail_interval);
+            let (account, (at_once, (most, within))) = bounds(kind, settings.mail_interval);
             if let (Some((most, within)), Some(name)) = (account, attempt.account) {
-                list.add(Scope::Account, "login:account", name.as_bytes(), (most, most, within, 1));
+                let (scope, [often, daily], name) = match trust.mark() {
+                    // Strangers use nothing up of what the devices have that the account knows: all of them together, since there
+                    // may be any number.
+                    Some(mark) => {
+                        let purposes = ["login:device", "login:device:codes"];
+                        (Scope::Device, purposes, [mark.0.as_slice(), name.as_bytes()].concat())
+                    }
+                    None => (Scope::Account, ["login:account", "login:account:codes"], name.as_bytes().to_vec()),
+                };
+                list.add(scope, often, &name, (most, most, within, 1));
+                if kind == AttemptKind::Code {
+                    list.add(scope, daily, &name, (CODES_OF_A_DAY / 2, CODES_OF_A_DAY / 2, DAY, 1));
+                }
             }
             if !is_exempt {
-                let (most, within) = address;
-                list.add(Scope::Address, "login:address", &customer(attempt.address), (most, most, within, 1));
+                list.add(Scope::Address, "login:address", &customer(attempt.address), (at_once, most, within, 1));
             }
         }
     }
@@ -162,11 +214,8 @@ fn password(list: &mut Charges<'_>, attempt: &Attempt<'_>, trust: Trust, setting
     let device = ["login:device:hour", "login:device:day", "login:device:tries"];
     let strangers = ["login:account:hour", "login:account:day", "login:account:tries"];
     let (scope, purposes, name, hourly) = match trust {
-        Trust::Device(Device(number)) => {
-            let name = number.to_vec();
-            (Scope::Device, device, name, settings.device_guesses)
-        }
-        Trust::Address => {
+        Trust::Device(Device { number, .. }) => (Scope::Device, device, number.to_vec(), settings.device_guesses),
+        Trust::Address(_) => {
             let name = [customer(attempt.address).as_slice(), account.as_bytes()].concat();
             (Scope::Device, device, name, settings.device_guesses)
         }
@@ -177,24 +226,37 @@ fn password(list: &mut Charges<'_>, attempt: &Attempt<'_>, trust: Trust, setting
     };
     let hourly = u64::from(hourly);
     let [hour, day, tries] = purposes;
-    // So many at once, and the rest of them over an hour: in no hour are there more than so many.
-    let (burst, more) = (hourly.div_ceil(2), (hourly / 2).max(1));
-    list.add(scope, hour, &name, (burst, more, HOUR, 1));
+    list.add(scope, hour, &name, in_any_hour(hourly));
     list.add(scope, day, &name, (hourly * HOURS_OF_A_DAY, hourly * HOURS_OF_A_DAY, DAY, 1));
     let most = TRIES.max(hourly * 10);
     list.add(scope, tries, &name, (most, most, 5 * MINUTE, 1));
     list.keep_last();
+    if let Some(mark) = trust.mark() {
+        // By the mark: what the account knew before it had this password takes nothing from those whom it knows now.
+        let all = [mark.0.as_slice(), account.as_bytes()].concat();
+        list.add(scope, "login:known:hour", &all, in_any_hour(hourly * DEVICES_THAT_GUESS));
+        let most = most * DEVICES_THAT_TRY;
+        list.add(scope, "login:known:tries", &all, (most, most, 5 * MINUTE, 1));
+        list.keep_last();
+    }
 }
 
-/// How often the other kinds may be attempted: for an account, and from an address.
+/// Half of so many at once, and the rest of them over an hour: in no hour are there more.
+fn in_any_hour(hourly: u64) -> (u64, u64, Duration, u64) {
+    (hourly.div_ceil(2), (hourly / 2).max(1), HOUR, 1)
+}
+
+/// How often the other kinds may be attempted: for an account, and from an address, of that so many at once.
 type Often = (u64, Duration);
-fn bounds(kind: AttemptKind, mail_interval: Duration) -> (Option<Often>, Often) {
+fn bounds(kind: AttemptKind, mail_interval: Duration) -> (Option<Often>, (u64, Often)) {
+    let all_at_once = |often: Often| (often.0, often);
     match kind {
-        AttemptKind::Code => (Some((10, 10 * MINUTE)), (150, 5 * MINUTE)),
-        AttemptKind::Mail => (Some((1, mail_interval)), (150, HOUR)),
-        AttemptKind::SignUp => (None, (150, 5 * MINUTE)),
-        AttemptKind::Refresh => (None, (9_000, 5 * MINUTE)),
-        AttemptKind::Password | AttemptKind::NewPassword => (Some((10, HOUR)), (150, 5 * MINUTE)),
+        AttemptKind::Code => (Some((10, 10 * MINUTE)), all_at_once((150, 5 * MINUTE))),
+        AttemptKind::Mail => (Some((1, mail_interval)), all_at_once((150, HOUR))),
+        AttemptKind::SignUp => (None, all_at_once((150, 5 * MINUTE))),
+        AttemptKind::Refresh => (None, all_at_once((9_000, 5 * MINUTE))),
+        AttemptKind::Captcha => (None, (CAPTCHAS_AT_ONCE, (CAPTCHAS, 5 * MINUTE))),
+        AttemptKind::Password | AttemptKind::NewPassword => (Some((10, HOUR)), all_at_once((150, 5 * MINUTE))),
     }
 }
 
@@ -224,21 +286,33 @@ impl Charges<'_> {
     }
 
     fn of_place(&mut self, address: IpAddr, settings: &DefenceSettings, weight: u64) {
-        let (one, all) = (u64::from(settings.address_guesses), u64::from(settings.network_guesses));
-        self.add(Scope::Address, "login:address", &customer(address), (one.div_ceil(2), one, HOUR, weight));
-        self.add(Scope::Network, "login:network", &neighbours(address), (all.div_ceil(2), all, HOUR, weight));
+        let places = [
+            (Scope::Address, "login:address", customer(address), settings.address_guesses),
+            (Scope::Network, "login:network", neighbours(address), settings.network_guesses),
+        ];
+        for (scope, purpose, place, hourly) in places {
+            let (burst, more, within, _) = in_any_hour(hourly.into());
+            self.add(scope, purpose, &place, (burst, more, within, weight));
+            // Costs nothing, and fits where nothing is owed: what a penalty leaves.
+            if let Some(charge) = sentence(scope, address, (self.kind, self.names), 0) {
+                self.list.push(Item { scope, charge, is_returned: false });
+            }
+        }
     }
 }
 
-/// The charges of an address and of its network that leave nothing over for now.
-pub(super) fn penalty(
-    attempt: &Attempt<'_>,
-    scope: Scope,
-    (settings, names): (&DefenceSettings, &Names),
-) -> Option<Charge> {
-    let mut list = Charges { kind: attempt.kind, names, list: Vec::with_capacity(2) };
-    list.of_place(attempt.address, settings, u64::MAX);
-    list.list.into_iter().find(|item| item.scope == scope).map(|item| item.charge)
+/// What keeps an address, or its network, away for an hour, to be put on record: a debt of two, of which one may be owed.
+pub(super) fn penalty(attempt: &Attempt<'_>, scope: Scope, names: &Names) -> Option<Charge> {
+    sentence(scope, attempt.address, (attempt.kind, names), 2)
+}
+
+fn sentence(scope: Scope, address: IpAddr, (kind, names): (AttemptKind, &Names), cost: u64) -> Option<Charge> {
+    let (purpose, place) = match scope {
+        Scope::Network => ("login:sprays:network", neighbours(address)),
+        _ => ("login:sprays:address", customer(address)),
+    };
+    let rate = Rate::new(1, HOUR)?;
+    Some(Charge { key: names.of(purpose, kind, &place), rate, burst: 1, cost })
 }
 
 #[cfg(test)]

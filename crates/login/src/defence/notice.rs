@@ -1,5 +1,6 @@
 //! What is told of attacks: to the log, and to whoever listens. Bounded, since there may be thousands a second.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use telemetry::{AttackChanged, AttackSeen, Telemetry};
 
 use super::ratio::Change;
 
-/// So many things are told at once, and after that one in so long. All are counted.
+/// So many things of a kind are told at once, and after that one in so long. All are counted.
 const AT_ONCE: u32 = 20;
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -24,6 +25,11 @@ pub enum Attack {
     /// Strangers have no guesses of an account left for now.
     AccountLocked {
         /// Its name, as it was sent; whether there is such an account is not known.
+        account: String,
+    },
+    /// A device or an address that the account knows has no guesses of its own left for now.
+    DeviceLocked {
+        /// Its name.
         account: String,
     },
     /// Many accounts were tried from an address.
@@ -47,6 +53,7 @@ impl Attack {
             Self::Began => "began",
             Self::Ended => "ended",
             Self::AccountLocked { .. } => "account_locked",
+            Self::DeviceLocked { .. } => "device_locked",
             Self::AddressSprays { .. } => "address_sprays",
             Self::NetworkSprays { .. } => "network_sprays",
             Self::PasswordSprayed => "password_sprayed",
@@ -81,13 +88,13 @@ impl fmt::Debug for AttackListener {
 pub(super) struct Notices {
     listener: AttackListener,
     telemetry: Arc<Telemetry>,
-    /// Until when all that was told is paid for.
-    paid: Mutex<Instant>,
+    /// Until when all that was told of a kind is paid for. There are a few kinds.
+    paid: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 impl Notices {
-    pub(super) fn new(listener: AttackListener, telemetry: Arc<Telemetry>, now: Instant) -> Self {
-        Self { listener, telemetry, paid: Mutex::new(now) }
+    pub(super) fn new(listener: AttackListener, telemetry: Arc<Telemetry>) -> Self {
+        Self { listener, telemetry, paid: Mutex::default() }
     }
 
     /// The state has changed, or not. Told whenever it has: it cannot change often.
@@ -100,15 +107,16 @@ impl Notices {
 
     /// Something was noticed.
     pub(super) fn tell(&self, attack: Attack, now: Instant) {
-        let is_told = self.may_tell(now);
+        let is_told = self.may_tell(attack.name(), now);
         self.telemetry.report(&AttackSeen { attack: attack.name(), is_told });
         if is_told {
             (self.listener.0)(attack);
         }
     }
 
-    fn may_tell(&self, now: Instant) -> bool {
+    fn may_tell(&self, kind: &'static str, now: Instant) -> bool {
         let mut paid = self.paid.lock();
+        let paid = paid.entry(kind).or_insert(now);
         let from = (*paid).max(now);
         let is_told = from.saturating_duration_since(now) < PAUSE * AT_ONCE;
         if is_told {

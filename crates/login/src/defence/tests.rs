@@ -6,22 +6,22 @@ use base::{Secret, SystemClock};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::gate::Device;
+use crate::gate::{Device, Mark};
 use crate::testing::{HandClock, key, telemetry};
 
 /// A gate, with what it tells.
-struct Gatehouse {
-    gate: Arc<Defence>,
-    clock: Arc<HandClock>,
+pub(super) struct Gatehouse {
+    pub(super) gate: Arc<Defence>,
+    pub(super) clock: Arc<HandClock>,
     told: Arc<Mutex<Vec<Attack>>>,
 }
 
 /// A password that is tried; another for each, unless one is tried at many.
-fn password(number: u32) -> Secret {
+pub(super) fn password(number: u32) -> Secret {
     Secret::new(format!("guess {number}"))
 }
 
-fn address(number: u32) -> IpAddr {
+pub(super) fn address(number: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + number * 256))
 }
 
@@ -35,7 +35,7 @@ impl Gatehouse {
         Self { gate: Arc::new(gate), clock, told }
     }
 
-    fn in_memory(settings: DefenceSettings) -> Self {
+    pub(super) fn in_memory(settings: DefenceSettings) -> Self {
         let clock = Arc::new(HandClock::default());
         let cache = cache::open(&cache::Config::default(), clock.clone()).unwrap();
         Self::over(cache, clock, settings)
@@ -46,23 +46,30 @@ impl Gatehouse {
     }
 
     /// Guesses once; whether the guess was looked at, and how long to wait.
-    async fn guess(&self, attempt: &Attempt<'_>, found: Found) -> Result<Pass, Wait> {
+    pub(super) async fn guess(&self, attempt: &Attempt<'_>, found: Found) -> Result<Pass, Wait> {
         let pass = self.enter(attempt).await?;
         self.gate.settle(attempt, &pass, found).await;
         Ok(pass)
     }
 
-    async fn wrong(&self, account: &str, from: u32, number: u32) -> bool {
+    pub(super) async fn wrong(&self, account: &str, from: u32, number: u32) -> bool {
         let password = password(number);
         self.guess(&attempt(account, address(from), &password), Found::Wrong).await.is_ok()
     }
 
-    fn told(&self) -> Vec<&'static str> {
+    pub(super) fn told(&self) -> Vec<&'static str> {
         self.told.lock().iter().map(Attack::name).collect()
     }
 }
 
-fn attempt<'a>(account: &'a str, address: IpAddr, password: &'a Secret) -> Attempt<'a> {
+/// A device that the account knows.
+pub(super) fn device(number: u8) -> Device {
+    Device { number: [number; 16], mark: MARK }
+}
+
+pub(super) const MARK: Mark = Mark([1; 8]);
+
+pub(super) fn attempt<'a>(account: &'a str, address: IpAddr, password: &'a Secret) -> Attempt<'a> {
     let (kind, account, password) = (AttemptKind::Password, Some(account), Some(password));
     Attempt { kind, account, address, device: None, password }
 }
@@ -138,20 +145,19 @@ on_both_caches!(a_known_device_is_not_locked_out_by_strangers, |house| {
         house.wrong("mina@example.com", number, number).await;
     }
     let secret = password(0);
-    let device =
-        |number| Attempt { device: Some(Device([number; 16])), ..attempt("mina@example.com", address(9), &secret) };
-    assert_eq!(house.guess(&device(1), Found::Right).await.unwrap().priority, Priority::Trusted);
+    let from = |number| Attempt { device: Some(device(number)), ..attempt("mina@example.com", address(9), &secret) };
+    assert_eq!(house.guess(&from(1), Found::Right).await.unwrap().priority, Priority::Trusted);
     // It has a few of its own, which another device does not share.
     let mut wrong = 0;
     for _ in 0..50 {
-        wrong += u32::from(house.guess(&device(1), Found::Wrong).await.is_ok());
+        wrong += u32::from(house.guess(&from(1), Found::Wrong).await.is_ok());
     }
     assert_eq!(wrong, 5);
-    assert!(house.guess(&device(2), Found::Right).await.is_ok());
+    assert!(house.guess(&from(2), Found::Right).await.is_ok());
 });
 
 on_both_caches!(an_address_that_the_account_knows_is_not_locked_out, |house| {
-    house.gate.signed_in("mina@example.com", address(1)).await;
+    house.gate.signed_in("mina@example.com", address(1), MARK).await;
     for number in 10..60 {
         house.wrong("mina@example.com", number, number).await;
     }
@@ -250,7 +256,7 @@ async fn in_no_hour_are_there_more_and_the_wait_grows() {
 async fn under_attack_strangers_are_served_last() {
     let house = Gatehouse::in_memory(DefenceSettings::default());
     let secret = password(0);
-    house.gate.signed_in("ada@example.com", address(5_000)).await;
+    house.gate.signed_in("ada@example.com", address(5_000), MARK).await;
     for number in 0..40 {
         assert!(house.wrong(&format!("{number}@example.com"), number, number).await);
     }
@@ -263,7 +269,7 @@ async fn under_attack_strangers_are_served_last() {
     assert_eq!(priority("mina@example.com", 6_000, None).await, Priority::Suspected);
     assert_eq!(priority("mina@example.com", 5_000, None).await, Priority::Usual, "somebody signed in from there");
     assert_eq!(priority("ada@example.com", 5_000, None).await, Priority::Trusted);
-    assert_eq!(priority("mina@example.com", 6_000, Some(Device([1; 16]))).await, Priority::Trusted);
+    assert_eq!(priority("mina@example.com", 6_000, Some(device(1))).await, Priority::Trusted);
     let signup = other(AttemptKind::SignUp, None);
     assert_eq!(house.gate.look(&signup).await.priority, Priority::Suspected);
     // An address has a quarter of what it has otherwise.
@@ -318,6 +324,31 @@ async fn the_other_kinds_keep_their_bounds() {
 }
 
 #[tokio::test]
+async fn codes_have_a_bound_of_a_day_and_strangers_use_up_their_own() {
+    for is_on in [true, false] {
+        let house = Gatehouse::in_memory(DefenceSettings { is_on, ..DefenceSettings::default() });
+        let code = other(AttemptKind::Code, Some("mina@example.com"));
+        let mut looked_at = 0;
+        for _ in 0..143 {
+            for _ in 0..11 {
+                looked_at += u32::from(house.enter(&code).await.is_ok());
+            }
+            house.clock.advance(Duration::from_secs(600));
+        }
+        assert!((25..=50).contains(&looked_at), "{looked_at} in a day");
+        while house.enter(&code).await.is_ok() {}
+        let known = Attempt { device: Some(device(1)), ..code };
+        for _ in 0..10 {
+            house.enter(&known).await.unwrap();
+        }
+        assert!(house.enter(&known).await.is_err(), "it has a bound of its own");
+        house.gate.succeeded(&known).await;
+        house.enter(&known).await.unwrap();
+        assert!(house.enter(&code).await.is_err(), "nothing was given back to strangers");
+    }
+}
+
+#[tokio::test]
 async fn exempt_addresses_are_not_counted_and_accounts_are() {
     let settings = DefenceSettings { is_exempt: Arc::new(|_| true), ..DefenceSettings::default() };
     let house = Gatehouse::in_memory(settings);
@@ -354,7 +385,7 @@ async fn without_its_server_a_node_allows_less_and_never_everything() {
     assert_eq!(fresh, 1);
     // The signature of a device needs no server.
     let secret = password(0);
-    let known = Attempt { device: Some(Device([1; 16])), ..attempt("mina@example.com", address(1), &secret) };
+    let known = Attempt { device: Some(device(1)), ..attempt("mina@example.com", address(1), &secret) };
     assert_eq!(house.guess(&known, Found::Right).await.unwrap().priority, Priority::Trusted);
 }
 
@@ -362,13 +393,13 @@ async fn without_its_server_a_node_allows_less_and_never_everything() {
 async fn nobody_signs_in_all_day() {
     let house = Gatehouse::in_memory(DefenceSettings::default());
     let secret = password(0);
-    let device = Some(Device([1; 16]));
+    let device = Some(device(1));
     let own = |number| Attempt { device, ..attempt("mina@example.com", address(number), &secret) };
     let mut served = 0;
     for number in 0..500 {
         served += u32::from(house.guess(&own(number), Found::Right).await.is_ok());
     }
-    assert_eq!(served, 100);
+    assert_eq!(served, 200, "by the device, and as a stranger");
     house.clock.advance(Duration::from_secs(300));
     assert!(house.guess(&own(1), Found::Right).await.is_ok());
 }

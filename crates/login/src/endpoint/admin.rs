@@ -9,16 +9,16 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::access;
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
 use crate::incoming::{Fields, Incoming};
 use crate::keys::later;
 use crate::metadata::Metadata;
 use crate::outgoing::{self, Reply};
 use crate::password::Priority;
-use crate::records::factors;
 use crate::records::sessions::{self, Scope};
 use crate::records::tokens::forget_all;
 use crate::records::users::User;
+use crate::records::{factors, flows};
 use crate::room::{Inner, unknown};
 
 /// How many accounts a page has where nothing is said, and at most.
@@ -58,7 +58,7 @@ impl Inner {
                 let user = self.user_of(id).await?;
                 let missing = || Refusal::not_found("mfa_factor_not_found", "Factor not found");
                 let factor = user.factors.iter().find(|known| known.id == *factor).ok_or_else(missing)?;
-                self.records.write(vec![factor.delete()]).await?;
+                self.records.write(factor.delete(self.now())).await?;
                 Ok(Reply::json(&outgoing::factor(factor)))
             }
             _ => Err(unknown(incoming)),
@@ -107,7 +107,7 @@ impl Inner {
             return Err(taken());
         }
         let now = self.now();
-        let password = self.chosen_password(&fields).await?;
+        let password = self.chosen_password(&fields, &email).await?;
         let mut user = self.new_user(Some(email), password, None, now)?;
         if let Some(id) = fields.text("id")? {
             let id = Uuid::parse_str(id).map_err(|_| Refusal::invalid("ID must conform to the uuid v4 format"))?;
@@ -135,11 +135,12 @@ impl Inner {
         fields.refuse_phone("Phone numbers are not offered by this server")?;
         let now = self.now();
         let mut steps = Vec::new();
-        let password = self.chosen_password(&fields).await?;
+        let address = fields.email("email")?.or(user.email.clone()).unwrap_or_default();
+        let password = self.chosen_password(&fields, &address).await?;
         let is_out = password.is_some() || fields.text("ban_duration")?.is_some_and(|ban| ban != "none");
         if password.is_some() {
             user.password = password;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         }
         self.apply(&fields, &mut user, now)?;
         if let Some(email) = fields.email("email")?.filter(|email| user.email.as_ref() != Some(email)) {
@@ -148,7 +149,7 @@ impl Inner {
             }
             user.email = Some(email.clone());
             user.is_anonymous = false;
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
             steps.extend(Self::email_identity_steps(&mut user, &email, now)?);
         }
         if fields.flag("email_confirm")? == Some(true) {
@@ -167,12 +168,12 @@ impl Inner {
         Ok(Reply::json(&outgoing::user(&user, &self.settings)))
     }
 
-    /// A password, or the hash of one that was chosen elsewhere.
-    async fn chosen_password(&self, fields: &Fields) -> Outcome<Option<String>> {
+    /// A password, or the hash of one that was chosen elsewhere. `email` is whose it is.
+    async fn chosen_password(&self, fields: &Fields, email: &str) -> Outcome<Option<String>> {
         match (fields.password()?, fields.text("password_hash")?) {
             (Some(_), Some(_)) => Err(Refusal::invalid("Only a password or a password hash should be provided")),
             (Some(password), None) => {
-                self.check_password(&password, fields.text("email")?.unwrap_or_default()).await?;
+                self.check_password(&password, email).await?;
                 Ok(Some(self.hash(&password, Priority::Trusted).await?))
             }
             (None, Some(hash)) if self.passwords.understands(hash) => Ok(Some(hash.to_owned())),
@@ -211,14 +212,15 @@ impl Inner {
     async fn delete_user(&self, incoming: &Incoming, mut user: User) -> Outcome<Reply> {
         let is_soft = incoming.fields()?.flag("should_soft_delete")? == Some(true);
         let now = self.now();
-        let mut steps = sessions::end(&user.id, Scope::All, now, self.expiry(now));
+        // First of all: a session that began meanwhile would be signed out by nothing.
+        let mut steps = vec![user.hold()];
+        steps.extend(sessions::end(&user.id, Scope::All, now, self.expiry(now)));
         let told = steps.len() - 1;
         if is_soft {
             soften(&mut user, now);
-            steps.push(user.save(now));
-            steps.push(user.forget_identities());
+            steps.extend([user.save(now), user.forget_phone(), flows::forget_user(&user.id), user.forget_identities()]);
             steps.push(factors::delete_all(&user.id));
-            steps.push(forget_all(&user.id));
+            steps.extend(forget_all(&user.id));
         } else {
             steps.push(user.delete());
         }
@@ -235,6 +237,7 @@ fn soften(user: &mut User, now: Timestamp) {
     user.email = obscured;
     user.password = None;
     user.email_change = String::new();
+    user.phone = None;
     user.deleted_at = Some(now);
     user.app_metadata = Metadata::default();
     user.user_metadata = Metadata::default();
@@ -273,10 +276,6 @@ fn duration(text: &str) -> Option<Duration> {
         rest = after;
     }
     Some(total).filter(|total| !total.is_zero())
-}
-
-fn taken() -> Refusal {
-    Refusal::unprocessable("email_exists", "A user with this email address has already been registered")
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! `token`: what another provider said of somebody becomes a session.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use store::OwnStep;
 
 use crate::error::{Outcome, Refusal};
 use crate::external::{
-    Brought, Decision, Nonce, Profile, Provider, ProviderError, Rules, decide, hashed, name_providers,
+    Brought, Decision, LEEWAY, Nonce, Profile, Provider, ProviderError, Rules, check_issuer, decide, hashed,
+    name_providers,
 };
 use crate::gate::AttemptKind;
 use crate::incoming::Incoming;
@@ -19,6 +23,9 @@ use crate::records::tokens::forget_all;
 use crate::records::users::{Identity, User};
 use crate::room::{Inner, put};
 use crate::{access, chance, one_time};
+
+/// How long an ID token that was used is remembered at most. Providers let theirs count for an hour or a day.
+const LONGEST_TOKEN: Duration = Duration::from_secs(31 * 86_400);
 
 /// An account as it will be, and what is done for that.
 pub(crate) struct Settled {
@@ -71,7 +78,11 @@ impl Inner {
             Some(true) => Some(self.who_links(incoming).await?),
             _ => None,
         };
-        let profile = self.profile_of(provider, token, (Nonce::Brought(nonce.as_deref()), access_token)).await?;
+        let (profile, claims) =
+            self.profile_of(provider, token, (Nonce::Brought(nonce.as_deref()), access_token)).await?;
+        if !incoming.is_again {
+            self.use_up(token, &claims).await?;
+        }
         let name = provider.settings.name.clone();
         let brought = Brought { provider: name, profile, link, access_token: None, refresh_token: None };
         let now = self.now();
@@ -79,7 +90,26 @@ impl Inner {
         self.sign_in_external(incoming, settled, (&brought, None), now).await
     }
 
-    async fn profile_of(&self, provider: &Provider, token: &str, proof: (Nonce<'_>, Option<&str>)) -> Outcome<Profile> {
+    /// Refuses an ID token with a nonce that came before: the nonce was made for one sign-in. One without may come again for as
+    /// long as it counts; apps are given the same one by the device's own sign-in.
+    async fn use_up(&self, token: &str, claims: &Map<String, Value>) -> Outcome<()> {
+        let end = claims.get("exp").and_then(Value::as_f64).filter(|_| claims.contains_key("nonce"));
+        // A signature can be written in several ways; what it signs cannot.
+        let (Some(end), Some((signed, _))) = (end, token.rsplit_once('.')) else { return Ok(()) };
+        let left = end + LEEWAY - self.now().seconds() as f64;
+        let lifetime = Duration::try_from_secs_f64(left).map_or(LONGEST_TOKEN, |left| left.min(LONGEST_TOKEN));
+        if self.gate.is_first(signed.as_bytes(), lifetime).await {
+            return Ok(());
+        }
+        Err(Refusal::bad_request("invalid_credentials", "Bad ID token: it was used before (nonce)"))
+    }
+
+    async fn profile_of(
+        &self,
+        provider: &Arc<Provider>,
+        token: &str,
+        proof: (Nonce<'_>, Option<&str>),
+    ) -> Outcome<(Profile, Map<String, Value>)> {
         let asked = async {
             let document = provider.document().await?;
             provider.verify(&document, token, proof, &provider.settings.audiences).await
@@ -91,7 +121,7 @@ impl Inner {
             }
             _ => self.failed(provider, &error),
         })?;
-        Ok(Profile::of(&provider.settings, &subject, &claims))
+        Ok((Profile::of(&provider.settings, &subject, &claims), claims))
     }
 
     /// Refuses what would be refused at the end.
@@ -104,6 +134,7 @@ impl Inner {
         let (provider, profile) = (brought.provider.as_str(), &brought.profile);
         let settings = &self.providers.get(provider)?.settings;
         let by_identity = self.records.user_by_identity(provider, &profile.subject).await?;
+        by_identity.as_ref().map_or(Ok(()), |user| check_issuer(user, &profile.subject, settings))?;
         let by_email = match &profile.email {
             Some(email) => self.records.user_by_email(email).await?,
             None => None,
@@ -146,8 +177,8 @@ impl Inner {
     /// The account of somebody who waited for its owner, or of the owner who forgot: whatever opened it opens it no more.
     fn claimed(&self, mut user: User, brought: &Brought, now: Timestamp) -> Outcome<Settled> {
         let identity = identity(brought, now)?;
-        let mut steps = vec![forget_all(&user.id), user.forget_identities(), factors::delete_all(&user.id)];
-        steps.push(identity.insert(&user.id));
+        let mut steps = forget_all(&user.id);
+        steps.extend([user.forget_identities(), factors::delete_all(&user.id), identity.insert(&user.id)]);
         steps.extend(sessions::end(&user.id, Scope::All, now, self.expiry(now)));
         user.password = None;
         user.email_change = String::new();

@@ -21,7 +21,7 @@ use crate::records::users::User;
 use crate::room::{Inner, unknown};
 use crate::session::Who;
 use crate::settings::{CHALLENGE, MOST_FACTORS};
-use crate::{chance, totp};
+use crate::{access, chance, totp};
 
 /// How long a factor may wait for its first code.
 const UNVERIFIED: Duration = Duration::from_secs(300);
@@ -86,7 +86,10 @@ impl Inner {
             last_challenged_at: None,
             id,
         };
-        self.records.write(factor.enroll(&user.id, earlier(now, UNVERIFIED))).await?;
+        // The account is held, so that those who enroll at once count one another's.
+        let mut steps = vec![user.hold()];
+        steps.extend(factor.enroll(&user.id, earlier(now, UNVERIFIED)));
+        self.records.write(steps).await?;
         let text = totp::base32(&secret);
         let uri = uri(issuer, user.email.as_deref().unwrap_or(&user.id), &text)?;
         Ok(Reply::json(&json!({
@@ -110,21 +113,26 @@ impl Inner {
         let fields = incoming.fields()?;
         let factor = factor_of(user, id)?;
         require_totp(factor)?;
+        let now = self.now();
+        if !factor.is_verified {
+            require_fresh(user, &session, factor, now)?;
+        }
         let Some(code) = fields.text("code")? else { return Err(Refusal::invalid("Code needs to be non-empty")) };
         let challenge = fields.text("challenge_id")?.unwrap_or_default();
         let challenge = Uuid::parse_str(challenge).map_err(|_| Refusal::invalid("challenge_id must be an UUID"))?;
         incoming.enter(&*self.gate, AttemptKind::Code, Some(&factor.id)).await?;
-        let (now, challenge) = (self.now(), challenge.to_string());
+        let challenge = challenge.to_string();
         self.check_challenge(incoming, factor, &challenge, now).await?;
         let secret = self.secret(factor)?;
         let Some(step) = totp::matching(&secret, code, now.seconds()) else {
             return Err(Refusal::unprocessable("mfa_verification_failed", "Invalid TOTP code entered"));
         };
+        access::check_token(user)?;
         let mut steps = factor.used(&challenge, step, now);
         if !factor.is_verified {
             steps.push(factor.verified(now));
         }
-        steps.extend(sessions::elevate(&session.id, &factor.id, "totp", chance::uuid()?, now));
+        steps.extend(sessions::elevate(&session, &factor.id, "totp", chance::uuid()?, now));
         steps.push(delete_unverified(&user.id, &factor.id));
         // Who signed in without the factor proves it as well, or is out.
         steps.extend(sessions::end(&user.id, Scope::Weaker(&session.id), now, self.expiry(now)));
@@ -171,7 +179,7 @@ impl Inner {
         if factor.is_verified && session.aal != "aal2" {
             return Err(Refusal::unprocessable("insufficient_aal", "AAL2 required to unenroll verified factor"));
         }
-        self.records.write(vec![factor.delete()]).await?;
+        self.records.write(factor.delete(self.now())).await?;
         Ok(Reply::json(&json!({"id": factor.id})))
     }
 }
@@ -187,6 +195,18 @@ fn require_totp(factor: &Factor) -> Outcome<()> {
         "phone" => Err(Refusal::disabled("mfa_phone_verify_not_enabled", "MFA verification is disabled for Phone")),
         _ => Err(Refusal::disabled("mfa_webauthn_verify_not_enabled", "MFA verification is disabled for WebAuthn")),
     }
+}
+
+/// A factor that was never shown counts for a while, and beside another one not for a session that has shown none.
+fn require_fresh(user: &User, session: &Session, factor: &Factor, now: Timestamp) -> Outcome<()> {
+    if now >= later(factor.created_at, UNVERIFIED) {
+        let message = format!("The factor was not verified within {} seconds: enroll it again", UNVERIFIED.as_secs());
+        return Err(Refusal::not_found("mfa_factor_not_found", message));
+    }
+    if user.factors.iter().any(|factor| factor.is_verified) && session.aal != "aal2" {
+        return Err(Refusal::forbidden("insufficient_aal", "AAL2 required to verify a new factor"));
+    }
+    Ok(())
 }
 
 /// Whether an account may have one more factor.

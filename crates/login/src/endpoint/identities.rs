@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::external_ends::{Settled, linked};
 use super::user::require_aal2;
 use crate::access;
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
 use crate::external::{Brought, Link, name_providers, unverified};
 use crate::incoming::Incoming;
 use crate::outgoing::Reply;
+use crate::records::tokens::forget_all;
 use crate::records::users::{Identity, User};
 use crate::room::{Inner, unknown};
 use crate::session::is_banned;
@@ -81,8 +82,7 @@ impl Inner {
             let email = brought.profile.email.clone().filter(|_| brought.profile.is_verified);
             let Some(email) = email else { return Err(unverified(&brought.provider)) };
             if by_email.is_some() {
-                let message = "A user with this email address has already been registered";
-                return Err(Refusal::unprocessable("email_exists", message));
+                return Err(taken());
             }
             user.email = Some(email);
             user.email_confirmed_at = Some(now);
@@ -117,7 +117,10 @@ impl Inner {
         self.keep_an_address(&mut user).await?;
         name_providers(&mut user);
         let now = self.now();
-        self.records.write(vec![user.save(now), gone.delete()]).await?;
+        let mut steps = vec![user.save(now), gone.delete()];
+        // A mail to an address that is no longer the account's opens it no more.
+        steps.extend(forget_all(&user.id));
+        self.records.write(steps).await?;
         Ok(Reply::done())
     }
 

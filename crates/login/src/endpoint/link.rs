@@ -6,7 +6,7 @@ use store::OwnStep;
 
 use super::signup::confirmation;
 use crate::account::{Letter, Subject};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
 use crate::incoming::{Fields, Incoming};
 use crate::mail::MailKind;
 use crate::outgoing::{self, Reply};
@@ -26,8 +26,9 @@ impl Inner {
         let (user, steps) = self.invited(&email, fields.object("data")?, now).await?;
         let place = redirect::place(incoming.destination(), &self.settings);
         let letter = self.letter(&user, &email, &invitation(&place), now)?;
+        let mail = self.reserve()?;
         self.keep(steps, &letter).await?;
-        self.send(letter.mail)?;
+        mail.send(letter.mail);
         Ok(Reply::json(&outgoing::user(&user, &self.settings)))
     }
 
@@ -135,7 +136,8 @@ impl Inner {
             }
             None => (self.new_user(Some(email.to_owned()), password, fields.object("data")?, now)?, true),
         };
-        user.confirmation_sent_at = Some(now);
+        // An operator's from now on, which nobody's sign-up changes.
+        user.confirmation_sent_at = None;
         access::check_metadata(&user)?;
         let letter = self.letter(&user, email, &confirmation(None, place), now)?;
         let steps = if is_new { Self::create(&user) } else { vec![user.save(now)] };
@@ -173,10 +175,6 @@ impl Inner {
 
 fn invitation(place: &url::Url) -> Subject<'_> {
     Subject { kind: MailKind::Invite, token: TokenKind::Confirmation, verification: "invite", flow: None, place }
-}
-
-fn taken() -> Refusal {
-    Refusal::unprocessable("email_exists", "A user with this email address has already been registered")
 }
 
 fn nobody() -> Refusal {

@@ -9,7 +9,7 @@ use crate::account::Subject;
 use crate::error::{Outcome, Refusal};
 use crate::gate::AttemptKind;
 use crate::incoming::{Incoming, Pkce};
-use crate::mail::{Mail, MailKind};
+use crate::mail::{Mail, MailKind, Place};
 use crate::outgoing::Reply;
 use crate::records::tokens::TokenKind;
 use crate::records::users::User;
@@ -25,10 +25,14 @@ impl Inner {
             return Err(Refusal::invalid("One of email or phone must be set"));
         };
         let (pkce, creates) = (fields.pkce()?, fields.flag("create_user")?.unwrap_or(true));
+        let now = self.now();
+        // Made whether it is needed or not: what is wrong with it must not tell whether there is an account.
+        let mut new = self.new_user(Some(email.clone()), None, fields.object("data")?, now)?;
+        access::check_metadata(&new)?;
         self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        let mail = self.reserve()?;
         incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let place = redirect::place(incoming.destination(), &self.settings);
-        let now = self.now();
         match self.records.user_by_email(&email).await? {
             Some(user) if user.deleted_at.is_some() => {}
             // A password was chosen by somebody of whom it is not known that they read this mail: see `verified`.
@@ -41,19 +45,17 @@ impl Inner {
                     flow: pkce.as_ref().map(|pkce| ("magiclink", pkce)),
                     place: &place,
                 };
-                self.write_to(&user, vec![user.save(now)], &email, &subject, now).await?;
+                self.write_to(&user, vec![user.save(now)], (mail, &email, &subject), now).await?;
             }
             Some(mut user) => {
-                user.confirmation_sent_at = Some(now);
+                user.confirmed_again(now);
                 let steps = vec![user.save(now)];
-                self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
+                self.write_to(&user, steps, (mail, &email, &confirmation(pkce.as_ref(), &place)), now).await?;
             }
             None if creates && self.settings.allow_signup => {
-                let mut user = self.new_user(Some(email.clone()), None, fields.object("data")?, now)?;
-                access::check_metadata(&user)?;
-                user.confirmation_sent_at = Some(now);
-                let steps = Self::create(&user);
-                self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
+                new.confirmation_sent_at = Some(now);
+                let steps = Self::create(&new);
+                self.write_to(&new, steps, (mail, &email, &confirmation(pkce.as_ref(), &place)), now).await?;
             }
             None => {}
         }
@@ -68,6 +70,7 @@ impl Inner {
         };
         let pkce = fields.pkce()?;
         self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        let mail = self.reserve()?;
         incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let found = self.records.user_by_email(&email).await?;
         if let Some(mut user) = found.filter(|user| user.deleted_at.is_none()) {
@@ -80,7 +83,7 @@ impl Inner {
                 flow: pkce.as_ref().map(|pkce| ("recovery", pkce)),
                 place: &redirect::place(incoming.destination(), &self.settings),
             };
-            self.write_to(&user, vec![user.save(now)], &email, &subject, now).await?;
+            self.write_to(&user, vec![user.save(now)], (mail, &email, &subject), now).await?;
         }
         Ok(Reply::done())
     }
@@ -100,6 +103,7 @@ impl Inner {
         };
         let pkce = fields.pkce()?;
         self.require_person(incoming, &fields, AttemptKind::Mail).await?;
+        let mails = (self.reserve()?, self.reserve()?);
         incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let Some(mut user) = self.records.user_by_email(&email).await?.filter(|user| user.deleted_at.is_none()) else {
             return Ok(Reply::done());
@@ -107,15 +111,19 @@ impl Inner {
         let now = self.now();
         let place = redirect::place(incoming.destination(), &self.settings);
         if kind == "signup" && user.email_confirmed_at.is_none() {
-            user.confirmation_sent_at = Some(now);
+            user.confirmed_again(now);
             let steps = vec![user.save(now)];
-            self.write_to(&user, steps, &email, &confirmation(pkce.as_ref(), &place), now).await?;
+            self.write_to(&user, steps, (mails.0, &email, &confirmation(pkce.as_ref(), &place)), now).await?;
         } else if kind == "email_change" && !user.email_change.is_empty() {
             let to = user.email_change.clone();
-            let (mut steps, mails) = self.begin_change(incoming, &mut user, (&to, pkce.as_ref(), &place), now).await?;
+            // Whoever is told to wait here would learn that the account is to have another address.
+            if incoming.enter(&*self.gate, AttemptKind::Mail, Some(&to)).await.is_err() {
+                return Ok(Reply::done());
+            }
+            let (mut steps, letters) = self.begin_change(&mut user, (&to, pkce.as_ref(), &place), now)?;
             steps.insert(0, user.save(now));
             self.records.write(steps).await?;
-            mails.into_iter().try_for_each(|mail| self.send(mail))?;
+            letters.post(mails);
         }
         Ok(Reply::done())
     }
@@ -132,6 +140,7 @@ impl Inner {
         if user.email_confirmed_at.is_none() {
             return Err(Refusal::unprocessable("email_not_confirmed", "Please verify your email first."));
         }
+        let mail = self.reserve()?;
         incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         let now = self.now();
         user.reauthentication_sent_at = Some(now);
@@ -142,7 +151,7 @@ impl Inner {
             flow: None,
             place: &self.settings.site_url,
         };
-        self.write_to(&user, vec![user.save(now)], &email, &subject, now).await?;
+        self.write_to(&user, vec![user.save(now)], (mail, &email, &subject), now).await?;
         Ok(Reply::done())
     }
 
@@ -151,25 +160,34 @@ impl Inner {
         &self,
         user: &User,
         mut steps: Vec<OwnStep>,
-        address: &str,
-        subject: &Subject<'_>,
+        (place, address, subject): (Place, &str, &Subject<'_>),
         now: Timestamp,
     ) -> Outcome<()> {
         let letter = self.letter(user, address, subject, now)?;
         steps.extend(letter.steps);
         self.records.write(steps).await?;
-        self.send(letter.mail)
+        place.send(letter.mail);
+        Ok(())
+    }
+
+    /// Asks the gate whether an account may change its address to another one. Before it is looked whether that has an account: each
+    /// time that is told is charged.
+    pub(crate) async fn enter_change(&self, incoming: &Incoming, user: &User, to: &str) -> Outcome<()> {
+        let change = format!("change of {}", user.id);
+        let former = user.email.as_deref().filter(|_| self.settings.confirm_change_twice);
+        for charged in [Some(change.as_str()), Some(to), former].into_iter().flatten() {
+            incoming.enter(&*self.gate, AttemptKind::Mail, Some(charged)).await?;
+        }
+        Ok(())
     }
 
     /// Begins the change of an address: the new one has to agree and, where that is wanted, the former one as well.
-    pub(crate) async fn begin_change(
+    pub(crate) fn begin_change(
         &self,
-        incoming: &Incoming,
         user: &mut User,
         (to, pkce, place): (&str, Option<&Pkce>, &Url),
         now: Timestamp,
-    ) -> Outcome<(Vec<OwnStep>, Vec<Mail>)> {
-        incoming.enter(&*self.gate, AttemptKind::Mail, Some(&format!("change of {}", user.id))).await?;
+    ) -> Outcome<(Vec<OwnStep>, Letters)> {
         user.email_change = to.to_owned();
         user.email_change_sent_at = Some(now);
         user.email_change_confirm_status = 0;
@@ -181,13 +199,28 @@ impl Inner {
             place,
         };
         let new = self.letter(user, to, &subject(TokenKind::ChangeNew), now)?;
-        let (mut steps, mut mails) = (new.steps, vec![new.mail]);
+        let (mut steps, mut letters) = (new.steps, Letters { new: new.mail, current: None });
         if let Some(current) = user.email.clone().filter(|_| self.settings.confirm_change_twice) {
-            let current =
-                self.letter(user, &current, &Subject { flow: None, ..subject(TokenKind::ChangeCurrent) }, now)?;
+            let current = self.letter(user, &current, &subject(TokenKind::ChangeCurrent), now)?;
             steps.extend(current.steps);
-            mails.push(current.mail);
+            letters.current = Some(current.mail);
         }
-        Ok((steps, mails))
+        Ok((steps, letters))
+    }
+}
+
+/// The mails of the change of an address.
+pub(crate) struct Letters {
+    new: Mail,
+    current: Option<Mail>,
+}
+
+impl Letters {
+    /// Posts them.
+    pub(crate) fn post(self, (one, other): (Place, Place)) {
+        one.send(self.new);
+        if let Some(mail) = self.current {
+            other.send(mail);
+        }
     }
 }

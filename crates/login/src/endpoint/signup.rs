@@ -6,15 +6,16 @@ use serde_json::{Map, Value};
 use crate::account::Subject;
 use crate::error::{Outcome, Refusal};
 use crate::even::evenly;
+use crate::external::doubt;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming, Pkce};
-use crate::mail::MailKind;
+use crate::mail::{MailKind, Place};
 use crate::outgoing::{self, Reply};
 use crate::password::{HashError, Priority, Verdict};
 use crate::records::tokens::TokenKind;
 use crate::records::users::User;
 use crate::room::Inner;
-use crate::{access, redirect};
+use crate::{access, account, redirect};
 
 impl Inner {
     /// `signup`
@@ -33,7 +34,9 @@ impl Inner {
         self.check_password(&password, &email).await?;
         self.require_person(incoming, &fields, AttemptKind::SignUp).await?;
         let priority = incoming.enter(&*self.gate, AttemptKind::SignUp, None).await?;
-        if self.settings.confirm_email {
+        self.passwords.check_room(priority).map_err(|full| Refusal::overloaded(full.retry_after))?;
+        let mail = if self.settings.confirm_email { Some(self.reserve()?) } else { None };
+        if mail.is_some() {
             // Whether there is such an account or not: who asks must not learn it.
             incoming.enter(&*self.gate, AttemptKind::Mail, Some(&email)).await?;
         }
@@ -41,17 +44,29 @@ impl Inner {
         let now = self.now();
         let user = self.new_user(Some(email.clone()), Some(hash), data, now)?;
         access::check_metadata(&user)?;
-        if !self.settings.confirm_email {
+        let Some(mail) = mail else {
             return match self.records.user_by_email(&email).await? {
                 None => self.signup_confirmed(incoming, user, now).await,
                 Some(_) => Err(Refusal::unprocessable("user_already_exists", "User already registered")),
             };
-        }
+        };
+        let found = self.records.user_by_email(&email).await?;
+        // Compared whether there is an account or not, so that the time does not tell.
+        let kept = found.as_ref().filter(|found| found.is_unproven()).and_then(|found| found.password.as_deref());
+        let is_same = self.compare(&password, kept, priority).await?.is_right;
+        let mut user = user;
+        user.confirmation_sent_at = Some(now);
         evenly(async {
-            match self.records.user_by_email(&email).await? {
-                None => self.signup_new(incoming, user, pkce.as_ref(), now).await,
-                Some(existing) => self.signup_again(incoming, existing, user, pkce.as_ref(), now).await,
+            match found {
+                None => self.signup_new(incoming, (mail, &user), pkce.as_ref(), now).await?,
+                Some(existing) if existing.is_unproven() => {
+                    let known = (existing, is_same);
+                    self.signup_again(incoming, known, (mail, &user), pkce.as_ref(), now).await?;
+                }
+                Some(_) => {}
             }
+            // From memory in each case: what triggers of the schema's make of an account would tell that it is new.
+            Ok(Reply::json(&outgoing::user(&user, &self.settings)))
         })
         .await
     }
@@ -66,7 +81,12 @@ impl Inner {
 
     /// Refuses a password that is too easy to guess. `email` is whose it is.
     pub(crate) async fn check_password(&self, password: &Secret, email: &str) -> Outcome<()> {
-        self.passwords.check_new(password, &[email]).await.map_err(|weak| {
+        let before = self.passwords.leaked_failures();
+        let checked = self.passwords.check_new(password, &[email]).await;
+        if self.passwords.leaked_failures() > before {
+            self.impaired("leaked_list_unreadable");
+        }
+        checked.map_err(|weak| {
             let mut refusal = Refusal::unprocessable("weak_password", weak.to_string());
             refusal.reasons = weak.reasons.iter().map(|reason| reason.name()).collect();
             refusal.reasons.dedup();
@@ -85,25 +105,29 @@ impl Inner {
     /// Compares a password with the hash that is kept. Where none is it takes as long.
     pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>, priority: Priority) -> Outcome<Verdict> {
         let verdict = self.passwords.verify(password, kept, priority).await;
-        verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))
+        let verdict = verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))?;
+        if let Some(problem) = verdict.problem {
+            self.impaired(problem.name());
+        }
+        Ok(verdict)
     }
 
     /// A new account whose address is to be confirmed.
     async fn signup_new(
         &self,
         incoming: &Incoming,
-        mut user: User,
+        (mail, user): (Place, &User),
         pkce: Option<&Pkce>,
         now: Timestamp,
-    ) -> Outcome<Reply> {
-        user.confirmation_sent_at = Some(now);
+    ) -> Outcome<()> {
         let place = redirect::place(incoming.destination(), &self.settings);
-        let letter = self.letter(&user, &user.email.clone().unwrap_or_default(), &confirmation(pkce, &place), now)?;
-        let mut steps = Self::create(&user);
+        let address = user.email.as_deref().unwrap_or_default();
+        let letter = self.letter(user, address, &confirmation(pkce, &place), now)?;
+        let mut steps = Self::create(user);
         steps.extend(letter.steps);
         self.records.write(steps).await?;
-        self.send(letter.mail)?;
-        Ok(Reply::json(&outgoing::user(&self.again(user).await?, &self.settings)))
+        mail.send(letter.mail);
+        Ok(())
     }
 
     /// A new account that nobody has to confirm.
@@ -113,6 +137,7 @@ impl Inner {
         for identity in &mut user.identities {
             identity.data.insert("email_verified".to_owned(), true.into());
         }
+        doubt(&mut user);
         self.sign_up_and_in(incoming, user, "password", now).await
     }
 
@@ -136,32 +161,33 @@ impl Inner {
         Ok(self.records.user(&made.id).await?.unwrap_or(made))
     }
 
-    /// Somebody signs up with an address that has an account. Only its owner is told, by what he gets or does not get; the answer
-    /// is that to a new one.
+    /// Somebody signs up with an address for which somebody has signed up before, and which nobody has confirmed. Only who reads the
+    /// mail is told.
     async fn signup_again(
         &self,
         incoming: &Incoming,
-        mut existing: User,
-        mut shown: User,
+        (mut existing, is_same): (User, bool),
+        (mail, new): (Place, &User),
         pkce: Option<&Pkce>,
         now: Timestamp,
-    ) -> Outcome<Reply> {
-        shown.confirmation_sent_at = Some(now);
-        if existing.email_confirmed_at.is_none() && existing.deleted_at.is_none() {
-            existing.confirmation_sent_at = Some(now);
-            // What a mail confirms is the sign-up that sent it: whoever took the address before its owner came gets nothing by it.
-            existing.password = shown.password.take();
-            existing.user_metadata = shown.user_metadata.clone();
+    ) -> Outcome<()> {
+        existing.confirmed_again(now);
+        let address = existing.email.clone().unwrap_or_default();
+        if is_same {
+            existing.user_metadata = new.user_metadata.clone();
             existing.user_metadata.set("sub", existing.id.as_str().into());
-            let place = redirect::place(incoming.destination(), &self.settings);
-            let address = existing.email.clone().unwrap_or_default();
-            let letter = self.letter(&existing, &address, &confirmation(pkce, &place), now)?;
-            let mut steps = vec![existing.save(now)];
-            steps.extend(letter.steps);
-            self.records.write(steps).await?;
-            self.send(letter.mail)?;
+        } else {
+            // Which of the two is the owner, nobody knows: neither password counts, and nothing that either said of himself.
+            existing.password = None;
+            existing.user_metadata = account::said_of(&existing.id, &address);
         }
-        Ok(Reply::json(&outgoing::user(&shown, &self.settings)))
+        let place = redirect::place(incoming.destination(), &self.settings);
+        let letter = self.letter(&existing, &address, &confirmation(pkce, &place), now)?;
+        let mut steps = vec![existing.save(now)];
+        steps.extend(letter.steps);
+        self.records.write(steps).await?;
+        mail.send(letter.mail);
+        Ok(())
     }
 
     async fn signup_anonymously(&self, incoming: &Incoming, fields: &Fields) -> Outcome<Reply> {

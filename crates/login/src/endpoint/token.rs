@@ -42,10 +42,13 @@ impl Inner {
         if user.email_confirmed_at.is_none() {
             return Err(Refusal::bad_request("email_not_confirmed", "Email not confirmed"));
         }
-        let (session, mut steps) = self.begin(&mut user, "password", incoming, now)?;
-        steps.push(user.signed_in_by_password(now));
-        steps.extend(verdict.rehash.map(|hash| user.rehashed(hash)));
+        let (session, begin) = self.begin(&mut user, "password", incoming, now)?;
+        let mut steps = vec![user.signed_in_by_password(now)];
+        steps.extend(begin);
+        let rehash = verdict.rehash;
+        steps.extend(rehash.clone().map(|hash| user.rehashed(hash)));
         self.records.write(steps).await?;
+        user.password = rehash.or(user.password);
         self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
     }
 
@@ -76,8 +79,9 @@ impl Inner {
         if is_banned(&user, now) {
             return Err(Refusal::forbidden("user_banned", "User is banned"));
         }
-        let (session, mut steps) = self.begin(&mut user, &flow.method, incoming, now)?;
-        steps.push(user.signed_in(now));
+        let (session, begin) = self.begin(&mut user, &flow.method, incoming, now)?;
+        let mut steps = vec![user.signed_in(now)];
+        steps.extend(begin);
         steps.push(flow.used());
         self.records.write(steps).await?;
         self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await

@@ -3,11 +3,11 @@
 use base::{Secret, Timestamp};
 use store::OwnStep;
 
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, taken};
+use crate::external::doubt;
 use crate::gate::AttemptKind;
 use crate::incoming::{Fields, Incoming};
 use crate::keys::earlier;
-use crate::mail::Mail;
 use crate::outgoing::{self, Reply};
 use crate::records::sessions::{self, Scope, Session};
 use crate::records::tokens::{TokenKind, forget_all};
@@ -46,12 +46,17 @@ impl Inner {
             let message = "Updating email, phone, password of a SSO account only possible via SSO";
             return Err(Refusal::unprocessable("user_sso_managed", message));
         }
-        if let Some(email) = &email
-            && self.records.user_by_email(email).await?.is_some()
-        {
-            let message = "A user with this email address has already been registered";
-            return Err(Refusal::unprocessable("email_exists", message));
-        }
+        let mails = match &email {
+            Some(email) => {
+                let places = (self.reserve()?, self.reserve()?);
+                self.enter_change(incoming, &user, email).await?;
+                if self.records.user_by_email(email).await?.is_some() {
+                    return Err(taken());
+                }
+                Some(places)
+            }
+            None => None,
+        };
         let mut steps = Vec::new();
         let is_other_password = password.is_some();
         if let Some(password) = password {
@@ -61,18 +66,19 @@ impl Inner {
             user.user_metadata.merge(data);
         }
         access::check_metadata(&user)?;
-        let mut mails: Vec<Mail> = Vec::new();
+        let mut letters = None;
         if let Some(email) = email {
             if user.is_anonymous && !self.settings.confirm_email {
                 user.email = Some(email);
                 user.is_anonymous = false;
                 steps.extend(Self::confirm(&mut user, now)?);
+                steps.extend(doubt(&mut user).map(|identity| identity.save(now)));
             } else {
                 let place = redirect::place(incoming.destination(), &self.settings);
                 let change = (email.as_str(), pkce.as_ref(), &place);
-                let (more, letters) = self.begin_change(incoming, &mut user, change, now).await?;
+                let (more, begun) = self.begin_change(&mut user, change, now)?;
                 steps.extend(more);
-                mails = letters;
+                letters = Some(begun);
             }
         }
         steps.insert(0, user.save(now));
@@ -85,9 +91,13 @@ impl Inner {
         if is_other_password {
             self.forget(answers.last())?;
         }
-        mails.into_iter().try_for_each(|mail| self.send(mail))?;
+        if let Some((letters, places)) = letters.zip(mails) {
+            letters.post(places);
+        }
         let user = self.records.user(&user.id).await?.unwrap_or(user);
-        Ok(Reply::json(&outgoing::user(&user, &self.settings)))
+        let reply = Reply::json(&outgoing::user(&user, &self.settings));
+        // With another password the account knows nobody any more, but whoever gave it that.
+        if is_other_password { self.remember(incoming, &user, reply).await } else { Ok(reply) }
     }
 
     /// Puts another password to an account.
@@ -112,7 +122,7 @@ impl Inner {
             return Err(Refusal::unprocessable("same_password", message));
         }
         user.password = Some(self.hash(password, priority).await?);
-        Ok(vec![forget_all(&user.id)])
+        Ok(forget_all(&user.id))
     }
 
     /// The code of a mail that says that it is still the same person.

@@ -5,9 +5,10 @@ use serde_json::json;
 use store::OwnStep;
 use url::Url;
 
-use crate::error::{Outcome, Refusal};
-use crate::gate::AttemptKind;
+use crate::error::{Outcome, Refusal, taken};
+use crate::gate::{Attempt, AttemptKind};
 use crate::incoming::{Fields, Incoming};
+use crate::keys::earlier;
 use crate::one_time::{self, PKCE_PREFIX};
 use crate::outgoing::Reply;
 use crate::records::flows;
@@ -52,13 +53,17 @@ impl Purpose {
         })
     }
 
-    fn takes(self, kind: TokenKind) -> bool {
+    fn kinds(self) -> [TokenKind; 2] {
         match self {
-            Self::Confirmation => kind == TokenKind::Confirmation,
-            Self::Recovery => kind == TokenKind::Recovery,
-            Self::Either => matches!(kind, TokenKind::Confirmation | TokenKind::Recovery),
-            Self::Change => matches!(kind, TokenKind::ChangeNew | TokenKind::ChangeCurrent),
+            Self::Confirmation => [TokenKind::Confirmation; 2],
+            Self::Recovery => [TokenKind::Recovery; 2],
+            Self::Either => [TokenKind::Confirmation, TokenKind::Recovery],
+            Self::Change => [TokenKind::ChangeNew, TokenKind::ChangeCurrent],
         }
+    }
+
+    fn takes(self, kind: TokenKind) -> bool {
+        self.kinds().contains(&kind)
     }
 }
 
@@ -89,15 +94,15 @@ impl Inner {
             }
             Verified::Whole(user, mut steps) if is_pkce => {
                 let code = chance::uuid()?;
-                let method = flow_method(kind, token.kind);
-                steps.push(flows::issue(&user.id, method, one_time::hash(&code), now));
+                let methods = flow_methods(token.kind);
+                steps.push(flows::issue(&user.id, methods, one_time::hash(&code), now));
                 self.records.write(steps).await?;
                 place.query_pairs_mut().append_pair("code", &code);
             }
             Verified::Whole(mut user, mut steps) => {
                 let (session, begin) = self.begin(&mut user, "otp", incoming, now)?;
-                steps.extend(begin);
                 steps.push(user.signed_in(now));
+                steps.extend(begin);
                 self.records.write(steps).await?;
                 let tokens = self.tokens(&user, &session, now)?;
                 let member = |name: &str| {
@@ -127,7 +132,8 @@ impl Inner {
         };
         fields.refuse_phone("Phone logins are disabled")?;
         let now = self.now();
-        let token = match (fields.text("token_hash")?, fields.text("token")?) {
+        let (link, code) = (fields.text("token_hash")?, fields.text("token")?);
+        let token = match (link, code) {
             (Some(link), None) if fields.text("email")?.is_none() => self.by_link(incoming, link, purpose, now).await?,
             (Some(_), None) => {
                 return Err(Refusal::invalid("Only the token_hash and type should be provided"));
@@ -143,10 +149,13 @@ impl Inner {
             }
             Verified::Whole(mut user, mut steps) => {
                 let (session, begin) = self.begin(&mut user, "otp", incoming, now)?;
-                steps.extend(begin);
                 steps.push(user.signed_in(now));
+                steps.extend(begin);
                 self.records.write(steps).await?;
-                self.gate.succeeded(&incoming.attempt(AttemptKind::Code, Some(&token.relates_to))).await;
+                // A link was charged to its address alone.
+                if code.is_some() {
+                    self.gate.succeeded(&self.code_of(incoming, &token.relates_to)).await;
+                }
                 self.remember(incoming, &user, Reply::json(&self.tokens(&user, &session, now)?)).await
             }
         }
@@ -181,15 +190,23 @@ impl Inner {
         let Some(email) = fields.email("email")? else {
             return Err(Refusal::invalid("Only an email address or phone number should be provided on verify"));
         };
-        incoming.enter(&*self.gate, AttemptKind::Code, Some(&email)).await?;
+        incoming.enter_with(&*self.gate, &self.code_of(incoming, &email)).await?;
         let code = code.replace('-', "");
-        let found = self.records.tokens_by_address(&email).await?;
+        let since = earlier(now, self.settings.one_time_token);
+        let found = self.records.tokens_by_address(&email, purpose.kinds(), since).await?;
         let fits = |token: &OneTimeToken| {
             purpose.takes(token.kind)
                 && one_time::counts(token, &self.settings, now)
                 && one_time::is_code(token, &code, &self.secrets.one_time)
         };
         found.into_iter().find(fits).ok_or_else(|| expired("Token has expired or is invalid"))
+    }
+
+    /// That somebody tries a code of a mail to an address, and whether on a device that its account knows.
+    fn code_of<'a>(&self, incoming: &Incoming, address: &'a str) -> Attempt<'a> {
+        let (key, lifetime) = (&self.secrets.devices, self.device_lifetime);
+        let device = incoming.shown_devices().device(address, key, lifetime, self.now());
+        Attempt { device, ..incoming.attempt(AttemptKind::Code, Some(address)) }
     }
 
     /// What a token that was found leads to. It is used up by the first step.
@@ -232,8 +249,7 @@ impl Inner {
             return Err(expired("Email link is invalid or has expired"));
         }
         if self.records.user_by_email(&email).await?.is_some_and(|other| other.id != user.id) {
-            let message = "A user with this email address has already been registered";
-            return Err(Refusal::unprocessable("email_exists", message));
+            return Err(taken());
         }
         user.email = Some(email.clone());
         user.email_change_confirm_status = 0;
@@ -241,19 +257,18 @@ impl Inner {
         user.is_anonymous = false;
         user.user_metadata.set("email", email.as_str().into());
         user.user_metadata.set("email_verified", true.into());
-        let mut steps = vec![forget_all(&user.id)];
+        let mut steps = forget_all(&user.id);
         steps.extend(Self::email_identity_steps(user, &email, now)?);
         Ok(steps)
     }
 }
 
-/// How a flow that a link ends was remembered when it began.
-fn flow_method(kind: &str, token: TokenKind) -> &'static str {
-    match (token, kind) {
-        (TokenKind::Confirmation, _) => "email/signup",
-        (TokenKind::Recovery, "recovery") => "recovery",
-        (TokenKind::Recovery, _) => "magiclink",
-        _ => "email_change",
+/// How a flow that a link ends was remembered when it began. An account has one token of a kind, so the latest flow is its own.
+fn flow_methods(token: TokenKind) -> [&'static str; 2] {
+    match token {
+        TokenKind::Confirmation => ["email/signup"; 2],
+        TokenKind::Recovery => ["recovery", "magiclink"],
+        _ => ["email_change"; 2],
     }
 }
 

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use serde_json::Value;
 
-use super::Profile;
+use super::{Profile, ProviderSettings, openid_issuer};
 use crate::error::{Outcome, Refusal};
 use crate::records::users::{Identity, User};
 use crate::session::is_banned;
@@ -73,15 +73,50 @@ pub(crate) fn decide(
     }
 }
 
-/// Whether whoever has the account has shown that its address is theirs. Where accounts need no confirmation, only another
-/// provider has seen to that.
+/// What the identity of an address says that nobody had to prove.
+const PROVEN: &str = "email_proven";
+
+/// Whether whoever has the account has shown that its address is theirs. Where accounts need no confirmation, or needed none when
+/// this one was made, only another provider has seen to that.
 fn is_proven(user: &User, rules: Rules<'_>) -> bool {
-    let by_provider = |identity: &Identity| {
-        let of = |name: &str| identity.data.get(name);
-        let address = of("email").and_then(Value::as_str).map(str::to_lowercase);
-        identity.provider != "email" && address == user.email && of("email_verified") == Some(&true.into())
+    let is_ours = |identity: &&Identity| {
+        let address = identity.data.get("email").and_then(Value::as_str).map(str::to_lowercase);
+        identity.provider != "email" && address == user.email
     };
-    user.email_confirmed_at.is_some() && (rules.verifies || user.identities.iter().any(by_provider))
+    let is_verified = |identity: &Identity| identity.data.get("email_verified") == Some(&true.into());
+    let mut by_providers = user.identities.iter().filter(is_ours);
+    let by_mail = user.identities.iter().find(|identity| identity.provider == "email");
+    let is_doubted = match by_mail {
+        Some(identity) => identity.data.get(PROVEN) == Some(&false.into()),
+        None => by_providers.clone().next().is_some(),
+    };
+    user.email_confirmed_at.is_some() && (rules.verifies && !is_doubted || by_providers.any(is_verified))
+}
+
+/// Says in an account that is confirmed because nobody has to confirm anything that its address was not proven: should addresses
+/// have to be confirmed later, it is not taken for one whose was. The identity that says so, if there is one.
+pub(crate) fn doubt(user: &mut User) -> Option<&mut Identity> {
+    let identity = user.identities.iter_mut().find(|identity| identity.provider == "email")?;
+    identity.data.insert(PROVEN.to_owned(), false.into());
+    Some(identity)
+}
+
+/// Says that it was proven after all.
+pub(crate) fn trust(identity: &mut Identity) {
+    identity.data.remove(PROVEN);
+}
+
+/// Refuses an identity that another issuer vouched for, of which the provider's name is left: its numbers are other people here.
+/// Those of well-known providers have had several issuers in GoTrue, and nobody else has their names.
+pub(crate) fn check_issuer(user: &User, subject: &str, settings: &ProviderSettings) -> Outcome<()> {
+    let is_it = |one: &&Identity| one.provider == settings.name && one.provider_id == subject;
+    let issuer = user.identities.iter().find(is_it).and_then(|one| one.data.get("iss")).and_then(Value::as_str);
+    let is_preset = openid_issuer(&settings.name).is_ok_and(|issuer| issuer == settings.issuer);
+    if is_preset || issuer.is_none_or(|issuer| issuer == settings.issuer) {
+        return Ok(());
+    }
+    let message = format!("The identity is of another issuer than {} has now", settings.name);
+    Err(Refusal::forbidden("identity_not_found", message))
 }
 
 /// The provider does not know whether the address is theirs, so they might be anybody.
@@ -180,6 +215,16 @@ mod tests {
         };
         assert_eq!(outcome(&verified, (None, Some(seen(true))), true, false), "linked");
         assert_eq!(outcome(&verified, (None, Some(seen(false))), true, false), "claimed");
+        assert_eq!(outcome(&verified, (None, Some(seen(true))), true, true), "linked");
+        assert_eq!(outcome(&verified, (None, Some(seen(false))), true, true), "claimed", "made when nobody had to");
+        let mailed = |is_proven: bool| {
+            let mut user = confirmed();
+            user.identities.push(Identity { provider: "email".to_owned(), ..identity() });
+            doubt(&mut user).filter(|_| is_proven).map(trust);
+            user
+        };
+        assert_eq!(outcome(&verified, (None, Some(mailed(true))), true, true), "linked");
+        assert_eq!(outcome(&verified, (None, Some(mailed(false))), true, true), "claimed");
         assert_eq!(outcome(&verified, (None, None), false, true), "signup_disabled");
         assert_eq!(outcome(&unverified, (None, None), true, false), "new", "nobody's address has to be verified");
         assert_eq!(outcome(&unverified, (None, Some(confirmed())), true, false), "provider_email_needs_verification");

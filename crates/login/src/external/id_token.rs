@@ -9,7 +9,7 @@ use crate::one_time::hex;
 use crate::refresh::same;
 
 /// How far the clocks of a provider and of this machine may differ, in seconds.
-const LEEWAY: f64 = 30.0;
+pub(crate) const LEEWAY: f64 = 30.0;
 
 /// The most bytes of a subject (OpenID Connect Core 1.0 section 2).
 const MOST_SUBJECT_BYTES: usize = 255;
@@ -20,6 +20,8 @@ pub(crate) struct Expected<'a> {
     /// Whom it may be meant for. Who asked for it is the first.
     pub(crate) audiences: Vec<&'a str>,
     pub(crate) nonce: Nonce<'a>,
+    /// Whether one that is named on one side only is a reason to refuse. Two that differ are in any case.
+    pub(crate) needs_nonce: bool,
     /// The access token that came with it.
     pub(crate) access_token: Option<&'a str>,
     /// The moment, in seconds since 1970.
@@ -33,8 +35,6 @@ pub(crate) enum Nonce<'a> {
     Exactly(&'a str),
     /// This one, where the token or the client names one at all.
     Brought(Option<&'a str>),
-    /// The operator does not want it compared.
-    Any,
 }
 
 /// The nonce that a client gives to a provider, of the one that it keeps for itself.
@@ -51,10 +51,11 @@ pub(crate) fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Res
     check_audience(claims, expected)?;
     check_times(claims, expected.now)?;
     let is_right = match (expected.nonce, claims.get("nonce")) {
-        (Nonce::Any, _) | (Nonce::Brought(None), None) => true,
+        (Nonce::Brought(None), None) => true,
         (Nonce::Exactly(nonce) | Nonce::Brought(Some(nonce)), Some(Value::String(named))) => {
             same(nonce.as_bytes(), named.as_bytes())
         }
+        (_, None) | (Nonce::Brought(None), _) => !expected.needs_nonce,
         _ => false,
     };
     if !is_right {
@@ -121,10 +122,10 @@ mod tests {
     use super::*;
 
     fn changed(changes: &Value) -> Result<String, &'static str> {
-        checked(changes, Nonce::Exactly("n"))
+        checked(changes, Nonce::Exactly("n"), true)
     }
 
-    fn checked(changes: &Value, nonce: Nonce<'_>) -> Result<String, &'static str> {
+    fn checked(changes: &Value, nonce: Nonce<'_>, needs_nonce: bool) -> Result<String, &'static str> {
         let mut claims =
             json!({"iss": "https://idp.example", "sub": "7", "aud": "us", "exp": 1_300, "iat": 1_000, "nonce": "n"});
         let members = claims.as_object_mut().unwrap();
@@ -136,7 +137,8 @@ mod tests {
         }
         let audiences = vec!["us", "us-on-ios"];
         let access_token = Some("token");
-        check(members, &Expected { issuer: "https://idp.example", audiences, nonce, access_token, now: 1_000 })
+        let issuer = "https://idp.example";
+        check(members, &Expected { issuer, audiences, nonce, needs_nonce, access_token, now: 1_000 })
     }
 
     #[test]
@@ -193,11 +195,22 @@ mod tests {
 
     #[test]
     fn a_nonce_is_named_by_both_or_by_none() {
-        assert!(checked(&json!({"nonce": null}), Nonce::Brought(None)).is_ok());
-        assert!(checked(&json!({}), Nonce::Brought(Some("n"))).is_ok());
-        assert!(checked(&json!({}), Nonce::Brought(None)).is_err());
-        assert!(checked(&json!({"nonce": null}), Nonce::Brought(Some("n"))).is_err());
-        assert!(checked(&json!({"nonce": "m"}), Nonce::Any).is_ok());
+        assert!(checked(&json!({"nonce": null}), Nonce::Brought(None), true).is_ok());
+        assert!(checked(&json!({}), Nonce::Brought(Some("n")), true).is_ok());
+        assert!(checked(&json!({}), Nonce::Brought(None), true).is_err());
+        assert!(checked(&json!({"nonce": null}), Nonce::Brought(Some("n")), true).is_err());
         assert_eq!(hashed("n").len(), 64);
+    }
+
+    #[test]
+    fn where_it_may_be_left_out_another_is_refused_still() {
+        for nonce in [Nonce::Exactly("n"), Nonce::Brought(Some("n"))] {
+            assert!(checked(&json!({"nonce": null}), nonce, false).is_ok());
+            assert!(checked(&json!({}), nonce, false).is_ok());
+            for other in [json!("m"), json!(""), json!(7)] {
+                assert!(checked(&json!({"nonce": other}), nonce, false).is_err(), "{other}");
+            }
+        }
+        assert!(checked(&json!({}), Nonce::Brought(None), false).is_ok());
     }
 }

@@ -24,14 +24,14 @@ use std::sync::Arc;
 
 use base::Clock;
 
-pub(crate) use decision::{Decision, Rules, decide, name_providers, unverified};
+pub(crate) use decision::{Decision, Rules, check_issuer, decide, doubt, name_providers, trust, unverified};
 pub(crate) use http::word;
-pub(crate) use id_token::{Nonce, hashed};
+pub(crate) use id_token::{LEEWAY, Nonce, hashed};
 pub(crate) use kept::{Begun, Brought, Link, PURPOSE};
 pub(crate) use profile::Profile;
 pub(crate) use provider::{Provider, ProviderError};
 pub use settings::{MOST_PROVIDERS, NotAProvider, ProviderSettings, openid_issuer};
-pub(crate) use settings::{MOST_SCOPES, is_scope};
+pub(crate) use settings::{MOST_SCOPES, is_loopback, is_scope};
 
 use crate::error::{Outcome, Refusal};
 

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use identity::{IssuerKeys, IssuerTokenError};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::http::ask;
@@ -29,8 +29,9 @@ pub(crate) struct Provider {
     pub(crate) settings: ProviderSettings,
     client: reqwest::Client,
     clock: Arc<dyn Clock>,
-    /// Locked while it is asked, so that of many who want to know one asks.
     known: Mutex<Known>,
+    /// Locked while it is asked, so that of many who want to know one asks.
+    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -38,6 +39,24 @@ struct Known {
     document: Option<(Arc<Document>, Instant)>,
     /// Why the last try came to nothing.
     failed: Option<(String, Instant)>,
+}
+
+impl Known {
+    /// What is said now; `None` where it is to be asked first.
+    fn answer(&self, now: Instant) -> Option<Result<Arc<Document>, ProviderError>> {
+        let is_within = |at: &Instant, age| now.saturating_duration_since(*at) < age;
+        if let Some((document, at)) = &self.document
+            && is_within(at, DOCUMENT_AGE)
+        {
+            return Some(Ok(document.clone()));
+        }
+        let (problem, _) = self.failed.as_ref().filter(|(_, at)| is_within(at, RETRY))?;
+        Some(self.former().ok_or_else(|| ProviderError::Silent(problem.clone())))
+    }
+
+    fn former(&self) -> Option<Arc<Document>> {
+        self.document.as_ref().map(|(document, _)| document.clone())
+    }
 }
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 section 3), as far as it is used.
@@ -85,27 +104,50 @@ impl Provider {
     pub(crate) fn open(settings: ProviderSettings, clock: Arc<dyn Clock>) -> Outcome<Self> {
         settings.check().map_err(|error| Refusal::internal(format!("the provider {} {error}", settings.name)))?;
         let client = identity::outgoing_client().map_err(Refusal::internal)?;
-        Ok(Self { settings, client, clock, known: Mutex::default() })
+        Ok(Self { settings, client, clock, known: Mutex::default(), asking: tokio::sync::Mutex::default() })
     }
 
-    /// What it says of itself: as it was read within the hour, or read now. One that could be read once stays known.
-    pub(crate) async fn document(&self) -> Result<Arc<Document>, ProviderError> {
-        let mut known = self.known.lock().await;
+    /// What it says of itself: as it was read within the hour, or read now. One that could be read once stays known, and is what
+    /// is said while it is read again. It is read by a task of its own, so that those who go away leave what they asked for.
+    pub(crate) async fn document(self: &Arc<Self>) -> Result<Arc<Document>, ProviderError> {
         let now = self.clock.monotonic();
-        let is_within = |at: &Instant, age| now.saturating_duration_since(*at) < age;
-        if let Some((document, at)) = &known.document
-            && is_within(at, DOCUMENT_AGE)
+        let former = {
+            let known = self.known.lock();
+            if let Some(answer) = known.answer(now) {
+                return answer;
+            }
+            known.former()
+        };
+        if let Some(former) = &former
+            && self.asking.try_lock().is_err()
         {
-            return Ok(document.clone());
+            return Ok(former.clone());
         }
-        if let Some((problem, at)) = &known.failed
-            && is_within(at, RETRY)
-        {
-            let former = known.document.as_ref().map(|(document, _)| document.clone());
-            return former.ok_or_else(|| ProviderError::Silent(problem.clone()));
+        let provider = self.clone();
+        let reading = tokio::spawn(async move { provider.read_again().await });
+        match former {
+            Some(former) => Ok(former),
+            None => {
+                let ended = || ProviderError::Silent("the task that asks it has ended".to_owned());
+                reading.await.unwrap_or_else(|_| Err(ended()))
+            }
         }
-        let former = known.document.as_ref().map(|(document, _)| document.clone());
-        match self.read_document(former.as_deref()).await {
+    }
+
+    /// Asks it, unless somebody else has done so meanwhile.
+    async fn read_again(&self) -> Result<Arc<Document>, ProviderError> {
+        let _asking = self.asking.lock().await;
+        let former = {
+            let known = self.known.lock();
+            if let Some(answer) = known.answer(self.clock.monotonic()) {
+                return answer;
+            }
+            known.former()
+        };
+        let read = self.read_document(former.as_deref()).await;
+        let now = self.clock.monotonic();
+        let mut known = self.known.lock();
+        match read {
             Ok(document) => {
                 let document = Arc::new(document);
                 *known = Known { document: Some((document.clone(), now)), failed: None };
@@ -219,7 +261,8 @@ impl Provider {
         let expected = Expected {
             issuer: &self.settings.issuer,
             audiences: audiences.map(String::as_str).collect(),
-            nonce: if self.settings.skip_nonce_check { Nonce::Any } else { nonce },
+            nonce,
+            needs_nonce: !self.settings.skip_nonce_check,
             access_token,
             now: self.clock.now().seconds(),
         };

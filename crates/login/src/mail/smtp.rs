@@ -53,8 +53,13 @@ impl SmtpMailer {
     /// # Errors
     /// A sender that is no address, or a host that is no name.
     pub fn open(settings: &SmtpSettings) -> Result<Self, MailError> {
-        let from = settings.from.parse().map_err(|_| MailError(format!("{:?} is no sender of mail", settings.from)))?;
-        let parameters = || TlsParameters::new(settings.host.clone()).map_err(|error| MailError(error.to_string()));
+        let from = settings
+            .from
+            .parse()
+            .map_err(|_| MailError::new("message", format!("{:?} is no sender of mail", settings.from)))?;
+        let parameters = || {
+            TlsParameters::new(settings.host.clone()).map_err(|error| MailError::new("connection", error.to_string()))
+        };
         let tls = match settings.security {
             SmtpSecurity::StartTls => Tls::Required(parameters()?),
             SmtpSecurity::Tls => Tls::Wrapper(parameters()?),
@@ -71,7 +76,7 @@ impl SmtpMailer {
     }
 
     fn message(&self, mail: &Mail) -> Result<Message, MailError> {
-        let failed = |error: &dyn std::fmt::Display| MailError(error.to_string());
+        let failed = |error: &dyn std::fmt::Display| MailError::new("message", error.to_string());
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, mail.to.parse().map_err(|error| failed(&error))?))
@@ -88,9 +93,23 @@ impl Mailer for SmtpMailer {
             let sent = tokio::time::timeout(TIMEOUT, self.transport.send(message)).await;
             match sent {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(MailError(error.to_string())),
-                Err(_elapsed) => Err(MailError(format!("the mail server took longer than {TIMEOUT:?}"))),
+                Ok(Err(error)) => Err(failed(&error)),
+                Err(_elapsed) => {
+                    Err(MailError::new("timeout", format!("the mail server took longer than {TIMEOUT:?}")))
+                }
             }
         })
     }
+}
+
+/// Why the server did not take a mail: the kind of it and the reply code. Its own text may name the address.
+fn failed(error: &lettre::transport::smtp::Error) -> MailError {
+    let code = error.status().map(u16::from);
+    let reason = match code {
+        Some(_) => "refused",
+        None if error.is_timeout() => "timeout",
+        None if error.is_client() => "message",
+        None => "connection",
+    };
+    MailError { code, ..MailError::new(reason, error.to_string()) }
 }

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD_INDIFFERENT;
 
 use super::argon::{Argon2Hash, HashCost, Memory};
+use crate::refresh::same;
 
 /// The longest stored hash that is looked at, in bytes. Real ones have 60 to 250.
 const LONGEST_STORED: usize = 1024;
@@ -59,6 +60,16 @@ pub enum StoredProblem {
     Unknown,
     /// It asks for more memory or time than is allowed (`auth.password.largest_stored_kib`).
     TooCostly,
+}
+
+impl StoredProblem {
+    /// Its word in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "password_hash_unknown",
+            Self::TooCostly => "password_hash_too_costly",
+        }
+    }
 }
 
 impl Stored {
@@ -129,11 +140,11 @@ impl Stored {
     /// Whether the password is the one that it was made of. Takes as long whatever the answer is.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> bool {
         match self {
-            Self::Argon2(hash) => hash.derive(password, memory).is_some_and(|derived| equal(&derived, &hash.output)),
+            Self::Argon2(hash) => hash.derive(password, memory).is_some_and(|derived| same(&derived, &hash.output)),
             Self::Bcrypt { text, .. } => bcrypt::verify(password, text).unwrap_or(false),
             Self::Scrypt(scrypt) => {
                 let mut output = vec![0; scrypt.output.len()];
-                scrypt.derive(password, &mut output) && equal(&output, &scrypt.output)
+                scrypt.derive(password, &mut output) && same(&output, &scrypt.output)
             }
             Self::Firebase(firebase) => firebase.matches(password),
         }
@@ -171,7 +182,7 @@ impl Firebase {
             cipher.encrypt_block(&mut block);
             encrypted.extend(piece.iter().zip(block.iter()).map(|(byte, mask)| byte ^ mask));
         }
-        equal(&encrypted, &self.scrypt.output)
+        same(&encrypted, &self.scrypt.output)
     }
 }
 
@@ -243,9 +254,4 @@ fn number(text: &str) -> Option<u32> {
 /// base64, its padding written or not.
 fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD_INDIFFERENT.decode(text).ok().filter(|bytes| bytes.len() <= LONGEST_PART)
-}
-
-/// Whether two hashes are the same, in a time that tells nothing about where they differ.
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |sum, (left, right)| sum | (left ^ right)) == 0
 }

@@ -5,7 +5,9 @@ use datatype::Datum;
 use store::{OwnRow, OwnStatement, OwnStep};
 
 use super::Records;
+use super::sessions::lower;
 use crate::error::Outcome;
+use crate::settings::MOST_FACTORS;
 
 /// A second factor, as it stands in `auth.mfa_factors`.
 #[derive(Debug, Clone)]
@@ -52,15 +54,17 @@ pub(crate) const OF_SESSION: OwnStatement =
     OwnStatement::new(select_factors!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
 pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.mfa_factors (id, user_id, friendly_name, factor_type, status, secret, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, 'unverified', $5, $6, $6)",
-    &["uuid", "uuid", "text", "auth.factor_type", "text", "timestamptz"],
+     SELECT $1, $2, $3, $4, $8, $5, $6, $6 \
+     WHERE (SELECT count(*) FROM auth.mfa_factors WHERE user_id = $2) < $7",
+    &["uuid", "uuid", "text", "auth.factor_type", "text", "timestamptz", "bigint", "auth.factor_status"],
 );
 pub(crate) const VERIFY: OwnStatement = OwnStatement::new(
     "UPDATE auth.mfa_factors SET status = 'verified', updated_at = $2 WHERE id = $1",
     &["uuid", "timestamptz"],
 );
 pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.mfa_factors WHERE id = $1", &["uuid"]);
-const DELETE_ALL: OwnStatement = OwnStatement::new("DELETE FROM auth.mfa_factors WHERE user_id = $1", &["uuid"]);
+pub(crate) const DELETE_ALL: OwnStatement =
+    OwnStatement::new("DELETE FROM auth.mfa_factors WHERE user_id = $1", &["uuid"]);
 const DELETE_UNVERIFIED: OwnStatement = OwnStatement::new(
     "DELETE FROM auth.mfa_factors WHERE user_id = $1 AND status = 'unverified' AND id <> $2",
     &["uuid", "uuid"],
@@ -126,7 +130,7 @@ pub(crate) fn factor(row: &OwnRow) -> Outcome<Factor> {
 }
 
 impl Factor {
-    /// The steps that add it to an account. Factors that were begun before `stale` and never verified go.
+    /// The steps that add it to an account that has room for it. Factors that were begun before `stale` and never verified go.
     pub(crate) fn enroll(&self, user: &str, stale: Timestamp) -> Vec<OwnStep> {
         let values = vec![
             self.id.clone().into(),
@@ -135,8 +139,10 @@ impl Factor {
             self.factor_type.clone().into(),
             self.secret.clone().into(),
             self.created_at.into(),
+            i64::try_from(MOST_FACTORS).unwrap_or(i64::MAX).into(),
+            "unverified".into(),
         ];
-        vec![OwnStep::new(DELETE_STALE, vec![user.into(), stale.into()]), OwnStep::new(INSERT, values)]
+        vec![OwnStep::new(DELETE_STALE, vec![user.into(), stale.into()]), OwnStep::new(INSERT, values).exactly(1)]
     }
 
     /// The step that makes it one that counts.
@@ -144,9 +150,11 @@ impl Factor {
         OwnStep::new(VERIFY, vec![self.id.clone().into(), now.into()]).exactly(1)
     }
 
-    /// The step that removes it.
-    pub(crate) fn delete(&self) -> OwnStep {
-        OwnStep::new(DELETE, vec![self.id.clone().into()]).exactly(1)
+    /// The steps that remove it. Sessions that were shown it are ones without a second factor from then on.
+    pub(crate) fn delete(&self, now: Timestamp) -> Vec<OwnStep> {
+        let mut steps = vec![OwnStep::new(DELETE, vec![self.id.clone().into()]).exactly(1)];
+        steps.extend(lower(&self.id, now));
+        steps
     }
 
     /// The steps that make a challenge for it.

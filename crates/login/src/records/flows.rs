@@ -36,12 +36,12 @@ const INSERT: OwnStatement = OwnStatement::new(
      authentication_method, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 'email', $6, $7, $7)",
     &["uuid", "uuid", "text", "auth.code_challenge_method", "text", "text", "timestamptz"],
 );
-/// The latest flow of an account by one method gets its code.
+/// The latest flow of an account by one of two methods gets its code.
 const ISSUE: OwnStatement = OwnStatement::new(
     "UPDATE auth.flow_state SET auth_code = $3, auth_code_issued_at = $4, updated_at = $4 WHERE id = \
-     (SELECT id FROM auth.flow_state WHERE user_id = $1 AND authentication_method = $2 \
+     (SELECT id FROM auth.flow_state WHERE user_id = $1 AND (authentication_method = $2 OR authentication_method = $5) \
      ORDER BY created_at DESC, id LIMIT 1)",
-    &["uuid", "text", "text", "timestamptz"],
+    &["uuid", "text", "text", "timestamptz", "text"],
 );
 /// A state that came back from another provider. It is there once, which the key of the table sees to.
 const COME_BACK: OwnStatement = OwnStatement::new(
@@ -64,6 +64,9 @@ const FORGET: OwnStatement = OwnStatement::new(
     "DELETE FROM auth.flow_state WHERE user_id = $1 AND authentication_method = $2",
     &["uuid", "text"],
 );
+const FORGET_ISSUED: OwnStatement =
+    OwnStatement::new("DELETE FROM auth.flow_state WHERE user_id = $1 AND auth_code_issued_at IS NOT NULL", &["uuid"]);
+const FORGET_USER: OwnStatement = OwnStatement::new("DELETE FROM auth.flow_state WHERE user_id = $1", &["uuid"]);
 const FORGET_OLD: OwnStatement =
     OwnStatement::new("DELETE FROM auth.flow_state WHERE created_at < $1", &["timestamptz"]);
 
@@ -136,6 +139,16 @@ pub(crate) fn empty(flow: &str, code_hash: String, nobody: String, now: Timestam
 }
 
 /// The step that gives the flow of an account its code.
-pub(crate) fn issue(user: &str, method: &str, code_hash: String, now: Timestamp) -> OwnStep {
-    OwnStep::new(ISSUE, vec![user.into(), method.into(), code_hash.into(), now.into()]).exactly(1)
+pub(crate) fn issue(user: &str, [one, other]: [&str; 2], code_hash: String, now: Timestamp) -> OwnStep {
+    OwnStep::new(ISSUE, vec![user.into(), one.into(), code_hash.into(), now.into(), other.into()]).exactly(1)
+}
+
+/// The step that forgets all flows of an account.
+pub(crate) fn forget_user(user: &str) -> OwnStep {
+    OwnStep::new(FORGET_USER, vec![user.into()])
+}
+
+/// The step that makes the codes of an account void that nobody has ended yet.
+pub(crate) fn forget_issued(user: &str) -> OwnStep {
+    OwnStep::new(FORGET_ISSUED, vec![user.into()])
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod factors;
 pub(crate) mod flows;
+pub(crate) mod identities;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 pub(crate) mod users;

@@ -4,7 +4,8 @@ use base::Timestamp;
 use datatype::Datum;
 use store::{OwnAnswer, OwnStatement, OwnStep};
 
-use super::users::{IDENTITIES_OF_SESSION, OF_SESSION, User, whole};
+use super::identities::IDENTITIES_OF_SESSION;
+use super::users::{OF_SESSION, User, whole};
 use super::{Records, factors};
 use crate::Settings;
 use crate::error::Outcome;
@@ -60,9 +61,22 @@ const ROTATE: OwnStatement = OwnStatement::new(
      WHERE id = $1 AND refresh_token_counter = $2",
     &["uuid", "bigint", "bigint", "timestamp", "timestamptz"],
 );
-const ELEVATE: OwnStatement = OwnStatement::new(
-    "UPDATE auth.sessions SET aal = 'aal2', factor_id = $2, updated_at = $3 WHERE id = $1",
-    &["uuid", "uuid", "timestamptz"],
+/// Guarded by the counter: the answer gives the latest refresh token, and another tab may be at it.
+pub(crate) const ELEVATE: OwnStatement = OwnStatement::new(
+    "UPDATE auth.sessions SET aal = 'aal2', factor_id = $2, updated_at = $3 \
+     WHERE id = $1 AND coalesce(refresh_token_counter, 0) = $4",
+    &["uuid", "uuid", "timestamptz", "bigint"],
+);
+
+/// A session that was shown a factor is one without, once that is gone: first what it says of it, then its level.
+const FORGET_SHOWN: OwnStatement = OwnStatement::new(
+    "DELETE FROM auth.mfa_amr_claims WHERE authentication_method = 'totp' \
+     AND session_id IN (SELECT id FROM auth.sessions WHERE factor_id = $1)",
+    &["uuid"],
+);
+const LOWER: OwnStatement = OwnStatement::new(
+    "UPDATE auth.sessions SET aal = 'aal1', factor_id = NULL, updated_at = $2 WHERE factor_id = $1",
+    &["uuid", "timestamptz"],
 );
 
 macro_rules! revoke {
@@ -82,7 +96,7 @@ pub(crate) const REVOKE_ALL: OwnStatement =
 pub(crate) const REVOKE_OTHERS: OwnStatement =
     OwnStatement::new(revoke!("user_id = $1 AND id <> $4"), &["uuid", "timestamptz", "timestamptz", "uuid"]);
 pub(crate) const REVOKE_WEAKER: OwnStatement = OwnStatement::new(
-    revoke!("user_id = $1 AND id <> $4 AND aal = 'aal1'"),
+    revoke!("user_id = $1 AND id <> $4 AND (aal IS NULL OR aal = 'aal1')"),
     &["uuid", "timestamptz", "timestamptz", "uuid"],
 );
 /// What was told to be signed out, and nothing that began meanwhile.
@@ -100,6 +114,13 @@ const REVOKED_SINCE: OwnStatement = OwnStatement::new(
 );
 const FORGET_REVOKED: OwnStatement =
     OwnStatement::new("DELETE FROM pando.revoked_sessions WHERE expires_at < $1", &["timestamptz"]);
+
+const FORGET_ENDED: OwnStatement =
+    OwnStatement::new("DELETE FROM auth.sessions WHERE not_after < $1", &["timestamptz"]);
+const FORGET_IDLE: OwnStatement = OwnStatement::new(
+    "DELETE FROM auth.sessions WHERE refreshed_at < $1 OR (refreshed_at IS NULL AND created_at < $2)",
+    &["timestamp", "timestamptz"],
+);
 
 /// Which sessions of an account are signed out.
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +160,14 @@ impl Records {
     /// Forgets the signed-out sessions whose last token has expired.
     pub(crate) async fn forget_revoked(&self, before: Timestamp) -> Outcome<()> {
         self.write(vec![OwnStep::new(FORGET_REVOKED, vec![before.into()])]).await?;
+        Ok(())
+    }
+
+    /// Forgets sessions that ended by themselves before a moment or, where they do, that nobody has used since one.
+    pub(crate) async fn forget_ended(&self, before: Timestamp, unused: Option<Timestamp>) -> Outcome<()> {
+        let mut steps = vec![OwnStep::new(FORGET_ENDED, vec![before.into()])];
+        steps.extend(unused.map(|since| OwnStep::new(FORGET_IDLE, vec![since.into(), since.into()])));
+        self.write(steps).await?;
         Ok(())
     }
 }
@@ -198,12 +227,18 @@ pub(crate) fn rotate(session: &str, from: i64, now: Timestamp) -> OwnStep {
 }
 
 /// The steps that make a session one with a second factor.
-pub(crate) fn elevate(session: &str, factor: &str, method: &str, id: String, now: Timestamp) -> Vec<OwnStep> {
+pub(crate) fn elevate(session: &Session, factor: &str, method: &str, id: String, now: Timestamp) -> Vec<OwnStep> {
+    let (own, counter): (Datum, Datum) = (session.id.as_str().into(), session.standing.counter.into());
     vec![
-        OwnStep::new(ELEVATE, vec![session.into(), factor.into(), now.into()]).exactly(1),
-        OwnStep::new(FORGET_METHOD, vec![session.into(), method.into()]),
-        OwnStep::new(INSERT_METHOD, vec![id.into(), session.into(), now.into(), method.into()]),
+        OwnStep::new(ELEVATE, vec![own.clone(), factor.into(), now.into(), counter]).exactly(1),
+        OwnStep::new(FORGET_METHOD, vec![own.clone(), method.into()]),
+        OwnStep::new(INSERT_METHOD, vec![id.into(), own, now.into(), method.into()]),
     ]
+}
+
+/// The steps that make the sessions that were shown a factor ones without.
+pub(crate) fn lower(factor: &str, now: Timestamp) -> Vec<OwnStep> {
+    vec![OwnStep::new(FORGET_SHOWN, vec![factor.into()]), OwnStep::new(LOWER, vec![factor.into(), now.into()])]
 }
 
 /// The steps that sign sessions of an account out; the last of them reads which ones. `expires` is when the last access token

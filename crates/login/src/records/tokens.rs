@@ -5,6 +5,7 @@ use datatype::Datum;
 use store::{OwnRow, OwnStatement, OwnStep};
 
 use super::Records;
+use super::flows::forget_issued;
 use crate::error::Outcome;
 
 /// What a token is for: the labels of `auth.one_time_token_type`.
@@ -53,13 +54,18 @@ macro_rules! select_tokens {
         concat!(
             "SELECT id, user_id, token_type, token_hash, relates_to, created_at FROM auth.one_time_tokens WHERE ",
             $condition,
-            " ORDER BY id LIMIT 100"
+            " ORDER BY created_at DESC, id LIMIT 100"
         )
     };
 }
 
 const BY_HASH: OwnStatement = OwnStatement::new(select_tokens!("token_hash = $1"), &["text"]);
-const BY_ADDRESS: OwnStatement = OwnStatement::new(select_tokens!("relates_to = $1"), &["text"]);
+/// Accounts of others may be about to change to the same address: at most so many as an address is sent mails in the time that
+/// they count.
+const BY_ADDRESS: OwnStatement = OwnStatement::new(
+    select_tokens!("relates_to = $1 AND (token_type = $2 OR token_type = $3) AND created_at > $4"),
+    &["text", "auth.one_time_token_type", "auth.one_time_token_type", "timestamp"],
+);
 const OF_USER: OwnStatement = OwnStatement::new(select_tokens!("user_id = $1"), &["uuid"]);
 const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.one_time_tokens (id, user_id, token_type, token_hash, relates_to, created_at, updated_at) \
@@ -71,6 +77,8 @@ const FORGET: OwnStatement = OwnStatement::new(
     &["uuid", "auth.one_time_token_type"],
 );
 const FORGET_ALL: OwnStatement = OwnStatement::new("DELETE FROM auth.one_time_tokens WHERE user_id = $1", &["uuid"]);
+const FORGET_OLD: OwnStatement =
+    OwnStatement::new("DELETE FROM auth.one_time_tokens WHERE created_at < $1", &["timestamp"]);
 const USE: OwnStatement = OwnStatement::new("DELETE FROM auth.one_time_tokens WHERE id = $1", &["uuid"]);
 
 impl Records {
@@ -79,9 +87,15 @@ impl Records {
         self.tokens(BY_HASH, hash).await
     }
 
-    /// The tokens that were sent to this address.
-    pub(crate) async fn tokens_by_address(&self, address: &str) -> Outcome<Vec<OneTimeToken>> {
-        self.tokens(BY_ADDRESS, address).await
+    /// The tokens of some kinds that were sent to this address since a moment, the latest first.
+    pub(crate) async fn tokens_by_address(
+        &self,
+        address: &str,
+        [one, other]: [TokenKind; 2],
+        since: Timestamp,
+    ) -> Outcome<Vec<OneTimeToken>> {
+        let values = vec![address.into(), one.label().into(), other.label().into(), since.into()];
+        self.tokens_of_step(OwnStep::new(BY_ADDRESS, values)).await
     }
 
     /// The tokens of an account.
@@ -90,9 +104,19 @@ impl Records {
     }
 
     async fn tokens(&self, statement: OwnStatement, value: &str) -> Outcome<Vec<OneTimeToken>> {
-        let [found] = self.read([OwnStep::new(statement, vec![Datum::from(value)])]).await?;
+        self.tokens_of_step(OwnStep::new(statement, vec![Datum::from(value)])).await
+    }
+
+    async fn tokens_of_step(&self, step: OwnStep) -> Outcome<Vec<OneTimeToken>> {
+        let [found] = self.read([step]).await?;
         let read = found.rows.iter().map(token).collect::<Outcome<Vec<_>>>()?;
         Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Forgets tokens that were made before a moment.
+    pub(crate) async fn forget_tokens(&self, before: Timestamp) -> Outcome<()> {
+        self.write(vec![OwnStep::new(FORGET_OLD, vec![before.into()])]).await?;
+        Ok(())
     }
 }
 
@@ -131,7 +155,7 @@ impl OneTimeToken {
     }
 }
 
-/// The step that makes all tokens of an account void.
-pub(crate) fn forget_all(user: &str) -> OwnStep {
-    OwnStep::new(FORGET_ALL, vec![user.into()])
+/// The steps that make all tokens of an account void, and the codes that their links gave.
+pub(crate) fn forget_all(user: &str) -> Vec<OwnStep> {
+    vec![OwnStep::new(FORGET_ALL, vec![user.into()]), forget_issued(user)]
 }

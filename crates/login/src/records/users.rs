@@ -1,12 +1,13 @@
-//! Accounts and their identities.
+//! Accounts.
 
 use base::Timestamp;
 use datatype::Datum;
-use serde_json::{Map, Value};
 use store::{OwnAnswer, OwnRow, OwnStatement, OwnStep};
 
 use super::Records;
 use super::factors::{self, Factor};
+pub(crate) use super::identities::Identity;
+use super::identities::{FORGET_IDENTITIES, IDENTITIES, IDENTITIES_BY_EMAIL, OWNER, identity};
 use crate::error::{Outcome, Refusal};
 use crate::metadata::Metadata;
 
@@ -41,18 +42,16 @@ pub(crate) struct User {
     pub(crate) is_anonymous: bool,
     pub(crate) identities: Vec<Identity>,
     pub(crate) factors: Vec<Factor>,
+    /// What operators change with SQL of their own, as it was read.
+    pub(crate) former: Former,
 }
 
-/// One of the ways in which an account is known elsewhere, as it stands in `auth.identities`.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) id: String,
-    pub(crate) provider_id: String,
-    pub(crate) provider: String,
-    pub(crate) data: Map<String, Value>,
-    pub(crate) last_sign_in_at: Option<Timestamp>,
-    pub(crate) created_at: Option<Timestamp>,
-    pub(crate) updated_at: Option<Timestamp>,
+/// What operators change with SQL of their own, which need not say when: only what was changed here is written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Former {
+    role: Option<String>,
+    app_metadata: Metadata,
+    banned_until: Option<Timestamp>,
 }
 
 macro_rules! select_user {
@@ -67,17 +66,6 @@ macro_rules! select_user {
     };
 }
 
-macro_rules! select_identities {
-    ($condition:literal) => {
-        concat!(
-            "SELECT id, user_id, provider_id, provider, identity_data, last_sign_in_at, created_at, updated_at \
-             FROM auth.identities WHERE ",
-            $condition,
-            " ORDER BY created_at, id LIMIT 100"
-        )
-    };
-}
-
 pub(crate) const BY_ID: OwnStatement = OwnStatement::new(select_user!("id = $1"), &["uuid"]);
 const BY_EMAIL: OwnStatement = OwnStatement::new(select_user!("email = $1 AND is_sso_user = false"), &["text"]);
 pub(crate) const OF_SESSION: OwnStatement =
@@ -87,14 +75,6 @@ const PAGE: OwnStatement = OwnStatement::new(
     &["text", "bigint", "bigint"],
 );
 const COUNT: OwnStatement = OwnStatement::new("SELECT count(*) AS total FROM auth.users WHERE aud = $1", &["text"]);
-
-pub(crate) const IDENTITIES: OwnStatement = OwnStatement::new(select_identities!("user_id = $1"), &["uuid"]);
-const IDENTITIES_BY_EMAIL: OwnStatement = OwnStatement::new(
-    select_identities!("user_id = (SELECT id FROM auth.users WHERE email = $1 AND is_sso_user = false)"),
-    &["text"],
-);
-pub(crate) const IDENTITIES_OF_SESSION: OwnStatement =
-    OwnStatement::new(select_identities!("user_id = (SELECT user_id FROM auth.sessions WHERE id = $1)"), &["uuid"]);
 
 pub(crate) const INSERT: OwnStatement = OwnStatement::new(
     "INSERT INTO auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, invited_at, \
@@ -131,10 +111,11 @@ pub(crate) const INSERT: OwnStatement = OwnStatement::new(
 
 /// Guarded by the moment of the last change: who decided over an older state decides again.
 pub(crate) const UPDATE: OwnStatement = OwnStatement::new(
-    "UPDATE auth.users SET aud = $2, role = $3, email = $4, encrypted_password = $5, email_confirmed_at = $6, \
+    "UPDATE auth.users SET aud = $2, role = CASE WHEN $22 THEN $3 ELSE role END, email = $4, encrypted_password = $5, email_confirmed_at = $6, \
      invited_at = $7, confirmation_sent_at = $8, recovery_sent_at = $9, email_change = $10, email_change_sent_at = $11, \
-     email_change_confirm_status = $12, reauthentication_sent_at = $13, last_sign_in_at = $14, raw_app_meta_data = $15, \
-     raw_user_meta_data = $16, banned_until = $17, deleted_at = $18, is_anonymous = $19, updated_at = $20 \
+     email_change_confirm_status = $12, reauthentication_sent_at = $13, last_sign_in_at = $14, \
+     raw_app_meta_data = CASE WHEN $23 THEN $15 ELSE raw_app_meta_data END, raw_user_meta_data = $16, \
+     banned_until = CASE WHEN $24 THEN $17 ELSE banned_until END, deleted_at = $18, is_anonymous = $19, updated_at = $20 \
      WHERE id = $1 AND (updated_at = $21 OR updated_at IS NULL)",
     &[
         "uuid",
@@ -158,6 +139,9 @@ pub(crate) const UPDATE: OwnStatement = OwnStatement::new(
         "boolean",
         "timestamptz",
         "timestamptz",
+        "boolean",
+        "boolean",
+        "boolean",
     ],
 );
 
@@ -182,27 +166,15 @@ const REHASHED: OwnStatement = OwnStatement::new(
     &["uuid", "text", "text"],
 );
 
-pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.users WHERE id = $1", &["uuid"]);
+/// Nobody signs in, and nothing else of the account is decided, before the transaction has ended.
+const HOLD: OwnStatement = OwnStatement::new("UPDATE auth.users SET updated_at = updated_at WHERE id = $1", &["uuid"]);
 
-pub(crate) const INSERT_IDENTITY: OwnStatement = OwnStatement::new(
-    "INSERT INTO auth.identities (id, provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    &["uuid", "text", "uuid", "jsonb", "text", "timestamptz", "timestamptz", "timestamptz"],
+const FORGET_PHONE: OwnStatement = OwnStatement::new(
+    "UPDATE auth.users SET phone = NULL, phone_change = '', phone_confirmed_at = NULL WHERE id = $1",
+    &["uuid"],
 );
-const UPDATE_IDENTITY: OwnStatement = OwnStatement::new(
-    "UPDATE auth.identities SET identity_data = $2, updated_at = $3 WHERE id = $1",
-    &["uuid", "jsonb", "timestamptz"],
-);
-const SIGNED_IN_BY: OwnStatement = OwnStatement::new(
-    "UPDATE auth.identities SET identity_data = $2, last_sign_in_at = $3, updated_at = $3 WHERE id = $1",
-    &["uuid", "jsonb", "timestamptz"],
-);
-const OWNER: OwnStatement = OwnStatement::new(
-    "SELECT user_id FROM auth.identities WHERE provider_id = $1 AND provider = $2",
-    &["text", "text"],
-);
-const DELETE_IDENTITY: OwnStatement = OwnStatement::new("DELETE FROM auth.identities WHERE id = $1", &["uuid"]);
-const FORGET_IDENTITIES: OwnStatement = OwnStatement::new("DELETE FROM auth.identities WHERE user_id = $1", &["uuid"]);
+
+pub(crate) const DELETE: OwnStatement = OwnStatement::new("DELETE FROM auth.users WHERE id = $1", &["uuid"]);
 
 impl Records {
     /// The account with this number, with its identities and factors.
@@ -260,11 +232,16 @@ pub(crate) fn whole(found: &OwnAnswer, identities: &OwnAnswer, factors: &OwnAnsw
 }
 
 fn user(row: &OwnRow) -> Outcome<User> {
+    let former = Former {
+        role: row.get("role")?,
+        app_metadata: Metadata::stored(row.get("raw_app_meta_data")?),
+        banned_until: row.get("banned_until")?,
+    };
     let filled = |name: &str| Ok::<_, Refusal>(row.get::<Option<String>>(name)?.filter(|text| !text.is_empty()));
     Ok(User {
         id: row.get("id")?,
         aud: row.get("aud")?,
-        role: row.get("role")?,
+        role: former.role.clone(),
         email: filled("email")?,
         phone: filled("phone")?,
         password: filled("encrypted_password")?,
@@ -278,33 +255,33 @@ fn user(row: &OwnRow) -> Outcome<User> {
         email_change_confirm_status: row.get::<Option<i64>>("email_change_confirm_status")?.unwrap_or(0),
         reauthentication_sent_at: row.get("reauthentication_sent_at")?,
         last_sign_in_at: row.get("last_sign_in_at")?,
-        app_metadata: Metadata::stored(row.get("raw_app_meta_data")?),
+        app_metadata: former.app_metadata.clone(),
         user_metadata: Metadata::stored(row.get("raw_user_meta_data")?),
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
-        banned_until: row.get("banned_until")?,
+        banned_until: former.banned_until,
         deleted_at: row.get("deleted_at")?,
         is_sso_user: row.get("is_sso_user")?,
         is_anonymous: row.get("is_anonymous")?,
         identities: Vec::new(),
         factors: Vec::new(),
-    })
-}
-
-fn identity(row: &OwnRow) -> Outcome<Identity> {
-    let data: Value = row.get("identity_data")?;
-    Ok(Identity {
-        id: row.get("id")?,
-        provider_id: row.get("provider_id")?,
-        provider: row.get("provider")?,
-        data: if let Value::Object(data) = data { data } else { Map::new() },
-        last_sign_in_at: row.get("last_sign_in_at")?,
-        created_at: row.get("created_at")?,
-        updated_at: row.get("updated_at")?,
+        former,
     })
 }
 
 impl User {
+    /// Whether somebody signed up for it and nobody has proven yet that it is theirs. What an operator made or invited was never
+    /// sent the mail of a sign-up.
+    pub(crate) fn is_unproven(&self) -> bool {
+        let is_signed_up = self.confirmation_sent_at.is_some() && self.invited_at.is_none();
+        is_signed_up && self.email_confirmed_at.is_none() && self.deleted_at.is_none()
+    }
+
+    /// Says that the mail of its sign-up was sent once more, if there was a sign-up.
+    pub(crate) fn confirmed_again(&mut self, now: Timestamp) {
+        self.confirmation_sent_at = self.confirmation_sent_at.map(|_| now);
+    }
+
     /// The step that makes the account.
     pub(crate) fn insert(&self) -> OwnStep {
         let mut values = self.values();
@@ -320,6 +297,9 @@ impl User {
         let mut values = self.values();
         values.push(next.into());
         values.push(self.updated_at.into());
+        values.push((self.role != self.former.role).into());
+        values.push((self.app_metadata != self.former.app_metadata).into());
+        values.push((self.banned_until != self.former.banned_until).into());
         OwnStep::new(UPDATE, values).exactly(1)
     }
 
@@ -364,49 +344,23 @@ impl User {
         OwnStep::new(REHASHED, vec![self.id.clone().into(), self.password.clone().into(), hash.into()])
     }
 
+    /// The step that keeps others from the account until the transaction has ended: those who sign in change its row first.
+    pub(crate) fn hold(&self) -> OwnStep {
+        OwnStep::new(HOLD, vec![self.id.clone().into()]).exactly(1)
+    }
+
     /// The step that removes it, with all that belongs to it.
     pub(crate) fn delete(&self) -> OwnStep {
         OwnStep::new(DELETE, vec![self.id.clone().into()]).exactly(1)
     }
 
+    /// The step that removes its telephone numbers, which only GoTrue gave it.
+    pub(crate) fn forget_phone(&self) -> OwnStep {
+        OwnStep::new(FORGET_PHONE, vec![self.id.clone().into()])
+    }
+
     /// The step that removes its identities.
     pub(crate) fn forget_identities(&self) -> OwnStep {
         OwnStep::new(FORGET_IDENTITIES, vec![self.id.clone().into()])
-    }
-}
-
-impl Identity {
-    /// The step that adds it to an account.
-    pub(crate) fn insert(&self, user: &str) -> OwnStep {
-        OwnStep::new(
-            INSERT_IDENTITY,
-            vec![
-                self.id.clone().into(),
-                self.provider_id.clone().into(),
-                user.into(),
-                Value::Object(self.data.clone()).to_string().into(),
-                self.provider.clone().into(),
-                self.last_sign_in_at.into(),
-                self.created_at.into(),
-                self.updated_at.into(),
-            ],
-        )
-    }
-
-    /// The step that keeps what its provider says now, and that somebody signed in by it.
-    pub(crate) fn signed_in(&self, now: Timestamp) -> OwnStep {
-        let data = Value::Object(self.data.clone()).to_string();
-        OwnStep::new(SIGNED_IN_BY, vec![self.id.clone().into(), data.into(), now.into()]).exactly(1)
-    }
-
-    /// The step that removes it.
-    pub(crate) fn delete(&self) -> OwnStep {
-        OwnStep::new(DELETE_IDENTITY, vec![self.id.clone().into()]).exactly(1)
-    }
-
-    /// The step that keeps what was changed.
-    pub(crate) fn save(&self, now: Timestamp) -> OwnStep {
-        let data = Value::Object(self.data.clone()).to_string();
-        OwnStep::new(UPDATE_IDENTITY, vec![self.id.clone().into(), data.into(), now.into()])
     }
 }

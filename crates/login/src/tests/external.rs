@@ -367,6 +367,8 @@ on_both!(an_id_token_of_a_device, settings(), |house| {
         (json!({"provider": "google", "id_token": "x"}), 400),
         (json!({"issuer": provider.issuer(), "client_id": "pando", "id_token": provider.id_token("mina", None)}), 200),
         (json!({"provider": "lax", "id_token": provider.id_token("mina", Some("x"))}), 200),
+        (json!({"provider": "lax", "id_token": provider.id_token("mina", Some("x")), "nonce": "only mine"}), 400),
+        (json!({"provider": "lax", "id_token": provider.id_token("mina", None), "nonce": "only mine"}), 200),
         (json!({"provider": "mock", "id_token": provider.id_token("mina", None), "link_identity": true}), 401),
     ] {
         let (status, answer, _) = send(&login, ("POST", "/token?grant_type=id_token"), "", body.clone()).await;

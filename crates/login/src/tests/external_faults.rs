@@ -51,8 +51,12 @@ on_both!(a_provider_that_is_not_believed, settings(), |house| {
 });
 
 on_both!(a_provider_that_cannot_be_asked, settings(), |house| {
-    for fault in [Fault::Broken, Fault::Huge, Fault::Redirects, Fault::OtherDocument, Fault::OpenDocument] {
+    let faults = [Fault::Broken, Fault::Huge, Fault::Redirects, Fault::OtherDocument, Fault::OpenDocument];
+    for (number, fault) in faults.into_iter().enumerate() {
         let (provider, login) = with_provider(house, |_| {}).await;
+        // Each is another issuer, with people of its own.
+        let person = json!({"sub": number.to_string(), "email": "mina@example.com", "email_verified": true});
+        provider.knows("mina", &person);
         provider.does(Some(fault));
         for _ in 0..5 {
             let (status, body, headers) =
@@ -95,10 +99,18 @@ async fn a_provider_that_does_not_answer() {
     let (provider, login) = with_provider(&house, |_| {}).await;
     provider.does(Some(Fault::Silent));
     let way = format!("/authorize{}", way_in(""));
+    let impatient = {
+        let (login, way) = (login.clone(), way.clone());
+        tokio::spawn(async move { send(&login, ("GET", &way), "", Value::Null).await.0 })
+    };
+    while provider.asked("/.well-known/openid-configuration") == 0 {
+        tokio::task::yield_now().await;
+    }
+    impatient.abort();
     let ask = || send(&login, ("GET", &way), "", Value::Null);
     let (first, second, third) = tokio::join!(ask(), ask(), ask());
     assert_eq!((first.0, second.0, third.0), (503, 503, 503));
-    assert_eq!(provider.asked("/.well-known/openid-configuration"), 1, "one waits for all");
+    assert_eq!(provider.asked("/.well-known/openid-configuration"), 1, "one waits for all, though who asked has gone");
 }
 
 on_both!(what_cannot_be_asked_for, settings(), |house| {

@@ -97,48 +97,89 @@ on_both!(a_known_address_looks_like_a_new_one, settings(), |house| {
     assert!(house.mails.lock().is_empty());
 });
 
-// Whoever signs up with an address before its owner does ("pre-hijacking") must not get into the account once the owner confirms it,
-// by whichever mail.
-on_both!(who_signs_up_first_gets_nothing_by_what_the_owner_confirms, settings(), |house| {
-    let planted = "planted by a stranger";
-    let sign_in = |email: &'static str, password: &'static str| async move {
-        let given = json!({"email": email, "password": password});
-        house.send(("POST", "/token?grant_type=password"), "", given).await.0
-    };
-    let take = |email: &'static str| async move {
-        let given = json!({"email": email, "password": planted, "data": {"planted": true}});
-        assert_eq!(house.send(("POST", "/signup"), "", given).await.0, 200);
-        house.mail().await;
-    };
-    let confirm = |kind: &'static str, email: &'static str| async move {
-        let given = json!({"type": kind, "email": email, "token": code(&house.mail().await.text)});
-        let (status, body, _) = house.send(("POST", "/verify"), "", given).await;
-        assert_eq!(status, 200, "{body}");
-        body
-    };
+/// Signs up with an address; gives the mail that comes of it.
+async fn signed_up(house: &House, email: &str, password: &str, data: Value) -> crate::Mail {
+    let given = json!({"email": email, "password": password, "data": data});
+    assert_eq!(house.send(("POST", "/signup"), "", given).await.0, 200);
+    house.mail().await
+}
 
-    take("signs@example.com").await;
-    house.send(("POST", "/signup"), "", json!({"email": "signs@example.com", "password": PASSWORD})).await;
-    let body = confirm("signup", "signs@example.com").await;
-    assert_eq!(body["user"]["user_metadata"].get("planted"), None, "{body}");
+async fn planted(house: &House, email: &str) -> crate::Mail {
+    signed_up(house, email, PLANTED, json!({"planted": true})).await
+}
+
+async fn own(house: &House, email: &str) -> crate::Mail {
+    signed_up(house, email, PASSWORD, json!({"name": "Mina"})).await
+}
+
+async fn confirm(house: &House, kind: &str, email: &str, mail: &crate::Mail) -> Value {
+    let given = json!({"type": kind, "email": email, "token": code(&mail.text)});
+    let (status, body, _) = house.send(("POST", "/verify"), "", given).await;
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+async fn sign_in(house: &House, email: &str, password: &str) -> u16 {
+    let given = json!({"email": email, "password": password});
+    house.send(("POST", "/token?grant_type=password"), "", given).await.0
+}
+
+const PLANTED: &str = "planted by a stranger";
+
+// Whoever signs up with an address before its owner does ("pre-hijacking"), or after, must not get into the account once the owner
+// confirms it. Nobody knows which of two sign-ups is the owner's: neither password counts.
+on_both!(a_stranger_gets_nothing_by_what_the_owner_confirms, settings(), |house| {
+    for (email, is_first) in [("first@example.com", true), ("second@example.com", false)] {
+        let mail = if is_first {
+            planted(house, email).await;
+            own(house, email).await
+        } else {
+            own(house, email).await;
+            planted(house, email).await
+        };
+        let body = confirm(house, "signup", email, &mail).await;
+        let said = &body["user"]["user_metadata"];
+        assert_eq!((said.get("planted"), said.get("name")), (None, None), "{email}: {body}");
+        assert_eq!((&said["sub"], &said["email"]), (&body["user"]["id"], &json!(email)));
+        let both = (sign_in(house, email, PLANTED).await, sign_in(house, email, PASSWORD).await);
+        assert_eq!(both, (400, 400), "{email}");
+        let change = json!({"password": "chosen by the owner"});
+        assert_eq!(house.send(("PUT", "/user"), text(&body, "access_token"), change).await.0, 200);
+        assert_eq!(sign_in(house, email, "chosen by the owner").await, 200);
+    }
+});
+
+on_both!(no_further_sign_up_brings_a_password_back, settings(), |house| {
+    let email = "third@example.com";
+    planted(house, email).await;
+    own(house, email).await;
+    let mail = planted(house, email).await;
+    confirm(house, "signup", email, &mail).await;
+    assert_eq!(sign_in(house, email, PLANTED).await, 400);
+});
+
+on_both!(who_signs_up_twice_with_the_same_password_keeps_it, settings(), |house| {
+    let email = "again@example.com";
+    signed_up(house, email, PASSWORD, json!({"name": "M"})).await;
+    let mail = own(house, email).await;
+    let body = confirm(house, "signup", email, &mail).await;
+    assert_eq!(body["user"]["user_metadata"]["name"], "Mina");
     assert_eq!(body["user"]["user_metadata"]["sub"], body["user"]["id"]);
-    assert_eq!(sign_in("signs@example.com", PASSWORD).await, 200);
-    assert_eq!(sign_in("signs@example.com", planted).await, 400);
+    assert_eq!(sign_in(house, email, PASSWORD).await, 200);
+});
 
-    take("link@example.com").await;
-    house.send(("POST", "/otp"), "", json!({"email": "link@example.com"})).await;
-    confirm("email", "link@example.com").await;
-    assert_eq!(sign_in("link@example.com", planted).await, 400);
-
-    take("forgot@example.com").await;
-    house.send(("POST", "/recover"), "", json!({"email": "forgot@example.com"})).await;
-    confirm("recovery", "forgot@example.com").await;
-    assert_eq!(sign_in("forgot@example.com", planted).await, 400);
-
-    take("resent@example.com").await;
-    house.send(("POST", "/resend"), "", json!({"type": "signup", "email": "resent@example.com"})).await;
-    confirm("signup", "resent@example.com").await;
-    assert_eq!(sign_in("resent@example.com", planted).await, 200, "it is the mail of that sign-up");
+on_both!(other_mails_leave_no_password_of_a_stranger, settings(), |house| {
+    for (path, kind, email) in [("/otp", "email", "link@example.com"), ("/recover", "recovery", "forgot@example.com")] {
+        planted(house, email).await;
+        house.send(("POST", path), "", json!({"email": email})).await;
+        confirm(house, kind, email, &house.mail().await).await;
+        assert_eq!(sign_in(house, email, PLANTED).await, 400, "{path}");
+    }
+    let email = "resent@example.com";
+    planted(house, email).await;
+    house.send(("POST", "/resend"), "", json!({"type": "signup", "email": email})).await;
+    confirm(house, "signup", email, &house.mail().await).await;
+    assert_eq!(sign_in(house, email, PLANTED).await, 200, "it is the mail of that sign-up");
 });
 
 on_both!(codes_count_once_for_their_purpose_and_not_for_long, settings(), |house| {
@@ -167,12 +208,7 @@ on_both!(codes_count_once_for_their_purpose_and_not_for_long, settings(), |house
 on_both!(only_who_began_ends_it, settings(), |house| {
     confirmed(house).await;
     let proof = "a".repeat(64);
-    let challenge = {
-        use base64::Engine as _;
-        use sha2::Digest as _;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(proof.as_bytes()))
-    };
-    let asked = json!({"email": EMAIL, "code_challenge": challenge, "code_challenge_method": "s256"});
+    let asked = json!({"email": EMAIL, "code_challenge": challenge(&proof), "code_challenge_method": "s256"});
     house.send(("POST", "/otp"), "", asked).await;
     let link = link(&house.mail().await.text);
     let stripped = link.replace("token=pkce_", "token=");
@@ -254,4 +290,100 @@ on_both!(links_lead_where_they_may, settings(), |house| {
         assert_eq!((place.host_str(), place.port()), (Some(host), Some(3000)));
         assert_eq!(said["error_code"], "otp_expired");
     }
+});
+
+on_both!(a_mail_is_asked_for_alike_whether_there_is_an_account, settings(), |house| {
+    confirmed(house).await;
+    for (data, expected) in [(json!([]), 400), (json!({"a": "x".repeat(9_000)}), 422), (json!({"a": 1}), 200)] {
+        let mut answers = Vec::new();
+        for email in [EMAIL, "nobody@example.com"] {
+            let given = json!({"email": email, "data": data});
+            let (status, body, _) = house.send(("POST", "/otp"), "", given).await;
+            answers.push((status, body));
+        }
+        assert_eq!((answers[0].0, &answers[0]), (expected, &answers[1]));
+    }
+});
+
+on_both!(a_full_queue_tells_nobody_who_has_an_account, settings(), |house| {
+    confirmed(house).await;
+    let inner = &house.login.inner;
+    let places: Vec<_> = (0..crate::MOST_WAITING_MAILS).map(|_| inner.reserve().unwrap()).collect();
+    for email in [EMAIL, "nobody@example.com"] {
+        for path in ["/otp", "/recover", "/resend", "/signup"] {
+            let given = json!({"email": email, "type": "signup", "password": PASSWORD});
+            let (status, body, _) = house.send(("POST", path), "", given).await;
+            assert_eq!((status, text(&body, "code")), (503, "over_request_rate_limit"), "{path} {email}");
+        }
+    }
+    assert!(inner.records.user_by_email("nobody@example.com").await.unwrap().is_none(), "nothing was changed");
+    drop(places);
+    assert_eq!(house.send(("POST", "/otp"), "", json!({"email": EMAIL})).await.0, 200);
+    house.mail().await;
+});
+
+fn challenge(proof: &str) -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(proof.as_bytes()))
+}
+
+on_both!(codes_of_links_end_with_the_password, settings(), |house| {
+    let body = confirmed(house).await;
+    let (proof, token) = ("a".repeat(64), text(&body, "access_token"));
+    for change in [json!({"password": "another long password"}), json!({"logout": true})] {
+        let asked = json!({"email": EMAIL, "code_challenge": challenge(&proof), "code_challenge_method": "s256"});
+        house.send(("POST", "/otp"), "", asked).await;
+        // What it says it was for is not asked.
+        let link = link(&house.mail().await.text).replace("type=magiclink", "type=recovery");
+        let (status, _, headers) = house.send(("GET", &link), "", Value::Null).await;
+        assert_eq!(status, 303);
+        let code = told(&headers).1["code"].clone();
+        let status = match change.get("logout") {
+            Some(_) => house.send(("POST", "/logout"), token, Value::Null).await.0,
+            None => house.send(("PUT", "/user"), token, change).await.0,
+        };
+        assert!(matches!(status, 200 | 204), "{status}");
+        let given = json!({"auth_code": code, "code_verifier": proof});
+        let (status, body, _) = house.send(("POST", "/token?grant_type=pkce"), "", given).await;
+        assert_eq!((status, text(&body, "code")), (404, "flow_state_not_found"));
+    }
+});
+
+on_both!(who_began_a_change_ends_it_by_either_mail, settings(), |house| {
+    let body = confirmed(house).await;
+    let (proof, token) = ("a".repeat(64), text(&body, "access_token"));
+    for (number, is_current_last) in [(1, true), (2, false)] {
+        let new = format!("new{number}@example.com");
+        let (code_challenge, code_challenge_method) = (challenge(&proof), "s256");
+        let asked =
+            json!({"email": new, "code_challenge": code_challenge, "code_challenge_method": code_challenge_method});
+        assert_eq!(house.send(("PUT", "/user"), token, asked).await.0, 200);
+        let mut mails = [house.mail().await, house.mail().await];
+        mails.sort_by_key(|mail| (mail.to == new) != is_current_last);
+        let (_, _, headers) = house.send(("GET", &link(&mails[0].text)), "", Value::Null).await;
+        assert!(told(&headers).1["message"].contains("other email"), "{headers:?}");
+        let (_, _, headers) = house.send(("GET", &link(&mails[1].text)), "", Value::Null).await;
+        let said = told(&headers).1;
+        assert!(!said.contains_key("access_token"), "{said:?}");
+        let given = json!({"auth_code": said["code"], "code_verifier": proof});
+        let (status, body, _) = house.send(("POST", "/token?grant_type=pkce"), "", given).await;
+        assert_eq!((status, &body["user"]["email"]), (200, &json!(new)), "{body}");
+    }
+});
+
+on_both!(mails_end_with_the_identity_that_they_went_to, settings(), |house| {
+    let body = confirmed(house).await;
+    let inner = &house.login.inner;
+    let user = inner.records.user(text(&body["user"], "id")).await.unwrap().unwrap();
+    let mut other = user.identities[0].clone();
+    other.id = crate::chance::uuid().unwrap();
+    other.provider = "mock".to_owned();
+    inner.records.write(vec![other.insert(&user.id)]).await.unwrap();
+    house.send(("POST", "/recover"), "", json!({"email": EMAIL})).await;
+    let sent = code(&house.mail().await.text);
+    let path = format!("/user/identities/{}", user.identities[0].id);
+    assert_eq!(house.send(("DELETE", &path), text(&body, "access_token"), Value::Null).await.0, 200);
+    let given = json!({"type": "recovery", "email": EMAIL, "token": sent});
+    assert_eq!(house.send(("POST", "/verify"), "", given).await.0, 403);
 });

@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod external;
+mod external_doubts;
 mod external_faults;
 mod factors;
 mod guesses;

@@ -62,7 +62,17 @@ fn unconfirmed() -> Settings {
 }
 
 async fn with_captcha(house: &House, url: &str, mode: CaptchaMode, gate: Arc<dyn Gate>) -> Login {
-    let (secret, timeout) = (Secret::new("of the site"), Duration::from_millis(300));
+    // Who answers may take his time; who does not is not waited for.
+    with_patience(house, url, mode, (gate, Duration::from_secs(60))).await
+}
+
+async fn with_patience(
+    house: &House,
+    url: &str,
+    mode: CaptchaMode,
+    (gate, timeout): (Arc<dyn Gate>, Duration),
+) -> Login {
+    let secret = Secret::new("of the site");
     let captcha = Captcha::open(CaptchaSettings { mode, url: url.to_owned(), secret, timeout }).unwrap();
     house.another_with(unconfirmed(), gate, Some(captcha)).await
 }
@@ -101,7 +111,9 @@ async fn a_captcha_is_asked_about_as_gotrue_does() {
     // Who does not answer, or answers something else, has not said yes.
     for answer in [None, Some((500, r#"{"success":true}"#)), Some((200, "yes")), Some((302, r#"{"success":true}"#))] {
         let silent = Other::start(answer).await;
-        let login = with_captcha(&house, &silent.url, CaptchaMode::Always, Arc::new(Open)).await;
+        let patience = Duration::from_millis(if answer.is_none() { 300 } else { 60_000 });
+        let gate = (Arc::new(Open) as Arc<dyn Gate>, patience);
+        let login = with_patience(&house, &silent.url, CaptchaMode::Always, gate).await;
         assert_eq!(sign_in(&login, 1, PASSWORD, Some("x")).await, (503, "captcha_failed".to_owned()), "{answer:?}");
     }
 }
@@ -123,6 +135,42 @@ async fn a_captcha_of_the_suspicious_alone() {
     assert_eq!(wrong, (400, "captcha_failed".to_owned()), "not a guess: nothing was looked at");
     assert_eq!(sign_in(&login, 31 << 8, PASSWORD, Some("x")).await.0, 200);
     assert_eq!(sign_in(&login, 1 << 8, PASSWORD, None).await.0, 200, "an address that the account knows needs none");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_all_the_places_of_the_captcha() {
+    let house = House::embedded(unconfirmed()).await;
+    account(&house, "mina@example.com").await;
+    let no = Other::start(Some((200, r#"{"success":false}"#))).await;
+    let login = with_captcha(&house, &no.url, CaptchaMode::Always, gate(&house, DefenceSettings::default())).await;
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(sign_in(&login, 7, PASSWORD, Some("made up")).await.0);
+    }
+    assert_eq!((&answers[..16], &answers[16..]), ([400; 16].as_slice(), [429; 4].as_slice()), "of one address");
+    assert_eq!(no.heard.lock().len(), 16);
+
+    let (yes, silent) = (Other::start(Some((200, r#"{"success":true}"#))).await, Other::start(None).await);
+    let gate = gate(&house, DefenceSettings::default());
+    let login = with_captcha(&house, &yes.url, CaptchaMode::Always, gate.clone()).await;
+    assert_eq!(sign_in(&login, 1 << 8, PASSWORD, Some("x")).await.0, 200);
+    let patience = (gate as Arc<dyn Gate>, Duration::from_secs(3_600));
+    let login = with_patience(&house, &silent.url, CaptchaMode::Always, patience).await;
+    let ask = |address: u32| {
+        let login = login.clone();
+        tokio::spawn(async move { sign_in(&login, address, PASSWORD, Some("made up")).await })
+    };
+    let heard = async |count: usize| {
+        while silent.heard.lock().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let asking: Vec<_> = (100..148).map(|number| ask(number << 8)).collect();
+    heard(48).await;
+    assert_eq!(ask(200 << 8).await.unwrap().0, 503);
+    let known = ask(1 << 8);
+    heard(49).await;
+    asking.into_iter().chain([known]).for_each(|asking| asking.abort());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,6 +101,51 @@ on_both!(who_signs_in_while_the_password_changes_stays_out, unconfirmed(), |hous
     records.write(vec![seen.signed_in(crate::keys::later(now, Duration::from_secs(1)))]).await.unwrap();
 });
 
+// A sign-in that is kept while its account is removed is signed out as well, however both are interleaved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_signs_in_while_the_account_is_removed_is_signed_out() {
+    let test = "tests::sessions::who_signs_in_while_the_account_is_removed_is_signed_out";
+    let Some(house) = House::server(test, unconfirmed()).await else { return };
+    let service = admin::operator(&house, "service_role");
+    for (number, is_soft) in [(1, false), (2, true)] {
+        let body = account(&house, &format!("mina{number}@example.com")).await;
+        let user = text(&body["user"], "id");
+        let session = format!("00000000-0000-4000-8000-00000000000{number}");
+        // What a sign-in does, in its order; it is kept once somebody waits for it.
+        let sign_in = format!(
+            "BEGIN;
+             UPDATE auth.users SET last_sign_in_at = now() WHERE id = '{user}';
+             INSERT INTO auth.sessions (id, user_id, created_at, aal) VALUES ('{session}', '{user}', now(), 'aal1');
+             SELECT pg_advisory_lock({number});
+             DO $$ BEGIN
+               FOR round IN 1..3000 LOOP
+                 EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);
+                 PERFORM pg_sleep(0.01);
+               END LOOP;
+             END $$;
+             COMMIT;"
+        );
+        let server = house.server.as_ref().unwrap();
+        let is_under_way = format!("SELECT 'yes' FROM pg_locks WHERE locktype = 'advisory' AND objid = {number};");
+        std::thread::scope(|scope| {
+            let signing_in = scope.spawn(|| server.run(&sign_in));
+            while !server.run(&is_under_way).contains("yes") {
+                assert!(!signing_in.is_finished(), "it waits for the removal");
+            }
+            let path = format!("/admin/users/{user}");
+            let removal = house.send(("DELETE", &path), &service, json!({"should_soft_delete": is_soft}));
+            let runtime = tokio::runtime::Handle::current();
+            let (status, body, _) = tokio::task::block_in_place(|| runtime.block_on(removal));
+            assert_eq!(status, 200, "{body}");
+            signing_in.join().unwrap();
+        });
+        let revoked = server.run(&format!("SELECT 'out' FROM pando.revoked_sessions WHERE session_id = '{session}';"));
+        assert!(revoked.contains("out"), "soft: {is_soft}");
+        let left = server.run(&format!("SELECT 'left' FROM auth.sessions WHERE id = '{session}';"));
+        assert!(!left.contains("left"), "soft: {is_soft}");
+    }
+}
+
 on_both!(scopes_of_signing_out, unconfirmed(), |house| {
     let given = json!({"email": "mina@example.com", "password": PASSWORD});
     let mut sessions = vec![account(house, "mina@example.com").await];
@@ -135,9 +180,9 @@ on_both!(another_node_follows, unconfirmed(), |house| {
     assert!(asks(token.clone()).await.is_ok(), "the keys are the database's");
     let followed = tokio::spawn(other.clone().follow());
     house.send(("POST", "/logout"), &token, Value::Null).await;
-    let began = std::time::Instant::now();
+    // How long that takes, a busy machine says; that it comes to pass is what is looked at.
     while asks(token.clone()).await.is_ok() {
-        assert!(began.elapsed() < Duration::from_secs(1), "still counts on the other node");
+        assert!(!followed.is_finished());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     followed.abort();
@@ -204,4 +249,125 @@ async fn refresh_is_throttled_with_503_and_never_429() {
     let (status, _, headers) = testing::send(&node, ("POST", "/token?grant_type=refresh_token"), "", given).await;
     assert_eq!(status, 503);
     assert!(headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+}
+
+/// SQL of an operator, of an account.
+async fn operate(house: &House, statement: store::OwnStatement, user: &str) {
+    house.store.transact(vec![store::OwnStep::new(statement, vec![user.into()]).exactly(1)]).await.unwrap();
+}
+
+const BAN: store::OwnStatement = store::OwnStatement::new(
+    "UPDATE auth.users SET banned_until = '2100-01-01', role = 'guest', raw_app_meta_data = '{\"plan\": \"x\"}' WHERE id = $1",
+    &["uuid"],
+);
+
+on_both!(what_an_operator_changes_with_sql_is_not_overwritten, unconfirmed(), |house| {
+    let body = account(house, "mina@example.com").await;
+    let (records, id) = (&house.login.inner.records, text(&body["user"], "id"));
+    let mut seen = records.user(id).await.unwrap().unwrap();
+    operate(house, BAN, id).await;
+    seen.user_metadata.set("a", json!(1));
+    records.write(vec![seen.save(house.login.inner.now())]).await.unwrap();
+    let now = records.user(id).await.unwrap().unwrap();
+    assert_eq!((now.role.as_deref(), now.banned_until.is_some()), (Some("guest"), true));
+    assert_eq!((now.app_metadata.value(), &now.user_metadata.value()["a"]), (json!({"plan": "x"}), &json!(1)));
+    let mut seen = now;
+    seen.banned_until = None;
+    seen.role = Some("editor".to_owned());
+    seen.app_metadata.set("plan", json!("y"));
+    records.write(vec![seen.save(house.login.inner.now())]).await.unwrap();
+    let now = records.user(id).await.unwrap().unwrap();
+    assert_eq!((now.role.as_deref(), now.banned_until), (Some("editor"), None));
+    assert_eq!(now.app_metadata.value(), json!({"plan": "y"}));
+});
+
+on_both!(
+    what_has_ended_is_forgotten,
+    Settings {
+        session: Some(Duration::from_secs(3_600)),
+        idle_session: Some(Duration::from_secs(1_800)),
+        ..unconfirmed()
+    },
+    |house| {
+        let body = account(house, "mina@example.com").await;
+        let session = claims(text(&body, "access_token"))["session_id"].as_str().unwrap().to_owned();
+        assert_eq!(house.send(("POST", "/recover"), "", json!({"email": "mina@example.com"})).await.0, 200);
+        let inner = &house.login.inner;
+        let left = async || {
+            let tokens = inner.records.tokens_of(text(&body["user"], "id")).await.unwrap().len();
+            (inner.records.session(&session).await.unwrap().is_some(), tokens)
+        };
+        house.clock.advance(Duration::from_secs(86_400));
+        inner.forget_old().await.unwrap();
+        assert_eq!(left().await, (true, 1), "who asks for it is told that it has ended");
+        house.clock.advance(Duration::from_secs(3_601));
+        inner.forget_old().await.unwrap();
+        assert_eq!(left().await, (false, 0));
+    }
+);
+
+on_both!(
+    sessions_that_nobody_uses_are_forgotten,
+    Settings { idle_session: Some(Duration::from_secs(1_800)), ..unconfirmed() },
+    |house| {
+        let body = account(house, "mina@example.com").await;
+        house.clock.advance(Duration::from_secs(60));
+        let (status, fresh) = refresh(house, &body["refresh_token"]).await;
+        assert_eq!(status, 200);
+        let session = claims(text(&fresh, "access_token"))["session_id"].as_str().unwrap().to_owned();
+        let inner = &house.login.inner;
+        for (seconds, is_left) in [(86_400 + 1_800, true), (1, false)] {
+            house.clock.advance(Duration::from_secs(seconds));
+            inner.forget_old().await.unwrap();
+            assert_eq!(inner.records.session(&session).await.unwrap().is_some(), is_left);
+        }
+    }
+);
+
+on_both!(metadata_that_are_too_large_keep_nobody_out, unconfirmed(), |house| {
+    let body = account(house, "mina@example.com").await;
+    let records = &house.login.inner.records;
+    let mut user = records.user(text(&body["user"], "id")).await.unwrap().unwrap();
+    user.user_metadata.set("much", json!("x".repeat(9_000)));
+    records.write(vec![user.save(house.login.inner.now())]).await.unwrap();
+    let given = json!({"email": "mina@example.com", "password": PASSWORD});
+    let (status, body, _) = house.send(("POST", "/token?grant_type=password"), "", given.clone()).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(claims(text(&body, "access_token"))["user_metadata"], json!({}));
+    assert_eq!(body["user"]["user_metadata"]["much"].as_str().unwrap().len(), 9_000);
+    let (status, body) = refresh(house, &body["refresh_token"]).await;
+    assert_eq!(status, 200, "{body}");
+
+    let mut user = records.user(text(&body["user"], "id")).await.unwrap().unwrap();
+    user.app_metadata.set("much", json!("x".repeat(9_000)));
+    records.write(vec![user.save(house.login.inner.now())]).await.unwrap();
+    let (status, refused, _) = house.send(("POST", "/token?grant_type=password"), "", given).await;
+    assert_eq!((status, text(&refused, "code")), (422, "validation_failed"));
+    assert_eq!(refresh(house, &body["refresh_token"]).await.0, 422, "and nothing was changed");
+    user = records.user(&user.id).await.unwrap().unwrap();
+    user.app_metadata.set("much", Value::Null);
+    records.write(vec![user.save(house.login.inner.now())]).await.unwrap();
+    assert_eq!(refresh(house, &body["refresh_token"]).await.0, 200);
+});
+
+#[test]
+fn a_refresh_is_what_the_router_takes_for_one() {
+    let is = |path: &str, query: &str| {
+        let request = service::Request {
+            area: service::Area::Auth,
+            method: http::Method::POST,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: http::HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            client: service::Client { address: std::net::IpAddr::from([127, 0, 0, 1]), is_encrypted: false },
+            trace: testing::telemetry().begin_trace(None, std::time::Instant::now()),
+        };
+        crate::is_refresh(&request)
+    };
+    for path in ["/token", "//token/", "/%74oken"] {
+        assert!(is(path, "grant_type=refresh_token") && is(path, "a=b&grant%5Ftype=refresh%5Ftoken"), "{path}");
+    }
+    assert!(!is("/token", "grant_type=password&grant_type=refresh_token"));
+    assert!(!is("/user", "grant_type=refresh_token") && !is("/token", ""));
 }

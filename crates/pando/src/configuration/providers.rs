@@ -16,6 +16,10 @@ use super::setting::{Kind, Setting};
 /// The setting's name.
 const NAME: &str = "auth.login.providers";
 
+/// What the variable of a provider's secret begins and ends with; between them is its name.
+const PREFIX: &str = "PANDO_AUTH_LOGIN_PROVIDERS_";
+const SUFFIX: &str = "_CLIENT_SECRET";
+
 /// With whom else people sign in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -93,6 +97,14 @@ pub fn providers(sections: &BTreeMap<String, ProviderSection>) -> Result<Vec<Pro
     if sections.len() > MOST_PROVIDERS {
         return Err((NAME, format!("has {} providers; at most {MOST_PROVIDERS} are possible", sections.len())));
     }
+    let mut variables: Vec<(String, &String)> = sections.keys().map(|name| (variable(name), name)).collect();
+    variables.sort_unstable();
+    let mut pairs = variables.iter().zip(variables.iter().skip(1));
+    if let Some((one, other)) = pairs.find(|(one, other)| one.0 == other.0) {
+        let problem =
+            format!("has {} and {}, whose secrets would be one and the same variable {}", one.1, other.1, one.0);
+        return Err((NAME, format!("{problem}: rename one")));
+    }
     let each = |(name, section): (&String, &ProviderSection)| {
         section.settings(name).map_err(|problem| (NAME, format!("has {name}, which {problem}")))
     };
@@ -118,15 +130,20 @@ pub fn problem(setting: &Setting, value: &Value) -> Option<String> {
     None
 }
 
+/// The variable with the secret of a provider.
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}{SUFFIX}", name.to_uppercase().replace('-', "_"))
+}
+
 /// Puts a secret of the environment, `PANDO_AUTH_LOGIN_PROVIDERS_<NAME>_CLIENT_SECRET`, to its provider. `None` where the
 /// variable is another; otherwise whether there is such a provider.
 pub fn put_secret(variable: &str, text: &str, values: &mut Map<String, Value>) -> Option<bool> {
-    let name = variable.strip_prefix("PANDO_AUTH_LOGIN_PROVIDERS_")?.strip_suffix("_CLIENT_SECRET")?;
+    variable.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     let section = values.get_mut("auth.login").and_then(|section| section.get_mut("providers"));
     let tables = section.and_then(Value::as_object_mut).into_iter().flatten();
     let mut is_known = false;
     for (table, members) in tables {
-        if table.to_uppercase().replace('-', "_") == name
+        if self::variable(table) == variable
             && let Value::Object(members) = members
         {
             members.insert("client_secret".to_owned(), text.into());
@@ -180,6 +197,11 @@ mod tests {
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("hunter2") && !error.contains("42424242"), "{error}");
         }
+        let two = ["my-idp", "my_idp"].map(|name| {
+            format!("[auth.login.providers.{name}]\nissuer = \"https://{name}.example.com\"\nclient_id = \"us\"\n")
+        });
+        let error = read(&two.concat(), &[]).and_then(|loaded| Prepared::new(&loaded, None)).unwrap_err().to_string();
+        assert!(error.contains("has my-idp and my_idp, whose secrets would be"), "{error}");
         let file = "[auth.login.providers.github]\nclient_id = \"us\"";
         let error = read(file, &[]).and_then(|loaded| Prepared::new(&loaded, None)).unwrap_err().to_string();
         assert!(error.contains("github, which speaks no OpenID Connect"), "{error}");

@@ -307,6 +307,8 @@ mod tests {
                 "auth.login.providers",
                 "auth.mail.password",
                 "auth.defence.captcha_secret",
+                "auth.defence.captcha_url",
+                "auth.defence.webhook_url",
                 "auth.defence.webhook_secret",
                 "cache.url",
                 "cache.secret"

@@ -63,7 +63,7 @@ impl Happening for AttackChanged {
 /// Something was noticed that looks like an attack on the login.
 #[derive(Debug)]
 pub struct AttackSeen {
-    /// What: `account_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.
+    /// What: `account_locked`, `device_locked`, `address_sprays`, `network_sprays`, `password_sprayed`.
     pub attack: &'static str,
     /// Whether it has a line in the log: they come in thousands.
     pub is_told: bool,
@@ -73,9 +73,10 @@ impl Happening for AttackSeen {
     const DEFINITION: &'static Definition = &Definition {
         action: "login-attack-seen",
         message: "Somebody tries passwords of other people",
-        about: "When strangers have no guesses of an account left for now (`account_locked`), when many accounts were tried from an \
-                address or a network (`address_sprays`, `network_sprays`), or with one password (`password_sprayed`). A few lines a \
-                minute at most; `pando_login_attacks_total` counts each. Whom it is about is told to `auth.defence.webhook_url` alone.",
+        about: "When strangers have no guesses of an account left for now (`account_locked`), or a device or an address that it knows \
+                (`device_locked`), when many accounts were tried from an address or a network (`address_sprays`, `network_sprays`), or \
+                with one password (`password_sprayed`). Of each a line in five seconds at most; `pando_login_attacks_total` counts each. \
+                Whom it is about is told to `auth.defence.webhook_url` alone.",
         level: Level::Warn,
         fields: &[REASON],
     };
@@ -104,8 +105,8 @@ impl Happening for WebhookSent {
     const DEFINITION: &'static Definition = &Definition {
         action: "login-webhook-sent",
         message: "The webhook was told of an attack on the login",
-        about: "When `auth.defence.webhook_url` took a message, or did not after three tries (`outcome` is `failure`, and the line a \
-                warning).",
+        about: "When `auth.defence.webhook_url` took a message, or did not after three tries, or there were too many to be sent \
+                (`outcome` is `failure`, and the line a warning).",
         level: Level::Debug,
         fields: &[OUTCOME],
     };
@@ -178,15 +179,21 @@ pub struct MailSent {
     pub mail: &'static str,
     /// Whether the mail server took it.
     pub is_sent: bool,
+    /// Why not: `message`, `connection`, `timeout`, `refused`, `console`.
+    pub reason: Option<&'static str>,
+    /// What the mail server answered instead, if it did.
+    pub code: Option<u16>,
 }
 
 impl Happening for MailSent {
     const DEFINITION: &'static Definition = &Definition {
         action: "mail-sent",
         message: "A mail was handed over",
-        about: "When the mail server took a mail of the login, or did not (`outcome` is `failure`, and the line a warning).",
+        about: "When the mail server took a mail of the login, or did not (`outcome` is `failure`, and the line a warning): it refused \
+                (`refused`, with the code of SMTP), could not be reached (`connection`), took too long (`timeout`), or the mail was \
+                none (`message`). What the server said stands nowhere, since it may name the address.",
         level: Level::Info,
-        fields: &[MAIL, OUTCOME],
+        fields: &[MAIL, OUTCOME, REASON, SMTP_CODE],
     };
 
     fn level(&self) -> Level {
@@ -196,9 +203,57 @@ impl Happening for MailSent {
     fn fields(&self, line: &mut Line<'_>) {
         line.word(MAIL, self.mail);
         line.word(OUTCOME, if self.is_sent { "success" } else { "failure" });
+        line.maybe_word(REASON, self.reason);
+        line.maybe_count(SMTP_CODE, self.code.map(u64::from));
     }
 
     fn meter(&self, metrics: &Metrics) {
         metrics.count_mail(self.mail, self.is_sent);
+    }
+}
+
+/// Mails were still waiting when the server was stopped.
+#[derive(Debug)]
+pub struct MailsDropped {
+    /// How many.
+    pub mails: u64,
+}
+
+impl Happening for MailsDropped {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "mails-dropped",
+        message: "Mails were not sent before the server was stopped",
+        about: "When the server is stopped and the mail server does not take all waiting mails of the login within a few seconds. \
+                Whoever waits for one asks for it again.",
+        level: Level::Warn,
+        fields: &[MAILS],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.count(MAILS, self.mails);
+    }
+}
+
+/// The login goes on without something that an operator should know of.
+#[derive(Debug)]
+pub struct LoginImpaired {
+    /// What: `password_hash_unknown`, `password_hash_too_costly`, `leaked_list_unreadable`, `metadata_left_out`.
+    pub reason: &'static str,
+}
+
+impl Happening for LoginImpaired {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "login-impaired",
+        message: "The login goes on without something that it needs",
+        about: "When an account's password cannot be compared with, since its hash has no form that is known (`password_hash_unknown`) or \
+                asks for more than `auth.password.largest_stored_kib` (`password_hash_too_costly`): nobody gets in by it. When the \
+                file of leaked passwords cannot be read (`leaked_list_unreadable`): passwords are taken without it. When an \
+                account's metadata are too large for a token, which then says nothing of `user_metadata` (`metadata_left_out`).",
+        level: Level::Warn,
+        fields: &[REASON],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(REASON, self.reason);
     }
 }

@@ -22,7 +22,10 @@ pub use lifecycle::{
     Draining, Listening, ReadinessChanged, Started, Stopped, TracesNotExported,
 };
 pub use limits::{CacheChanged, OverloadChanged, RateDecision, RequestShed};
-pub use login::{AttackChanged, AttackSeen, AttemptRefused, MailSent, ProviderFailed, SignIn, WebhookSent};
+pub use login::{
+    AttackChanged, AttackSeen, AttemptRefused, LoginImpaired, MailSent, MailsDropped, ProviderFailed, SignIn,
+    WebhookSent,
+};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -96,6 +99,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     KeysUnavailable::DEFINITION,
     SignIn::DEFINITION,
     MailSent::DEFINITION,
+    MailsDropped::DEFINITION,
+    LoginImpaired::DEFINITION,
     ProviderFailed::DEFINITION,
     AttemptRefused::DEFINITION,
     AttackChanged::DEFINITION,

@@ -24,6 +24,9 @@ const STARTING: &str = "the server starts";
 /// After so many seconds whoever came before the database was there may come again.
 const RETRY_AFTER: u32 = 2;
 
+/// How long the mail server may take for the mails that wait when the server is stopped.
+const LAST_MAILS: Duration = Duration::from_secs(3);
+
 /// How long the database has, when the server stops, to keep when and how much API keys were used.
 const LAST_USES: Duration = Duration::from_secs(2);
 
@@ -91,6 +94,9 @@ impl House {
     pub async fn close(&self) {
         if let Some(rooms) = self.0.rooms.get() {
             rooms.background.iter().for_each(JoinHandle::abort);
+            if let Some(login) = &rooms.login {
+                login.close(LAST_MAILS).await;
+            }
             if let Some(keys) = &rooms.api_keys {
                 // What was gathered since the last minute. A database that does not answer keeps nobody from stopping.
                 let _in_vain = tokio::time::timeout(LAST_USES, keys.note_uses_now()).await;
