@@ -144,3 +144,18 @@ fn told(step: &OwnStep) -> Option<Event> {
         .unwrap_or_else(|_| [("role".to_owned(), json!("pando"))].into_iter().collect());
     Some(Event { action: rule.action, key, change: Map::new(), context })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{House, settings};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn sign_outs_can_be_told_on_both_engines() {
+        let house = House::embedded(settings()).await;
+        house.store.try_own(&[IF_SIGNED_OUT]).await.unwrap();
+        let test = "events::tests::sign_outs_can_be_told_on_both_engines";
+        let Some(house) = House::server(test, settings()).await else { return };
+        house.store.try_own(&[IF_SIGNED_OUT_OF_SERVER]).await.unwrap();
+    }
+}

@@ -101,7 +101,11 @@ pub(crate) fn key(purpose: &'static str) -> DerivedKey {
 
 /// Meters that nobody reads.
 pub(crate) fn telemetry() -> Arc<telemetry::Telemetry> {
-    let log = telemetry::LogConfig::new(telemetry::Level::Off, telemetry::LogFormat::Json, Box::new(std::io::sink()));
+    telemetry_to(telemetry::Level::Off, Box::new(std::io::sink()))
+}
+
+fn telemetry_to(level: telemetry::Level, writer: Box<dyn std::io::Write + Send>) -> Arc<telemetry::Telemetry> {
+    let log = telemetry::LogConfig::new(level, telemetry::LogFormat::Json, writer);
     let config = telemetry::TelemetryConfig {
         service_name: "test".to_owned(),
         service_version: "0".to_owned(),
@@ -110,6 +114,21 @@ pub(crate) fn telemetry() -> Arc<telemetry::Telemetry> {
         seed: None,
     };
     Arc::new(telemetry::Telemetry::new(config, Arc::new(HandClock::default())).unwrap())
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A clock that is moved by hand.
@@ -147,6 +166,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<HandClock>,
     pub(crate) mails: Arc<Mutex<Vec<Mail>>>,
     pub(crate) server: Option<testkit::Postgres>,
+    lines: Lines,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -265,8 +285,9 @@ impl House {
             }
         }
         let mails = Arc::new(Mutex::new(Vec::new()));
-        let login = open(&store, &clock, settings, (Arc::new(Open), None), mails.clone()).await;
-        Self { login, store, clock, mails, server, _folder: folder }
+        let lines = Lines::default();
+        let login = open(&store, &clock, settings, (Arc::new(Open), None), (mails.clone(), &lines)).await;
+        Self { login, store, clock, mails, server, lines, _folder: folder }
     }
 
     /// Another login over the same database: another node, or the same one with another gate.
@@ -281,12 +302,23 @@ impl House {
         gate: Arc<dyn Gate>,
         captcha: Option<crate::Captcha>,
     ) -> Login {
-        open(&self.store, &self.clock, settings, (gate, captcha), self.mails.clone()).await
+        open(&self.store, &self.clock, settings, (gate, captcha), (self.mails.clone(), &self.lines)).await
     }
 
     /// Sends a request; gives status, body and headers.
     pub(crate) async fn send(&self, request: (&str, &str), token: &str, body: Value) -> (u16, Value, HeaderMap) {
         send(&self.login, request, token, body).await
+    }
+
+    /// Waits until this was logged.
+    pub(crate) async fn wait_for(&self, text: &str) {
+        for _ in 0..10_000 {
+            if String::from_utf8_lossy(&self.lines.0.lock()).contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("nothing says {text}");
     }
 
     /// The latest mail, once it is there.
@@ -307,7 +339,7 @@ async fn open(
     clock: &Arc<HandClock>,
     settings: Settings,
     (gate, captcha): (Arc<dyn Gate>, Option<crate::Captcha>),
-    mails: Arc<Mutex<Vec<Mail>>>,
+    (mails, lines): (Arc<Mutex<Vec<Mail>>>, &Lines),
 ) -> Login {
     let entropy: crate::password::Entropy = Arc::new(getrandom::fill);
     let cost = crate::password::Settings { longest_wait: Duration::from_secs(30), ..Default::default() };
@@ -325,7 +357,7 @@ async fn open(
         mailer: Arc::new(Catcher(mails)),
         derivation: Derivation::new(Secret::new("a secret of more than thirty-two bytes")).unwrap(),
         clock: clock.clone(),
-        telemetry: telemetry(),
+        telemetry: telemetry_to(telemetry::Level::Warn, Box::new(lines.clone())),
     })
     .await
     .unwrap()

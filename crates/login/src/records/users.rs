@@ -274,7 +274,8 @@ impl User {
     /// sent the mail of a sign-up.
     pub(crate) fn is_unproven(&self) -> bool {
         let is_signed_up = self.confirmation_sent_at.is_some() && self.invited_at.is_none();
-        is_signed_up && self.email_confirmed_at.is_none() && self.deleted_at.is_none()
+        let is_proven = self.email_confirmed_at.is_some() || self.phone_confirmed_at.is_some();
+        is_signed_up && !is_proven && self.deleted_at.is_none()
     }
 
     /// Says that the mail of its sign-up was sent once more, if there was a sign-up.

@@ -157,3 +157,33 @@ async fn what_is_off_is_refused() {
     let (status, body, _) = house.send(("POST", "/signup"), "", given).await;
     assert_eq!((status, text(&body, "code")), (422, "signup_disabled"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_what_the_login_goes_on_without() {
+    const FOREIGN: store::OwnStatement =
+        store::OwnStatement::new("UPDATE auth.users SET encrypted_password = $2 WHERE id = $1", &["uuid", "text"]);
+    let house = House::embedded(unconfirmed()).await;
+    let body = account(&house, "mina@example.com").await;
+    let given = json!({"email": "mina@example.com", "password": PASSWORD});
+    for (hash, expected) in [
+        ("md5:5f4dcc3b5aa765d61d8327deb882cf99", "password_hash_unknown"),
+        (
+            "$scrypt$ln=30,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g",
+            "password_hash_too_costly",
+        ),
+    ] {
+        let step = store::OwnStep::new(FOREIGN, vec![text(&body["user"], "id").into(), hash.into()]);
+        house.store.transact(vec![step.exactly(1)]).await.unwrap();
+        assert_eq!(house.send(("POST", "/token?grant_type=password"), "", given.clone()).await.0, 400);
+        house.wait_for(expected).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("leaked");
+    let mut importer = crate::password::leaked::Importer::new(&list, 0).unwrap();
+    importer.read(std::path::Path::new("list"), &mut &b"one\ntwo\nthree\n"[..]).unwrap();
+    importer.finish().unwrap();
+    house.login.replace_leaked(Some(&list)).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&list).unwrap().set_len(1).unwrap();
+    account(&house, "leo@example.com").await;
+    house.wait_for("leaked_list_unreadable").await;
+}
