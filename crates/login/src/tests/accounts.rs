@@ -182,7 +182,7 @@ async fn the_log_says_what_the_login_goes_on_without() {
     let mut importer = crate::password::leaked::Importer::new(&list, 0).unwrap();
     importer.read(std::path::Path::new("list"), &mut &b"one\ntwo\nthree\n"[..]).unwrap();
     importer.finish().unwrap();
-    house.login.replace_leaked(Some(&list)).unwrap();
+    house.login.reopen_leaked(Some(&list)).unwrap()();
     std::fs::OpenOptions::new().write(true).open(&list).unwrap().set_len(1).unwrap();
     account(&house, "leo@example.com").await;
     house.wait_for("leaked_list_unreadable").await;
