@@ -98,7 +98,7 @@ async fn embedded() {
 async fn server() {
     let Some(engine) = Engine::server("entries::server").await else { return };
     check(&engine).await;
-    assert_eq!(engine.store.audit().await.unwrap(), Vec::<String>::new(), "a second time it is as before");
+    assert_eq!(engine.store.audit().await.unwrap(), [], "a second time it is as before");
     let embedded = Engine::embedded().await;
     embedded.fill().await;
     let (mut here, mut there) = (told(&embedded.entries().await), told(&engine.entries().await));

@@ -130,7 +130,9 @@ fn look(project: &Project, entries: &[Value]) {
     project.write("proof", proof.replacen("index ", "index 1", 1));
     assert_eq!(audit(project, &["check", "proof"]).0, 7);
     let (code, _, error) = audit(project, &["prove", "123456"]);
-    assert!(code == 7 && error.contains("there is no such entry"), "{error}");
+    assert!(code == 1 && error.contains("there is no such entry"), "{error}");
+    project.write("proof", "something else");
+    assert_eq!(audit(project, &["check", "proof"]).0, 1);
 
     assert_eq!(told(&export(project, &["--table", "pets", "--since", "2020-01-01"])).len(), 2);
     assert!(export(project, &["--until", "2020-01-01"]).is_empty());

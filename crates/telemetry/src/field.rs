@@ -95,5 +95,6 @@ fields! {
     LOGIN = "pando.login.action", "login", Keyword, "What somebody who signs in asked for: `password`, `refresh`, `verify`…";
     MAIL = "pando.login.mail", "mail", Keyword, "Which mail it was: `confirmation`, `recovery`… Never the address.";
     PROVIDER = "pando.login.provider", "provider", Keyword, "With whom somebody signs in: the name below `auth.login.providers`.";
+    CHECKPOINT = "pando.audit.checkpoint", "checkpoint", Keyword, "A checkpoint of the audit: a signed note of four lines.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

@@ -239,6 +239,7 @@ mod tests {
         telemetry.report(&AttackSeen { attack: "account_locked", is_told: true });
         telemetry.report(&WebhookSent { is_sent: false });
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
+        telemetry.report(&CheckpointSigned { note: "pando/audit\n7\nAAAA\n\n\u{2014} pando/audit AAAA\n" });
         telemetry.report(&SealingFailed { error: Some("timed out") });
         telemetry.report(&ChangesUnwatched { problem: "GRANT TRIGGER ON people TO door lets Pando do it" });
         finish(telemetry, 200, RequestLog::All);

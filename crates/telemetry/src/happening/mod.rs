@@ -11,7 +11,7 @@ mod login;
 mod request;
 mod schema;
 
-pub use audit::{ChangesUnwatched, EntriesSealed, SealingFailed};
+pub use audit::{ChangesUnwatched, CheckpointSigned, EntriesSealed, SealingFailed};
 pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
@@ -112,6 +112,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
     EntriesSealed::DEFINITION,
+    CheckpointSigned::DEFINITION,
     SealingFailed::DEFINITION,
     ChangesUnwatched::DEFINITION,
     DatabaseOperation::DEFINITION,
