@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Failure, Limit, Offence};
-use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, SourceId};
+use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, SourceId, Timing, Trigger};
 use datatype::{Datum, Type};
 use rest::{Action, ApiRequest, Cell, Missing, Target};
 
@@ -19,6 +19,9 @@ const MOST_ROWS: Limit = Limit::new("rows of a body that are looked at for error
 
 /// How many things are told.
 const MOST_OFFENCES: usize = 100;
+
+/// The longest sentence about one of them, in characters: a value stands in it as it was sent.
+const LONGEST_MESSAGE: usize = 1_000;
 
 /// Everything that is wrong with the rows of a body that was refused with `failure`, in the order of the rows: values that are none
 /// of their type, NULL where there may be none, checks that do not hold. Empty where the failure is about something else, or
@@ -47,7 +50,18 @@ pub fn examine(request: &ApiRequest, failure: &Failure, context: Context<'_>) ->
     }
     let is_explained =
         offences.iter().any(|offence| offence.code == failure.code && offence.message == failure.message);
-    if is_explained { offences } else { Vec::new() }
+    if !is_explained {
+        return Vec::new();
+    }
+    offences.iter_mut().for_each(|offence| shorten(&mut offence.message));
+    offences
+}
+
+fn shorten(message: &mut String) {
+    if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
 }
 
 /// Who may not write a table is told nothing of its constraints. That a server looked at the values says nothing of rights: a document is
@@ -67,10 +81,10 @@ struct Examination<'a> {
 
 impl Examination<'_> {
     fn row(&self, place: usize, cells: &[Cell], offences: &mut Vec<Offence>) {
-        let mut known = KnownRow::new();
+        let mut known = KnownRow::new(self.planner.context.catalog.is_native());
         for column in &self.relation.columns {
             match self.value(column, cells) {
-                Value::Known(Datum::Null) if !column.is_nullable => {
+                Value::Known(Datum::Null) if !column.is_nullable && !self.is_rewritten(column) => {
                     let message = format!(
                         "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
                         column.name, self.relation.name.name
@@ -79,7 +93,9 @@ impl Examination<'_> {
                 }
                 Value::Known(value) => {
                     self.document(place, column, &value, offences);
-                    known.insert(column.name.clone(), value);
+                    if !self.is_rewritten(column) {
+                        known.insert(column.name.clone(), value);
+                    }
                 }
                 Value::Wrong(error) => {
                     offences.push(offence(place, vec![column.name.clone()], error.sqlstate, error.message, None));
@@ -101,6 +117,15 @@ impl Examination<'_> {
                 offences.push(offence(place, columns_of(expression), "23514", message, Some(name)));
             }
         }
+    }
+
+    /// Whether a trigger may give the column another value before the row is looked at.
+    fn is_rewritten(&self, column: &Column) -> bool {
+        let relation = self.relation;
+        let assigns = |trigger: &Trigger| trigger.timing == Timing::Before && trigger.assigns.contains(&column.name);
+        relation.native.as_ref().is_some_and(|native| native.rewrites_rows)
+            || relation.set_by_triggers.iter().any(|(name, _)| *name == column.name)
+            || relation.triggers.iter().any(assigns)
     }
 
     /// What is wrong with a document, by the JSON Schema of its column.
@@ -141,7 +166,7 @@ impl Examination<'_> {
         match &column.default {
             DefaultValue::None if !is_servers => Value::Known(Datum::Null),
             DefaultValue::Expression(expression) => {
-                evaluate(expression, &KnownRow::new()).map_or(Value::Unknown, Value::Known)
+                evaluate(expression, &KnownRow::new(false)).map_or(Value::Unknown, Value::Known)
             }
             _ => Value::Unknown,
         }

@@ -280,3 +280,34 @@ fn change(context: &Context<'_>, tables: &[Audited]) -> rusqlite::Result<String>
     out.push(b'}');
     text(out)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_between_taking_the_triggers_away_and_putting_them_back() {
+        let connection = Connection::open_in_memory().unwrap();
+        let identity = Arc::new(Mutex::new(Identity::nobody(base::Timestamp(0))));
+        let mut auditing = Auditing::new(Some(AuditSettings::default()));
+        let empty = Catalog::new(sql::ddl::prelude());
+        auditing.install(&connection, &empty, &identity).unwrap();
+        assert!(auditing.check().is_ok());
+        auditing.remove(&connection).unwrap();
+        assert!(auditing.check().is_err());
+        // What the file does not have cannot be watched.
+        let script = "create schema pando; create table pando.audit_entries (id int); create table missing (id int);";
+        let other = sql::ddl::translate("test.sql", script, &sql::ddl::prelude()).unwrap();
+        auditing.install(&connection, &Catalog::new(other.snapshot), &identity).unwrap_err();
+        assert!(auditing.check().is_err());
+        auditing.install(&connection, &empty, &identity).unwrap();
+        assert!(auditing.check().is_ok());
+        assert!({
+            let mut without = Auditing::new(None);
+            without.remove(&connection).unwrap();
+            without.check().is_ok()
+        });
+    }
+}
