@@ -144,6 +144,9 @@ impl<'s> Sealer<'s> {
         if other < size {
             return is_other(format!("{size} entries were sealed, and now {other} are said to be"));
         }
+        if standing == before {
+            return Ok(());
+        }
         let mut edge = self.edge_of(size).await?;
         if edge.size() != size || edge.root() != before.root {
             return is_other(format!("the first {size} entries are not those that were sealed"));

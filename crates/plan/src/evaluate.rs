@@ -267,3 +267,32 @@ fn of_builtin(builtin: BuiltinRef, arguments: &[Expression], values: &[Datum]) -
     let values: Vec<_> = values.iter().map(Datum::as_ref).collect();
     builtin.builtin().call(&Arguments { values: &values, types: &types, zone: &Zone::Utc }).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Expression {
+        Expression::Value { value: Datum::Text(value.to_owned()), data_type: Type::Text }
+    }
+
+    #[test]
+    fn what_the_collation_of_a_server_decides_is_not_known() {
+        let compared = |operator, left: &str, right: &str| Expression::Binary {
+            operator,
+            left: Box::new(text(left)),
+            right: Box::new(text(right)),
+        };
+        let (here, there) = (KnownRow::new(false), KnownRow::new(true));
+        for (expression, is_known) in [
+            (compared(Binary::Less, "B", "a"), false),
+            (compared(Binary::GreaterOrEqual, "B", "a"), false),
+            (compared(Binary::Equal, "B", "a"), true),
+            (compared(Binary::ILike, "é", "É"), false),
+            (compared(Binary::ILike, "e", "E"), true),
+        ] {
+            assert!(evaluate(&expression, &here).is_some(), "{expression:?}");
+            assert_eq!(evaluate(&expression, &there).is_some(), is_known, "{expression:?}");
+        }
+    }
+}

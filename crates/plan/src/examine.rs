@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Failure, Limit, Offence};
-use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, SourceId, Timing, Trigger};
+use catalog::{Check, Column, DefaultValue, Expression, Privilege, Relation, SourceId};
 use datatype::{Datum, Type};
 use rest::{Action, ApiRequest, Cell, Missing, Target};
 
@@ -82,9 +82,11 @@ struct Examination<'a> {
 impl Examination<'_> {
     fn row(&self, place: usize, cells: &[Cell], offences: &mut Vec<Offence>) {
         let mut known = KnownRow::new(self.planner.context.catalog.is_native());
+        // A server looks at what its triggers have made of the row; the embedded engine looks before.
+        let is_rewritten = self.relation.native.as_ref().is_some_and(|native| native.rewrites_rows);
         for column in &self.relation.columns {
             match self.value(column, cells) {
-                Value::Known(Datum::Null) if !column.is_nullable && !self.is_rewritten(column) => {
+                Value::Known(Datum::Null) if !column.is_nullable && !is_rewritten => {
                     let message = format!(
                         "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
                         column.name, self.relation.name.name
@@ -93,7 +95,7 @@ impl Examination<'_> {
                 }
                 Value::Known(value) => {
                     self.document(place, column, &value, offences);
-                    if !self.is_rewritten(column) {
+                    if !is_rewritten {
                         known.insert(column.name.clone(), value);
                     }
                 }
@@ -117,15 +119,6 @@ impl Examination<'_> {
                 offences.push(offence(place, columns_of(expression), "23514", message, Some(name)));
             }
         }
-    }
-
-    /// Whether a trigger may give the column another value before the row is looked at.
-    fn is_rewritten(&self, column: &Column) -> bool {
-        let relation = self.relation;
-        let assigns = |trigger: &Trigger| trigger.timing == Timing::Before && trigger.assigns.contains(&column.name);
-        relation.native.as_ref().is_some_and(|native| native.rewrites_rows)
-            || relation.set_by_triggers.iter().any(|(name, _)| *name == column.name)
-            || relation.triggers.iter().any(assigns)
     }
 
     /// What is wrong with a document, by the JSON Schema of its column.

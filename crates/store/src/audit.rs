@@ -248,6 +248,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn entries_say_which_key_was_used() {
+        let key = base::CallerKey { id: "a-key".into(), scope: base::KeyScope::default(), quota: None };
+        let caller = Caller {
+            role: "service_role".into(),
+            claims: std::sync::Arc::default(),
+            is_anonymous: false,
+            key: Some(std::sync::Arc::new(key)),
+        };
+        let told: Value = serde_json::from_str(&context(&caller, Asked::default())).unwrap_or_default();
+        assert_eq!(told, serde_json::json!({"role": "service_role", "key": "a-key"}));
+    }
+
+    #[test]
     fn what_is_signed_cannot_be_said_by_others() {
         let key = AuditKey::new(Secret::new("a key of the server's own"));
         let signed = key.signed(r#"{"role":"anon","user":"1"}"#);
