@@ -152,7 +152,7 @@ impl NoteVerifier {
 
     pub(crate) fn open_as(&self, kind: Kind, note: &str) -> Result<Checkpoint, AuditError> {
         let wrong = |what: &'static str| AuditError::Note(what);
-        let (text, signatures) = note.rsplit_once("\n\n").ok_or(wrong("it has no signature"))?;
+        let (text, signatures) = note.rsplit_once("\n\n").ok_or(AuditError::Form("it has no signature"))?;
         let text = format!("{text}\n");
         let named = format!("\u{2014} {} ", self.origin);
         let signature = signatures.lines().find_map(|line| line.strip_prefix(&named));

@@ -23,7 +23,7 @@ pub use event::{Event, event};
 pub use export::{Filter, before_last, export};
 pub use proof::{Proven, check, newest_checkpoint, prove};
 pub use retention::forget;
-pub use seal::{Sealed, Sealer};
+pub use seal::{Memory, Sealed, Sealer};
 pub use tables::{MIGRATIONS, STATEMENTS, STATEMENTS_OF_FILES, STATEMENTS_OF_SERVERS};
 pub use tree::{Edge, Hash, leaf, node};
 pub use verify::{Finding, Report, verify};
@@ -37,9 +37,12 @@ pub enum AuditError {
     /// What is to sign cannot.
     #[error("the key of the audit cannot be used: {0}")]
     Key(&'static str),
-    /// A checkpoint that is none.
+    /// A checkpoint or a proof that is not what it has to be: not signed with this key, or of something else.
     #[error("this is no checkpoint of this log: {0}")]
     Note(&'static str),
+    /// What was given does not even look like a checkpoint or a proof.
+    #[error("this is no checkpoint and no proof: {0}")]
+    Form(&'static str),
     /// An entry of which nothing can be proved.
     #[error("that entry {id} stands in the log cannot be proved: {problem}")]
     Unproven {
@@ -48,7 +51,21 @@ pub enum AuditError {
         /// Why not.
         problem: String,
     },
+    /// An entry that is not as it was sealed, or stands in a log that is not.
+    #[error("that entry {id} stands in the log cannot be proved: {problem}")]
+    Unsound {
+        /// The entry.
+        id: i64,
+        /// What is wrong.
+        problem: String,
+    },
     /// What is kept of the tree does not fit together: `pando audit verify` says where.
     #[error("the log does not fit together, and nothing is sealed: {0}; `pando audit verify` says what is wrong")]
     Broken(String),
+    /// The log is no continuation of what this process has signed or found before.
+    #[error(
+        "the log does not go on from what was sealed before, and nothing is sealed: {0}. It was cut off or made anew; where that was meant, as \
+         with a backup that was put back, a restart goes on from what is there"
+    )]
+    Rewritten(String),
 }

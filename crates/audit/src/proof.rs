@@ -56,7 +56,7 @@ pub async fn prove(store: &dyn Store, id: i64) -> Result<String, AuditError> {
     let head = read_head(store).await?;
     let places = read_places(store, head.as_ref(), &mut report).await?;
     if let Some(finding) = report.findings.first() {
-        return Err(unproven(format!("{finding}; `pando audit verify` says what is wrong")));
+        return Err(AuditError::Unsound { id, problem: format!("{finding}; `pando audit verify` says what is wrong") });
     }
     let Some(index) = places.iter().position(|(other, _)| *other == id) else {
         return Err(unproven("it is not sealed yet".to_owned()));
@@ -64,7 +64,7 @@ pub async fn prove(store: &dyn Store, id: i64) -> Result<String, AuditError> {
     let note = newest_checkpoint(store).await?.ok_or_else(|| unproven("there is no checkpoint".to_owned()))?;
     let hashes: Vec<Hash> = places.into_iter().map(|(_, hash)| hash).collect();
     if hashes.get(index) != Some(&entry.hash()) {
-        return Err(unproven("it is not as it was sealed".to_owned()));
+        return Err(AuditError::Unsound { id, problem: "it is not as it was sealed".to_owned() });
     }
     // Sealed meanwhile: the checkpoint has to be of the tree that was read.
     let size: Option<usize> = note.lines().nth(1).and_then(|size| size.parse().ok());
@@ -87,10 +87,10 @@ pub async fn prove(store: &dyn Store, id: i64) -> Result<String, AuditError> {
 /// [`AuditError::Note`] with what is wrong with it.
 pub fn check(text: &str, verifier: &NoteVerifier) -> Result<Proven, AuditError> {
     let wrong = AuditError::Note;
-    let (proof, note) = text.split_once("\n\n").ok_or(wrong("the proof has no checkpoint"))?;
+    let (proof, note) = text.split_once("\n\n").ok_or(AuditError::Form("the proof has no checkpoint"))?;
     let mut lines = proof.lines();
     if lines.next() != Some(HEAD) {
-        return Err(wrong("it is no proof of the form c2sp.org/tlog-proof@v1"));
+        return Err(AuditError::Form("it is no proof of the form c2sp.org/tlog-proof@v1"));
     }
     let extra = lines.next().and_then(|line| line.strip_prefix("extra ")).ok_or(wrong("the proof has no entry"))?;
     let bytes = STANDARD.decode(extra).map_err(|_| wrong("the entry of the proof is not base64"))?;

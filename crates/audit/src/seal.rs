@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::head::{Head, NO_HEAD, read_head};
 use crate::page::{ask, page};
 use crate::tables::{
-    ADVANCE, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, WAITING_OF_FILE, WAITING_OF_SERVER,
+    ADVANCE, KEEP_CHECKPOINT, KEEP_TILE, NEXT_OF_FILE, NEXT_OF_SERVER, TILE, TILES, WAITING_OF_FILE, WAITING_OF_SERVER,
 };
 use crate::tree::{Edge, Hash};
 
@@ -26,12 +26,20 @@ const MOST_ENTRIES: i64 = 2_560;
 
 /// Up to how many entries that wait are counted.
 const MOST_COUNTED: i64 = 100_000;
+/// How many tiles are read at once: 64 of 8 KiB.
+pub(crate) const TILE_PAGE: i64 = 64;
 
 /// What seals.
 pub struct Sealer<'s> {
     store: &'s dyn Store,
     signer: &'s Signer,
+    memory: &'s mut Memory,
 }
+
+/// The log as a node has last signed or found it. Who owns the tables can take the log back to any state; a node that remembers
+/// goes on from its own alone, and signs nothing else. It is forgotten with the process.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Option<Checkpoint>);
 
 /// What was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +48,12 @@ pub struct Sealed {
     pub entries: u64,
     /// Whether there may be more of them at once. Where none was sealed, another node is at it.
     pub has_more: bool,
+    /// The checkpoint that was signed; `None` where no entry was sealed.
+    pub note: Option<String>,
 }
 
 /// Another node was faster.
-const FASTER: Sealed = Sealed { entries: 0, has_more: true };
+const FASTER: Sealed = Sealed { entries: 0, has_more: true, note: None };
 
 /// A tile that is not full.
 #[derive(Default)]
@@ -54,26 +64,35 @@ struct Tile {
 }
 
 impl<'s> Sealer<'s> {
-    /// Seals entries of this database.
-    pub fn new(store: &'s dyn Store, signer: &'s Signer) -> Self {
-        Self { store, signer }
+    /// Seals entries of this database, going on from what is remembered of it.
+    pub fn new(store: &'s dyn Store, signer: &'s Signer, memory: &'s mut Memory) -> Self {
+        Self { store, signer, memory }
     }
 
     /// Seals what is there to be sealed, up to ten tiles of it. Nothing is sealed where another node was faster.
     ///
     /// # Errors
-    /// [`AuditError::Broken`] where the tiles are not those of the head; what the store meets.
-    pub async fn seal(&self, now: Timestamp) -> Result<Sealed, AuditError> {
+    /// [`AuditError::Broken`] where the tiles are not those of the head; [`AuditError::Rewritten`] where the log does not go on
+    /// from what is remembered; what the store meets.
+    pub async fn seal(&mut self, now: Timestamp) -> Result<Sealed, AuditError> {
         let Head { size, transaction, entry: last, .. } = self.head().await?;
         let next = if self.store.catalog().is_native() { NEXT_OF_SERVER } else { NEXT_OF_FILE };
         let (rows, has_more) = page(self.store, next, &[transaction.into(), last.into()], MOST_ENTRIES).await?;
         let entries = rows.iter().map(Entry::of).collect::<Result<Vec<Entry>, StoreError>>()?;
-        let Some(newest) = entries.last() else { return Ok(Sealed { entries: 0, has_more: false }) };
+        let nothing = Sealed { entries: 0, has_more: false, note: None };
+        let is_known = self.memory.0.as_ref().is_some_and(|known| i64::try_from(known.size) == Ok(size));
+        if entries.is_empty() && is_known {
+            return Ok(nothing);
+        }
         let mut levels = match self.levels(size).await {
             // The tiles were read after the head: another node may have gone on between.
             Err(AuditError::Broken(_)) if self.head().await?.size != size => return Ok(FASTER),
             levels => levels?,
         };
+        let standing = checkpoint(&levels);
+        self.goes_on(&standing).await?;
+        self.memory.0 = Some(standing);
+        let Some(newest) = entries.last() else { return Ok(nothing) };
         let mut steps = Vec::new();
         for entry in &entries {
             add(&mut levels, 0, entry.hash(), Some(entry.id), &mut steps)?;
@@ -87,9 +106,12 @@ impl<'s> Sealer<'s> {
         let moved = [new_size.into(), newest.transaction_number.into(), newest.id.into(), size.into()];
         steps.insert(0, OwnStep::new(ADVANCE, moved).exactly(1));
         let note = self.signer.sign(&checkpoint);
-        steps.push(OwnStep::new(KEEP_CHECKPOINT, [new_size.into(), now.into(), note.into()]));
+        steps.push(OwnStep::new(KEEP_CHECKPOINT, [new_size.into(), now.into(), note.clone().into()]));
         match self.store.transact(steps).await {
-            Ok(_) => Ok(Sealed { entries: count, has_more }),
+            Ok(_) => {
+                self.memory.0 = Some(checkpoint);
+                Ok(Sealed { entries: count, has_more, note: Some(note) })
+            }
             Err(StoreError::Missed { step: 0, .. }) => Ok(FASTER),
             // All steps are sent at once, so the checkpoint of the same size may speak before the head does.
             Err(StoreError::Violated(_)) if self.head().await?.size != size => Ok(FASTER),
@@ -114,12 +136,68 @@ impl<'s> Sealer<'s> {
         read_head(self.store).await?.ok_or_else(|| AuditError::Broken(NO_HEAD.to_owned()))
     }
 
+    /// Refuses a log that is no continuation of what is remembered. Other nodes may have sealed meanwhile.
+    async fn goes_on(&self, standing: &Checkpoint) -> Result<(), AuditError> {
+        let Some(before) = &self.memory.0 else { return Ok(()) };
+        let is_other = |what: String| Err(AuditError::Rewritten(what));
+        let (size, other) = (before.size, standing.size);
+        if other < size {
+            return is_other(format!("{size} entries were sealed, and now {other} are said to be"));
+        }
+        if standing == before {
+            return Ok(());
+        }
+        let mut edge = self.edge_of(size).await?;
+        if edge.size() != size || edge.root() != before.root {
+            return is_other(format!("the first {size} entries are not those that were sealed"));
+        }
+        while edge.size() < other {
+            let asked =
+                [0_i64.into(), i64::try_from(edge.size() >> TILE_HEIGHT).unwrap_or(i64::MAX).into(), TILE_PAGE.into()];
+            let answer = ask(self.store, OwnStep::new(TILES, asked)).await?;
+            let from = edge.size();
+            for row in &answer.rows {
+                // Of the first tile those that are remembered are there already.
+                let there = (edge.size() % TILE_WIDTH as u64) as usize;
+                for hash in hashes_of(row.get("hashes")?).into_iter().skip(there).take(TILE_WIDTH - there) {
+                    if edge.size() < other {
+                        edge.add(hash);
+                    }
+                }
+            }
+            if edge.size() == from {
+                return is_other(format!("of {other} entries that are said to be sealed the tiles have {from}"));
+            }
+        }
+        match edge.root() == standing.root {
+            true => Ok(()),
+            false => is_other(format!("the {other} entries that are sealed do not go on from the first {size}")),
+        }
+    }
+
+    /// The right edge of the tree as it was when it had this size. Tiles only grow.
+    async fn edge_of(&self, size: u64) -> Result<Edge, AuditError> {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        let mut levels = Vec::new();
+        for level in 0..LEVELS {
+            let (number, width) = place(size, level);
+            let mut tile = Tile { number, ..Tile::default() };
+            if width > 0 {
+                let answer = ask(self.store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
+                tile.hashes =
+                    answer.first().map(|row| row.get("hashes").map(hashes_of)).transpose()?.unwrap_or_default();
+                tile.hashes.truncate(width);
+            }
+            levels.push(tile);
+        }
+        Ok(edge(&levels))
+    }
+
     /// The tiles of the right edge, a level each, as far as the tree of this size has them.
     async fn levels(&self, size: i64) -> Result<Vec<Tile>, AuditError> {
         let mut levels = Vec::new();
         for level in 0..LEVELS {
-            let hashes = size >> (TILE_HEIGHT * level);
-            let (number, width) = (hashes >> TILE_HEIGHT, (hashes & (TILE_WIDTH as i64 - 1)) as usize);
+            let (number, width) = place(size, level);
             let mut tile = Tile { number, ..Tile::default() };
             if width > 0 {
                 let answer = ask(self.store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
@@ -137,6 +215,12 @@ impl<'s> Sealer<'s> {
         }
         Ok(levels)
     }
+}
+
+/// The number of the last tile of a level of a tree, and how many hashes it has.
+fn place(size: i64, level: u32) -> (i64, usize) {
+    let hashes = size >> (TILE_HEIGHT * level);
+    (hashes >> TILE_HEIGHT, (hashes & (TILE_WIDTH as i64 - 1)) as usize)
 }
 
 /// The hashes of a tile.
@@ -179,10 +263,15 @@ fn keep(level: usize, tile: &Tile) -> OwnStep {
 
 /// The checkpoint of the tree whose right edge these tiles are.
 fn checkpoint(levels: &[Tile]) -> Checkpoint {
+    let edge = edge(levels);
+    Checkpoint { size: edge.size(), root: edge.root() }
+}
+
+fn edge(levels: &[Tile]) -> Edge {
     let mut edge = Edge::default();
     for (level, tile) in levels.iter().enumerate().rev() {
         let height = TILE_HEIGHT * u32::try_from(level).unwrap_or(LEVELS);
         tile.hashes.iter().for_each(|hash| edge.add_perfect(height, *hash));
     }
-    Checkpoint { size: edge.size(), root: edge.root() }
+    edge
 }

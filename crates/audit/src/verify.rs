@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::{Map, Value};
 use store::{AuditKey, OwnStep, Store};
 
 use crate::AuditError;
@@ -11,16 +12,14 @@ use crate::entry::Entry;
 use crate::head::{Head, NO_HEAD, read_head};
 use crate::page::{ask, page};
 use crate::retention::read_forgotten;
-use crate::seal::{LEVELS, TILE_WIDTH, hashes_of, root};
-use crate::tables::{CHECKPOINTS, ENTRIES, TILES};
+use crate::seal::{LEVELS, TILE_PAGE, TILE_WIDTH, hashes_of, root};
+use crate::tables::{CHECKPOINTS, ENTRIES, LAST_CHECKPOINT, TILES};
 use crate::tree::{Edge, Hash};
 
 /// How many rows are read at once.
 const PAGE: i64 = 1_000;
-/// How many tiles are read at once: 64 of 8 KiB.
-const TILE_PAGE: i64 = 64;
-/// The most findings that are named one by one.
-const MOST_FINDINGS: usize = 1_000;
+/// The most findings of a kind that are named one by one.
+const MOST_FINDINGS: u64 = 1_000;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +59,24 @@ pub enum Finding {
     Unsigned(i64),
 }
 
+impl Finding {
+    /// A word for what kind it is.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Altered(_) => "altered",
+            Self::Removed(_) => "removed",
+            Self::Inserted(_) => "inserted",
+            Self::Repeated(_) => "repeated",
+            Self::Tiles(_) => "tiles",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::Rewritten { .. } => "rewritten",
+            Self::Head(_) => "head",
+            Self::Forgotten { .. } => "forgotten",
+            Self::Unsigned(_) => "unsigned",
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,7 +97,10 @@ impl fmt::Display for Finding {
             }
             Self::Head(problem) => write!(f, "how far was sealed does not fit: {problem}"),
             Self::Unsigned(id) => {
-                write!(f, "who asked in entry {id} was not said by Pando, but by a function of the schema")
+                write!(
+                    f,
+                    "who asked in entry {id} was not said by Pando: a function of the schema has set it, or Pando had another auth.secret"
+                )
             }
         }
     }
@@ -95,13 +115,18 @@ pub struct Report {
     pub forgotten: u64,
     /// How many wait to be: nothing can be said of them yet.
     pub waiting: u64,
-    /// What is wrong; at most a thousand things.
+    /// What is wrong; at most a thousand things of each kind.
     pub findings: Vec<Finding>,
+    /// How many things of each kind are wrong, by [`Finding::kind`].
+    pub kinds: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
+    /// One kind never takes the place of another: with another secret every entry is unsigned, whatever else is wrong.
     fn found(&mut self, finding: Finding) {
-        if self.findings.len() < MOST_FINDINGS {
+        let count = self.kinds.entry(finding.kind()).or_default();
+        *count = count.saturating_add(1);
+        if *count <= MOST_FINDINGS {
             self.findings.push(finding);
         }
     }
@@ -134,6 +159,7 @@ pub async fn verify(
     earlier.into_iter().for_each(|checkpoint| sizes.entry(checkpoint.size).or_default().push((checkpoint, true)));
     compare_roots(&hashes, sizes, &mut report);
     compare_upper_tiles(store, &hashes, &mut report).await?;
+    check_end(store, &mut report).await?;
     Ok(report)
 }
 
@@ -151,6 +177,18 @@ async fn compare_forgotten(
     };
     report.found(Finding::Forgotten { size: said.size, problem });
     Ok(None)
+}
+
+/// Nothing stands behind the head. What was sealed while it was looked over is past now, so it is read last.
+async fn check_end(store: &dyn Store, report: &mut Report) -> Result<(), AuditError> {
+    let last = ask(store, OwnStep::new(LAST_CHECKPOINT, [])).await?;
+    let last = last.first().map(|row| row.get::<i64>("size")).transpose()?.unwrap_or_default();
+    let size = read_head(store).await?.map_or(0, |head| head.size);
+    if last > size {
+        report
+            .found(Finding::Head(format!("{size} entries are said to be sealed, and there is a checkpoint of {last}")));
+    }
+    Ok(())
 }
 
 /// The checkpoints up to the head, those that are right.
@@ -257,7 +295,7 @@ async fn compare_entries(
         for row in &rows {
             let entry = Entry::of(row)?;
             last = entry.id;
-            if let Some(key) = key.filter(|_| is_of_a_request(&entry))
+            if let Some(key) = key.filter(|_| entry.relation.is_some() && !is_from_outside(&entry.context))
                 && !key.has_signed(&entry.context)
             {
                 report.found(Finding::Unsigned(entry.id));
@@ -299,9 +337,14 @@ async fn compare_entries(
     Ok(hashes)
 }
 
-/// Whether an entry claims to be of a request: what comes from outside says so, and events are the program's own.
-fn is_of_a_request(entry: &Entry) -> bool {
-    entry.relation.is_some() && !entry.context.starts_with("{\"outside\":")
+/// Whether an entry says that its change came past the program: with a name alone, as the triggers write it where the setting was never
+/// made in the session. What else was said there stands beside it (`claimed`).
+fn is_from_outside(context: &str) -> bool {
+    if !context.starts_with("{\"outside\":") {
+        return false;
+    }
+    let object: Option<Map<String, Value>> = serde_json::from_str(context).ok();
+    object.is_some_and(|object| object.len() == 1 && object.get("outside").is_some_and(Value::is_string))
 }
 
 /// Compares the root at each checkpoint.

@@ -98,7 +98,7 @@ async fn embedded() {
 async fn server() {
     let Some(engine) = Engine::server("entries::server").await else { return };
     check(&engine).await;
-    assert_eq!(engine.store.audit().await.unwrap(), Vec::<String>::new(), "a second time it is as before");
+    assert_eq!(engine.store.audit().await.unwrap(), [], "a second time it is as before");
     let embedded = Engine::embedded().await;
     embedded.fill().await;
     let (mut here, mut there) = (told(&embedded.entries().await), told(&engine.entries().await));
@@ -108,3 +108,62 @@ async fn server() {
     embedded.store.close().await;
     engine.store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_as_many_columns_as_there_may_be_are_written_down() {
+    let engine = Engine::embedded().await;
+    let script = |columns: usize| {
+        let columns: Vec<String> = (1..columns).map(|number| format!("c{number} int")).collect();
+        let text = format!("create table broad (id bigint primary key, {});", columns.join(", "));
+        sql::ddl::translate("test.sql", &text, engine.store.catalog().snapshot())
+    };
+    let refused = script(500).unwrap_err().to_string();
+    assert!(refused.contains("test.sql:1") && refused.contains("at most 499"), "{refused}");
+    let migration = store::Migration {
+        version: 2,
+        name: "0002_broad.sql".to_owned(),
+        checksum: "2".to_owned(),
+        script: store::MigrationScript::Translated(Box::new(script(499).unwrap())),
+        owes: None,
+    };
+    engine.store.apply_migration(migration).await.unwrap();
+    engine.run(ADD_BROAD, []).await;
+    engine.run(CHANGE_BROAD, []).await;
+    let entries = engine.entries().await;
+    assert_eq!(entries.iter().map(|entry| &*entry.action).collect::<Vec<_>>(), ["insert", "update"]);
+    assert!(entries[1].change.starts_with("{\"columns\":[\"c498\"]"), "{}", entries[1].change);
+    engine.store.close().await;
+}
+
+const ADD_BROAD: store::OwnStatement = store::OwnStatement::new("INSERT INTO public.broad (id) VALUES (1)", &[]);
+const CHANGE_BROAD: store::OwnStatement =
+    store::OwnStatement::new("UPDATE public.broad SET c498 = 7 WHERE id = 1", &[]);
+
+/// Rows of any size have entries that can be sealed, with keys of any length.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_bounded_on_the_embedded_engine() {
+    let engine = Engine::embedded().await;
+    let text = "create table named (name text primary key);";
+    let script = sql::ddl::translate("test.sql", text, engine.store.catalog().snapshot()).unwrap();
+    let migration = store::Migration {
+        version: 2,
+        name: "0002_named.sql".to_owned(),
+        checksum: "2".to_owned(),
+        script: store::MigrationScript::Translated(Box::new(script)),
+        owes: None,
+    };
+    engine.store.apply_migration(migration).await.unwrap();
+    let long = "x".repeat(3_000_000);
+    engine.run(ADD_NAMED, [long.clone().into()]).await;
+    engine.run(ADD, [1.into(), "x".into(), Datum::Null, Datum::Null]).await;
+    engine.run(ADD_PET, [1.into(), 1.into(), long.into()]).await;
+    let entries = engine.entries().await;
+    assert!(entries[0].key.as_ref().unwrap().starts_with("{\"sha256\":\""), "{:?}", entries[0].key);
+    assert!(entries[2].change.contains("\"values_left_out\":30000"), "{}", entries[2].change.len());
+    assert!(entries.iter().all(|entry| entry.change.len() < 70_000));
+    assert_eq!(engine.seal().await, 3);
+    engine.store.close().await;
+}
+
+const ADD_NAMED: store::OwnStatement =
+    store::OwnStatement::new("INSERT INTO public.named (name) VALUES ($1)", &["text"]);

@@ -31,6 +31,7 @@ async fn writes_until_killed() {
     let signer = signer();
     let before = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
     let mut number = i64::try_from(before).unwrap();
+    let mut memory = audit::Memory::default();
     loop {
         let (one, two) = (number, number + 1);
         number += 2;
@@ -41,7 +42,7 @@ async fn writes_until_killed() {
         first.unwrap();
         second.unwrap();
         store.transact(vec![store::OwnStep::new(REMOVE, [two.into()])]).await.unwrap();
-        audit::Sealer::new(store.as_ref(), &signer).seal(base::Timestamp(number)).await.unwrap();
+        audit::Sealer::new(store.as_ref(), &signer, &mut memory).seal(base::Timestamp(number)).await.unwrap();
     }
 }
 

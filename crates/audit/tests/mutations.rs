@@ -9,7 +9,7 @@
 
 mod common;
 
-use audit::{Finding, verify};
+use audit::{AuditError, Finding, Memory, verify};
 use common::{ADD, Engine, RENAME, signer};
 use datatype::Datum;
 use rusqlite::{Connection, params};
@@ -26,7 +26,7 @@ fn mutate(file: &Connection, numbers: &mut Chance, entries: i64) -> String {
     let other = (id + numbers.below(entries as u64 - 1) as i64) % entries + 1;
     let table = "\"pando.audit_entries\"";
     let columns = ["transaction_number", "at", "action", "relation", "key", "change", "context"];
-    match numbers.below(8) {
+    match numbers.below(14) {
         0 => {
             let column = columns[numbers.below(2) as usize];
             let text = format!("UPDATE {table} SET {column} = {column} + 1 WHERE id = ?1");
@@ -83,6 +83,49 @@ fn mutate(file: &Connection, numbers: &mut Chance, entries: i64) -> String {
             }
             "a byte of a hash is another one".to_owned()
         }
+        7 => {
+            let by = if numbers.below(2) == 0 { 1 } else { -1 };
+            file.execute("UPDATE \"pando.audit_head\" SET size = size + ?1", [by]).unwrap();
+            format!("the head goes by {by}")
+        }
+        8 => {
+            file.execute("UPDATE \"pando.audit_head\" SET size = 0, transaction_number = 0, entry = 0", []).unwrap();
+            "the head is at the beginning".to_owned()
+        }
+        9 => {
+            // Two entries of a tile change places; the hashes stay.
+            let text: String = file
+                .query_row("SELECT entries FROM \"pando.audit_tiles\" WHERE level = 0 AND number = 0", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            let mut ids: Vec<i64> = serde_json::from_str(&text).unwrap();
+            let (one, two) = ((id - 1) as usize, (other - 1) as usize);
+            if one == two {
+                return mutate(file, numbers, entries);
+            }
+            ids.swap(one, two);
+            let text = serde_json::to_string(&ids).unwrap();
+            file.execute("UPDATE \"pando.audit_tiles\" SET entries = ?1 WHERE level = 0 AND number = 0", [text])
+                .unwrap();
+            format!("places {one} and {two} of the tile are of one another")
+        }
+        10 => {
+            file.execute("DELETE FROM \"pando.audit_tiles\" WHERE level = 0 AND number = 0", []).unwrap();
+            "a tile is gone".to_owned()
+        }
+        11 => {
+            let text = "DELETE FROM \"pando.audit_checkpoints\" WHERE size = (SELECT max(size) FROM \"pando.audit_checkpoints\")";
+            file.execute(text, []).unwrap();
+            "the last checkpoint is gone".to_owned()
+        }
+        12 => {
+            // That of another size takes its place.
+            let text = "UPDATE \"pando.audit_checkpoints\" SET note = (SELECT note FROM \"pando.audit_checkpoints\" ORDER BY size LIMIT 1)
+                         WHERE size = (SELECT max(size) FROM \"pando.audit_checkpoints\")";
+            file.execute(text, []).unwrap();
+            "the last checkpoint is the first".to_owned()
+        }
         _ => {
             let text = "UPDATE \"pando.audit_checkpoints\" SET note = replace(note, char(10) || size || char(10), char(10) || (size + 1) || char(10))";
             file.execute(text, []).unwrap();
@@ -107,7 +150,7 @@ async fn every_mutation_of_a_sealed_log_is_found() {
     // What is done behind its back, on a copy of the tables that is put back afterwards.
     let file = Connection::open(engine.path.as_ref().unwrap()).unwrap();
     file.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    let tables = ["audit_entries", "audit_tiles", "audit_checkpoints"];
+    let tables = ["audit_entries", "audit_tiles", "audit_checkpoints", "audit_head"];
     for table in tables {
         file.execute_batch(&format!("CREATE TEMP TABLE {table} AS SELECT * FROM \"pando.{table}\"")).unwrap();
     }
@@ -139,7 +182,7 @@ async fn cut_off(engine: &Engine) -> Vec<Finding> {
     let report = verify(store, &signer, None, Some(&note)).await.unwrap();
     assert_eq!(report.findings, [], "{} sealed", report.sealed);
     assert_eq!(report.waiting, 0);
-    // Everything anew, sealed with the right key: only who has kept a checkpoint can tell.
+    // Everything anew, sealed with the right key by somebody who has just started: only who has kept a checkpoint can tell.
     for forget in FORGET {
         engine.run(*forget, []).await;
     }
@@ -172,6 +215,81 @@ async fn a_log_made_anew_is_found_by_a_checkpoint_in_a_file() {
 async fn a_log_made_anew_is_found_by_a_checkpoint_on_a_server() {
     let Some(engine) = Engine::server("mutations::server").await else { return };
     assert_eq!(cut_off(&engine).await, [Finding::Rewritten { size: 8 }]);
+    engine.store.close().await;
+}
+
+/// Adds entries, a transaction of them.
+async fn add(engine: &Engine, ids: std::ops::Range<i64>) {
+    let step = |id: i64| store::OwnStep::new(ADD, [id.into(), "Somebody".into(), Datum::Null, Datum::Null]);
+    let steps: Vec<store::OwnStep> = ids.map(step).collect();
+    for some in steps.chunks(60) {
+        engine.store.transact(some.to_vec()).await.unwrap();
+    }
+}
+
+/// Whoever remembers what was sealed signs nothing else.
+async fn remembered(engine: &Engine) {
+    let (mut one, mut two) = (Memory::default(), Memory::default());
+    add(engine, 0..40).await;
+    assert_eq!(engine.seal_on(&mut one).await.unwrap(), 40);
+    assert_eq!(engine.seal_on(&mut two).await.unwrap(), 0);
+    // What others seal meanwhile is a continuation, over a tile and more.
+    let mut late_comer = None;
+    for hundred in 1..7_i64 {
+        add(engine, hundred * 100..hundred * 100 + 100).await;
+        assert_eq!(engine.seal_on(&mut two).await.unwrap(), 100);
+        // 340 entries: a tile and a part of the next.
+        late_comer = late_comer.or_else(|| (hundred == 3).then(|| two.clone()));
+    }
+    add(engine, 1_000..1_001).await;
+    assert_eq!(engine.seal_on(&mut one).await.unwrap(), 1);
+    assert_eq!(engine.seal_on(&mut two).await.unwrap(), 0);
+    let report = verify(engine.store.as_ref(), &signer(), None, None).await.unwrap();
+    assert_eq!((report.sealed, &report.findings[..]), (641, &[][..]));
+
+    // What others are said to have sealed, and the hash above it is that of another tile.
+    let mut late = late_comer.unwrap();
+    let answer = engine.store.consult(vec![store::OwnStep::new(ABOVE, [])]).await.unwrap();
+    let above: Vec<u8> = answer[0].first().unwrap().get::<&[u8]>("hashes").unwrap().to_vec();
+    let forged: Vec<u8> =
+        above.iter().enumerate().map(|(place, byte)| if place < 32 { *byte } else { !byte }).collect();
+    engine.run(PUT_ABOVE, [forged.into()]).await;
+    refused(engine.seal_on(&mut late).await);
+    engine.run(PUT_ABOVE, [above.into()]).await;
+    assert_eq!(engine.seal_on(&mut late).await.unwrap(), 0);
+
+    // Everything anew, with the right key, as long as before or longer.
+    for forget in FORGET {
+        engine.run(*forget, []).await;
+    }
+    refused(engine.seal_on(&mut one).await);
+    add(engine, 3_000..4_000).await;
+    refused(engine.seal_on(&mut one).await);
+    engine.seal().await;
+    refused(engine.seal_on(&mut one).await);
+    refused(engine.seal_on(&mut two).await);
+}
+
+fn refused(outcome: Result<u64, AuditError>) {
+    assert!(matches!(outcome, Err(AuditError::Rewritten(_))), "{outcome:?}");
+}
+
+const ABOVE: store::OwnStatement =
+    store::OwnStatement::new("SELECT hashes FROM pando.audit_tiles WHERE level = 1 AND number = 0", &[]);
+const PUT_ABOVE: store::OwnStatement =
+    store::OwnStatement::new("UPDATE pando.audit_tiles SET hashes = $1 WHERE level = 1 AND number = 0", &["bytea"]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_that_does_not_go_on_from_what_was_signed_in_a_file() {
+    let engine = Engine::embedded().await;
+    remembered(&engine).await;
+    engine.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_that_does_not_go_on_from_what_was_signed_on_a_server() {
+    let Some(engine) = Engine::server("mutations::remembered").await else { return };
+    remembered(&engine).await;
     engine.store.close().await;
 }
 

@@ -43,8 +43,8 @@ async fn changes_from_outside_are_written_down_and_roles_cannot_touch_entries() 
         "truncate pando.audit_entries",
         "update pando.audit_head set size = 0",
         "select pando.audit_change()",
-        "alter table people disable trigger pando_audit",
-        "drop trigger pando_audit on people",
+        "alter table people disable trigger all",
+        "drop trigger pando_audit_truncate on people",
         "set session_replication_role = replica",
     ] {
         let refused = server.try_run(&format!("set role web; {forbidden};"));
@@ -58,13 +58,140 @@ async fn changes_from_outside_are_written_down_and_roles_cannot_touch_entries() 
 async fn who_asked_cannot_be_said_by_others() {
     let Some(engine) = engine("server::forged").await else { return };
     engine.run(ADD, [1.into(), "of the program".into(), Datum::Null, Datum::Null]).await;
-    let script = "set role web; begin; select set_config('pando.audit', '{\"role\":\"admin\",\"user\":\"1\"}', true);
-         insert into people (id, name) values (2, 'forged'); commit;";
-    engine.server.as_ref().unwrap().run(script);
+    // What a function can do in a request of Pando's: say who asked, that it came from outside, nothing, or take it back; on
+    // tables of both functions.
+    let claims = [
+        "'{\"role\":\"admin\",\"user\":\"1\"}'",
+        "'{\"outside\":\"postgres\"}'",
+        "'{\"outside\":\"postgres\",\"user\":\"victim\"}'",
+        "''",
+        "null",
+        "'{\"role\":\"admin\",\"signature\":\"0000\"}'",
+        "repeat('x', 100000)",
+    ];
+    for (place, claim) in claims.into_iter().enumerate() {
+        for table in ["people", "wide"] {
+            engine.server.as_ref().unwrap().run(&format!(
+                "begin; select set_config('pando.audit', '{{}}', true); commit; set role web; begin;
+                 select set_config('pando.audit', {claim}, true); insert into {table} (id, name) values ({}, 'forged'); commit;",
+                place + 2
+            ));
+        }
+    }
+    // Who never had to do with the setting is who logged in.
+    engine.server.as_ref().unwrap().run("insert into people (id, name) values (99, 'outside')");
     engine.seal().await;
     let entries = engine.entries().await;
+    assert_eq!(entries.len(), 2 + 2 * claims.len());
+    assert_eq!(entries.last().unwrap().context, "{\"outside\":\"postgres\"}");
+    assert!(entries.iter().all(|entry| entry.context.len() < 2_000));
+    let forged: Vec<Finding> = entries[1..entries.len() - 1].iter().map(|entry| Finding::Unsigned(entry.id)).collect();
     let report = verify(engine.store.as_ref(), &signer(), Some(&key()), None).await.unwrap();
-    assert_eq!(report.findings, [Finding::Unsigned(entries[1].id)]);
+    assert_eq!(report.findings, forged, "{entries:#?}");
+    assert_eq!(report.kinds["unsigned"], 2 * claims.len() as u64);
+    engine.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_become_partitions_and_tables_again() {
+    let Some(engine) = engine("server::partitions").await else { return };
+    let server = engine.server.as_ref().unwrap();
+    server.run(
+        "create table logs (id bigint, kind text, primary key (id, kind)) partition by list (kind);
+         create table logs_a partition of logs for values in ('a');
+         create table logs_b (id bigint, kind text not null, primary key (id, kind));",
+    );
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    let row_triggers = |table: &str| {
+        let count = format!(
+            "select count(*) from pg_trigger where tgrelid = '{table}'::regclass and tgname like 'pando_audit_%' and tgtype & 1 = 1"
+        );
+        server.run(&count).trim().to_owned()
+    };
+    server.run("alter table logs attach partition logs_b for values in ('b')");
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    assert_eq!(
+        (row_triggers("logs"), row_triggers("logs_a"), row_triggers("logs_b")),
+        ("1".into(), "1".into(), "1".into())
+    );
+    server.run("insert into logs values (1, 'a'), (2, 'b'); truncate logs_b;");
+    server.run("alter table logs detach partition logs_b");
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    assert_eq!(row_triggers("logs_b"), "1");
+    server.run("insert into logs_b values (3, 'b'); alter table logs attach partition logs_b for values in ('b');");
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    server.run("delete from logs where id = 3; truncate logs_a;");
+    let told: Vec<String> = engine
+        .entries()
+        .await
+        .iter()
+        .map(|entry| format!("{} {}", entry.action, entry.relation.as_deref().unwrap_or_default()))
+        .collect();
+    let expected = [
+        "insert public.logs_a",
+        "insert public.logs_b",
+        "truncate public.logs_b",
+        "insert public.logs_b",
+        "delete public.logs_b",
+        "truncate public.logs_a",
+    ];
+    assert_eq!(told, expected);
+    // What is as it should be is not made again: that would be told to all nodes, each of which would come again.
+    let made = "select string_agg(xmin::text, ',' order by oid) from pg_proc where proname like 'audit_%'
+                union all select string_agg(xmin::text, ',' order by oid) from pg_trigger where tgname like 'pando_audit%'";
+    let before = server.run(made);
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    assert_eq!(server.run(made), before);
+    // A function that prints otherwise is put back.
+    server.run("alter function pando.audit_change() reset all");
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    assert!(server.run("select proconfig from pg_proc where proname = 'audit_change'").contains("search_path"));
+    engine.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_in_use_is_told_and_watched_later() {
+    let Some(engine) = engine("server::used").await else { return };
+    let server = engine.server.as_ref().unwrap();
+    server.run("create table used (id bigint primary key); create table unused (id bigint primary key);");
+    let holders =
+        "select count(*) from pg_locks where relation = 'used'::regclass and mode = 'RowExclusiveLock' and granted";
+    std::thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            let held = "begin; lock table used in row exclusive mode; select pg_sleep(600);";
+            server.try_run(held)
+        });
+        testkit::fleet::eventually("the table is in use", std::time::Duration::from_secs(60), || {
+            server.run(holders).trim() == "1"
+        });
+        let left_out =
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(engine.store.audit()).unwrap());
+        server.run("select pg_terminate_backend(pid) from pg_locks where relation = 'used'::regclass and granted");
+        holder.join().unwrap().unwrap_err();
+        assert_eq!(left_out.len(), 1, "{left_out:?}");
+        assert!(!left_out[0].is_refused && left_out[0].problem.contains("public.used"), "{left_out:?}");
+        assert!(server.run("select tgname from pg_trigger where tgrelid = 'unused'::regclass").contains("pando_audit"));
+    });
+    assert_eq!(engine.store.audit().await.unwrap(), []);
+    engine.store.close().await;
+}
+
+/// As the database may be filled with a row of any size.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_row_has_an_entry_of_bounded_size() {
+    let Some(engine) = engine("server::large").await else { return };
+    let server = engine.server.as_ref().unwrap();
+    server.run(
+        "insert into people (id, name) values (1, 'x'); insert into pets (id, owner, name) values (1, 1, repeat('x', 40000000));",
+    );
+    let entries = engine.entries().await;
+    let large = entries.last().unwrap();
+    assert!(
+        large.change.len() < 1_000 && large.change.contains("\"values_left_out\":400000"),
+        "{}",
+        large.change.len()
+    );
+    assert_eq!(engine.seal().await, 2);
     engine.store.close().await;
 }
 
@@ -131,7 +258,8 @@ async fn every_mutation_of_a_sealed_log_is_found() {
     let (store, signer) = (engine.store.as_ref(), signer());
     let whole = verify(store, &signer, None, None).await.unwrap();
     assert_eq!((whole.sealed, whole.findings.len()), (20, 0));
-    server.run("create schema kept; create table kept.e as table pando.audit_entries; create table kept.t as table pando.audit_tiles;");
+    server.run("create schema kept; create table kept.e as table pando.audit_entries; create table kept.t as table pando.audit_tiles;
+         create table kept.h as table pando.audit_head; create table kept.c as table pando.audit_checkpoints;");
     let ids: Vec<i64> = engine.entries().await.iter().map(|entry| entry.id).collect();
     // A line each, with the place of an entry in `ID` and of a byte in `BYTE`.
     let lines = [
@@ -146,6 +274,14 @@ async fn every_mutation_of_a_sealed_log_is_found() {
            from pando.audit_entries where id = ID",
         "update pando.audit_tiles set hashes = set_byte(hashes, BYTE % length(hashes), 255 - get_byte(hashes, BYTE % length(hashes)))",
         "update pando.audit_entries set key = '{}' where id = ID",
+        "update pando.audit_entries as e set at = o.at, change = o.change, context = o.context, key = o.key from pando.audit_entries as o
+          where o.id <> e.id and ID in (o.id, e.id) and abs(o.id - e.id) = 1",
+        "update pando.audit_head set size = size - 1",
+        "update pando.audit_head set size = 0, transaction_number = 0, entry = 0",
+        "delete from pando.audit_tiles",
+        "update pando.audit_tiles set entries = replace(entries, '[', '[0,') where level = 0",
+        "delete from pando.audit_checkpoints",
+        "update pando.audit_checkpoints set note = replace(note, 'A', 'B')",
     ];
     for step in 0..steps() {
         let (id, byte) = (ids[(step * 7 % 20) as usize], step * 7919 % 1_000);
@@ -156,7 +292,9 @@ async fn every_mutation_of_a_sealed_log_is_found() {
         assert!(!report.findings.is_empty(), "step {step}: not found: {line}");
         server.run(
             "begin; delete from pando.audit_entries; insert into pando.audit_entries overriding system value table kept.e;
-             delete from pando.audit_tiles; insert into pando.audit_tiles table kept.t; commit;",
+             delete from pando.audit_tiles; insert into pando.audit_tiles table kept.t;
+             delete from pando.audit_head; insert into pando.audit_head table kept.h;
+             delete from pando.audit_checkpoints; insert into pando.audit_checkpoints table kept.c; commit;",
         );
     }
     assert_eq!(verify(store, &signer, None, None).await.unwrap(), whole);

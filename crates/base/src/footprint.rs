@@ -119,8 +119,7 @@ pub struct Cost {
     pub is_unindexed: bool,
 }
 
-/// Everything a request touches, computed once by `plan`. It alone decides privileges, cache keys and tags,
-/// routing, price, audit and invalidation: no other place may guess.
+/// Everything a request touches, computed once by `plan`. It alone decides privileges, routing and price: no other place may guess.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Footprint {
     /// Per relation, what happens to it. What policies read through subqueries is in it (the caller's rights count

@@ -32,8 +32,11 @@ const LARGEST_PATTERN: usize = 1024 * 1024;
 /// How many faults of a document are told.
 const MOST_FAULTS: usize = 20;
 
-/// The longest sentence about a fault, in bytes: it may repeat an enumeration of the schema.
+/// The longest sentence about a fault, in characters: it may repeat an enumeration of the schema.
 const LONGEST_FAULT: usize = 500;
+
+/// The longest pointer, in characters: its members have the names that were sent.
+const LONGEST_POINTER: usize = 500;
 
 /// A schema, compiled.
 pub struct DocumentSchema {
@@ -44,7 +47,7 @@ pub struct DocumentSchema {
 /// Something that is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentFault {
-    /// Where: a JSON pointer (RFC 6901); empty for the document itself.
+    /// Where: a JSON pointer (RFC 6901); empty for the document itself. One of more than 500 characters ends with `…` there.
     pub pointer: String,
     /// What, as a sentence that calls what is there `value`.
     pub message: String,
@@ -75,7 +78,9 @@ impl DocumentSchema {
             // A format that nobody knows would look like a check and be none.
             .should_ignore_unknown_formats(false)
             .build(&value)
-            .map_err(|error| shortened(&format!("it is no JSON Schema that can be used here: {error}")))?;
+            .map_err(|error| {
+                shortened(&format!("it is no JSON Schema that can be used here: {error}"), LONGEST_FAULT)
+            })?;
         Ok(Self { text: value, validator })
     }
 
@@ -93,8 +98,8 @@ impl DocumentSchema {
             return Vec::new();
         }
         let fault = |error: jsonschema::ValidationError<'_>| DocumentFault {
-            pointer: error.instance_path().to_string(),
-            message: shortened(&error.masked().to_string()),
+            pointer: shortened(&error.instance_path().to_string(), LONGEST_POINTER),
+            message: shortened(&error.masked().to_string(), LONGEST_FAULT),
         };
         let mut faults: Vec<DocumentFault> = self.validator.iter_errors(&value).take(MOST_FAULTS).map(fault).collect();
         if faults.is_empty() {
@@ -174,8 +179,8 @@ fn depth(value: &Value) -> usize {
     1 + below.unwrap_or_default()
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_FAULT) {
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -224,6 +229,17 @@ mod tests {
         assert_eq!(pointers(seventh, r#"["x"]"#), ["/0"]);
         let recursive = r##"{"$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"}"##;
         assert_eq!(pointers(recursive, r#"{"n": {"n": 5}}"#), ["/n/n"]);
+    }
+
+    #[test]
+    fn what_is_told_is_bounded_whatever_was_sent() {
+        let schema = DocumentSchema::read(r#"{"additionalProperties": {"items": {"type": "integer"}}}"#).unwrap();
+        let document = format!(r#"{{"{}": ["a", "b"]}}"#, "é".repeat(1_000_000));
+        for fault in schema.faults(&document) {
+            assert!(fault.pointer.chars().count() <= LONGEST_POINTER + 1 && fault.pointer.ends_with('…'));
+            assert!(fault.message.chars().count() <= LONGEST_FAULT + 1);
+        }
+        assert_eq!(schema.faults(&document).len(), 2);
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct NativeRelation {
     pub is_deletable: bool,
     /// The functions that take a row of it and give a value: they are read like columns.
     pub computed: Vec<ComputedColumn>,
+    /// Whether a trigger may make another row of one that is written, before it is looked at.
+    #[serde(default)]
+    pub rewrites_rows: bool,
 }
 
 /// A function over a row that is read like a column.

@@ -130,7 +130,9 @@ fn look(project: &Project, entries: &[Value]) {
     project.write("proof", proof.replacen("index ", "index 1", 1));
     assert_eq!(audit(project, &["check", "proof"]).0, 7);
     let (code, _, error) = audit(project, &["prove", "123456"]);
-    assert!(code == 7 && error.contains("there is no such entry"), "{error}");
+    assert!(code == 1 && error.contains("there is no such entry"), "{error}");
+    project.write("proof", "something else");
+    assert_eq!(audit(project, &["check", "proof"]).0, 1);
 
     assert_eq!(told(&export(project, &["--table", "pets", "--since", "2020-01-01"])).len(), 2);
     assert!(export(project, &["--until", "2020-01-01"]).is_empty());
@@ -236,6 +238,23 @@ fn what_is_changed_on_a_server_is_written_down_and_sealed() {
     testkit::fleet::eventually("a late table is watched", Duration::from_secs(30), || {
         postgres.run("select tgname from pg_trigger where tgrelid = 'late'::regclass").contains("pando_audit")
     });
+    // One that is in use meanwhile is tried again, without another change of the schema.
+    std::thread::scope(|scope| {
+        let holder = scope.spawn(|| {
+            let script = "begin; create table busy (id bigint primary key); commit;
+                          begin; lock table busy in row exclusive mode; select pg_sleep(600);";
+            postgres.try_run(script)
+        });
+        let waiting = "select count(*) from pg_locks where relation = to_regclass('busy') and not granted";
+        let limit = Duration::from_secs(60);
+        testkit::fleet::eventually("it is waited for", limit, || postgres.run(waiting).trim() == "1");
+        testkit::fleet::eventually("it is given up", limit, || postgres.run(waiting).trim() == "0");
+        postgres.run("select pg_terminate_backend(pid) from pg_locks where relation = 'busy'::regclass and granted");
+        holder.join().unwrap().unwrap_err();
+        testkit::fleet::eventually("it is watched", limit, || {
+            postgres.run("select tgname from pg_trigger where tgrelid = 'busy'::regclass").contains("pando_audit")
+        });
+    });
     sealed(&project);
 
     // Who says that somebody else asks is found, and so is who alters an entry.
@@ -279,4 +298,34 @@ fn entries_that_are_too_old_are_forgotten() {
     let (code, text, error) = audit(&project, &["verify"]);
     assert!(code == 0 && text.contains("(512 of them forgotten"), "{text}{error}");
     assert!(export(&project, &[]).iter().any(|entry| entry["action"] == "delete"), "the young one is there");
+}
+
+/// The role that logs in owns nothing: what the audit needs is made for it, and what it may not do is told.
+#[test]
+fn the_authenticator_writes_down_changes() {
+    let Some(postgres) = Postgres::start_for("the_authenticator_writes_down_changes") else { return };
+    postgres.run("create table people (id bigint primary key, name text)");
+    let configuration = format!(
+        "[database]\nurl = \"{}\"\n[audit]\nenabled = \"on\"\nexclude = [\"public.peolpe\"]\nseal_seconds = 1\n{CONFIGURATION}",
+        postgres.url("door")
+    );
+    let project = Project::new(&configuration);
+    let owner = postgres.url("postgres");
+    let bootstrap = ["bootstrap", "--url", &owner, "--authenticator", "door"];
+    let (code, text, error) = project.run(BINARY, &bootstrap);
+    assert_eq!(code, 0, "{text}{error}");
+    assert!(text.contains("door may use pando.audit_change for triggers"), "{text}");
+    postgres.run("grant select, insert, update on people to anon; create table later (id bigint primary key)");
+    let server = Launch::new(BINARY).start(&project);
+    send(&server, "POST", "/rest/v1/people", &json!({"id": 1, "name": "Ann"}), 201);
+    assert_eq!(told(&export(&project, &["--table", "people"])), ["insert public.people {\"id\":1}"]);
+    let (_, said) = server.stop();
+    assert!(said.contains("GRANT TRIGGER ON") && said.contains("public.later"), "{said}");
+    assert!(said.contains("there is nothing of the name public.peolpe"), "{said}");
+    // Once it may, it does.
+    postgres.run("grant trigger on later to door");
+    let _server = Launch::new(BINARY).start(&project);
+    testkit::fleet::eventually("a later table is watched", Duration::from_secs(60), || {
+        postgres.run("select tgname from pg_trigger where tgrelid = 'later'::regclass").contains("pando_audit")
+    });
 }

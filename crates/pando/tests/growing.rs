@@ -209,3 +209,20 @@ fn accounts_and_keys_move_from_a_file_into_a_server() {
     assert_eq!(asked.status, 200, "{}", asked.text());
     assert!(asked.header("ratelimit").unwrap().contains("\"api-key.quota\";r="));
 }
+
+/// A script that breaks off has no name: who finds one may run it.
+#[test]
+fn a_script_of_accounts_is_whole_or_not_there() {
+    let project = Project::new("");
+    project.write("database.sqlite", "no database");
+    let arguments = ["export-accounts", "accounts.sql", "--set", "database.url=sqlite:database.sqlite"];
+    let (code, text, error) = project.run(BINARY, &arguments);
+    assert_ne!(code, 0, "{text}{error}");
+    assert!(!project.path().join("accounts.sql").exists(), "{error}");
+    project.write("accounts.sql", "somebody's");
+    let (code, _, error) = project.run(BINARY, &arguments);
+    assert!(code == 1 && error.contains("accounts.sql"), "{error}");
+    let left = std::fs::read_dir(project.path()).unwrap().filter_map(Result::ok);
+    let left: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(!left.iter().any(|name| name.contains(".accounts.sql")), "{left:?}");
+}

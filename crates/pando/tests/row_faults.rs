@@ -170,6 +170,52 @@ fn what_only_the_engine_knows_is_not_guessed_at() {
     assert_eq!((&forbidden["code"], &forbidden["errors"]), (&json!("42501"), &Value::Null));
 }
 
+/// On a server a document, or a value in a filter, is at fault before rights are looked at.
+#[test]
+fn who_may_not_write_a_table_learns_nothing_of_its_constraints() {
+    const TEST: &str = "who_may_not_write_a_table_learns_nothing_of_its_constraints";
+    let schema = "
+        create table hidden (id int primary key, doc jsonb, secret int not null check (secret > 5), other int not null);
+        comment on column hidden.doc is '@schema {\"type\": \"object\"}';
+        create table half (id int primary key, doc jsonb, secret int not null, other int not null);
+        comment on column half.doc is '@schema {\"type\": \"object\"}';
+        revoke all on hidden, half from anon;
+        grant select on hidden, half to anon;
+        grant insert (id) on half to anon;";
+    let Some(stage) = Stage::set_with(TEST, schema, "") else { return };
+    let ask = |method: &str, path: &str, body: Value| {
+        let request = Request::json(method, path, &body).header("Accept", "application/problem+json");
+        stage.send(&request).json()
+    };
+    for (method, path, body, code) in [
+        ("POST", "/rest/v1/hidden", json!({"id": 1, "doc": 5, "secret": 1}), "23514"),
+        ("POST", "/rest/v1/half", json!({"id": 1, "doc": 5}), "23514"),
+        ("PATCH", "/rest/v1/hidden?id=eq.abc", json!({"id": "abc", "other": null}), "22P02"),
+    ] {
+        let answer = ask(method, path, body);
+        assert_eq!((&answer["code"], &answer["errors"]), (&json!(code), &Value::Null), "{method} {path}: {answer}");
+    }
+}
+
+/// On a server: the embedded engine looks at a row before its triggers do.
+#[test]
+fn what_a_trigger_fills_in_is_no_fault() {
+    let schema = "
+        create table filled (id int primary key, slug text not null, kept int not null, rank int check (rank > 0));
+        create table plain (id int primary key, slug text not null, kept int not null, rank int check (rank > 0));
+        create function fill() returns trigger language plpgsql as $$ begin new.slug := 'x'; return new; end; $$;
+        create trigger filled_before before insert on filled for each row execute function fill();
+        grant all on filled, plain to anon;";
+    let Some(stage) = Stage::set_with("what_a_trigger_fills_in_is_no_fault", schema, "") else { return };
+    for (table, expected) in [("filled", vec!["id"]), ("plain", vec!["id", "slug", "kept"])] {
+        let request = Request::json("POST", &format!("/rest/v1/{table}"), &json!({"id": "x", "rank": 1}));
+        let answer = stage.send(&request.header("Accept", "application/problem+json")).json();
+        let errors = answer["errors"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let named: Vec<&str> = errors.iter().map(|error| error["columns"][0].as_str().unwrap()).collect();
+        assert_eq!(named, expected, "{table}");
+    }
+}
+
 /// Checks of many kinds over one row.
 const CHECKS: &[&str] = &[
     "a > 0",

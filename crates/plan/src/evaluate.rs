@@ -11,12 +11,38 @@ use datatype::json::Step;
 use datatype::{Arithmetic, Datum, Type, Zone, arithmetic, cast, compare};
 
 /// A row as far as it is known: columns that are not in it may have any value.
-pub(crate) type KnownRow = BTreeMap<Arc<str>, Datum>;
+pub(crate) struct KnownRow {
+    columns: BTreeMap<Arc<str>, Datum>,
+    /// Whether texts stand in the order of a server's collation, and have its capital letters, which only the server knows.
+    is_collated: bool,
+}
+
+impl KnownRow {
+    /// One of which nothing is known, on a server or not.
+    pub(crate) fn new(is_collated: bool) -> Self {
+        Self { columns: BTreeMap::new(), is_collated }
+    }
+
+    /// Says what a column has.
+    pub(crate) fn insert(&mut self, name: Arc<str>, value: Datum) {
+        self.columns.insert(name, value);
+    }
+
+    /// Whether it is known which of two values of a type comes first.
+    fn knows_order(&self, data_type: &Type) -> bool {
+        !self.is_collated || !data_type.is_text()
+    }
+
+    /// Whether it is known which capital letters a text has.
+    fn knows_case(&self, text: &str) -> bool {
+        !self.is_collated || text.is_ascii()
+    }
+}
 
 /// The value of `expression` over `row`; `None` where that cannot be said here.
 pub(crate) fn evaluate(expression: &Expression, row: &KnownRow) -> Option<Datum> {
     match expression {
-        Expression::Column { source, name, .. } if *source == SourceId::ROW => row.get(name).cloned(),
+        Expression::Column { source, name, .. } if *source == SourceId::ROW => row.columns.get(name).cloned(),
         Expression::Value { value, .. } => Some(value.clone()),
         Expression::Binary { operator, left, right } => binary(*operator, left, right, row),
         Expression::And(parts) => all(parts, row, false),
@@ -90,6 +116,10 @@ fn binary(operator: Binary, left: &Expression, right: &Expression, row: &KnownRo
     if left.is_null() || right.is_null() {
         return Some(Datum::Null);
     }
+    let orders = matches!(operator, Binary::Less | Binary::LessOrEqual | Binary::Greater | Binary::GreaterOrEqual);
+    if orders && !row.knows_order(&data_type) {
+        return None;
+    }
     let compared =
         |holds: fn(Ordering) -> bool| Some(boolean(holds(compare(&data_type, left.as_ref(), right.as_ref()))));
     let computed = |operator| arithmetic(operator, &data_type, left.as_ref(), right.as_ref()).ok();
@@ -107,6 +137,10 @@ fn binary(operator: Binary, left: &Expression, right: &Expression, row: &KnownRo
         Binary::Modulo => computed(Arithmetic::Modulo),
         Binary::Like | Binary::ILike | Binary::Match | Binary::IMatch | Binary::Concatenate => {
             let (Datum::Text(left), Datum::Text(right)) = (&left, &right) else { return None };
+            let folds = matches!(operator, Binary::ILike | Binary::IMatch);
+            if folds && !(row.knows_case(left) && row.knows_case(right)) {
+                return None;
+            }
             of_texts(operator, left, right)
         }
     }
@@ -201,6 +235,12 @@ fn call(function: &Function, arguments: &[Expression], row: &KnownRow) -> Option
                 && compare(&data_type, first.as_ref(), second.as_ref()) == Ordering::Equal;
             Some(if is_same { Datum::Null } else { first.clone() })
         }
+        Function::Greatest | Function::Least if !row.knows_order(&data_type) => None,
+        Function::Lower | Function::Upper
+            if values.iter().any(|value| matches!(value, Datum::Text(text) if !row.knows_case(text))) =>
+        {
+            None
+        }
         Function::Greatest => Some(extreme(&data_type, &values, Ordering::Greater)),
         Function::Least => Some(extreme(&data_type, &values, Ordering::Less)),
         Function::Lower => of_text(|text| Datum::Text(text.to_ascii_lowercase())),
@@ -226,4 +266,33 @@ fn of_builtin(builtin: BuiltinRef, arguments: &[Expression], values: &[Datum]) -
     let types: Vec<Type> = arguments.iter().map(Expression::data_type).collect();
     let values: Vec<_> = values.iter().map(Datum::as_ref).collect();
     builtin.builtin().call(&Arguments { values: &values, types: &types, zone: &Zone::Utc }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Expression {
+        Expression::Value { value: Datum::Text(value.to_owned()), data_type: Type::Text }
+    }
+
+    #[test]
+    fn what_the_collation_of_a_server_decides_is_not_known() {
+        let compared = |operator, left: &str, right: &str| Expression::Binary {
+            operator,
+            left: Box::new(text(left)),
+            right: Box::new(text(right)),
+        };
+        let (here, there) = (KnownRow::new(false), KnownRow::new(true));
+        for (expression, is_known) in [
+            (compared(Binary::Less, "B", "a"), false),
+            (compared(Binary::GreaterOrEqual, "B", "a"), false),
+            (compared(Binary::Equal, "B", "a"), true),
+            (compared(Binary::ILike, "é", "É"), false),
+            (compared(Binary::ILike, "e", "E"), true),
+        ] {
+            assert!(evaluate(&expression, &here).is_some(), "{expression:?}");
+            assert_eq!(evaluate(&expression, &there).is_some(), is_known, "{expression:?}");
+        }
+    }
 }

@@ -20,6 +20,9 @@ const MOST_ROWS: Limit = Limit::new("rows of a body that are looked at for error
 /// How many things are told.
 const MOST_OFFENCES: usize = 100;
 
+/// The longest sentence about one of them, in characters: a value stands in it as it was sent.
+const LONGEST_MESSAGE: usize = 1_000;
+
 /// Everything that is wrong with the rows of a body that was refused with `failure`, in the order of the rows: values that are none
 /// of their type, NULL where there may be none, checks that do not hold. Empty where the failure is about something else, or
 /// is not found among them: then something is at work that only the engine knows, as a trigger, and nothing else can be said.
@@ -47,16 +50,28 @@ pub fn examine(request: &ApiRequest, failure: &Failure, context: Context<'_>) ->
     }
     let is_explained =
         offences.iter().any(|offence| offence.code == failure.code && offence.message == failure.message);
-    if is_explained { offences } else { Vec::new() }
+    if !is_explained {
+        return Vec::new();
+    }
+    offences.iter_mut().for_each(|offence| shorten(&mut offence.message));
+    offences
 }
 
-/// Who may not write a table is told nothing of its constraints. A server has looked already, before it looked at the values.
+fn shorten(message: &mut String) {
+    if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+}
+
+/// Who may not write a table is told nothing of its constraints. That a server looked at the values says nothing of rights: a document is
+/// looked at before it is asked, and it reads the value of a filter before it looks at them.
 fn may_write(request: &ApiRequest, relation: &Relation, context: Context<'_>) -> bool {
     let privilege = if request.action == Action::Update { Privilege::Update } else { Privilege::Insert };
     let roles = context.catalog.roles_of(&context.caller.role);
-    context.catalog.is_native()
-        || context.catalog.may_enter(&roles, &relation.name.schema)
-            && request.payload.columns.iter().all(|column| relation.allows(&roles, privilege, Some(column)))
+    context.catalog.may_enter(&roles, &relation.name.schema)
+        && relation.allows_somewhere(&roles, privilege)
+        && request.payload.columns.iter().all(|column| relation.allows(&roles, privilege, Some(column)))
 }
 
 struct Examination<'a> {
@@ -66,10 +81,12 @@ struct Examination<'a> {
 
 impl Examination<'_> {
     fn row(&self, place: usize, cells: &[Cell], offences: &mut Vec<Offence>) {
-        let mut known = KnownRow::new();
+        let mut known = KnownRow::new(self.planner.context.catalog.is_native());
+        // A server looks at what its triggers have made of the row; the embedded engine looks before.
+        let is_rewritten = self.relation.native.as_ref().is_some_and(|native| native.rewrites_rows);
         for column in &self.relation.columns {
             match self.value(column, cells) {
-                Value::Known(Datum::Null) if !column.is_nullable => {
+                Value::Known(Datum::Null) if !column.is_nullable && !is_rewritten => {
                     let message = format!(
                         "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
                         column.name, self.relation.name.name
@@ -78,7 +95,9 @@ impl Examination<'_> {
                 }
                 Value::Known(value) => {
                     self.document(place, column, &value, offences);
-                    known.insert(column.name.clone(), value);
+                    if !is_rewritten {
+                        known.insert(column.name.clone(), value);
+                    }
                 }
                 Value::Wrong(error) => {
                     offences.push(offence(place, vec![column.name.clone()], error.sqlstate, error.message, None));
@@ -140,7 +159,7 @@ impl Examination<'_> {
         match &column.default {
             DefaultValue::None if !is_servers => Value::Known(Datum::Null),
             DefaultValue::Expression(expression) => {
-                evaluate(expression, &KnownRow::new()).map_or(Value::Unknown, Value::Known)
+                evaluate(expression, &KnownRow::new(false)).map_or(Value::Unknown, Value::Known)
             }
             _ => Value::Unknown,
         }

@@ -349,7 +349,6 @@ fn challenge(failure: &Failure) -> String {
     }
 }
 
-/// PostgREST's error object, its members in alphabetical order.
 /// Sets a header. What a header cannot carry (control characters) is percent-encoded first.
 fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     let value = HeaderValue::from_bytes(text.as_bytes())

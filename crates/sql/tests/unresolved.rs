@@ -30,6 +30,7 @@ fn native_catalog() -> Catalog {
             is_insertable: true,
             is_updatable: true,
             is_deletable: true,
+            rewrites_rows: false,
             computed: if is_zones {
                 vec![computed("steady", Volatility::Stable), computed("fickle", Volatility::Volatile)]
             } else {

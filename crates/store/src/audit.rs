@@ -17,6 +17,22 @@ const OWN_SCHEMAS: [&str; 2] = ["pando", "auth"];
 /// What separates what is said of who asked from its signature.
 const SIGNATURE: &str = ",\"signature\":\"";
 
+/// The most bytes of values that stand in an entry: one that is too large to be read would stop sealing for good.
+pub(crate) const MOST_VALUES: usize = 64 * 1024;
+
+/// The most bytes of a key that stand in an entry; the hash of a longer one stands there instead. On a server the index of the key is
+/// bounded below that.
+pub(crate) const LONGEST_KEY: usize = 256 * 1024;
+
+/// A table whose changes are not written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwatched {
+    /// Which, why, and what to do.
+    pub problem: String,
+    /// Whether the server does not let the role that logs in: nothing changes before somebody grants it.
+    pub is_refused: bool,
+}
+
 /// Whether there is a table for entries.
 pub(crate) fn has_table(catalog: &Catalog) -> bool {
     catalog.snapshot().relations.contains_key(&QualifiedName::new("pando", "audit_entries"))
@@ -64,6 +80,39 @@ impl AuditValues {
 }
 
 impl AuditSettings {
+    /// The names in the settings that fit nothing of what exists, each with its setting: most likely typing errors.
+    pub fn unknown(&self, catalog: &Catalog) -> Vec<(&'static str, String)> {
+        let snapshot = catalog.snapshot();
+        let is_table = |pattern: &str| snapshot.relations.keys().any(|name| fits(pattern, name));
+        let is_column = |path: &str| {
+            snapshot
+                .relations
+                .values()
+                .any(|relation| relation.columns.iter().any(|column| path == column_path(relation, column)))
+        };
+        let schemas = self.schemas.iter().filter(|name| !snapshot.schemas.contains_key(name.as_str()));
+        let exclude = self.exclude.iter().filter(|pattern| !is_table(pattern));
+        let tables = self.tables.iter().map(|(pattern, _)| pattern).filter(|pattern| !is_table(pattern));
+        let mask = self.mask.iter().filter(|path| !is_column(path));
+        let named = |setting: &'static str| move |name: &String| (setting, name.clone());
+        schemas
+            .map(named("audit.schemas"))
+            .chain(exclude.map(named("audit.exclude")))
+            .chain(tables.map(named("audit.tables")))
+            .chain(mask.map(named("audit.mask")))
+            .collect()
+    }
+
+    /// The columns whose values are to stand in no entry and stand in every one, since they are of the key.
+    pub fn masked_keys(&self, catalog: &Catalog) -> Vec<String> {
+        let watched = catalog.snapshot().relations.values().filter(|relation| self.policy(relation).is_some());
+        let keys = watched.flat_map(|relation| {
+            let columns = relation.primary_key.iter().filter_map(|name| relation.column(name));
+            columns.filter(|column| self.is_masked(relation, column)).map(|column| column_path(relation, column))
+        });
+        keys.collect()
+    }
+
     /// What is written down of a table; `None` where nothing is.
     pub(crate) fn policy(&self, relation: &Relation) -> Option<AuditValues> {
         if !matches!(relation.kind, RelationKind::Table) {
@@ -86,15 +135,19 @@ impl AuditSettings {
     pub(crate) fn is_masked(&self, relation: &Relation, column: &catalog::Column) -> bool {
         let is_marked =
             column.comment.as_deref().is_some_and(|text| text.split_whitespace().any(|word| word == "@mask"));
-        is_marked || self.mask.contains(&format!("{}.{}.{}", relation.name.schema, relation.name.name, column.name))
+        is_marked || self.mask.contains(&column_path(relation, column))
     }
+}
+
+fn column_path(relation: &Relation, column: &catalog::Column) -> String {
+    format!("{}.{}.{}", relation.name.schema, relation.name.name, column.name)
 }
 
 fn fits(pattern: &str, name: &QualifiedName) -> bool {
     match pattern.split_once('.') {
         Some((schema, "*")) => schema == &*name.schema,
         Some((schema, table)) => schema == &*name.schema && table == &*name.name,
-        None => &*name.schema == "public" && pattern == &*name.name,
+        None => false,
     }
 }
 
@@ -127,6 +180,7 @@ pub(crate) fn context(caller: &Caller, asked: Asked<'_>) -> String {
     set("role", Some(caller.role.to_string()));
     set("user", caller.claims.text("sub"));
     set("session", caller.claims.text("session_id"));
+    set("key", caller.key.as_ref().map(|key| key.id.to_string()));
     set("address", asked.address.map(|address| address.to_string()));
     set("request", asked.request.map(str::to_owned));
     set("trace", asked.trace.map(|id| hexadecimal(&id)));
@@ -192,6 +246,19 @@ impl AuditKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_say_which_key_was_used() {
+        let key = base::CallerKey { id: "a-key".into(), scope: base::KeyScope::default(), quota: None };
+        let caller = Caller {
+            role: "service_role".into(),
+            claims: std::sync::Arc::default(),
+            is_anonymous: false,
+            key: Some(std::sync::Arc::new(key)),
+        };
+        let told: Value = serde_json::from_str(&context(&caller, Asked::default())).unwrap_or_default();
+        assert_eq!(told, serde_json::json!({"role": "service_role", "key": "a-key"}));
+    }
 
     #[test]
     fn what_is_signed_cannot_be_said_by_others() {

@@ -12,6 +12,7 @@ use plan::Plan;
 use sql::OwnStatement;
 use sql::ddl::Script;
 
+use crate::audit::Unwatched;
 use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
@@ -107,7 +108,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Engine`] when nothing could be done, with what the server said.
-    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<Unwatched>, StoreError>>;
 
     /// Reads anew what exists, where others than this process may have changed it, and puts it in the place of the older
     /// catalog. Requests go on meanwhile. However many ask, one reading is under way and one more waits for it.

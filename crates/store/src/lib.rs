@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use base::Clock;
 
-pub use audit::{AuditKey, AuditSettings, AuditValues};
+pub use audit::{AuditKey, AuditSettings, AuditValues, Unwatched};
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
     MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,

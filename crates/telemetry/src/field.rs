@@ -97,5 +97,6 @@ fields! {
     MAILS = "pando.login.mails", "mails", Long, "Mails of the login.";
     SMTP_CODE = "pando.login.smtp_code", "smtp", Long, "What the mail server answered: the reply code of SMTP.";
     PROVIDER = "pando.login.provider", "provider", Keyword, "With whom somebody signs in: the name below `auth.login.providers`.";
+    CHECKPOINT = "pando.audit.checkpoint", "checkpoint", Keyword, "A checkpoint of the audit: a signed note of four lines.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

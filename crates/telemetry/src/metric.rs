@@ -137,6 +137,8 @@ metrics! {
         "Entries of the audit that this node has deleted because they were old enough.";
     AUDIT_FAILURES = "pando_audit_sealing_failures", Counter, None, &[], &[],
         "How often entries of the audit could not be sealed.";
+    AUDIT_UNWATCHED = "pando_audit_tables_unwatched", Gauge, None, &[], &[],
+        "Tables of a PostgreSQL server whose changes are not written down though they are to be, as `audit-incomplete` in the log says.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],

@@ -283,6 +283,7 @@ pub struct Metrics {
     audit_waiting: Gauge,
     audit_forgotten: Counter,
     audit_failures: Counter,
+    audit_unwatched: Gauge,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
@@ -361,6 +362,7 @@ impl Metrics {
         let audit_waiting = register(target, metric::AUDIT_WAITING, Gauge::default());
         let audit_forgotten = register(target, metric::AUDIT_FORGOTTEN, Counter::default());
         let audit_failures = register(target, metric::AUDIT_FAILURES, Counter::default());
+        let audit_unwatched = register(target, metric::AUDIT_UNWATCHED, Gauge::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
@@ -424,6 +426,7 @@ impl Metrics {
             audit_waiting,
             audit_forgotten,
             audit_failures,
+            audit_unwatched,
             connections_dropped,
             accept_failures,
             panics,
@@ -660,6 +663,11 @@ impl Metrics {
         self.audit_failures.inc();
     }
 
+    /// So many tables are to be watched by the audit and are not.
+    pub fn set_audit_unwatched(&self, tables: usize) {
+        self.audit_unwatched.set(i64::try_from(tables).unwrap_or(i64::MAX));
+    }
+
     pub(crate) fn count_overload_shed(&self, class: &'static str) {
         self.overload_shed.get_or_create(&ClassLabel { class }).inc();
     }
@@ -805,6 +813,7 @@ mod tests {
         metrics.count_audit_sealed(7, 2);
         metrics.count_audit_forgotten(256);
         metrics.count_audit_failure();
+        metrics.set_audit_unwatched(3);
         metrics.set_concurrency(64, Duration::from_millis(20));
         metrics.count_catalog_load("success");
         metrics.count_certificate_order(false);
@@ -853,6 +862,7 @@ mod tests {
             "pando_audit_entries_waiting 2",
             "pando_audit_entries_forgotten_total 256",
             "pando_audit_sealing_failures_total 1",
+            "pando_audit_tables_unwatched 3",
             "pando_shed_total{limit=\"limits.requests\"} 1",
             "pando_build_info{version=\"0.1.0\",service=\"pando\"} 1",
         ] {

@@ -241,6 +241,7 @@ mod tests {
         telemetry.report(&AttackSeen { attack: "account_locked", is_told: true });
         telemetry.report(&WebhookSent { is_sent: false });
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
+        telemetry.report(&CheckpointSigned { note: "pando/audit\n7\nAAAA\n\n\u{2014} pando/audit AAAA\n" });
         telemetry.report(&SealingFailed { error: Some("timed out") });
         telemetry.report(&EntriesForgotten { entries: 256 });
         telemetry.report(&RetentionFailed { error: Some("permission denied") });

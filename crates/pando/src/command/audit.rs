@@ -22,7 +22,7 @@ use crate::terminal::Style;
 /// How often it is looked for new entries.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How many things that are wrong are named; how many more there are is told.
+/// How many things of a kind that are wrong are named; how many more there are is told.
 const MOST_NAMED: usize = 20;
 
 /// Runs the subcommand.
@@ -106,8 +106,9 @@ impl From<AuditError> for CommandError {
     fn from(error: AuditError) -> Self {
         match error {
             AuditError::Store(error) => Self::Database(error),
-            AuditError::Key(_) => Self::Failed(error.to_string()),
-            AuditError::Note(_) | AuditError::Broken(_) | AuditError::Unproven { .. } => {
+            // Asked for the wrong thing, or too early.
+            AuditError::Key(_) | AuditError::Form(_) | AuditError::Unproven { .. } => Self::Failed(error.to_string()),
+            AuditError::Note(_) | AuditError::Broken(_) | AuditError::Rewritten(_) | AuditError::Unsound { .. } => {
                 Self::Altered(error.to_string())
             }
         }
@@ -130,18 +131,25 @@ async fn verify(
 }
 
 fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Result<(), CommandError> {
-    let Report { sealed, forgotten, waiting, findings } = report;
+    let Report { sealed, forgotten, waiting, findings, kinds } = report;
+    let count: u64 = kinds.values().sum();
     if is_json {
         let named: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        let value =
-            serde_json::json!({ "sealed": sealed, "forgotten": forgotten, "waiting": waiting, "findings": named });
+        let value = serde_json::json!({
+            "sealed": sealed, "forgotten": forgotten, "waiting": waiting, "findings": named, "kinds": kinds
+        });
         writeln!(out, "{value:#}")?;
     } else {
-        for finding in findings.iter().take(MOST_NAMED) {
-            writeln!(out, "{} {finding}", style.bad("wrong"))?;
-        }
-        if findings.len() > MOST_NAMED {
-            writeln!(out, "and {} more; --json names them", findings.len() - MOST_NAMED)?;
+        for (kind, count) in kinds {
+            let of_kind = findings.iter().filter(|finding| finding.kind() == *kind).take(MOST_NAMED);
+            let mut named = 0;
+            for finding in of_kind {
+                writeln!(out, "{} {finding}", style.bad("wrong"))?;
+                named += 1;
+            }
+            if *count > named {
+                writeln!(out, "and {} more that are {kind}; --json names up to a thousand of a kind", count - named)?;
+            }
         }
         let word = if findings.is_empty() { style.good("sound") } else { style.bad("altered") };
         let gone = match forgotten {
@@ -150,7 +158,7 @@ fn tell(report: &Report, is_json: bool, style: Style, out: &mut dyn Write) -> Re
         };
         writeln!(out, "{word}: {sealed} entries are sealed{gone}, {waiting} wait to be")?;
     }
-    match findings.len() {
+    match count {
         0 => Ok(()),
         count => Err(CommandError::Altered(format!("{count} things are wrong with it"))),
     }

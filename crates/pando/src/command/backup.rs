@@ -50,7 +50,8 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
     check_target(file, force, &database)?;
     let copy = make(&database, file)?;
     let Copy { path, examined } = copy;
-    let has_secret = !is_given && secret_file::copy(&database, file, force)?;
+    let secret = if is_given { None } else { secret_file::prepare(&database, file, force)? };
+    let has_secret = secret.is_some();
     let path = match force {
         true => path.persist(file),
         // Somebody else may have made one meanwhile.
@@ -60,6 +61,8 @@ pub fn run(file: &Path, force: bool, sources: &Sources, style: Style, out: &mut 
         io::ErrorKind::AlreadyExists => taken(file),
         _ => CommandError::Failed(format!("{}: the copy cannot get its name: {}", file.display(), error.error)),
     })?;
+    // After the backup: one that cannot take its place keeps the secret that it is read with.
+    secret.map(secret_file::Coming::arrive).transpose()?;
     sync_folder(file).map_err(|error| CommandError::Failed(format!("{}: {error}", file.display())))?;
     tell(&examined, started, file, style, out)?;
     if has_secret {
@@ -166,7 +169,7 @@ fn check_target(file: &Path, force: bool, database: &Path) -> Result<(), Command
     if file.file_name().is_none() || file.is_dir() {
         return refuse("this is a folder; name a file in it");
     }
-    if belongs_to(file, database) || file == secret_file::beside(database) {
+    if belongs_to(file, database) || is_same(file, &secret_file::beside(database)) {
         return refuse("this is the database itself, or belongs to it; name another file");
     }
     if !force && file.symlink_metadata().is_ok() {
@@ -181,13 +184,18 @@ fn taken(file: &Path) -> CommandError {
 
 /// Whether the file is the database or one of the files that belong to it, under whatever name.
 pub fn belongs_to(file: &Path, database: &Path) -> bool {
-    let same_file = match (fs::metadata(file), fs::metadata(database)) {
+    let companions = keeping::COMPANIONS.map(|suffix| keeping::beside(database, suffix));
+    is_same(file, database) || companions.iter().any(|companion| is_same(file, companion))
+}
+
+/// Whether two names are of one file, or of one place where none is yet.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let same_file = match (fs::metadata(one), fs::metadata(other)) {
         (Ok(left), Ok(right)) => (left.dev(), left.ino()) == (right.dev(), right.ino()),
         _ => false,
     };
     let whole = |path: &Path| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
-    let companions = keeping::COMPANIONS.map(|suffix| keeping::beside(database, suffix));
-    same_file || companions.iter().any(|companion| whole(file).is_some() && whole(companion) == whole(file))
+    same_file || (whole(one).is_some() && whole(one) == whole(other))
 }
 
 fn sync_folder(file: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use store::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep};
 
 use crate::cli::Bootstrap;
 use crate::command::serve::sign_in::make_tables;
-use crate::configuration::{ApiKeys, DatabaseAddress, Loaded, LoginEnabled, Prepared, Sources, load};
+use crate::configuration::{ApiKeys, AuditEnabled, DatabaseAddress, Loaded, LoginEnabled, Prepared, Sources, load};
 use crate::observer::Silent;
 use crate::outcome::CommandError;
 use crate::terminal::Style;
@@ -85,7 +85,8 @@ pub fn run(asked: &Bootstrap, sources: &Sources, style: Style, out: &mut dyn Wri
 async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, CommandError> {
     let signs_in = loaded.config.login.enabled == LoginEnabled::On;
     let has_keys = loaded.config.auth.api_keys == ApiKeys::On;
-    if !signs_in && !has_keys {
+    let is_audited = prepared.audit.enabled == AuditEnabled::On;
+    if !signs_in && !has_keys && !is_audited {
         return Ok(false);
     }
     let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
@@ -95,6 +96,13 @@ async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, C
         }
         if has_keys {
             login::api_keys::make_tables(store.as_ref()).await?;
+        }
+        if is_audited {
+            for place in 0..audit::MIGRATIONS.all.len() {
+                store.apply_own(&audit::MIGRATIONS, place).await?;
+            }
+            // Its functions, and the triggers of the tables that are there: what is left out is told by who serves.
+            store.audit().await?;
         }
         Ok(())
     };

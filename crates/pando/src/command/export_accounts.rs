@@ -2,12 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use base::{Clock, QualifiedName, SystemClock};
 use store::keeping::{self, Exported};
 
+use super::backup::partial;
 use super::secret_file;
 use crate::configuration::{Prepared, Sources, load};
 use crate::outcome::CommandError;
@@ -29,10 +29,15 @@ pub fn run(file: &Path, sources: &Sources, style: Style, out: &mut dyn Write) ->
         return Ok(out.flush()?);
     }
     let failed = |error: io::Error| CommandError::Failed(format!("{}: {error}", file.display()));
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
-    let mut writer = BufWriter::new(made);
+    if file.symlink_metadata().is_ok() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    // It has its name when it is whole.
+    let path = partial(file)?;
+    let mut writer = BufWriter::new(OpenOptions::new().write(true).open(&path).map_err(failed)?);
     write(database, &mut writer, &mut counts)?;
     writer.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+    path.persist_noclobber(file).map_err(|error| failed(error.error))?;
     writeln!(out, "{} {}: it holds hashes of passwords and keys", style.good("made"), file.display())?;
     for (table, rows) in counts.iter().filter(|(_, rows)| *rows > 0) {
         writeln!(out, "  {table}: {rows} rows")?;

@@ -29,22 +29,52 @@ pub fn beside(database: &Path) -> PathBuf {
 /// # Errors
 /// It cannot be read or written, or there is another one.
 pub fn copy(from: &Path, to: &Path, force: bool) -> Result<bool, CommandError> {
+    Ok(prepare(from, to, force)?.map(Coming::arrive).transpose()?.is_some())
+}
+
+/// A secret that is not in its place yet.
+pub struct Coming {
+    /// `None` where it is there already.
+    file: Option<tempfile::NamedTempFile>,
+    target: PathBuf,
+}
+
+impl Coming {
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// It cannot get its name.
+    pub fn arrive(self) -> Result<(), CommandError> {
+        let Self { file, target } = self;
+        let Some(file) = file else { return Ok(()) };
+        file.persist(&target).map(drop).map_err(|error| failed(&target, &error.error))
+    }
+}
+
+/// Writes the copy of a database's secret that is to lie beside a backup; `None` where there is no secret. Nothing is replaced before
+/// it arrives.
+///
+/// # Errors
+/// It cannot be read or written, or there is another one.
+pub fn prepare(from: &Path, to: &Path, force: bool) -> Result<Option<Coming>, CommandError> {
     let (source, target) = (beside(from), beside(to));
-    let Some(secret) = read(&source)? else { return Ok(false) };
+    let Some(secret) = read(&source)? else { return Ok(None) };
     match read(&target)? {
-        Some(there) if there == secret => return Ok(true),
+        Some(there) if there == secret => return Ok(Some(Coming { file: None, target })),
         Some(_) if !force => {
             let text = format!("{}: there is another secret already; --force takes its place", target.display());
             return Err(CommandError::Failed(text));
         }
         _ => {}
     }
-    let failed = |error: io::Error| CommandError::Failed(format!("{}: {error}", target.display()));
     // Whole or not at all, and 0600 from its first moment.
-    let mut file = tempfile::NamedTempFile::new_in(folder_of(&target)).map_err(failed)?;
-    file.write_all(&secret).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(&target).map_err(|error| failed(error.error))?;
-    Ok(true)
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(&target)).map_err(|error| failed(&target, &error))?;
+    file.write_all(&secret).and_then(|()| file.as_file().sync_all()).map_err(|error| failed(&target, &error))?;
+    Ok(Some(Coming { file: Some(file), target }))
+}
+
+fn failed(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::Failed(format!("{}: {error}", path.display()))
 }
 
 /// Moves the secret of a database to the place of another's, where it differs from that of a backup that is to take its place.

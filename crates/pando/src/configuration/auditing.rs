@@ -26,7 +26,7 @@ pub struct AuditSection {
     /// Tables for which that is another: `"public.people" = "changed"`, `"ledger.*" = "all"`. A table counts before its schema.
     pub tables: BTreeMap<String, String>,
     /// Columns whose values stand in no entry: `schema.table.column`. A column whose comment has the word `@mask` is one of them. The
-    /// hash of a row covers them.
+    /// hash of a row covers them. The key of a row is never left out.
     pub mask: Vec<String>,
     /// How many seconds are between two times that entries are sealed. What is not sealed yet can be altered without a trace by who
     /// owns the database.
@@ -44,7 +44,8 @@ pub struct AuditSection {
 pub enum AuditEnabled {
     /// On the embedded engine. On a PostgreSQL server where a start with `"on"` has made its tables before.
     Auto,
-    /// Yes; the start is refused where its tables cannot be made, or where there is no secret.
+    /// Yes; the start is refused where its tables cannot be made, where there is no secret, or where a table that the role that logs in has
+    /// rights to cannot be watched.
     On,
     /// No. Triggers that a former start has put on tables of a server stay until they are dropped.
     Off,

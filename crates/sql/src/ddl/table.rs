@@ -26,6 +26,9 @@ pub(super) struct Start {
     pub(super) next: i64,
 }
 
+/// The most columns: SQLite gives a function at most 1,000 arguments, and the audit's of an update takes the old row and the new one.
+const MOST_COLUMNS: usize = 499;
+
 /// A table while it is declared.
 pub(super) struct TableBuilder<'a> {
     pub(super) translation: &'a Translation,
@@ -266,6 +269,16 @@ impl<'a> TableBuilder<'a> {
         self.generate()?;
         self.constrain()?;
         self.check_identity(at)?;
+        if self.table.columns.len() > MOST_COLUMNS {
+            return Err(Problem::refused(
+                at,
+                "columns",
+                format!(
+                    "a table of the embedded engine has at most {MOST_COLUMNS}: the audit's triggers give each change's rows to a function"
+                ),
+                "instead, two tables, or json for what is rarely asked for",
+            ));
+        }
         let start = self.start.map(|next| Start { table: self.table.name.clone(), next });
         Ok((self.table, start))
     }

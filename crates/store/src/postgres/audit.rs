@@ -3,56 +3,12 @@
 use std::collections::BTreeSet;
 
 use base::QualifiedName;
-use sql::postgres::audit::{ROWS, TRUNCATION, install, remove};
-use wire::{Connection, Error};
+use sql::postgres::audit::{TRUNCATION, install, remove, rows};
+use wire::{Connection, Error, ServerError, TextRow};
 
-use crate::audit::{AuditSettings, AuditValues, hexadecimal};
+use super::audit_functions::{BODY, CHANGE, Function, ROW, ROW_PRINTED, functions};
+use crate::audit::{AuditSettings, AuditValues, Unwatched, hexadecimal};
 use crate::error::StoreError;
-
-/// What the triggers call.
-const FUNCTION: &str = include_str!("audit.sql");
-/// What they call where less will do.
-const ROW_FUNCTION: &str = include_str!("audit_row.sql");
-
-/// The function for everything.
-const CHANGE: &str = "audit_change";
-/// The function for tables with one column as their key, whose entries have no values.
-const ROW: &str = "audit_row";
-/// The same for tables with columns that a session's settings print in one way or another.
-const ROW_PRINTED: &str = "audit_row_printed";
-
-/// The settings that rows are printed with, so that a row has one hash whoever writes it.
-const PRINTING: &str = r#"SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, MDY' SET "IntervalStyle" = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = '1'"#;
-
-/// Who asked: what the program said, or else who has logged in.
-const ASKED: &str = r#"CASE WHEN pg_catalog.current_setting('pando.audit', true) OPERATOR(pg_catalog.<>) ''
-    THEN pg_catalog.current_setting('pando.audit', true)
-    ELSE '{"outside":' OPERATOR(pg_catalog.||) pg_catalog.to_json(SESSION_USER::pg_catalog.text)::pg_catalog.text OPERATOR(pg_catalog.||) '}'
-    END"#;
-
-/// The hash of a row.
-fn hash(row: &str) -> String {
-    format!(
-        "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.row_to_json({row})::pg_catalog.text, 'UTF8')), 'hex')"
-    )
-}
-
-/// The statements that make the functions.
-fn functions() -> [(&'static str, String); 3] {
-    let row = ROW_FUNCTION
-        .replace("HASH(OLD)", &hash("OLD"))
-        .replace("HASH(NEW)", &hash("NEW"))
-        .replace(" ASKED", &format!(" {ASKED}"));
-    [
-        (CHANGE, FUNCTION.replace("PRINTING\n", PRINTING)),
-        (ROW, row.replace("THIS", ROW).replace("PRINTING\n", "")),
-        (ROW_PRINTED, row.replace("THIS", ROW_PRINTED).replace("PRINTING\n", PRINTING)),
-    ]
-}
-
-/// What the bodies of the functions stand between.
-const BODY: &str = "$audit$";
 
 /// Whether there is a table for entries.
 /// By the catalog, since `to_regclass` fails for a role that may not use the schema.
@@ -60,15 +16,21 @@ const THERE: &str =
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'pando' AND c.relname = 'audit_entries')";
 
-/// The functions and the index as they are.
-const STANDING: &str = "SELECT proname, prosrc FROM pg_catalog.pg_proc WHERE pronamespace = 'pando'::regnamespace AND prosecdef
-    UNION ALL SELECT relname, NULL FROM pg_catalog.pg_class WHERE relnamespace = 'pando'::regnamespace AND relkind = 'i'";
+/// The functions as they are, with what they set, and the index.
+const STANDING: &str = "SELECT proname, prosrc, coalesce(array_to_string(proconfig, ','), '')
+      FROM pg_catalog.pg_proc WHERE pronamespace = 'pando'::regnamespace AND prosecdef
+    UNION ALL SELECT relname, NULL, NULL FROM pg_catalog.pg_class WHERE relnamespace = 'pando'::regnamespace AND relkind = 'i'";
 
-/// Nodes that start at once take turns: "audit" in ASCII. The turn ends with the transaction.
-const TURN: &str = "SELECT pg_advisory_xact_lock(418380804468)";
+/// Nodes that start at once take turns, which are waited for: "audit" in ASCII. The turn ends with the transaction, and so does what
+/// somebody has set who logs in with bounds of his own.
+const TURN: &str =
+    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(418380804468)";
 
 /// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
-const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = 0";
+const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
+
+/// The server does not let the role that logs in.
+const NO_RIGHT: &str = "42501";
 
 /// The index that sealing needs.
 const INDEX_NAME: &str = "audit_entries_transaction_number";
@@ -78,92 +40,177 @@ const INDEX_NAME: &str = "audit_entries_transaction_number";
 const INDEX: &str = "CREATE INDEX IF NOT EXISTS audit_entries_transaction_number ON pando.audit_entries
     USING brin (transaction_number) WITH (pages_per_range = 32, autosummarize = on)";
 
-/// The tables of others than the system, extensions and the program: what they are, their keys, which columns are marked, the
-/// functions and arguments of the triggers that they have and that are on, whether there are any, whether triggers may be put on
-/// them, who asks, and whether there are columns that settings of a session print in one way or another.
-const TABLES: &str = r"SELECT n.nspname, c.relname, c.relkind,
+/// The tables of others than the system, extensions and the program: their schemas and names, of a partition those of the table at the
+/// top; what they are; their keys; which columns are marked; the program's triggers on them, each with its function and arguments,
+/// whether it is on, and whether it is the table's that it is a partition of; whether triggers may be put on them; who asks; whether
+/// there are columns that settings of a session print in one way or another; their numbers; whether they are partitions.
+const TABLES: &str = r"SELECT n.nspname, c.relname, rn.nspname, r.relname, c.relkind,
        coalesce((SELECT json_agg(a.attname ORDER BY place) FROM pg_catalog.pg_index AS i
           CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
           JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
          WHERE i.indrelid = c.oid AND i.indisprimary), '[]')::text,
        coalesce((SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND col_description(c.oid, a.attnum) ~ '(^|\s)@mask(\s|$)'), '[]')::text,
-       (SELECT p.proname || ' ' || encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-         WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit' AND t.tgenabled IN ('O', 'A')),
-       (SELECT p.proname || ' ' || encode(t.tgargs, 'hex') FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-         WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate' AND t.tgenabled IN ('O', 'A')),
-       EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit'),
-       EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'pando_audit_truncate'),
+       coalesce((SELECT json_agg(json_build_array(t.tgname, p.proname || ' ' || encode(t.tgargs, 'hex'), t.tgenabled IN ('O', 'A'),
+           t.tgparentid <> 0) ORDER BY t.tgname)
+          FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+         WHERE t.tgrelid = c.oid AND p.pronamespace = 'pando'::regnamespace AND p.proname ~ '^audit_'), '[]')::text,
        has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'), current_user,
        EXISTS (SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.typtype <> 'e'
            AND t.oid NOT IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'text'::regtype,
              'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'json'::regtype, 'jsonb'::regtype, 'date'::regtype,
-             'timestamp'::regtype, 'time'::regtype))
+             'timestamp'::regtype, 'time'::regtype)),
+       c.oid, c.relispartition
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+  JOIN pg_catalog.pg_class AS r ON r.oid = CASE WHEN c.relispartition THEN pg_catalog.pg_partition_root(c.oid) ELSE c.oid END
+  JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND ($1 = '' OR c.oid::text = $1)
    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
  ORDER BY n.nspname, c.relname";
 
-/// A trigger as it is and as it is to be.
-struct Standing {
-    trigger: &'static str,
-    table: QualifiedName,
-    /// The function and the arguments, in hexadecimal, of one that is on.
-    has: Option<String>,
-    is_there: bool,
-    wanted: Option<(&'static str, Vec<String>)>,
+/// A table as it is.
+struct Table {
+    name: QualifiedName,
+    /// Of a partition the table at the top, which the settings are about.
+    root: QualifiedName,
+    kind: String,
+    key: Vec<String>,
+    marked: String,
+    /// The program's triggers: their names, functions and arguments, whether they are on, whether they came with being a partition.
+    triggers: Vec<(String, String, bool, bool)>,
+    may: bool,
+    role: String,
+    is_printed: bool,
+    number: String,
+    is_partition: bool,
 }
 
-impl Standing {
-    /// What has to be done.
-    fn statements(&self) -> Vec<String> {
-        let shown = |(function, arguments): &(&str, Vec<String>)| {
+/// A trigger as it is to be: its name, its function, the arguments.
+type Wanted = (String, &'static str, Vec<String>);
+
+impl Table {
+    fn of(row: &TextRow) -> Self {
+        let text = |place| row.get(place).unwrap_or_default();
+        let is = |place| row.get(place) == Some("t");
+        Self {
+            name: QualifiedName::new(text(0), text(1)),
+            root: QualifiedName::new(text(2), text(3)),
+            kind: text(4).to_owned(),
+            key: serde_json::from_str(text(5)).unwrap_or_default(),
+            marked: text(6).to_owned(),
+            triggers: serde_json::from_str(text(7)).unwrap_or_default(),
+            may: is(8),
+            role: text(9).to_owned(),
+            is_printed: is(10),
+            number: text(11).to_owned(),
+            is_partition: is(12),
+        }
+    }
+
+    /// The triggers that it is to have of its own. A partition gets the trigger for rows with its table's; that for emptying does not
+    /// come along, and a foreign table is emptied elsewhere.
+    fn wanted(&self, settings: &AuditSettings) -> Vec<Wanted> {
+        let Some(values) = settings.values_of(&self.root) else { return Vec::new() };
+        let mut wanted = Vec::new();
+        if !self.is_partition {
+            let (function, arguments) = match (values, &*self.key) {
+                (AuditValues::None, [name]) => {
+                    let label = format!("{}:", serde_json::Value::from(name.as_str()));
+                    (if self.is_printed { ROW_PRINTED } else { ROW }, vec![label, name.clone()])
+                }
+                _ => {
+                    let first = [values.name().to_owned(), masks(settings, &self.name, &self.marked)];
+                    (CHANGE, first.into_iter().chain(self.key.iter().cloned()).collect())
+                }
+            };
+            wanted.push((rows(&self.number), function, arguments));
+        }
+        if self.kind == "r" || (self.kind == "p" && !self.is_partition) {
+            wanted.push((TRUNCATION.to_owned(), CHANGE, vec![AuditValues::None.name().to_owned()]));
+        }
+        wanted
+    }
+
+    /// What has to be done to it.
+    fn statements(&self, settings: &AuditSettings) -> Vec<String> {
+        let shown = |(name, function, arguments): &Wanted| {
             let joined: String = arguments.iter().flat_map(|argument| [argument.as_str(), "\0"]).collect();
-            format!("{function} {}", hexadecimal(joined.as_bytes()))
+            (name.clone(), format!("{function} {}", hexadecimal(joined.as_bytes())), true, false)
         };
-        let fits = self.wanted.as_ref().map(shown) == self.has && self.is_there == self.wanted.is_some();
-        let mut statements = Vec::new();
-        if !fits && self.is_there {
-            statements.push(remove(self.trigger, &self.table));
-        }
-        if let (false, Some((function, arguments))) = (fits, &self.wanted) {
-            statements.push(install(self.trigger, &self.table, function, arguments));
-        }
-        statements
+        let wanted = self.wanted(settings);
+        let shapes: Vec<_> = wanted.iter().map(shown).collect();
+        let own = self.triggers.iter().filter(|(_, _, _, came_along)| !came_along);
+        let stale = own.filter(|trigger| !shapes.contains(trigger)).map(|(name, ..)| remove(name, &self.name));
+        let missing = wanted.iter().zip(&shapes).filter(|(_, shape)| !self.triggers.contains(shape));
+        let missing = missing.map(|((name, function, arguments), _)| install(name, &self.name, function, arguments));
+        stale.chain(missing).collect()
+    }
+
+    /// That its changes are not written down, and what to do about it.
+    fn unwatched(&self, problem: &str, statements: &[String], error: Option<&ServerError>) -> Unwatched {
+        let QualifiedName { schema, name } = &self.name;
+        let is_refused = error.is_none_or(|error| error.code == NO_RIGHT);
+        let advice = if !self.may {
+            let role = self.role.replace('"', "\"\"");
+            format!("GRANT TRIGGER ON \"{schema}\".\"{name}\" TO \"{role}\" lets Pando do it")
+        } else if is_refused {
+            format!("let its owner run `{}`", statements.join("; "))
+        } else {
+            "it is tried again".to_owned()
+        };
+        let problem = format!(
+            "changes of {schema}.{name} are not written down as audit.* says: {problem}; {advice}, audit.exclude says that it is not to be"
+        );
+        Unwatched { problem, is_refused }
     }
 }
 
-/// Puts the functions and the triggers where they belong; gives the tables that are left out, with the reason, or `None` where there
-/// is no table for entries.
+/// Puts the functions and the triggers where they belong, each table in a transaction of its own: nobody who uses one waits for another.
+/// Gives the tables that are left out, or `None` where there is no table for entries.
 pub(super) async fn reconcile(
     connection: &mut Connection,
     settings: &AuditSettings,
-) -> Result<Option<Vec<String>>, StoreError> {
-    connection.batch("BEGIN").await.map_err(failed)?;
-    match in_transaction(connection, settings).await {
-        Ok(left_out) => {
-            connection.batch("COMMIT").await.map_err(failed)?;
-            Ok(left_out)
-        }
+) -> Result<Option<Vec<Unwatched>>, StoreError> {
+    if connection.query(THERE, &[]).await.map_err(failed)?.first().and_then(|row| row.get(0)) != Some("t") {
+        return Ok(None);
+    }
+    connection.batch(TURN).await.map_err(failed)?;
+    let made = put_functions(connection).await;
+    let found = match made {
+        Ok(()) => connection.query(TABLES, &[""]).await,
+        Err(error) => Err(error),
+    };
+    let found = end(connection, found).await.map_err(failed)?;
+    let mut left_out = Vec::new();
+    for table in found.iter().map(Table::of).filter(|table| !table.statements(settings).is_empty()) {
+        connection.batch(TURN).await.map_err(failed)?;
+        let put = put_triggers(connection, settings, &table.number).await;
+        left_out.extend(end(connection, put).await.map_err(failed)?);
+    }
+    Ok(Some(left_out))
+}
+
+/// Ends the transaction, in which the outcome came to be.
+async fn end<T>(connection: &mut Connection, outcome: Result<T, Error>) -> Result<T, Error> {
+    match outcome {
+        Ok(value) => connection.batch("COMMIT").await.map(|()| value),
         Err(error) => {
             drop(connection.batch("ROLLBACK").await);
-            Err(failed(error))
+            Err(error)
         }
     }
 }
 
-async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -> Result<Option<Vec<String>>, Error> {
+async fn put_functions(connection: &mut Connection) -> Result<(), Error> {
     connection.batch(PATIENCE).await?;
-    if connection.query(THERE, &[]).await?.first().and_then(|row| row.get(0)) != Some("t") {
-        return Ok(None);
-    }
-    connection.query(TURN, &[]).await?;
     // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
     let standing = connection.query(STANDING, &[]).await?;
-    for (name, text) in functions() {
-        let is_same = |row: &wire::TextRow| row.get(0) == Some(name) && row.get(1) == text.split(BODY).nth(1);
+    for Function { name, text, sets } in functions() {
+        let is_same = |row: &TextRow| {
+            row.get(0) == Some(name) && row.get(1) == text.split(BODY).nth(1) && row.get(2) == Some(sets)
+        };
         if !standing.iter().any(is_same) {
             connection.batch(&text).await?;
         }
@@ -171,57 +218,32 @@ async fn in_transaction(connection: &mut Connection, settings: &AuditSettings) -
     if !standing.iter().any(|row| row.get(0) == Some(INDEX_NAME)) {
         connection.batch(INDEX).await?;
     }
-    let mut left_out = Vec::new();
-    for row in connection.query(TABLES, &[]).await? {
-        let text = |place| row.get(place).unwrap_or_default();
-        let is = |place| row.get(place) == Some("t");
-        let table = QualifiedName::new(text(0), text(1));
-        let masked = masks(settings, &table, text(4));
-        let values = settings.values_of(&table);
-        let key: Vec<String> = serde_json::from_str(text(3)).unwrap_or_default();
-        let arguments = |name: &str| [vec![name.to_owned(), masked.clone()], key.clone()].concat();
-        let every = values.map(|values| (CHANGE, arguments(values.name())));
-        // A foreign table is emptied elsewhere.
-        let wants_truncation = every.clone().filter(|_| text(2) != "f");
-        let wanted = match (values, &*key) {
-            (Some(AuditValues::None), [name]) => {
-                let label = format!("{}:", serde_json::Value::from(name.as_str()));
-                Some((if is(11) { ROW_PRINTED } else { ROW }, vec![label, name.clone()]))
-            }
-            _ => every,
-        };
-        let has = |place| row.get(place).map(str::to_owned);
-        let both = [
-            Standing { trigger: ROWS, table: table.clone(), has: has(5), is_there: is(7), wanted },
-            Standing { trigger: TRUNCATION, table, has: has(6), is_there: is(8), wanted: wants_truncation },
-        ];
-        let statements: Vec<String> = both.iter().flat_map(Standing::statements).collect();
-        if statements.is_empty() {
-            continue;
-        }
-        if let Some(problem) = apply(connection, &statements, is(9)).await? {
-            let role = text(10).replace('"', "\"\"");
-            let (schema, name) = (text(0), text(1));
-            left_out.push(format!(
-                "changes of {schema}.{name} are not written down: {problem}; GRANT TRIGGER ON \"{schema}\".\"{name}\" TO \"{role}\" lets \
-                 Pando do it, audit.exclude says that it is not to be"
-            ));
-        }
-    }
-    Ok(Some(left_out))
+    Ok(())
 }
 
-/// Does it to one table; what the server said, where it did not let it.
-async fn apply(connection: &mut Connection, statements: &[String], may: bool) -> Result<Option<String>, Error> {
-    if !may {
-        return Ok(Some("the role that logs in may put no triggers on it".to_owned()));
+/// Does it to one table, as it is by now; what the server said, where it did not let it.
+async fn put_triggers(
+    connection: &mut Connection,
+    settings: &AuditSettings,
+    number: &str,
+) -> Result<Option<Unwatched>, Error> {
+    connection.batch(PATIENCE).await?;
+    let found = connection.query(TABLES, &[number]).await?;
+    // It may be gone.
+    let Some(table) = found.first().map(Table::of) else { return Ok(None) };
+    let statements = table.statements(settings);
+    if statements.is_empty() {
+        return Ok(None);
+    }
+    if !table.may {
+        return Ok(Some(table.unwatched("the role that logs in may put no triggers on it", &statements, None)));
     }
     connection.batch("SAVEPOINT pando_audit").await?;
     match connection.batch(&statements.join("; ")).await {
-        Ok(()) => connection.batch("RELEASE SAVEPOINT pando_audit").await.map(|()| None),
+        Ok(()) => Ok(None),
         Err(Error::Server(error)) => {
             connection.batch("ROLLBACK TO SAVEPOINT pando_audit").await?;
-            Ok(Some(error.message.clone()))
+            Ok(Some(table.unwatched(&error.message, &statements, Some(&error))))
         }
         Err(error) => Err(error),
     }

@@ -1,6 +1,6 @@
 -- Writes down a change of a row, in its transaction. The arguments: which values stand in the entry (none, changed, all), the
 -- columns whose values stand in none (JSON), the columns of the key, one by one. Rows are hashed as row_to_json prints them in
--- UTC. PRINTING is put in by audit.rs.
+-- UTC. The words that are no SQL are put in by audit_functions.rs.
 CREATE OR REPLACE FUNCTION pando.audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp PRINTING
 AS $audit$
@@ -46,13 +46,14 @@ BEGIN
       INTO shown
       FROM (VALUES (1, 'old', old_row, new_row), (2, 'new', new_row, old_row)) AS side (place, name, line, other)
      WHERE side.line IS NOT NULL;
-    change := change || '"values":{' || shown || '},';
+    -- A row of any size has an entry that can be sealed: the hashes above cover what is left out.
+    change := change || CASE WHEN octet_length(shown) > MOST_VALUES THEN '"values_left_out":' || octet_length(shown) || ','
+                             ELSE '"values":{' || shown || '},' END;
   END IF;
   INSERT INTO pando.audit_entries (transaction_number, at, action, relation, key, change, context)
   VALUES (txid_current(), clock_timestamp(), lower(TG_OP), TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME, key,
           '{' || rtrim(change, ',') || '}',
-          coalesce(nullif(current_setting('pando.audit', true), ''),
-                   '{"outside":' || to_json(session_user::text)::text || '}'));
+          ASKED);
   RETURN NULL;
 END
 $audit$;

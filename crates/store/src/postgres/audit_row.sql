@@ -1,6 +1,6 @@
 -- The same as pando.audit_change(), for what most tables are: no values, one column that is the key. Each write pays for it, so it is
 -- one statement, and sets no search_path: whoever calls may have any, so everything says its schema. The arguments: the name of
--- the key as JSON with its colon, and the name. The words that are no SQL are put in by audit.rs.
+-- the key as JSON with its colon, and the name. The words that are no SQL are put in by audit_functions.rs.
 CREATE OR REPLACE FUNCTION pando.THIS() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER PRINTING
 AS $audit$
 BEGIN

@@ -2,6 +2,7 @@
 //! read, requests are sent to it in one flight each, and its binary rows become the body.
 
 mod audit;
+mod audit_functions;
 mod bootstrap;
 mod collect;
 mod failure;
@@ -38,7 +39,7 @@ use plan::Plan;
 use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
-use crate::audit::{AuditSettings, has_table};
+use crate::audit::{AuditSettings, Unwatched, has_table};
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -376,7 +377,7 @@ impl Store for PostgresStore {
         self.auditing().is_some()
     }
 
-    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<Unwatched>, StoreError>> {
         Box::pin(async {
             let Some(settings) = &self.settings.audit else { return Ok(Vec::new()) };
             let (mut connection, _registration) = self.pool.connect_to_work().await?;

@@ -14,7 +14,7 @@ use sql::sqlite::audit::{self, RowChange};
 
 use super::functions::{argument, raise, volatile};
 use super::identity::Identity;
-use crate::audit::{AuditSettings, AuditValues, has_table, hexadecimal};
+use crate::audit::{AuditSettings, AuditValues, LONGEST_KEY, MOST_VALUES, has_table, hexadecimal};
 use crate::error::StoreError;
 
 /// A table whose changes are written down.
@@ -63,15 +63,20 @@ impl Auditing {
 
     /// Takes the triggers away: a migration may rebuild tables, which are no changes of rows, and SQLite would have their triggers
     /// in the way.
+    ///
+    /// Nothing is written any more before they are put back, whatever goes wrong between.
     pub(super) fn remove(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if !std::mem::take(&mut self.is_installed) {
+        self.is_broken = self.settings.is_some();
+        if !self.is_installed {
             return Ok(());
         }
         let names: Vec<String> = connection
             .prepare("SELECT name FROM sqlite_temp_schema WHERE type = 'trigger'")?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        names.iter().try_for_each(|name| connection.execute_batch(&audit::removal(name)))
+        names.iter().try_for_each(|name| connection.execute_batch(&audit::removal(name)))?;
+        self.is_installed = false;
+        Ok(())
     }
 
     /// Puts the triggers on what exists, once there is a table for entries.
@@ -81,7 +86,6 @@ impl Auditing {
         catalog: &Catalog,
         identity: &Arc<Mutex<Identity>>,
     ) -> rusqlite::Result<()> {
-        self.is_broken = self.settings.is_some();
         self.remove(connection)?;
         self.put(connection, catalog, identity)?;
         self.is_broken = false;
@@ -160,6 +164,9 @@ fn key(context: &Context<'_>, tables: &[Audited]) -> rusqlite::Result<Option<Str
         datatype::write_json(data_type, argument(context, place + 1)?, &Zone::default(), &mut out);
     }
     out.push(b'}');
+    if out.len() > LONGEST_KEY {
+        return Ok(Some(json!({ "sha256": hexadecimal(&Sha256::digest(&out)) }).to_string()));
+    }
     text(out).map(Some)
 }
 
@@ -253,16 +260,54 @@ fn change(context: &Context<'_>, tables: &[Audited]) -> rusqlite::Result<String>
     }
     if table.values != AuditValues::None {
         let is_shown = |place| table.values == AuditValues::All || is_other(place);
-        out.extend_from_slice(b"\"values\":{");
+        let mut shown = Vec::with_capacity(256);
         for (name, row) in rows.iter().filter_map(|(name, row)| Some((name, row.as_ref()?))) {
-            out.extend_from_slice(format!("\"{name}\":").as_bytes());
-            row.some(table, is_shown, &mut out);
-            out.push(b',');
+            shown.extend_from_slice(format!("\"{name}\":").as_bytes());
+            row.some(table, is_shown, &mut shown);
+            shown.push(b',');
         }
-        out.pop();
-        out.extend_from_slice(b"},");
+        shown.pop();
+        // A row of any size has an entry that can be sealed: the hashes above cover what is left out.
+        if shown.len() > MOST_VALUES {
+            out.extend_from_slice(format!("\"values_left_out\":{},", shown.len()).as_bytes());
+        } else {
+            out.extend_from_slice(b"\"values\":{");
+            out.extend_from_slice(&shown);
+            out.extend_from_slice(b"},");
+        }
     }
     out.pop();
     out.push(b'}');
     text(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_between_taking_the_triggers_away_and_putting_them_back() {
+        let connection = Connection::open_in_memory().unwrap();
+        let identity = Arc::new(Mutex::new(Identity::nobody(base::Timestamp(0))));
+        let mut auditing = Auditing::new(Some(AuditSettings::default()));
+        let empty = Catalog::new(sql::ddl::prelude());
+        auditing.install(&connection, &empty, &identity).unwrap();
+        assert!(auditing.check().is_ok());
+        auditing.remove(&connection).unwrap();
+        assert!(auditing.check().is_err());
+        // What the file does not have cannot be watched.
+        let script = "create schema pando; create table pando.audit_entries (id int); create table missing (id int);";
+        let other = sql::ddl::translate("test.sql", script, &sql::ddl::prelude()).unwrap();
+        auditing.install(&connection, &Catalog::new(other.snapshot), &identity).unwrap_err();
+        assert!(auditing.check().is_err());
+        auditing.install(&connection, &empty, &identity).unwrap();
+        assert!(auditing.check().is_ok());
+        assert!({
+            let mut without = Auditing::new(None);
+            without.remove(&connection).unwrap();
+            without.check().is_ok()
+        });
+    }
 }

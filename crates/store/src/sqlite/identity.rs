@@ -17,7 +17,8 @@ pub(super) struct Identity {
     pub(super) zone: Zone,
     /// The table whose row a trigger is just completing: its own triggers stay quiet meanwhile.
     pub(super) quiet: Option<String>,
-    /// Who asks, as entries of the audit say it: made when the first of them is.
+    /// Who asks, as entries of the audit say it: of a request that writes from the beginning, else what is of the program itself, when it is
+    /// asked for.
     context: OnceLock<String>,
 }
 

@@ -32,7 +32,7 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
-use crate::audit::{AuditSettings, has_table};
+use crate::audit::{AuditSettings, Unwatched, has_table};
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
     Store,
@@ -366,7 +366,7 @@ impl Store for SqliteStore {
         self.is_audited && has_table(&self.catalog())
     }
 
-    fn audit(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<Unwatched>, StoreError>> {
         // The writer does it by itself, with each migration.
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -281,10 +281,11 @@ impl Room {
             self.audit(&self.current.catalog())?;
             return Err(error);
         }
-        self.audit(&next)?;
+        // The file has it by now: requests are planned with it, also where nothing can be written any more.
+        let audited = self.audit(&next);
         self.current.replace(next, took);
         self.checkpointer.after_commit(self.connection.raw());
-        Ok(())
+        audited
     }
 
     /// Has the changes of what exists written down. Where that cannot be, nothing is written any more.

@@ -32,6 +32,28 @@ impl Happening for EntriesSealed {
     }
 }
 
+/// A checkpoint of the audit was signed.
+#[derive(Debug)]
+pub struct CheckpointSigned<'a> {
+    /// It, as C2SP's signed note has it: the name of the log, how many entries, the root, the signature. Nothing of the entries.
+    pub note: &'a str,
+}
+
+impl Happening for CheckpointSigned<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "audit-checkpoint",
+        message: "A checkpoint of the audit was signed",
+        about: "The first one after the start, and then one each hour in which entries were sealed. Where the log is kept elsewhere it outlives \
+                what is done to the database: `pando audit verify --checkpoint` takes it as a file.",
+        level: Level::Info,
+        fields: &[CHECKPOINT],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(CHECKPOINT, self.note);
+    }
+}
+
 /// Entries of the audit could not be sealed, or can be again.
 #[derive(Debug)]
 pub struct SealingFailed<'a> {
@@ -44,7 +66,8 @@ impl Happening for SealingFailed<'_> {
         action: "audit-not-sealed",
         message: "Entries of the audit cannot be sealed, or can be again",
         about: "When entries could not be sealed, told once until it works again; `pando_audit_sealing_failures_total` counts each \
-                attempt. They are sealed later. A log that does not fit together has to be looked at: `pando audit verify`.",
+                attempt. They are sealed later. A log that does not fit together, or does not go on from what this process has sealed \
+                before, has to be looked at: `pando audit verify`.",
         level: Level::Error,
         fields: &[REASON, ERROR],
     };
@@ -129,7 +152,8 @@ impl Happening for ChangesUnwatched<'_> {
         action: "audit-incomplete",
         message: "Changes of a table are not written down",
         about: "When a trigger of the audit cannot be put on a table of a PostgreSQL server, at the start or after the schema has \
-                changed: what is to be granted.",
+                changed: what is to be granted. Told once, and tried again at ever longer times up to five minutes; \
+                `pando_audit_tables_unwatched` says how many there are.",
         level: Level::Warn,
         fields: &[ERROR],
     };

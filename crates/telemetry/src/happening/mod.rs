@@ -11,7 +11,7 @@ mod login;
 mod request;
 mod schema;
 
-pub use audit::{ChangesUnwatched, EntriesForgotten, EntriesSealed, RetentionFailed, SealingFailed};
+pub use audit::{ChangesUnwatched, CheckpointSigned, EntriesForgotten, EntriesSealed, RetentionFailed, SealingFailed};
 pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
@@ -117,6 +117,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConnectionDropped::DEFINITION,
     AcceptFailed::DEFINITION,
     EntriesSealed::DEFINITION,
+    CheckpointSigned::DEFINITION,
     SealingFailed::DEFINITION,
     EntriesForgotten::DEFINITION,
     RetentionFailed::DEFINITION,

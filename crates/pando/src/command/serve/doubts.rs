@@ -4,7 +4,7 @@ use base::QualifiedName;
 use catalog::{Catalog, RoleStanding};
 use store::Store;
 
-use crate::configuration::{Config, Prepared};
+use crate::configuration::{AuditEnabled, Config, Prepared};
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
 pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<String> {
@@ -35,6 +35,7 @@ pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<St
             config.database.pre_request.trim()
         ));
     }
+    doubts.extend(audit(config, prepared, &catalog));
     for role in catalog.snapshot().roles.values().filter(|role| role.is_assumable) {
         for setting in &role.refused_settings {
             doubts.push(format!(
@@ -44,6 +45,27 @@ pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<St
         }
     }
     doubts
+}
+
+/// What is asked of the audit and does not come about.
+fn audit(config: &Config, prepared: &Prepared, catalog: &Catalog) -> Vec<String> {
+    let has_table = catalog.relation(&QualifiedName::new("pando", "audit_entries")).is_some();
+    let Some(settings) = &prepared.audit.settings else {
+        let lacks =
+            prepared.audit.enabled == AuditEnabled::Auto && has_table && config.audit.enabled == AuditEnabled::Auto;
+        let text = "audit.enabled: there is a table for entries, and no secret for their seals, so nothing is sealed, and who asks is not \
+                    said; set auth.secret (PANDO_AUTH_SECRET), or audit.enabled = \"off\" and drop its triggers";
+        return lacks.then(|| text.to_owned()).into_iter().collect();
+    };
+    if !has_table {
+        return Vec::new();
+    }
+    let unknown = settings.unknown(catalog).into_iter();
+    let unknown = unknown.map(|(setting, name)| format!("{setting}: there is nothing of the name {name}"));
+    let keys = settings.masked_keys(catalog).into_iter().map(|name| {
+        format!("audit.mask: {name} is of the key of its table, and the key stands in every entry as it is; use another key, or audit.exclude")
+    });
+    unknown.chain(keys).collect()
 }
 
 /// Whether a function can be called without arguments; one without a schema is looked for along the search path.

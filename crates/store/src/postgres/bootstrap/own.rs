@@ -1,5 +1,6 @@
 //! What the role that a server logs in as may do with the program's own tables, where somebody else has made them.
 
+use super::super::audit_functions;
 use super::{BootstrapSettings, Found, Sql, Work};
 use crate::error::StoreError;
 
@@ -15,6 +16,15 @@ const MAY: &str = "SELECT bool_and(pg_catalog.has_table_privilege($3::name, pg_c
      FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace,
        pg_catalog.unnest(pg_catalog.string_to_array($4, ', ')) AS wanted (privilege)
      WHERE nspname = $1 AND relname = $2 AND relkind IN ('r', 'p')";
+
+/// Whether there is a function of the schema `pando` that takes nothing.
+const HAS_FUNCTION: &str =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
+     WHERE nspname = 'pando' AND proname = $1 AND pronargs = 0)";
+
+/// Whether a role may put it on a table of its own as a trigger.
+const MAY_EXECUTE: &str = "SELECT pg_catalog.has_function_privilege($2::name, pg_proc.oid, 'EXECUTE') FROM pg_catalog.pg_proc
+     JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace WHERE nspname = 'pando' AND proname = $1 AND pronargs = 0";
 
 /// A table of the program's own, and what a server does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +52,20 @@ impl Work<'_> {
             }
             self.table(grant, &authenticator.name).await?;
         }
+        for function in audit_functions::NAMES {
+            self.trigger_function(function, &authenticator.name).await?;
+        }
         Ok(())
+    }
+
+    /// Tables that come later get their triggers from the role that serves.
+    async fn trigger_function(&mut self, function: &str, role: &str) -> Result<(), StoreError> {
+        if !self.is(HAS_FUNCTION, &[function]).await? {
+            return Ok(());
+        }
+        let found = if self.is(MAY_EXECUTE, &[function, role]).await? { Found::Present } else { Found::Missing };
+        let statement = Sql::new("GRANT EXECUTE ON FUNCTION pando.").name(function).words("() TO ").name(role);
+        self.step(format!("{role} may use pando.{function} for triggers"), found, statement).await
     }
 
     async fn enter(&mut self, schema: &str, role: &str) -> Result<(), StoreError> {

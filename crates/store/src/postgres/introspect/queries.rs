@@ -74,13 +74,15 @@ pub(super) const REPRESENTATIONS: &str = "
        AND ((s.typtype = 'd' AND t.oid = 'json'::regtype)
             OR (t.typtype = 'd' AND s.oid IN ('json'::regtype, 'text'::regtype)))";
 
-/// Relations: oid, schema, name, kind, row type, comment, row security, grants. Partitions are left out: they are reached
+/// Relations: oid, schema, name, kind, row type, comment, row security, grants, whether there are triggers for each row before it is
+/// inserted or updated. Partitions are left out: they are reached
 /// through their table.
 pub(super) const RELATIONS: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, d.description, c.relrowsecurity, c.relforcerowsecurity,
            (SELECT json_agg(json_build_array(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type))
               FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-             WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
+             WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')),
+           EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition

@@ -249,6 +249,7 @@ fn relation(row: &Row<'_>) -> Option<Relation> {
         is_updatable: is_table,
         is_deletable: is_table,
         computed: Vec::new(),
+        rewrites_rows: row.is_true(9),
     });
     let grants: Vec<(Arc<str>, String)> = row.list(8);
     relation.grants = grants
