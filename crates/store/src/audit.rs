@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn entries_say_which_key_was_used() {
-        let key = base::CallerKey { id: "a-key".into(), scope: base::KeyScope::default(), quota: None, is_bound: false };
+        let key =
+            base::CallerKey { id: "a-key".into(), scope: base::KeyScope::default(), quota: None, is_bound: false };
         let caller = Caller {
             role: "service_role".into(),
             claims: std::sync::Arc::default(),
