@@ -281,7 +281,7 @@ async fn every_mutation_of_a_sealed_log_is_found() {
         "delete from pando.audit_tiles",
         "update pando.audit_tiles set entries = replace(entries, '[', '[0,') where level = 0",
         "delete from pando.audit_checkpoints",
-        "update pando.audit_checkpoints set note = replace(note, 'A', 'B')",
+        "update pando.audit_checkpoints set note = replace(note, 'pando', 'pandu')",
     ];
     for step in 0..steps() {
         let (id, byte) = (ids[(step * 7 % 20) as usize], step * 7919 % 1_000);

@@ -139,7 +139,9 @@ impl Inner {
             return Err(refusal);
         }
         let task = tokio::spawn(trial.look(self.records.clone(), self.passwords.clone()));
-        task.await.unwrap_or_else(|_| Err(ended()))
+        let (found, verdict) = task.await.unwrap_or_else(|_| Err(ended()))?;
+        self.tell_problem(&verdict);
+        Ok((found, verdict))
     }
 
     async fn try_as(

@@ -25,6 +25,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// then as if it were new.
 const PLACES: usize = 8192;
 
+/// How many of them share a set: two who fall together do not push each other out.
+const WAYS: usize = 4;
+
 /// How many leading bits of an address of IPv6 are one customer's.
 const CUSTOMER_V6: u8 = 64;
 
@@ -149,25 +152,45 @@ impl Acquaintances {
         }
     }
 
-    fn place(&self, hash: u64) -> Option<&AtomicU64> {
-        self.places.get(usize::try_from(hash).unwrap_or(usize::MAX) % PLACES)
+    /// The places that a hash may have.
+    fn places(&self, hash: u64) -> &[AtomicU64] {
+        let first = usize::try_from(hash).unwrap_or(usize::MAX) % (PLACES / WAYS) * WAYS;
+        self.places.get(first..first + WAYS).unwrap_or_default()
     }
 
     fn keep(&self, hash: u64, class: Class, now: Duration) {
         let second = now.as_secs() & SECOND_MASK;
         let class = class.index() as u64 + 1;
         let entry = hash >> (SECOND_BITS + CLASS_BITS) << (SECOND_BITS + CLASS_BITS) | second << CLASS_BITS | class;
-        if let Some(place) = self.place(hash) {
+        let age = |place: &&AtomicU64| {
+            let other = place.load(Ordering::Relaxed);
+            if is_of(other, hash) { u64::MAX } else { age(other, now) }
+        };
+        // Its own place, or that of who was learned first; an empty one before any.
+        if let Some(place) = self.places(hash).iter().max_by_key(age) {
             place.store(entry, Ordering::Relaxed);
         }
     }
 
     fn recall(&self, hash: u64, now: Duration) -> Option<Class> {
-        let entry = self.place(hash)?.load(Ordering::Relaxed);
-        let age = (now.as_secs() & SECOND_MASK).wrapping_sub(entry >> CLASS_BITS & SECOND_MASK) & SECOND_MASK;
-        let is_it = (entry ^ hash) >> (SECOND_BITS + CLASS_BITS) == 0 && age < REMEMBERED.as_secs();
+        let mut entries = self.places(hash).iter().map(|place| place.load(Ordering::Relaxed));
+        let entry = entries.find(|entry| is_of(*entry, hash))?;
+        let is_it = age(entry, now) < REMEMBERED.as_secs();
         let index = usize::try_from(entry & ((1 << CLASS_BITS) - 1)).ok()?.checked_sub(1)?;
         Class::ALL.get(index).copied().filter(|_| is_it)
+    }
+}
+
+/// Whether an entry is that of a hash.
+fn is_of(entry: u64, hash: u64) -> bool {
+    entry != 0 && (entry ^ hash) >> (SECOND_BITS + CLASS_BITS) == 0
+}
+
+/// How many seconds ago an entry was made; none is older than any.
+fn age(entry: u64, now: Duration) -> u64 {
+    match entry {
+        0 => SECOND_MASK + 1,
+        entry => (now.as_secs() & SECOND_MASK).wrapping_sub(entry >> CLASS_BITS & SECOND_MASK) & SECOND_MASK,
     }
 }
 

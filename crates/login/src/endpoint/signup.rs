@@ -106,10 +106,15 @@ impl Inner {
     pub(crate) async fn compare(&self, password: &Secret, kept: Option<&str>, priority: Priority) -> Outcome<Verdict> {
         let verdict = self.passwords.verify(password, kept, priority).await;
         let verdict = verdict.map_err(|overloaded| Refusal::overloaded(overloaded.retry_after))?;
+        self.tell_problem(&verdict);
+        Ok(verdict)
+    }
+
+    /// Says why a hash that is kept could not be compared with.
+    pub(crate) fn tell_problem(&self, verdict: &Verdict) {
         if let Some(problem) = verdict.problem {
             self.impaired(problem.name());
         }
-        Ok(verdict)
     }
 
     /// A new account whose address is to be confirmed.
