@@ -21,7 +21,8 @@ use testkit::{Launch, Project};
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
 /// Pando's own, in the order of their versions, which count down.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
+    "audit/0002_retention.sql",
     "audit/0001_audit.sql",
     "login/0001_keys.sql",
     "api-keys/0002_api_key_quotas.sql",
@@ -89,6 +90,7 @@ fn a_file_of_an_earlier_release_gets_them() {
         "api-keys/0001_api_keys.sql",
         "api-keys/0002_api_key_quotas.sql",
         "audit/0001_audit.sql",
+        "audit/0002_retention.sql",
         "auth/0001_accounts.sql",
         "login/0001_keys.sql",
     ];
