@@ -26,17 +26,7 @@ pub const SCHEMA: &str = "
     comment on column people.secret is 'Not for others. @mask';
     create table pets (id bigint primary key, owner bigint not null references people (id) on delete cascade, name text);
     create table notes (text text);
-    create table left_out (id bigint primary key);
-    create table counted (id bigint primary key);
-    create table wide (
-        id bigint primary key, name text not null, born date, seen timestamptz, weight numeric(6,2),
-        score double precision, data jsonb, raw bytea, is_here boolean, code uuid, secret text
-    );
-    create schema unseen;
-    create table unseen.people (
-        id bigint primary key, name text not null, born date, seen timestamptz, weight numeric(6,2),
-        score double precision, data jsonb, raw bytea, is_here boolean, code uuid, secret text
-    );";
+    create table left_out (id bigint primary key);";
 
 pub const ALL: OwnStatement = OwnStatement::new(
     "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries ORDER BY id",
@@ -66,7 +56,7 @@ pub fn signer() -> Signer {
 
 fn audited() -> AuditSettings {
     AuditSettings {
-        exclude: vec!["public.left_out".to_owned(), "unseen.*".to_owned()],
+        exclude: vec!["public.left_out".to_owned()],
         tables: vec![("public.people".to_owned(), AuditValues::Changed), ("public.pets".to_owned(), AuditValues::All)],
         key: key(),
         ..AuditSettings::default()
