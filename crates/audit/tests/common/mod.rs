@@ -26,7 +26,8 @@ pub const SCHEMA: &str = "
     comment on column people.secret is 'Not for others. @mask';
     create table pets (id bigint primary key, owner bigint not null references people (id) on delete cascade, name text);
     create table notes (text text);
-    create table left_out (id bigint primary key);";
+    create table left_out (id bigint primary key);
+    create table wide (id bigint primary key, name text not null, born date, seen timestamptz, secret text);";
 
 pub const ALL: OwnStatement = OwnStatement::new(
     "SELECT id, transaction_number, at, action, relation, key, change, context FROM pando.audit_entries ORDER BY id",
