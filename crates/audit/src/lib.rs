@@ -2,7 +2,8 @@
 //! are sealed into a Merkle log, and what was altered behind the program's back is found.
 //!
 //! `tree.rs` is the tree of RFC 6962, `checkpoint.rs` its signed root, `entry.rs` what an entry is, `seal.rs` the sequencer, `head.rs` how far it came,
-//! `verify.rs` what finds the damage, `proof.rs` what shows one entry to others, `export.rs` all of them, `event.rs` how others have an event written down.
+//! `verify.rs` what finds the damage, `proof.rs` what shows one entry to others, `export.rs` all of them, `event.rs` how others have an event written down,
+//! `retention.rs` what lets old entries go.
 
 mod checkpoint;
 mod entry;
@@ -60,7 +61,7 @@ pub enum AuditError {
         problem: String,
     },
     /// What is kept of the tree does not fit together: `pando audit verify` says where.
-    #[error("the log does not fit together, and nothing is sealed: {0}; `pando audit verify` says what is wrong")]
+    #[error("the log does not fit together: {0}; `pando audit verify` says what is wrong")]
     Broken(String),
     /// The log is no continuation of what this process has signed or found before.
     #[error(

@@ -9,9 +9,8 @@ use crate::checkpoint::{Checkpoint, Kind, Signer};
 use crate::entry::Entry;
 use crate::head::read_head;
 use crate::page::ask;
-use crate::seal::{LEVELS, TILE_HEIGHT, TILE_WIDTH, hashes_of};
+use crate::seal::{TILE_WIDTH, edge_at, hashes_of};
 use crate::tables::{ENTRY, FORGET_FORMER_NOTES, FORGET_OF_FILE, FORGET_OF_SERVER, FORGOTTEN, KEEP_FORGOTTEN, TILE};
-use crate::tree::{Edge, Hash};
 
 /// How far entries were forgotten, as the database says it.
 pub(crate) struct Forgotten {
@@ -54,7 +53,12 @@ pub async fn forget(store: &dyn Store, signer: &Signer, before: Timestamp, now: 
         return Ok(0);
     }
     let Some([first, last]) = old_entries(store, number, before).await? else { return Ok(0) };
-    let checkpoint = Checkpoint { size: u64::try_from(size).unwrap_or(0), root: root_at(store, size).await? };
+    let size_of_tree = u64::try_from(size).unwrap_or(0);
+    let edge = edge_at(store, size_of_tree).await?;
+    if edge.size() != size_of_tree {
+        return Err(broken(format!("the tiles over the first {size} entries are not there or not whole")));
+    }
+    let checkpoint = Checkpoint { size: size_of_tree, root: edge.root() };
     let note = signer.sign_as(Kind::Forgotten, &checkpoint);
     // The note first: of two nodes that are at it, one finds it there.
     let delete = if store.catalog().is_native() { FORGET_OF_SERVER } else { FORGET_OF_FILE };
@@ -103,23 +107,4 @@ async fn old_entries(store: &dyn Store, number: i64, before: Timestamp) -> Resul
         }
     }
     Ok(first.zip(last).map(|(first, last)| [first, last]))
-}
-
-/// The root over the first entries of the log: of whole tiles, as the tiles above them have it.
-async fn root_at(store: &dyn Store, size: i64) -> Result<Hash, AuditError> {
-    let mut edge = Edge::default();
-    for level in (1..LEVELS).rev() {
-        let hashes = size >> (TILE_HEIGHT * level);
-        let (number, width) = (hashes >> TILE_HEIGHT, usize::try_from(hashes & (TILE_WIDTH as i64 - 1)).unwrap_or(0));
-        if width == 0 {
-            continue;
-        }
-        let answer = ask(store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
-        let hashes = answer.first().map(|row| row.get("hashes").map(hashes_of)).transpose()?.unwrap_or_default();
-        let Some(hashes) = hashes.get(..width) else {
-            return Err(AuditError::Broken(format!("tile {number} of level {level} is not there or not whole")));
-        };
-        hashes.iter().for_each(|hash| edge.add_perfect(TILE_HEIGHT * level, *hash));
-    }
-    Ok(edge.root())
 }

@@ -147,7 +147,7 @@ impl<'s> Sealer<'s> {
         if standing == before {
             return Ok(());
         }
-        let mut edge = self.edge_of(size).await?;
+        let mut edge = edge_at(self.store, size).await?;
         if edge.size() != size || edge.root() != before.root {
             return is_other(format!("the first {size} entries are not those that were sealed"));
         }
@@ -173,24 +173,6 @@ impl<'s> Sealer<'s> {
             true => Ok(()),
             false => is_other(format!("the {other} entries that are sealed do not go on from the first {size}")),
         }
-    }
-
-    /// The right edge of the tree as it was when it had this size. Tiles only grow.
-    async fn edge_of(&self, size: u64) -> Result<Edge, AuditError> {
-        let size = i64::try_from(size).unwrap_or(i64::MAX);
-        let mut levels = Vec::new();
-        for level in 0..LEVELS {
-            let (number, width) = place(size, level);
-            let mut tile = Tile { number, ..Tile::default() };
-            if width > 0 {
-                let answer = ask(self.store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
-                tile.hashes =
-                    answer.first().map(|row| row.get("hashes").map(hashes_of)).transpose()?.unwrap_or_default();
-                tile.hashes.truncate(width);
-            }
-            levels.push(tile);
-        }
-        Ok(edge(&levels))
     }
 
     /// The tiles of the right edge, a level each, as far as the tree of this size has them.
@@ -221,6 +203,24 @@ impl<'s> Sealer<'s> {
 fn place(size: i64, level: u32) -> (i64, usize) {
     let hashes = size >> (TILE_HEIGHT * level);
     (hashes >> TILE_HEIGHT, (hashes & (TILE_WIDTH as i64 - 1)) as usize)
+}
+
+/// The right edge of the tree as it was when it had this size. Tiles only grow. Where one is not there or not whole, the edge is of another
+/// size.
+pub(crate) async fn edge_at(store: &dyn Store, size: u64) -> Result<Edge, AuditError> {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let mut levels = Vec::new();
+    for level in 0..LEVELS {
+        let (number, width) = place(size, level);
+        let mut tile = Tile { number, ..Tile::default() };
+        if width > 0 {
+            let answer = ask(store, OwnStep::new(TILE, [i64::from(level).into(), number.into()])).await?;
+            tile.hashes = answer.first().map(|row| row.get("hashes").map(hashes_of)).transpose()?.unwrap_or_default();
+            tile.hashes.truncate(width);
+        }
+        levels.push(tile);
+    }
+    Ok(edge(&levels))
 }
 
 /// The hashes of a tile.

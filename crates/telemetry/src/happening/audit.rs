@@ -4,6 +4,19 @@ use super::{Definition, Happening};
 use crate::field::*;
 use crate::{Level, Line, Metrics};
 
+/// How grave it is that something fails, or works again.
+fn level_of(error: Option<&str>) -> Level {
+    if error.is_some() { Level::Error } else { Level::Info }
+}
+
+/// Tells that something fails, or works again.
+fn tell(error: Option<&str>, line: &mut Line<'_>) {
+    line.word(REASON, if error.is_some() { "fails" } else { "works" });
+    if let Some(error) = error {
+        line.word(ERROR, error);
+    }
+}
+
 /// Entries of the audit were sealed.
 #[derive(Debug)]
 pub struct EntriesSealed {
@@ -73,14 +86,11 @@ impl Happening for SealingFailed<'_> {
     };
 
     fn level(&self) -> Level {
-        if self.error.is_some() { Level::Error } else { Level::Info }
+        level_of(self.error)
     }
 
     fn fields(&self, line: &mut Line<'_>) {
-        line.word(REASON, if self.error.is_some() { "fails" } else { "works" });
-        if let Some(error) = self.error {
-            line.word(ERROR, error);
-        }
+        tell(self.error, line);
     }
 }
 
@@ -95,8 +105,8 @@ impl Happening for EntriesForgotten {
     const DEFINITION: &'static Definition = &Definition {
         action: "audit-forgotten",
         message: "Entries of the audit were forgotten",
-        about: "At most once an hour, where entries are older than `audit.retention_days`; `pando_audit_entries_forgotten_total` counts \
-                them.",
+        about: "Where entries are older than `audit.retention_days`: looked for once an hour, and told of each 4,096 of them or less until no \
+                more are; `pando_audit_entries_forgotten_total` counts them.",
         level: Level::Info,
         fields: &[ROWS],
     };
@@ -129,14 +139,11 @@ impl Happening for RetentionFailed<'_> {
     };
 
     fn level(&self) -> Level {
-        if self.error.is_some() { Level::Error } else { Level::Info }
+        level_of(self.error)
     }
 
     fn fields(&self, line: &mut Line<'_>) {
-        line.word(REASON, if self.error.is_some() { "fails" } else { "works" });
-        if let Some(error) = self.error {
-            line.word(ERROR, error);
-        }
+        tell(self.error, line);
     }
 }
 
