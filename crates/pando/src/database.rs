@@ -140,6 +140,7 @@ async fn open_server(
         pre_request: prepared.pre_request.clone(),
         hoisted: config.database.hoisted_settings.clone(),
         audit: prepared.audit.settings.clone(),
+        watch: None,
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await

@@ -14,6 +14,7 @@ mod pieces;
 mod position;
 mod postgres;
 mod sqlite;
+mod watching;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use postgres::{
 pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
+pub use watching::{CHANGES, DeclaredFunction, WatchSettings};
 
 /// What to open.
 #[allow(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
