@@ -1,11 +1,13 @@
 //! Who looks: a connection of his own, and what he has seen before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wire::Connection;
 
 use super::look::{Told, look};
 use super::moment::Moment;
+use super::upkeep::Upkeep;
 use super::{Known, Watching};
 use crate::audit::hexadecimal;
 use crate::error::StoreError;
@@ -103,6 +105,20 @@ impl Looker {
         let blind = told.moment.running().iter().copied().filter(is_prepared).collect();
         self.last = Last::of(open.server, told, blind);
         Ok(position)
+    }
+}
+
+impl Looker {
+    /// What is done every second, after a look.
+    pub(super) async fn keep_up(&mut self, store: &Arc<PostgresStore>, watching: &Watching, upkeep: &mut Upkeep) {
+        let (Some(open), Some(last)) = (&mut self.open, &self.last) else { return };
+        upkeep.tidy(store, watching, &last.epoch, &last.moment);
+        upkeep.mend(store, watching);
+        let compared = tokio::time::timeout(PATIENCE, upkeep.compare(store, watching, &mut open.connection)).await;
+        if !matches!(compared, Ok(Ok(()))) {
+            // What is left of an answer goes with it.
+            self.open = None;
+        }
     }
 }
 

@@ -4,25 +4,33 @@
 //! Whoever wants to know waits for a look that began after his question (`catch_up`); however many wait, one look is under way and one
 //! more is to come.
 
+mod fingerprint;
 mod look;
 mod looker;
 mod moment;
+mod tidy;
 mod triggers;
+mod upkeep;
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::looker::Looker;
+use self::upkeep::Upkeep;
 use super::PostgresStore;
+use super::introspect::{Asked, Dependences};
 use crate::audit::Unwatched;
 use crate::changes::Changes;
 use crate::driver::Store as _;
 use crate::error::StoreError;
 use crate::position::{Position, PositionToken};
 use crate::watching::WatchSettings;
+
+pub(super) use fingerprint::fingerprint;
+pub(super) use triggers::FUNCTION;
 
 /// It is looked so often though nobody asks: what is kept for a while is no older than this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +47,8 @@ pub(super) struct Watching {
     /// The last look.
     ended: watch::Sender<Ended>,
     known: Mutex<Known>,
+    /// What has to be watched, as the catalog says that counts.
+    dependences: Mutex<Arc<Dependences>>,
 }
 
 /// The end of a look.
@@ -61,7 +71,14 @@ struct Known {
 impl Watching {
     pub(super) fn new(settings: WatchSettings) -> Self {
         let (wanted, ended) = (watch::Sender::default(), watch::Sender::default());
-        Self { settings, changes: Changes::default(), wanted, ended, known: Mutex::default() }
+        Self {
+            settings,
+            changes: Changes::default(),
+            wanted,
+            ended,
+            known: Mutex::default(),
+            dependences: Mutex::default(),
+        }
     }
 
     /// What [`run`] follows.
@@ -100,7 +117,7 @@ impl Watching {
 
 /// Looks whenever it is asked for, and every now and then, for as long as the store is there.
 pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<u64>) {
-    let mut looker = Looker::default();
+    let (mut looker, mut upkeep) = (Looker::default(), Upkeep::default());
     loop {
         if let Ok(Err(_)) = tokio::time::timeout(EVERY, wanted.changed()).await {
             return;
@@ -110,15 +127,38 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<
         let Some(open) = store.upgrade() else { return };
         let Some(watching) = &open.watching else { return };
         let outcome = looker.look(&open, watching).await;
-        let is_over = matches!(outcome, Err(StoreError::Closed));
+        let (is_over, has_looked) = (matches!(outcome, Err(StoreError::Closed)), outcome.is_ok());
         watching.ended.send_replace(Ended { number, outcome: Some(outcome) });
         if is_over {
             return;
+        }
+        if has_looked && upkeep.is_due(open.clock.monotonic(), EVERY) {
+            looker.keep_up(&open, watching, &mut upkeep).await;
         }
     }
 }
 
 impl PostgresStore {
+    /// What is to be found out of what relations depend on.
+    pub(super) fn dependences_asked(&self) -> Option<Asked> {
+        let watching = self.watching.as_ref()?;
+        let names = self.settings.application.iter().map(|(name, _)| name.to_ascii_lowercase());
+        Some(Asked {
+            watch: watching.settings.clone(),
+            constants: names.collect(),
+            has_pre_request: self.pre_request.is_some(),
+        })
+    }
+
+    /// Notes what was found out.
+    pub(super) fn note_dependences(&self, dependences: Dependences) {
+        if let Some(watching) = &self.watching {
+            *watching.dependences.lock() = Arc::new(dependences);
+            // What was kept by what was known before is not what is known now.
+            watching.changes.forget();
+        }
+    }
+
     /// Waits until everything counts that could be seen when it was asked for.
     pub(super) async fn look_for_changes(&self) -> Result<Option<PositionToken>, StoreError> {
         let Some(watching) = &self.watching else { return Ok(None) };
@@ -140,12 +180,14 @@ impl PostgresStore {
 
     /// Puts the triggers where they belong.
     pub(super) async fn watch_tables(&self) -> Result<Vec<Unwatched>, StoreError> {
-        let wanted = self.watching.as_ref().map(|watching| watching.settings.relations.clone());
+        let wanted = self.watching.as_ref().map(|watching| watching.dependences.lock().wanted.clone());
         let (mut connection, _registration) = self.pool.connect_to_work().await?;
-        let left_out = triggers::reconcile(&mut connection, wanted.as_ref()).await?;
+        let reconciled = triggers::reconcile(&mut connection, wanted.as_ref()).await?;
         drop(connection);
-        // Which tables are watched is part of the catalog.
-        self.reload().await?;
-        Ok(left_out)
+        if reconciled.is_changed {
+            // Which tables are watched is part of the catalog.
+            self.reload().await?;
+        }
+        Ok(reconciled.left_out)
     }
 }

@@ -13,9 +13,12 @@ use crate::error::StoreError;
 const THERE: &str = "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'pando' AND c.relname = 'changes'";
 
-/// What the triggers call. Nothing in it is looked for by the caller's path, so it needs none of its own, which would cost as much again.
+/// What the triggers call, in the schema `pando`.
+pub(in crate::postgres) const FUNCTION: &str = "note_change";
+
+/// Its definition. Nothing in it is looked for by the caller's path, so it needs none of its own, which would cost as much again.
 /// One that has noted the table in its transaction already finds that. `ON CONFLICT` is never waited for: the number is the transaction's.
-const FUNCTION: &str = "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
+const DEFINITION: &str = "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
 BEGIN
   INSERT INTO pando.changes (transaction_number, relation, key) VALUES (pg_catalog.txid_current(), TG_RELID, '') ON CONFLICT DO NOTHING;
   RETURN NULL;
@@ -117,14 +120,23 @@ impl Table {
     }
 }
 
+/// What became of it.
+#[derive(Debug, Default)]
+pub(super) struct Reconciled {
+    /// Whether a trigger was put somewhere, or taken away.
+    pub(super) is_changed: bool,
+    /// The tables that are left out.
+    pub(super) left_out: Vec<Unwatched>,
+}
+
 /// Puts the function and the triggers where they belong, each table in a transaction of its own: nobody who uses one waits for another.
-/// `None` has all of them taken away. Gives the tables that are left out.
+/// `None` has all of them taken away.
 pub(super) async fn reconcile(
     connection: &mut Connection,
     wanted: Option<&BTreeSet<QualifiedName>>,
-) -> Result<Vec<Unwatched>, StoreError> {
+) -> Result<Reconciled, StoreError> {
     if connection.query(THERE, &[]).await.map_err(failed)?.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Reconciled::default());
     }
     let wanted = wanted.into_iter().flatten();
     let wanted: Vec<_> =
@@ -136,13 +148,16 @@ pub(super) async fn reconcile(
         end(connection, put).await.map_err(failed)?;
     }
     let found = connection.query(TABLES, &[&wanted]).await.map_err(failed)?;
-    let mut left_out = Vec::new();
+    let mut reconciled = Reconciled::default();
     for table in found.iter().map(Table::of).filter(|table| !table.statements().is_empty()) {
         connection.batch(TURN).await.map_err(failed)?;
         let put = put_trigger(connection, &wanted, &table.name).await;
-        left_out.extend(end(connection, put).await.map_err(failed)?);
+        match end(connection, put).await.map_err(failed)? {
+            Some(left_out) => reconciled.left_out.push(left_out),
+            None => reconciled.is_changed = true,
+        }
     }
-    Ok(left_out)
+    Ok(reconciled)
 }
 
 /// Ends the transaction, in which the outcome came to be.
@@ -159,11 +174,11 @@ async fn end<T>(connection: &mut Connection, outcome: Result<T, Error>) -> Resul
 async fn put_function(connection: &mut Connection) -> Result<(), Error> {
     // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
     let standing = connection.query(STANDING, &[]).await?;
-    if standing.first().and_then(|row| row.get(0)) == FUNCTION.split(BODY).nth(1) {
+    if standing.first().and_then(|row| row.get(0)) == DEFINITION.split(BODY).nth(1) {
         return Ok(());
     }
     connection.batch(PATIENCE).await?;
-    connection.batch(FUNCTION).await
+    connection.batch(DEFINITION).await
 }
 
 /// Does it to one table, as it is by now; what the server said, where it did not let it.
