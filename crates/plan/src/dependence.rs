@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::QualifiedName;
-use catalog::{Binary, Catalog, ClaimsAsked, Expression, Function, NativeFunction, Query, RelationKind, Source};
+use catalog::{
+    Binary, Catalog, ClaimsAsked, DefaultValue, Expression, Function, NativeFunction, NativeRelationKind, Query,
+    RelationKind, Source,
+};
 use datatype::{Datum, Type};
 
 use crate::model::{Access, Counting, Level, Member, Operation, Plan};
@@ -68,7 +71,12 @@ fn point(level: &Level, catalog: &Catalog) -> Option<(QualifiedName, String)> {
     let Source::Relation { id, name } = &level.from.first else { return None };
     let relation = catalog.relation(name).filter(|relation| !relation.is_view())?;
     let [key] = relation.primary_key.as_slice() else { return None };
-    if relation.native.as_ref().is_some_and(|native| native.kind != catalog::NativeRelationKind::Table) {
+    let tells_rows = match &relation.native {
+        Some(native) => native.kind == NativeRelationKind::Table,
+        // There a row is told by its number, which is the key only where the engine draws it.
+        None => relation.column(key).is_some_and(|column| matches!(column.default, DefaultValue::Identity(_))),
+    };
+    if !tells_rows {
         return None;
     }
     let is_key = |expression: &Expression| matches!(expression, Expression::Column { source, name, .. } if source == id && name == key);

@@ -442,9 +442,12 @@ impl Room {
         let has_savepoint = !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
-        self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
+        self.recorder.expect(Some(&job.plan));
+        let ran = self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             write::run(self.connection.raw(), job, self.bounds)
-        })
+        });
+        self.recorder.expect(None);
+        ran
     }
 
     /// Runs a transaction of the program itself behind a savepoint.
