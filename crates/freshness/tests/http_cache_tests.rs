@@ -26,11 +26,32 @@ use testkit::{is_skipped, repository};
 
 use proxy::Proxy;
 
-/// Fewer required tests that pass mean that the suite has changed, or that it was hardly run.
-const REQUIRED: usize = 160;
+/// How many required tests the suite has.
+const REQUIRED: usize = 165;
+
+/// The required tests that the suite does not count, since they depend on one for another behaviour: they ask whether a cache that
+/// answers stale when the origin is gone, unasked, leaves that where it is forbidden. This one never does it unasked. What they are
+/// about `behaviour.rs` tests, in `an_origin_that_is_gone`.
+const NOT_COUNTED: [&str; 4] =
+    ["stale-close-must-revalidate", "stale-close-no-cache", "stale-close-proxy-revalidate", "stale-close-s-maxage=2"];
 
 /// The optimal tests that fail, and why that is right.
-const NOT_OPTIMAL: &[(&str, &str)] = &[];
+const NOT_OPTIMAL: [(&str, &str); 8] = [
+    (
+        "conditional-lm-fresh-no-lm",
+        "by RFC 9111 section 4.3.2 `Date` stands for a change that is not told, and it is later",
+    ),
+    ("partial-store-partial-complete", "parts are not stored"),
+    ("partial-store-partial-reuse-partial", "parts are not stored; this one says to be of 6 bytes and has 5"),
+    ("partial-store-partial-reuse-partial-absent", "the same"),
+    ("partial-store-partial-reuse-partial-byterange", "the same"),
+    ("partial-store-partial-reuse-partial-suffix", "the same"),
+    ("vary-normalise-lang-order", "servers do go by the order of languages of one weight"),
+    ("vary-normalise-lang-select", "what a server would choose is for the server to say"),
+];
+
+/// The suite waits three seconds where it lets two pass, so that a machine that stands still for a second fails it.
+const ATTEMPTS: usize = 3;
 
 #[test]
 fn http_cache_tests() {
@@ -40,27 +61,43 @@ fn http_cache_tests() {
     if is_skipped("http_cache_tests", is_missing, "the npm packages of tests/caching", "scripts/test installs it") {
         return;
     }
-    let origin = Origin::start(&node, &suite);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let proxy = runtime.block_on(Proxy::start(origin.address, Arc::new(SystemClock)));
-    let results = run(&node, &suite, proxy);
-    drop(origin);
-    report(&results);
-    let failed = |kind: &str, result: &str| -> Vec<String> {
-        let chosen = results.iter().filter(|one| one["kind"] == kind && one["result"] == result);
-        chosen.map(|one| format!("{}: {}", one["id"].as_str().unwrap(), one["why"])).collect()
-    };
-    for wrong in ["fail", "setup", "retry", "harness"] {
-        assert_eq!(failed("required", wrong), [""; 0], "required tests, {wrong}");
+    for attempt in 1..=ATTEMPTS {
+        let origin = Origin::start(&node, &suite);
+        let proxy = runtime.block_on(Proxy::start(origin.address, Arc::new(SystemClock)));
+        let results = run(&node, &suite, proxy);
+        report(&results);
+        let wrong = wrong(&results);
+        if wrong.is_empty() {
+            return;
+        }
+        let wrong = wrong.join("\n  ");
+        assert!(attempt < ATTEMPTS, "not as expected:\n  {wrong}");
+        eprintln!("not as expected, once more:\n  {wrong}");
     }
-    let passed = results.iter().filter(|one| one["kind"] == "required" && one["result"] == "pass").count();
-    assert!(passed >= REQUIRED, "only {passed} required tests passed");
-    let not_optimal = results.iter().filter(|one| one["kind"] == "optimal" && one["result"] != "pass");
-    let mut not_optimal: Vec<_> = not_optimal.map(|one| one["id"].as_str().unwrap()).collect();
-    not_optimal.sort_unstable();
-    let mut expected: Vec<_> = NOT_OPTIMAL.iter().map(|(id, _)| *id).collect();
-    expected.sort_unstable();
-    assert_eq!(not_optimal, expected);
+}
+
+/// What is to come of a test.
+fn expected(one: &Value) -> &str {
+    let id = one["id"].as_str().unwrap();
+    match one["kind"].as_str().unwrap() {
+        "required" if NOT_COUNTED.contains(&id) => "dependency",
+        "optimal" if NOT_OPTIMAL.iter().any(|(known, _)| *known == id) => "optional",
+        "required" | "optimal" => "pass",
+        // These only ask what caches do.
+        _ => one["result"].as_str().unwrap(),
+    }
+}
+
+/// What came out otherwise than it is to.
+fn wrong(results: &[Value]) -> Vec<String> {
+    let told = |one: &Value| format!("{}, {}: {}, {}", one["kind"], one["id"], one["result"], one["why"]);
+    let mut wrong: Vec<_> = results.iter().filter(|one| one["result"] != expected(one)).map(told).collect();
+    let required = results.iter().filter(|one| one["kind"] == "required").count();
+    if required != REQUIRED {
+        wrong.push(format!("the suite has {required} required tests"));
+    }
+    wrong
 }
 
 /// Runs the suite's client, and has its results judged.
@@ -89,15 +126,6 @@ fn report(results: &[Value]) {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for one in results {
         *counts.entry((one["kind"].as_str().unwrap(), one["result"].as_str().unwrap())).or_default() += 1;
-        if !matches!(one["result"].as_str(), Some("pass" | "yes" | "no")) {
-            eprintln!(
-                "{:9} {:10} {}: {}",
-                one["kind"].as_str().unwrap(),
-                one["result"].as_str().unwrap(),
-                one["id"],
-                one["why"]
-            );
-        }
     }
     eprintln!("\nhttp-cache-tests, {} tests:", results.len());
     for ((kind, result), count) in counts {
