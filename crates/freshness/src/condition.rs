@@ -95,6 +95,17 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_found_alone() {
+        let (asked, stored) = (fields(&[(IF_NONE_MATCH, "*")]), HeaderMap::new());
+        let moment = Received { asked: Timestamp(0), answered: Timestamp(0) };
+        for (status, expected) in [(200, true), (203, false), (301, false), (404, false), (500, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let policy = Policy::read(&Rules::default(), status, &stored, moment);
+            assert_eq!(is_not_modified(&asked, status, &stored, &policy), expected, "{status}");
+        }
+    }
+
+    #[test]
     fn moments() {
         let stored = [(LAST_MODIFIED, TEN), (DATE, ELEVEN)];
         for (since, expected) in [(NINE, false), (TEN, true), (TEN_OTHERWISE, true), (ELEVEN, true), ("x", false)] {

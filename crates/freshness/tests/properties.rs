@@ -150,7 +150,7 @@ fn store(request: &HeaderMap, response: &HeaderMap) -> Result<(), NotStored> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Nothing that comes from outside makes any of it panic, and what is told is always a value of a field.
     #[test]
