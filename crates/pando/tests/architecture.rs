@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The floors, from the ground up. A crate leans on lower floors only, or on the neighbours named in [`NEIGHBOURS`].
 const FLOORS: &[(&str, &[&str])] = &[
     ("the ground", &["base"]),
-    ("the meters and the values", &["telemetry", "datatype", "wire"]),
+    ("the meters and the values", &["telemetry", "datatype", "wire", "freshness"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store", "cache", "acme"]),
     ("the rooms", &["identity", "limits", "audit", "service", "login"]),
@@ -158,7 +158,7 @@ fn foreign_crates_have_one_keeper() {
 #[test]
 fn the_core_is_pure() {
     let members = members();
-    for name in ["base", "datatype", "rest", "catalog", "plan", "sql", "contract"] {
+    for name in ["base", "datatype", "freshness", "rest", "catalog", "plan", "sql", "contract"] {
         for impure in IMPURE {
             assert!(
                 !members[name].needs.iter().any(|needed| needed == impure),
