@@ -239,6 +239,9 @@ impl Service {
         self.enter(trace, Step::Shape);
         let planned = Planned { resolves, is_void, media_type, is_explained };
         let (mut head, body) = shape(request, ran, planned)?;
+        if self.settings.position_cookie.is_some() {
+            position::vary(&mut head.headers);
+        }
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }

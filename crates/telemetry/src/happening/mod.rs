@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod database;
+mod delivery;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -16,6 +17,7 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use delivery::BodyCompressed;
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -108,6 +110,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
+    BodyCompressed::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
