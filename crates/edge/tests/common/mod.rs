@@ -57,7 +57,7 @@ impl Handler for Fake {
                 Body::Full(Bytes::from(rows(5000)))
             }
             "/tagged" => {
-                headers.insert("etag", HeaderValue::from_static("W/\"mine, really\""));
+                headers.insert("etag", HeaderValue::from_static("W/\"mine,really\""));
                 headers.insert("content-range", HeaderValue::from_static("0-9/*"));
                 headers.insert("set-cookie", HeaderValue::from_static("a=b"));
                 Body::Full(Bytes::from(rows(5000)))
