@@ -16,6 +16,7 @@ pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
+use super::responses::Responses;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// Shared counters: what all nodes know of how much somebody has asked for.
     pub cache: Cache,
+    /// Answers that are kept and shown again, as long as they are what the database would give.
+    pub responses: Responses,
     /// Who changed what: entries of changes, sealed so that it is found when they are altered.
     pub audit: AuditSection,
     /// What is logged.

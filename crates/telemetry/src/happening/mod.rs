@@ -9,6 +9,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod login;
+mod recall;
 mod request;
 mod schema;
 
@@ -28,6 +29,7 @@ pub use login::{
     AttackChanged, AttackSeen, AttemptRefused, LoginImpaired, MailSent, MailsDropped, ProviderFailed, SignIn,
     WebhookSent,
 };
+pub use recall::{KeptAnswerStale, RecallAsked};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
