@@ -9,6 +9,8 @@ pub struct Settings {
     pub fallback: Option<String>,
     /// Where compressed files are kept, so that the next start need not make them. `None` makes them anew each time.
     pub kept: Option<PathBuf>,
+    /// Paths that belong to somebody else, `/rest/v1`: what lies below them in the folder is not served.
+    pub reserved: Vec<String>,
     /// How many files and folders there may be.
     pub max_files: usize,
     /// How many bytes of files, and of them compressed, are held in memory. What goes beyond is read from the disk when it is asked for.
@@ -26,6 +28,7 @@ impl Settings {
             folder: folder.into(),
             fallback: None,
             kept: None,
+            reserved: Vec::new(),
             max_files: 20_000,
             max_memory_bytes: 64 * 1024 * 1024,
             max_age_seconds: 300,

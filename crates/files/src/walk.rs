@@ -60,6 +60,7 @@ const NO_TEXT: &str = "has a name that is not UTF-8, or has control characters o
 const NO_FILE: &str = "is neither a file nor a folder";
 const IN_ITSELF: &str = "is a link to a folder that it lies in";
 const TOO_DEEP: &str = "lies too deep in folders";
+pub(crate) const RESERVED: &str = "lies under a path that belongs to the API";
 pub(crate) const UNREADABLE: &str = "cannot be read";
 
 /// All there is.
@@ -68,6 +69,24 @@ pub(crate) struct Found {
     /// By their names from the folder.
     pub(crate) files: BTreeMap<String, Stamp>,
     pub(crate) passed_over: Vec<PassedOver>,
+}
+
+impl Found {
+    /// Leaves out what lies where somebody else answers.
+    pub(crate) fn leave_out(&mut self, reserved: &[String]) {
+        let is_reserved = |name: &str| {
+            let inside = |path: &String| name.strip_prefix(path.trim_start_matches('/'));
+            reserved.iter().filter_map(inside).any(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let passed_over = &mut self.passed_over;
+        self.files.retain(|name, _| {
+            let is_left_out = is_reserved(name);
+            if is_left_out {
+                passed_over.push(PassedOver { name: name.clone(), reason: RESERVED });
+            }
+            !is_left_out
+        });
+    }
 }
 
 /// Why there is no answer to what is in the folder.
