@@ -9,8 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use delivery::condition::{Current, Verdict, allows_range, evaluate};
 use delivery::{AcceptEncoding, Coding, EntityTag};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
-    IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_MODIFIED_SINCE, IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::Notify;
@@ -121,7 +121,12 @@ impl<'a> Form<'a> {
     }
 
     fn coded(entry: &'a Entry, smaller: &'a Smaller) -> Self {
-        Self { coding: Some(smaller.coding), content: &smaller.content, tag: entry.tag.coded(smaller.coding), parts: None }
+        Self {
+            coding: Some(smaller.coding),
+            content: &smaller.content,
+            tag: entry.tag.coded(smaller.coding),
+            parts: None,
+        }
     }
 
     /// Parts are those of the file as it is, unless the client goes on with a form that it has begun with (`If-Range`).
@@ -131,7 +136,8 @@ impl<'a> Form<'a> {
             && asked.method == Method::GET
         {
             let begun = asked.headers.get(IF_RANGE).and_then(|tag| EntityTag::parse(tag.as_bytes()));
-            let forms = std::iter::once(Self::plain(entry)).chain(all.iter().map(|smaller| Self::coded(entry, smaller)));
+            let forms =
+                std::iter::once(Self::plain(entry)).chain(all.iter().map(|smaller| Self::coded(entry, smaller)));
             let is_begun = |form: &Self| begun.as_ref().is_none_or(|tag| form.tag.is_strongly(tag));
             if let Some(form) = forms.into_iter().find(is_begun) {
                 let selected = Current { tag: Some(&form.tag), modified: entry.modified };

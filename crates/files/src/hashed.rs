@@ -63,7 +63,8 @@ fn is_short(text: &str, is_code: bool) -> bool {
     let is_base32 = text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
     let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let has_both = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    (is_base32 && (is_code || changes > 2)) || (is_base64 && has_both && changes >= least_changes && longest_run <= LONGEST_RUN)
+    (is_base32 && (is_code || changes > 2))
+        || (is_base64 && has_both && changes >= least_changes && longest_run <= LONGEST_RUN)
 }
 
 /// `version12`, `IMG23456`, `CHAPTER7`, `20231124a`, `1080pixel`: letters and then digits, or digits and then letters.

@@ -10,13 +10,13 @@ use base::Timestamp;
 use delivery::{Coding, EntityTag, Fingerprint};
 use http::HeaderValue;
 
+use crate::Settings;
 use crate::beneath::Root;
 use crate::content::{Content, TakenIn, take_in};
 use crate::digest::Digest;
 use crate::hashed::is_hashed;
 use crate::media::content_type;
 use crate::walk::{Found, PassedOver, Stamp, UNREADABLE};
-use crate::Settings;
 
 /// A file that was changed less long ago than this when it was read may have been changed once more without another mark: the clocks
 /// of file systems go in steps, on some of two seconds. It is read once more.
@@ -173,7 +173,9 @@ impl Index {
         let mut fresh = Vec::new();
         for (name, stamp) in &found.files {
             match before.and_then(|before| before.get(name)) {
-                Some(entry) if entry.stamp == *stamp && entry.is_settled => drop(files.insert(name.clone(), entry.clone())),
+                Some(entry) if entry.stamp == *stamp && entry.is_settled => {
+                    drop(files.insert(name.clone(), entry.clone()))
+                }
                 old => fresh.push((name.clone(), *stamp, old.cloned())),
             }
         }
@@ -204,7 +206,8 @@ impl Index {
             held += entry.held();
             files.insert(name, Arc::new(entry));
         }
-        changes.removed = before.map_or(0, |before| before.files.keys().filter(|name| !files.contains_key(*name)).count());
+        changes.removed =
+            before.map_or(0, |before| before.files.keys().filter(|name| !files.contains_key(*name)).count());
         (Self { files, found, held: AtomicU64::new(held) }, changes)
     }
 }

@@ -6,6 +6,7 @@
 //! while they are read (`content.rs`). Compressed forms are made beside the requests (`smaller.rs`) and kept on the disk (`kept.rs`).
 
 mod answer;
+pub mod assets;
 mod beneath;
 mod content;
 mod digest;

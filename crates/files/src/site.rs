@@ -244,8 +244,8 @@ impl std::fmt::Debug for Site {
 fn look(settings: &Settings) -> Result<(Arc<Root>, Found), FilesError> {
     let folder = || settings.folder.clone();
     let root = Root::open(&settings.folder).map_err(|source| FilesError::Folder { folder: folder(), source })?;
-    let mut found = walk(&root, settings.max_files)
-        .map_err(|unfit| FilesError::unfit(unfit, folder(), settings.max_files))?;
+    let mut found =
+        walk(&root, settings.max_files).map_err(|unfit| FilesError::unfit(unfit, folder(), settings.max_files))?;
     found.leave_out(&settings.reserved);
     Ok((Arc::new(root), found))
 }

@@ -238,7 +238,8 @@ mod tests {
         for name in ["a/b", ".git", ".well-known", "a/.well-known"] {
             std::fs::create_dir_all(folder.join(name)).unwrap();
         }
-        for name in ["index.html", "a/b/c.css", ".env", ".git/config", ".well-known/x", "a/.well-known/y", "été.txt"] {
+        for name in ["index.html", "a/b/c.css", ".env", ".git/config", ".well-known/x", "a/.well-known/y", "été.txt"]
+        {
             std::fs::write(folder.join(name), name).unwrap();
         }
         std::fs::write(outer.path().join("secret"), "secret").unwrap();

@@ -17,6 +17,7 @@ mod replicas;
 mod sections;
 mod setting;
 mod show;
+mod site;
 
 pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};

@@ -16,6 +16,7 @@ pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
+use super::site::FilesSection;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub database: Database,
     /// What is served, and how.
     pub api: Api,
+    /// Static files beside the API.
+    pub files: FilesSection,
     /// Who may ask.
     pub auth: Auth,
     /// Passwords: how they are hashed, and which may be chosen.

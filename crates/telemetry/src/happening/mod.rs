@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod database;
+mod files;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -16,6 +17,7 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -80,6 +82,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationRefused::DEFINITION,
     CertificatesRead::DEFINITION,
     CertificatesRefused::DEFINITION,
+    FilesChanged::DEFINITION,
+    FilesDoubtful::DEFINITION,
+    FilesRefused::DEFINITION,
     CertificateAwaited::DEFINITION,
     CertificateIssued::DEFINITION,
     CertificateNotIssued::DEFINITION,
