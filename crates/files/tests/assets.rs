@@ -273,7 +273,8 @@ fn what_is_written_is_kept_for_good_by_browsers() {
     let (site, _) = Site::open(Settings::new(stage.path("dist")), clock).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let cache_control = |name: &str| {
-        let asked = site.answer(&http::Method::GET, &format!("/{name}"), None, &http::HeaderMap::new());
+        let (path, headers) = (format!("/{name}"), http::HeaderMap::new());
+        let asked = site.answer(&http::Method::GET, &path, None, &headers);
         let files::Outcome::Answer(answer) = runtime.block_on(asked) else { panic!("{name} is not there") };
         answer.headers["cache-control"].to_str().unwrap().to_owned()
     };
