@@ -2,6 +2,7 @@
 //! read without a lock. It is plain data (serialisable, so that the embedded engine can keep it inside the
 //! database file) with the look-ups that `plan` needs. It knows no wire and no engine.
 
+mod dependence;
 mod document;
 mod expression;
 mod inline;
@@ -15,6 +16,7 @@ mod snapshot;
 mod suggestion;
 mod trigger;
 
+pub use dependence::{ClaimsAsked, Dependence};
 pub use document::{DocumentFault, DocumentSchema, DocumentSchemas, cut_comment, schema_of};
 pub use expression::{
     Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, MOST_LEVELS, MOST_PARTS,

@@ -7,6 +7,7 @@ use base::{QualifiedName, Signature};
 use datatype::EnumType;
 use serde::{Deserialize, Serialize};
 
+use crate::dependence::Dependence;
 use crate::document::{self, DocumentSchema, DocumentSchemas};
 use crate::expression::{Expression, Function, Query};
 use crate::native::{CompositeType, Engine, MediaHandler};
@@ -37,6 +38,9 @@ pub struct Snapshot {
     /// Functions.
     #[serde(default, with = "routine::as_list")]
     pub routines: BTreeMap<Signature, Arc<Routine>>,
+    /// What the rows of relations depend on, on a PostgreSQL server that was asked for it; of others the planner finds it out.
+    #[serde(skip)]
+    pub dependences: BTreeMap<QualifiedName, Arc<Dependence>>,
     /// Aggregates that make rows a media type, on a PostgreSQL server.
     #[serde(default)]
     pub media_handlers: Vec<Arc<MediaHandler>>,

@@ -317,6 +317,7 @@ fn what_the_client_has_is_not_sent_again() {
         // Later than the file, but no date of its own: the file may be one that somebody has gone back to.
         "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n".to_owned(),
         format!("If-Match: {plain}\r\n"),
+        format!("If-Match: {plain}\r\nAccept-Encoding: br\r\n"),
     ] {
         assert_eq!(stage.get("/assets/app.js", &headers).status, 200, "{headers}");
     }
@@ -346,6 +347,12 @@ fn compressed_forms() {
         let reply = stage.get("/assets/app.js", &format!("Accept-Encoding: {accepted}\r\n"));
         assert_eq!(reply.header("content-encoding"), coding, "{accepted}");
     }
+    // As long as none is made, nothing else goes under its tag.
+    let (site, _reading) = Site::open(Settings::new(stage.public("")), Arc::new(SystemClock)).unwrap();
+    let server = Server::start_with(|_| {}, |edge| edge.with_files(site));
+    let reply = server.get("/assets/app.js", "Accept-Encoding: br\r\n");
+    assert_eq!((reply.header("content-encoding"), reply.text() == script), (None, true));
+    assert_eq!(reply.header("etag"), stage.get("/assets/app.js", "").header("etag"));
     // Too small, and of a kind that does not shrink.
     for path in ["/digits.txt", "/photos/large.bin"] {
         assert_eq!(stage.get(path, "Accept-Encoding: br\r\n").header("content-encoding"), None, "{path}");

@@ -8,8 +8,10 @@ mod describe;
 mod exchange;
 mod path;
 mod position;
+mod recall;
 mod scope;
 
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use path::{Service, Settings, Way, refuse};
+pub use recall::{Age, Lifetime, Recall, RecallSettings, Rule};

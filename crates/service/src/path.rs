@@ -21,6 +21,7 @@ use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::position;
+use crate::recall::Recall;
 use crate::scope;
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
@@ -53,6 +54,7 @@ pub struct Service {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     limits: Option<RateLimits>,
+    recall: Option<Arc<Recall>>,
 }
 
 /// The way to another room than the REST API.
@@ -77,13 +79,19 @@ struct Walk {
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None }
+        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None, recall: None }
     }
 
     /// The same, charging requests by policies.
     #[must_use]
     pub fn with_limits(self, limits: RateLimits) -> Self {
         Self { limits: Some(limits), ..self }
+    }
+
+    /// The same, keeping answers.
+    #[must_use]
+    pub fn with_recall(self, recall: Arc<Recall>) -> Self {
+        Self { recall: Some(recall), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
@@ -232,13 +240,20 @@ impl Service {
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
         let job = Job { plan, rendered, catalog, caller, now, commits, request: facts, position, trace_id };
-        let ran = self.store.run(job).await?;
+        let (ran, told) = match &self.recall {
+            Some(recall) => recall.run(job).await?,
+            None => (self.store.run(job).await?, None),
+        };
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
 
         self.enter(trace, Step::Shape);
         let planned = Planned { resolves, is_void, media_type, is_explained };
         let (mut head, body) = shape(request, ran, planned)?;
+        if let Some(told) = told {
+            told.write(&mut head.headers);
+        }
+        position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }

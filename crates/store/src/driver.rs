@@ -13,6 +13,7 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 
 use crate::audit::Unwatched;
+use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
@@ -116,6 +117,29 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// The first reading that began afterwards failed: the older catalog stays, and it is tried again until it is read.
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// What changes, for whoever keeps answers; `None` where changes are not watched.
+    ///
+    /// - From before a change of a watched table can be seen by anybody until after everybody sees it, its counters are odd, or what
+    ///   it does counts no later than when [`Store::catch_up`] ends that began after everybody saw it.
+    fn changes(&self) -> Option<&Changes> {
+        None
+    }
+
+    /// Whether changes count in [`Store::changes`] by themselves, no later than they are seen: nobody else can make any.
+    fn is_always_caught_up(&self) -> bool {
+        false
+    }
+
+    /// Waits until every change of a watched table that was committed before this call, by whomever, counts in
+    /// [`Store::changes`]. Many who wait at once share one look. Gives how far the data had come at least by then, where servers
+    /// tell: a read that is to be kept has to show that much.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] and [`StoreError::Timeout`]: nothing is known, so nothing that was kept may be shown.
+    fn catch_up(&self) -> BoxFuture<'_, Result<Option<PositionToken>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// The state of pools and queues.
     fn gauges(&self) -> Gauges;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod body;
+mod changes;
 mod counted;
 mod driver;
 mod error;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use base::Clock;
 
 pub use audit::{AuditKey, AuditSettings, AuditValues, Unwatched};
+pub use changes::{Changes, MOST_ROWS, Sources, Stamp, Touched, UnderWay};
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
     MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,

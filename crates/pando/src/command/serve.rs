@@ -23,7 +23,7 @@ use base::{Clock, SystemClock};
 use edge::{Addresses, Edge, PolicyHandle};
 use identity::{KeyListener, Verifier};
 use limits::Gate;
-use service::Service;
+use service::{Recall, Service};
 use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::signal::unix::SignalKind;
@@ -36,7 +36,7 @@ use super::operations::{Certificates, Operations, Reloads, Rereading, StaticFile
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
 use crate::database;
-use crate::observer::{DatabaseObserver, catalog_loaded, gauges, report_keys};
+use crate::observer::{DatabaseObserver, catalog_loaded, gauges, kept, report_keys};
 use crate::outcome::CommandError;
 use crate::terminal::Style;
 use api_keys::ApiKeyWork;
@@ -45,7 +45,7 @@ use doubts::doubts;
 use ends::Ends;
 pub use house::House;
 use house::Rooms;
-use settings::{edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
+use settings::{delivery, edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
 use sign_in::SignIn;
 use summary::Summary;
 
@@ -209,7 +209,7 @@ impl Starting<'_> {
         let mut patience = Patience::new(telemetry, self.house, waits);
         let (loaded, mut prepared) = self.settle(&mut patience).await?;
         let config = &loaded.config;
-        self.policy.set(&origins(config), config.server.server_timing)?;
+        self.policy.set(&origins(config), config.server.server_timing, delivery(config))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let verifier = self.verifier(&prepared, clock.clone())?;
         let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));
@@ -235,7 +235,16 @@ impl Starting<'_> {
         }
         let audit = AuditWork::open(&loaded, &prepared, store.clone(), telemetry).await?;
         let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
+        let recall = prepared.responses.clone();
+        let recall = recall.map(|settings| Recall::new(settings, store.clone(), clock.clone(), telemetry.clone()));
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
+        let service = match recall {
+            Some(recall) => {
+                telemetry.metrics().add_source(kept(recall.clone()));
+                service.with_recall(recall)
+            }
+            None => service,
+        };
         let counters = guards::Counters::default();
         let service = service.with_limits(guards::rates(&prepared, &counters, telemetry)?);
         let is_ready = Arc::new(AtomicBool::new(true));

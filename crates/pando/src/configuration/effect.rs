@@ -8,6 +8,7 @@ use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
+use service::RecallSettings;
 
 use super::auditing::Auditing;
 use super::limiting::Limiting;
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub libpq: BTreeMap<String, String>,
     /// Replicas and positions.
     pub freshening: Freshening,
+    /// Which answers are kept.
+    pub responses: Option<RecallSettings>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -140,6 +143,7 @@ impl Prepared {
         check.login(listen);
         let root = identity.root_secret();
         let freshening = check.freshening(root);
+        let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let files = check.files();
@@ -162,6 +166,7 @@ impl Prepared {
                 passwords,
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
+                responses,
                 limiting,
                 audit,
                 pre_request,

@@ -14,6 +14,7 @@ mod providers;
 #[cfg(test)]
 mod reference;
 mod replicas;
+mod responses;
 mod sections;
 mod setting;
 mod show;

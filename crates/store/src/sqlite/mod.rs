@@ -15,6 +15,7 @@ mod output;
 mod own;
 mod reader;
 mod rounding;
+mod touched;
 mod write;
 mod writer;
 
@@ -33,6 +34,7 @@ use sql::ddl::Script;
 use sql::sqlite::Rendered as Sqlite;
 
 use crate::audit::{AuditSettings, Unwatched, has_table};
+use crate::changes::Changes;
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, MigrationScript, Observer, Ran, Rendered,
     Store,
@@ -157,6 +159,8 @@ struct SqliteStore {
     position_key: PositionKey,
     origin: Instant,
     current: Arc<Current>,
+    /// What is written; of a file that another process writes, nobody is told.
+    changes: Option<Arc<Changes>>,
     readers: Arc<Readers>,
     writer: Arc<Writer>,
     lock: parking_lot::Mutex<Option<Lock>>,
@@ -210,6 +214,7 @@ pub(crate) fn open(
         origin,
     };
     let translations = Arc::<Translations>::default();
+    let changes = Arc::<Changes>::default();
     let readers = Readers::new(reading, translations.clone(), current.clone(), clock.clone(), observer.clone());
     let writing = WriterSettings {
         path: settings.path.clone(),
@@ -219,6 +224,7 @@ pub(crate) fn open(
         bounds: write::Bounds { most_bytes: settings.max_buffered_bytes, most_rows: settings.max_affected_rows },
         translations,
         auditing: Auditing::new(settings.audit),
+        changes: changes.clone(),
     };
     let is_audited = writing.auditing.is_wanted();
     let writer = match lock {
@@ -230,6 +236,7 @@ pub(crate) fn open(
         position_key: settings.position_key,
         origin,
         current,
+        changes: (!settings.reads_only).then_some(changes),
         readers: Arc::new(readers),
         writer: Arc::new(writer),
         lock: parking_lot::Mutex::new(lock),
@@ -374,6 +381,14 @@ impl Store for SqliteStore {
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         // Nobody else can have changed it: the file is this process's alone.
         Box::pin(async { Ok(()) })
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        self.changes.as_deref()
+    }
+
+    fn is_always_caught_up(&self) -> bool {
+        true
     }
 
     fn gauges(&self) -> Gauges {

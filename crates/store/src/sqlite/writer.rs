@@ -19,7 +19,9 @@ use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
 use super::own::{OwnWork, Translations};
+use super::touched::Recorder;
 use super::{migration, write};
+use crate::changes::Changes;
 use crate::driver::{Job, Migration, MigrationScript, Observer, Ran};
 use crate::error::StoreError;
 use crate::own::{self, OwnAnswer, OwnStep};
@@ -100,6 +102,7 @@ pub(super) struct WriterSettings {
     pub(super) bounds: write::Bounds,
     pub(super) translations: Arc<Translations>,
     pub(super) auditing: Auditing,
+    pub(super) changes: Arc<Changes>,
 }
 
 impl Writer {
@@ -116,8 +119,11 @@ impl Writer {
         let wait = settings.wait;
         let mut auditing = settings.auditing;
         auditing.install(connection.raw(), &current.catalog(), connection.identity()).map_err(translate)?;
+        let recorder = Recorder::install(connection.raw(), &current.catalog()).map_err(translate)?;
         let room = Room {
             connection,
+            changes: settings.changes,
+            recorder,
             current,
             clock,
             observer,
@@ -226,6 +232,8 @@ fn full(error: mpsc::error::TrySendError<Task>) -> StoreError {
 /// The writer's thread.
 struct Room {
     connection: Connection,
+    changes: Arc<Changes>,
+    recorder: Recorder,
     current: Arc<Current>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -284,6 +292,8 @@ impl Room {
         // The file has it by now: requests are planned with it, also where nothing can be written any more.
         let audited = self.audit(&next);
         self.current.replace(next, took);
+        // What a migration changes is not looked at row by row.
+        self.changes.forget();
         self.checkpointer.after_commit(self.connection.raw());
         audited
     }
@@ -392,11 +402,15 @@ impl Room {
         if !self.connection.raw().is_autocommit() {
             self.execute("ROLLBACK")?;
         }
+        self.recorder.clear();
         self.execute("BEGIN IMMEDIATE")
     }
 
     fn commit(&self) -> Result<(), StoreError> {
         self.connection.set_deadline(None);
+        let touched = self.recorder.take(&self.current.catalog());
+        // From before anybody can see it until everybody does. Of one that fails nothing is seen, and nothing was lost by it.
+        let _under_way = self.changes.begin(&touched);
         let committed = self.execute("COMMIT");
         if committed.is_err() && !self.connection.raw().is_autocommit() {
             // A failed commit may leave the transaction open; nothing of it may stay.
@@ -428,9 +442,12 @@ impl Room {
         let has_savepoint = !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
-        self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
+        self.recorder.expect(Some(&job.plan));
+        let ran = self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             write::run(self.connection.raw(), job, self.bounds)
-        })
+        });
+        self.recorder.expect(None);
+        ran
     }
 
     /// Runs a transaction of the program itself behind a savepoint.

@@ -4,11 +4,13 @@
 mod audit;
 mod certificate;
 mod database;
+mod delivery;
 mod files;
 mod identity;
 mod lifecycle;
 mod limits;
 mod login;
+mod recall;
 mod request;
 mod schema;
 
@@ -17,6 +19,7 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use delivery::BodyCompressed;
 pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
@@ -28,6 +31,7 @@ pub use login::{
     AttackChanged, AttackSeen, AttemptRefused, LoginImpaired, MailSent, MailsDropped, ProviderFailed, SignIn,
     WebhookSent,
 };
+pub use recall::{KeptAnswerStale, RecallAsked};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -113,6 +117,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
+    BodyCompressed::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
