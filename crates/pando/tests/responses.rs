@@ -397,6 +397,11 @@ impl Register {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a thread of the test pauses; nobody waits for it")]
+fn pause() {
+    thread::sleep(Duration::from_millis(10));
+}
+
 /// Readers and writers at once: how many reads there were, and what was wrong with the first that was.
 fn histories(servers: &[&Server], reads: u64) -> (u64, u64, Option<String>) {
     const REGISTERS: usize = 4;
@@ -418,7 +423,7 @@ fn histories(servers: &[&Server], reads: u64) -> (u64, u64, Option<String>) {
                 while !is_over.load(Ordering::Relaxed) {
                     register.write(|value| change(&mut client, "PATCH", &path, &json!({"n": value})));
                     // Most of the time nothing is written, or nothing would be kept.
-                    thread::sleep(Duration::from_millis(10));
+                    pause();
                 }
             });
         }

@@ -49,10 +49,10 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split(',').map(|part| part.split_whitespace().collect::<Vec<_>>());
         let first = parts.next().unwrap_or_default();
-        let mut age = match first.as_slice() {
-            &["strict"] => Age::Strict,
-            &["session"] => Age::Session,
-            &["ttl", seconds] => {
+        let mut age = match *first.as_slice() {
+            ["strict"] => Age::Strict,
+            ["session"] => Age::Session,
+            ["ttl", seconds] => {
                 let fresh = duration(seconds)?;
                 Age::Ttl(Lifetime { fresh, while_revalidate: Duration::ZERO, if_error: Duration::ZERO })
             }
