@@ -82,7 +82,8 @@ pub(crate) async fn deliver(
     config: DeliveryConfig,
     telemetry: &Arc<Telemetry>,
 ) -> Result<Answer, Refusal> {
-    if asked.is_login {
+    // Whoever gives parts of a body has looked at conditions and codings already: which parts there are depends on them.
+    if asked.is_login || answer.headers.contains_key(ACCEPT_RANGES) {
         return Ok(answer);
     }
     let is_codable = config.compresses && is_codable(&answer);

@@ -60,6 +60,8 @@ pub struct Prepared {
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
+    /// Static files, if there are any.
+    pub files: Option<files::Settings>,
     /// Whether the page at `/docs` is served.
     pub docs: bool,
     /// What is odd but not wrong.
@@ -144,6 +146,7 @@ impl Prepared {
         let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
+        let files = check.files();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -167,6 +170,7 @@ impl Prepared {
                 limiting,
                 audit,
                 pre_request,
+                files,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),

@@ -18,6 +18,7 @@ mod responses;
 mod sections;
 mod setting;
 mod show;
+mod site;
 
 pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};

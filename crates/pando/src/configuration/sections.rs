@@ -17,6 +17,7 @@ use super::limiting::{Overload, default_exempt_networks, default_rates, over_def
 use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
 use super::responses::Responses;
+use super::site::FilesSection;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub database: Database,
     /// What is served, and how.
     pub api: Api,
+    /// Static files beside the API.
+    pub files: FilesSection,
     /// Who may ask.
     pub auth: Auth,
     /// Passwords: how they are hashed, and which may be chosen.

@@ -5,6 +5,7 @@ mod audit;
 mod certificate;
 mod database;
 mod delivery;
+mod files;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -19,6 +20,7 @@ pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
 pub use delivery::BodyCompressed;
+pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -84,6 +86,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationRefused::DEFINITION,
     CertificatesRead::DEFINITION,
     CertificatesRefused::DEFINITION,
+    FilesChanged::DEFINITION,
+    FilesDoubtful::DEFINITION,
+    FilesRefused::DEFINITION,
     CertificateAwaited::DEFINITION,
     CertificateIssued::DEFINITION,
     CertificateNotIssued::DEFINITION,
