@@ -246,7 +246,7 @@ pub struct Ran {
     /// counts, to be carried instead.
     pub position: Option<PositionToken>,
     /// The whole answer of a write that is done once; the body is empty then.
-    pub kept: Option<KeptAnswer>,
+    pub kept: Option<Box<KeptAnswer>>,
     /// The body in the plan's format; empty where none was asked for.
     pub body: Body,
 }

@@ -128,7 +128,7 @@ impl KeptAnswer {
             reply: Reply::default(),
             position: None,
             body: Body::Full(Bytes::new()),
-            kept: Some(self),
+            kept: Some(Box::new(self)),
         }
     }
 

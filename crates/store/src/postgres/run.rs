@@ -115,7 +115,7 @@ impl PostgresStore {
             }
         };
         self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));
-        idempotency::observe(&*self.observer, job, outcome.as_ref().map(|ran| ran.kept.as_ref()));
+        idempotency::observe(&*self.observer, job, outcome.as_ref().map(|ran| ran.kept.as_deref()));
         outcome
     }
 

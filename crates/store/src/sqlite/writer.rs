@@ -68,7 +68,7 @@ impl Given {
     /// The answer that is kept, of a write that is done once.
     fn kept(&self) -> Option<&KeptAnswer> {
         match self {
-            Self::Ran(ran) => ran.kept.as_ref(),
+            Self::Ran(ran) => ran.kept.as_deref(),
             Self::Own(_) => None,
         }
     }

@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod database;
+mod guard;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -16,6 +17,7 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use guard::{AnswersSwept, IdempotentWrite, PreconditionFailed};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -112,6 +114,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
     RequestShed::DEFINITION,
+    IdempotentWrite::DEFINITION,
+    PreconditionFailed::DEFINITION,
+    AnswersSwept::DEFINITION,
     OverloadChanged::DEFINITION,
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
