@@ -12,9 +12,8 @@ use crate::Coding;
 /// adds by itself (up to 20 bytes) and costs (some µs) is more than it saves.
 pub const LEAST_BYTES: usize = 860;
 
-/// For answers that are made for one request. Measured on rows as JSON, 60 KB, one core: zstd 3 takes 0.2 ms for 15 % of
-/// the size, brotli 4 0.7 ms for 14 %, gzip 5 0.7 ms for 15 %; each next level costs half as much again for less than one
-/// per cent.
+/// For answers that are made for one request. Measured on rows as JSON, 60 KB, one core (`tests/cost.rs`): zstd takes 0.10 ms
+/// and leaves 16 % of the size, brotli 0.40 ms and 14 %, gzip 0.30 ms and 14 %. Of 1 KB: 8, 39 and 18 µs, 28, 25 and 28 %.
 const ZSTANDARD_LEVEL: i32 = 3;
 const BROTLI_QUALITY: u32 = 4;
 const GZIP_LEVEL: u32 = 5;

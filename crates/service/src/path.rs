@@ -264,6 +264,9 @@ impl Service {
             Some(kept) => guards::told(*kept),
             None => shape(request, ran, planned)?,
         };
+        if self.settings.position_cookie.is_some() {
+            position::vary(&mut head.headers);
+        }
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }

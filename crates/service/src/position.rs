@@ -31,6 +31,11 @@ pub(crate) fn read(headers: &HeaderMap, uses_cookie: bool) -> Result<Option<Posi
     Ok(pairs.find(|(name, _)| *name == COOKIE_NAME).and_then(|(_, value)| PositionToken::parse(value)))
 }
 
+/// Says that the answer depends on the cookie, where cookies are used.
+pub(crate) fn vary(headers: &mut HeaderMap) {
+    delivery::vary(headers, &["Cookie"]);
+}
+
 /// Gives a position to the client. A cookie that came over an encrypted connection never goes over one that is not.
 pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, is_encrypted: bool, headers: &mut HeaderMap) {
     // base64url: it fits into any header.
