@@ -111,7 +111,7 @@ fn whether_there_is_something() {
         let new = "/rest/v1/accounts?id=eq.5";
         let put = |value: u64| Request::json("PUT", new, &json!({"id": 5, "value": value}));
         refused(&client.send(&put(1).header("If-Match", "*")));
-        assert_eq!(client.send(&put(2).header("If-None-Match", "*")).status, 201);
+        assert_eq!(client.send(&put(2).header("If-None-Match", "*")).status, 204);
         refused(&client.send(&put(3).header("If-None-Match", "*")));
         assert_eq!(client.get(new).json()[0]["value"], 2);
         let changed = client.send(&put(4).header("If-Match", "*"));

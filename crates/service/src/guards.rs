@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Failure, Kind};
-use plan::{Access, Context, Plan};
+use plan::{Access, Context, Operation, Plan};
 use rest::{ApiRequest, Head, Payload};
 use store::idempotency::MakesAnswer;
 use store::{Body, Idempotency, KeptAnswer, Precondition, Ran, Store};
@@ -38,7 +38,8 @@ impl Guards {
         settings: Option<&IdempotencySettings>,
     ) -> Result<(Option<Idempotency>, Option<Precondition>), Failure> {
         let About { plan, context, commits, .. } = *about;
-        let leaves_something = commits && plan.access == Access::ReadWrite && plan.explain.is_none();
+        let writes = plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_));
+        let leaves_something = commits && writes && plan.explain.is_none();
         let idempotency = match (&self.keyed, settings) {
             (Some(keyed), Some(settings)) if leaves_something => {
                 let whose = (context.caller, context.catalog);

@@ -66,7 +66,7 @@ impl Engine {
     }
 
     pub fn launch(&self) -> Launch {
-        let launch = Launch::new(BINARY);
+        let launch = Launch::new(BINARY).variable("PANDO_API_AGGREGATES", "true");
         match &self.postgres {
             Some(postgres) => {
                 launch.variable("PANDO_DATABASE_URL", &postgres.url("door")).variable("PANDO_IDEMPOTENCY_ENABLED", "on")
