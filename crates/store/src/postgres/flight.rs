@@ -22,7 +22,7 @@ const BEGIN: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 /// What would only be found at the commit is to be found now.
-pub(super) const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
+const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 /// What functions and triggers say about the answer, and how many rows of an upsert are new.
 const TOLD: &str = "SELECT current_setting('response.headers', true), current_setting('response.status', true), \
      current_setting('pgrst.inserted', true), current_setting('synchronous_commit')";
@@ -40,6 +40,8 @@ pub(super) enum Ending {
     Kept,
     /// Kept or not, once its outcome is known.
     Decided,
+    /// The same, once all is done that the schema does at the end of a transaction.
+    Settled,
     /// Never kept.
     RolledBack,
 }
@@ -222,7 +224,9 @@ fn begin_usually(flight: &mut Flight<'_>, sending: &Sending<'_>) -> Result<(), w
     match sending.ending {
         Ending::Itself => {}
         Ending::OneMoment | Ending::Open => drop(flight.execute(&Query::new("", one_moment(isolation)))?),
-        Ending::Kept | Ending::Decided | Ending::RolledBack => drop(flight.execute(&Query::new("", begin(isolation)))?),
+        Ending::Kept | Ending::Decided | Ending::Settled | Ending::RolledBack => {
+            drop(flight.execute(&Query::new("", begin(isolation)))?)
+        }
     }
     Ok(())
 }
@@ -235,6 +239,7 @@ fn end_transaction(flight: &mut Flight<'_>, ending: Ending) -> Result<(), wire::
             flight.execute(&Query::new("", CHECK_DEFERRED))?;
             flight.execute(&Query::new("", ROLLBACK))?;
         }
+        Ending::Settled => drop(flight.execute(&Query::new("", CHECK_DEFERRED))?),
         Ending::Itself | Ending::Open | Ending::Decided => {}
     }
     Ok(())

@@ -12,7 +12,7 @@ use sql::postgres::Rendered;
 use wire::{Connection, Query};
 
 use super::collect::end;
-use super::flight::{Asked, Beginning, CHECK_DEFERRED, Ending, Sending, begin};
+use super::flight::{Asked, Beginning, Ending, Sending, begin};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::outcome::outcome_of;
@@ -119,7 +119,8 @@ impl PostgresStore {
             (beginning, method) = (Beginning::Done, Some(job.request.method.as_str()));
         }
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
-        let ending = Ending::Decided;
+        // As its owner nothing may run of what the schema still wants to do.
+        let ending = Ending::Settled;
         let whole = Sending::whole(job, rendered, own, NOTHING_ELSE);
         let outcome = self.fly(connection, visit, &Sending { ending, beginning, method, ..whole }, &output).await?;
         let is_asynchronous = outcome.told[3].as_deref() == Some("off");
@@ -127,7 +128,7 @@ impl PostgresStore {
         if let Some(idempotency) = &job.idempotency {
             let rows = ran.rows;
             let kept = idempotency.answered(ran).map_err(Missed::Failed)?;
-            self.complete(connection, job, idempotency.complete(&kept)).await?;
+            self.own_step(connection, &NOBODY, idempotency.complete(&kept)).await?;
             ran = kept.ran(rows);
         }
         Ok(Done { ran, is_asynchronous })
@@ -176,16 +177,6 @@ impl PostgresStore {
         let ran = outcome_of(outcome, &read, &output).map_err(Missed::Failed)?;
         (precondition.judge)(ran).map_err(|failure| Missed::Failed(failure.into()))?;
         Ok(known.unwrap_or(zone))
-    }
-
-    /// Writes the answer under its key, once whatever the schema still wants to do in the transaction is done: as its owner
-    /// nothing of that may run.
-    async fn complete(&self, connection: &mut Connection, job: &Job, step: OwnStep) -> Result<(), Missed> {
-        connection.batch(CHECK_DEFERRED).await.map_err(|error| match error {
-            wire::Error::Server(error) => missed_of(&error, failure::of_job(&error, job), false),
-            error => error.into(),
-        })?;
-        self.own_step(connection, &NOBODY, step).await.map(drop)
     }
 
     /// Runs a statement of the program itself in the transaction that is open, or that `before` opens.
