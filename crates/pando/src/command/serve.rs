@@ -12,6 +12,7 @@ mod retention;
 mod settings;
 pub mod sign_in;
 mod summary;
+mod sweeping;
 
 use std::io::{self, Write};
 use std::pin::pin;
@@ -253,6 +254,9 @@ impl Starting<'_> {
             background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
         }
         background.extend(audit.map(|audit| tokio::spawn(audit.run())));
+        if prepared.idempotency.settings.is_some() {
+            background.push(tokio::spawn(sweeping::sweep(store.clone(), telemetry.clone())));
+        }
         let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {

@@ -11,6 +11,7 @@ use login::password::leaked::Leaked;
 use service::RecallSettings;
 
 use super::auditing::Auditing;
+use super::idempotency::Keeping;
 use super::limiting::Limiting;
 use super::load::Loaded;
 use super::login::LoginEnabled;
@@ -56,6 +57,8 @@ pub struct Prepared {
     pub login: LoginEnabled,
     /// What is written down of changes.
     pub audit: Auditing,
+    /// What is kept under an `Idempotency-Key`.
+    pub idempotency: Keeping,
     /// How passwords are looked after.
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
@@ -147,6 +150,7 @@ impl Prepared {
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let files = check.files();
+        let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -169,6 +173,7 @@ impl Prepared {
                 responses,
                 limiting,
                 audit,
+                idempotency,
                 pre_request,
                 files,
                 docs: serves_docs(&config.api, listen),
@@ -516,6 +521,12 @@ mod tests {
     fn nothing_follows_from_keys_that_may_be_public() {
         let folder = tempfile::tempdir().unwrap();
         for (more, expected) in [
+            ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
+            ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
+            (
+                "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",
+                "idempotency.required needs idempotency.enabled",
+            ),
             ("[audit]\nenabled = \"on\"", "audit.enabled is \"on\" and needs a secret"),
             ("[cache]\nurl = \"redis://host\"", "cache.url needs a secret"),
             ("[database]\nreplicas = [\"postgres://b/d\"]", "database.replicas needs a secret"),

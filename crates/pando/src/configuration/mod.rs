@@ -4,6 +4,7 @@ mod auditing;
 mod certificates;
 mod defence;
 mod effect;
+mod idempotency;
 mod limiting;
 mod load;
 mod login;
@@ -22,6 +23,7 @@ mod site;
 
 pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};
+pub use idempotency::IdempotencyEnabled;
 pub use load::{Loaded, Sources, load};
 pub use login::LoginEnabled;
 pub use postgrest::database_names;

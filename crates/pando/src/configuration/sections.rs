@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use super::auditing::AuditSection;
 use super::certificates::Acme;
 use super::defence::DefenceSection;
+pub use super::idempotency::IdempotencySection;
 pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
@@ -60,6 +61,8 @@ pub struct Config {
     pub responses: Responses,
     /// Who changed what: entries of changes, sealed so that it is found when they are altered.
     pub audit: AuditSection,
+    /// Writes that are done once however often they are asked for: `Idempotency-Key`.
+    pub idempotency: IdempotencySection,
     /// What is logged.
     pub log: Log,
     /// Traces.

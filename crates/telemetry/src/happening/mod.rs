@@ -6,6 +6,7 @@ mod certificate;
 mod database;
 mod delivery;
 mod files;
+mod guard;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -21,6 +22,7 @@ pub use database::{
 };
 pub use delivery::BodyCompressed;
 pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
+pub use guard::{AnswersSwept, IdempotentWrite, PreconditionFailed};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -122,6 +124,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
     RequestShed::DEFINITION,
+    IdempotentWrite::DEFINITION,
+    PreconditionFailed::DEFINITION,
+    AnswersSwept::DEFINITION,
     OverloadChanged::DEFINITION,
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,
