@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_stricter_rule_counts_and_what_has_none_is_not_kept() {
-        let name = |name| QualifiedName::new("public", name);
+        let name = |name: &str| QualifiedName::new("public", name);
         let rules = [("a", "strict"), ("b", "ttl 60, stale-if-error 9"), ("c", "ttl 5, private"), ("d", "session")];
         let rules = rules.map(|(of, text)| (name(of), text.parse().unwrap())).into_iter().collect();
         let settings = RecallSettings { rules, others: None, most_bytes: 0, largest: 0, checked: 0 };
