@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use base::Clock;
@@ -26,6 +26,10 @@ const PAGE: &str = "index.html";
 /// After so many looks at a folder that is another each time, it is taken as it is: somebody writes into it all day.
 const MOST_WAITS: u32 = 6;
 
+/// Looks that requests ask for, since a file is not what it was, take this part of the time at most: whoever writes into a large file all day
+/// has it read again and again otherwise.
+const SHARE_OF_LOOKS: u32 = 10;
+
 /// What may stand in a path without being encoded, so that a name is never read as something else.
 const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
@@ -41,6 +45,8 @@ struct Inner {
     looking: Mutex<Waiting>,
     /// Woken by a file that is not what the index says.
     stale: Arc<Notify>,
+    /// When requests may have the folder looked at again.
+    next_look: Mutex<Option<Instant>>,
 }
 
 /// A state of the folder that is not served yet, since it may be written into.
@@ -114,6 +120,7 @@ impl Site {
             index: ArcSwap::from_pointee(index),
             looking: Mutex::default(),
             stale: Arc::default(),
+            next_look: Mutex::default(),
         };
         Ok((Self(Arc::new(inner)), reading))
     }
@@ -205,11 +212,23 @@ impl Site {
                 Err(_) => {
                     let site = self.clone();
                     // What cannot be read now goes on as it was.
-                    let _looked = tokio::task::spawn_blocking(move || site.look(Look::Now)).await;
+                    let _looked = tokio::task::spawn_blocking(move || site.look_for_request()).await;
                 }
             }
         }
         Outcome::Changing
+    }
+
+    fn look_for_request(&self) {
+        let clock = &self.0.clock;
+        let began = clock.monotonic();
+        if self.0.next_look.lock().is_some_and(|next| began < next) {
+            return;
+        }
+        let _as_before = self.look(Look::Now);
+        let ended = clock.monotonic();
+        let took = ended.saturating_duration_since(began);
+        *self.0.next_look.lock() = ended.checked_add(took.saturating_mul(SHARE_OF_LOOKS));
     }
 
     fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Target> {
