@@ -1,6 +1,6 @@
 //! Takes the content codings off a request's body: whoever answers it sees what was meant, and its limit counts that.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use delivery::Undecodable;
@@ -18,7 +18,7 @@ pub(crate) const TAKEN: HeaderValue = HeaderValue::from_static("gzip, br, zstd, 
 const INLINE_BYTES: usize = 8 * 1024;
 
 /// How many bodies are opened beside the serving threads at once: as many as there are processors.
-static PLACES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(processors()));
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(processors())));
 
 /// The processors that this program may use.
 pub(crate) fn processors() -> usize {
@@ -40,8 +40,12 @@ pub(crate) async fn open(headers: &mut HeaderMap, body: Bytes, limits: &EdgeLimi
     let opened = if body.len() <= INLINE_BYTES {
         delivery::decompress(&codings, &body, most)
     } else {
-        let _place = PLACES.acquire().await;
-        let opening = tokio::task::spawn_blocking(move || delivery::decompress(&codings, &body, most));
+        let place = PLACES.clone().acquire_owned().await;
+        let opening = tokio::task::spawn_blocking(move || {
+            // Kept until the work is done, also when the client has left.
+            let _place = place;
+            delivery::decompress(&codings, &body, most)
+        });
         opening.await.map_err(|_panic| Refusal::panicked())?
     };
     opened.map(Bytes::from).map_err(|why| refusal(why, limits))

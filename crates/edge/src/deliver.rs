@@ -82,7 +82,8 @@ pub(crate) async fn deliver(
     config: DeliveryConfig,
     telemetry: &Arc<Telemetry>,
 ) -> Result<Answer, Refusal> {
-    if asked.is_login {
+    // Whoever gives parts of a body has looked at conditions and codings already: which parts there are depends on them.
+    if asked.is_login || answer.headers.contains_key(ACCEPT_RANGES) {
         return Ok(answer);
     }
     let is_codable = config.compresses && is_codable(&answer);
@@ -90,13 +91,10 @@ pub(crate) async fn deliver(
         // Also where it is not coded this time: another client's would be.
         delivery::vary(&mut answer.headers, &["Accept-Encoding"]);
     }
-    let mut tag = None;
     if asked.is_read() && matches!(answer.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
-        tag = named(&mut answer);
-        if !asked.conditions.is_empty()
-            && let Some(named) = &tag
-        {
-            let current = Current { tag: Some(named), modified: None };
+        let tag = named(&mut answer);
+        if !asked.conditions.is_empty() && tag.is_some() {
+            let current = Current { tag: tag.as_ref(), modified: None };
             match condition::evaluate(&asked.method, &asked.conditions, current) {
                 Verdict::Go => {}
                 Verdict::Failed => return Err(Refusal::changed()),
@@ -106,7 +104,7 @@ pub(crate) async fn deliver(
     }
     let coding = asked.accepted.choose(&Coding::ALL).filter(|_| is_codable);
     match coding {
-        Some(coding) => Ok(coded(answer, coding, tag, telemetry).await),
+        Some(coding) => Ok(coded(answer, coding, telemetry).await),
         None => Ok(answer),
     }
 }
@@ -156,7 +154,7 @@ fn not_modified(mut answer: Answer, known: Option<EntityTag>) -> Answer {
 }
 
 /// The answer with its body in this coding, as far as that is of use.
-async fn coded(mut answer: Answer, coding: Coding, tag: Option<EntityTag>, telemetry: &Arc<Telemetry>) -> Answer {
+async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -> Answer {
     answer.body = match answer.body {
         Body::Full(body) => match compressed(coding, &body).await {
             Some(compressed) => {
@@ -177,7 +175,9 @@ async fn coded(mut answer: Answer, coding: Coding, tag: Option<EntityTag>, telem
     answer.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static(coding.name()));
     answer.headers.remove(CONTENT_LENGTH);
     answer.headers.remove(ACCEPT_RANGES);
-    if let Some(tag) = tag {
+    if let Some(own) = answer.headers.remove(ETAG)
+        && let Some(tag) = EntityTag::parse(own.as_bytes())
+    {
         answer.headers.insert(ETAG, tag.coded(coding).to_header());
     }
     answer

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use catalog::Catalog;
 use identity::KeyEvent;
+use service::Recall;
 use store::{CatalogReading, GuardOutcome, Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
     CatalogLoaded, CatalogNotLoaded, DatabaseOperation, IdempotentWrite, KeysLoaded, KeysUnavailable, Metrics,
@@ -110,6 +111,14 @@ impl Observer for Silent {
 }
 
 /// Shows the database's pool and queue in the metrics: the pool's name, and the configured bounds of connections and queue.
+/// What is kept of answers.
+pub fn kept(recall: Arc<Recall>) -> impl Fn(&Metrics) + Send + Sync + 'static {
+    move |metrics| {
+        let (answers, bytes) = recall.held();
+        metrics.set_recall(answers, bytes);
+    }
+}
+
 pub fn gauges(
     store: Arc<dyn Store>,
     pool_name: &'static str,

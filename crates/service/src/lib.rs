@@ -11,6 +11,7 @@ mod idempotency;
 mod path;
 mod position;
 mod precondition;
+mod recall;
 mod scope;
 mod shaping;
 
@@ -18,3 +19,4 @@ pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use idempotency::IdempotencySettings;
 pub use path::{Service, Settings, Way, refuse};
+pub use recall::{Age, Lifetime, Recall, RecallSettings, Rule};

@@ -22,6 +22,7 @@ use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::guards::{self, About, Guards};
 use crate::idempotency::{self, IdempotencySettings};
+use crate::recall::Recall;
 use crate::shaping::{Planned, shape};
 use crate::{position, precondition, scope};
 
@@ -57,6 +58,7 @@ pub struct Service {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     limits: Option<RateLimits>,
+    recall: Option<Arc<Recall>>,
 }
 
 /// The way to another room than the REST API.
@@ -81,13 +83,19 @@ struct Walk {
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None }
+        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None, recall: None }
     }
 
     /// The same, charging requests by policies.
     #[must_use]
     pub fn with_limits(self, limits: RateLimits) -> Self {
         Self { limits: Some(limits), ..self }
+    }
+
+    /// The same, keeping answers.
+    #[must_use]
+    pub fn with_recall(self, recall: Arc<Recall>) -> Self {
+        Self { recall: Some(recall), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
@@ -255,7 +263,10 @@ impl Service {
             idempotency,
             precondition,
         };
-        let mut ran = self.store.run(job).await?;
+        let (mut ran, told) = match &self.recall {
+            Some(recall) => recall.run(job).await?,
+            None => (self.store.run(job).await?, None),
+        };
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
 
@@ -264,9 +275,10 @@ impl Service {
             Some(kept) => guards::told(*kept),
             None => shape(request, ran, planned)?,
         };
-        if self.settings.position_cookie.is_some() {
-            position::vary(&mut head.headers);
+        if let Some(told) = told {
+            told.write(&mut head.headers);
         }
+        position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }

@@ -147,6 +147,16 @@ metrics! {
         "How often entries of the audit could not be sealed.";
     AUDIT_UNWATCHED = "pando_audit_tables_unwatched", Gauge, None, &[], &[],
         "Tables of a PostgreSQL server whose changes are not written down though they are to be, as `audit-incomplete` in the log says.";
+    RECALL = "pando_response_cache_requests", Counter, None, &["outcome"], &[],
+        "Reads whose answers may be kept: `hit` (a kept answer was shown), `shared` (one that another request was just fetching), `stale` and `stale_if_error` (an older one, as the rule allows), `miss`, `request` (the request wanted the database to be asked), `bypass` (this answer cannot be kept).";
+    RECALL_ENTRIES = "pando_response_cache_entries", Gauge, None, &[], &[],
+        "Answers that are kept in memory.";
+    RECALL_BYTES = "pando_response_cache_bytes", Gauge, None, &[], &[],
+        "Bytes that kept answers take in memory.";
+    CHECKED_READS = "pando_cache_checked_reads", Counter, None, &[], &[],
+        "Kept answers that were compared with what the database gives.";
+    STALE_READS = "pando_cache_stale_reads", Counter, None, &[], &[],
+        "Of these, answers that were not what the database gives, although nothing told of a change. Alert on any.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],

@@ -293,6 +293,11 @@ pub struct Metrics {
     audit_forgotten: Counter,
     audit_failures: Counter,
     audit_unwatched: Gauge,
+    recall: Family<OutcomeLabel, Counter>,
+    recall_entries: Gauge,
+    recall_bytes: Gauge,
+    checked_reads: Counter,
+    stale_reads: Counter,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
@@ -376,6 +381,11 @@ impl Metrics {
         let audit_forgotten = register(target, metric::AUDIT_FORGOTTEN, Counter::default());
         let audit_failures = register(target, metric::AUDIT_FAILURES, Counter::default());
         let audit_unwatched = register(target, metric::AUDIT_UNWATCHED, Gauge::default());
+        let recall: Family<OutcomeLabel, Counter> = register(target, metric::RECALL, Family::default());
+        let recall_entries = register(target, metric::RECALL_ENTRIES, Gauge::default());
+        let recall_bytes = register(target, metric::RECALL_BYTES, Gauge::default());
+        let checked_reads = register(target, metric::CHECKED_READS, Counter::default());
+        let stale_reads = register(target, metric::STALE_READS, Counter::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
@@ -444,6 +454,11 @@ impl Metrics {
             audit_forgotten,
             audit_failures,
             audit_unwatched,
+            recall,
+            recall_entries,
+            recall_bytes,
+            checked_reads,
+            stale_reads,
             connections_dropped,
             accept_failures,
             panics,
@@ -572,6 +587,12 @@ impl Metrics {
         self.cache_local.inner().store(answered_locally, Ordering::Relaxed);
     }
 
+    /// Shows how many answers are kept in memory, and how many bytes they take.
+    pub fn set_recall(&self, answers: u64, bytes: u64) {
+        self.recall_entries.set(signed(answers));
+        self.recall_bytes.set(signed(bytes));
+    }
+
     /// Shows whether the login is under attack.
     pub fn set_login_attack(&self, is_attack: bool) {
         self.login_attack.set(is_attack.into());
@@ -669,6 +690,15 @@ impl Metrics {
     pub(crate) fn count_rate_decision(&self, policy: &Arc<str>, is_allowed: bool) {
         let outcome = if is_allowed { "allowed" } else { "refused" };
         self.rate_limit.get_or_create(&PolicyLabels { policy: Name(policy.clone()), outcome }).inc();
+    }
+
+    pub(crate) fn count_recall(&self, outcome: &'static str) {
+        self.recall.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn count_recall_check(&self, is_stale: bool) {
+        self.checked_reads.inc();
+        self.stale_reads.inc_by(is_stale.into());
     }
 
     pub(crate) fn count_audit_sealed(&self, entries: u64, waiting: u64) {
@@ -842,6 +872,8 @@ mod tests {
         metrics.count_idempotent_write("replayed");
         metrics.count_precondition_failed();
         metrics.set_cache("redis", true, 3);
+        metrics.count_recall("hit");
+        metrics.count_recall_check(true);
         metrics.count_audit_sealed(7, 2);
         metrics.count_audit_forgotten(256);
         metrics.count_audit_failure();

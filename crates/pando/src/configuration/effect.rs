@@ -8,6 +8,7 @@ use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
+use service::RecallSettings;
 
 use super::auditing::Auditing;
 use super::idempotency::Keeping;
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub libpq: BTreeMap<String, String>,
     /// Replicas and positions.
     pub freshening: Freshening,
+    /// Which answers are kept.
+    pub responses: Option<RecallSettings>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -60,6 +63,8 @@ pub struct Prepared {
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
+    /// Static files, if there are any.
+    pub files: Option<files::Settings>,
     /// Whether the page at `/docs` is served.
     pub docs: bool,
     /// What is odd but not wrong.
@@ -141,9 +146,11 @@ impl Prepared {
         check.login(listen);
         let root = identity.root_secret();
         let freshening = check.freshening(root);
+        let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let idempotency = check.idempotency();
+        let files = check.files();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -163,10 +170,12 @@ impl Prepared {
                 passwords,
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
+                responses,
                 limiting,
                 audit,
                 idempotency,
                 pre_request,
+                files,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),

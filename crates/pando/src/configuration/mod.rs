@@ -15,9 +15,11 @@ mod providers;
 #[cfg(test)]
 mod reference;
 mod replicas;
+mod responses;
 mod sections;
 mod setting;
 mod show;
+mod site;
 
 pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};

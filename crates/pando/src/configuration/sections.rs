@@ -17,6 +17,8 @@ pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
+use super::responses::Responses;
+use super::site::FilesSection;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub database: Database,
     /// What is served, and how.
     pub api: Api,
+    /// Static files beside the API.
+    pub files: FilesSection,
     /// Who may ask.
     pub auth: Auth,
     /// Passwords: how they are hashed, and which may be chosen.
@@ -53,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// Shared counters: what all nodes know of how much somebody has asked for.
     pub cache: Cache,
+    /// Answers that are kept and shown again, as long as they are what the database would give.
+    pub responses: Responses,
     /// Who changed what: entries of changes, sealed so that it is found when they are altered.
     pub audit: AuditSection,
     /// Writes that are done once however often they are asked for: `Idempotency-Key`.

@@ -225,7 +225,7 @@ fn begin_usually(flight: &mut Flight<'_>, sending: &Sending<'_>) -> Result<(), w
         Ending::Itself => {}
         Ending::OneMoment | Ending::Open => drop(flight.execute(&Query::new("", one_moment(isolation)))?),
         Ending::Kept | Ending::Decided | Ending::Settled | Ending::RolledBack => {
-            drop(flight.execute(&Query::new("", begin(isolation)))?)
+            flight.execute(&Query::new("", begin(isolation)))?;
         }
     }
     Ok(())

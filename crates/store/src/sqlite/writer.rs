@@ -456,13 +456,16 @@ impl Room {
         let has_savepoint = is_guarded || !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
-        self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
+        self.recorder.expect(Some(&job.plan));
+        let ran = self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             if !is_guarded {
                 return write::run(self.connection.raw(), job, self.bounds);
             }
             let (connection, catalog, translations) = (&self.connection, &job.catalog, &*self.translations);
             Guarded { connection, catalog, translations, bounds: self.bounds }.run(job)
-        })
+        });
+        self.recorder.expect(None);
+        ran
     }
 
     /// Runs a transaction of the program itself behind a savepoint.
