@@ -149,8 +149,8 @@ impl Prepared {
         let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
-        let idempotency = check.idempotency();
         let files = check.files();
+        let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
