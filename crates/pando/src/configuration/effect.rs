@@ -518,7 +518,7 @@ mod tests {
         r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
 
     #[test]
-    fn nothing_follows_from_keys_that_may_be_public() {
+    fn keys_of_writes_are_kept_within_reason() {
         let folder = tempfile::tempdir().unwrap();
         for (more, expected) in [
             ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
@@ -527,6 +527,20 @@ mod tests {
                 "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",
                 "idempotency.required needs idempotency.enabled",
             ),
+        ] {
+            let error = prepare(folder.path(), more).unwrap_err();
+            assert!(error.contains(expected), "{more}: {error}");
+        }
+        let prepared =
+            prepare(folder.path(), "[idempotency]\nrequired = [\"/rest/v1/payments/\", \"/rest/v1\"]").unwrap();
+        let required = prepared.idempotency.settings.map(|settings| settings.required);
+        assert_eq!(required, Some(vec!["/payments".to_owned(), String::new()]));
+    }
+
+    #[test]
+    fn nothing_follows_from_keys_that_may_be_public() {
+        let folder = tempfile::tempdir().unwrap();
+        for (more, expected) in [
             ("[audit]\nenabled = \"on\"", "audit.enabled is \"on\" and needs a secret"),
             ("[cache]\nurl = \"redis://host\"", "cache.url needs a secret"),
             ("[database]\nreplicas = [\"postgres://b/d\"]", "database.replicas needs a secret"),
