@@ -10,7 +10,6 @@ mod flights;
 mod question;
 mod rule;
 mod told;
-mod wishes;
 
 use std::hash::Hash as _;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use std::time::Duration;
 use base::{Clock, Failure, Kind};
 use cache::{ResponseKey, Responses};
 use catalog::Catalog;
+use freshness::RequestDirectives;
 use parking_lot::Mutex;
 use plan::Operation;
 use sha2::{Digest as _, Sha256};
@@ -32,7 +32,6 @@ use question::Sha;
 pub use rule::{Age, Lifetime, RecallSettings, Rule};
 pub(crate) use told::Told;
 use told::Way;
-use wishes::Wishes;
 
 /// How often one waits for what others read. Each time something was written meanwhile, or the reading failed; after that it is read
 /// without waiting, so that nobody waits for ever.
@@ -60,7 +59,7 @@ struct Question {
     key: ResponseKey,
     sources: Sources,
     rule: Rule,
-    wishes: Wishes,
+    asked: RequestDirectives,
 }
 
 /// Whether an entry may be shown.
@@ -133,7 +132,7 @@ impl Recall {
         let catalog = self.catalog_hash(&job.catalog);
         let key = question::key(job, &dependence, catalog).ok_or("it writes")?;
         let sources = Sources { tables: dependence.tables, rows: dependence.rows };
-        Ok(Question { key, sources, rule, wishes: Wishes::of(&job.request.headers) })
+        Ok(Question { key, sources, rule, asked: RequestDirectives::read(&job.request.headers) })
     }
 
     /// The hash of what exists: another schema, or other rights, make other questions.
@@ -173,13 +172,13 @@ impl Recall {
                     self.refresh(&job, &question);
                     return Ok((entry.ran(), Some(self.tell(Told { age: Some(age), ..Told::new(Way::Stale) }))));
                 }
-                (_, entry) if question.wishes.only_kept => {
+                (_, entry) if question.asked.only_if_cached => {
                     drop(entry);
                     return Err(StoreError::Refused(Box::new(nothing_kept())));
                 }
                 (_, entry) => {
                     // Whoever asks anew wants no other one's answer, which may have been begun before.
-                    let alone = question.wishes.asks_anew || waited >= MOST_WAITS;
+                    let alone = question.asked.no_cache || waited >= MOST_WAITS;
                     let turn = (!alone).then(|| self.flights.join(question.key));
                     match turn {
                         Some(Turn::Waits(waiting)) => {
@@ -215,7 +214,7 @@ impl Recall {
     }
 
     async fn find(&self, question: &Question) -> Option<Arc<Entry>> {
-        if question.wishes.asks_anew {
+        if question.asked.no_cache {
             return None;
         }
         match self.kept.at_hand(&question.key) {
@@ -226,25 +225,19 @@ impl Recall {
 
     fn judge(&self, entry: &Entry, question: &Question) -> Verdict {
         let age = self.clock.monotonic().saturating_duration_since(entry.read_at);
-        let Wishes { most_age, may_be_stale, .. } = question.wishes;
-        let holds = self.holds(entry);
+        let stale_for = question.asked.max_stale.unwrap_or_default();
         let lifetime = match question.rule.age {
-            Age::Strict | Age::Session if holds => return Verdict::Fresh(None),
-            Age::Strict | Age::Session => {
-                return if !may_be_stale.is_zero() && age <= may_be_stale {
-                    Verdict::Fresh(Some(age))
-                } else {
-                    Verdict::Stale
-                };
-            }
+            Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
+            Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
+            Age::Strict | Age::Session => return Verdict::Stale,
             Age::Ttl(lifetime) => lifetime,
         };
-        if most_age.is_some_and(|most| age > most) {
-            return Verdict::Stale;
-        }
-        if age <= lifetime.fresh.saturating_add(may_be_stale) {
+        let stays_fresh = question.asked.min_fresh.unwrap_or_default();
+        if question.asked.max_age.is_some_and(|most| age > most) {
+            Verdict::Stale
+        } else if age.saturating_add(stays_fresh) <= lifetime.fresh.saturating_add(stale_for) {
             Verdict::Fresh(Some(age))
-        } else if age <= lifetime.fresh.saturating_add(lifetime.while_revalidate) {
+        } else if stays_fresh.is_zero() && age <= lifetime.fresh.saturating_add(lifetime.while_revalidate) {
             Verdict::ShownMeanwhile(age)
         } else {
             Verdict::Stale
@@ -264,7 +257,7 @@ impl Recall {
         older: Option<Arc<Entry>>,
         reading: Option<Reading>,
     ) -> Result<(Ran, Option<Told>), StoreError> {
-        let way = if question.wishes.asks_anew { Way::Request } else { Way::Miss };
+        let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
         match self.read(job, question).await {
             Ok((ran, is_kept)) => {
                 drop(reading);
@@ -285,7 +278,8 @@ impl Recall {
         let Age::Ttl(lifetime) = question.rule.age else { return false };
         let is_outage = matches!(error, StoreError::Unreachable(_) | StoreError::Timeout | StoreError::Busy(_));
         let age = self.clock.monotonic().saturating_duration_since(older.read_at);
-        is_outage && age <= lifetime.fresh.saturating_add(lifetime.if_error)
+        let if_error = lifetime.if_error.max(question.asked.stale_if_error.unwrap_or_default());
+        is_outage && age <= lifetime.fresh.saturating_add(if_error)
     }
 
     /// Runs the job, and keeps what it gives if it may be kept.
@@ -298,7 +292,7 @@ impl Recall {
         let is_whole = ran.reply == Reply::default() && ran.position.is_none();
         let is_told = stamp.is_some() || matches!(question.rule.age, Age::Ttl(_));
         let Body::Full(body) = &ran.body else { return Ok((ran, false)) };
-        if !is_whole || !is_told || question.wishes.is_not_kept || body.len() > self.settings.largest {
+        if !is_whole || !is_told || question.asked.no_store || body.len() > self.settings.largest {
             return Ok((ran, false));
         }
         let (rows, total) = (ran.rows, ran.total);

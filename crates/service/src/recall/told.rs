@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use freshness::CACHE_STATUS;
 use http::header::AGE;
-use http::{HeaderMap, HeaderName, HeaderValue};
-
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+use http::{HeaderMap, HeaderValue};
 
 /// What came to an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +69,7 @@ impl Told {
             headers.insert(CACHE_STATUS, value);
         }
         if let Some(age) = self.age {
-            headers.insert(AGE, HeaderValue::from(age.as_secs()));
+            headers.insert(AGE, freshness::age(age));
         }
     }
 }
