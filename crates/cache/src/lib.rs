@@ -15,6 +15,7 @@ mod key;
 mod memory;
 mod rate;
 mod remote;
+mod responses;
 mod tally;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use driver::{BoxFuture, Cache, Charged, Health, MOST_MEMBERS, MOST_VALUE_BYT
 pub use error::CacheError;
 pub use key::{Key, Keys, Member};
 pub use rate::{Charge, LONGEST, MOST_PER_SECOND, Rate, Verdict};
+pub use responses::{MemoryResponses, Response, ResponseKey, Responses};
 pub use tally::{Tallied, Tally};
 
 /// Opens the driver that the configuration names. A server that does not answer is no error: it is looked for in the background,

@@ -1,3 +1,5 @@
+use std::hash::{Hash, Hasher};
+
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,20 @@ pub enum DatumRef<'a> {
     Text(&'a str),
     /// See [`Datum::Bytes`].
     Bytes(&'a [u8]),
+}
+
+/// Numbers that are equal by their bits; -0 and 0 count as two.
+impl Hash for Datum {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Integer(value) => value.hash(state),
+            Self::Real(value) => value.to_bits().hash(state),
+            Self::Text(value) => value.hash(state),
+            Self::Bytes(value) => value.hash(state),
+        }
+    }
 }
 
 impl Datum {

@@ -3,7 +3,7 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
@@ -14,7 +14,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, \
      Range-Unit, Preference-Applied, Content-Profile, ETag, Retry-After, Proxy-Status, WWW-Authenticate, \
      Server-Timing, X-Request-Id, Pando-Position, Pando-Device, RateLimit, RateLimit-Policy, X-Supabase-Api-Version, \
-     X-Total-Count, Link",
+     X-Total-Count, Link, Idempotency-Replayed",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
 /// A day: browsers keep it for two hours at most anyway.
@@ -155,7 +155,7 @@ impl Cors {
     /// A cache must not give one page's answer to another page.
     fn vary(&self, headers: &mut HeaderMap) {
         if let Self::List(_) = self {
-            headers.append(VARY, HeaderValue::from_static("Origin"));
+            delivery::vary(headers, &["Origin"]);
         }
     }
 }
@@ -358,6 +358,7 @@ mod tests {
             "www-authenticate",
             "x-total-count",
             "link",
+            "idempotency-replayed",
         ] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}");
         }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use catalog::Catalog;
 use identity::KeyEvent;
-use store::{CatalogReading, Observer, Operation, ReplicasGauges, Store};
+use service::Recall;
+use store::{CatalogReading, GuardOutcome, Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
-    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, MigrationWaits,
-    PoolReading, QueueReading, ReplicaChanged, ReplicaReading, SlowQuery, Telemetry, WritesCommitted,
+    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, IdempotentWrite, KeysLoaded, KeysUnavailable, Metrics,
+    MigrationWaits, PoolReading, PreconditionFailed, QueueReading, ReplicaChanged, ReplicaReading, SlowQuery,
+    Telemetry, WritesCommitted,
 };
 use tokio::sync::Notify;
 
@@ -74,6 +76,17 @@ impl Observer for DatabaseObserver {
         self.telemetry.report(&MigrationWaits { file: migration });
     }
 
+    fn guarded(&self, outcome: GuardOutcome) {
+        let outcome = match outcome {
+            GuardOutcome::Kept => "kept",
+            GuardOutcome::Replayed => "replayed",
+            GuardOutcome::InFlight => "in-flight",
+            GuardOutcome::OtherRequest => "other-request",
+            GuardOutcome::PreconditionFailed => return self.telemetry.report(&PreconditionFailed),
+        };
+        self.telemetry.report(&IdempotentWrite { outcome });
+    }
+
     fn configuration_wanted(&self) {
         self.configuration.notify_one();
     }
@@ -98,6 +111,14 @@ impl Observer for Silent {
 }
 
 /// Shows the database's pool and queue in the metrics: the pool's name, and the configured bounds of connections and queue.
+/// What is kept of answers.
+pub fn kept(recall: Arc<Recall>) -> impl Fn(&Metrics) + Send + Sync + 'static {
+    move |metrics| {
+        let (answers, bytes) = recall.held();
+        metrics.set_recall(answers, bytes);
+    }
+}
+
 pub fn gauges(
     store: Arc<dyn Store>,
     pool_name: &'static str,

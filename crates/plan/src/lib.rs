@@ -6,6 +6,7 @@
 //! `embed.rs`, policies are woven in `security.rs`, privileges are checked in `admit.rs`.
 
 mod admit;
+mod dependence;
 mod embed;
 mod error;
 mod evaluate;
@@ -27,6 +28,7 @@ mod value;
 mod write;
 
 pub use admit::{admit, allowed_methods};
+pub use dependence::{Dependence, dependence};
 pub use error::PlanError;
 pub use examine::examine;
 pub use model::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Footprint, QualifiedName};
-use catalog::{Expression, From, MediaHandler, Query, Relation, Sort};
+use catalog::{ClaimsAsked, Expression, From, MediaHandler, Query, Relation, Sort};
 use datatype::{Datum, Type, Zone};
 use rest::{Explain, Format};
 
@@ -35,6 +35,10 @@ pub struct Plan {
     pub explain: Option<Explain>,
     /// The names in the statement that the server may not find.
     pub unresolved: Vec<Unresolved>,
+    /// What of the caller's claims was put into it.
+    pub claims: ClaimsAsked,
+    /// Whether the moment at which it was planned was put into it.
+    pub is_of_moment: bool,
 }
 
 impl Plan {

@@ -1,11 +1,11 @@
 //! The planner: what one request's planning carries along.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::{Caller, Footprint, Freshness, QualifiedName, Timestamp};
-use catalog::{Catalog, Expression, MediaHandler, Relation, SourceId, Volatility, nearest};
+use catalog::{Catalog, ClaimsAsked, Expression, MediaHandler, Relation, SourceId, Volatility, nearest};
 use datatype::Zone;
 use rest::{
     Action, ApiRequest, Condition, Count, EmbedPath, Explain, Format, Operation as FilterOperation, RowRange, Target,
@@ -69,6 +69,8 @@ pub fn plan(request: &ApiRequest, context: Context<'_>) -> Result<Plan, PlanErro
         handler: planner.handler,
         explain: planner.explain,
         unresolved: planner.unresolved,
+        claims: planner.claims.take(),
+        is_of_moment: planner.is_of_moment.get(),
     })
 }
 
@@ -150,6 +152,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) unresolved: Vec<Unresolved>,
     /// The first document that does not fit the JSON Schema of its column.
     pub(crate) misfit: RefCell<Option<PlanError>>,
+    /// What of the caller's claims was put in.
+    pub(crate) claims: RefCell<ClaimsAsked>,
+    /// Whether the moment was put in.
+    pub(crate) is_of_moment: Cell<bool>,
     next_source: u32,
 }
 
@@ -177,6 +183,8 @@ impl<'a> Planner<'a> {
             written_row: None,
             unresolved: Vec::new(),
             misfit: RefCell::default(),
+            claims: RefCell::default(),
+            is_of_moment: Cell::new(false),
             next_source: SourceId::ROW.0 + 1,
         })
     }

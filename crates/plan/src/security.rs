@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base::{Limit, QualifiedName, Signature};
-use catalog::{Command, Expression, Function, JoinKind, Policy, Query, Relation, Source, SourceId};
+use catalog::{ClaimsAsked, Command, Expression, Function, JoinKind, Policy, Query, Relation, Source, SourceId};
 use datatype::{Datum, Type};
 
 use crate::error::PlanError;
@@ -232,6 +232,7 @@ impl Planner<'_> {
     fn identity_value(&self, function: &Function, arguments: &[Expression]) -> Result<Option<Expression>, PlanError> {
         let claims = &self.context.caller.claims;
         let text = |text: Option<String>| Expression::value(text.map_or(Datum::Null, Datum::Text), Type::Text);
+        self.note_asked(function, arguments);
         Ok(Some(match function {
             Function::AuthUid => match claims.text("sub").filter(|sub| !sub.is_empty()) {
                 None => Expression::value(Datum::Null, Type::Uuid),
@@ -250,6 +251,24 @@ impl Planner<'_> {
             Function::Now => Expression::value(Datum::Integer(self.context.now.0), Type::TimestampTz),
             _ => return Ok(None),
         }))
+    }
+}
+
+impl Planner<'_> {
+    /// Notes what of the caller, and whether the moment, is put into the plan.
+    fn note_asked(&self, function: &Function, arguments: &[Expression]) {
+        let mut claims = self.claims.borrow_mut();
+        match function {
+            Function::AuthUid => claims.claim("sub"),
+            Function::AuthRole => claims.claim("role"),
+            Function::AuthClaim => match arguments {
+                [Expression::Value { value: Datum::Text(name), .. }] => claims.claim(name),
+                _ => *claims = ClaimsAsked::All,
+            },
+            Function::AuthJwt => *claims = ClaimsAsked::All,
+            Function::Now => self.is_of_moment.set(true),
+            _ => {}
+        }
     }
 }
 

@@ -16,7 +16,10 @@ impl Planner<'_> {
             return Ok(as_written(text, data_type));
         }
         let value = match self.moment(text, &data_type) {
-            Some(moment) => moment,
+            Some(moment) => {
+                self.is_of_moment.set(true);
+                moment
+            }
             None => parse_in(&data_type, text, &self.zone)?,
         };
         Ok(Expression::value(value, data_type))

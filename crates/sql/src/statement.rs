@@ -6,14 +6,14 @@ use std::sync::Arc;
 use datatype::Datum;
 
 /// One SQL statement with its parameters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Statement {
     text: Arc<str>,
     parameters: Vec<Parameter>,
 }
 
 /// Where the value of a parameter comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Parameter {
     /// From the request or its caller.
     Value(Datum),

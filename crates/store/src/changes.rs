@@ -86,6 +86,13 @@ pub struct Stamp {
     seen: Box<[(usize, u64)]>,
 }
 
+impl Stamp {
+    /// The bytes that it holds on the heap.
+    pub fn weight(&self) -> usize {
+        size_of_val(&*self.seen)
+    }
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct Changes {

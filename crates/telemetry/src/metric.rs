@@ -117,10 +117,18 @@ metrics! {
         "Time of each step of answering a request, the ones that `Server-Timing` names.";
     SHED = "pando_shed", Counter, None, &["limit"], &[],
         "Requests refused with 503, by the setting whose bound was reached.";
+    UNCOMPRESSED = "pando_uncompressed", Counter, Bytes, &["coding"], &[],
+        "Bytes of answers' bodies that were compressed, before they were. What is saved is the difference to `pando_compressed_bytes_total`.";
+    COMPRESSED = "pando_compressed", Counter, Bytes, &["coding"], &[],
+        "The same bytes as they were sent, by content coding.";
     RATE_LIMIT = "pando_rate_limit_requests", Counter, None, &["policy", "outcome"], &[],
         "Requests by each policy of `limits.rates` that applied to them: `allowed`, or `refused` with 429. A request counts once for every one.";
     OVERLOAD_SHED = "pando_overload_shed", Counter, None, &["class"], &[],
         "Requests refused with 503 because of overload, by their class.";
+    IDEMPOTENT_WRITES = "pando_idempotent_writes", Counter, None, &["outcome"], &[],
+        "Writes with an `Idempotency-Key`: done and `kept`, `replayed`, or refused as `in-flight` (409) or of an `other-request` (422).";
+    PRECONDITIONS_FAILED = "pando_preconditions_failed", Counter, None, &[], &[],
+        "Writes that were refused with 412, since `If-Match` or `If-None-Match` did not hold.";
     CONCURRENCY_LIMIT = "pando_concurrency_limit", Gauge, None, &[], &[],
         "Requests that are answered at once at most, as found out from how long they wait.";
     QUEUE_DELAY = "pando_queue_delay", Gauge, Seconds, &[], &[],
@@ -139,6 +147,16 @@ metrics! {
         "How often entries of the audit could not be sealed.";
     AUDIT_UNWATCHED = "pando_audit_tables_unwatched", Gauge, None, &[], &[],
         "Tables of a PostgreSQL server whose changes are not written down though they are to be, as `audit-incomplete` in the log says.";
+    RECALL = "pando_response_cache_requests", Counter, None, &["outcome"], &[],
+        "Reads whose answers may be kept: `hit` (a kept answer was shown), `shared` (one that another request was just fetching), `stale` and `stale_if_error` (an older one, as the rule allows), `miss`, `request` (the request wanted the database to be asked), `bypass` (this answer cannot be kept).";
+    RECALL_ENTRIES = "pando_response_cache_entries", Gauge, None, &[], &[],
+        "Answers that are kept in memory.";
+    RECALL_BYTES = "pando_response_cache_bytes", Gauge, None, &[], &[],
+        "Bytes that kept answers take in memory.";
+    CHECKED_READS = "pando_cache_checked_reads", Counter, None, &[], &[],
+        "Kept answers that were compared with what the database gives.";
+    STALE_READS = "pando_cache_stale_reads", Counter, None, &[], &[],
+        "Of these, answers that were not what the database gives, although nothing told of a change. Alert on any.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],

@@ -50,6 +50,11 @@ struct LimitLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodingLabel {
+    coding: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -273,8 +278,12 @@ pub struct Metrics {
     connections: Gauge,
     steps: [Histogram; Step::ALL.len()],
     shed: Family<LimitLabel, Counter>,
+    uncompressed: Family<CodingLabel, Counter>,
+    compressed: Family<CodingLabel, Counter>,
     rate_limit: Family<PolicyLabels, Counter>,
     overload_shed: Family<ClassLabel, Counter>,
+    idempotent_writes: Family<OutcomeLabel, Counter>,
+    preconditions_failed: Counter,
     concurrency_limit: Gauge,
     queue_delay: Gauge<f64, AtomicU64>,
     cache_up: Family<DriverLabel, Gauge>,
@@ -284,6 +293,11 @@ pub struct Metrics {
     audit_forgotten: Counter,
     audit_failures: Counter,
     audit_unwatched: Gauge,
+    recall: Family<OutcomeLabel, Counter>,
+    recall_entries: Gauge,
+    recall_bytes: Gauge,
+    checked_reads: Counter,
+    stale_reads: Counter,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
@@ -352,8 +366,12 @@ impl Metrics {
         let steps: Family<StepLabel, Histogram, Buckets> =
             register(target, metric::STEP_DURATION, family(metric::STEP_DURATION));
         let shed = register(target, metric::SHED, Family::default());
+        let uncompressed = register(target, metric::UNCOMPRESSED, Family::default());
+        let compressed = register(target, metric::COMPRESSED, Family::default());
         let rate_limit = register(target, metric::RATE_LIMIT, Family::default());
         let overload_shed = register(target, metric::OVERLOAD_SHED, Family::default());
+        let idempotent_writes = register(target, metric::IDEMPOTENT_WRITES, Family::default());
+        let preconditions_failed = register(target, metric::PRECONDITIONS_FAILED, Counter::default());
         let concurrency_limit = register(target, metric::CONCURRENCY_LIMIT, Gauge::default());
         let queue_delay = register(target, metric::QUEUE_DELAY, Gauge::default());
         let cache_up = register(target, metric::CACHE_UP, Family::default());
@@ -363,6 +381,11 @@ impl Metrics {
         let audit_forgotten = register(target, metric::AUDIT_FORGOTTEN, Counter::default());
         let audit_failures = register(target, metric::AUDIT_FAILURES, Counter::default());
         let audit_unwatched = register(target, metric::AUDIT_UNWATCHED, Gauge::default());
+        let recall: Family<OutcomeLabel, Counter> = register(target, metric::RECALL, Family::default());
+        let recall_entries = register(target, metric::RECALL_ENTRIES, Gauge::default());
+        let recall_bytes = register(target, metric::RECALL_BYTES, Gauge::default());
+        let checked_reads = register(target, metric::CHECKED_READS, Counter::default());
+        let stale_reads = register(target, metric::STALE_READS, Counter::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
@@ -416,8 +439,12 @@ impl Metrics {
             connections,
             steps: Step::ALL.map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
             shed,
+            uncompressed,
+            compressed,
             rate_limit,
             overload_shed,
+            idempotent_writes,
+            preconditions_failed,
             concurrency_limit,
             queue_delay,
             cache_up,
@@ -427,6 +454,11 @@ impl Metrics {
             audit_forgotten,
             audit_failures,
             audit_unwatched,
+            recall,
+            recall_entries,
+            recall_bytes,
+            checked_reads,
+            stale_reads,
             connections_dropped,
             accept_failures,
             panics,
@@ -555,6 +587,12 @@ impl Metrics {
         self.cache_local.inner().store(answered_locally, Ordering::Relaxed);
     }
 
+    /// Shows how many answers are kept in memory, and how many bytes they take.
+    pub fn set_recall(&self, answers: u64, bytes: u64) {
+        self.recall_entries.set(signed(answers));
+        self.recall_bytes.set(signed(bytes));
+    }
+
     /// Shows whether the login is under attack.
     pub fn set_login_attack(&self, is_attack: bool) {
         self.login_attack.set(is_attack.into());
@@ -608,6 +646,11 @@ impl Metrics {
         self.requests.get_or_create(&labels).observe(duration.as_secs_f64(), Some(exemplar), None);
     }
 
+    pub(crate) fn count_compressed(&self, coding: &'static str, before: u64, after: u64) {
+        self.uncompressed.get_or_create(&CodingLabel { coding }).inc_by(before);
+        self.compressed.get_or_create(&CodingLabel { coding }).inc_by(after);
+    }
+
     pub(crate) fn observe_step(&self, step: Step, duration: Duration) {
         let position = Step::ALL.iter().position(|known| *known == step);
         if let Some(histogram) = position.and_then(|position| self.steps.get(position)) {
@@ -649,6 +692,15 @@ impl Metrics {
         self.rate_limit.get_or_create(&PolicyLabels { policy: Name(policy.clone()), outcome }).inc();
     }
 
+    pub(crate) fn count_recall(&self, outcome: &'static str) {
+        self.recall.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn count_recall_check(&self, is_stale: bool) {
+        self.checked_reads.inc();
+        self.stale_reads.inc_by(is_stale.into());
+    }
+
     pub(crate) fn count_audit_sealed(&self, entries: u64, waiting: u64) {
         self.audit_sealed.inc_by(entries);
         self.audit_waiting.set(signed(waiting));
@@ -670,6 +722,14 @@ impl Metrics {
 
     pub(crate) fn count_overload_shed(&self, class: &'static str) {
         self.overload_shed.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    pub(crate) fn count_idempotent_write(&self, outcome: &'static str) {
+        self.idempotent_writes.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn count_precondition_failed(&self) {
+        self.preconditions_failed.inc();
     }
 
     pub(crate) fn count_dropped_connection(&self, reason: DropReason) {
@@ -809,7 +869,11 @@ mod tests {
         metrics.count_shed("limits.requests");
         metrics.count_rate_decision(&"address".into(), false);
         metrics.count_overload_shed("anonymous");
+        metrics.count_idempotent_write("replayed");
+        metrics.count_precondition_failed();
         metrics.set_cache("redis", true, 3);
+        metrics.count_recall("hit");
+        metrics.count_recall_check(true);
         metrics.count_audit_sealed(7, 2);
         metrics.count_audit_forgotten(256);
         metrics.count_audit_failure();
@@ -848,6 +912,8 @@ mod tests {
             "pando_replica_fallbacks_total{reason=\"behind\"} 9",
             "pando_rate_limit_requests_total{policy=\"address\",outcome=\"refused\"} 1",
             "pando_overload_shed_total{class=\"anonymous\"} 1",
+            "pando_idempotent_writes_total{outcome=\"replayed\"} 1",
+            "pando_preconditions_failed_total 1",
             "pando_concurrency_limit 64",
             "pando_certificate_orders_total{outcome=\"failure\"} 1",
             "pando_certificate_expiry_timestamp_seconds 1790000000",

@@ -241,6 +241,8 @@ mod tests {
         telemetry.report(&AttackSeen { attack: "account_locked", is_told: true });
         telemetry.report(&WebhookSent { is_sent: false });
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
+        telemetry.report(&RecallAsked { outcome: "hit" });
+        telemetry.report(&KeptAnswerStale { relation: "public.todos", is_stale: true });
         telemetry.report(&CheckpointSigned { note: "pando/audit\n7\nAAAA\n\n\u{2014} pando/audit AAAA\n" });
         telemetry.report(&SealingFailed { error: Some("timed out") });
         telemetry.report(&EntriesForgotten { entries: 256 });
@@ -251,6 +253,9 @@ mod tests {
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
         telemetry.report(&RateDecision { policy: &"address".into(), is_allowed: false });
         telemetry.report(&RequestShed { class: "anonymous" });
+        telemetry.report(&IdempotentWrite { outcome: "replayed" });
+        telemetry.report(&PreconditionFailed);
+        telemetry.report(&AnswersSwept { answers: 500, error: None });
         telemetry.report(&OverloadChanged { is_overloaded: true, limit: 64, delay: duration });
         telemetry.report(&CacheChanged { reason: Some("unreachable"), after: Some(duration) });
         telemetry.report(&ConnectionDropped { reason: DropReason::SlowHead });
@@ -283,7 +288,7 @@ mod tests {
         assert!(telemetry.flush(Duration::from_secs(10)));
         let lines: Vec<Value> = kept.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut actions: Vec<_> = lines.iter().map(|line| line["event.action"].as_str().unwrap()).collect();
-        actions.extend(["writes-committed", "audit-sealed"]); // only counted
+        actions.extend(["writes-committed", "audit-sealed", "response-cache-asked"]); // only counted
         for definition in HAPPENINGS {
             assert!(actions.contains(&definition.action), "{}", definition.action);
         }

@@ -8,8 +8,10 @@ use base::{QualifiedName, Secret};
 use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
+use service::RecallSettings;
 
 use super::auditing::Auditing;
+use super::idempotency::Keeping;
 use super::limiting::Limiting;
 use super::load::Loaded;
 use super::login::LoginEnabled;
@@ -39,6 +41,8 @@ pub struct Prepared {
     pub libpq: BTreeMap<String, String>,
     /// Replicas and positions.
     pub freshening: Freshening,
+    /// Which answers are kept.
+    pub responses: Option<RecallSettings>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -53,10 +57,14 @@ pub struct Prepared {
     pub login: LoginEnabled,
     /// What is written down of changes.
     pub audit: Auditing,
+    /// What is kept under an `Idempotency-Key`.
+    pub idempotency: Keeping,
     /// How passwords are looked after.
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
+    /// Static files, if there are any.
+    pub files: Option<files::Settings>,
     /// Whether the page at `/docs` is served.
     pub docs: bool,
     /// What is odd but not wrong.
@@ -138,8 +146,11 @@ impl Prepared {
         check.login(listen);
         let root = identity.root_secret();
         let freshening = check.freshening(root);
+        let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
+        let files = check.files();
+        let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -159,9 +170,12 @@ impl Prepared {
                 passwords,
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
+                responses,
                 limiting,
                 audit,
+                idempotency,
                 pre_request,
+                files,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),
@@ -502,6 +516,26 @@ mod tests {
     /// The keys of a provider, which anybody may read.
     const PUBLISHED: &str =
         r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
+
+    #[test]
+    fn keys_of_writes_are_kept_within_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        for (more, expected) in [
+            ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
+            ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
+            (
+                "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",
+                "idempotency.required needs idempotency.enabled",
+            ),
+        ] {
+            let error = prepare(folder.path(), more).unwrap_err();
+            assert!(error.contains(expected), "{more}: {error}");
+        }
+        let prepared =
+            prepare(folder.path(), "[idempotency]\nrequired = [\"/rest/v1/payments/\", \"/rest/v1\"]").unwrap();
+        let required = prepared.idempotency.settings.map(|settings| settings.required);
+        assert_eq!(required, Some(vec!["/payments".to_owned(), String::new()]));
+    }
 
     #[test]
     fn nothing_follows_from_keys_that_may_be_public() {

@@ -4,6 +4,7 @@ mod auditing;
 mod certificates;
 mod defence;
 mod effect;
+mod idempotency;
 mod limiting;
 mod load;
 mod login;
@@ -14,12 +15,15 @@ mod providers;
 #[cfg(test)]
 mod reference;
 mod replicas;
+mod responses;
 mod sections;
 mod setting;
 mod show;
+mod site;
 
 pub use auditing::{AuditEnabled, text_of};
 pub use effect::{DatabaseAddress, Prepared, check_servers};
+pub use idempotency::IdempotencyEnabled;
 pub use load::{Loaded, Sources, load};
 pub use login::LoginEnabled;
 pub use postgrest::database_names;

@@ -54,7 +54,8 @@ impl Check<'_> {
     }
 }
 
-fn qualified(text: &str) -> Option<QualifiedName> {
+/// A name with its schema.
+pub(super) fn qualified(text: &str) -> Option<QualifiedName> {
     let (schema, name) = text.split_once('.')?;
     (!schema.is_empty() && !name.is_empty()).then(|| QualifiedName::new(schema, name))
 }

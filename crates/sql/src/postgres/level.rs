@@ -13,7 +13,7 @@ use crate::statement::Statement;
 use crate::writer::{Values, Writer};
 
 /// What the rows of a statement become.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Body {
     /// The members of each row.
     pub members: Vec<Shape>,
@@ -22,7 +22,7 @@ pub struct Body {
 }
 
 /// One member of a row's output, over the fields of the row or record it stands in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub enum Shape {
     /// A single value.
     Value {

@@ -19,7 +19,7 @@ use level::Form;
 pub use level::{Body, Shape};
 
 /// The statements of a plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Rendered {
     /// The statement that does what is asked.
     pub main: Statement,
@@ -38,7 +38,7 @@ pub struct Rendered {
 }
 
 /// A part of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     /// How many come before it.
     pub offset: u64,

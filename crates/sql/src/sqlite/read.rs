@@ -12,7 +12,7 @@ use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
 
 /// A `SELECT` and how its rows become output.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct ReadStatement {
     /// The statement.
     pub statement: Statement,
@@ -23,7 +23,7 @@ pub struct ReadStatement {
 }
 
 /// One member of a row's output, over the columns of its statement.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub enum Shape {
     /// A single value.
     Value {

@@ -7,6 +7,7 @@ mod bootstrap;
 mod collect;
 mod failure;
 mod flight;
+mod guarded;
 mod introspect;
 mod lease;
 mod listen;
@@ -46,6 +47,7 @@ use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
 use crate::error::StoreError;
+use crate::idempotency::Underway;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
 use crate::position::{PositionKey, PositionToken};
@@ -128,6 +130,7 @@ pub(crate) struct PostgresStore {
     is_audited: AtomicBool,
     /// What is known of changes, where they are watched.
     watching: Option<Watching>,
+    underway: Underway,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -207,6 +210,7 @@ pub(crate) async fn open(
         reloading,
         is_audited: AtomicBool::new(false),
         watching,
+        underway: Underway::new(observer.clone()),
         clock,
         observer,
     };
@@ -329,7 +333,10 @@ impl Store for PostgresStore {
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
         Box::pin(async move {
             match &*job.rendered {
-                Rendered::Postgres(rendered) => self.run_job(&job, rendered).await,
+                Rendered::Postgres(rendered) => {
+                    let _turn = self.underway.enter(&job)?;
+                    self.run_job(&job, rendered).await
+                }
                 Rendered::Sqlite(_) => Err(StoreError::other_engine()),
             }
         })

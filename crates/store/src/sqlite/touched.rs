@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base::QualifiedName;
 use catalog::Catalog;
 use parking_lot::Mutex;
+use plan::{Operation, Plan};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use sql::sqlite::names::physical_name;
@@ -23,6 +24,8 @@ pub(super) struct Recorder {
     noted: Arc<Mutex<Noted>>,
     /// The columns that any statement, trigger or foreign key may set that was prepared until now.
     assigned: Arc<Mutex<Assigned>>,
+    /// The keys that the upsert at hand sets to what they are: it has found the row by them.
+    upserted: Arc<Mutex<Assigned>>,
     /// The tables of the catalog by the names that they have in the file.
     names: Mutex<(Arc<Catalog>, HashMap<String, QualifiedName>)>,
 }
@@ -34,15 +37,29 @@ impl Recorder {
         let noted = Arc::<Mutex<Noted>>::default();
         let told = noted.clone();
         connection.update_hook(Some(move |_, _: &str, table: &str, row: i64| note(&mut told.lock(), table, row)))?;
-        let assigned = Arc::<Mutex<Assigned>>::default();
-        let told = assigned.clone();
+        let (assigned, upserted) = (Arc::<Mutex<Assigned>>::default(), Arc::<Mutex<Assigned>>::default());
+        let (told, kept) = (assigned.clone(), upserted.clone());
         connection.authorizer(Some(move |context: AuthContext<'_>| {
             if let AuthAction::Update { table_name, column_name } = context.action {
-                told.lock().insert((table_name.to_owned(), column_name.to_owned()));
+                let column = (table_name.to_owned(), column_name.to_owned());
+                // What a trigger sets has the trigger's name.
+                if context.accessor.is_some() || !kept.lock().contains(&column) {
+                    told.lock().insert(column);
+                }
             }
             Authorization::Allow
         }))?;
-        Ok(Self { noted, assigned, names: Mutex::new((catalog.clone(), names(catalog))) })
+        Ok(Self { noted, assigned, upserted, names: Mutex::new((catalog.clone(), names(catalog))) })
+    }
+
+    /// A request's write is about to run, or has run (`None`).
+    pub(super) fn expect(&self, plan: Option<&Plan>) {
+        let mut upserted = self.upserted.lock();
+        upserted.clear();
+        let Some(Operation::Insert(insert)) = plan.map(|plan| &plan.operation) else { return };
+        let Some(conflict) = insert.conflict.as_ref().filter(|conflict| conflict.merge.is_some()) else { return };
+        let table = physical_name(&insert.table.name);
+        upserted.extend(conflict.target.iter().map(|column| (table.clone(), column.to_string())));
     }
 
     /// Forgets what an earlier transaction left.
@@ -50,9 +67,9 @@ impl Recorder {
         self.noted.lock().clear();
     }
 
-    /// What was changed until now; what was taken back by itself is among it. The number of a row is its key, where the key is one column
-    /// of whole numbers: SQLite has no other number for it then. Of a row whose key is set only the new one is told, so where that may
-    /// be, rows are not told apart.
+    /// What was changed until now; what was taken back by itself is among it. The number of a row is its key, where the key is an
+    /// identity column; nobody asks for a row of another table by its key. Of a row whose key is set only the new one is told, so where
+    /// that may be, rows are not told apart.
     pub(super) fn take(&self, catalog: &Arc<Catalog>) -> Touched {
         let mut noted = self.noted.lock();
         let mut touched = Touched::default();

@@ -4,10 +4,14 @@
 mod audit;
 mod certificate;
 mod database;
+mod delivery;
+mod files;
+mod guard;
 mod identity;
 mod lifecycle;
 mod limits;
 mod login;
+mod recall;
 mod request;
 mod schema;
 
@@ -16,6 +20,9 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use delivery::BodyCompressed;
+pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
+pub use guard::{AnswersSwept, IdempotentWrite, PreconditionFailed};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -26,6 +33,7 @@ pub use login::{
     AttackChanged, AttackSeen, AttemptRefused, LoginImpaired, MailSent, MailsDropped, ProviderFailed, SignIn,
     WebhookSent,
 };
+pub use recall::{KeptAnswerStale, RecallAsked};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -80,6 +88,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationRefused::DEFINITION,
     CertificatesRead::DEFINITION,
     CertificatesRefused::DEFINITION,
+    FilesChanged::DEFINITION,
+    FilesDoubtful::DEFINITION,
+    FilesRefused::DEFINITION,
     CertificateAwaited::DEFINITION,
     CertificateIssued::DEFINITION,
     CertificateNotIssued::DEFINITION,
@@ -108,10 +119,14 @@ pub const HAPPENINGS: &[&Definition] = &[
     WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
+    BodyCompressed::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
     RequestShed::DEFINITION,
+    IdempotentWrite::DEFINITION,
+    PreconditionFailed::DEFINITION,
+    AnswersSwept::DEFINITION,
     OverloadChanged::DEFINITION,
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,

@@ -1,0 +1,345 @@
+//! Recall: what was answered is answered again, as long as it is what the database would give.
+//!
+//! Three things make that exact. The key is made of the statements themselves and of whatever else they depend on, so nobody is shown
+//! what was another one's to see. The counters of what changes ([`store::Changes`]) are noted *before* the moment of a reading is chosen,
+//! and an entry is shown only while they are the same. And where others write as well, [`store::Store::catch_up`] brings in what they
+//! have done before a kept answer is looked at.
+
+mod entry;
+mod flights;
+mod question;
+mod rule;
+mod told;
+
+use std::hash::Hash as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use base::{Clock, Failure, Kind};
+use cache::{ResponseKey, Responses};
+use catalog::Catalog;
+use freshness::RequestDirectives;
+use parking_lot::Mutex;
+use plan::Operation;
+use sha2::{Digest as _, Sha256};
+use store::{Body, Job, Ran, Reply, Sources, Store, StoreError};
+use telemetry::{KeptAnswerStale, RecallAsked, Telemetry};
+
+use entry::Entry;
+use flights::{Flights, Reading, Turn, ended};
+use question::Sha;
+pub use rule::{Age, Lifetime, RecallSettings, Rule};
+pub(crate) use told::Told;
+use told::Way;
+
+/// How often one waits for what others read. Each time something was written meanwhile, or the reading failed; after that it is read
+/// without waiting, so that nobody waits for ever.
+const MOST_WAITS: u32 = 4;
+
+/// The keeper of answers.
+pub struct Recall {
+    settings: RecallSettings,
+    kept: Arc<dyn Responses<Entry>>,
+    flights: Flights,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<Telemetry>,
+    /// The catalog that keys were last made for, with its hash.
+    catalog: Mutex<Option<(Arc<Catalog>, [u8; 32])>>,
+    /// The next moment of a reading.
+    moments: AtomicU64,
+    /// Kept answers that were shown, modulo those that are checked.
+    shown: AtomicU32,
+}
+
+/// A question that may have been answered before.
+#[derive(Clone)]
+struct Question {
+    key: ResponseKey,
+    sources: Sources,
+    rule: Rule,
+    asked: RequestDirectives,
+}
+
+/// Whether an entry may be shown.
+enum Verdict {
+    /// It is what is wanted; with its age where that counts.
+    Fresh(Option<Duration>),
+    /// It is shown, and a newer one is fetched.
+    ShownMeanwhile(Duration),
+    /// It is too old.
+    Stale,
+}
+
+impl Recall {
+    /// Keeps answers in the memory of this process.
+    pub fn new(
+        settings: RecallSettings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        telemetry: Arc<Telemetry>,
+    ) -> Arc<Self> {
+        let kept = Arc::new(cache::MemoryResponses::new(settings.most_bytes));
+        Arc::new(Self {
+            settings,
+            kept,
+            flights: Flights::default(),
+            store,
+            clock,
+            telemetry,
+            catalog: Mutex::new(None),
+            moments: AtomicU64::new(1),
+            shown: AtomicU32::new(0),
+        })
+    }
+
+    /// How many answers are kept in memory, and how many bytes they take.
+    pub fn held(&self) -> (u64, u64) {
+        self.kept.held()
+    }
+
+    /// Answers a job: by what is kept, or by running it. Says as well how it came about, of what may be kept.
+    pub(crate) async fn run(self: &Arc<Self>, job: Job) -> Result<(Ran, Option<Told>), StoreError> {
+        if !matches!(job.plan.operation, Operation::Read(_)) {
+            return Ok((self.store.run(job).await?, None));
+        }
+        let Some(rule) = self.settings.of(job.plan.footprint.named.iter()) else {
+            return Ok((self.store.run(job).await?, None));
+        };
+        match self.question(&job, rule) {
+            Err(why) => self.pass(job, why).await,
+            Ok(question) => self.answer(job, question).await,
+        }
+    }
+
+    /// Runs what cannot be answered by what is kept.
+    async fn pass(&self, job: Job, why: String) -> Result<(Ran, Option<Told>), StoreError> {
+        let ran = self.store.run(job).await?;
+        Ok((ran, Some(self.tell(Told::new(Way::Bypass(why))))))
+    }
+
+    fn tell(&self, told: Told) -> Told {
+        self.telemetry.report(&RecallAsked { outcome: told.outcome() });
+        told
+    }
+
+    fn question(&self, job: &Job, rule: Rule) -> Result<Question, String> {
+        let dependence = plan::dependence(&job.plan, &job.catalog)?;
+        if self.store.changes().is_none() && !matches!(rule.age, Age::Ttl(_)) {
+            return Err("nobody tells of changes".to_owned());
+        }
+        let catalog = self.catalog_hash(&job.catalog);
+        let key = question::key(job, &dependence, catalog).ok_or("it writes")?;
+        let sources = Sources { tables: dependence.tables, rows: dependence.rows };
+        Ok(Question { key, sources, rule, asked: RequestDirectives::read(&job.request.headers) })
+    }
+
+    /// The hash of what exists: another schema, or other rights, make other questions.
+    fn catalog_hash(&self, catalog: &Arc<Catalog>) -> [u8; 32] {
+        let mut known = self.catalog.lock();
+        if let Some((of, hash)) = &*known
+            && Arc::ptr_eq(of, catalog)
+        {
+            return *hash;
+        }
+        let mut hasher = Sha(Sha256::new());
+        let text = serde_json::to_vec(catalog.snapshot()).unwrap_or_default();
+        text.hash(&mut hasher);
+        format!("{:?}", catalog.snapshot().dependences).hash(&mut hasher);
+        let hash = hasher.0.finalize().into();
+        *known = Some((catalog.clone(), hash));
+        hash
+    }
+
+    async fn answer(self: &Arc<Self>, mut job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
+        match self.catch_up(&mut job, &question).await {
+            Ok(()) => {}
+            // Nothing is known of what others did, so nothing that was kept is shown.
+            Err(_) => return self.pass(job, "it is not known what has changed".to_owned()).await,
+        }
+        let mut waited = 0;
+        loop {
+            let entry = self.find(&question).await;
+            let verdict = entry.as_deref().map_or(Verdict::Stale, |entry| self.judge(entry, &question));
+            match (verdict, entry) {
+                (Verdict::Fresh(age), Some(entry)) => {
+                    self.check_one(&job, &question, &entry);
+                    let way = if waited > 0 { Way::Shared } else { Way::Hit };
+                    return Ok((entry.ran(), Some(self.tell(Told { age, ..Told::new(way) }))));
+                }
+                (Verdict::ShownMeanwhile(age), Some(entry)) => {
+                    self.refresh(&job, &question);
+                    return Ok((entry.ran(), Some(self.tell(Told { age: Some(age), ..Told::new(Way::Stale) }))));
+                }
+                (_, entry) if question.asked.only_if_cached => {
+                    drop(entry);
+                    return Err(StoreError::Refused(Box::new(nothing_kept())));
+                }
+                (_, entry) => {
+                    // Whoever asks anew wants no other one's answer, which may have been begun before.
+                    let alone = question.asked.no_cache || waited >= MOST_WAITS;
+                    let turn = (!alone).then(|| self.flights.join(question.key));
+                    match turn {
+                        Some(Turn::Waits(waiting)) => {
+                            ended(waiting).await;
+                            waited += 1;
+                        }
+                        Some(Turn::Reads(reading)) => {
+                            return self.read_or_show(job, &question, entry, Some(reading)).await;
+                        }
+                        None => return self.read_or_show(job, &question, entry, None).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings in what others have written, where the rule asks for it, and has the reading show at least that much.
+    async fn catch_up(&self, job: &mut Job, question: &Question) -> Result<(), StoreError> {
+        let looks = match question.rule.age {
+            Age::Strict => true,
+            // Who shows no position has seen nothing.
+            Age::Session => job.position.is_some(),
+            Age::Ttl(_) => false,
+        };
+        if !looks || self.store.is_always_caught_up() {
+            return Ok(());
+        }
+        if let Some(position) = self.store.catch_up().await? {
+            // It is no less than what the client has seen: that was acknowledged before it asked.
+            job.position = Some(position);
+        }
+        Ok(())
+    }
+
+    async fn find(&self, question: &Question) -> Option<Arc<Entry>> {
+        if question.asked.no_cache {
+            return None;
+        }
+        match self.kept.at_hand(&question.key) {
+            Some(entry) => Some(entry),
+            None => self.kept.find(&question.key).await,
+        }
+    }
+
+    fn judge(&self, entry: &Entry, question: &Question) -> Verdict {
+        let age = self.clock.monotonic().saturating_duration_since(entry.read_at);
+        let stale_for = question.asked.max_stale.unwrap_or_default();
+        let lifetime = match question.rule.age {
+            Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
+            Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
+            Age::Strict | Age::Session => return Verdict::Stale,
+            Age::Ttl(lifetime) => lifetime,
+        };
+        let stays_fresh = question.asked.min_fresh.unwrap_or_default();
+        if question.asked.max_age.is_some_and(|most| age > most) {
+            Verdict::Stale
+        } else if age.saturating_add(stays_fresh) <= lifetime.fresh.saturating_add(stale_for) {
+            Verdict::Fresh(Some(age))
+        } else if stays_fresh.is_zero() && age <= lifetime.fresh.saturating_add(lifetime.while_revalidate) {
+            Verdict::ShownMeanwhile(age)
+        } else {
+            Verdict::Stale
+        }
+    }
+
+    fn holds(&self, entry: &Entry) -> bool {
+        let stamp = entry.stamp.as_ref();
+        stamp.zip(self.store.changes()).is_some_and(|(stamp, changes)| changes.holds(stamp))
+    }
+
+    /// Reads; where that fails since the database does not answer, an older answer is shown if the rule allows it.
+    async fn read_or_show(
+        &self,
+        job: Job,
+        question: &Question,
+        older: Option<Arc<Entry>>,
+        reading: Option<Reading>,
+    ) -> Result<(Ran, Option<Told>), StoreError> {
+        let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
+        match self.read(job, question).await {
+            Ok((ran, is_kept)) => {
+                drop(reading);
+                Ok((ran, Some(self.tell(Told { is_kept, ..Told::new(way) }))))
+            }
+            Err(error) => match older.filter(|older| self.stands_in(older, question, &error)) {
+                Some(older) => {
+                    let age = Some(self.clock.monotonic().saturating_duration_since(older.read_at));
+                    Ok((older.ran(), Some(self.tell(Told { age, ..Told::new(Way::StaleIfError) }))))
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Whether an answer that is too old is shown in the place of an error.
+    fn stands_in(&self, older: &Entry, question: &Question, error: &StoreError) -> bool {
+        let Age::Ttl(lifetime) = question.rule.age else { return false };
+        let is_outage = matches!(error, StoreError::Unreachable(_) | StoreError::Timeout | StoreError::Busy(_));
+        let age = self.clock.monotonic().saturating_duration_since(older.read_at);
+        let if_error = lifetime.if_error.max(question.asked.stale_if_error.unwrap_or_default());
+        is_outage && age <= lifetime.fresh.saturating_add(if_error)
+    }
+
+    /// Runs the job, and keeps what it gives if it may be kept.
+    async fn read(&self, job: Job, question: &Question) -> Result<(Ran, bool), StoreError> {
+        // Before the moment of the reading is chosen: what comes in between is then found out.
+        let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+        let moment = self.moments.fetch_add(1, Ordering::Relaxed);
+        let read_at = self.clock.monotonic();
+        let ran = self.store.run(job).await?;
+        let is_whole = ran.reply == Reply::default() && ran.position.is_none();
+        let is_told = stamp.is_some() || matches!(question.rule.age, Age::Ttl(_));
+        let Body::Full(body) = &ran.body else { return Ok((ran, false)) };
+        if !is_whole || !is_told || question.asked.no_store || body.len() > self.settings.largest {
+            return Ok((ran, false));
+        }
+        let (rows, total) = (ran.rows, ran.total);
+        let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment };
+        self.kept.keep(question.key, Arc::new(entry)).await;
+        Ok((ran, true))
+    }
+
+    /// Fetches a newer answer beside the requests, unless somebody does already.
+    fn refresh(self: &Arc<Self>, job: &Job, question: &Question) {
+        let Turn::Reads(reading) = self.flights.join(question.key) else { return };
+        let (recall, job, question) = (self.clone(), job.clone(), question.clone());
+        drop(tokio::spawn(async move {
+            // One that fails is tried again by the next who asks.
+            drop(recall.read(job, &question).await);
+            drop(reading);
+        }));
+    }
+
+    /// Compares one of so many answers that are shown with what the database gives: should it ever be another one, an operator is to
+    /// know.
+    fn check_one(self: &Arc<Self>, job: &Job, question: &Question, entry: &Arc<Entry>) {
+        let every = self.settings.checked;
+        let is_ttl = matches!(question.rule.age, Age::Ttl(_));
+        if every == 0 || is_ttl || !self.shown.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
+            return;
+        }
+        let (recall, mut job, question, entry) = (self.clone(), job.clone(), question.clone(), entry.clone());
+        drop(tokio::spawn(async move {
+            let relation = job.plan.footprint.named.first().map(ToString::to_string).unwrap_or_default();
+            if recall.catch_up(&mut job, &question).await.is_err() || !recall.holds(&entry) {
+                return;
+            }
+            let Ok(ran) = recall.store.run(job).await else { return };
+            let Body::Full(body) = ran.body else { return };
+            // What has changed meanwhile is no fault.
+            let is_same_moment = recall.store.catch_up().await.is_ok() && recall.holds(&entry);
+            if is_same_moment {
+                let is_stale = !entry.is_like(&body, ran.rows, ran.total);
+                recall.telemetry.report(&KeptAnswerStale { relation: &relation, is_stale });
+            }
+        }));
+    }
+}
+
+/// Nothing is kept, and nothing else was wanted (RFC 9111, section 5.2.1.7).
+fn nothing_kept() -> Failure {
+    Failure::new(Kind::Timeout, "PANDO504", "No answer to this is kept")
+        .with_hint("Leave out \"only-if-cached\" in Cache-Control to have the database asked.")
+}
