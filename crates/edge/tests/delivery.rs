@@ -192,6 +192,10 @@ fn a_tag_of_its_own_stays() {
     assert_eq!((reply.status, reply.header("content-range")), (304, None));
     assert_eq!(reply.header("cache-control"), Some("private, no-cache"), "a cookie is for one client");
     assert_eq!(reply.header("set-cookie"), Some("a=b"));
+    // What is coded already was chosen by conditions as well.
+    let coded = server.get("/coded", "Accept-Encoding: br, zstd\r\nIf-Match: \"file\"\r\n");
+    assert_eq!((coded.status, tag(&coded), coded.header("content-encoding")), (200, "\"file-br\"", Some("br")));
+    assert_eq!(coded.body, rows(5000));
     let public = server.get("/untouched", "");
     let reply = server.get("/untouched", &format!("If-None-Match: {}\r\n", tag(&public)));
     assert_eq!((reply.status, reply.header("set-cookie")), (304, None), "a cache would hand it to others");

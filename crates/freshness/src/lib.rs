@@ -1,9 +1,8 @@
 //! HTTP caching as RFC 9111 has it, for caches that serve several: what may be stored, how old it is and how long it is fresh, which
 //! of several stored answers fits a request, when it may be answered again, what confirms it and what makes it out of date.
 //!
-//! Everything here is a function of fields and moments. No clock is read and nothing is kept; [`Shelf`] is the one thing that holds
-//! anything, and what it holds is its user's. So a cache is written around this crate (`tests/proxy` is one, in front of any
-//! origin), and the rules can be tested without one.
+//! Everything here is a function of fields and moments: no clock is read and nothing is kept. A cache is written around it: what
+//! `service` keeps of answers, and `tests/proxy`, which stands in front of any origin, so that the rules can be tested by themselves.
 //!
 //! The way of a request: [`RequestDirectives::read`], [`Selection::fits`] finds what is stored for it, [`Judgement::verdict`] says
 //! what to do. The way of an answer: [`Policy::read`], [`may_store`], [`stored`]. After a 304: [`update`]; after a write: [`outdated`].
@@ -23,7 +22,6 @@ mod range;
 mod request;
 mod response;
 mod seconds;
-mod shelf;
 mod status;
 mod storing;
 mod structured;
@@ -42,7 +40,6 @@ pub use range::Portion;
 pub use request::RequestDirectives;
 pub use response::{Reach, ResponseDirectives};
 pub use seconds::MOST_SECONDS;
-pub use shelf::{Shelf, Weighed};
 pub use status::{CACHE_STATUS, CacheStatus, Forwarded, age, tell_age};
 pub use storing::{Asked, NotStored, may_store};
 pub use targeted::{CDN_CACHE_CONTROL, SURROGATE_CONTROL, Target};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use bytes::Bytes;
-use freshness::{Policy, Selection, Shelf, Weighed};
+use freshness::{Policy, Selection};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 use url::Url;
 
 /// The most answers per address; then the one that was made first goes.
@@ -25,7 +27,7 @@ pub(crate) struct Stored {
     pub asked: Timestamp,
 }
 
-impl Weighed for Stored {
+impl Stored {
     fn weight(&self) -> usize {
         let fields: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         fields + self.body.len() + self.selection.weight() + size_of::<Self>()
@@ -35,15 +37,19 @@ impl Weighed for Stored {
 #[derive(Debug)]
 struct Variants(Vec<Arc<Stored>>);
 
-impl Weighed for Variants {
-    fn weight(&self) -> usize {
-        self.0.iter().map(|stored| stored.weight()).sum()
+#[derive(Clone)]
+struct Weigh;
+
+impl Weighter<String, Variants> for Weigh {
+    fn weight(&self, url: &String, variants: &Variants) -> u64 {
+        let bytes: usize = variants.0.iter().map(|stored| stored.weight()).sum();
+        u64::try_from(bytes + url.len()).unwrap_or(u64::MAX)
     }
 }
 
 /// All that is stored, and the fills that are on their way.
 pub(crate) struct Store {
-    shelf: Shelf<String, Variants>,
+    shelf: Cache<String, Variants, Weigh>,
     /// Of each address the fills that nothing has made out of date since they were begun.
     fills: HashMap<String, HashSet<u64>>,
     next_fill: u64,
@@ -105,19 +111,19 @@ impl Found {
 
 impl Store {
     pub fn new(room: usize) -> Self {
-        Self { shelf: Shelf::new(room), fills: HashMap::new(), next_fill: 0 }
+        Self { shelf: Cache::with_weighter(1_024, room as u64, Weigh), fills: HashMap::new(), next_fill: 0 }
     }
 
     /// Of those that fit, the one that was made last.
     pub fn find(&self, url: &Url, request: &HeaderMap) -> Found {
-        let Some(variants) = self.shelf.get(&url.to_string()) else { return Found::Nothing };
+        let Some(variants) = self.shelf.get(url.as_str()) else { return Found::Nothing };
         let fitting = variants.0.iter().filter(|stored| stored.selection.fits(request));
         fitting.max_by_key(|stored| stored.policy.date()).map_or(Found::Others, |stored| Found::This(stored.clone()))
     }
 
     fn put(&mut self, url: &Url, stored: Stored) -> bool {
         let key = url.to_string();
-        let mut variants = self.shelf.peek(&key).map_or_else(Vec::new, |variants| variants.0.clone());
+        let mut variants = self.shelf.peek(key.as_str()).map_or_else(Vec::new, |variants| variants.0.clone());
         let is_newer = |other: &Arc<Stored>| other.selection == stored.selection && other.asked > stored.asked;
         if variants.iter().any(is_newer) {
             return false;
@@ -127,23 +133,25 @@ impl Store {
             variants.remove(0);
         }
         variants.push(Arc::new(stored));
-        self.shelf.put(key, Variants(variants))
+        self.shelf.insert(key.clone(), Variants(variants));
+        // What is larger than the room is not kept.
+        self.shelf.peek(key.as_str()).is_some()
     }
 
     /// Takes one answer away.
     pub fn discard(&mut self, url: &Url, selection: &Selection) {
         let key = url.to_string();
-        let Some(variants) = self.shelf.remove(&key) else { return };
+        let Some((_, variants)) = self.shelf.remove(key.as_str()) else { return };
         let rest: Vec<_> = variants.0.into_iter().filter(|stored| stored.selection != *selection).collect();
         if !rest.is_empty() {
-            self.shelf.put(key, Variants(rest));
+            self.shelf.insert(key, Variants(rest));
         }
     }
 
     /// Takes away all that is stored for these addresses, and the right of those who are asking for them to store what comes.
     pub fn forget(&mut self, urls: &[Url]) {
         for url in urls {
-            self.shelf.remove(&url.to_string());
+            drop(self.shelf.remove(url.as_str()));
             self.fills.remove(url.as_str());
         }
     }
