@@ -176,7 +176,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     ("random_", "notes |  | view public.random_ calls random, which may give something else each time"),
     ("sampled", "notes |  | view public.sampled reads a sample of rows, which is another one each time"),
-    ("systems", " |  | pg_catalog.pg_class is the server's own, whose changes are not noticed"),
+    ("systems", "pg_catalog.pg_class |  | pg_catalog.pg_class is the server's own, whose changes are not noticed"),
     ("many", "notes |  |"),
     ("functions", "notes |  |"),
     ("kept", " |  | public.kept is a materialized view: its rows change when it is refreshed, which is not noticed"),
