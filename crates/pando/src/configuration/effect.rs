@@ -9,6 +9,7 @@ use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
 use service::RecallSettings;
+use store::WatchSettings;
 
 use super::auditing::Auditing;
 use super::idempotency::Keeping;
@@ -43,6 +44,8 @@ pub struct Prepared {
     pub freshening: Freshening,
     /// Which answers are kept.
     pub responses: Option<RecallSettings>,
+    /// What is watched on a server for that.
+    pub watch: Option<WatchSettings>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -146,7 +149,8 @@ impl Prepared {
         check.login(listen);
         let root = identity.root_secret();
         let freshening = check.freshening(root);
-        let responses = check.responses(database.as_ref());
+        let (responses, watch) = check.responses(database.as_ref()).unzip();
+        let watch = watch.flatten();
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let files = check.files();
@@ -171,6 +175,7 @@ impl Prepared {
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 responses,
+                watch,
                 limiting,
                 audit,
                 idempotency,
