@@ -1,5 +1,5 @@
 //! How answers leave and how bodies come in: tags, conditions, codings, and what caches may keep.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod common;
 
@@ -56,7 +56,7 @@ fn every_coding_says_the_same_under_a_name_of_its_own() {
     for tag in tags {
         let headers = format!("Accept-Encoding: gzip, br, zstd\r\nIf-None-Match: \"x\", W/{tag}\r\n");
         let reply = server.get("/rows/5000", &headers);
-        assert_eq!((reply.status, tag_of(&reply), reply.body.len()), (304, tag.as_str(), 0));
+        assert_eq!((reply.status, reply.header("etag").unwrap(), reply.body.len()), (304, tag.as_str(), 0));
         for gone in ["content-type", "content-length", "content-encoding", "content-range"] {
             assert_eq!(reply.header(gone), None, "{gone}");
         }
@@ -64,10 +64,6 @@ fn every_coding_says_the_same_under_a_name_of_its_own() {
         assert_eq!(reply.header("cache-control"), Some("no-cache"));
         assert!(reply.header("date").is_some() && reply.header("x-request-id").is_some());
     }
-}
-
-fn tag_of(reply: &Reply) -> &str {
-    tag(reply)
 }
 
 #[test]

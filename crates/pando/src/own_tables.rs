@@ -71,9 +71,9 @@ pub static GRANTS: &[OwnGrant] = &[
     grant("pando", "audit_head", "SELECT, UPDATE"),
     grant("pando", "audit_checkpoints", "SELECT, INSERT"),
     grant("pando", "audit_forgotten", "SELECT"),
-    grant("pando", "idempotency", ALL),
     grant("pando", "changes", "SELECT, INSERT, DELETE"),
     grant("pando", "changes_horizon", "SELECT, INSERT, UPDATE"),
+    grant("pando", "idempotency", ALL),
 ];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make

@@ -873,6 +873,7 @@ mod tests {
         metrics.count_precondition_failed();
         metrics.set_cache("redis", true, 3);
         metrics.count_recall("hit");
+        metrics.count_compressed("br", 4096, 512);
         metrics.count_recall_check(true);
         metrics.count_audit_sealed(7, 2);
         metrics.count_audit_forgotten(256);

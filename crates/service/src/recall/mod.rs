@@ -152,7 +152,7 @@ impl Recall {
         hash
     }
 
-    async fn answer(self: &Arc<Self>, mut job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
+    async fn answer(self: &Arc<Self>, job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
         match self.catch_up(&job, &question).await {
             Ok(()) => {}
             // Nothing is known of what others did, so nothing that was kept is shown.

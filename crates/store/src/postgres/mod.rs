@@ -128,9 +128,9 @@ pub(crate) struct PostgresStore {
     reloading: Reloading,
     /// Whether there are triggers that want to know who asks.
     is_audited: AtomicBool,
-    underway: Underway,
     /// What is known of changes, where they are watched.
     watching: Option<Watching>,
+    underway: Underway,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -209,8 +209,8 @@ pub(crate) async fn open(
         catalog_took,
         reloading,
         is_audited: AtomicBool::new(false),
-        underway: Underway::new(observer.clone()),
         watching,
+        underway: Underway::new(observer.clone()),
         clock,
         observer,
     };
