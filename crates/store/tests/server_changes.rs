@@ -316,6 +316,7 @@ async fn notes_are_tidied_away() {
     let store = engines::open(Config::Postgres(settings)).await;
     store.apply_own(&CHANGES, 0).await.expect("is made");
     store.watch().await.expect("is watched");
+    store.catch_up().await.expect("looks");
     // More than one batch of them, by transactions that have ended long ago.
     server.run("insert into pando.changes select number % 400 + 1, 1, number from generate_series(1, 25000) as number");
     let kept = Kept::of(&*store, &["one"]);

@@ -49,6 +49,8 @@ pub(super) struct Watching {
     known: Mutex<Known>,
     /// What has to be watched, as the catalog says that counts.
     dependences: Mutex<Arc<Dependences>>,
+    /// Held while triggers are put where they belong, and the catalog is read that says so.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// The end of a look.
@@ -78,6 +80,7 @@ impl Watching {
             ended,
             known: Mutex::default(),
             dependences: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -180,6 +183,11 @@ impl PostgresStore {
 
     /// Puts the triggers where they belong.
     pub(super) async fn watch_tables(&self) -> Result<Vec<Unwatched>, StoreError> {
+        // Who finds nothing to do since another one has just done it finds it in the catalog as well.
+        let _turn = match &self.watching {
+            Some(watching) => Some(watching.turn.lock().await),
+            None => None,
+        };
         let wanted = self.watching.as_ref().map(|watching| watching.dependences.lock().wanted.clone());
         let (mut connection, _registration) = self.pool.connect_to_work().await?;
         let reconciled = triggers::reconcile(&mut connection, wanted.as_ref()).await?;
