@@ -25,8 +25,34 @@ pub struct EdgeConfig {
     /// Whether there is a page at `/docs` that shows the API. It is the same for everybody; what it shows is the
     /// OpenAPI document of whoever looks at it.
     pub docs: bool,
+    /// How answers are delivered.
+    pub delivery: DeliveryConfig,
     /// What is too much.
     pub limits: EdgeLimits,
+}
+
+/// How answers are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryConfig {
+    /// What browsers may keep of answers to somebody.
+    pub personal_answers: PersonalAnswers,
+    /// Whether bodies are compressed for clients that take them so.
+    pub compresses: bool,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        Self { personal_answers: PersonalAnswers::Revalidate, compresses: true }
+    }
+}
+
+/// What a browser may keep of what the API tells somebody: reads, since nothing else is kept anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonalAnswers {
+    /// It keeps them for that user and asks each time whether they still count (`private, no-cache`).
+    Revalidate,
+    /// It keeps nothing (`no-store`).
+    NoStore,
 }
 
 impl EdgeConfig {
@@ -40,6 +66,7 @@ impl EdgeConfig {
             tls: None,
             server_timing: true,
             docs: false,
+            delivery: DeliveryConfig::default(),
             limits: EdgeLimits::default(),
         }
     }

@@ -5,12 +5,12 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use delivery::Fingerprint;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION};
 use http::header::{HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use service::{Answer, Body, Summary};
-use sha2::{Digest, Sha256};
 use swagger_ui_redist::{SwaggerUi, SwaggerUiStaticFile};
 use telemetry::Trace;
 
@@ -30,7 +30,7 @@ struct File {
     name: &'static str,
     content_type: &'static str,
     content: &'static [u8],
-    /// A strong validator: 128 bits of the content's SHA-256.
+    /// A strong validator, which `deliver.rs` compares and completes.
     etag: HeaderValue,
 }
 
@@ -56,9 +56,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
 
 impl File {
     fn new(name: &'static str, content_type: &'static str, content: &'static [u8]) -> Self {
-        let digest = Sha256::digest(content);
-        let hexadecimal: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let etag = HeaderValue::try_from(format!("\"{hexadecimal}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        let etag = Fingerprint::new().with(content_type.as_bytes()).with(content).tag().to_header();
         Self { name, content_type, content, etag }
     }
 }
@@ -78,7 +76,7 @@ pub(crate) fn answer(parts: &Parts, trace: &Trace) -> Option<Result<Answer, Refu
         return Some(Ok(redirect(trace)));
     };
     let file = FILES.iter().find(|file| file.name == name);
-    Some(file.map(|file| send(file, &parts.headers, trace)).ok_or_else(Refusal::no_page))
+    Some(file.map(|file| send(file, trace)).ok_or_else(Refusal::no_page))
 }
 
 /// The page's own addresses are relative, so that it works behind a prefix too: it has to end with a slash.
@@ -88,7 +86,7 @@ fn redirect(trace: &Trace) -> Answer {
     answered(StatusCode::PERMANENT_REDIRECT, headers, Bytes::new(), trace)
 }
 
-fn send(file: &File, asked: &HeaderMap, trace: &Trace) -> Answer {
+fn send(file: &File, trace: &Trace) -> Answer {
     let mut headers = HeaderMap::new();
     let mut put = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     put(CONTENT_TYPE, file.content_type);
@@ -98,21 +96,7 @@ fn send(file: &File, asked: &HeaderMap, trace: &Trace) -> Answer {
     // Asked for again every time, so that a new version is seen at once; nearly always the answer is 304.
     put(CACHE_CONTROL, "no-cache");
     headers.insert(ETAG, file.etag.clone());
-    if is_known(asked, &file.etag) {
-        headers.remove(CONTENT_TYPE);
-        return answered(StatusCode::NOT_MODIFIED, headers, Bytes::new(), trace);
-    }
     answered(StatusCode::OK, headers, Bytes::from_static(file.content), trace)
-}
-
-/// Whether the client has the file (RFC 9110 section 13.1.2: weak comparison).
-fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
-    asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
-        |tag| {
-            let tag = tag.trim();
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
-        },
-    )
 }
 
 fn answered(status: StatusCode, headers: HeaderMap, body: Bytes, trace: &Trace) -> Answer {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use base::Limit;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -23,13 +23,14 @@ use telemetry::{Overloaded, RequestPanicked, Telemetry, Trace};
 
 use crate::answer::{AnswerBody, Flight};
 use crate::crowd::{Room, Stay};
+use crate::deliver::{self, Asked};
 use crate::entrance::Entrance;
 use crate::intake::Hop;
 use crate::policy::{Policy, PolicyHandle};
 use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
-use crate::{EdgeLimits, Handler, body, docs, framing, host, mount, request_id, security};
+use crate::{EdgeLimits, Handler, body, decode, docs, framing, host, mount, request_id, security};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -123,13 +124,18 @@ impl<H: Handler> Front<H> {
         let mut flight = Flight::begin(self.shared.clone(), activity.clone(), parts.method.clone(), id, trace.clone());
         let policy = self.policy.current();
         let verdict = policy.cors.judge(&parts.headers);
-        let is_personal = security::says_who(&parts.headers);
+        let asked = Asked::of(&parts);
         let version = parts.version;
         let form = ErrorForm::of(&parts.headers);
         let origin = self.shared.proxies.believe(hop.address, &parts.headers);
         let client = Client { address: origin.address, is_encrypted: origin.is_encrypted.unwrap_or(hop.is_encrypted) };
 
-        let (mut answer, closes) = match self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await {
+        let passed = self.pass((parts, body), (origin, client), &policy, &mut flight, trace).await;
+        let delivered = match passed {
+            Ok(answer) => deliver::deliver(answer, &asked, policy.delivery, telemetry).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (mut answer, closes) = match delivered {
             Ok(answer) => (answer, activity.is_lost()),
             Err(refusal) => {
                 let closes = refusal.closes || activity.is_lost();
@@ -148,7 +154,7 @@ impl<H: Handler> Front<H> {
             policy.cors.finish(&verdict, is_options, &mut answer.headers);
         }
         add_headers(&mut answer, &flight, policy.server_timing.then_some(answered));
-        security::add(is_personal, &mut answer.headers);
+        security::add(&asked.situation(policy.delivery), answer.status, &mut answer.headers);
         // Over a connection that is not encrypted it would be ignored, and could come from anybody.
         if let Some(hsts) = self.hsts.as_ref().filter(|_| client.is_encrypted) {
             answer.headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -224,7 +230,8 @@ impl<H: Handler> Front<H> {
             Bytes::new()
         } else {
             let _receiving = self.enter(&self.shared.receiving, counted)?;
-            body::collect(body, &parts.headers, limits).await?
+            let body = body::collect(body, &parts.headers, limits).await?;
+            decode::open(&mut parts.headers, body, limits).await?
         };
         // Until the handler has answered: who takes the answer slowly keeps nobody else from being worked for.
         let _working = self.enter(&self.shared.working, counted)?;
@@ -288,7 +295,10 @@ fn preflight(status: StatusCode, headers: HeaderMap, trace: Trace) -> Answer {
 fn refused(refusal: Refusal, form: ErrorForm, trace: Trace) -> Answer {
     // A problem tells its status, which is the failure's own.
     let form = if refusal.status.is_some() { ErrorForm::Plain } else { form };
-    let reply = rest::refuse(&refusal.failure, None, form);
+    let mut reply = rest::refuse(&refusal.failure, None, form);
+    if refusal.status == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) {
+        reply.head.headers.insert(ACCEPT_ENCODING, decode::TAKEN);
+    }
     let summary = Summary {
         error_code: Some(refusal.failure.code.into_owned()),
         inside: refusal.failure.inside,

@@ -1,7 +1,7 @@
 //! The front door: sockets, TLS, whose address it is, limits, CORS, request ids; the admin address.
 //!
 //! A request walks through [`front`](self) in this order, and no layer of anybody else lies between:
-//! framing -> Host -> load -> preflight -> page at `/docs` -> mount -> URI -> gate -> body -> the [`Handler`] -> CORS, id, `Server-Timing` -> out.
+//! framing -> Host -> load -> preflight -> page at `/docs` -> mount -> URI -> gate -> body -> decoding -> the [`Handler`] -> tag, condition, coding -> CORS, id, `Server-Timing` -> out.
 //! A connection comes in through `intake.rs` (PROXY protocol, TLS, places) and is watched from its first moment
 //! ([`EdgeLimits`]): whoever sends or takes too slowly is let go.
 //! What the door refuses by itself is a [`base::Failure`] that `rest` turns into an answer, like every other one.
@@ -14,6 +14,8 @@ mod config;
 mod connection;
 mod cors;
 mod crowd;
+mod decode;
+mod deliver;
 mod docs;
 mod entrance;
 mod error;
@@ -40,7 +42,7 @@ mod tls;
 mod watch;
 
 pub use challenge::Challenge;
-pub use config::{AllowedOrigins, EdgeConfig, EdgeLimits, TlsConfig};
+pub use config::{AllowedOrigins, DeliveryConfig, EdgeConfig, EdgeLimits, PersonalAnswers, TlsConfig};
 pub use error::EdgeError;
 pub use handler::{Handler, Readiness, Reloaded};
 pub use listener::{Addresses, Drained, Edge};

@@ -79,7 +79,7 @@ impl Edge {
     /// # Errors
     /// When an address cannot be listened on, a configured origin is none, or a certificate cannot be used.
     pub async fn bind(config: EdgeConfig) -> Result<Self, EdgeError> {
-        let policy = PolicyHandle::new(&config.origins, config.server_timing)?;
+        let policy = PolicyHandle::new(&config.origins, config.server_timing, config.delivery)?;
         let tls = match &config.tls {
             Some(tls) => {
                 let certificates = CertificatesHandle::open(tls)?;

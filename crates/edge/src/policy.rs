@@ -5,13 +5,14 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::cors::Cors;
-use crate::{AllowedOrigins, EdgeError};
+use crate::{AllowedOrigins, DeliveryConfig, EdgeError};
 
 /// What is said of answers to those who read them.
 #[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) cors: Cors,
     pub(crate) server_timing: bool,
+    pub(crate) delivery: DeliveryConfig,
 }
 
 /// The policy that counts. Cheap to clone; a request looks once.
@@ -20,8 +21,12 @@ pub struct PolicyHandle(Arc<RwLock<Arc<Policy>>>);
 
 impl PolicyHandle {
     /// Checks the origins.
-    pub(crate) fn new(origins: &AllowedOrigins, server_timing: bool) -> Result<Self, EdgeError> {
-        let policy = Policy { cors: Cors::new(origins)?, server_timing };
+    pub(crate) fn new(
+        origins: &AllowedOrigins,
+        server_timing: bool,
+        delivery: DeliveryConfig,
+    ) -> Result<Self, EdgeError> {
+        let policy = Policy { cors: Cors::new(origins)?, server_timing, delivery };
         Ok(Self(Arc::new(RwLock::new(Arc::new(policy)))))
     }
 
@@ -29,8 +34,13 @@ impl PolicyHandle {
     ///
     /// # Errors
     /// An origin that is none; the former policy goes on.
-    pub fn set(&self, origins: &AllowedOrigins, server_timing: bool) -> Result<(), EdgeError> {
-        let policy = Policy { cors: Cors::new(origins)?, server_timing };
+    pub fn set(
+        &self,
+        origins: &AllowedOrigins,
+        server_timing: bool,
+        delivery: DeliveryConfig,
+    ) -> Result<(), EdgeError> {
+        let policy = Policy { cors: Cors::new(origins)?, server_timing, delivery };
         *self.0.write() = Arc::new(policy);
         Ok(())
     }

@@ -97,6 +97,43 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn coding_unknown(details: String) -> Self {
+        let mut refusal =
+            Self::new(Kind::BadRequest, "PANDO415", "The request's body is in a content coding that is not taken");
+        refusal.failure =
+            refusal.failure.with_details(details).with_hint("Send it in one of gzip, br, zstd, deflate, or as it is");
+        refusal.status = Some(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        refusal
+    }
+
+    pub(crate) fn body_undecodable(details: String) -> Self {
+        let mut refusal = Self::new(
+            Kind::BadRequest,
+            "PANDO400",
+            "The request's body is not in the coding that Content-Encoding says",
+        );
+        refusal.failure =
+            refusal.failure.with_details(details).with_hint("Send it whole, or leave Content-Encoding out");
+        refusal
+    }
+
+    pub(crate) fn body_too_dense(ratio: usize) -> Self {
+        let mut refusal =
+            Self::new(Kind::TooLarge, "PANDO413", "The request's body is too large once it is decompressed");
+        refusal.failure = refusal
+            .failure
+            .with_details(format!("It would become more than {ratio} times as large as it came"))
+            .with_hint("Send it uncompressed");
+        refusal
+    }
+
+    pub(crate) fn changed() -> Self {
+        let mut refusal = Self::new(Kind::Conflict, "PANDO412", "It is not what If-Match names any more");
+        refusal.failure = refusal.failure.with_hint("Read it again without If-Match");
+        refusal.status = Some(StatusCode::PRECONDITION_FAILED);
+        refusal
+    }
+
     pub(crate) fn body_too_slow(limits: &EdgeLimits) -> Self {
         let mut refusal = Self::new(Kind::Timeout, "PANDO408", "The request's body did not arrive in time");
         refusal.failure =

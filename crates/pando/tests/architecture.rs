@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The floors, from the ground up. A crate leans on lower floors only, or on the neighbours named in [`NEIGHBOURS`].
 const FLOORS: &[(&str, &[&str])] = &[
     ("the ground", &["base"]),
-    ("the meters and the values", &["telemetry", "datatype", "wire"]),
+    ("the meters and the values", &["telemetry", "datatype", "wire", "delivery"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
     ("the capabilities", &["store", "cache", "acme"]),
     ("the rooms", &["identity", "limits", "audit", "service", "login"]),
@@ -74,6 +74,9 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("regex-automata", &["datatype"]),
     ("md-5", &["datatype"]),
     ("jsonschema", &["catalog"]),
+    ("flate2", &["delivery"]),
+    ("brotli", &["delivery"]),
+    ("zstd", &["delivery"]),
 ];
 
 /// The core is pure: none of these.

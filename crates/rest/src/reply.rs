@@ -63,6 +63,10 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
+/// What an answer depends on beside its address: PostgREST's three, the schema, and who asks. The front door adds what it
+/// makes of answers itself (`Accept-Encoding`, `Origin`).
+const VARIES: HeaderValue = HeaderValue::from_static("Accept, Prefer, Range, Accept-Profile, Authorization, apikey");
+
 /// What is escaped in the query of `Location`: all but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -89,7 +93,7 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     let mut headers = HeaderMap::with_capacity(12);
     if outcome.is_explained {
         content_headers(&mut headers, request, outcome);
-        headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+        headers.insert(VARY, VARIES);
         return Ok(Head { status: StatusCode::OK, headers });
     }
     let is_routine = matches!(request.target, Target::Routine(_));
@@ -125,7 +129,7 @@ pub fn head(request: &ApiRequest, outcome: &Outcome) -> Result<Head, Failure> {
     if let Some(applied) = request.preferences.applied(request.action, is_routine, outcome.resolution_applied) {
         put(&mut headers, PREFERENCE_APPLIED, &applied);
     }
-    headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+    headers.insert(VARY, VARIES);
     if let Some(set) = &outcome.set_headers {
         told::set_headers(set, &mut headers)?;
     }
@@ -155,7 +159,7 @@ pub fn options(methods: &[Method]) -> Reply {
     }
     let mut headers = HeaderMap::new();
     put(&mut headers, ALLOW, &allowed);
-    headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+    headers.insert(VARY, VARIES);
     Reply { head: Head { status: StatusCode::OK, headers }, reason: None, body: Bytes::new() }
 }
 
@@ -178,7 +182,7 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>, form: ErrorForm) 
             {
                 put(&mut headers, PREFERENCE_APPLIED, &applied);
             }
-            headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+            headers.insert(VARY, VARIES);
         }
         (total, _) => {
             if total.is_some() {

@@ -253,6 +253,7 @@ impl Service {
         if let Some(told) = told {
             told.write(&mut head.headers);
         }
+        position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }

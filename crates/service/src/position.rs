@@ -31,6 +31,13 @@ pub(crate) fn read(headers: &HeaderMap, uses_cookie: bool) -> Result<Option<Posi
     Ok(pairs.find(|(name, _)| *name == COOKIE_NAME).and_then(|(_, value)| PositionToken::parse(value)))
 }
 
+/// Says that the answer depends on the cookie, where cookies are used.
+pub(crate) fn vary(cookie: Option<u32>, headers: &mut HeaderMap) {
+    if cookie.is_some() {
+        delivery::vary(headers, &["Cookie"]);
+    }
+}
+
 /// Gives a position to the client. A cookie that came over an encrypted connection never goes over one that is not.
 pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, is_encrypted: bool, headers: &mut HeaderMap) {
     // base64url: it fits into any header.
@@ -41,5 +48,19 @@ pub(crate) fn write(position: &PositionToken, cookie: Option<u32>, is_encrypted:
         .map(|seconds| format!("{COOKIE_NAME}={position}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"));
     if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.append(SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_depend_on_the_cookie_where_there_is_one() {
+        for (cookie, expected) in [(None, "Accept"), (Some(5), "Accept, Cookie")] {
+            let mut headers = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("Accept"))]);
+            vary(cookie, &mut headers);
+            assert_eq!(headers[http::header::VARY], expected);
+        }
     }
 }

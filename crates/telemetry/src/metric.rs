@@ -117,6 +117,10 @@ metrics! {
         "Time of each step of answering a request, the ones that `Server-Timing` names.";
     SHED = "pando_shed", Counter, None, &["limit"], &[],
         "Requests refused with 503, by the setting whose bound was reached.";
+    UNCOMPRESSED = "pando_uncompressed", Counter, Bytes, &["coding"], &[],
+        "Bytes of answers' bodies that were compressed, before they were. What is saved is the difference to `pando_compressed_bytes_total`.";
+    COMPRESSED = "pando_compressed", Counter, Bytes, &["coding"], &[],
+        "The same bytes as they were sent, by content coding.";
     RATE_LIMIT = "pando_rate_limit_requests", Counter, None, &["policy", "outcome"], &[],
         "Requests by each policy of `limits.rates` that applied to them: `allowed`, or `refused` with 429. A request counts once for every one.";
     OVERLOAD_SHED = "pando_overload_shed", Counter, None, &["class"], &[],

@@ -50,6 +50,11 @@ struct LimitLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodingLabel {
+    coding: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -273,6 +278,8 @@ pub struct Metrics {
     connections: Gauge,
     steps: [Histogram; Step::ALL.len()],
     shed: Family<LimitLabel, Counter>,
+    uncompressed: Family<CodingLabel, Counter>,
+    compressed: Family<CodingLabel, Counter>,
     rate_limit: Family<PolicyLabels, Counter>,
     overload_shed: Family<ClassLabel, Counter>,
     concurrency_limit: Gauge,
@@ -357,6 +364,8 @@ impl Metrics {
         let steps: Family<StepLabel, Histogram, Buckets> =
             register(target, metric::STEP_DURATION, family(metric::STEP_DURATION));
         let shed = register(target, metric::SHED, Family::default());
+        let uncompressed = register(target, metric::UNCOMPRESSED, Family::default());
+        let compressed = register(target, metric::COMPRESSED, Family::default());
         let rate_limit = register(target, metric::RATE_LIMIT, Family::default());
         let overload_shed = register(target, metric::OVERLOAD_SHED, Family::default());
         let concurrency_limit = register(target, metric::CONCURRENCY_LIMIT, Gauge::default());
@@ -426,6 +435,8 @@ impl Metrics {
             connections,
             steps: Step::ALL.map(|step| steps.get_or_create_owned(&StepLabel { step: step.name() })),
             shed,
+            uncompressed,
+            compressed,
             rate_limit,
             overload_shed,
             concurrency_limit,
@@ -627,6 +638,11 @@ impl Metrics {
         };
         let exemplar = Exemplar { trace_id: TraceId(trace_id) };
         self.requests.get_or_create(&labels).observe(duration.as_secs_f64(), Some(exemplar), None);
+    }
+
+    pub(crate) fn count_compressed(&self, coding: &'static str, before: u64, after: u64) {
+        self.uncompressed.get_or_create(&CodingLabel { coding }).inc_by(before);
+        self.compressed.get_or_create(&CodingLabel { coding }).inc_by(after);
     }
 
     pub(crate) fn observe_step(&self, step: Step, duration: Duration) {

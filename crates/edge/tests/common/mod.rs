@@ -47,6 +47,32 @@ impl Handler for Fake {
             "/never" => std::future::pending().await,
             "/panic" => panic!("with a value that nobody may see"),
             "/stream" => Body::Stream(Box::pin(Pieces { left: 3, breaks: false })),
+            "/picture" => {
+                headers.insert("content-type", HeaderValue::from_static("image/png"));
+                Body::Full(Bytes::from(rows(5000)))
+            }
+            "/untouched" => {
+                headers.insert("cache-control", HeaderValue::from_static("public, no-transform"));
+                headers.insert("set-cookie", HeaderValue::from_static("a=b"));
+                Body::Full(Bytes::from(rows(5000)))
+            }
+            "/tagged" => {
+                headers.insert("etag", HeaderValue::from_static("W/\"mine,really\""));
+                headers.insert("content-range", HeaderValue::from_static("0-9/*"));
+                headers.insert("set-cookie", HeaderValue::from_static("a=b"));
+                Body::Full(Bytes::from(rows(5000)))
+            }
+            "/length" => Body::Full(Bytes::from(format!(
+                "{} {:?} {:?}",
+                request.body.len(),
+                request.headers.get("content-encoding"),
+                request.headers.get("content-length")
+            ))),
+            path if path.starts_with("/rows/") => {
+                headers.insert("vary", HeaderValue::from_static("Accept"));
+                Body::Full(Bytes::from(rows(path["/rows/".len()..].parse().unwrap())))
+            }
+            "/token" => Body::Full(Bytes::from(rows(5000))),
             "/broken" => Body::Stream(Box::pin(Pieces { left: 3, breaks: true })),
             "/endless" => Body::Stream(Box::pin(Endless)),
             "/created" => {
@@ -74,6 +100,12 @@ impl Handler for Fake {
         };
         Answer { status, reason: None, headers, body, summary, trace: request.trace }
     }
+}
+
+/// So many bytes that look like rows.
+pub fn rows(bytes: usize) -> Vec<u8> {
+    let rows = (0..).flat_map(|id: u64| format!("{{\"id\":{id},\"name\":\"Route {}\"}},", id * id % 997).into_bytes());
+    rows.take(bytes).collect()
 }
 
 /// Three pieces, the last of which may be missing.

@@ -45,7 +45,7 @@ use doubts::doubts;
 use ends::Ends;
 pub use house::House;
 use house::Rooms;
-use settings::{edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
+use settings::{delivery, edge_config, is_text, origins, pool_bounds, service_settings, start_telemetry};
 use sign_in::SignIn;
 use summary::Summary;
 
@@ -188,7 +188,7 @@ impl Starting<'_> {
         let mut patience = Patience::new(telemetry, self.house, waits);
         let (loaded, mut prepared) = self.settle(&mut patience).await?;
         let config = &loaded.config;
-        self.policy.set(&origins(config), config.server.server_timing)?;
+        self.policy.set(&origins(config), config.server.server_timing, delivery(config))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let verifier = self.verifier(&prepared, clock.clone())?;
         let observer = Arc::new(DatabaseObserver::new(telemetry.clone(), config.log.slow_query_ms));

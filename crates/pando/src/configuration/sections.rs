@@ -78,6 +78,12 @@ pub struct Server {
     /// Whether answers carry `Server-Timing` with the duration of every step. Useful in development; in public it
     /// tells strangers how long the database takes.
     pub server_timing: bool,
+    /// What browsers may keep of reads that say who asks: `revalidate` lets them keep an answer for that user and ask each time
+    /// whether it still counts (`Cache-Control: private, no-cache`, and 304 with an `ETag`), `no-store` nothing at all, for data that
+    /// must not lie on the disk of whoever reads it. Answers of the login, errors and answers to writes are never kept.
+    pub personal_answers: PersonalAnswers,
+    /// Whether answers are compressed (zstd, br, gzip) for clients that take them so. Switch it off where a proxy in front does it.
+    pub compression: bool,
     /// The origins whose pages may read answers (CORS), for example `["https://app.example.com"]`, or
     /// `https://*.example.com` for every subdomain. Empty allows every origin, which is safe because credentials are never taken from cookies.
     pub cors_origins: Vec<String>,
@@ -111,6 +117,25 @@ impl From<ForwardedHeader> for edge::ForwardedHeader {
     }
 }
 
+/// What browsers may keep of reads that say who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PersonalAnswers {
+    /// Answers, for that user, to be asked for each time.
+    Revalidate,
+    /// Nothing.
+    NoStore,
+}
+
+impl From<PersonalAnswers> for edge::PersonalAnswers {
+    fn from(answers: PersonalAnswers) -> Self {
+        match answers {
+            PersonalAnswers::Revalidate => Self::Revalidate,
+            PersonalAnswers::NoStore => Self::NoStore,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -118,6 +143,8 @@ impl Default for Server {
             admin_listen: "127.0.0.1:8001".to_owned(),
             drain_seconds: 25,
             server_timing: false,
+            personal_answers: PersonalAnswers::Revalidate,
+            compression: true,
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,

@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod database;
+mod delivery;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -17,6 +18,7 @@ pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssue
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
+pub use delivery::BodyCompressed;
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -110,6 +112,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     WebhookSent::DEFINITION,
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
+    BodyCompressed::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use base::SystemClock;
-use edge::{AllowedOrigins, EdgeConfig};
+use edge::{AllowedOrigins, DeliveryConfig, EdgeConfig};
 use service::{ContractSettings, Visibility};
 use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryConfig, TracesConfig};
 
@@ -52,8 +52,14 @@ pub fn edge_config(config: &Config, prepared: &Prepared) -> EdgeConfig {
         tls: prepared.tls.clone(),
         server_timing: config.server.server_timing,
         docs: prepared.docs,
+        delivery: delivery(config),
         limits: config.limits.edge(config.server.drain_seconds),
     }
+}
+
+/// How answers are delivered.
+pub fn delivery(config: &Config) -> DeliveryConfig {
+    DeliveryConfig { personal_answers: config.server.personal_answers.into(), compresses: config.server.compression }
 }
 
 /// The pages that may call the API.

@@ -1,0 +1,73 @@
+//! `Vary`: what of the request an answer depends on.
+
+use http::header::VARY;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::list;
+
+/// Adds names of request headers to `Vary`, each once, on one line. After `*` nothing has to be added.
+pub fn vary(headers: &mut HeaderMap, names: &[&str]) {
+    let told: Vec<&[u8]> = list::members(headers, &VARY).collect();
+    if told.contains(&b"*".as_slice()) {
+        return;
+    }
+    let is_told = |name: &&&str| told.iter().any(|told| told.eq_ignore_ascii_case(name.as_bytes()));
+    let new: Vec<&str> = names.iter().filter(|name| !is_told(name)).copied().collect();
+    if new.is_empty() {
+        return;
+    }
+    let mut line = told.join(b", ".as_slice());
+    for name in new {
+        if !line.is_empty() {
+            line.extend_from_slice(b", ");
+        }
+        line.extend_from_slice(name.as_bytes());
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&line) {
+        headers.insert(VARY, value);
+    }
+}
+
+/// Whether any line of a header has this member in its list, whatever follows it after `=`: `no-transform` in
+/// `Cache-Control`.
+pub fn any_values(headers: &HeaderMap, name: &HeaderName, directive: &str) -> bool {
+    list::members(headers, name).any(|member| {
+        let name = member.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(directive.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varied(before: &[&'static str], names: &[&str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for line in before {
+            headers.append(VARY, HeaderValue::from_static(line));
+        }
+        vary(&mut headers, names);
+        headers.get_all(VARY).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn each_name_stands_once() {
+        assert_eq!(varied(&[], &["Accept-Encoding"]), ["Accept-Encoding"]);
+        assert_eq!(varied(&["Accept, Prefer"], &["Accept-Encoding"]), ["Accept, Prefer, Accept-Encoding"]);
+        assert_eq!(varied(&["accept-encoding"], &["Accept-Encoding"]), ["accept-encoding"]);
+        assert_eq!(varied(&["Accept", "Origin"], &["Accept-Encoding", "Accept"]), ["Accept, Origin, Accept-Encoding"]);
+        assert_eq!(varied(&["*"], &["Accept-Encoding"]), ["*"]);
+        assert_eq!(varied(&["A"], &[]), ["A"]);
+    }
+
+    #[test]
+    fn directives() {
+        let name = http::header::CACHE_CONTROL;
+        let is_told = |value: &'static str, directive| {
+            any_values(&HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(value))]), &name, directive)
+        };
+        assert!(is_told("public, No-Transform", "no-transform"));
+        assert!(is_told("max-age=5,private=\"x\"", "private"));
+        assert!(!is_told("max-age=5", "no-transform"));
+    }
+}
