@@ -2,6 +2,7 @@
 //!
 //! [`Service::answer`] is the path; read it first.
 
+mod caches;
 mod charging;
 mod contracts;
 mod describe;
@@ -11,6 +12,7 @@ mod position;
 mod recall;
 mod scope;
 
+pub use caches::{Caches, CachesSettings};
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use path::{Service, Settings, Way, refuse};

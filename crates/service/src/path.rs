@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
 use bytes::Bytes;
@@ -12,10 +12,12 @@ use catalog::{Catalog, RoleStanding};
 use http::HeaderMap;
 use identity::Verifier;
 use limits::RateLimits;
+use plan::{Access, Operation};
 use rest::{Action, ApiRequest, ErrorForm, Incoming, Outcome, Reply};
 use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
+use crate::caches::Caches;
 use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
@@ -55,6 +57,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     limits: Option<RateLimits>,
     recall: Option<Arc<Recall>>,
+    caches: Option<Arc<Caches>>,
 }
 
 /// The way to another room than the REST API.
@@ -79,7 +82,16 @@ struct Walk {
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None, recall: None }
+        Self {
+            settings,
+            contracts: Contracts::default(),
+            identity,
+            store,
+            clock,
+            limits: None,
+            recall: None,
+            caches: None,
+        }
     }
 
     /// The same, charging requests by policies.
@@ -92,6 +104,12 @@ impl Service {
     #[must_use]
     pub fn with_recall(self, recall: Arc<Recall>) -> Self {
         Self { recall: Some(recall), ..self }
+    }
+
+    /// The same, with caches in front that are told of changes.
+    #[must_use]
+    pub fn with_caches(self, caches: Arc<Caches>) -> Self {
+        Self { caches: Some(caches), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
@@ -107,7 +125,10 @@ impl Service {
             }
             Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
         };
-        charging.write(&mut answer.headers);
+        // What is left to one client is nobody else's business.
+        if answer.summary.departure.is_none() {
+            charging.write(&mut answer.headers);
+        }
         answer
     }
 
@@ -155,7 +176,7 @@ impl Service {
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
         let catalog = self.store.catalog();
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), self.clock.monotonic());
 
         let asked = (incoming.method.as_str(), incoming.path);
         walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
@@ -185,7 +206,7 @@ impl Service {
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
-        let mut asked = Asked { catalog, caller, now, facts, position, client };
+        let mut asked = Asked { catalog, caller, now, began, facts, position, client };
         for again in 0.. {
             let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
@@ -215,7 +236,7 @@ impl Service {
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position, client } = asked.clone();
+        let Asked { catalog, caller, now, began, facts, position, client } = asked.clone();
 
         self.enter(trace, Step::Plan);
         let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
@@ -239,11 +260,16 @@ impl Service {
         let resolves = plan.operation.resolves_duplicates();
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
+        let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
+        let awaited = self.caches.as_ref().filter(|_| writes).map(|caches| (caches, caches.last_change()));
         let job = Job { plan, rendered, catalog, caller, now, commits, request: facts, position, trace_id };
         let (ran, told) = match &self.recall {
             Some(recall) => recall.run(job).await?,
             None => (self.store.run(job).await?, None),
         };
+        if let Some((caches, before)) = awaited {
+            caches.confirm(before).await?;
+        }
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
 
@@ -252,6 +278,9 @@ impl Service {
         let (mut head, body) = shape(request, ran, planned)?;
         if let Some(told) = told {
             told.write(&mut head.headers);
+            if let Some((caches, lease)) = self.caches.as_ref().zip(told.lease) {
+                summary.departure = caches.mark(&lease, caches.elapsed_since(began), &mut head).await;
+            }
         }
         position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
@@ -295,6 +324,8 @@ struct Asked {
     catalog: Arc<Catalog>,
     caller: Caller,
     now: Timestamp,
+    /// When its way began.
+    began: Instant,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
     client: Client,

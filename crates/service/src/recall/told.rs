@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::header::AGE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::caches::Lease;
+
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// What came to an answer.
@@ -34,11 +36,13 @@ pub(crate) struct Told {
     pub(super) age: Option<Duration>,
     /// Whether it is kept from now on.
     pub(super) is_kept: bool,
+    /// For how long caches in front may keep it, and what it was read from; `None` for not at all.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Told {
     pub(super) fn new(way: Way) -> Self {
-        Self { way, age: None, is_kept: false }
+        Self { way, age: None, is_kept: false, lease: None }
     }
 
     /// The word for the metrics.
