@@ -1,7 +1,8 @@
 //! Entity tags (RFC 9110 section 8.8.3): the name of a representation, under which a client asks whether what it has
 //! still counts.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::Coding;
@@ -21,6 +22,18 @@ impl EntityTag {
             Some((tag, [])) => Some(tag),
             _ => None,
         }
+    }
+
+    /// The tag of an answer: its own, where whoever made it gave it one, or else one made of everything that makes it what it
+    /// is. `None` for an answer without a body.
+    pub fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        if let Some(own) = headers.get(ETAG) {
+            return Self::parse(own.as_bytes());
+        }
+        let part = |name| headers.get(name).map_or(b"".as_slice(), |value: &HeaderValue| value.as_bytes());
+        let print = Fingerprint::new().with(status.as_str().as_bytes());
+        let print = print.with(part(CONTENT_TYPE)).with(part(CONTENT_RANGE)).with(body);
+        (!body.is_empty()).then(|| print.tag())
     }
 
     /// As it stands in a header.

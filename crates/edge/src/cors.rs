@@ -14,7 +14,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, \
      Range-Unit, Preference-Applied, Content-Profile, ETag, Retry-After, Proxy-Status, WWW-Authenticate, \
      Server-Timing, X-Request-Id, Pando-Position, Pando-Device, RateLimit, RateLimit-Policy, X-Supabase-Api-Version, \
-     X-Total-Count, Link",
+     X-Total-Count, Link, Idempotency-Replayed",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
 /// A day: browsers keep it for two hours at most anyway.
@@ -358,6 +358,7 @@ mod tests {
             "www-authenticate",
             "x-total-count",
             "link",
+            "idempotency-replayed",
         ] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}");
         }

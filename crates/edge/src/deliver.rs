@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use delivery::condition::{self, Current, Verdict};
-use delivery::{AcceptEncoding, Coding, Compressor, EntityTag, Fingerprint};
+use delivery::{AcceptEncoding, Coding, Compressor, EntityTag};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, SET_COOKIE,
@@ -82,7 +82,8 @@ pub(crate) async fn deliver(
     config: DeliveryConfig,
     telemetry: &Arc<Telemetry>,
 ) -> Result<Answer, Refusal> {
-    if asked.is_login {
+    // Whoever gives parts of a body has looked at conditions and codings already: which parts there are depends on them.
+    if asked.is_login || answer.headers.contains_key(ACCEPT_RANGES) {
         return Ok(answer);
     }
     let is_codable = config.compresses && is_codable(&answer);
@@ -111,17 +112,14 @@ pub(crate) async fn deliver(
 /// The answer's tag: its own, or one made of everything that makes it what it is. A stream has none, since it has begun
 /// before its end is known; so has the answer to a `HEAD` whose body nobody made.
 fn named(answer: &mut Answer) -> Option<EntityTag> {
-    if let Some(own) = answer.headers.get(ETAG) {
-        return EntityTag::parse(own.as_bytes());
+    let body = match &answer.body {
+        Body::Full(body) => body.as_ref(),
+        Body::Stream(_) => b"",
+    };
+    let tag = EntityTag::of_answer(answer.status, &answer.headers, body)?;
+    if !answer.headers.contains_key(ETAG) {
+        answer.headers.insert(ETAG, tag.to_header());
     }
-    let Body::Full(body) = &answer.body else { return None };
-    if body.is_empty() {
-        return None;
-    }
-    let part = |name| answer.headers.get(name).map_or(b"".as_slice(), |value| value.as_bytes());
-    let print = Fingerprint::new().with(answer.status.as_str().as_bytes());
-    let tag = print.with(part(CONTENT_TYPE)).with(part(CONTENT_RANGE)).with(body).tag();
-    answer.headers.insert(ETAG, tag.to_header());
     Some(tag)
 }
 

@@ -30,7 +30,7 @@ use crate::policy::{Policy, PolicyHandle};
 use crate::proxies::{Origin, Proxies};
 use crate::refusal::Refusal;
 use crate::watch::Activity;
-use crate::{EdgeLimits, Handler, body, decode, docs, framing, host, mount, request_id, security};
+use crate::{EdgeLimits, Handler, body, decode, docs, framing, host, mount, request_id, security, site};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -105,6 +105,8 @@ pub(crate) struct Front<H> {
     /// What tells browsers to come encrypted alone.
     pub(crate) hsts: Option<HeaderValue>,
     pub(crate) entrance: Entrance,
+    /// The folder of static files, where there is one.
+    pub(crate) files: Option<files::Site>,
     pub(crate) handler: H,
 }
 
@@ -215,6 +217,12 @@ impl<H: Handler> Front<H> {
             && let Some(answer) = docs::answer(&parts, &trace)
         {
             return answer;
+        }
+        if let Some(files) = self.files.as_ref().filter(|_| !mount::is_reserved(parts.uri.path())) {
+            let _working = self.enter(&self.shared.working, counted)?;
+            if let Some(answer) = site::answer(files, &parts, &trace, limits.request_timeout).await {
+                return answer;
+            }
         }
         let (area, path) = mount::strip(parts.uri.path())?;
         let path = path.to_owned();

@@ -51,6 +51,7 @@ pub struct Edge {
     tls: Option<(Tls, CertificatesHandle)>,
     addresses: Addresses,
     entrance: Entrance,
+    files: Option<files::Site>,
 }
 
 /// Where the door stands, with the real ports.
@@ -93,7 +94,7 @@ impl Edge {
         let redirect = config.tls.as_ref().and_then(|tls| tls.redirect);
         let (redirect, redirect_address) = also(redirect, "redirect to TLS")?.unzip();
         let addresses = Addresses { api: api_address, admin: admin_address, redirect: redirect_address };
-        Ok(Self { config, policy, api, admin, redirect, tls, addresses, entrance: Entrance::default() })
+        Ok(Self { config, policy, api, admin, redirect, tls, addresses, entrance: Entrance::default(), files: None })
     }
 
     /// The certificates, where there is TLS: they can be replaced.
@@ -105,6 +106,12 @@ impl Edge {
     #[must_use]
     pub fn with_gate(self, gate: Arc<limits::Gate>) -> Self {
         Self { entrance: Entrance::new(gate), ..self }
+    }
+
+    /// The same with a folder of files beside the API, whose mounts ([`RESERVED`](crate::RESERVED)) come first.
+    #[must_use]
+    pub fn with_files(self, files: files::Site) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// Where it listens.
@@ -136,8 +143,8 @@ impl Edge {
         telemetry.report(&Listening { purpose: "api", address: self.addresses.api });
         let tls_config = self.config.tls.unwrap_or_default();
         let (docs, hsts) = (self.config.docs, tls_config.hsts());
-        let (policy, entrance) = (self.policy, self.entrance);
-        let front = Arc::new(Front { shared: shared.clone(), policy, docs, hsts, entrance, handler });
+        let (policy, entrance, files) = (self.policy, self.entrance, self.files);
+        let front = Arc::new(Front { shared: shared.clone(), policy, docs, hsts, entrance, files, handler });
         let (phase, watch) = watch::channel(Phase::Serving);
         let intake = Arc::new(Intake::new(self.config.proxies, &limits));
         let lobby = Lobby { doors: Doors::new(limits.max_connections), intake, shared: shared.clone(), watch };

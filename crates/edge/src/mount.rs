@@ -28,6 +28,15 @@ pub(crate) fn strip(path: &str) -> Result<(Area, &str), Refusal> {
     Ok((Area::Rest, if path.is_empty() || path == "*" { "/" } else { path }))
 }
 
+/// The paths that are never those of files, whether or not something answers there: otherwise a folder would be served or not
+/// depending on what else is switched on.
+pub const RESERVED: [&str; 6] = ["/rest/v1", "/auth/v1", "/storage/v1", "/realtime/v1", "/functions/v1", "/docs"];
+
+/// Whether a path, percent-encoded as it came, lies below one of them.
+pub(crate) fn is_reserved(path: &str) -> bool {
+    RESERVED.iter().any(|prefix| inside(prefix, path).is_some())
+}
+
 /// What follows `prefix`, beginning with `/`, when `path` lies below it.
 fn inside<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     match path.strip_prefix(prefix)? {
@@ -40,6 +49,16 @@ fn inside<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_that_is_mounted_is_reserved() {
+        let areas = AREAS.iter().map(|(prefix, _)| *prefix).chain(["/rest/v1", "/auth/v1", "/docs"]);
+        for prefix in areas {
+            assert!(is_reserved(prefix) && is_reserved(&format!("{prefix}/a")), "{prefix}");
+            assert!(!is_reserved(&format!("{prefix}a")), "{prefix}");
+        }
+        assert!(!is_reserved("/") && !is_reserved("/rest") && !is_reserved("*"));
+    }
 
     #[test]
     fn paths() {

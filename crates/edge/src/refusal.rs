@@ -77,6 +77,18 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn file() -> Self {
+        let mut refusal = Self::new(Kind::MethodNotAllowed, "PANDO405", "This is a file, which can only be read");
+        refusal.failure = refusal.failure.with_hint("A relation of that name is below /rest/v1");
+        refusal
+    }
+
+    pub(crate) fn file_changes() -> Self {
+        let mut refusal = Self::new(Kind::Unavailable, "PANDO503", "The file is being changed; try again");
+        refusal.failure = refusal.failure.with_retry_after(1);
+        refusal
+    }
+
     pub(crate) fn no_page() -> Self {
         Self::new(Kind::NotFound, "PANDO404", "The page at /docs has no such file")
     }

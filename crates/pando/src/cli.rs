@@ -284,6 +284,10 @@ For the embedded engine it is made from the migration files, applied or not; no 
     #[command(subcommand)]
     Types(Types),
 
+    /// Look after static files
+    #[command(subcommand)]
+    Assets(Assets),
+
     /// Print a script that completes commands in a shell
     #[command(after_help = "\
 Examples:
@@ -585,6 +589,33 @@ most. It gets its name when it is whole, in the place of the one before; a runni
         /// Of lists with counts, take passwords that were seen so often
         #[arg(long, value_name = "COUNT", default_value_t = 0)]
         at_least: u64,
+    },
+}
+
+/// `pando assets …`
+#[derive(Debug, Subcommand)]
+pub enum Assets {
+    /// Write a folder of files anew with content hashes in their names, so that browsers keep them for good
+    #[command(after_help = "\
+Examples:
+  pando assets hash                            files.folder (public) to dist
+  pando assets hash web --out build            another folder
+  pando assets hash | jq -r '.[\"css/app.css\"]'  the name that a file has got
+
+Style sheets, scripts, images, fonts and media are written twice: under their own names, and with 16 digits of a hash,
+css/app.3f2a9c1b0d4e5f67.css. References lead to the second one in HTML, in CSS (url, @import, image-set), in scripts
+(imports, new URL with import.meta.url, strings that are a path from the root), in source maps' addresses, import maps
+and web manifests. What is not understood for certain is left as it is, and finds the file under its own name.
+Pages, service workers and files that have a hash already keep their names.
+
+The folder is only read. The output is replaced as a whole, if it is what this has written before. A JSON object with
+the names goes to standard output. Serve the output with files.folder = \"dist\".")]
+    Hash {
+        /// The folder [default: files.folder]
+        folder: Option<PathBuf>,
+        /// Where to
+        #[arg(long, value_name = "FOLDER", default_value = "dist")]
+        out: PathBuf,
     },
 }
 

@@ -99,6 +99,7 @@ fn run(cli: Cli, environment: Vec<(String, String)>, style: Style, out: &mut dyn
         Command::Types(Types::Ts { schemas }) => {
             command::contract::typescript(&schemas, &sources(global, environment), out)
         }
+        Command::Assets(action) => command::assets::run(&action, &sources(global, environment), style, out),
         Command::Completions { shell } => Ok(out.write_all(&completions(shell))?),
         Command::Version => Ok(writeln!(out, "pando {}", env!("CARGO_PKG_VERSION"))?),
     }

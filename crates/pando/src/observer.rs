@@ -6,10 +6,11 @@ use std::time::Duration;
 use catalog::Catalog;
 use identity::KeyEvent;
 use service::Recall;
-use store::{CatalogReading, Observer, Operation, ReplicasGauges, Store};
+use store::{CatalogReading, GuardOutcome, Observer, Operation, ReplicasGauges, Store};
 use telemetry::{
-    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, KeysLoaded, KeysUnavailable, Metrics, MigrationWaits,
-    PoolReading, QueueReading, ReplicaChanged, ReplicaReading, SlowQuery, Telemetry, WritesCommitted,
+    CatalogLoaded, CatalogNotLoaded, DatabaseOperation, IdempotentWrite, KeysLoaded, KeysUnavailable, Metrics,
+    MigrationWaits, PoolReading, PreconditionFailed, QueueReading, ReplicaChanged, ReplicaReading, SlowQuery,
+    Telemetry, WritesCommitted,
 };
 use tokio::sync::Notify;
 
@@ -73,6 +74,17 @@ impl Observer for DatabaseObserver {
 
     fn migration_waits(&self, migration: &str) {
         self.telemetry.report(&MigrationWaits { file: migration });
+    }
+
+    fn guarded(&self, outcome: GuardOutcome) {
+        let outcome = match outcome {
+            GuardOutcome::Kept => "kept",
+            GuardOutcome::Replayed => "replayed",
+            GuardOutcome::InFlight => "in-flight",
+            GuardOutcome::OtherRequest => "other-request",
+            GuardOutcome::PreconditionFailed => return self.telemetry.report(&PreconditionFailed),
+        };
+        self.telemetry.report(&IdempotentWrite { outcome });
     }
 
     fn configuration_wanted(&self) {

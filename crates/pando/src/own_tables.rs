@@ -4,7 +4,7 @@
 use catalog::Snapshot;
 use store::{AppliedMigration, OWED_VERSION, OwnGrant, OwnMigration, OwnMigrations, Store};
 
-use crate::configuration::{AuditEnabled, DatabaseAddress, LoginEnabled, Prepared};
+use crate::configuration::{AuditEnabled, DatabaseAddress, IdempotencyEnabled, LoginEnabled, Prepared};
 use crate::migrations::MigrationError;
 
 /// What is Pando's alone, and never served.
@@ -30,12 +30,15 @@ pub struct Wishes {
     pub login: LoginEnabled,
     /// To have changes written down.
     pub audit: AuditEnabled,
+    /// To have answers kept under an `Idempotency-Key`.
+    pub idempotency: IdempotencyEnabled,
 }
 
 impl Wishes {
     /// Those of a configuration.
     pub fn of(prepared: &Prepared) -> Self {
-        Self { login: prepared.login, audit: prepared.audit.enabled }
+        let (audit, idempotency) = (prepared.audit.enabled, prepared.idempotency.enabled);
+        Self { login: prepared.login, audit, idempotency }
     }
 }
 const fn grant(schema: &'static str, table: &'static str, privileges: &'static str) -> OwnGrant {
@@ -66,12 +69,13 @@ pub static GRANTS: &[OwnGrant] = &[
     grant("pando", "audit_head", "SELECT, UPDATE"),
     grant("pando", "audit_checkpoints", "SELECT, INSERT"),
     grant("pando", "audit_forgotten", "SELECT"),
+    grant("pando", "idempotency", ALL),
 ];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
 pub fn wanted(address: &DatabaseAddress, wishes: Wishes) -> Vec<&'static OwnMigrations> {
-    let Wishes { login, audit } = wishes;
+    let Wishes { login, audit, idempotency } = wishes;
     let mut wanted: Vec<&'static OwnMigrations> = match address {
         DatabaseAddress::File(_) => vec![&PANDO, &login::api_keys::MIGRATIONS],
         DatabaseAddress::Server(_) => Vec::new(),
@@ -79,6 +83,9 @@ pub fn wanted(address: &DatabaseAddress, wishes: Wishes) -> Vec<&'static OwnMigr
     let is_file = matches!(address, DatabaseAddress::File(_));
     if audit == AuditEnabled::On || (is_file && audit == AuditEnabled::Auto) {
         wanted.push(&audit::MIGRATIONS);
+    }
+    if idempotency == IdempotencyEnabled::On || (is_file && idempotency == IdempotencyEnabled::Auto) {
+        wanted.push(&store::idempotency::MIGRATIONS);
     }
     // Migration files may refer to accounts, so their tables come first wherever they are sure to come.
     let is_sure = match address {
@@ -135,7 +142,8 @@ mod tests {
 
     use super::*;
 
-    const AUTO: Wishes = Wishes { login: LoginEnabled::Auto, audit: AuditEnabled::Auto };
+    const AUTO: Wishes =
+        Wishes { login: LoginEnabled::Auto, audit: AuditEnabled::Auto, idempotency: IdempotencyEnabled::Auto };
 
     fn file() -> DatabaseAddress {
         DatabaseAddress::File("pando.sqlite".into())

@@ -27,7 +27,7 @@ create function double(n int) returns int language sql immutable as $$ select n 
 
 fn project() -> Project {
     let rows: Vec<_> = (1..=200).map(|id| format!("({id}, 'Item number {id}')")).collect();
-    let project = Project::of("", SCHEMA);
+    let project = Project::of("[auth]\njwt_secret = \"a secret that is long enough for signatures\"\n", SCHEMA);
     project.write("migrations/0002_rows.sql", format!("insert into item values {};", rows.join(", ")));
     project
 }
@@ -59,7 +59,7 @@ fn nothing_is_bad_about_any_answer_on_postgresql() {
 fn lint(tool: &Path, project: &Project, server: &Server) {
     let token = project.token(BINARY, &["--sub", USER]);
     let script = repository().join("tests/http/lint.py");
-    let output = Command::new(tool).arg(script).args([&server.url().to_string(), &token]).output().unwrap();
+    let output = Command::new(tool).arg(script).arg(server.url()).arg(&token).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     eprintln!("{text}");

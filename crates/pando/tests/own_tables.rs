@@ -21,7 +21,8 @@ use testkit::{Launch, Project};
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
 /// Pando's own, in the order of their versions, which count down.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
+    "idempotency/0001_idempotency.sql",
     "audit/0002_retention.sql",
     "audit/0001_audit.sql",
     "login/0001_keys.sql",
@@ -91,6 +92,7 @@ fn a_file_of_an_earlier_release_gets_them() {
         "api-keys/0002_api_key_quotas.sql",
         "audit/0001_audit.sql",
         "audit/0002_retention.sql",
+        "idempotency/0001_idempotency.sql",
         "auth/0001_accounts.sql",
         "login/0001_keys.sql",
     ];

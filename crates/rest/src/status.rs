@@ -70,7 +70,12 @@ fn of_postgrest_code(code: &str) -> Option<StatusCode> {
 
 /// Codes whose number is a status that no kind stands for.
 fn of_pando_code(code: &str) -> Option<StatusCode> {
-    (code == "PANDO414").then_some(StatusCode::URI_TOO_LONG)
+    Some(match code {
+        "PANDO412" => StatusCode::PRECONDITION_FAILED,
+        "PANDO414" => StatusCode::URI_TOO_LONG,
+        "PANDO422" => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => return None,
+    })
 }
 
 /// PostgreSQL's codes (PostgREST's documentation, "Errors from PostgreSQL").
@@ -140,7 +145,10 @@ mod tests {
             (Kind::BadRequest, "0A000", "", 400),
             (Kind::NotSupported, "PANDO400", "", 400),
             (Kind::TooLarge, "PANDO413", "", 413),
+            (Kind::Conflict, "PANDO409", "", 409),
+            (Kind::Conflict, "PANDO412", "", 412),
             (Kind::TooLarge, "PANDO414", "", 414),
+            (Kind::BadRequest, "PANDO422", "", 422),
             (Kind::RateLimited, "PANDO429", "", 429),
             (Kind::Unavailable, "PANDO503", "", 503),
             (Kind::Timeout, "PGRST003", "", 504),

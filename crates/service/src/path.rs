@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
 use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use identity::Verifier;
 use limits::RateLimits;
 use plan::{Access, Operation};
-use rest::{Action, ApiRequest, ErrorForm, Incoming, Outcome, Reply};
-use store::{Job, PositionToken, Ran, RequestFacts, Store, StoreError};
+use rest::{Action, ApiRequest, ErrorForm, Incoming, Reply};
+use store::{Job, PositionToken, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
 use crate::caches::Caches;
@@ -22,9 +22,11 @@ use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
-use crate::position;
+use crate::guards::{self, About, Guards};
+use crate::idempotency::{self, IdempotencySettings};
 use crate::recall::Recall;
-use crate::scope;
+use crate::shaping::{Planned, shape};
+use crate::{position, precondition, scope};
 
 /// How often a request is planned anew because a migration came in between. One migration costs one of them, or a few
 /// while it is being put in place.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub contract: ContractSettings,
     /// Whether everything that is wrong with the rows of a body is told to those as well who do not ask for it.
     pub lists_errors: bool,
+    /// What becomes of `Idempotency-Key`; `None` where it is ignored.
+    pub idempotency: Option<IdempotencySettings>,
     /// For how many seconds browsers keep positions in a cookie; `None` for not at all.
     pub position_cookie: Option<u32>,
 }
@@ -187,9 +191,15 @@ impl Service {
         walk.charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, None).await?;
 
         self.enter(trace, Step::Parse);
+        let condition = precondition::read(&incoming, &self.settings.rest)?;
+        if condition.is_some() {
+            scope::admit_method(caller.key.as_deref(), &Method::GET)?;
+        }
+        let keyed = idempotency::read(&incoming, self.settings.idempotency.as_ref())?;
         let facts = (incoming.method.clone(), incoming.path.to_owned());
         let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
         walk.summary.route = route(request);
+        idempotency::require(request, keyed.as_ref(), self.settings.idempotency.as_ref())?;
         let allows_anonymous = self.identity.allows_anonymous();
         let document = || self.contracts.document(&request.schema, &catalog, &caller, allows_anonymous, &self.settings);
         if matches!(request.action, Action::Options | Action::Describe) {
@@ -206,7 +216,8 @@ impl Service {
         let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
-        let mut asked = Asked { catalog, caller, now, began, facts, position, client };
+        let guards = Guards { keyed, condition };
+        let mut asked = Asked { catalog, caller, now, began, facts, position, client, guards };
         for again in 0.. {
             let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
@@ -236,10 +247,11 @@ impl Service {
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, began, facts, position, client } = asked.clone();
+        let Asked { catalog, caller, now, began, facts, position, client, guards } = asked.clone();
+        let context = self.context(asked);
 
         self.enter(trace, Step::Plan);
-        let plan = Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?);
+        let plan = Arc::new(plan::plan(request, context).map_err(Failure::from)?);
         summary.relation = relation(request);
 
         self.enter(trace, Step::Admit);
@@ -252,18 +264,30 @@ impl Service {
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
-
-        self.enter(trace, Step::Run);
-        let is_void = plan.shape.is_void;
-        let media_type = plan.media_type.as_deref().map(str::to_owned);
-        let is_explained = plan.explain.is_some();
-        let resolves = plan.operation.resolves_duplicates();
+        let planned = Planned::of(&plan);
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
         let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
-        let awaited = self.caches.as_ref().filter(|_| writes).map(|caches| (caches, caches.last_change()));
-        let job = Job { plan, rendered, catalog, caller, now, commits, request: facts, position, trace_id };
-        let (ran, told) = match &self.recall {
+        let about = About { request, plan: &plan, planned: &planned, context, commits };
+        let (idempotency, precondition) = guards.for_store(&about, &*self.store, self.settings.idempotency.as_ref())?;
+
+        let awaited = self.awaited(writes, idempotency.is_some());
+
+        self.enter(trace, Step::Run);
+        let job = Job {
+            plan,
+            rendered,
+            catalog,
+            caller,
+            now,
+            commits,
+            request: facts,
+            position,
+            trace_id,
+            idempotency,
+            precondition,
+        };
+        let (mut ran, told) = match &self.recall {
             Some(recall) => recall.run(job).await?,
             None => (self.store.run(job).await?, None),
         };
@@ -274,8 +298,10 @@ impl Service {
         let position = ran.position.clone();
 
         self.enter(trace, Step::Shape);
-        let planned = Planned { resolves, is_void, media_type, is_explained };
-        let (mut head, body) = shape(request, ran, planned)?;
+        let (mut head, body) = match ran.kept.take() {
+            Some(kept) => guards::told(*kept),
+            None => shape(request, ran, planned)?,
+        };
         if let Some(told) = told {
             told.write(&mut head.headers);
             if let Some((caches, lease)) = self.caches.as_ref().zip(told.lease) {
@@ -286,7 +312,14 @@ impl Service {
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }
-        Ok((head, body))
+        Ok((head, self::body(body)))
+    }
+
+    /// Who waits for purges once a write was kept, and for those of which changes. What is done once already may have been acknowledged by
+    /// nobody, so whoever repeats it waits for all of them.
+    fn awaited(&self, writes: bool, is_keyed: bool) -> Option<(&Caches, u64)> {
+        let caches = self.caches.as_deref().filter(|_| writes)?;
+        Some((caches, if is_keyed { 0 } else { caches.last_change() }))
     }
 
     fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
@@ -329,6 +362,7 @@ struct Asked {
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
     client: Client,
+    guards: Guards,
 }
 
 /// Why a plan led to nothing.
@@ -372,37 +406,6 @@ fn assumable(role: &str, catalog: &Catalog) -> Result<(), Failure> {
             Err(Failure::new(Kind::Forbidden, "42501", message))
         }
     }
-}
-
-/// What the plan says about the answer.
-struct Planned {
-    /// Whether duplicates could be looked for.
-    resolves: bool,
-    /// Whether a function was called that gives nothing.
-    is_void: bool,
-    /// `Content-Type`, where it is not that of the request's format.
-    media_type: Option<String>,
-    /// Whether the plan itself is the answer.
-    is_explained: bool,
-}
-
-/// Status and headers for an outcome, and the body as it is.
-fn shape(request: &ApiRequest, ran: Ran, planned: Planned) -> Result<(rest::Head, Body), Failure> {
-    let Planned { resolves, is_void, media_type, is_explained } = planned;
-    let outcome = Outcome {
-        rows: ran.rows,
-        total: ran.total,
-        inserted: ran.inserted,
-        location: ran.location,
-        is_void,
-        resolution_applied: resolves,
-        set_headers: ran.reply.headers,
-        set_status: ran.reply.status,
-        media_type,
-        is_explained,
-    };
-    let head = rest::head(request, &outcome)?;
-    Ok((head, body(ran.body)))
 }
 
 fn body(body: store::Body) -> Body {

@@ -15,10 +15,12 @@ use sql::ddl::Script;
 use crate::audit::Unwatched;
 use crate::changes::Changes;
 use crate::error::StoreError;
+use crate::idempotency::{Idempotency, KeptAnswer};
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
+use crate::precondition::Precondition;
 
 /// A future in a box: what an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,6 +46,9 @@ pub trait Store: Send + Sync + 'static {
     /// - A write that was answered survives the loss of power; one that failed left nothing behind.
     /// - A write that was kept is answered with a position; a read that shows it sees that write, and everything before it,
     ///   wherever it is answered.
+    /// - A write with an [`Idempotency`] is done once, whatever breaks and however many ask for it: all of them are given the answer
+    ///   that was kept with it, or are refused and may ask again.
+    /// - A write with a [`Precondition`] is done only where the precondition holds in the order in which such writes are kept.
     /// - A write with `commits` off answers as if it had happened, and leaves nothing behind.
     /// - A plan made on an older catalog than the one that its rows would come from is refused as
     ///   [`StoreError::SchemaChanged`]; a streamed body that has begun is finished as it began.
@@ -192,6 +197,10 @@ pub struct Job {
     pub position: Option<PositionToken>,
     /// The trace that the request belongs to, for the log.
     pub trace_id: Option<[u8; 16]>,
+    /// Of a write that is done once.
+    pub idempotency: Option<Idempotency>,
+    /// Of a write that is only done if something holds.
+    pub precondition: Option<Precondition>,
 }
 
 /// A request as functions and policies on a PostgreSQL server may see it (`request.method`, `request.headers`, ...).
@@ -236,6 +245,8 @@ pub struct Ran {
     /// How far the data had come when a write was kept, for the client to carry; and of a read whose position no longer
     /// counts, to be carried instead.
     pub position: Option<PositionToken>,
+    /// The whole answer of a write that is done once; the body is empty then.
+    pub kept: Option<Box<KeptAnswer>>,
     /// The body in the plan's format; empty where none was asked for.
     pub body: Body,
 }
@@ -398,8 +409,25 @@ pub trait Observer: Send + Sync + 'static {
     fn catalog_read(&self, _reading: &CatalogReading<'_>) {}
     /// A migration waits until another node is done with its own.
     fn migration_waits(&self, _migration: &str) {}
+    /// What became of a write that is done once, or only if something holds.
+    fn guarded(&self, _outcome: GuardOutcome) {}
     /// Somebody asks through the database to have the configuration read again (`NOTIFY pgrst, 'reload config'`).
     fn configuration_wanted(&self) {}
+}
+
+/// What became of a write that is done once, or only if something holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardOutcome {
+    /// It was done, and its answer is kept.
+    Kept,
+    /// It had been done: the answer was given again.
+    Replayed,
+    /// Its key is at work already.
+    InFlight,
+    /// Its key is that of another request.
+    OtherRequest,
+    /// What had to hold does not.
+    PreconditionFailed,
 }
 
 /// A reading of the catalog that ended.

@@ -8,11 +8,13 @@ mod driver;
 mod error;
 mod follower;
 mod guard;
+pub mod idempotency;
 mod own;
 mod own_migration;
 mod pieces;
 mod position;
 mod postgres;
+mod precondition;
 mod sqlite;
 
 use std::sync::Arc;
@@ -22,12 +24,13 @@ use base::Clock;
 pub use audit::{AuditKey, AuditSettings, AuditValues, Unwatched};
 pub use changes::{Changes, MOST_ROWS, Sources, Stamp, Touched, UnderWay};
 pub use driver::{
-    AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, Job, Migration, MigrationOutcome,
-    MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges, Reply,
-    RequestFacts, SEED_VERSION, SeedDebt, Store,
+    AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, GuardOutcome, Job, Migration,
+    MigrationOutcome, MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges,
+    Reply, RequestFacts, SEED_VERSION, SeedDebt, Store,
 };
 pub use error::{StoreError, Violation, ViolationKind};
 pub use follower::{FOLLOW_EVERY, Follower, Follows, OVERLAP};
+pub use idempotency::{Digest, Idempotency, KeptAnswer};
 pub use own::{OwnAnswer, OwnExpectation, OwnRow, OwnStep, OwnValue};
 pub use own_migration::{OwnMigration, OwnMigrations, OwnTable};
 pub use pieces::{Piece, Pieces};
@@ -36,6 +39,7 @@ pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, ReplicaSettings,
     Settings as PostgresSettings, bootstrap, check_address, role_settings,
 };
+pub use precondition::{Precondition, precondition_failed};
 pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};

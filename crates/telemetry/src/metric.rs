@@ -128,6 +128,10 @@ metrics! {
         "Requests by each policy of `limits.rates` that applied to them: `allowed`, or `refused` with 429. A request counts once for every one.";
     OVERLOAD_SHED = "pando_overload_shed", Counter, None, &["class"], &[],
         "Requests refused with 503 because of overload, by their class.";
+    IDEMPOTENT_WRITES = "pando_idempotent_writes", Counter, None, &["outcome"], &[],
+        "Writes with an `Idempotency-Key`: done and `kept`, `replayed`, or refused as `in-flight` (409) or of an `other-request` (422).";
+    PRECONDITIONS_FAILED = "pando_preconditions_failed", Counter, None, &[], &[],
+        "Writes that were refused with 412, since `If-Match` or `If-None-Match` did not hold.";
     CONCURRENCY_LIMIT = "pando_concurrency_limit", Gauge, None, &[], &[],
         "Requests that are answered at once at most, as found out from how long they wait.";
     QUEUE_DELAY = "pando_queue_delay", Gauge, Seconds, &[], &[],

@@ -288,6 +288,8 @@ pub struct Metrics {
     compressed: Family<CodingLabel, Counter>,
     rate_limit: Family<PolicyLabels, Counter>,
     overload_shed: Family<ClassLabel, Counter>,
+    idempotent_writes: Family<OutcomeLabel, Counter>,
+    preconditions_failed: Counter,
     concurrency_limit: Gauge,
     queue_delay: Gauge<f64, AtomicU64>,
     cache_up: Family<DriverLabel, Gauge>,
@@ -378,6 +380,8 @@ impl Metrics {
         let compressed = register(target, metric::COMPRESSED, Family::default());
         let rate_limit = register(target, metric::RATE_LIMIT, Family::default());
         let overload_shed = register(target, metric::OVERLOAD_SHED, Family::default());
+        let idempotent_writes = register(target, metric::IDEMPOTENT_WRITES, Family::default());
+        let preconditions_failed = register(target, metric::PRECONDITIONS_FAILED, Counter::default());
         let concurrency_limit = register(target, metric::CONCURRENCY_LIMIT, Gauge::default());
         let queue_delay = register(target, metric::QUEUE_DELAY, Gauge::default());
         let cache_up = register(target, metric::CACHE_UP, Family::default());
@@ -453,6 +457,8 @@ impl Metrics {
             compressed,
             rate_limit,
             overload_shed,
+            idempotent_writes,
+            preconditions_failed,
             concurrency_limit,
             queue_delay,
             cache_up,
@@ -748,6 +754,14 @@ impl Metrics {
         self.overload_shed.get_or_create(&ClassLabel { class }).inc();
     }
 
+    pub(crate) fn count_idempotent_write(&self, outcome: &'static str) {
+        self.idempotent_writes.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn count_precondition_failed(&self) {
+        self.preconditions_failed.inc();
+    }
+
     pub(crate) fn count_dropped_connection(&self, reason: DropReason) {
         self.connections_dropped.get_or_create(&ReasonLabel { reason: reason.name() }).inc();
     }
@@ -885,6 +899,8 @@ mod tests {
         metrics.count_shed("limits.requests");
         metrics.count_rate_decision(&"address".into(), false);
         metrics.count_overload_shed("anonymous");
+        metrics.count_idempotent_write("replayed");
+        metrics.count_precondition_failed();
         metrics.set_cache("redis", true, 3);
         metrics.count_recall("hit");
         metrics.count_recall_check(true);
@@ -928,6 +944,8 @@ mod tests {
             "pando_replica_fallbacks_total{reason=\"behind\"} 9",
             "pando_rate_limit_requests_total{policy=\"address\",outcome=\"refused\"} 1",
             "pando_overload_shed_total{class=\"anonymous\"} 1",
+            "pando_idempotent_writes_total{outcome=\"replayed\"} 1",
+            "pando_preconditions_failed_total 1",
             "pando_concurrency_limit 64",
             "pando_certificate_orders_total{outcome=\"failure\"} 1",
             "pando_certificate_expiry_timestamp_seconds 1790000000",

@@ -253,6 +253,9 @@ mod tests {
         telemetry.report(&Overloaded { limit: Limit::new("limits.requests", 10) });
         telemetry.report(&RateDecision { policy: &"address".into(), is_allowed: false });
         telemetry.report(&RequestShed { class: "anonymous" });
+        telemetry.report(&IdempotentWrite { outcome: "replayed" });
+        telemetry.report(&PreconditionFailed);
+        telemetry.report(&AnswersSwept { answers: 500, error: None });
         telemetry.report(&OverloadChanged { is_overloaded: true, limit: 64, delay: duration });
         telemetry.report(&CacheChanged { reason: Some("unreachable"), after: Some(duration) });
         telemetry.report(&ConnectionDropped { reason: DropReason::SlowHead });

@@ -167,6 +167,13 @@ pub struct Server {
 
 impl Server {
     pub fn start(change: impl FnOnce(&mut EdgeConfig)) -> Self {
+        Self::start_with(change, |edge| edge)
+    }
+
+    pub fn start_with(
+        change: impl FnOnce(&mut EdgeConfig),
+        furnish: impl FnOnce(Edge) -> Edge + Send + 'static,
+    ) -> Self {
         let mut config = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         config.admin = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         change(&mut config);
@@ -200,7 +207,7 @@ impl Server {
                 let runtime =
                     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let edge = Edge::bind(config).await.unwrap();
+                    let edge = furnish(Edge::bind(config).await.unwrap());
                     tell.send((edge.addresses(), edge.certificates())).unwrap();
                     let shutdown = async {
                         let _ = stopped.await;

@@ -10,7 +10,9 @@ use store::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep};
 
 use crate::cli::Bootstrap;
 use crate::command::serve::sign_in::make_tables;
-use crate::configuration::{ApiKeys, AuditEnabled, DatabaseAddress, Loaded, LoginEnabled, Prepared, Sources, load};
+use crate::configuration::{
+    ApiKeys, AuditEnabled, DatabaseAddress, IdempotencyEnabled, Loaded, LoginEnabled, Prepared, Sources, load,
+};
 use crate::observer::Silent;
 use crate::outcome::CommandError;
 use crate::terminal::Style;
@@ -86,7 +88,8 @@ async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, C
     let signs_in = loaded.config.login.enabled == LoginEnabled::On;
     let has_keys = loaded.config.auth.api_keys == ApiKeys::On;
     let is_audited = prepared.audit.enabled == AuditEnabled::On;
-    if !signs_in && !has_keys && !is_audited {
+    let keeps_answers = prepared.idempotency.enabled == IdempotencyEnabled::On;
+    if !signs_in && !has_keys && !is_audited && !keeps_answers {
         return Ok(false);
     }
     let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
@@ -96,6 +99,11 @@ async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, C
         }
         if has_keys {
             login::api_keys::make_tables(store.as_ref()).await?;
+        }
+        if keeps_answers {
+            for place in 0..store::idempotency::MIGRATIONS.all.len() {
+                store.apply_own(&store::idempotency::MIGRATIONS, place).await?;
+            }
         }
         if is_audited {
             for place in 0..audit::MIGRATIONS.all.len() {

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod rereading;
+mod site;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 use crate::outcome::CommandError;
 pub use certificates::Certificates;
 pub use rereading::Rereading;
+pub use site::StaticFiles;
 
 /// What can be read again while the server runs.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Operations {
     pub rereading: Arc<Rereading>,
     /// The certificates, where there is TLS.
     pub certificates: Option<Arc<Certificates>>,
+    /// Static files, where there are any.
+    pub files: Option<Arc<StaticFiles>>,
 }
 
 impl Operations {
@@ -33,10 +37,15 @@ impl Operations {
     pub async fn reload(&self) -> Result<Reloaded, &'static str> {
         let reread = self.rereading.read().await;
         let certificates = self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload());
+        let files = match &self.files {
+            Some(files) => files.reload().await,
+            None => Ok(()),
+        };
         if self.store.reload().await.is_err() {
             return Err("the schema could not be read, and the older one goes on; the log says why");
         }
         certificates?;
+        files?;
         reread
     }
 
@@ -71,7 +80,7 @@ impl Operations {
 
 /// The signals that have something read again. Without anybody who listens for them they would end the process.
 pub struct Reloads {
-    /// Certificates are read again by who follows them, who hears it by himself.
+    /// Certificates and static files are read again by who follows them, who hears it by himself.
     all: Signal,
     /// As PostgREST has it.
     schema: Signal,

@@ -12,6 +12,7 @@ mod retention;
 mod settings;
 pub mod sign_in;
 mod summary;
+mod sweeping;
 
 use std::io::{self, Write};
 use std::pin::pin;
@@ -32,7 +33,7 @@ use tokio::task::JoinHandle;
 
 use self::audit::AuditWork;
 use super::opening::{Opening, Patience};
-use super::operations::{Certificates, Operations, Reloads, Rereading, listen};
+use super::operations::{Certificates, Operations, Reloads, Rereading, StaticFiles, listen};
 use super::watch::{self, Watch};
 use crate::configuration::{self, CheckAtStart, ConfigError, Loaded, Prepared, Sources};
 use crate::database;
@@ -112,7 +113,12 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     let keeper = fetching::keeper(&start.prepared, edge.certificates(), certificates.as_ref(), &telemetry)?;
     let (addresses, policy) = (edge.addresses(), edge.policy());
     let on_hangup = listen(SignalKind::hangup())?;
-    let starting = Starting { start, addresses, policy, certificates: certificates.clone(), gate, house: &house };
+    let (edge, files) = furnish(edge, &start.prepared, &telemetry).await?;
+    let files_on_hangup = listen(SignalKind::hangup())?;
+    let followed = files.clone().map(|files| tokio::spawn(files.follow(files_on_hangup)));
+    let certificates_of_start = certificates.clone();
+    let starting =
+        Starting { start, addresses, policy, certificates: certificates_of_start, files, gate, house: &house };
     let waits = Notify::new();
     let (drain, mut stop) = signals.ends.watch();
     let mut opening = pin!(starting.open(signals.reloads, &waits, out));
@@ -129,8 +135,11 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     }
     // Not later: a database that is waited for is no reason to let certificates end, and the authority looks here. And not
     // before somebody answers it.
-    let _kept =
-        Kept::of([certificates.map(|it| tokio::spawn(it.follow(on_hangup))), keeper.map(|it| tokio::spawn(it.run()))]);
+    let _kept = Kept::of([
+        followed,
+        certificates.map(|it| tokio::spawn(it.follow(on_hangup))),
+        keeper.map(|it| tokio::spawn(it.run())),
+    ]);
     let served = edge.run(house.clone(), house.clone(), telemetry.clone(), async { drop(drain.await) });
     let refused = async {
         match if is_open { Ok(()) } else { opening.await } {
@@ -156,6 +165,18 @@ async fn serve(start: Start<'_>, signals: Signals, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
+/// The door with the folder of static files beside it, where there is one.
+async fn furnish(
+    edge: Edge,
+    prepared: &Prepared,
+    telemetry: &Arc<Telemetry>,
+) -> Result<(Edge, Option<Arc<StaticFiles>>), CommandError> {
+    let Some(settings) = prepared.files.clone() else { return Ok((edge, None)) };
+    let opened = StaticFiles::open(settings, telemetry.clone()).await;
+    let files = Arc::new(opened.map_err(|error| ConfigError::one("[files]", error.to_string()))?);
+    Ok((edge.with_files(files.site()), Some(files)))
+}
+
 /// What goes on until this is dropped.
 struct Kept(Vec<JoinHandle<()>>);
 
@@ -177,6 +198,7 @@ struct Starting<'a> {
     addresses: Addresses,
     policy: PolicyHandle,
     certificates: Option<Arc<Certificates>>,
+    files: Option<Arc<StaticFiles>>,
     gate: Option<Arc<Gate>>,
     house: &'a House,
 }
@@ -232,6 +254,9 @@ impl Starting<'_> {
             background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
         }
         background.extend(audit.map(|audit| tokio::spawn(audit.run())));
+        if prepared.idempotency.settings.is_some() {
+            background.push(tokio::spawn(sweeping::sweep(store.clone(), telemetry.clone())));
+        }
         let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));
         if config.database.check_at_start == CheckAtStart::Auto && !store.was_checked() {
@@ -253,7 +278,12 @@ impl Starting<'_> {
         let certificates = self.certificates.clone();
         let rereading =
             Rereading::new((*sources).clone(), loaded, &prepared, verifier, login.clone(), telemetry.clone());
-        let operations = Operations { store: store.clone(), rereading: Arc::new(rereading), certificates };
+        let operations = Operations {
+            store: store.clone(),
+            rereading: Arc::new(rereading),
+            certificates,
+            files: self.files.clone(),
+        };
         background.push(tokio::spawn(operations.clone().follow(reloads, configuration)));
         if *watch {
             let prepared = Arc::new(prepared);

@@ -11,6 +11,7 @@ use login::password::leaked::Leaked;
 use service::RecallSettings;
 
 use super::auditing::Auditing;
+use super::idempotency::Keeping;
 use super::limiting::Limiting;
 use super::load::Loaded;
 use super::login::LoginEnabled;
@@ -56,10 +57,14 @@ pub struct Prepared {
     pub login: LoginEnabled,
     /// What is written down of changes.
     pub audit: Auditing,
+    /// What is kept under an `Idempotency-Key`.
+    pub idempotency: Keeping,
     /// How passwords are looked after.
     pub passwords: login::password::Settings,
     /// The function that every request calls first.
     pub pre_request: Option<QualifiedName>,
+    /// Static files, if there are any.
+    pub files: Option<files::Settings>,
     /// Whether the page at `/docs` is served.
     pub docs: bool,
     /// What is odd but not wrong.
@@ -144,6 +149,8 @@ impl Prepared {
         let responses = check.responses(database.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
+        let files = check.files();
+        let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
             (Some(listen), Some(database)) if problems.is_empty() => Ok(Self {
@@ -166,7 +173,9 @@ impl Prepared {
                 responses,
                 limiting,
                 audit,
+                idempotency,
                 pre_request,
+                files,
                 docs: serves_docs(&config.api, listen),
                 warnings,
             }),
@@ -507,6 +516,26 @@ mod tests {
     /// The keys of a provider, which anybody may read.
     const PUBLISHED: &str =
         r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
+
+    #[test]
+    fn keys_of_writes_are_kept_within_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        for (more, expected) in [
+            ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
+            ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
+            (
+                "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",
+                "idempotency.required needs idempotency.enabled",
+            ),
+        ] {
+            let error = prepare(folder.path(), more).unwrap_err();
+            assert!(error.contains(expected), "{more}: {error}");
+        }
+        let prepared =
+            prepare(folder.path(), "[idempotency]\nrequired = [\"/rest/v1/payments/\", \"/rest/v1\"]").unwrap();
+        let required = prepared.idempotency.settings.map(|settings| settings.required);
+        assert_eq!(required, Some(vec!["/payments".to_owned(), String::new()]));
+    }
 
     #[test]
     fn nothing_follows_from_keys_that_may_be_public() {

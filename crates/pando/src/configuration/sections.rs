@@ -12,11 +12,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use super::auditing::AuditSection;
 use super::certificates::Acme;
 use super::defence::DefenceSection;
+pub use super::idempotency::IdempotencySection;
 pub use super::limiting::Cache;
 use super::limiting::{Overload, default_exempt_networks, default_rates, over_default_rates};
 use super::login::{LoginSection, MailSection};
 use super::passwords::Password;
 use super::responses::Responses;
+use super::site::FilesSection;
 
 /// The configuration of Pando: `pando.toml`, then `PANDO_SECTION_KEY` in the environment, then flags.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub database: Database,
     /// What is served, and how.
     pub api: Api,
+    /// Static files beside the API.
+    pub files: FilesSection,
     /// Who may ask.
     pub auth: Auth,
     /// Passwords: how they are hashed, and which may be chosen.
@@ -57,6 +61,8 @@ pub struct Config {
     pub responses: Responses,
     /// Who changed what: entries of changes, sealed so that it is found when they are altered.
     pub audit: AuditSection,
+    /// Writes that are done once however often they are asked for: `Idempotency-Key`.
+    pub idempotency: IdempotencySection,
     /// What is logged.
     pub log: Log,
     /// Traces.

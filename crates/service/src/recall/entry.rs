@@ -38,6 +38,7 @@ impl Entry {
             location: None,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body: Body::Full(self.body.clone()),
         }
     }

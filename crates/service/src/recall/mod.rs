@@ -10,7 +10,6 @@ mod flights;
 mod question;
 mod rule;
 mod told;
-mod wishes;
 
 use std::hash::Hash as _;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use std::time::Duration;
 use base::{Clock, Failure, Kind};
 use cache::{ResponseKey, Responses};
 use catalog::Catalog;
+use freshness::RequestDirectives;
 use parking_lot::Mutex;
 use plan::Operation;
 use sha2::{Digest as _, Sha256};
@@ -33,7 +33,6 @@ use question::Sha;
 pub use rule::{Age, Lifetime, RecallSettings, Rule};
 pub(crate) use told::Told;
 use told::Way;
-use wishes::Wishes;
 
 /// How often one waits for what others read. Each time something was written meanwhile, or the reading failed; after that it is read
 /// without waiting, so that nobody waits for ever.
@@ -61,7 +60,7 @@ struct Question {
     key: ResponseKey,
     sources: Sources,
     rule: Rule,
-    wishes: Wishes,
+    asked: RequestDirectives,
     /// For how long caches in front may keep the answer; `None` for not at all.
     cdn: Option<Duration>,
 }
@@ -156,7 +155,8 @@ impl Recall {
             is_exact && question::is_for_anybody(job, &dependence)
         });
         let sources = Sources { tables: dependence.tables, rows: dependence.rows };
-        Ok(Question { key, sources, rule, wishes: Wishes::of(&job.request.headers), cdn })
+        let asked = RequestDirectives::read(&job.request.headers);
+        Ok(Question { key, sources, rule, asked, cdn })
     }
 
     /// The hash of what exists: another schema, or other rights, make other questions.
@@ -197,13 +197,13 @@ impl Recall {
                     self.refresh(&job, &question);
                     return Ok((entry.ran(), Some(self.tell(Told { age: Some(age), ..Told::new(Way::Stale) }))));
                 }
-                (_, entry) if question.wishes.only_kept => {
+                (_, entry) if question.asked.only_if_cached => {
                     drop(entry);
                     return Err(StoreError::Refused(Box::new(nothing_kept())));
                 }
                 (_, entry) => {
                     // Whoever asks anew wants no other one's answer, which may have been begun before.
-                    let alone = question.wishes.asks_anew || waited >= MOST_WAITS;
+                    let alone = question.asked.no_cache || waited >= MOST_WAITS;
                     let turn = (!alone).then(|| self.flights.join(question.key));
                     match turn {
                         Some(Turn::Waits(waiting)) => {
@@ -239,7 +239,7 @@ impl Recall {
     }
 
     async fn find(&self, question: &Question) -> Option<Arc<Entry>> {
-        if question.wishes.asks_anew {
+        if question.asked.no_cache {
             return None;
         }
         match self.kept.at_hand(&question.key) {
@@ -250,25 +250,19 @@ impl Recall {
 
     fn judge(&self, entry: &Entry, question: &Question) -> Verdict {
         let age = self.clock.monotonic().saturating_duration_since(entry.read_at);
-        let Wishes { most_age, may_be_stale, .. } = question.wishes;
-        let holds = self.holds(entry);
+        let stale_for = question.asked.max_stale.unwrap_or_default();
         let lifetime = match question.rule.age {
-            Age::Strict | Age::Session if holds => return Verdict::Fresh(None),
-            Age::Strict | Age::Session => {
-                return if !may_be_stale.is_zero() && age <= may_be_stale {
-                    Verdict::Fresh(Some(age))
-                } else {
-                    Verdict::Stale
-                };
-            }
+            Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
+            Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
+            Age::Strict | Age::Session => return Verdict::Stale,
             Age::Ttl(lifetime) => lifetime,
         };
-        if most_age.is_some_and(|most| age > most) {
-            return Verdict::Stale;
-        }
-        if age <= lifetime.fresh.saturating_add(may_be_stale) {
+        let stays_fresh = question.asked.min_fresh.unwrap_or_default();
+        if question.asked.max_age.is_some_and(|most| age > most) {
+            Verdict::Stale
+        } else if age.saturating_add(stays_fresh) <= lifetime.fresh.saturating_add(stale_for) {
             Verdict::Fresh(Some(age))
-        } else if age <= lifetime.fresh.saturating_add(lifetime.while_revalidate) {
+        } else if stays_fresh.is_zero() && age <= lifetime.fresh.saturating_add(lifetime.while_revalidate) {
             Verdict::ShownMeanwhile(age)
         } else {
             Verdict::Stale
@@ -288,7 +282,7 @@ impl Recall {
         older: Option<Arc<Entry>>,
         reading: Option<Reading>,
     ) -> Result<(Ran, Option<Told>), StoreError> {
-        let way = if question.wishes.asks_anew { Way::Request } else { Way::Miss };
+        let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
         match self.read(job, question).await {
             Ok(Read { ran, is_kept, lease }) => {
                 drop(reading);
@@ -309,7 +303,8 @@ impl Recall {
         let Age::Ttl(lifetime) = question.rule.age else { return false };
         let is_outage = matches!(error, StoreError::Unreachable(_) | StoreError::Timeout | StoreError::Busy(_));
         let age = self.clock.monotonic().saturating_duration_since(older.read_at);
-        is_outage && age <= lifetime.fresh.saturating_add(lifetime.if_error)
+        let if_error = lifetime.if_error.max(question.asked.stale_if_error.unwrap_or_default());
+        is_outage && age <= lifetime.fresh.saturating_add(if_error)
     }
 
     /// Runs the job, and keeps what it gives if it may be kept.
@@ -323,7 +318,7 @@ impl Recall {
         let is_told = stamp.is_some() || matches!(question.rule.age, Age::Ttl(_));
         let Body::Full(body) = &ran.body else { return Ok(Read { ran, is_kept: false, lease: None }) };
         let lease = question.lease(stamp.as_ref().filter(|_| is_whole));
-        if !is_whole || !is_told || question.wishes.is_not_kept || body.len() > self.settings.largest {
+        if !is_whole || !is_told || question.asked.no_store || body.len() > self.settings.largest {
             return Ok(Read { ran, is_kept: false, lease });
         }
         let (rows, total) = (ran.rows, ran.total);

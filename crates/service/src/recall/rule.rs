@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_stricter_rule_counts_and_what_has_none_is_not_kept() {
-        let name = |name| QualifiedName::new("public", name);
+        let name = |name: &str| QualifiedName::new("public", name);
         let rules = [
             ("a", "strict"),
             ("b", "ttl 60, stale-if-error 9"),

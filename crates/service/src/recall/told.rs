@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use freshness::CACHE_STATUS;
 use http::header::AGE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use crate::caches::Lease;
-
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// What came to an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl Told {
             headers.insert(CACHE_STATUS, value);
         }
         if let Some(age) = self.age {
-            headers.insert(AGE, HeaderValue::from(age.as_secs()));
+            headers.insert(AGE, freshness::age(age));
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) enum Ending {
     Kept,
     /// Kept or not, once its outcome is known.
     Decided,
+    /// The same, once all is done that the schema does at the end of a transaction.
+    Settled,
     /// Never kept.
     RolledBack,
 }
@@ -51,6 +53,17 @@ impl Ending {
     }
 }
 
+/// How a flight begins.
+#[derive(Clone, Copy)]
+pub(super) enum Beginning<'j> {
+    /// As its ending needs it, and then with the settings of its job.
+    Usual,
+    /// With these words, unless the transaction is there already, and with the settings of a job that comes after it.
+    Of(Option<&'static str>, &'j Job),
+    /// Everything was set by the flight before it in the transaction.
+    Done,
+}
+
 /// What is asked beside the job itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
@@ -59,6 +72,9 @@ pub(super) struct Asked {
     /// How far the primary is after the commit.
     pub(super) after: bool,
 }
+
+/// The method that functions and policies see.
+const METHOD: &str = "SELECT pg_catalog.set_config('request.method', $1, true)";
 
 /// Which zone counts, after a function that may have set another one.
 const ZONE: &str = "SELECT pg_catalog.current_setting('TimeZone')";
@@ -77,6 +93,9 @@ pub(super) struct Sending<'j> {
     pub(super) page: Option<Page>,
     pub(super) ending: Ending,
     pub(super) asked: Asked,
+    pub(super) beginning: Beginning<'j>,
+    /// The method that functions and policies see, where it is another one than before.
+    pub(super) method: Option<&'j str>,
 }
 
 impl<'j> Sending<'j> {
@@ -84,7 +103,9 @@ impl<'j> Sending<'j> {
     pub(super) fn whole(job: &'j Job, rendered: &'j Rendered, own: Own<'j>, asked: Asked) -> Self {
         let ending = ending(job, rendered, own.isolation());
         let page = rendered.page.as_deref().copied();
-        Self { job, rendered, own, main: &rendered.main, page_rows: page_rows(job, rendered), page, ending, asked }
+        let (main, page_rows) = (&rendered.main, page_rows(job, rendered));
+        let beginning = Beginning::Usual;
+        Self { job, rendered, own, main, page_rows, page, ending, asked, beginning, method: None }
     }
 
     /// What is told before the rows of a long read: how many they will be. Its transaction stays open for them.
@@ -95,7 +116,8 @@ impl<'j> Sending<'j> {
         count_page: &'j Statement,
         asked: Asked,
     ) -> Self {
-        Self { job, rendered, own, main: count_page, page_rows: 0, page: None, ending: Ending::Open, asked }
+        let (ending, beginning) = (Ending::Open, Beginning::Usual);
+        Self { job, rendered, own, main: count_page, page_rows: 0, page: None, ending, asked, beginning, method: None }
     }
 }
 
@@ -128,10 +150,13 @@ impl PostgresStore {
         }
         self.begin_transaction(&mut flight, sending)?;
         let mut zone = None;
-        if let Some(text) = &self.pre_request {
+        if let Some(text) = self.pre_request.as_ref().filter(|_| !matches!(sending.beginning, Beginning::Done)) {
             // Whoever asks needs the right to call it.
             flight.execute(&Query::new(role, text))?;
             zone = Some(flight.execute(&Query::new("", ZONE))?);
+        }
+        if let Some(method) = sending.method {
+            flight.execute(&Query { parameters: &[Some(method.as_bytes())], ..Query::new("", METHOD) })?;
         }
         let space = self.space(job);
         let main = execute(&mut flight, space, sending.main, sending.page_rows)?;
@@ -156,13 +181,16 @@ impl PostgresStore {
 
     /// Adds the beginning of a transaction, and whose it is.
     fn begin_transaction(&self, flight: &mut Flight<'_>, sending: &Sending<'_>) -> Result<(), wire::Error> {
-        let Sending { job, own, .. } = *sending;
-        match sending.ending {
-            Ending::Itself => {}
-            Ending::OneMoment | Ending::Open => drop(flight.execute(&Query::new("", one_moment(own.isolation())))?),
-            Ending::Kept | Ending::Decided | Ending::RolledBack => {
-                flight.execute(&Query::new("", begin(own.isolation())))?;
+        let Sending { mut job, own, .. } = *sending;
+        match sending.beginning {
+            Beginning::Usual => begin_usually(flight, sending)?,
+            Beginning::Of(words, of) => {
+                job = of;
+                if let Some(words) = words {
+                    flight.execute(&Query::new("", words))?;
+                }
             }
+            Beginning::Done => return Ok(()),
         }
         let search_path = self.search_path(&job.request.schema);
         let mut settings = session::settings(job, own, &search_path, &self.settings.application, self.auditing());
@@ -190,6 +218,19 @@ impl PostgresStore {
     }
 }
 
+/// Adds the beginning of a transaction, as its end needs it.
+fn begin_usually(flight: &mut Flight<'_>, sending: &Sending<'_>) -> Result<(), wire::Error> {
+    let isolation = sending.own.isolation();
+    match sending.ending {
+        Ending::Itself => {}
+        Ending::OneMoment | Ending::Open => drop(flight.execute(&Query::new("", one_moment(isolation)))?),
+        Ending::Kept | Ending::Decided | Ending::Settled | Ending::RolledBack => {
+            flight.execute(&Query::new("", begin(isolation)))?;
+        }
+    }
+    Ok(())
+}
+
 /// Adds the end of a transaction, where that does not depend on what comes back.
 fn end_transaction(flight: &mut Flight<'_>, ending: Ending) -> Result<(), wire::Error> {
     match ending {
@@ -198,6 +239,7 @@ fn end_transaction(flight: &mut Flight<'_>, ending: Ending) -> Result<(), wire::
             flight.execute(&Query::new("", CHECK_DEFERRED))?;
             flight.execute(&Query::new("", ROLLBACK))?;
         }
+        Ending::Settled => drop(flight.execute(&Query::new("", CHECK_DEFERRED))?),
         Ending::Itself | Ending::Open | Ending::Decided => {}
     }
     Ok(())
@@ -219,7 +261,7 @@ fn one_moment(isolation: Option<Isolation>) -> &'static str {
 }
 
 /// How a transaction begins that may write.
-fn begin(isolation: Option<Isolation>) -> &'static str {
+pub(super) fn begin(isolation: Option<Isolation>) -> &'static str {
     match isolation {
         None => BEGIN,
         Some(Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED",

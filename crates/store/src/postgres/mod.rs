@@ -7,6 +7,7 @@ mod bootstrap;
 mod collect;
 mod failure;
 mod flight;
+mod guarded;
 mod introspect;
 mod lease;
 mod listen;
@@ -44,6 +45,7 @@ use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
 use crate::error::StoreError;
+use crate::idempotency::Underway;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
 use crate::position::PositionKey;
@@ -120,6 +122,7 @@ pub(crate) struct PostgresStore {
     reloading: Reloading,
     /// Whether there are triggers that want to know who asks.
     is_audited: AtomicBool,
+    underway: Underway,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -197,6 +200,7 @@ pub(crate) async fn open(
         catalog_took,
         reloading,
         is_audited: AtomicBool::new(false),
+        underway: Underway::new(observer.clone()),
         clock,
         observer,
     };
@@ -316,7 +320,10 @@ impl Store for PostgresStore {
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
         Box::pin(async move {
             match &*job.rendered {
-                Rendered::Postgres(rendered) => self.run_job(&job, rendered).await,
+                Rendered::Postgres(rendered) => {
+                    let _turn = self.underway.enter(&job)?;
+                    self.run_job(&job, rendered).await
+                }
                 Rendered::Sqlite(_) => Err(StoreError::other_engine()),
             }
         })

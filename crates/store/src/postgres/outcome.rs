@@ -54,6 +54,7 @@ pub(super) fn outcome_of(outcome: Outcome, job: &Job, output: &Output<'_>) -> Re
             .map(|(columns, values)| columns.iter().map(|column| column.name.to_string()).zip(values).collect()),
         reply: Reply { headers, status },
         position: None,
+        kept: None,
         body: Body::Full(Bytes::from(body)),
     })
 }
@@ -67,6 +68,7 @@ fn explained(outcome: Outcome) -> Ran {
         location: None,
         reply: Reply::default(),
         position: None,
+        kept: None,
         body: Body::Full(Bytes::from(outcome.body)),
     }
 }

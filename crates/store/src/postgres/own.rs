@@ -28,7 +28,8 @@ const MOST_COLLISIONS: u32 = 5;
 const COLLISION_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the transaction is told first: how values are printed, and that nobody asks. Functions of triggers look at the claims.
-const SETUP: &str = "SELECT set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
+pub(super) const SETUP: &str =
+    "SELECT set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
     set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
     set_config('request.jwt.claims', '{}', true)";
 const READ_ONLY: &str = "SELECT set_config('transaction_read_only', 'on', true)";
@@ -212,7 +213,7 @@ async fn try_one(connection: &mut Connection, statement: &OwnStatement) -> Resul
 }
 
 /// Adds a step. It is kept prepared as who logged in, which no request runs as.
-fn execute(flight: &mut Flight<'_>, step: &OwnStep) -> Result<Step, wire::Error> {
+pub(super) fn execute(flight: &mut Flight<'_>, step: &OwnStep) -> Result<Step, wire::Error> {
     let names = step.statement.parameters();
     let types: Vec<u32> = names.iter().map(|name| oid_of(name)).collect();
     let texts: Vec<Option<String>> = names.iter().zip(&step.values).map(|(name, value)| text_of(name, value)).collect();
@@ -230,12 +231,12 @@ fn text_of(name: &str, value: &Datum) -> Option<String> {
     (!value.is_null()).then(|| own::text_of(&data_type, value))
 }
 
-fn missed(error: &ServerError) -> Missed {
+pub(super) fn missed(error: &ServerError) -> Missed {
     missed_of(error, failure::of_own(error), false)
 }
 
 /// What comes back, while it is taken in.
-struct Taking<'s> {
+pub(super) struct Taking<'s> {
     sent: &'s [Step],
     answers: Vec<OwnAnswer>,
     columns: Vec<Option<OwnColumns>>,
@@ -247,13 +248,13 @@ struct Taking<'s> {
 }
 
 impl<'s> Taking<'s> {
-    fn new(sent: &'s [Step], room: usize) -> Self {
+    pub(super) fn new(sent: &'s [Step], room: usize) -> Self {
         let answers = sent.iter().map(|_| OwnAnswer::default()).collect();
         Self { sent, answers, columns: vec![None; sent.len()], room, problem: None, ended: 0 }
     }
 
     /// Takes in all of it; gives the server's error, if there was one.
-    async fn all(&mut self, connection: &mut Connection) -> Result<Option<Box<ServerError>>, Missed> {
+    pub(super) async fn all(&mut self, connection: &mut Connection) -> Result<Option<Box<ServerError>>, Missed> {
         let mut failed = None;
         loop {
             match connection.next().await {
@@ -293,7 +294,7 @@ impl<'s> Taking<'s> {
     }
 
     /// What came of the steps, if that is what was expected.
-    fn checked(self, steps: &[OwnStep]) -> Result<Vec<OwnAnswer>, StoreError> {
+    pub(super) fn checked(self, steps: &[OwnStep]) -> Result<Vec<OwnAnswer>, StoreError> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }

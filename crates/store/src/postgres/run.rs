@@ -11,6 +11,7 @@ use wire::Connection;
 
 use super::collect::{After, Outcome, collect, end};
 use super::flight::{Asked, Ending, Sending};
+use super::guarded::{given_up, is_guarded, most_collisions};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::outcome::outcome_of;
@@ -23,6 +24,7 @@ use super::wrong::Wrong;
 use super::{PostgresStore, failure};
 use crate::driver::{Job, Operation, Ran};
 use crate::error::StoreError;
+use crate::idempotency;
 use crate::position::{Position, PositionToken};
 
 /// How often a transaction that met another one is done again.
@@ -66,7 +68,7 @@ pub(super) struct Visit<'a> {
     /// A replica, as it was last seen, and the point that it must have replayed.
     replica: Option<(Sighting, u64)>,
     /// Whether how far the primary is afterwards is told.
-    tells_position: bool,
+    pub(super) tells_position: bool,
 }
 
 impl<'a> Visit<'a> {
@@ -98,7 +100,8 @@ impl PostgresStore {
     /// Runs a job.
     pub(super) async fn run_job(&self, job: &Job, rendered: &Rendered) -> Result<Ran, StoreError> {
         let started = self.clock.monotonic();
-        let is_repeatable = job.plan.access == plan::Access::ReadOnly;
+        // What is done once may be asked for as often as one likes.
+        let is_repeatable = job.plan.access == plan::Access::ReadOnly || job.idempotency.is_some();
         let mut allowance = Allowance { wait: self.settings.wait, is_repeatable };
         let allowance = &mut allowance;
         let shown = self.replicas.as_ref().map(|replicas| (replicas, replicas.learn(job.position.as_ref())));
@@ -112,6 +115,7 @@ impl PostgresStore {
             }
         };
         self.observe(job, rendered, started, outcome.as_ref().map(|ran| ran.rows));
+        idempotency::observe(&*self.observer, job, outcome.as_ref().map(|ran| ran.kept.as_deref()));
         outcome
     }
 
@@ -146,8 +150,9 @@ impl PostgresStore {
                     was_stale = true;
                     lease.connection()?.forget();
                 }
-                Err(Missed::Collided(_)) if collisions < MOST_COLLISIONS => {
-                    tokio::time::sleep(random_share(COLLISION_PAUSE * 2_u32.pow(collisions))).await;
+                Err(Missed::Collided(_)) if collisions < most_collisions(job, MOST_COLLISIONS) => {
+                    tokio::time::sleep(random_share(COLLISION_PAUSE * 2_u32.pow(collisions.min(MOST_COLLISIONS))))
+                        .await;
                     collisions += 1;
                 }
                 // The connection leads to another server.
@@ -161,7 +166,7 @@ impl PostgresStore {
                     let wait = allowance.wait_at(visit);
                     self.waited(allowance, lease.replace(is_fresh, wait)).await?;
                 }
-                Err(missed) => return Err(missed),
+                Err(missed) => return Err(given_up(job, missed)),
             }
         }
     }
@@ -188,6 +193,9 @@ impl PostgresStore {
         is_long: &mut bool,
         allowance: &mut Allowance,
     ) -> Result<Done, Missed> {
+        if is_guarded(job) {
+            return self.attempt_guarded(lease, visit, job, rendered).await.map(Done::Whole);
+        }
         if !*is_long {
             if let Some(ran) = self.attempt(lease, visit, job, rendered).await? {
                 return Ok(Done::Whole(ran));
@@ -271,7 +279,7 @@ impl PostgresStore {
     }
 
     /// How far the primary is, for the client to carry.
-    fn position(&self, own: &Sighting, after: &After, is_asynchronous: bool) -> Option<PositionToken> {
+    pub(super) fn position(&self, own: &Sighting, after: &After, is_asynchronous: bool) -> Option<PositionToken> {
         let position = match *after {
             After::NotAsked => return None,
             After::Unknown => Position::unknown(own.system),

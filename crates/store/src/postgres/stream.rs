@@ -107,7 +107,7 @@ impl PostgresStore {
         let streamed = Streamed { lease, job: job.clone(), zone, most_bytes, space, pieces: sender };
         tokio::spawn(streamed.run(self.settings.stream_timeout));
         let body = Body::Stream(receiver);
-        Ran { rows, total, inserted: None, location: None, reply, position: None, body }
+        Ran { rows, total, inserted: None, location: None, reply, position: None, kept: None, body }
     }
 }
 

@@ -43,6 +43,7 @@ impl Write<'_> {
             location: None,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body: Body::Full(body),
         })
     }

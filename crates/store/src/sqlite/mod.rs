@@ -8,6 +8,7 @@ mod current;
 mod deferral;
 mod failure;
 mod functions;
+mod guarded;
 mod identity;
 pub mod keeping;
 mod migration;
@@ -40,6 +41,7 @@ use crate::driver::{
     Store,
 };
 use crate::error::StoreError;
+use crate::idempotency::Underway;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::{LEFT, OwnMigrations};
 use crate::position::{Position, PositionKey};
@@ -163,6 +165,7 @@ struct SqliteStore {
     changes: Option<Arc<Changes>>,
     readers: Arc<Readers>,
     writer: Arc<Writer>,
+    underway: Underway,
     lock: parking_lot::Mutex<Option<Lock>>,
     /// Whether changes are to be written down.
     is_audited: bool,
@@ -227,6 +230,7 @@ pub(crate) fn open(
         changes: changes.clone(),
     };
     let is_audited = writing.auditing.is_wanted();
+    let underway = Underway::new(observer.clone());
     let writer = match lock {
         Some(_) => Writer::start(connection, writing, current.clone(), clock, observer)?,
         None => Writer::absent(),
@@ -239,6 +243,7 @@ pub(crate) fn open(
         changes: (!settings.reads_only).then_some(changes),
         readers: Arc::new(readers),
         writer: Arc::new(writer),
+        underway,
         lock: parking_lot::Mutex::new(lock),
         is_audited,
         was_checked: check != Check::Head,
@@ -303,6 +308,7 @@ impl Store for SqliteStore {
                     // Every read sees every write that was answered, so any position will do.
                     let position = Position { system: 0, timeline: 0, point: job.now.0.unsigned_abs() };
                     let commits = job.commits;
+                    let _turn = self.underway.enter(&job)?;
                     let mut ran = self.writer.write(job).await?;
                     ran.position = commits.then(|| self.position_key.sign(position));
                     Ok(ran)

@@ -25,7 +25,7 @@ use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
 use super::identity::Identity;
-use super::output::{self, Output, Sink};
+use super::output::{self, KeepAll, Output, Sink};
 use super::own::{OwnWork, Translations};
 use super::write::Bounds;
 use crate::body;
@@ -266,8 +266,8 @@ impl Readers {
         connection.begin(identity, Some(self.clock.monotonic() + INLINE_BUDGET));
         let outcome = in_snapshot(&connection, job, read, || {
             let mut out = Vec::with_capacity(1024);
-            let rows = self.write_page(&connection, &job.plan, read, &mut out, &mut UpTo)?;
-            finish(&connection, job, rows, Body::Full(Bytes::from(out)))
+            let rows = write_page(&connection, (&job.plan, read), self.settings.most_bytes, &mut out, &mut UpTo)?;
+            finish(&connection, &job.plan, rows, Body::Full(Bytes::from(out)))
         });
         match outcome {
             Err(StoreError::Timeout) => Err(GivenUp::TooLong),
@@ -322,10 +322,10 @@ impl Readers {
         };
         let outcome = in_snapshot(&connection, job, read, || {
             let mut out = Vec::with_capacity(PIECE_BYTES);
-            let rows = self.write_page(&connection, &job.plan, read, &mut out, &mut stream)?;
+            let rows = write_page(&connection, (&job.plan, read), self.settings.most_bytes, &mut out, &mut stream)?;
             if stream.pieces.is_none() {
                 // All of it fitted into one piece after all.
-                return finish(&connection, job, rows, Body::Full(Bytes::from(out))).map(Some);
+                return finish(&connection, &job.plan, rows, Body::Full(Bytes::from(out))).map(Some);
             }
             stream.send(Bytes::from(out)).map_err(translate).map(|()| None)
         });
@@ -345,36 +345,6 @@ impl Readers {
             (outcome, _, Some(pieces)) => pieces.end(outcome.map(drop)),
             _ => {}
         }
-    }
-
-    /// Writes the page's rows into `out`.
-    fn write_page(
-        &self,
-        connection: &Connection,
-        plan: &Plan,
-        read: &ReadStatement,
-        out: &mut Vec<u8>,
-        sink: &mut dyn Sink,
-    ) -> Result<u64, StoreError> {
-        let shown = Output {
-            format: plan.format,
-            shape: plan.shape,
-            zone: &plan.zone,
-            written: "[]",
-            most_bytes: self.settings.most_bytes,
-        };
-        let wants_body = match &plan.operation {
-            plan::Operation::Read(read) => read.wants_body,
-            _ => true,
-        };
-        let mut prepared = output::prepare(connection.raw(), read).map_err(translate)?;
-        if !wants_body {
-            return prepared.count_rows(&shown).map_err(translate);
-        }
-        body::open(plan.format, plan.shape, out);
-        let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
-        body::close(plan.format, plan.shape, rows, out);
-        Ok(rows)
     }
 
     /// Tells what a read did; of a streamed one when its body has ended.
@@ -397,6 +367,46 @@ impl Readers {
             trace_id: job.trace_id,
         });
     }
+}
+
+/// A read that is answered whole, on a connection that sees one moment already.
+pub(super) fn whole(
+    connection: &Connection,
+    plan: &Plan,
+    read: &ReadStatement,
+    most_bytes: usize,
+) -> Result<Ran, StoreError> {
+    let shown = shown(plan, most_bytes);
+    let mut out = Vec::new();
+    let rows = write_page(connection, (plan, read), most_bytes, &mut out, &mut KeepAll(&shown))?;
+    finish(connection, plan, rows, Body::Full(Bytes::from(out)))
+}
+
+fn shown(plan: &Plan, most_bytes: usize) -> Output<'_> {
+    Output { format: plan.format, shape: plan.shape, zone: &plan.zone, written: "[]", most_bytes }
+}
+
+/// Writes the page's rows into `out`.
+fn write_page(
+    connection: &Connection,
+    (plan, read): (&Plan, &ReadStatement),
+    most_bytes: usize,
+    out: &mut Vec<u8>,
+    sink: &mut dyn Sink,
+) -> Result<u64, StoreError> {
+    let shown = shown(plan, most_bytes);
+    let wants_body = match &plan.operation {
+        plan::Operation::Read(read) => read.wants_body,
+        _ => true,
+    };
+    let mut prepared = output::prepare(connection.raw(), read).map_err(translate)?;
+    if !wants_body {
+        return prepared.count_rows(&shown).map_err(translate);
+    }
+    body::open(plan.format, plan.shape, out);
+    let rows = prepared.write_rows(&shown, 0, 0, out, sink).map_err(translate)?;
+    body::close(plan.format, plan.shape, rows, out);
+    Ok(rows)
 }
 
 /// The statements of a read.
@@ -432,16 +442,16 @@ fn execute(connection: &Connection, text: &'static str) -> Result<(), StoreError
 }
 
 /// What is told beside the body: the count, and that a single row is one.
-fn finish(connection: &Connection, job: &Job, rows: u64, body: Body) -> Result<Ran, StoreError> {
-    check_single(job.plan.expectation, rows)?;
-    check_affected(job.plan.expectation, rows)?;
-    let total = total(connection, job, rows)?;
-    Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), position: None, body })
+fn finish(connection: &Connection, plan: &Plan, rows: u64, body: Body) -> Result<Ran, StoreError> {
+    check_single(plan.expectation, rows)?;
+    check_affected(plan.expectation, rows)?;
+    let total = total(connection, plan, rows)?;
+    Ok(Ran { rows, total, inserted: None, location: None, reply: Reply::default(), position: None, kept: None, body })
 }
 
 /// All rows that fit, where they are to be counted.
-fn total(connection: &Connection, job: &Job, rows: u64) -> Result<Option<u64>, StoreError> {
-    let plan::Operation::Read(read) = &job.plan.operation else { return Ok(None) };
+fn total(connection: &Connection, plan: &Plan, rows: u64) -> Result<Option<u64>, StoreError> {
+    let plan::Operation::Read(read) = &plan.operation else { return Ok(None) };
     if read.counts.is_none() {
         return Ok(None);
     }
@@ -450,11 +460,11 @@ fn total(connection: &Connection, job: &Job, rows: u64) -> Result<Option<u64>, S
     if is_last {
         return Ok(Some(read.level.offset + rows));
     }
-    count(connection, job).map(Some)
+    count(connection, plan).map(Some)
 }
 
-fn count(connection: &Connection, job: &Job) -> Result<u64, StoreError> {
-    let plan::Operation::Read(read) = &job.plan.operation else { return Ok(0) };
+fn count(connection: &Connection, plan: &Plan) -> Result<u64, StoreError> {
+    let plan::Operation::Read(read) = &plan.operation else { return Ok(0) };
     ask(connection, &sql::sqlite::read::count(&read.level))
 }
 
@@ -474,7 +484,7 @@ fn count_page(connection: &Connection, job: &Job) -> Result<(u64, Option<u64>), 
     let plan::Operation::Read(read) = &job.plan.operation else { return Ok((0, None)) };
     let rows = ask(connection, &sql::sqlite::read::count_page(&read.level))?;
     check_affected(job.plan.expectation, rows)?;
-    Ok((rows, total(connection, job, rows)?))
+    Ok((rows, total(connection, &job.plan, rows)?))
 }
 
 /// Gives up when the body grows beyond what is collected.
@@ -526,6 +536,7 @@ impl Streamed<'_> {
             location: None,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body: Body::Stream(receiver),
         });
         let is_told = ran.is_ok();

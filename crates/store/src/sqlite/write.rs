@@ -157,6 +157,7 @@ impl Write<'_> {
             location,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body,
         })
     }
@@ -272,6 +273,7 @@ impl Write<'_> {
             location: None,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body,
         })
     }
@@ -314,6 +316,7 @@ impl Write<'_> {
             location: None,
             reply: Reply::default(),
             position: None,
+            kept: None,
             body,
         })
     }

@@ -17,6 +17,7 @@ use super::audit::Auditing;
 use super::connection::{Connection, Purpose};
 use super::current::Current;
 use super::failure::translate;
+use super::guarded::Guarded;
 use super::identity::Identity;
 use super::own::{OwnWork, Translations};
 use super::touched::Recorder;
@@ -24,6 +25,7 @@ use super::{migration, write};
 use crate::changes::Changes;
 use crate::driver::{Job, Migration, MigrationScript, Observer, Ran};
 use crate::error::StoreError;
+use crate::idempotency::{self, KeptAnswer};
 use crate::own::{self, OwnAnswer, OwnStep};
 
 /// The most writes of one transaction. More would make the first of them wait long for their answer.
@@ -60,6 +62,16 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 enum Given {
     Ran(Ran),
     Own(Vec<OwnAnswer>),
+}
+
+impl Given {
+    /// The answer that is kept, of a write that is done once.
+    fn kept(&self) -> Option<&KeptAnswer> {
+        match self {
+            Self::Ran(ran) => ran.kept.as_deref(),
+            Self::Own(_) => None,
+        }
+    }
 }
 
 impl Work {
@@ -378,6 +390,7 @@ impl Room {
                     Given::Own(_) => 0,
                 });
                 write::observe(&*self.observer, job, rows, write.duration);
+                idempotency::observe(&*self.observer, job, write.outcome.as_ref().map(|given| given.kept()));
             }
             Work::Own { steps, .. } => {
                 let rows = write.outcome.as_ref().map(|given| match given {
@@ -439,12 +452,17 @@ impl Room {
         if !Arc::ptr_eq(&job.catalog, &self.current.catalog()) {
             return Err(StoreError::SchemaChanged);
         }
-        let has_savepoint = !job.commits || !write::is_single_statement(job);
+        let is_guarded = Guarded::is(job);
+        let has_savepoint = is_guarded || !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
         self.recorder.expect(Some(&job.plan));
         let ran = self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
-            write::run(self.connection.raw(), job, self.bounds)
+            if !is_guarded {
+                return write::run(self.connection.raw(), job, self.bounds);
+            }
+            let (connection, catalog, translations) = (&self.connection, &job.catalog, &*self.translations);
+            Guarded { connection, catalog, translations, bounds: self.bounds }.run(job)
         });
         self.recorder.expect(None);
         ran

@@ -154,6 +154,8 @@ pub fn job(store: &dyn Store, caller: &Caller, request: &ApiRequest, commits: bo
         request: Arc::default(),
         position: None,
         trace_id: None,
+        idempotency: None,
+        precondition: None,
     })
 }
 

@@ -6,6 +6,8 @@ mod cdn;
 mod certificate;
 mod database;
 mod delivery;
+mod files;
+mod guard;
 mod identity;
 mod lifecycle;
 mod limits;
@@ -21,6 +23,8 @@ pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
 };
 pub use delivery::BodyCompressed;
+pub use files::{FilesChanged, FilesDoubtful, FilesRefused};
+pub use guard::{AnswersSwept, IdempotentWrite, PreconditionFailed};
 pub use identity::{ApiKeysUnavailable, KeysLoaded, KeysUnavailable};
 pub use lifecycle::{
     Advice, CertificatesRead, CertificatesRefused, ConfigurationChanged, ConfigurationRead, ConfigurationRefused,
@@ -86,6 +90,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     ConfigurationRefused::DEFINITION,
     CertificatesRead::DEFINITION,
     CertificatesRefused::DEFINITION,
+    FilesChanged::DEFINITION,
+    FilesDoubtful::DEFINITION,
+    FilesRefused::DEFINITION,
     CertificateAwaited::DEFINITION,
     CertificateIssued::DEFINITION,
     CertificateNotIssued::DEFINITION,
@@ -119,6 +126,9 @@ pub const HAPPENINGS: &[&Definition] = &[
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,
     RequestShed::DEFINITION,
+    IdempotentWrite::DEFINITION,
+    PreconditionFailed::DEFINITION,
+    AnswersSwept::DEFINITION,
     OverloadChanged::DEFINITION,
     CacheChanged::DEFINITION,
     ConnectionDropped::DEFINITION,

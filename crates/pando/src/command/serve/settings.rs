@@ -86,6 +86,7 @@ pub fn service_settings(config: &Config, prepared: &Prepared) -> service::Settin
             schemas: config.api.schemas.iter().map(|schema| Arc::from(schema.as_str())).collect(),
             limits: config.limits.plan(),
         },
+        idempotency: prepared.idempotency.settings.clone(),
         lists_errors: config.api.list_errors,
         position_cookie: Some(config.database.position_cookie_seconds).filter(|seconds| *seconds > 0),
         contract: ContractSettings {

@@ -1,0 +1,114 @@
+//! Conditions of writes (`If-Match`, `If-None-Match`; RFC 9110 section 13): whether what a client saw is still what there is.
+//!
+//! What it saw is the answer to a `GET` of the same URL by the same caller, with the same `Accept`, `Accept-Profile` and
+//! `Prefer`. That read is planned like any other, with the rights of who asks, and the store runs it in the transaction of the
+//! write. Its answer gets its tag as an answer that is sent does.
+
+use std::sync::Arc;
+
+use base::{Failure, Kind};
+use bytes::Bytes;
+use delivery::condition::{self, Current, Verdict};
+use delivery::{EntityTag, TagList};
+use http::header::{ACCEPT, ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, Method};
+use rest::{ApiRequest, Incoming, RowRange, Target};
+use store::precondition_failed;
+
+/// What decides the answer to the `GET`, besides its URL.
+const DECIDING: [HeaderName; 3] =
+    [ACCEPT, HeaderName::from_static("prefer"), HeaderName::from_static("accept-profile")];
+
+const ACCEPT_PROFILE: HeaderName = HeaderName::from_static("accept-profile");
+const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
+
+/// What a write is bound to.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    method: Method,
+    /// The conditions, and `Accept-Encoding` beside them.
+    headers: HeaderMap,
+    /// What the client saw.
+    pub(crate) read: ApiRequest,
+    /// Whether it is enough to know that there is something, or nothing.
+    is_about_existence: bool,
+}
+
+/// Reads the conditions of a write, with the read that they are about; `None` for a write without any.
+///
+/// `If-Unmodified-Since` is no condition: rows have no date of their own, and RFC 9110 (section 13.1.4) has it ignored then.
+///
+/// # Errors
+/// 400 where there is nothing to be read: a function. What the parser says of the `GET`.
+pub(crate) fn read(incoming: &Incoming<'_>, settings: &rest::Settings) -> Result<Option<Arc<Condition>>, Failure> {
+    let writes = matches!(*incoming.method, Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let lists = [IF_MATCH, IF_NONE_MATCH].map(|name| TagList::read(incoming.headers, &name));
+    if !writes || lists.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let is_about_existence = lists.iter().flatten().all(|list| *list == TagList::Any);
+    let mut headers = HeaderMap::new();
+    for name in DECIDING.into_iter().filter(|_| !is_about_existence) {
+        for value in incoming.headers.get_all(&name) {
+            headers.append(&name, value.clone());
+        }
+    }
+    // Writes name their schema in the other header.
+    if let Some(profile) = incoming.headers.get(CONTENT_PROFILE) {
+        headers.insert(ACCEPT_PROFILE, profile.clone());
+    }
+    let (path, query) = (incoming.path, incoming.query);
+    let get = Incoming { method: &Method::GET, path, query, headers: &headers, body: Bytes::new() };
+    let mut read = rest::parse(get, settings)?;
+    if !matches!(read.target, Target::Relation(_)) {
+        return Err(Failure::new(Kind::BadRequest, "PANDO400", "If-Match and If-None-Match are for tables and views")
+            .with_details("What a function gives has no entity tag that a call could be compared with.")
+            .with_hint("Leave the header out, or have the function itself look at what it changes."));
+    }
+    if is_about_existence {
+        // One row is enough to know.
+        let range = read.ranges.entry(Vec::new()).or_insert(RowRange { limit: None, offset: 0 });
+        range.limit = Some(range.limit.unwrap_or(1).min(1));
+    }
+    let mut conditions = HeaderMap::new();
+    for name in [IF_MATCH, IF_NONE_MATCH, ACCEPT_ENCODING] {
+        for value in incoming.headers.get_all(&name) {
+            conditions.append(&name, value.clone());
+        }
+    }
+    let method = incoming.method.clone();
+    Ok(Some(Arc::new(Condition { method, headers: conditions, read, is_about_existence })))
+}
+
+impl Condition {
+    /// Whether what there is now is what the client expects: so many rows, and the answer to the read, `None` where it has no
+    /// whole answer.
+    ///
+    /// # Errors
+    /// 412
+    pub(crate) fn judge(&self, rows: u64, answer: Option<(&rest::Head, &Bytes)>) -> Result<(), Failure> {
+        let is = |name, list| TagList::read(&self.headers, &name) == Some(list);
+        if is(IF_MATCH, TagList::Any) && rows == 0 {
+            return Err(precondition_failed("If-Match: * expects that there is a row, and there is none."));
+        }
+        if is(IF_NONE_MATCH, TagList::Any) && rows > 0 {
+            return Err(precondition_failed("If-None-Match: * expects that there is no row, and there is one."));
+        }
+        if self.is_about_existence {
+            return Ok(());
+        }
+        let tag = answer.and_then(|(head, body)| EntityTag::of_answer(head.status, &head.headers, body));
+        let mut headers = self.headers.clone();
+        if is(IF_NONE_MATCH, TagList::Any) {
+            headers.remove(IF_NONE_MATCH);
+        }
+        let current = Current { tag: tag.as_ref(), modified: None };
+        match condition::evaluate(&self.method, &headers, current) {
+            Verdict::Go => Ok(()),
+            _ if headers.contains_key(IF_MATCH) => {
+                Err(precondition_failed("A GET of this URL would not give what If-Match names."))
+            }
+            _ => Err(precondition_failed("A GET of this URL would give what If-None-Match names.")),
+        }
+    }
+}
