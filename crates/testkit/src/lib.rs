@@ -38,3 +38,4 @@ pub use provider::{CLIENT_ID, CLIENT_SECRET, Fault, Provider};
 pub use redis::Redis;
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};
+pub use varnish::Varnish;

@@ -11,6 +11,7 @@ use login::password::leaked::Leaked;
 use service::RecallSettings;
 
 use super::auditing::Auditing;
+use super::cdn::Cdn;
 use super::idempotency::Keeping;
 use super::limiting::Limiting;
 use super::load::Loaded;
@@ -43,6 +44,8 @@ pub struct Prepared {
     pub freshening: Freshening,
     /// Which answers are kept.
     pub responses: Option<RecallSettings>,
+    /// Which caches in front are told of changes.
+    pub cdn: Option<Cdn>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -147,6 +150,7 @@ impl Prepared {
         let root = identity.root_secret();
         let freshening = check.freshening(root);
         let responses = check.responses(database.as_ref());
+        let cdn = check.cdn(responses.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let files = check.files();
@@ -171,6 +175,7 @@ impl Prepared {
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 responses,
+                cdn,
                 limiting,
                 audit,
                 idempotency,
@@ -230,6 +235,11 @@ impl<'a> Check<'a> {
     pub(super) fn problem(&mut self, name: &str, text: impl Into<String>) {
         let text = format!("{name} {}", text.into());
         self.problems.push(Problem::new(self.loaded.origin(name).place(), text));
+    }
+
+    /// Something is odd but not wrong.
+    pub(super) fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
     }
 
     /// An address to listen on.

@@ -126,6 +126,11 @@ pub struct RecallSettings {
 }
 
 impl RecallSettings {
+    /// Whether caches in front may keep any answer.
+    pub fn names_caches(&self) -> bool {
+        self.rules.values().chain(&self.others).any(|rule| rule.cdn.is_some())
+    }
+
     /// What holds of an answer about these; `None` where one of them is not to be kept.
     pub(super) fn of<'n>(&self, names: impl Iterator<Item = &'n QualifiedName>) -> Option<Rule> {
         let mut rules = names.map(|name| self.rules.get(name).copied().or(self.others));
