@@ -41,17 +41,31 @@ sub vcl_recv {
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
+    # PostgREST's ranges are of rows. Varnish would take them for ranges of bytes, so it does not see them.
+    unset req.http.pando-range;
+    if (req.http.Range) {
+        set req.http.pando-range = req.http.Range;
+        unset req.http.Range;
+        return (pass);
+    }
     # Pando says of each answer whether it may be kept, and Vary has the key and the token in it: who is signed in shares nothing with
     # anybody. Varnish itself would keep no answer to a request with a token or cookies.
     return (hash);
 }
 
 sub vcl_backend_fetch {
+    if (bereq.http.pando-range) {
+        set bereq.http.Range = bereq.http.pando-range;
+        unset bereq.http.pando-range;
+    }
     # To find out how long the answer will have been on its way.
     set bereq.http.pando-began = std.time2real(now, 0.0);
 }
 
 sub vcl_backend_response {
+    # One of rows as well, which Varnish would refuse.
+    set beresp.http.pando-content-range = beresp.http.Content-Range;
+    unset beresp.http.Content-Range;
     # Never an older answer while a newer one is fetched.
     set beresp.grace = 0s;
     set beresp.keep = 0s;
@@ -70,6 +84,10 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
+    if (resp.http.pando-content-range) {
+        set resp.http.Content-Range = resp.http.pando-content-range;
+    }
+    unset resp.http.pando-content-range;
     # These are between Pando and Varnish.
     unset resp.http.xkey;
     unset resp.http.Surrogate-Control;

@@ -242,6 +242,13 @@ fn varnish_keeps_what_it_may_until_it_changes() {
     // A function that changes rows that no request names.
     assert!(send(&mut front, "POST", "/rest/v1/rpc/count_all", &json!({})).status < 300);
     assert_eq!((way(&mut front, one).1, way(&mut front, two).1), (vec![6], vec![1]));
+    // Ranges are of rows, and stay so.
+    let ranged = front.send(&Request::new("GET", list).header("range", "1-1").prefer("count=exact"));
+    assert_eq!((ranged.status, ranged.header("content-range")), (206, Some("1-1/2")));
+    let whole = front.send(&Request::new("GET", list).header("range", "0-9").header("pando-range", "0-0"));
+    assert_eq!((whole.status, whole.header("content-range")), (200, Some("0-1/*")));
+    let kept = front.send(&Request::new("GET", list).header("pando-range", "0-0"));
+    assert_eq!((kept.header("content-range"), kept.json().as_array().unwrap().len()), (Some("0-1/*"), 2));
     // What is for one user is kept for nobody.
     for _ in 0..2 {
         assert_eq!(front.get("/rest/v1/plain").header("varnish"), None);

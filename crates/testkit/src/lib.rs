@@ -25,6 +25,7 @@ mod provider;
 mod redis;
 mod server;
 mod tools;
+mod varnish;
 
 pub use chance::{Chance, more_steps};
 pub use fleet::Fleet;

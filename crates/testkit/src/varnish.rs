@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::pebble::free_port;
-use crate::tools::{is_skipped, tool};
+use crate::tools::is_skipped;
 
 /// Far more than compiling a configuration takes.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -157,7 +157,7 @@ impl CdnSection {
             return Err(("cdn.urls", "may be one address with this driver".to_owned()));
         }
         let url = urls.first().cloned();
-        let missing = |name, what: &str| move || (name, format!("is missing: {what}"));
+        let missing = |name, what: &'static str| move || (name, format!("is missing: {what}"));
         let token = || self.token.as_ref().map(|token| token.0.clone());
         let where_to = missing("cdn.urls", "where purges are sent");
         let no_token = missing("cdn.token", "what allows to purge");
