@@ -20,7 +20,7 @@ use store::{
     CHANGES, Config, OwnStatement, OwnStep, PositionToken, PostgresSettings, Sources, Stamp, Store, StoreError,
     WatchSettings,
 };
-use testkit::{Cluster, Postgres};
+use testkit::{Cluster, Pooler, Postgres, is_skipped};
 
 fn table(name: &str) -> QualifiedName {
     let (schema, name) = name.split_once('.').unwrap_or(("public", name));
@@ -535,6 +535,59 @@ async fn how_many_looks_are_waited_for() {
         }
         let (each, elapsed) = (started.elapsed() / 1_000, started.elapsed().as_secs_f64());
         println!("{waiters} who wait: {each:?} each, {:.0} a second", f64::from(waiters) * 1_000.0 / elapsed);
+    }
+    store.close().await;
+}
+
+/// A role that logs in and owns nothing: what it may not do is told with what to do, and nothing is kept that depends on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_put_no_trigger_says_so() {
+    let Some(server) = Postgres::start_for("who_may_put_no_trigger_says_so") else { return };
+    server.run(SCHEMA);
+    node(&server, &[]).await.close().await;
+    server.run(
+        "create role gate login; grant usage, create on schema pando to gate; grant select, insert, delete on pando.changes to gate;
+         grant select, insert, update on pando.changes_horizon to gate; grant trigger on one to gate; grant select on one, two to gate",
+    );
+    let store = engines::open(Config::Postgres(watching(&server.url("gate"), &["one", "two"]))).await;
+    let left_out = store.watch().await.expect("is watched");
+    assert_eq!(left_out.len(), 1);
+    assert!(left_out[0].is_refused && left_out[0].problem.contains("GRANT TRIGGER ON \"public\".\"two\" TO \"gate\""));
+    let obstacle = |name: &str| store.catalog().snapshot().dependences[&table(name)].obstacle.clone();
+    assert_eq!((obstacle("one"), obstacle("two").as_deref()), (None, Some("changes of public.two are not noticed")));
+    let kept = Kept::of(&*store, &["one"]);
+    server.run("update one set note = 'by another'");
+    assert_eq!(kept.changed().await, ["one"]);
+    server.run("grant trigger on two to gate");
+    assert_eq!(store.watch().await.expect("is watched"), []);
+    assert_eq!(obstacle("two"), None);
+    store.close().await;
+}
+
+/// Behind a pooler, which gives each statement to whichever session is free.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_none_is_missed() {
+    let Some(server) = Postgres::start_for("behind_a_pooler_none_is_missed") else { return };
+    server.run(SCHEMA);
+    let pooler = Pooler::start(&server, &["postgres"], &["default_pool_size = 3"]);
+    if is_skipped(
+        "behind_a_pooler_none_is_missed",
+        pooler.is_none(),
+        "PgBouncer",
+        "install it: apt-get install pgbouncer",
+    ) {
+        return;
+    }
+    let pooler = pooler.expect("was started");
+    let settings = PostgresSettings { prepared_statements: 0, ..watching(&pooler.url("postgres"), &["one", "two"]) };
+    let store = engines::open(Config::Postgres(settings)).await;
+    store.apply_own(&CHANGES, 0).await.expect("is made");
+    assert_eq!(store.watch().await.expect("is watched"), []);
+    store.catch_up().await.expect("looks");
+    for (script, changed) in [("update one set note = 'p'", "one"), ("insert into two values (7, 1, 'p')", "two")] {
+        let kept = Kept::of(&*store, &["one", "two"]);
+        server.run(script);
+        assert_eq!(kept.changed().await, [changed]);
     }
     store.close().await;
 }
