@@ -93,7 +93,9 @@ pub(crate) async fn deliver(
     }
     if asked.is_read() && matches!(answer.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
         let tag = named(&mut answer);
-        if !asked.conditions.is_empty() && tag.is_some() {
+        // Who chose a coding has looked at the conditions, of which that coding's tag is only one answer.
+        let is_open = !answer.headers.contains_key(CONTENT_ENCODING);
+        if is_open && !asked.conditions.is_empty() && tag.is_some() {
             let current = Current { tag: tag.as_ref(), modified: None };
             match condition::evaluate(&asked.method, &asked.conditions, current) {
                 Verdict::Go => {}

@@ -189,6 +189,7 @@ impl Mailer for Catcher {
 fn postgres(url: &str) -> store::PostgresSettings {
     store::PostgresSettings {
         audit: None,
+        watch: None,
         role_timeouts: std::collections::BTreeMap::new(),
         replicas: store::ReplicaSettings::default(),
         remote_apply: Vec::new(),

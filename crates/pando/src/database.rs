@@ -140,6 +140,7 @@ async fn open_server(
         pre_request: prepared.pre_request.clone(),
         hoisted: config.database.hoisted_settings.clone(),
         audit: prepared.audit.settings.clone(),
+        watch: prepared.watch.clone(),
     };
     store::open(store::Config::Postgres(settings), Arc::new(SystemClock), observer)
         .await
@@ -235,6 +236,11 @@ pub async fn migrate(
     // Tables that are new have their changes written down from now on. What cannot be is told by who serves.
     match store.audit().await {
         Err(error) if prepared.audit.is_insisted(&prepared.database) => return Err(MigrationError::Failed(error)),
+        _ => {}
+    }
+    // The same for what is noted for answers that are kept. Without any, what an earlier start has put there is taken away.
+    match store.watch().await {
+        Err(error) if prepared.watch.is_some() => return Err(MigrationError::Failed(error)),
         _ => {}
     }
     Ok(standing)

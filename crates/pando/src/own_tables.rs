@@ -32,13 +32,15 @@ pub struct Wishes {
     pub audit: AuditEnabled,
     /// To have answers kept under an `Idempotency-Key`.
     pub idempotency: IdempotencyEnabled,
+    /// To have changes noted on a server, for answers that are kept.
+    pub changes: bool,
 }
 
 impl Wishes {
     /// Those of a configuration.
     pub fn of(prepared: &Prepared) -> Self {
         let (audit, idempotency) = (prepared.audit.enabled, prepared.idempotency.enabled);
-        Self { login: prepared.login, audit, idempotency }
+        Self { login: prepared.login, audit, idempotency, changes: prepared.watch.is_some() }
     }
 }
 const fn grant(schema: &'static str, table: &'static str, privileges: &'static str) -> OwnGrant {
@@ -69,13 +71,15 @@ pub static GRANTS: &[OwnGrant] = &[
     grant("pando", "audit_head", "SELECT, UPDATE"),
     grant("pando", "audit_checkpoints", "SELECT, INSERT"),
     grant("pando", "audit_forgotten", "SELECT"),
+    grant("pando", "changes", "SELECT, INSERT, DELETE"),
+    grant("pando", "changes_horizon", "SELECT, INSERT, UPDATE"),
     grant("pando", "idempotency", ALL),
 ];
 
 /// Whose tables a database is to have, in the order in which they are made. On a server the role that logs in may not be let make
 /// any: there are only those that something needs.
 pub fn wanted(address: &DatabaseAddress, wishes: Wishes) -> Vec<&'static OwnMigrations> {
-    let Wishes { login, audit, idempotency } = wishes;
+    let Wishes { login, audit, idempotency, changes } = wishes;
     let mut wanted: Vec<&'static OwnMigrations> = match address {
         DatabaseAddress::File(_) => vec![&PANDO, &login::api_keys::MIGRATIONS],
         DatabaseAddress::Server(_) => Vec::new(),
@@ -86,6 +90,9 @@ pub fn wanted(address: &DatabaseAddress, wishes: Wishes) -> Vec<&'static OwnMigr
     }
     if idempotency == IdempotencyEnabled::On || (is_file && idempotency == IdempotencyEnabled::Auto) {
         wanted.push(&store::idempotency::MIGRATIONS);
+    }
+    if changes {
+        wanted.push(&store::CHANGES);
     }
     // Migration files may refer to accounts, so their tables come first wherever they are sure to come.
     let is_sure = match address {
@@ -142,8 +149,12 @@ mod tests {
 
     use super::*;
 
-    const AUTO: Wishes =
-        Wishes { login: LoginEnabled::Auto, audit: AuditEnabled::Auto, idempotency: IdempotencyEnabled::Auto };
+    const AUTO: Wishes = Wishes {
+        login: LoginEnabled::Auto,
+        audit: AuditEnabled::Auto,
+        idempotency: IdempotencyEnabled::Auto,
+        changes: false,
+    };
 
     fn file() -> DatabaseAddress {
         DatabaseAddress::File("pando.sqlite".into())

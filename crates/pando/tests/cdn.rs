@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::fleet::{eventually, metric};
-use testkit::{Answer, Client, Launch, Project, Request, Server, Varnish, more_steps, repository};
+use testkit::{Answer, Client, Launch, Postgres, Project, Request, Server, Varnish, more_steps, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const CONFIGURATION: &str = "
@@ -192,21 +192,58 @@ fn carry(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
 /// Varnish in front of Pando, as the example has it.
 struct Stage {
     server: Server,
+    /// Another one on the same database.
+    other: Option<Server>,
     varnish: Varnish,
     _project: Project,
+    _database: Option<Postgres>,
+}
+
+impl Stage {
+    /// Where the writer of this number writes.
+    fn writer(&self, number: usize) -> Client {
+        match &self.other {
+            Some(other) if number % 2 == 1 => other.client(),
+            _ => self.server.client(),
+        }
+    }
 }
 
 /// `change` changes Varnish's configuration.
 fn stage(test: &str, settings: &[(&str, &str)], delay: Duration, change: impl Fn(String) -> String) -> Option<Stage> {
     let port = Varnish::port();
     let (server, project) = start(port, settings);
+    let varnish = in_front(test, port, &server, delay, change)?;
+    Some(Stage { server, other: None, varnish, _project: project, _database: None })
+}
+
+/// Two nodes on a PostgreSQL server, with Varnish in front of one of them.
+fn stage_of_server(test: &str, delay: Duration) -> Option<Stage> {
+    let (database, port) = (Postgres::start_for(test)?, Varnish::port());
+    database.run("create role anon nologin; create role authenticated nologin;");
+    let configuration =
+        format!("[database]\nurl = {:?}\n{}", database.url("postgres"), CONFIGURATION.replace("PORT", &port.to_string()));
+    let schema = SCHEMA.replace("owner = auth.uid()::text", "owner = current_user");
+    let project = Project::of(&configuration, &schema);
+    let (server, other) = (Launch::new(BINARY).start(&project), Launch::new(BINARY).start(&project));
+    let varnish = in_front(test, port, &server, delay, as_it_is)?;
+    Some(Stage { server, other: Some(other), varnish, _project: project, _database: Some(database) })
+}
+
+fn in_front(
+    test: &str,
+    port: u16,
+    server: &Server,
+    delay: Duration,
+    change: impl Fn(String) -> String,
+) -> Option<Varnish> {
     let origin = if delay.is_zero() { server.address() } else { slow(server.address(), delay) };
     let configuration = std::fs::read_to_string(repository().join("examples/varnish/default.vcl")).unwrap();
     let (before, here) = (".port = \"8000\"", format!(".port = \"{}\"", origin.port()));
     assert!(configuration.contains(before));
     let varnish = Varnish::start_for(test, port, &change(configuration.replace(before, &here)))?;
-    eventually("Varnish is told", Duration::from_secs(60), || metric(&server, "pando_cdn_purges_waiting ") < 0.5);
-    Some(Stage { server, varnish, _project: project })
+    eventually("Varnish is told", Duration::from_secs(60), || metric(server, "pando_cdn_purges_waiting ") < 0.5);
+    Some(varnish)
 }
 
 fn as_it_is(configuration: String) -> String {
@@ -278,7 +315,7 @@ fn histories(stage: &Stage, writes: i64) -> (i64, i64, i64, Option<String>) {
         for (place, register) in registers.iter().enumerate() {
             let (is_over, written) = (&is_over, &written);
             scope.spawn(move || {
-                let mut client = stage.server.client();
+                let mut client = stage.writer(place);
                 let path = format!("/rest/v1/counts?id=eq.{}", place + 1);
                 while !is_over.load(Ordering::Relaxed) {
                     let value = register.sent.fetch_add(1, Ordering::SeqCst) + 1;
@@ -344,6 +381,16 @@ fn nobody_is_shown_by_varnish_what_was_there_before_an_acknowledged_write() {
         assert!(hits > reads / 10, "{hits} of {reads} were hits");
         assert!(metric(&stage.server, "pando_cdn_purge_lag_seconds_count ") > 0.0);
     }
+}
+
+#[test]
+fn nobody_is_shown_by_varnish_what_was_there_before_a_write_through_another_node() {
+    let test = "nobody_is_shown_by_varnish_what_was_there_before_a_write_through_another_node";
+    let Some(stage) = stage_of_server(test, Duration::from_millis(30)) else { return };
+    let (writes, reads, hits, wrong) = histories(&stage, usual() / 4);
+    println!("two nodes: {writes} writes, {reads} reads, {hits} of them hits");
+    assert_eq!(wrong, None, "after {writes} writes and {reads} reads");
+    assert!(hits > reads / 10, "{hits} of {reads} were hits");
 }
 
 #[test]

@@ -137,13 +137,35 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Waits until every change of a watched table that was committed before this call, by whomever, counts in
-    /// [`Store::changes`]. Many who wait at once share one look. Gives how far the data had come at least by then, where servers
-    /// tell: a read that is to be kept has to show that much.
+    /// [`Store::changes`]. Many who wait at once share one look. Gives how far the data had come when the last of them was
+    /// done, where servers tell: a read that shows as much shows all of them. A stamp that is taken later may count more
+    /// ([`Store::counted`]).
     ///
     /// # Errors
     /// [`StoreError::Unreachable`] and [`StoreError::Timeout`]: nothing is known, so nothing that was kept may be shown.
     fn catch_up(&self) -> BoxFuture<'_, Result<Option<PositionToken>, StoreError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// How far the data had come at most when what counts in [`Store::changes`] was done, where servers tell. A read that is to be
+    /// kept has to show that much: take the stamp first, then ask for this, then read.
+    fn counted(&self) -> Option<PositionToken> {
+        None
+    }
+
+    /// Whether all that was committed before somebody was given this position counts in [`Store::changes`]. It may say that it does not
+    /// although it does, as for a while after the position was given.
+    fn knows(&self, _position: &PositionToken) -> bool {
+        false
+    }
+
+    /// Has the changes noted of the tables that answers are kept of, and of what those depend on; to be called after migrations. Gives
+    /// the tables of which changes are not noticed, each with the reason.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when nothing could be done, with what the server said.
+    fn watch(&self) -> BoxFuture<'_, Result<Vec<Unwatched>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// The state of pools and queues.

@@ -16,6 +16,7 @@ mod position;
 mod postgres;
 mod precondition;
 mod sqlite;
+mod watching;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub use precondition::{Precondition, precondition_failed};
 pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};
+pub use watching::{CHANGES, DeclaredFunction, WatchSettings};
 
 /// What to open.
 #[allow(clippy::large_enum_variant, reason = "there is one of it, for a moment")]

@@ -33,7 +33,8 @@ pub struct OwnMigrations {
 pub struct OwnMigration {
     /// The file's name without its owner: `0001_users.sql`.
     pub name: &'static str,
-    /// Its statements, in PostgreSQL's words. The schema is there: it is made where it is missing. `inet` is `text` on SQLite.
+    /// Its statements, in PostgreSQL's words. The schema is there: it is made where it is missing. `inet` is `text` on SQLite, and
+    /// `UNLOGGED` means nothing there.
     pub text: &'static str,
     /// Tables that may be there already, since another program made them: where the first of them is, nothing is done, and
     /// all of them have to have these columns. Empty where nobody else makes them.

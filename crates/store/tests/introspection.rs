@@ -57,6 +57,7 @@ async fn read(postgres: &Postgres) -> Arc<Catalog> {
         pre_request: None,
         hoisted: Vec::new(),
         audit: None,
+        watch: None,
     };
     let store = store::open(Config::Postgres(settings), Arc::new(SystemClock), Arc::new(Silent)).await.unwrap();
     let catalog = store.catalog();

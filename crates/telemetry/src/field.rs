@@ -86,10 +86,10 @@ fields! {
     CERTIFICATES = "pando.certificates", "certificates", Long, "Certificates of the API's address.";
     FILES = "pando.files", "files", Long, "Static files.";
     HELD_BYTES = "pando.files.held_bytes", "held", Long, "Bytes of static files and of their compressed forms that are held in memory.";
-    FILES_ADDED = "pando.files.added", "added", Long, "Static files that were not there before.";
-    FILES_CHANGED = "pando.files.changed", "changed", Long, "Static files that have another content than before.";
-    FILES_REMOVED = "pando.files.removed", "removed", Long, "Static files that are gone.";
-    FILE_NAMES = "pando.files.names", "names", Keyword, "Names of static files, each with what is said of it.";
+    FILES_ADDED = "pando.files.added", "files_added", Long, "Static files that were not there before.";
+    FILES_CHANGED = "pando.files.changed", "files_changed", Long, "Static files that have another content than before.";
+    FILES_REMOVED = "pando.files.removed", "files_removed", Long, "Static files that are gone.";
+    FILE_NAMES = "pando.files.names", "files_named", Keyword, "Names of static files, each with what is said of it.";
     DOMAINS = "pando.certificate.domains", "domains", Keyword, "The domains of a certificate that is fetched, with commas.";
     VALID_FOR = "pando.certificate.valid_for", "valid_for", Duration, "For how long a certificate is valid from now on.";
     SETTING = "pando.setting", "setting", Keyword, "The name of a setting.";

@@ -903,6 +903,7 @@ mod tests {
         metrics.count_precondition_failed();
         metrics.set_cache("redis", true, 3);
         metrics.count_recall("hit");
+        metrics.count_compressed("br", 4096, 512);
         metrics.count_recall_check(true);
         metrics.count_cdn_purge("varnish", true, &[Duration::from_millis(3)]);
         metrics.set_cdn(2, Duration::from_millis(1_500));

@@ -221,6 +221,10 @@ mod tests {
         telemetry.report(&ConfigurationRefused { error: "pando.toml:2:1: [api] has no max_row" });
         telemetry.report(&CertificatesRead { certificates: 2 });
         telemetry.report(&CertificatesRefused { error: "local.pem: it cannot be read" });
+        telemetry.report(&BodyCompressed { coding: "br", before: 4096, after: 512 });
+        telemetry.report(&FilesChanged { files: 3, held_bytes: 4096, added: 1, changed: 1, removed: 0 });
+        telemetry.report(&FilesDoubtful { files: 1, names: "link is a symbolic link that leads out of the folder" });
+        telemetry.report(&FilesRefused { error: "the folder public cannot be read" });
         let domains = "api.example.com,example.com";
         telemetry.report(&CertificateAwaited { domains });
         telemetry.report(&CertificateIssued { domains, valid_for: duration, took: duration });
@@ -288,7 +292,7 @@ mod tests {
         assert!(telemetry.flush(Duration::from_secs(10)));
         let lines: Vec<Value> = kept.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut actions: Vec<_> = lines.iter().map(|line| line["event.action"].as_str().unwrap()).collect();
-        actions.extend(["writes-committed", "audit-sealed", "response-cache-asked"]); // only counted
+        actions.extend(["writes-committed", "audit-sealed", "response-cache-asked", "body-compressed"]); // only counted
         for definition in HAPPENINGS {
             assert!(actions.contains(&definition.action), "{}", definition.action);
         }

@@ -52,7 +52,7 @@ impl Connection {
         flight.execute(&query)?;
         flight.sync();
         flight.send().await?;
-        self.collect().await
+        self.rows().await
     }
 
     /// Executes the statements of a text, several between `;`, and gives nothing. Without a transaction of their own they
@@ -80,7 +80,11 @@ impl Connection {
         }
     }
 
-    async fn collect(&mut self) -> Result<Vec<TextRow>, Error> {
+    /// Reads all rows of what was sent, whose results come as text, up to the end of a flight: at most 64 MiB.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub async fn rows(&mut self) -> Result<Vec<TextRow>, Error> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         loop {
             match self.next().await? {

@@ -62,6 +62,11 @@ impl Handler for Fake {
                 headers.insert("set-cookie", HeaderValue::from_static("a=b"));
                 Body::Full(Bytes::from(rows(5000)))
             }
+            "/coded" => {
+                headers.insert("content-encoding", HeaderValue::from_static("br"));
+                headers.insert("etag", HeaderValue::from_static("\"file-br\""));
+                Body::Full(Bytes::from(rows(5000)))
+            }
             "/length" => Body::Full(Bytes::from(format!(
                 "{} {:?} {:?}",
                 request.body.len(),

@@ -59,8 +59,8 @@ fn write(
     script: &mut dyn Write,
     counts: &mut Vec<(QualifiedName, usize)>,
 ) -> Result<(), CommandError> {
-    // The audit's log is one of this database, and stays with it; so do the answers of its writes.
-    let stays = ["migrations", store::idempotency::TABLE];
+    // The audit's log is one of this database, and stays with it; so do the answers of its writes, and the notes of changes.
+    let stays = ["migrations", store::idempotency::TABLE, "changes", "changes_horizon"];
     let is_moved = |grant: &&store::OwnGrant| !stays.contains(&grant.table) && !grant.table.starts_with("audit_");
     let names = own_tables::GRANTS.iter().filter(is_moved);
     let tables: Vec<QualifiedName> = names.map(|grant| QualifiedName::new(grant.schema, grant.table)).collect();

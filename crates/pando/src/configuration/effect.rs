@@ -9,6 +9,7 @@ use identity::{IdentityConfig, KeyListener};
 use login::password::PasswordError;
 use login::password::leaked::Leaked;
 use service::RecallSettings;
+use store::WatchSettings;
 
 use super::auditing::Auditing;
 use super::cdn::Cdn;
@@ -46,6 +47,8 @@ pub struct Prepared {
     pub responses: Option<RecallSettings>,
     /// Which caches in front are told of changes.
     pub cdn: Option<Cdn>,
+    /// What is watched on a server for that.
+    pub watch: Option<WatchSettings>,
     /// The schemas of the API.
     pub schemas: Vec<String>,
     /// The folder of migrations.
@@ -149,7 +152,8 @@ impl Prepared {
         check.login(listen);
         let root = identity.root_secret();
         let freshening = check.freshening(root);
-        let responses = check.responses(database.as_ref());
+        let (responses, watch) = check.responses(database.as_ref()).unzip();
+        let watch = watch.flatten();
         let cdn = check.cdn(responses.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
@@ -176,6 +180,7 @@ impl Prepared {
                 freshening,
                 responses,
                 cdn,
+                watch,
                 limiting,
                 audit,
                 idempotency,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service::{RecallSettings, Rule};
+use store::WatchSettings;
 
 use super::effect::{Check, DatabaseAddress};
 use super::replicas::qualified;
@@ -13,7 +14,9 @@ use super::replicas::qualified;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Responses {
-    /// Which answers to reads are kept and shown again: of relations and functions, by `schema.name`; `*` is all others. Empty keeps none.
+    /// Which answers to reads are kept and shown again: of relations and functions, by `schema.name`; `*` is all others, on the
+    /// embedded engine alone. Empty keeps none. On a PostgreSQL server triggers on these tables, and on those that they depend on, note
+    /// what changes.
     /// `"public.todos" = "strict"` never shows an answer that is older than the last acknowledged write, whoever wrote it;
     /// `"session"` never one that lacks what the client has seen by its `Pando-Position`, and else one that is a second old at most;
     /// `"ttl 60"` one that is 60 seconds old at most, whatever was written. With `ttl` go `stale-while-revalidate 30` and
@@ -40,8 +43,11 @@ impl Default for Responses {
 const OTHERS: &str = "*";
 
 impl Check<'_> {
-    /// Which answers are kept; `None` for none.
-    pub(super) fn responses(&mut self, database: Option<&DatabaseAddress>) -> Option<RecallSettings> {
+    /// Which answers are kept, and what is watched on a server for that; `None` for none.
+    pub(super) fn responses(
+        &mut self,
+        database: Option<&DatabaseAddress>,
+    ) -> Option<(RecallSettings, Option<WatchSettings>)> {
         let section = self.loaded().config.responses.clone();
         let mut settings = RecallSettings {
             rules: BTreeMap::new(),
@@ -71,12 +77,15 @@ impl Check<'_> {
             }
         }
         let is_used = !section.tables.is_empty();
-        if is_used && matches!(database, Some(DatabaseAddress::Server(_))) {
+        let is_server = matches!(database, Some(DatabaseAddress::Server(_)));
+        if is_server && settings.others.is_some() {
             self.problem(
                 "responses.tables",
-                "keeps answers on the embedded engine alone as yet: what changes on a PostgreSQL server is not told",
+                "has *, which is for the embedded engine: on a PostgreSQL server triggers note what changes, so name the tables",
             );
         }
-        is_used.then_some(settings)
+        let watch = is_server
+            .then(|| WatchSettings { relations: settings.rules.keys().cloned().collect(), ..WatchSettings::default() });
+        is_used.then_some((settings, watch))
     }
 }

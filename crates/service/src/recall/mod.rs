@@ -176,8 +176,8 @@ impl Recall {
         hash
     }
 
-    async fn answer(self: &Arc<Self>, mut job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
-        match self.catch_up(&mut job, &question).await {
+    async fn answer(self: &Arc<Self>, job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
+        match self.catch_up(&job, &question).await {
             Ok(()) => {}
             // Nothing is known of what others did, so nothing that was kept is shown.
             Err(_) => return self.pass(job, "it is not known what has changed".to_owned()).await,
@@ -220,22 +220,18 @@ impl Recall {
         }
     }
 
-    /// Brings in what others have written, where the rule asks for it, and has the reading show at least that much.
-    async fn catch_up(&self, job: &mut Job, question: &Question) -> Result<(), StoreError> {
+    /// Brings in what others have written, where the rule asks for it.
+    async fn catch_up(&self, job: &Job, question: &Question) -> Result<(), StoreError> {
         let looks = match question.rule.age {
             Age::Strict => true,
             // Who shows no position has seen nothing.
-            Age::Session => job.position.is_some(),
+            Age::Session => job.position.as_ref().is_some_and(|position| !self.store.knows(position)),
             Age::Ttl(_) => false,
         };
         if !looks || self.store.is_always_caught_up() {
             return Ok(());
         }
-        if let Some(position) = self.store.catch_up().await? {
-            // It is no less than what the client has seen: that was acknowledged before it asked.
-            job.position = Some(position);
-        }
-        Ok(())
+        self.store.catch_up().await.map(drop)
     }
 
     async fn find(&self, question: &Question) -> Option<Arc<Entry>> {
@@ -308,9 +304,13 @@ impl Recall {
     }
 
     /// Runs the job, and keeps what it gives if it may be kept.
-    async fn read(&self, job: Job, question: &Question) -> Result<Read, StoreError> {
+    async fn read(&self, mut job: Job, question: &Question) -> Result<Read, StoreError> {
         // Before the moment of the reading is chosen: what comes in between is then found out.
         let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+        // Whatever counts in the stamp has to be shown, by whichever server reads. What the client has seen is among it, since that
+        // was brought in; an answer that is kept for a time is stamped for nobody.
+        let (seen, counted) = (job.position.take(), self.store.counted());
+        job.position = if matches!(question.rule.age, Age::Ttl(_)) { seen.or(counted) } else { counted.or(seen) };
         let moment = self.moments.fetch_add(1, Ordering::Relaxed);
         let read_at = self.clock.monotonic();
         let ran = self.store.run(job).await?;
@@ -346,10 +346,10 @@ impl Recall {
         if every == 0 || is_ttl || !self.shown.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
             return;
         }
-        let (recall, mut job, question, entry) = (self.clone(), job.clone(), question.clone(), entry.clone());
+        let (recall, job, question, entry) = (self.clone(), job.clone(), question.clone(), entry.clone());
         drop(tokio::spawn(async move {
             let relation = job.plan.footprint.named.first().map(ToString::to_string).unwrap_or_default();
-            if recall.catch_up(&mut job, &question).await.is_err() || !recall.holds(&entry) {
+            if recall.catch_up(&job, &question).await.is_err() || !recall.holds(&entry) {
                 return;
             }
             let Ok(ran) = recall.store.run(job).await else { return };

@@ -127,7 +127,7 @@ pub fn translate(file: &str, text: &str, before: &Snapshot) -> Result<Script, Dd
 }
 
 /// [`translate`] for a migration of the program itself: what it makes gets none of the schema's default privileges, and `inet`
-/// is `text`, which the embedded engine has instead.
+/// is `text`, which the embedded engine has instead. It keeps all tables in one way, so `UNLOGGED` means nothing to it.
 ///
 /// # Errors
 /// As [`translate`].
@@ -144,6 +144,7 @@ fn applied(mut translation: Translation, file: &str, text: &str) -> Result<Scrip
     for mut piece in pieces {
         if translation.is_own {
             piece.replace_words("inet", "text");
+            piece.remove_words("unlogged");
         }
         translation.apply(&piece).map_err(located)?;
     }

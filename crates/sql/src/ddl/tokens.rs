@@ -234,6 +234,12 @@ impl Piece {
         }
     }
 
+    /// Leaves an unquoted word out.
+    pub(super) fn remove_words(&mut self, word: &str) {
+        let is_it = |token: &Token| matches!(token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word));
+        self.tokens.retain(|token| !is_it(&token.token));
+    }
+
     /// Parses it with sqlparser.
     pub(super) fn parse(&self) -> Outcome<Statement> {
         let end = self.tokens.last().map_or(NOWHERE, |token| token.span.end);

@@ -35,7 +35,7 @@ pub fn remove(trigger: &str, table: &QualifiedName) -> String {
     text
 }
 
-fn named(table: &QualifiedName) -> String {
+pub(super) fn named(table: &QualifiedName) -> String {
     let mut text = quoted(&table.schema);
     text.push('.');
     text.push_str(&quoted(&table.name));

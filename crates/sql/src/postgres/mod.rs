@@ -3,6 +3,7 @@
 //! reads them as it reads a literal.
 
 pub mod audit;
+pub mod changes;
 mod explain;
 mod expression;
 mod level;

@@ -25,6 +25,7 @@ mod run;
 mod session;
 mod sighting;
 mod stream;
+mod watch;
 mod wrong;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
 use crate::audit::{AuditSettings, Unwatched, has_table};
+use crate::changes::Changes;
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -48,12 +50,14 @@ use crate::error::StoreError;
 use crate::idempotency::Underway;
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
-use crate::position::PositionKey;
+use crate::position::{PositionKey, PositionToken};
+use crate::watching::WatchSettings;
 use own::OwnAccess;
 use pool::{Fence, Pool};
 use reload::Reloading;
 use replicas::Replicas;
 use role::function_name;
+use watch::Watching;
 use wrong::Wrong;
 
 pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, bootstrap};
@@ -104,6 +108,8 @@ pub struct Settings {
     pub hoisted: Vec<String>,
     /// What is written down of changes; `None` writes down nothing, and leaves alone what is there.
     pub audit: Option<AuditSettings>,
+    /// Of what it is to be known when it changes; `None` watches nothing.
+    pub watch: Option<WatchSettings>,
 }
 
 pub(crate) struct PostgresStore {
@@ -122,6 +128,8 @@ pub(crate) struct PostgresStore {
     reloading: Reloading,
     /// Whether there are triggers that want to know who asks.
     is_audited: AtomicBool,
+    /// What is known of changes, where they are watched.
+    watching: Option<Watching>,
     underway: Underway,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -189,6 +197,7 @@ pub(crate) async fn open(
     let reloading = Reloading::new();
     let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
     let catalog_took = Mutex::default();
+    let watching = settings.watch.clone().map(Watching::new);
     let store = PostgresStore {
         settings,
         pre_request,
@@ -200,6 +209,7 @@ pub(crate) async fn open(
         catalog_took,
         reloading,
         is_audited: AtomicBool::new(false),
+        watching,
         underway: Underway::new(observer.clone()),
         clock,
         observer,
@@ -223,6 +233,9 @@ pub(crate) async fn open(
     tokio::spawn(listen::run(Arc::downgrade(&store), listening, fence.follow()));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
     tokio::spawn(reload::follow(Arc::downgrade(&store), newest));
+    if let Some(watching) = &store.watching {
+        tokio::spawn(watch::run(Arc::downgrade(&store), watching.wishes()));
+    }
     Ok(store)
 }
 
@@ -392,6 +405,26 @@ impl Store for PostgresStore {
             self.is_audited.store(true, Ordering::Relaxed);
             Ok(left_out)
         })
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Vec<Unwatched>, StoreError>> {
+        Box::pin(self.watch_tables())
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        self.watching.as_ref().map(|watching| &watching.changes)
+    }
+
+    fn catch_up(&self) -> BoxFuture<'_, Result<Option<PositionToken>, StoreError>> {
+        Box::pin(self.look_for_changes())
+    }
+
+    fn counted(&self) -> Option<PositionToken> {
+        self.counted_position()
+    }
+
+    fn knows(&self, position: &PositionToken) -> bool {
+        self.knows_position(position)
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -234,6 +234,11 @@ impl Pool {
         Ok((connection, registration))
     }
 
+    /// Whether a newer history of the database is known than this one.
+    pub(super) fn is_past(&self, timeline: u32) -> bool {
+        timeline < self.fence.timeline()
+    }
+
     /// Has one of the targets tried first: somebody has seen there what is looked for. Whoever waits for it need not any more.
     pub(super) fn prefer(&self, target: usize) {
         if self.first.swap(target.min(self.targets.len().saturating_sub(1)), Ordering::Relaxed) != target {

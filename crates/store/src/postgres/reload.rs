@@ -9,6 +9,7 @@ use catalog::Catalog;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::introspect::{Asked, Dependences};
 use super::pool::{Pool, random_share};
 use super::{PostgresStore, failure, introspect, sighting};
 use crate::driver::CatalogReading;
@@ -140,7 +141,8 @@ impl PostgresStore {
     pub(super) async fn load_catalog(&self) -> Result<Arc<Catalog>, StoreError> {
         let _turn = self.reloading.turn.lock().await;
         let started = self.clock.monotonic();
-        let (catalog, position) = read(self.pool.clone(), self.clock.clone()).await?;
+        let asked = self.dependences_asked();
+        let Read { catalog, dependences, position } = read(self.pool.clone(), self.clock.clone(), asked).await?;
         let catalog = Arc::new(catalog);
         if let Some(replicas) = &self.replicas {
             // Without it nobody could say which replica has this catalog's tables: it is read again, and the older one goes on.
@@ -149,6 +151,7 @@ impl PostgresStore {
         }
         *self.catalog_took.lock() = self.clock.monotonic().saturating_duration_since(started);
         let older = self.catalog.swap(catalog.clone());
+        self.note_dependences(dependences);
         tokio::spawn(async move {
             tokio::time::sleep(KEPT).await;
             tokio::task::spawn_blocking(move || drop(older));
@@ -157,15 +160,24 @@ impl PostgresStore {
     }
 }
 
+/// What was read.
+struct Read {
+    catalog: Catalog,
+    /// What its relations depend on, but for those themselves.
+    dependences: Dependences,
+    position: Option<Position>,
+}
+
 /// On a thread and a connection of its own: of ten thousand tables it takes a second, in which the threads that serve
 /// have other things to do.
-async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option<Position>), StoreError> {
+async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>, asked: Option<Asked>) -> Result<Read, StoreError> {
     let runtime = tokio::runtime::Handle::current();
     let reading = move || {
         let reading = async move {
             let mut connection = pool.connect_apart().await?;
             let failed = |error: wire::Error| failure::of_connection(&error);
-            let snapshot = introspect::snapshot(&mut connection).await.map_err(failed)?;
+            let (snapshot, dependences) =
+                introspect::snapshot(&mut connection, asked.as_ref()).await.map_err(failed)?;
             // Whatever the snapshot shows was committed before: who has replayed this much understands it.
             let seen = sighting::look(&mut connection, clock.monotonic()).await.map_err(failed)?;
             let position =
@@ -176,7 +188,7 @@ async fn read(pool: Arc<Pool>, clock: Arc<dyn Clock>) -> Result<(Catalog, Option
             match catalog.broken_document_schema() {
                 // What it says would otherwise not be looked at.
                 Some(problem) => Err(StoreError::Engine(problem)),
-                None => Ok((catalog, position)),
+                None => Ok(Read { catalog, dependences, position }),
             }
         };
         let late = |_| StoreError::Unreachable("the catalog was not read within a minute".to_owned());

@@ -25,6 +25,13 @@ pub(super) struct Sighting {
     pub(super) instance: ServerInstance,
 }
 
+impl Sighting {
+    /// Whether another one is of the same server, on the same history, and not started anew in between.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.system, self.timeline, self.instance) == (other.system, other.timeline, other.instance)
+    }
+}
+
 /// A server from one start to the next. One URL may lead to several: what is seen of one of them says nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ServerInstance {
@@ -108,7 +115,7 @@ fn read(told: &[Option<String>], at: Instant) -> Option<Sighting> {
 }
 
 /// An LSN as it is printed, `16/B374D848`.
-fn point(text: &str) -> Option<u64> {
+pub(super) fn point(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?)
 }

@@ -126,6 +126,7 @@ pub fn settings(url: &str) -> PostgresSettings {
         pre_request: None,
         hoisted: Vec::new(),
         audit: None,
+        watch: None,
     }
 }
 

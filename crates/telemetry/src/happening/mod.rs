@@ -122,6 +122,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     ApiKeysUnavailable::DEFINITION,
     RequestFinished::DEFINITION,
     BodyCompressed::DEFINITION,
+    RecallAsked::DEFINITION,
+    KeptAnswerStale::DEFINITION,
     RequestPanicked::DEFINITION,
     Overloaded::DEFINITION,
     RateDecision::DEFINITION,

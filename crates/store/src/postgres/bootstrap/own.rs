@@ -1,6 +1,6 @@
 //! What the role that a server logs in as may do with the program's own tables, where somebody else has made them.
 
-use super::super::audit_functions;
+use super::super::{audit_functions, watch};
 use super::{BootstrapSettings, Found, Sql, Work};
 use crate::error::StoreError;
 
@@ -52,7 +52,7 @@ impl Work<'_> {
             }
             self.table(grant, &authenticator.name).await?;
         }
-        for function in audit_functions::NAMES {
+        for function in audit_functions::NAMES.into_iter().chain([watch::FUNCTION]) {
             self.trigger_function(function, &authenticator.name).await?;
         }
         Ok(())

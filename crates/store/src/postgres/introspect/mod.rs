@@ -3,6 +3,7 @@
 //! What is odd is left out: a database that others made must never stop the server from starting.
 
 mod defaults;
+mod dependence;
 mod queries;
 mod roles;
 mod routines;
@@ -20,11 +21,16 @@ use rows::{Reading, Row};
 use tables::Tables;
 use types::Types;
 
-/// Reads the snapshot.
+pub(super) use dependence::{Asked, Dependences};
+
+/// Reads the snapshot, and what its relations depend on where that is asked.
 ///
 /// # Errors
 /// Those of the connection; the transaction is ended then by whoever owns the connection.
-pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wire::Error> {
+pub(super) async fn snapshot(
+    connection: &mut Connection,
+    asked: Option<&Asked>,
+) -> Result<(Snapshot, Dependences), wire::Error> {
     connection.batch(queries::BEGIN).await?;
     let mut reading = Reading::default();
     let mut snapshot = Snapshot { engine: Engine::Postgres, ..Snapshot::default() };
@@ -46,11 +52,16 @@ pub(super) async fn snapshot(connection: &mut Connection) -> Result<Snapshot, wi
     reading.each(connection, queries::ROUTINES, |row| routines::add(row, &types, &mut tables, &mut snapshot)).await?;
     reading.each(connection, queries::AGGREGATES, |row| snapshot.aggregates.extend(row.text(0).map(Arc::from))).await?;
     reading.each(connection, queries::MEDIA_HANDLERS, |row| routines::add_handler(row, &tables, &mut snapshot)).await?;
+    let mut dependences = match asked {
+        Some(asked) => dependence::read(connection, &mut reading, asked).await?,
+        None => Dependences::default(),
+    };
     connection.batch("COMMIT").await?;
+    snapshot.dependences = std::mem::take(&mut dependences.all);
     snapshot.composites = types.composites();
     snapshot.enums = types.into_enums();
     snapshot.relations = tables.into_relations(&snapshot);
-    Ok(snapshot)
+    Ok((snapshot, dependences))
 }
 
 /// What can be done with views and foreign tables. A foreign data wrapper that does not work makes PostgreSQL fail here,

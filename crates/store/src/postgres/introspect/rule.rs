@@ -13,7 +13,7 @@ pub(super) struct RuleColumn {
 }
 
 /// The deepest nesting that is looked into; PostgreSQL's own stack is bounded as well.
-const DEEPEST: usize = 1_000;
+pub(super) const DEEPEST: usize = 1_000;
 
 /// Reads `({QUERY :targetList ({TARGETENTRY ... :resno 1 ... :resorigtbl 16385 :resorigcol 1 ...} ...) ...})`. Whatever does
 /// not look like this gives no columns: then relationships through the view are unknown, nothing else.
@@ -105,7 +105,7 @@ impl Entry {
 }
 
 /// Brackets, and words between blanks; a backslash takes away the meaning of what follows it.
-struct Tokens<'t>(&'t str);
+pub(super) struct Tokens<'t>(pub(super) &'t str);
 
 impl<'t> Iterator for Tokens<'t> {
     type Item = &'t str;

@@ -16,6 +16,13 @@ const FOUND: &str = "CREATE TABLE IF NOT EXISTS pando.migrations (
 const REMEMBER: &str = "INSERT INTO pando.migrations (version, name, checksum, applied_at)
      VALUES ($1::bigint, $2, $3, to_timestamp($4::numeric / 1000000))";
 
+/// Whether changes are noted, by whoever migrates as well.
+const NOTES: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'pando' AND c.relname = 'changes' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT'))";
+
+/// Whatever anybody keeps was read before a migration: all nodes are to know with its commit.
+const NOTE: &str = "INSERT INTO pando.changes (transaction_number, relation, key) VALUES (txid_current(), 0, '') ON CONFLICT DO NOTHING";
+
 const PAID: &str = "DELETE FROM pando.migrations WHERE version = $1::bigint";
 
 /// Whether nothing is in some schemas but what extensions brought.
@@ -99,6 +106,9 @@ impl<'a> Work<'a> {
         self.insert(*version, name, checksum).await?;
         if *version == SEED_VERSION {
             self.connection.query(PAID, &[&OWED_VERSION.to_string()]).await?;
+        }
+        if is_true(&self.connection.query(NOTES, &[]).await?) {
+            self.connection.query(NOTE, &[]).await?;
         }
         let channel = self.settings.channel.as_deref().unwrap_or("pgrst");
         self.connection.query("SELECT pg_notify($1, 'reload schema')", &[channel]).await.map(drop)
