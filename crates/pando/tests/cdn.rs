@@ -220,9 +220,12 @@ fn stage(test: &str, settings: &[(&str, &str)], delay: Duration, change: impl Fn
 /// Two nodes on a PostgreSQL server, with Varnish in front of one of them.
 fn stage_of_server(test: &str, delay: Duration) -> Option<Stage> {
     let (database, port) = (Postgres::start_for(test)?, Varnish::port());
-    database.run("create role anon nologin; create role authenticated nologin;");
-    let configuration =
-        format!("[database]\nurl = {:?}\n{}", database.url("postgres"), CONFIGURATION.replace("PORT", &port.to_string()));
+    database.run("create role anon nologin; create role authenticated nologin; grant usage on schema public to anon, authenticated;");
+    let configuration = format!(
+        "[database]\nurl = {:?}\n{}",
+        database.url("postgres"),
+        CONFIGURATION.replace("PORT", &port.to_string())
+    );
     let schema = SCHEMA.replace("owner = auth.uid()::text", "owner = current_user");
     let project = Project::of(&configuration, &schema);
     let (server, other) = (Launch::new(BINARY).start(&project), Launch::new(BINARY).start(&project));
