@@ -281,7 +281,8 @@ mod tests {
     fn while_a_change_is_under_way_nothing_holds_and_nothing_is_stamped() {
         let changes = Changes::default();
         let before = changes.stamp(&of_table("a")).unwrap();
-        let under_way = changes.begin(&row("a", "1"));
+        let touched = row("a", "1");
+        let under_way = changes.begin(&touched);
         assert!(!changes.holds(&before));
         assert_eq!(changes.stamp(&of_table("a")), None);
         assert_eq!(changes.stamp(&of_row("a", "1")), None);
@@ -311,8 +312,8 @@ mod tests {
             });
             noted.lock().unwrap().push(rows);
         });
-        let under_way = row("a", "1");
-        let under_way = changes.begin(&under_way);
+        let touched = row("a", "1");
+        let under_way = changes.begin(&touched);
         assert_eq!(told.lock().unwrap().len(), 0);
         drop(under_way);
         changes.happened(&Touched::default());
