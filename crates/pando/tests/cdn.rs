@@ -97,7 +97,8 @@ fn answers_say_what_caches_may_do() {
     }
     let anon = project.token(BINARY, &["--role", "anon"]);
     let user = project.token(BINARY, &["--role", "authenticated", "--sub", "00000000-0000-0000-0000-000000000001"]);
-    let cases: [(&str, Option<&str>, Option<(&str, &str)>); 12] = [
+    type Case<'a> = (&'a str, Option<&'a str>, Option<(&'a str, &'a str)>);
+    let cases: [Case<'_>; 12] = [
         ("/rest/v1/counts", None, Some(("max-age=60", "all t:counts"))),
         ("/rest/v1/counts?select=n&order=id", Some(&anon), Some(("max-age=60", "all t:counts"))),
         ("/rest/v1/counts?id=eq.1", None, Some(("max-age=60", "all r:counts:1 a:counts"))),

@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
+    clippy::print_stdout,
+    reason = "a panic is how a test fails, and what it prints is its report"
 )]
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
