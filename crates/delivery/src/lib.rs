@@ -1,5 +1,5 @@
 //! How a body is delivered: which name it has ([`EntityTag`]), whether it has to be sent at all ([`condition`]), and in
-//! which coding ([`AcceptEncoding`], [`compress`], [`decompress`]).
+//! which coding ([`AcceptEncoding`], [`compress()`], [`decompress()`]).
 //!
 //! Values in, values out: no socket, no clock, no thread. Who asks what, and when a body may be compressed, is for the
 //! front door to know.

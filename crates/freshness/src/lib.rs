@@ -5,7 +5,7 @@
 //! `service` keeps of answers, and `tests/proxy`, which stands in front of any origin, so that the rules can be tested by themselves.
 //!
 //! The way of a request: [`RequestDirectives::read`], [`Selection::fits`] finds what is stored for it, [`Judgement::verdict`] says
-//! what to do. The way of an answer: [`Policy::read`], [`may_store`], [`stored`]. After a 304: [`update`]; after a write: [`outdated`].
+//! what to do. The way of an answer: [`Policy::read`], [`may_store`], [`stored`]. After a 304: [`update()`]; after a write: [`outdated`].
 //!
 //! What is doubtful is stale: numbers that are none, directives that contradict each other, an `Age` that nobody can read.
 //! RFC 9111 leaves caches the choice there. Left out, and never done: parts (206) are not stored, several ranges at once are answered

@@ -12,7 +12,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("the ground", &["base"]),
     ("the meters and the values", &["telemetry", "datatype", "wire", "freshness", "delivery"]),
     ("the core", &["rest", "catalog", "plan", "sql", "contract"]),
-    ("the capabilities", &["store", "cache", "acme", "files"]),
+    ("the capabilities", &["store", "cache", "acme", "cdn", "files"]),
     ("the rooms", &["identity", "limits", "audit", "service", "login"]),
     ("the front", &["edge"]),
     ("the roof", &["pando"]),

@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
+    clippy::print_stdout,
+    reason = "a panic is how a test fails, and what it prints is its report"
 )]
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -67,7 +68,7 @@ grant select on named, moments to anon;
 struct Stage {
     server: Server,
     project: Project,
-    _database: Option<Postgres>,
+    database: Option<Postgres>,
     /// Whether it is told which rows change; on a server it is told of which tables.
     tells_rows: bool,
 }
@@ -77,7 +78,7 @@ fn stage(rules: &str, settings: &[(&str, &str)]) -> Stage {
     let project = Project::of(&CONFIGURATION.replace("RULES", rules), SCHEMA);
     let launch = settings.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.set(name, value));
     let server = launch.start(&project);
-    Stage { server, project, _database: None, tells_rows: true }
+    Stage { server, project, database: None, tells_rows: true }
 }
 
 /// On a server with the roles that requests run as; `None` where there is none to be had.
@@ -89,7 +90,7 @@ fn stage_of_server(test: &str, rules: &str, settings: &[(&str, &str)]) -> Option
     let project = Project::of(&configuration, SCHEMA);
     let launch = settings.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.set(name, value));
     let server = launch.start(&project);
-    Some(Stage { server, project, _database: Some(database), tells_rows: false })
+    Some(Stage { server, project, database: Some(database), tells_rows: false })
 }
 
 /// A case on both engines.
@@ -532,6 +533,27 @@ fn linearizable(stage: &Stage) {
     println!("{reads} reads, {hits} of kept answers");
     assert_eq!(wrong, None, "after {reads} reads");
     assert!(hits > reads / 100, "{hits} of {reads} were kept answers");
+}
+
+#[test]
+fn on_a_server_what_other_nodes_and_others_write_counts_at_once() {
+    const TEST: &str = "on_a_server_what_other_nodes_and_others_write_counts_at_once";
+    let Some(stage) = stage_of_server(TEST, STRICT.1, &[("responses.check_one_in", "0")]) else { return };
+    let others = [(); 2].map(|()| Launch::new(BINARY).set("responses.check_one_in", "0").start(&stage.project));
+    let (reads, hits, wrong) = histories(&[&stage.server, &others[0], &others[1]], 5_000 + more_steps());
+    println!("{reads} reads over three nodes, {hits} of kept answers");
+    assert_eq!(wrong, None, "after {reads} reads");
+    assert!(hits > reads / 100, "{hits} of {reads} were kept answers");
+
+    // Whoever writes past Pando is noticed as well.
+    let database = stage.database.as_ref().unwrap();
+    let mut client = others[1].client();
+    database.run("insert into public.people (id, name) values (1, 'Ann')");
+    for name in ["Bea", "Cleo", "Dea"] {
+        warm(&mut client, PEOPLE);
+        database.run(&format!("update public.people set name = '{name}'"));
+        assert_eq!(get(&mut client, PEOPLE, &[]).json()[0]["name"], name);
+    }
 }
 
 #[test]

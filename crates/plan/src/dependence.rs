@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use base::QualifiedName;
 use catalog::{
-    Binary, Catalog, ClaimsAsked, DefaultValue, Expression, Function, NativeFunction, NativeRelationKind, Query,
-    RelationKind, Source,
+    Binary, Catalog, ClaimsAsked, DefaultValue, Expression, Function, NativeFunction, Query, RelationKind, Source,
 };
 use datatype::{Datum, Type};
 
@@ -71,12 +70,10 @@ fn point(level: &Level, catalog: &Catalog) -> Option<(QualifiedName, String)> {
     let Source::Relation { id, name } = &level.from.first else { return None };
     let relation = catalog.relation(name).filter(|relation| !relation.is_view())?;
     let [key] = relation.primary_key.as_slice() else { return None };
-    let tells_rows = match &relation.native {
-        Some(native) => native.kind == NativeRelationKind::Table,
-        // There a row is told by its number, which is the key only where the engine draws it.
-        None => relation.column(key).is_some_and(|column| matches!(column.default, DefaultValue::Identity(_))),
-    };
-    if !tells_rows {
+    // A server tells of tables, not of rows; and what its policies read is known of relations alone, which have to be looked at. In the
+    // embedded engine a row is told by its number, which is the key only where the engine draws it.
+    let is_drawn = relation.column(key).is_some_and(|column| matches!(column.default, DefaultValue::Identity(_)));
+    if relation.native.is_some() || !is_drawn {
         return None;
     }
     let is_key = |expression: &Expression| matches!(expression, Expression::Column { source, name, .. } if source == id && name == key);
@@ -89,14 +86,10 @@ fn point(level: &Level, catalog: &Catalog) -> Option<(QualifiedName, String)> {
     })
 }
 
-/// A whole number as every engine prints it; of anything else one value may be written in several ways.
+/// A whole number as it is printed; of anything else one value may be written in several ways.
 fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
-    if !matches!(data_type, Type::SmallInteger | Type::Integer | Type::BigInteger) {
-        return None;
-    }
-    match value {
-        Datum::Integer(number) => Some(number.to_string()),
-        Datum::Text(text) => text.parse::<i64>().ok().map(|number| number.to_string()).filter(|number| number == text),
+    match (value, data_type) {
+        (Datum::Integer(number), Type::SmallInteger | Type::Integer | Type::BigInteger) => Some(number.to_string()),
         _ => None,
     }
 }

@@ -166,6 +166,14 @@ mod tests {
                 continue;
             }
             let got = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            // Of `Vary` more is right: the recorded one leaves out who asks, and of which schema.
+            let is_more = |got: &str| {
+                let names: Vec<_> = got.split(", ").collect();
+                recorded.as_str().is_some_and(|recorded| recorded.split(", ").all(|name| names.contains(&name)))
+            };
+            if name == "vary" && got.as_deref().is_some_and(is_more) {
+                continue;
+            }
             if got.as_deref() != recorded.as_str() {
                 return Some(format!("got {name}: {got:?}, recorded {recorded}"));
             }

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use cdn::Departure;
 use http::{HeaderMap, Method, StatusCode};
 use telemetry::Trace;
 
@@ -110,4 +112,6 @@ pub struct Summary {
     pub inside: Option<String>,
     /// Rows in the answer, or affected.
     pub rows: Option<u64>,
+    /// The answer is on its way to caches in front, until all who hold this have dropped it: whoever sends it drops it when it was sent.
+    pub departure: Option<Arc<Departure>>,
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Service::answer`] is the path; read it first.
 
+mod caches;
 mod charging;
 mod contracts;
 mod describe;
@@ -15,6 +16,7 @@ mod recall;
 mod scope;
 mod shaping;
 
+pub use caches::{Caches, CachesSettings};
 pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use idempotency::IdempotencySettings;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
 use bytes::Bytes;
@@ -12,10 +12,12 @@ use catalog::{Catalog, RoleStanding};
 use http::{HeaderMap, Method};
 use identity::Verifier;
 use limits::RateLimits;
+use plan::{Access, Operation};
 use rest::{Action, ApiRequest, ErrorForm, Incoming, Reply};
 use store::{Job, PositionToken, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
+use crate::caches::Caches;
 use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
@@ -59,6 +61,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     limits: Option<RateLimits>,
     recall: Option<Arc<Recall>>,
+    caches: Option<Arc<Caches>>,
 }
 
 /// The way to another room than the REST API.
@@ -83,7 +86,16 @@ struct Walk {
 impl Service {
     /// Puts the rooms together.
     pub fn new(settings: Settings, identity: Arc<Verifier>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, contracts: Contracts::default(), identity, store, clock, limits: None, recall: None }
+        Self {
+            settings,
+            contracts: Contracts::default(),
+            identity,
+            store,
+            clock,
+            limits: None,
+            recall: None,
+            caches: None,
+        }
     }
 
     /// The same, charging requests by policies.
@@ -96,6 +108,12 @@ impl Service {
     #[must_use]
     pub fn with_recall(self, recall: Arc<Recall>) -> Self {
         Self { recall: Some(recall), ..self }
+    }
+
+    /// The same, with caches in front that are told of changes.
+    #[must_use]
+    pub fn with_caches(self, caches: Arc<Caches>) -> Self {
+        Self { caches: Some(caches), ..self }
     }
 
     /// Answers a request. A refusal is an answer too: this never fails.
@@ -111,7 +129,10 @@ impl Service {
             }
             Err(failure) => refused(&failure, self.error_form(&headers), walk, trace),
         };
-        charging.write(&mut answer.headers);
+        // What is left to one client is nobody else's business.
+        if answer.summary.departure.is_none() {
+            charging.write(&mut answer.headers);
+        }
         answer
     }
 
@@ -159,7 +180,7 @@ impl Service {
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Failure> {
         let catalog = self.store.catalog();
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), self.clock.monotonic());
 
         let asked = (incoming.method.as_str(), incoming.path);
         walk.charging.at_door(self.limits.as_ref(), asked, headers, client).await?;
@@ -196,7 +217,7 @@ impl Service {
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
         let guards = Guards { keyed, condition };
-        let mut asked = Asked { catalog, caller, now, facts, position, client, guards };
+        let mut asked = Asked { catalog, caller, now, began, facts, position, client, guards };
         for again in 0.. {
             let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
@@ -226,7 +247,7 @@ impl Service {
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, facts, position, client, guards } = asked.clone();
+        let Asked { catalog, caller, now, began, facts, position, client, guards } = asked.clone();
         let context = self.context(asked);
 
         self.enter(trace, Step::Plan);
@@ -246,8 +267,11 @@ impl Service {
         let planned = Planned::of(&plan);
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let trace_id = Some(trace.context().trace_id);
+        let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
         let about = About { request, plan: &plan, planned: &planned, context, commits };
         let (idempotency, precondition) = guards.for_store(&about, &*self.store, self.settings.idempotency.as_ref())?;
+
+        let awaited = self.awaited(writes, idempotency.is_some());
 
         self.enter(trace, Step::Run);
         let job = Job {
@@ -267,6 +291,9 @@ impl Service {
             Some(recall) => recall.run(job).await?,
             None => (self.store.run(job).await?, None),
         };
+        if let Some((caches, before)) = awaited {
+            caches.confirm(before).await?;
+        }
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
 
@@ -277,12 +304,22 @@ impl Service {
         };
         if let Some(told) = told {
             told.write(&mut head.headers);
+            if let Some((caches, lease)) = self.caches.as_ref().zip(told.lease) {
+                summary.departure = caches.mark(&lease, caches.elapsed_since(began), &mut head).await;
+            }
         }
         position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
             position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
         }
         Ok((head, self::body(body)))
+    }
+
+    /// Who waits for purges once a write was kept, and for those of which changes. What is done once already may have been acknowledged by
+    /// nobody, so whoever repeats it waits for all of them.
+    fn awaited(&self, writes: bool, is_keyed: bool) -> Option<(&Caches, u64)> {
+        let caches = self.caches.as_deref().filter(|_| writes)?;
+        Some((caches, if is_keyed { 0 } else { caches.last_change() }))
     }
 
     fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
@@ -320,6 +357,8 @@ struct Asked {
     catalog: Arc<Catalog>,
     caller: Caller,
     now: Timestamp,
+    /// When its way began.
+    began: Instant,
     facts: Arc<RequestFacts>,
     position: Option<PositionToken>,
     client: Client,

@@ -7,7 +7,9 @@
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::QualifiedName;
@@ -78,6 +80,14 @@ impl Touched {
     pub fn tables(&self) -> impl Iterator<Item = &QualifiedName> {
         self.tables.keys()
     }
+
+    /// The tables, each with the keys of its rows; `None` where any row may have been changed.
+    pub fn rows(&self) -> impl Iterator<Item = (&QualifiedName, Option<&BTreeSet<String>>)> {
+        self.tables.iter().map(|(table, rows)| match rows {
+            Rows::Some(keys) => (table, Some(keys)),
+            Rows::All => (table, None),
+        })
+    }
 }
 
 /// The counters as they were before an answer's moment was chosen.
@@ -93,16 +103,27 @@ impl Stamp {
     }
 }
 
+/// Who is told of each change once everybody sees it; `None` is told where everything may have changed. Called where changes are made, one
+/// after another: must not wait.
+type Listener = Box<dyn Fn(Option<&Touched>) + Send + Sync>;
+
 /// The counters.
-#[derive(Debug)]
 pub struct Changes {
     counters: Box<[AtomicU64]>,
     hasher: RandomState,
+    listener: OnceLock<Listener>,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(), hasher: RandomState::new() }
+        let counters = (0..COUNTERS).map(|_| AtomicU64::new(0)).collect();
+        Self { counters, hasher: RandomState::new(), listener: OnceLock::new() }
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").finish_non_exhaustive()
     }
 }
 
@@ -138,7 +159,7 @@ impl Changes {
 
     /// Says that a change is about to be seen. It counts as under way until what this gives is dropped, which may not be before
     /// everybody sees it. Of changes to the same things, one at a time.
-    pub fn begin(&self, touched: &Touched) -> UnderWay<'_> {
+    pub fn begin<'c>(&'c self, touched: &'c Touched) -> UnderWay<'c> {
         let mut places = BTreeSet::new();
         for (table, rows) in &touched.tables {
             places.insert(self.place(&Named::Table(table)));
@@ -147,12 +168,18 @@ impl Changes {
                 Rows::All => drop(places.insert(self.place(&Named::Unnamed(table)))),
             }
         }
-        self.begin_at(places.into_iter().collect())
+        self.begin_at(places.into_iter().collect(), Some(touched))
     }
 
     /// Says that everything may have changed, at once.
     pub fn forget(&self) {
-        drop(self.begin_at(vec![ALL]));
+        drop(self.begin_at(vec![ALL], None));
+    }
+
+    /// Has each change told from now on: after all counters are even again, and before whoever made it is answered. There is one who is
+    /// told, the first.
+    pub fn listen(&self, listener: impl Fn(Option<&Touched>) + Send + Sync + 'static) {
+        let _only_once = self.listener.set(Box::new(listener));
     }
 
     /// Says that a change has come to be seen: that all answers from before do not hold.
@@ -160,9 +187,9 @@ impl Changes {
         drop(self.begin(touched));
     }
 
-    fn begin_at(&self, places: Vec<usize>) -> UnderWay<'_> {
+    fn begin_at<'c>(&'c self, places: Vec<usize>, touched: Option<&'c Touched>) -> UnderWay<'c> {
         places.iter().for_each(|place| self.step(*place));
-        UnderWay { changes: self, places }
+        UnderWay { changes: self, places, touched }
     }
 
     fn place(&self, name: &Named<'_>) -> usize {
@@ -187,11 +214,18 @@ impl Changes {
 pub struct UnderWay<'c> {
     changes: &'c Changes,
     places: Vec<usize>,
+    /// `None` for everything.
+    touched: Option<&'c Touched>,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.places.iter().for_each(|place| self.changes.step(*place));
+        if let Some(listener) =
+            self.changes.listener.get().filter(|_| self.touched.is_none_or(|touched| !touched.is_empty()))
+        {
+            listener(self.touched);
+        }
     }
 }
 
@@ -247,7 +281,8 @@ mod tests {
     fn while_a_change_is_under_way_nothing_holds_and_nothing_is_stamped() {
         let changes = Changes::default();
         let before = changes.stamp(&of_table("a")).unwrap();
-        let under_way = changes.begin(&row("a", "1"));
+        let touched = row("a", "1");
+        let under_way = changes.begin(&touched);
         assert!(!changes.holds(&before));
         assert_eq!(changes.stamp(&of_table("a")), None);
         assert_eq!(changes.stamp(&of_row("a", "1")), None);
@@ -263,5 +298,32 @@ mod tests {
         assert!(changes.holds(&stamp));
         changes.forget();
         assert!(!changes.holds(&stamp));
+    }
+
+    #[test]
+    fn each_change_is_told_once_it_counts() {
+        let changes = std::sync::Arc::new(Changes::default());
+        let (told, counted) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), changes.clone());
+        let noted = told.clone();
+        changes.listen(move |touched| {
+            assert!(counted.stamp(&of_table("a")).is_some(), "told before everybody sees it");
+            let rows = touched.map(|touched| {
+                touched.rows().map(|(table, rows)| (table.to_string(), rows.cloned())).collect::<Vec<_>>()
+            });
+            noted.lock().unwrap().push(rows);
+        });
+        let touched = row("a", "1");
+        let under_way = changes.begin(&touched);
+        assert_eq!(told.lock().unwrap().len(), 0);
+        drop(under_way);
+        changes.happened(&Touched::default());
+        let mut all = Touched::default();
+        all.table(&table("a"));
+        changes.happened(&all);
+        changes.forget();
+        let one = BTreeSet::from(["1".to_owned()]);
+        let expected =
+            [Some(vec![("public.a".to_owned(), Some(one))]), Some(vec![("public.a".to_owned(), None)]), None];
+        assert_eq!(*told.lock().unwrap(), expected);
     }
 }

@@ -104,5 +104,6 @@ fields! {
     SMTP_CODE = "pando.login.smtp_code", "smtp", Long, "What the mail server answered: the reply code of SMTP.";
     PROVIDER = "pando.login.provider", "provider", Keyword, "With whom somebody signs in: the name below `auth.login.providers`.";
     CHECKPOINT = "pando.audit.checkpoint", "checkpoint", Keyword, "A checkpoint of the audit: a signed note of four lines.";
+    CDN = "pando.cdn", "cdn", Keyword, "Which caches are told of changes: `varnish`, `fastly`, `cloudflare` or `webhook`.";
     REASON = "event.reason", "reason", Keyword, "Why, from a fixed set of words.";
 }

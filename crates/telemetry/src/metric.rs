@@ -92,6 +92,9 @@ const DATABASE_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
 /// Steps are mostly far below a millisecond.
 const STEP_BUCKETS: &[f64] = &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 /// Group commits of up to some hundred writes.
+/// A purge takes milliseconds, waits for what is on its way, or for a cache that does not answer.
+const LAG_BUCKETS: &[f64] = &[0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
+
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 macro_rules! metrics {
@@ -157,6 +160,14 @@ metrics! {
         "Kept answers that were compared with what the database gives.";
     STALE_READS = "pando_cache_stale_reads", Counter, None, &[], &[],
         "Of these, answers that were not what the database gives, although nothing told of a change. Alert on any.";
+    CDN_PURGES = "pando_cdn_purges", Counter, None, &["driver", "outcome"], &[],
+        "Purges that were sent to caches in front: `success`, or `failure`, which are tried again.";
+    CDN_LAG = "pando_cdn_purge_lag", Histogram, Seconds, &[], LAG_BUCKETS,
+        "Time from the first change of a name until it was purged everywhere, with what was on its way to caches by then.";
+    CDN_WAITING = "pando_cdn_purges_waiting", Gauge, None, &[], &[],
+        "Names that wait to be purged, or are being purged.";
+    CDN_OLDEST = "pando_cdn_oldest_purge", Gauge, Seconds, &[], &[],
+        "How long ago the oldest change came that is not purged everywhere. Alert on a minute: caches show what is older.";
     CONNECTIONS_DROPPED = "pando_connections_dropped", Counter, None, &["reason"], &[],
         "Connections that the server ended.";
     ACCEPT_FAILURES = "pando_accept_failures", Counter, None, &[], &[],

@@ -76,6 +76,12 @@ struct DriverLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PurgeLabels {
+    driver: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
     queue: &'static str,
 }
@@ -298,6 +304,10 @@ pub struct Metrics {
     recall_bytes: Gauge,
     checked_reads: Counter,
     stale_reads: Counter,
+    cdn_purges: Family<PurgeLabels, Counter>,
+    cdn_lag: Histogram,
+    cdn_waiting: Gauge,
+    cdn_oldest: Gauge<f64, AtomicU64>,
     connections_dropped: Family<ReasonLabel, Counter>,
     accept_failures: Counter,
     panics: Counter,
@@ -386,6 +396,10 @@ impl Metrics {
         let recall_bytes = register(target, metric::RECALL_BYTES, Gauge::default());
         let checked_reads = register(target, metric::CHECKED_READS, Counter::default());
         let stale_reads = register(target, metric::STALE_READS, Counter::default());
+        let cdn_purges = register(target, metric::CDN_PURGES, Family::default());
+        let cdn_lag = register(target, metric::CDN_LAG, histogram(metric::CDN_LAG));
+        let cdn_waiting = register(target, metric::CDN_WAITING, Gauge::default());
+        let cdn_oldest = register(target, metric::CDN_OLDEST, Gauge::default());
         let connections_dropped: Family<ReasonLabel, Counter> =
             register(target, metric::CONNECTIONS_DROPPED, Family::default());
         let accept_failures = register(target, metric::ACCEPT_FAILURES, Counter::default());
@@ -459,6 +473,10 @@ impl Metrics {
             recall_bytes,
             checked_reads,
             stale_reads,
+            cdn_purges,
+            cdn_lag,
+            cdn_waiting,
+            cdn_oldest,
             connections_dropped,
             accept_failures,
             panics,
@@ -593,6 +611,12 @@ impl Metrics {
         self.recall_bytes.set(signed(bytes));
     }
 
+    /// Shows how many names wait to be purged in caches in front, and how long ago the oldest change of them came.
+    pub fn set_cdn(&self, waiting: u64, oldest: Duration) {
+        self.cdn_waiting.set(signed(waiting));
+        self.cdn_oldest.set(oldest.as_secs_f64());
+    }
+
     /// Shows whether the login is under attack.
     pub fn set_login_attack(&self, is_attack: bool) {
         self.login_attack.set(is_attack.into());
@@ -694,6 +718,12 @@ impl Metrics {
 
     pub(crate) fn count_recall(&self, outcome: &'static str) {
         self.recall.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn count_cdn_purge(&self, driver: &'static str, is_done: bool, lags: &[Duration]) {
+        let outcome = if is_done { "success" } else { "failure" };
+        self.cdn_purges.get_or_create(&PurgeLabels { driver, outcome }).inc();
+        lags.iter().for_each(|lag| self.cdn_lag.observe(lag.as_secs_f64()));
     }
 
     pub(crate) fn count_recall_check(&self, is_stale: bool) {
@@ -875,6 +905,8 @@ mod tests {
         metrics.count_recall("hit");
         metrics.count_compressed("br", 4096, 512);
         metrics.count_recall_check(true);
+        metrics.count_cdn_purge("varnish", true, &[Duration::from_millis(3)]);
+        metrics.set_cdn(2, Duration::from_millis(1_500));
         metrics.count_audit_sealed(7, 2);
         metrics.count_audit_forgotten(256);
         metrics.count_audit_failure();

@@ -247,6 +247,9 @@ mod tests {
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
         telemetry.report(&RecallAsked { outcome: "hit" });
         telemetry.report(&KeptAnswerStale { relation: "public.todos", is_stale: true });
+        let (error, lags) = (Some("the answer has the status 503"), Vec::new());
+        telemetry.report(&CdnPurged { driver: "varnish", tags: 2, error, lags });
+        telemetry.report(&CdnOverflowed);
         telemetry.report(&CheckpointSigned { note: "pando/audit\n7\nAAAA\n\n\u{2014} pando/audit AAAA\n" });
         telemetry.report(&SealingFailed { error: Some("timed out") });
         telemetry.report(&EntriesForgotten { entries: 256 });

@@ -25,6 +25,7 @@ mod provider;
 mod redis;
 mod server;
 mod tools;
+mod varnish;
 
 pub use chance::{Chance, more_steps};
 pub use fleet::Fleet;
@@ -38,3 +39,4 @@ pub use provider::{CLIENT_ID, CLIENT_SECRET, Fault, Provider};
 pub use redis::Redis;
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};
+pub use varnish::Varnish;

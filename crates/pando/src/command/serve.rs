@@ -3,6 +3,7 @@
 mod api_keys;
 pub mod audit;
 mod background;
+mod caches;
 mod doubts;
 mod ends;
 mod fetching;
@@ -238,7 +239,8 @@ impl Starting<'_> {
         let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
         let recall = prepared.responses.clone();
         let recall = recall.map(|settings| Recall::new(settings, store.clone(), clock.clone(), telemetry.clone()));
-        let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock);
+        let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock.clone());
+        let (service, purging) = caches::with_caches(service, &prepared, &store, &clock, telemetry)?;
         let service = match recall {
             Some(recall) => {
                 telemetry.metrics().add_source(kept(recall.clone()));
@@ -253,6 +255,7 @@ impl Starting<'_> {
         if let Some(gate) = self.gate {
             background.push(tokio::spawn(gate.watch(guards::waiting(store.clone()))));
         }
+        background.extend(purging);
         background.extend(audit.map(|audit| tokio::spawn(audit.run())));
         if prepared.idempotency.settings.is_some() {
             background.push(tokio::spawn(sweeping::sweep(store.clone(), telemetry.clone())));

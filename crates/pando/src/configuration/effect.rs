@@ -12,6 +12,7 @@ use service::RecallSettings;
 use store::WatchSettings;
 
 use super::auditing::Auditing;
+use super::cdn::Cdn;
 use super::idempotency::Keeping;
 use super::limiting::Limiting;
 use super::load::Loaded;
@@ -44,6 +45,8 @@ pub struct Prepared {
     pub freshening: Freshening,
     /// Which answers are kept.
     pub responses: Option<RecallSettings>,
+    /// Which caches in front are told of changes.
+    pub cdn: Option<Cdn>,
     /// What is watched on a server for that.
     pub watch: Option<WatchSettings>,
     /// The schemas of the API.
@@ -151,6 +154,7 @@ impl Prepared {
         let freshening = check.freshening(root);
         let (responses, watch) = check.responses(database.as_ref()).unzip();
         let watch = watch.flatten();
+        let cdn = check.cdn(responses.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
         let files = check.files();
@@ -175,6 +179,7 @@ impl Prepared {
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 responses,
+                cdn,
                 watch,
                 limiting,
                 audit,
@@ -235,6 +240,11 @@ impl<'a> Check<'a> {
     pub(super) fn problem(&mut self, name: &str, text: impl Into<String>) {
         let text = format!("{name} {}", text.into());
         self.problems.push(Problem::new(self.loaded.origin(name).place(), text));
+    }
+
+    /// Something is odd but not wrong.
+    pub(super) fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
     }
 
     /// An address to listen on.

@@ -1,6 +1,7 @@
 //! The configuration: `pando.toml` (or PostgREST's file and environment), then the environment, then flags; every value with where it came from.
 
 mod auditing;
+mod cdn;
 mod certificates;
 mod defence;
 mod effect;

@@ -20,7 +20,8 @@ pub struct Responses {
     /// `"public.todos" = "strict"` never shows an answer that is older than the last acknowledged write, whoever wrote it;
     /// `"session"` never one that lacks what the client has seen by its `Pando-Position`, and else one that is a second old at most;
     /// `"ttl 60"` one that is 60 seconds old at most, whatever was written. With `ttl` go `stale-while-revalidate 30` and
-    /// `stale-if-error 600`, with all of them `private` (never outside of this process), between commas. A read of several
+    /// `stale-if-error 600`, with all of them `private` (never outside of this process) or `cdn 60` (caches in front that `cdn` names may keep it for 60 seconds,
+    /// where it is the same for everybody who is not signed in), between commas. A read of several
     /// is kept by the strictest rule, and not at all if one of them has none.
     pub tables: BTreeMap<String, String>,
     /// The most bytes that kept answers take in memory, in MiB.

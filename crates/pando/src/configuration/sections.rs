@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use super::auditing::AuditSection;
+use super::cdn::CdnSection;
 use super::certificates::Acme;
 use super::defence::DefenceSection;
 pub use super::idempotency::IdempotencySection;
@@ -59,6 +60,8 @@ pub struct Config {
     pub cache: Cache,
     /// Answers that are kept and shown again, as long as they are what the database would give.
     pub responses: Responses,
+    /// Caches in front that are told what has changed.
+    pub cdn: CdnSection,
     /// Who changed what: entries of changes, sealed so that it is found when they are altered.
     pub audit: AuditSection,
     /// Writes that are done once however often they are asked for: `Idempotency-Key`.

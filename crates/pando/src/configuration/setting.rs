@@ -311,7 +311,10 @@ mod tests {
                 "auth.defence.webhook_url",
                 "auth.defence.webhook_secret",
                 "cache.url",
-                "cache.secret"
+                "cache.secret",
+                "cdn.urls",
+                "cdn.token",
+                "cdn.webhook_secret"
             ]
         );
     }

@@ -23,9 +23,10 @@ use freshness::RequestDirectives;
 use parking_lot::Mutex;
 use plan::Operation;
 use sha2::{Digest as _, Sha256};
-use store::{Body, Job, Ran, Reply, Sources, Store, StoreError};
+use store::{Body, Job, Ran, Reply, Sources, Stamp, Store, StoreError};
 use telemetry::{KeptAnswerStale, RecallAsked, Telemetry};
 
+use crate::caches::Lease;
 use entry::Entry;
 use flights::{Flights, Reading, Turn, ended};
 use question::Sha;
@@ -60,6 +61,23 @@ struct Question {
     sources: Sources,
     rule: Rule,
     asked: RequestDirectives,
+    /// For how long caches in front may keep the answer; `None` for not at all.
+    cdn: Option<Duration>,
+}
+
+impl Question {
+    /// What caches in front may do with an answer that was read with this stamp.
+    fn lease(&self, stamp: Option<&Stamp>) -> Option<Lease> {
+        let (lifetime, stamp) = self.cdn.zip(stamp)?;
+        Some(Lease { lifetime, sources: self.sources.clone(), stamp: stamp.clone() })
+    }
+}
+
+/// What a reading gave.
+struct Read {
+    ran: Ran,
+    is_kept: bool,
+    lease: Option<Lease>,
 }
 
 /// Whether an entry may be shown.
@@ -131,8 +149,14 @@ impl Recall {
         }
         let catalog = self.catalog_hash(&job.catalog);
         let key = question::key(job, &dependence, catalog).ok_or("it writes")?;
+        let cdn = rule.cdn.filter(|_| {
+            // Elsewhere only this rule has a reading show all that its stamp counts.
+            let is_exact = rule.age == Age::Strict || self.store.is_always_caught_up();
+            is_exact && question::is_for_anybody(job, &dependence)
+        });
         let sources = Sources { tables: dependence.tables, rows: dependence.rows };
-        Ok(Question { key, sources, rule, asked: RequestDirectives::read(&job.request.headers) })
+        let asked = RequestDirectives::read(&job.request.headers);
+        Ok(Question { key, sources, rule, asked, cdn })
     }
 
     /// The hash of what exists: another schema, or other rights, make other questions.
@@ -166,7 +190,8 @@ impl Recall {
                 (Verdict::Fresh(age), Some(entry)) => {
                     self.check_one(&job, &question, &entry);
                     let way = if waited > 0 { Way::Shared } else { Way::Hit };
-                    return Ok((entry.ran(), Some(self.tell(Told { age, ..Told::new(way) }))));
+                    let lease = question.lease(entry.stamp.as_ref());
+                    return Ok((entry.ran(), Some(self.tell(Told { age, lease, ..Told::new(way) }))));
                 }
                 (Verdict::ShownMeanwhile(age), Some(entry)) => {
                     self.refresh(&job, &question);
@@ -255,9 +280,9 @@ impl Recall {
     ) -> Result<(Ran, Option<Told>), StoreError> {
         let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
         match self.read(job, question).await {
-            Ok((ran, is_kept)) => {
+            Ok(Read { ran, is_kept, lease }) => {
                 drop(reading);
-                Ok((ran, Some(self.tell(Told { is_kept, ..Told::new(way) }))))
+                Ok((ran, Some(self.tell(Told { is_kept, lease, ..Told::new(way) }))))
             }
             Err(error) => match older.filter(|older| self.stands_in(older, question, &error)) {
                 Some(older) => {
@@ -279,7 +304,7 @@ impl Recall {
     }
 
     /// Runs the job, and keeps what it gives if it may be kept.
-    async fn read(&self, mut job: Job, question: &Question) -> Result<(Ran, bool), StoreError> {
+    async fn read(&self, mut job: Job, question: &Question) -> Result<Read, StoreError> {
         // Before the moment of the reading is chosen: what comes in between is then found out.
         let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
         // Whatever counts in the stamp has to be shown, by whichever server reads. What the client has seen is among it, since that
@@ -291,14 +316,15 @@ impl Recall {
         let ran = self.store.run(job).await?;
         let is_whole = ran.reply == Reply::default() && ran.position.is_none();
         let is_told = stamp.is_some() || matches!(question.rule.age, Age::Ttl(_));
-        let Body::Full(body) = &ran.body else { return Ok((ran, false)) };
+        let Body::Full(body) = &ran.body else { return Ok(Read { ran, is_kept: false, lease: None }) };
+        let lease = question.lease(stamp.as_ref().filter(|_| is_whole));
         if !is_whole || !is_told || question.asked.no_store || body.len() > self.settings.largest {
-            return Ok((ran, false));
+            return Ok(Read { ran, is_kept: false, lease });
         }
         let (rows, total) = (ran.rows, ran.total);
         let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment };
         self.kept.keep(question.key, Arc::new(entry)).await;
-        Ok((ran, true))
+        Ok(Read { ran, is_kept: true, lease })
     }
 
     /// Fetches a newer answer beside the requests, unless somebody does already.

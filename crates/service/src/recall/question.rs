@@ -45,6 +45,15 @@ pub(super) fn key(job: &Job, dependence: &Dependence, catalog: [u8; 32]) -> Opti
     Some(ResponseKey(hasher.0.finalize().into()))
 }
 
+/// Whether the answer is the same for everybody who asks without a user's token, so that caches in front may show it to all of them.
+pub(super) fn is_for_anybody(job: &Job, dependence: &Dependence) -> bool {
+    let Job { plan, caller, request, .. } = job;
+    let asks_nothing = dependence.claims.is_none() && plan.claims.is_none();
+    // A key that is bound to networks or a quota would be worth nothing where nobody looks at it.
+    let is_unbound = caller.key.as_ref().is_none_or(|key| !key.is_bound);
+    request.method == http::Method::GET && caller.is_anonymous && asks_nothing && is_unbound
+}
+
 /// Takes what `Hash` gives into SHA-256: nobody may find a question that has another one's key.
 pub(super) struct Sha(pub(super) Sha256);
 

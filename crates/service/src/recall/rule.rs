@@ -36,13 +36,15 @@ pub struct Rule {
     pub age: Age,
     /// Whether they never leave the memory of this process.
     pub is_private: bool,
+    /// For how long caches in front that are told of changes may keep those that are for anybody; `None` for not at all.
+    pub cdn: Option<Duration>,
 }
 
 /// The longest that an answer may be shown without being looked at again: a year, as HTTP has it (RFC 9111, section 1.2.2 leaves it open).
 const LONGEST: u64 = 365 * 24 * 60 * 60;
 
 /// `strict`, `session` or `ttl 60`, followed by what else holds, between commas: `stale-while-revalidate 30`, `stale-if-error 600` (both
-/// with `ttl` alone), `private`. Times are seconds.
+/// with `ttl` alone), `private` or `cdn 60`. Times are seconds.
 impl FromStr for Rule {
     type Err = String;
 
@@ -58,10 +60,11 @@ impl FromStr for Rule {
             }
             _ => return Err("has to begin with strict, session, or ttl and seconds: `ttl 60`".to_owned()),
         };
-        let mut is_private = false;
+        let (mut is_private, mut cdn) = (false, None);
         for part in parts {
             match (part.as_slice(), &mut age) {
                 (&["private"], _) => is_private = true,
+                (&["cdn", seconds], _) => cdn = Some(duration(seconds)?),
                 (&["stale-while-revalidate", seconds], Age::Ttl(lifetime)) => {
                     lifetime.while_revalidate = duration(seconds)?;
                 }
@@ -71,13 +74,16 @@ impl FromStr for Rule {
                 }
                 _ => {
                     return Err(format!(
-                        "knows no \"{}\", but private, stale-while-revalidate and stale-if-error with seconds",
+                        "knows no \"{}\", but private, and cdn, stale-while-revalidate and stale-if-error with seconds",
                         part.join(" ")
                     ));
                 }
             }
         }
-        Ok(Self { age, is_private })
+        if is_private && cdn.is_some() {
+            return Err("says private and cdn: what may not leave this process is for no cache in front".to_owned());
+        }
+        Ok(Self { age, is_private, cdn })
     }
 }
 
@@ -98,7 +104,9 @@ impl Rule {
                 if_error: one.if_error.min(two.if_error),
             }),
         };
-        Self { age, is_private: self.is_private || other.is_private }
+        let is_private = self.is_private || other.is_private;
+        let cdn = self.cdn.zip(other.cdn).map(|(one, two)| one.min(two)).filter(|_| !is_private);
+        Self { age, is_private, cdn }
     }
 }
 
@@ -118,6 +126,11 @@ pub struct RecallSettings {
 }
 
 impl RecallSettings {
+    /// Whether caches in front may keep any answer.
+    pub fn names_caches(&self) -> bool {
+        self.rules.values().chain(&self.others).any(|rule| rule.cdn.is_some())
+    }
+
     /// What holds of an answer about these; `None` where one of them is not to be kept.
     pub(super) fn of<'n>(&self, names: impl Iterator<Item = &'n QualifiedName>) -> Option<Rule> {
         let mut rules = names.map(|name| self.rules.get(name).copied().or(self.others));
@@ -132,9 +145,10 @@ mod tests {
 
     #[test]
     fn rules_are_read_and_what_is_wrong_is_told() {
-        let strict = Rule { age: Age::Strict, is_private: false };
+        let strict = Rule { age: Age::Strict, is_private: false, cdn: None };
         assert_eq!("strict".parse(), Ok(strict));
-        assert_eq!(" session , private".parse(), Ok(Rule { age: Age::Session, is_private: true }));
+        assert_eq!(" session , private".parse(), Ok(Rule { age: Age::Session, is_private: true, cdn: None }));
+        assert_eq!("strict, cdn 60".parse(), Ok(Rule { cdn: Some(Duration::from_secs(60)), ..strict }));
         let lifetime = |fresh, while_revalidate, if_error| {
             let [fresh, while_revalidate, if_error] = [fresh, while_revalidate, if_error].map(Duration::from_secs);
             Age::Ttl(Lifetime { fresh, while_revalidate, if_error })
@@ -151,6 +165,8 @@ mod tests {
             "strict 5",
             "ttl 5, swr 3",
             "strict,",
+            "strict, cdn",
+            "strict, cdn 60, private",
         ] {
             assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
         }
@@ -159,13 +175,22 @@ mod tests {
     #[test]
     fn the_stricter_rule_counts_and_what_has_none_is_not_kept() {
         let name = |name: &str| QualifiedName::new("public", name);
-        let rules = [("a", "strict"), ("b", "ttl 60, stale-if-error 9"), ("c", "ttl 5, private"), ("d", "session")];
+        let rules = [
+            ("a", "strict"),
+            ("b", "ttl 60, stale-if-error 9"),
+            ("c", "ttl 5, private"),
+            ("d", "session"),
+            ("f", "strict, cdn 60"),
+            ("g", "ttl 9, cdn 5"),
+        ];
         let rules = rules.map(|(of, text)| (name(of), text.parse().unwrap())).into_iter().collect();
         let settings = RecallSettings { rules, others: None, most_bytes: 0, largest: 0, checked: 0 };
         let of = |names: &[&str]| settings.of(names.iter().map(|it| name(it)).collect::<Vec<_>>().iter());
         assert_eq!(of(&["a", "b"]), Some("strict".parse().unwrap()));
         assert_eq!(of(&["b", "c"]), Some("ttl 5, private".parse().unwrap()));
         assert_eq!(of(&["d", "b"]), Some("session".parse().unwrap()));
+        assert_eq!(of(&["f", "g"]), Some("strict, cdn 5".parse().unwrap()));
+        assert_eq!(of(&["f", "a"]), Some("strict".parse().unwrap()), "of one of them nothing is said");
         assert_eq!(of(&["a", "e"]), None);
         assert_eq!(of(&[]), None);
     }

@@ -6,6 +6,8 @@ use freshness::CACHE_STATUS;
 use http::header::AGE;
 use http::{HeaderMap, HeaderValue};
 
+use crate::caches::Lease;
+
 /// What came to an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
@@ -33,11 +35,13 @@ pub(crate) struct Told {
     pub(super) age: Option<Duration>,
     /// Whether it is kept from now on.
     pub(super) is_kept: bool,
+    /// For how long caches in front may keep it, and what it was read from; `None` for not at all.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Told {
     pub(super) fn new(way: Way) -> Self {
-        Self { way, age: None, is_kept: false }
+        Self { way, age: None, is_kept: false, lease: None }
     }
 
     /// The word for the metrics.

@@ -2,6 +2,7 @@
 //! how it is logged, what it does to the metrics and which spans it leaves.
 
 mod audit;
+mod cdn;
 mod certificate;
 mod database;
 mod delivery;
@@ -16,6 +17,7 @@ mod request;
 mod schema;
 
 pub use audit::{ChangesUnwatched, CheckpointSigned, EntriesForgotten, EntriesSealed, RetentionFailed, SealingFailed};
+pub use cdn::{CdnOverflowed, CdnPurged};
 pub use certificate::{CertificateAwaited, CertificateIssued, CertificateNotIssued};
 pub use database::{
     DatabaseChecked, DatabaseOperation, DatabaseUnavailable, ReplicaChanged, SlowQuery, WritesCommitted,
@@ -139,6 +141,8 @@ pub const HAPPENINGS: &[&Definition] = &[
     EntriesForgotten::DEFINITION,
     RetentionFailed::DEFINITION,
     ChangesUnwatched::DEFINITION,
+    CdnPurged::DEFINITION,
+    CdnOverflowed::DEFINITION,
     DatabaseOperation::DEFINITION,
     SlowQuery::DEFINITION,
     WritesCommitted::DEFINITION,
