@@ -89,7 +89,8 @@ async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, C
     let has_keys = loaded.config.auth.api_keys == ApiKeys::On;
     let is_audited = prepared.audit.enabled == AuditEnabled::On;
     let keeps_answers = prepared.idempotency.enabled == IdempotencyEnabled::On;
-    if !signs_in && !has_keys && !is_audited && !keeps_answers {
+    let is_watched = prepared.watch.is_some();
+    if !signs_in && !has_keys && !is_audited && !keeps_answers && !is_watched {
         return Ok(false);
     }
     let store = database::open(&loaded.config, prepared, Arc::new(Silent)).await?;
@@ -100,17 +101,22 @@ async fn make_own_tables(loaded: &Loaded, prepared: &Prepared) -> Result<bool, C
         if has_keys {
             login::api_keys::make_tables(store.as_ref()).await?;
         }
-        if keeps_answers {
-            for place in 0..store::idempotency::MIGRATIONS.all.len() {
-                store.apply_own(&store::idempotency::MIGRATIONS, place).await?;
+        let wanted = [
+            (keeps_answers, &store::idempotency::MIGRATIONS),
+            (is_audited, &audit::MIGRATIONS),
+            (is_watched, &store::CHANGES),
+        ];
+        for (_, own) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+            for place in 0..own.all.len() {
+                store.apply_own(own, place).await?;
             }
         }
+        // Functions, and the triggers of the tables that are there: what is left out is told by who serves.
         if is_audited {
-            for place in 0..audit::MIGRATIONS.all.len() {
-                store.apply_own(&audit::MIGRATIONS, place).await?;
-            }
-            // Its functions, and the triggers of the tables that are there: what is left out is told by who serves.
             store.audit().await?;
+        }
+        if is_watched {
+            store.watch().await?;
         }
         Ok(())
     };
