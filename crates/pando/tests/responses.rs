@@ -557,6 +557,45 @@ fn on_a_server_what_other_nodes_and_others_write_counts_at_once() {
 }
 
 #[test]
+fn of_all_who_ask_the_same_at_once_one_asks_the_database() {
+    const TEST: &str = "of_all_who_ask_the_same_at_once_one_asks_the_database";
+    let settings = [("responses.check_one_in", "0"), ("limits.overload", "off")];
+    let Some(stage) = stage_of_server(TEST, STRICT.1, &settings) else { return };
+    // Enough for a count to take a while.
+    stage
+        .database
+        .as_ref()
+        .unwrap()
+        .run("insert into public.people (name) select 'p' || n from generate_series(1, 300000) n");
+    let count = usize::try_from(200 + more_steps()).unwrap();
+    let begin = std::sync::Barrier::new(count);
+    let ways: Vec<String> = thread::scope(|scope| {
+        let asking = |_| {
+            scope.spawn(|| {
+                let mut client = stage.server.client();
+                begin.wait();
+                let answer =
+                    get(&mut client, "/rest/v1/people?select=id&order=id&limit=1", &[("prefer", "count=exact")]);
+                assert_eq!(answer.header("content-range"), Some("0-0/300000"));
+                way(&answer)
+            })
+        };
+        let asking: Vec<_> = (0..count).map(asking).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let misses = ways.iter().filter(|way| way.as_str() == "fwd=miss").count();
+    let read = "db_client_operation_duration_seconds_count{";
+    let lines = stage.server.admin("/metrics").text();
+    let reads: Vec<&str> = lines
+        .lines()
+        .filter(|line| line.starts_with(read) && line.contains("people") && line.contains("SELECT"))
+        .collect();
+    assert!(reads.len() == 1 && reads[0].ends_with(" 1"), "{reads:?}");
+    // Those who waited for the first say so.
+    assert!(misses > 1 || ways.iter().any(|way| way == "hit"), "{ways:?}");
+}
+
+#[test]
 fn without_the_counters_the_checker_finds_stale_reads() {
     // As if a change told nobody.
     let stage = stage("\"*\" = \"ttl 3600\"", &[]);
