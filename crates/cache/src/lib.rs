@@ -7,6 +7,7 @@
 //! When a shared server is gone, nobody waits for it and no door opens: this process counts by itself, with the configured share
 //! of every bound, until the server is back (`guarded.rs`).
 
+mod bounded;
 mod config;
 mod driver;
 mod error;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use base::Clock;
 
+pub use bounded::{Bounded, Weight};
 pub use config::{Config, Event, Listener};
 pub use driver::{BoxFuture, Cache, Charged, Health, MOST_MEMBERS, MOST_VALUE_BYTES, Mode};
 pub use error::CacheError;

@@ -52,7 +52,7 @@ pub struct Caches {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) lifetime: Duration,
-    pub(crate) sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) stamp: Stamp,
 }
 
@@ -112,7 +112,7 @@ impl Caches {
     }
 
     fn leave(&self, lease: &Lease, tags: Vec<Tag>) -> Option<Departure> {
-        let Sources { tables, rows } = &lease.sources;
+        let Sources { tables, rows } = &*lease.sources;
         let tables = tables.iter().chain(rows.keys()).cloned();
         let holds = || self.store.changes().is_some_and(|changes| changes.holds(&lease.stamp));
         self.purger.departures().leave(tables, tags, holds)

@@ -7,6 +7,7 @@
 
 mod entry;
 mod flights;
+mod known;
 mod question;
 mod rule;
 mod told;
@@ -20,15 +21,17 @@ use base::{Clock, Failure, Kind};
 use cache::{ResponseKey, Responses};
 use catalog::Catalog;
 use freshness::RequestDirectives;
+use http::HeaderMap;
 use parking_lot::Mutex;
 use plan::Operation;
 use sha2::{Digest as _, Sha256};
-use store::{Body, Job, Ran, Reply, Sources, Stamp, Store, StoreError};
+use store::{Body, Job, PositionToken, Ran, Reply, Sources, Stamp, Store, StoreError};
 use telemetry::{KeptAnswerStale, RecallAsked, Telemetry};
 
 use crate::caches::Lease;
 use entry::Entry;
 use flights::{Flights, Reading, Turn, ended};
+pub(crate) use known::{Known, Shown};
 use question::Sha;
 pub use rule::{Age, Lifetime, RecallSettings, Rule};
 pub(crate) use told::Told;
@@ -55,10 +58,10 @@ pub struct Recall {
 }
 
 /// A question that may have been answered before.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Question {
     key: ResponseKey,
-    sources: Sources,
+    sources: Arc<Sources>,
     rule: Rule,
     asked: RequestDirectives,
     /// For how long caches in front may keep the answer; `None` for not at all.
@@ -118,7 +121,12 @@ impl Recall {
     }
 
     /// Answers a job: by what is kept, or by running it. Says as well how it came about, of what may be kept.
-    pub(crate) async fn run(self: &Arc<Self>, job: Job) -> Result<(Ran, Option<Told>), StoreError> {
+    /// What is found out of a read that was prepared is noted there.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        job: Job,
+        known: Option<&Known>,
+    ) -> Result<(Ran, Option<Told>), StoreError> {
         if !matches!(job.plan.operation, Operation::Read(_)) {
             return Ok((self.store.run(job).await?, None));
         }
@@ -127,8 +135,37 @@ impl Recall {
         };
         match self.question(&job, rule) {
             Err(why) => self.pass(job, why).await,
-            Ok(question) => self.answer(job, question).await,
+            Ok(question) => {
+                if let Some(known) = known {
+                    known.note(&question);
+                }
+                self.answer(job, question).await
+            }
         }
+    }
+
+    /// What is kept of a read that was prepared, where that is fresh and at hand; `None` where it has to be run after all.
+    pub(crate) async fn show(
+        &self,
+        known: &Known,
+        headers: &HeaderMap,
+        position: Option<&PositionToken>,
+        shape: impl FnOnce(Ran) -> Result<rest::Head, Failure>,
+    ) -> Option<Shown> {
+        let question = known.question(headers)?;
+        if question.asked.no_cache || self.catch_up(position, &question).await.is_err() {
+            return None;
+        }
+        let entry = self.kept.at_hand(&question.key)?;
+        let Verdict::Fresh(age) = self.judge(&entry, &question) else { return None };
+        if self.is_checked_next(&question) {
+            return None;
+        }
+        let head = known.head(&entry, || shape(entry.ran()))?;
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        let lease = question.lease(entry.stamp.as_ref());
+        let told = self.tell(Told { age, lease, ..Told::new(Way::Hit) });
+        Some(Shown { head, body: entry.body.clone(), rows: entry.rows, told })
     }
 
     /// Runs what cannot be answered by what is kept.
@@ -154,7 +191,7 @@ impl Recall {
             let is_exact = rule.age == Age::Strict || self.store.is_always_caught_up();
             is_exact && question::is_for_anybody(job, &dependence)
         });
-        let sources = Sources { tables: dependence.tables, rows: dependence.rows };
+        let sources = Arc::new(Sources { tables: dependence.tables, rows: dependence.rows });
         let asked = RequestDirectives::read(&job.request.headers);
         Ok(Question { key, sources, rule, asked, cdn })
     }
@@ -177,7 +214,7 @@ impl Recall {
     }
 
     async fn answer(self: &Arc<Self>, job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
-        match self.catch_up(&job, &question).await {
+        match self.catch_up(job.position.as_ref(), &question).await {
             Ok(()) => {}
             // Nothing is known of what others did, so nothing that was kept is shown.
             Err(_) => return self.pass(job, "it is not known what has changed".to_owned()).await,
@@ -221,11 +258,11 @@ impl Recall {
     }
 
     /// Brings in what others have written, where the rule asks for it.
-    async fn catch_up(&self, job: &Job, question: &Question) -> Result<(), StoreError> {
+    async fn catch_up(&self, position: Option<&PositionToken>, question: &Question) -> Result<(), StoreError> {
         let looks = match question.rule.age {
             Age::Strict => true,
             // Who shows no position has seen nothing.
-            Age::Session => job.position.as_ref().is_some_and(|position| !self.store.knows(position)),
+            Age::Session => position.is_some_and(|position| !self.store.knows(position)),
             Age::Ttl(_) => false,
         };
         if !looks || self.store.is_always_caught_up() {
@@ -338,18 +375,25 @@ impl Recall {
         }));
     }
 
+    /// Whether the next answer that is shown is one of those that are compared.
+    fn is_checked_next(&self, question: &Question) -> bool {
+        let every = self.settings.checked;
+        let is_ttl = matches!(question.rule.age, Age::Ttl(_));
+        every != 0 && !is_ttl && self.shown.load(Ordering::Relaxed).is_multiple_of(every)
+    }
+
     /// Compares one of so many answers that are shown with what the database gives: should it ever be another one, an operator is to
     /// know.
     fn check_one(self: &Arc<Self>, job: &Job, question: &Question, entry: &Arc<Entry>) {
-        let every = self.settings.checked;
-        let is_ttl = matches!(question.rule.age, Age::Ttl(_));
-        if every == 0 || is_ttl || !self.shown.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
+        let is_checked = self.is_checked_next(question);
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        if !is_checked {
             return;
         }
         let (recall, job, question, entry) = (self.clone(), job.clone(), question.clone(), entry.clone());
         drop(tokio::spawn(async move {
             let relation = job.plan.footprint.named.first().map(ToString::to_string).unwrap_or_default();
-            if recall.catch_up(&job, &question).await.is_err() || !recall.holds(&entry) {
+            if recall.catch_up(job.position.as_ref(), &question).await.is_err() || !recall.holds(&entry) {
                 return;
             }
             let Ok(ran) = recall.store.run(job).await else { return };

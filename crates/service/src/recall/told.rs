@@ -72,6 +72,11 @@ impl Told {
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(CACHE_STATUS, value);
         }
+        self.write_age(headers);
+    }
+
+    /// Tells how old it is, which is another thing each time.
+    pub(crate) fn write_age(&self, headers: &mut HeaderMap) {
         if let Some(age) = self.age {
             headers.insert(AGE, freshness::age(age));
         }
