@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use redis::RedisError;
 
 use super::{Failed, Redis};
 use crate::key::Key;
@@ -23,7 +24,7 @@ impl Redis {
             match asked.query_async::<(Vec<u8>, Time)>(&mut connection).await {
                 Ok((bytes, time)) => Ok((Some(bytes).filter(|bytes| !bytes.is_empty()), micros(time))),
                 // As good as bytes that mean nothing.
-                Err(error) if error.code() == Some(OTHER_KIND) => Ok((Some(Vec::new()), 0)),
+                Err(error) if is_of_other_kind(&error) => Ok((Some(Vec::new()), 0)),
                 Err(error) => Err(error),
             }
         };
@@ -51,6 +52,10 @@ impl Redis {
     pub async fn now(&self) -> Result<u64, Failed> {
         self.ask(&redis::cmd("TIME")).await.map(micros)
     }
+}
+
+fn is_of_other_kind(error: &RedisError) -> bool {
+    error.clone().into_server_errors().is_some_and(|errors| errors.iter().any(|(_, error)| error.code() == OTHER_KIND))
 }
 
 fn micros((seconds, micros): Time) -> u64 {
