@@ -22,4 +22,4 @@ pub use contracts::{ContractSettings, Visibility};
 pub use exchange::{Answer, Area, Body, BodyBroken, BodyStream, Client, Request, Summary};
 pub use idempotency::IdempotencySettings;
 pub use path::{Service, Settings, Way, refuse};
-pub use recall::{Age, Lifetime, Recall, RecallSettings, Rule};
+pub use recall::{Age, Lifetime, Recall, RecallSettings, Rule, SharedAnswers};

@@ -13,13 +13,14 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 
 use crate::audit::Unwatched;
-use crate::changes::Changes;
+use crate::changes::{Changes, Stamp};
 use crate::error::StoreError;
 use crate::idempotency::{Idempotency, KeptAnswer};
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
+use crate::postgres::SharedMoment;
 use crate::precondition::Precondition;
 
 /// A future in a box: what an asynchronous method of a trait object gives.
@@ -151,6 +152,18 @@ pub trait Store: Send + Sync + 'static {
     /// kept has to show that much: take the stamp first, then ask for this, then read.
     fn counted(&self) -> Option<PositionToken> {
         None
+    }
+
+    /// The same, with a moment that other nodes understand, where there are other nodes: a read that shows as much as the position says shows
+    /// all that the moment sees.
+    fn counted_with_moment(&self) -> Option<(PositionToken, SharedMoment)> {
+        None
+    }
+
+    /// Whether an answer of another node may be taken for one that was read after this stamp was: an answer that shows all that
+    /// `moment` sees shows every change that counted when the stamp was taken, of all that the stamp is about. Take the stamp first.
+    fn sees_what_counts(&self, _moment: &SharedMoment, _stamp: &Stamp) -> bool {
+        false
     }
 
     /// Whether all that was committed before somebody was given this position counts in [`Store::changes`]. It may say that it does not

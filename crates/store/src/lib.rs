@@ -38,7 +38,7 @@ pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, ReplicaSettings,
-    Settings as PostgresSettings, bootstrap, check_address, role_settings,
+    Settings as PostgresSettings, SharedMoment, bootstrap, check_address, role_settings,
 };
 pub use precondition::{Precondition, precondition_failed};
 pub use sql::OwnStatement;

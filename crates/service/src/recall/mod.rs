@@ -8,6 +8,8 @@
 mod entry;
 mod flights;
 mod known;
+mod others;
+mod packed;
 mod question;
 mod rule;
 mod told;
@@ -32,6 +34,8 @@ use crate::caches::Lease;
 use entry::Entry;
 use flights::{Flights, Reading, Turn, ended};
 pub(crate) use known::{Known, Shown};
+use others::Mark;
+pub use others::SharedAnswers;
 use question::Sha;
 pub use rule::{Age, Lifetime, RecallSettings, Rule};
 pub(crate) use told::Told;
@@ -45,6 +49,8 @@ const MOST_WAITS: u32 = 4;
 pub struct Recall {
     settings: RecallSettings,
     kept: Arc<dyn Responses<Entry>>,
+    /// What other nodes have read.
+    others: Option<SharedAnswers>,
     flights: Flights,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -94,9 +100,10 @@ enum Verdict {
 }
 
 impl Recall {
-    /// Keeps answers in the memory of this process.
+    /// Keeps answers in the memory of this process, and on a server that other nodes share.
     pub fn new(
         settings: RecallSettings,
+        others: Option<SharedAnswers>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
@@ -105,6 +112,7 @@ impl Recall {
         Arc::new(Self {
             settings,
             kept,
+            others,
             flights: Flights::default(),
             store,
             clock,
@@ -236,7 +244,8 @@ impl Recall {
                 }
                 (_, entry) if question.asked.only_if_cached => {
                     drop(entry);
-                    return Err(StoreError::Refused(Box::new(nothing_kept())));
+                    let borrowed = self.borrow(&job, &question).await;
+                    return borrowed.map_err(|_| StoreError::Refused(Box::new(nothing_kept())));
                 }
                 (_, entry) => {
                     // Whoever asks anew wants no other one's answer, which may have been begun before.
@@ -247,14 +256,38 @@ impl Recall {
                             ended(waiting).await;
                             waited += 1;
                         }
-                        Some(Turn::Reads(reading)) => {
-                            return self.read_or_show(job, &question, entry, Some(reading)).await;
-                        }
+                        Some(Turn::Reads(reading)) => match self.borrow(&job, &question).await {
+                            Ok(borrowed) => return Ok(borrowed),
+                            Err(older) => {
+                                return self.read_or_show(job, &question, older.or(entry), Some(reading)).await;
+                            }
+                        },
                         None => return self.read_or_show(job, &question, entry, None).await,
                     }
                 }
             }
         }
+    }
+
+    /// Answers by what another node has read. Gives what there is of it otherwise.
+    async fn borrow(
+        self: &Arc<Self>,
+        job: &Job,
+        question: &Question,
+    ) -> Result<(Ran, Option<Told>), Option<Arc<Entry>>> {
+        let Some(others) = self.others.as_ref().filter(|_| !question.asked.no_cache) else { return Err(None) };
+        // All of it before it is asked: what comes in between is then found out.
+        let (moment, read_at) = (self.moments.fetch_add(1, Ordering::Relaxed), self.clock.monotonic());
+        let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+        let found = others.find(&question.key, &question.rule, stamp, &*self.store).await.ok_or(None)?;
+        let read_at = read_at.checked_sub(found.age).ok_or(None)?;
+        let others::Borrowed { body, rows, total, stamp, .. } = found;
+        let entry = Arc::new(Entry { body, rows, total, stamp, read_at, moment });
+        let Verdict::Fresh(age) = self.judge(&entry, question) else { return Err(Some(entry)) };
+        self.kept.keep(question.key, entry.clone()).await;
+        self.check_one(job, question, &entry);
+        let lease = question.lease(entry.stamp.as_ref());
+        Ok((entry.ran(), Some(self.tell(Told { age, lease, ..Told::new(Way::Borrowed) }))))
     }
 
     /// Brings in what others have written, where the rule asks for it.
@@ -344,9 +377,14 @@ impl Recall {
     async fn read(&self, mut job: Job, question: &Question) -> Result<Read, StoreError> {
         // Before the moment of the reading is chosen: what comes in between is then found out.
         let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+        let mark = match &self.others {
+            Some(others) => others.mark(&question.rule, &*self.store).await,
+            None => None,
+        };
         // Whatever counts in the stamp has to be shown, by whichever server reads. What the client has seen is among it, since that
         // was brought in; an answer that is kept for a time is stamped for nobody.
-        let (seen, counted) = (job.position.take(), self.store.counted());
+        let counted = mark.as_ref().and_then(Mark::position).cloned().or_else(|| self.store.counted());
+        let seen = job.position.take();
         job.position = if matches!(question.rule.age, Age::Ttl(_)) { seen.or(counted) } else { counted.or(seen) };
         let moment = self.moments.fetch_add(1, Ordering::Relaxed);
         let read_at = self.clock.monotonic();
@@ -359,6 +397,9 @@ impl Recall {
             return Ok(Read { ran, is_kept: false, lease });
         }
         let (rows, total) = (ran.rows, ran.total);
+        if let Some((others, mark)) = self.others.as_ref().zip(mark) {
+            others.tell(&question.key, mark, (body, rows, total));
+        }
         let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment };
         self.kept.keep(question.key, Arc::new(entry)).await;
         Ok(Read { ran, is_kept: true, lease })

@@ -13,6 +13,8 @@ use crate::caches::Lease;
 pub(super) enum Way {
     /// It was kept.
     Hit,
+    /// Another node had read it.
+    Borrowed,
     /// Somebody else was reading it just then.
     Shared,
     /// It was kept and is too old, and a newer one is being fetched.
@@ -48,6 +50,7 @@ impl Told {
     pub(super) fn outcome(&self) -> &'static str {
         match self.way {
             Way::Hit => "hit",
+            Way::Borrowed => "remote_hit",
             Way::Shared => "shared",
             Way::Stale => "stale",
             Way::StaleIfError => "stale_if_error",
@@ -61,7 +64,7 @@ impl Told {
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let stored = if self.is_kept { "; stored" } else { "" };
         let text = match &self.way {
-            Way::Hit => "pando; hit".to_owned(),
+            Way::Hit | Way::Borrowed => "pando; hit".to_owned(),
             Way::Shared => "pando; fwd=miss; collapsed".to_owned(),
             Way::Stale => "pando; hit; detail=stale-while-revalidate".to_owned(),
             Way::StaleIfError => "pando; hit; detail=stale-if-error".to_owned(),
