@@ -316,6 +316,9 @@ fn what_the_client_has_is_not_sent_again() {
         (format!("If-None-Match: \"x\", {coded}\r\nAccept-Encoding: gzip\r\n"), coded),
         ("If-None-Match: *\r\n".to_owned(), plain),
         (format!("If-Modified-Since: {date}\r\n"), plain),
+        // Without a tag, the one that 200 would have (RFC 9110 section 15.4.5).
+        (format!("If-Modified-Since: {date}\r\nAccept-Encoding: gzip\r\n"), coded),
+        ("If-None-Match: *\r\nAccept-Encoding: gzip\r\n".to_owned(), coded),
     ] {
         let reply = stage.get("/assets/app.js", &headers);
         assert_eq!((reply.status, reply.body.len()), (304, 0), "{headers}");
@@ -395,6 +398,31 @@ fn what_a_build_tool_has_compressed_is_used_where_it_is_of_this_file() {
     // By its own name it is a file like any other.
     let itself = server.get("/assets/app.js.gz", "Accept-Encoding: gzip\r\n");
     assert_eq!((itself.header("content-type"), itself.header("content-encoding")), (Some("application/gzip"), None));
+}
+
+/// A part that was begun with one encoder's bytes is never gone on with in another's.
+#[test]
+fn the_same_file_compressed_otherwise_has_another_tag() {
+    let stage = Stage::plain();
+    let own = stage.get("/assets/app.js", "Accept-Encoding: gzip\r\n");
+    let own_tag = own.header("etag").unwrap();
+    let given = delivery::compress(Coding::Gzip, script().as_bytes()).unwrap();
+    assert!(given[..] != own.body[..]);
+    std::fs::write(stage.public("assets/app.js.gz"), &given).unwrap();
+    let (site, _) = Site::open(Settings::new(stage.public("")), Arc::new(SystemClock)).unwrap();
+    site.make_smaller(|| true).unwrap();
+    let server = Server::start_with(|_| {}, |edge| edge.with_files(site));
+    let get = |headers: &str| server.get("/assets/app.js", headers);
+    let other = get("Accept-Encoding: gzip\r\n");
+    let other_tag = other.header("etag").unwrap();
+    assert!(other.body == given && other_tag != own_tag);
+    let resumed = get(&format!("Range: bytes=5-\r\nIf-Range: {own_tag}\r\nAccept-Encoding: gzip\r\n"));
+    assert_eq!((resumed.status, resumed.body == given), (200, true));
+    let resumed = get(&format!("Range: bytes=5-\r\nIf-Range: {other_tag}\r\nAccept-Encoding: gzip\r\n"));
+    assert_eq!((resumed.status, &resumed.body[..]), (206, &given[5..]));
+    assert_eq!(get(&format!("If-None-Match: {own_tag}\r\nAccept-Encoding: gzip\r\n")).status, 200);
+    // The file as it is has the same tag all the same.
+    assert_eq!(get("").header("etag"), stage.get("/assets/app.js", "").header("etag"));
 }
 
 #[test]
