@@ -141,7 +141,9 @@ impl<'a> Form<'a> {
             let begun = asked.headers.get(IF_RANGE).and_then(|tag| EntityTag::parse(tag.as_bytes()));
             let is_begun = |form: &Self| begun.as_ref().is_none_or(|tag| form.tag.is_strongly(tag));
             if let Some(form) = Self::all(entry).find(is_begun) {
-                let selected = Current { tag: Some(&form.tag), modified: entry.modified, ..Current::default() };
+                // A date is that of all forms: it does not say of which bytes the client has a part (RFC 9110 section 13.1.5).
+                let modified = entry.modified.filter(|_| !entry.is_compressible);
+                let selected = Current { tag: Some(&form.tag), modified, ..Current::default() };
                 if allows_range(asked.headers, selected, asked.now) {
                     return Self { parts: Some(range), ..form };
                 }
