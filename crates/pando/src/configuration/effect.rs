@@ -157,7 +157,7 @@ impl Prepared {
         let cdn = check.cdn(responses.as_ref());
         let limiting = check.limiting(root);
         let audit = check.audit(database.as_ref(), root);
-        let files = check.files();
+        let files = check.files(database.as_ref());
         let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
