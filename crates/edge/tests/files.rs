@@ -509,6 +509,9 @@ fn pages_of_applications() {
     // Not where a file was meant, a program asks, something is written, or a path is odd: those go on to the API.
     for (method, path, headers) in [
         ("GET", "/assets/gone.js", browser),
+        // Functions may give pages.
+        ("GET", "/rpc/page", browser),
+        ("GET", "/rpc/page?a=b", browser),
         ("GET", "/people", ""),
         ("GET", "/people", "Accept: */*\r\n"),
         ("GET", "/people", "Accept: text/html;q=0, application/json\r\n"),

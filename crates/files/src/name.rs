@@ -45,6 +45,11 @@ impl Name {
         Some(Self { text, is_folder })
     }
 
+    /// Whether it can only be meant for the API: functions are called below `/rpc`, where no application has its pages.
+    pub(crate) fn is_call(&self) -> bool {
+        self.text.starts_with("rpc/")
+    }
+
     /// Whether its last part has an extension: a page of an application has none.
     pub(crate) fn has_extension(&self) -> bool {
         !self.is_folder && self.text.rsplit('/').next().is_some_and(|last| last.contains('.'))

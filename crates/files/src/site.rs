@@ -243,7 +243,8 @@ impl Site {
         if !name.is_folder && index.get(&page).is_some() {
             return Some(Target::Folder(name.text));
         }
-        let fallback = self.0.settings.fallback.as_deref().filter(|_| is_read && !name.has_extension())?;
+        let fallback =
+            self.0.settings.fallback.as_deref().filter(|_| is_read && !name.has_extension() && !name.is_call())?;
         let entry = index.get(fallback).filter(|_| wants_page(headers))?;
         Some(Target::Fallback(entry.clone()))
     }
