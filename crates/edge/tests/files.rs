@@ -625,6 +625,28 @@ fn a_new_version_counts_as_a_whole() {
 }
 
 #[test]
+fn a_new_version_that_takes_long_is_waited_for() {
+    let stage = Stage::plain();
+    let write = |part: u32| std::fs::write(stage.public(&format!("part{part}.txt")), "x").unwrap();
+    for part in 0..files::MOST_WAITS {
+        write(part);
+        assert_eq!(stage.site.look(Look::WhenCalm).unwrap(), None, "{part}");
+    }
+    assert!(stage.get("/part0.txt", "").json()["path"].is_string());
+    // Calm in the end: all of it counts at once, and nobody has to be warned.
+    let reading = stage.site.look(Look::WhenCalm).unwrap().unwrap();
+    assert_eq!((reading.changes.added, reading.is_restless), (files::MOST_WAITS as usize, false));
+    // One that never ends counts at last, and is told.
+    for part in 0..files::MOST_WAITS {
+        write(1_000 + part);
+        assert_eq!(stage.site.look(Look::WhenCalm).unwrap(), None, "{part}");
+    }
+    write(2_000);
+    assert!(stage.site.look(Look::WhenCalm).unwrap().unwrap().is_restless);
+    assert_eq!(stage.get("/part2000.txt", "").text(), "x");
+}
+
+#[test]
 fn over_http_2() {
     let stage = Stage::plain();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
