@@ -16,6 +16,10 @@ use super::sections::SecretText;
 /// The longest that an answer may count as on its way.
 const LONGEST_SETTLE: u32 = 60_000;
 
+/// Nobody but its owner sees how a zone is set.
+const UNVARIED: &str = "cdn.driver is \"cloudflare\", whose caches ignore Vary unless a Cache Rule of the zone says otherwise: without one, what was \
+                        kept for one caller is shown to others with another token, Accept, Accept-Profile or Prefer; docs/cdn.md has the rule";
+
 /// `[cdn]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -129,6 +133,9 @@ impl Check<'_> {
                 Some(name) => drop(wait.insert(name)),
                 None => self.problem("cdn.wait", format!("has the name {name:?}; it has to be schema.name")),
             }
+        }
+        if section.driver == CdnDriver::Cloudflare {
+            self.warn(UNVARIED);
         }
         for name in section.unused() {
             self.warn(format!("{name} counts for nothing with this cdn.driver"));
@@ -276,6 +283,10 @@ mod tests {
             !warnings.iter().any(|warning| warning.contains("hunter2") || warning.contains("webhook")),
             "{warnings:?}"
         );
+        let cloudflare = "driver = \"cloudflare\"\nzone = \"a\"\ntoken = \"hunter2\"";
+        let warnings =
+            prepare(&format!("{cloudflare}\n[responses]\ntables = {{ \"*\" = \"strict, cdn 60\" }}")).unwrap().warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("ignore Vary")), "{warnings:?}");
         let warnings = prepare("[responses]\ntables = { \"*\" = \"strict, cdn 60\" }").unwrap().warnings;
         assert!(warnings.iter().any(|warning| warning.starts_with("responses.tables says cdn")), "{warnings:?}");
     }
