@@ -96,7 +96,7 @@ pub(crate) async fn deliver(
         // Who chose a coding has looked at the conditions, of which that coding's tag is only one answer.
         let is_open = !answer.headers.contains_key(CONTENT_ENCODING);
         if is_open && !asked.conditions.is_empty() && tag.is_some() {
-            let current = Current { tag: tag.as_ref(), modified: None };
+            let current = Current { tag: tag.as_ref(), ..Current::default() };
             match condition::evaluate(&asked.method, &asked.conditions, current) {
                 Verdict::Go => {}
                 Verdict::Failed => return Err(Refusal::changed()),

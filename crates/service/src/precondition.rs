@@ -102,7 +102,7 @@ impl Condition {
         if is(IF_NONE_MATCH, TagList::Any) {
             headers.remove(IF_NONE_MATCH);
         }
-        let current = Current { tag: tag.as_ref(), modified: None };
+        let current = Current { tag: tag.as_ref(), ..Current::default() };
         match condition::evaluate(&self.method, &headers, current) {
             Verdict::Go => Ok(()),
             _ if headers.contains_key(IF_MATCH) => {

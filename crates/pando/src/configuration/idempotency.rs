@@ -71,8 +71,9 @@ impl Check<'_> {
         if !(1..=LONGEST_HOURS).contains(&section.keep_hours) {
             self.problem("idempotency.keep_hours", format!("has to lie between 1 and {LONGEST_HOURS}"));
         }
-        if section.max_answer_bytes > MOST_BYTES {
-            self.problem("idempotency.max_answer_bytes", format!("has to be at most {MOST_BYTES}"));
+        // With none every write with a key would be refused.
+        if !(1..=MOST_BYTES).contains(&section.max_answer_bytes) {
+            self.problem("idempotency.max_answer_bytes", format!("has to lie between 1 and {MOST_BYTES}"));
         }
         let mut required = Vec::new();
         for path in &section.required {
