@@ -11,7 +11,14 @@ from measure import processes
 from measure.machine import BENCH, pinned
 
 # The disk is no part of what is compared.
-SETTINGS = {"listen_addresses": "", "shared_buffers": "512MB", "fsync": "off", "autovacuum": "off", "timezone": "UTC", "max_connections": "200"}
+SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "512MB",
+    "fsync": "off",
+    "autovacuum": "off",
+    "timezone": "UTC",
+    "max_connections": "200",
+}
 
 
 def programs():
@@ -35,8 +42,20 @@ class Cluster:
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
         if user:
             os.chown(self.folder, 65534, 65534)
-        made = [*user, self.programs / "initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
-                "-D", self.folder / "data"]
+        made = [
+            *user,
+            self.programs / "initdb",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+            self.folder / "data",
+        ]
         subprocess.run(list(map(str, made)), check=True, stdout=subprocess.DEVNULL, cwd="/")
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         command = pinned(self.core, [*user, self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings])
@@ -56,8 +75,20 @@ class Cluster:
         return f"postgres://{user}@/postgres?host={self.folder}"
 
     def command(self, text):
-        return [str(self.programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-U", "postgres",
-                "-d", "postgres", "-c", text]
+        return [
+            str(self.programs / "psql"),
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(self.folder),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+            "-c",
+            text,
+        ]
 
     def psql(self, text):
         return subprocess.run(self.command(text), check=True, capture_output=True, text=True).stdout.strip()

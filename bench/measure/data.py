@@ -21,21 +21,37 @@ def route(id):
 def climb(id):
     """Moments are microseconds since 1970, in whole milliseconds: some rivals know no finer ones."""
     note = f'held the {WORDS[id % 5]} "just so"' if id % 3 else None
-    return {"id": id, "name": f"{WORDS[id % 8]} and {WORDS[id * 5 % 7]} {id}", "route_id": 1 + id * 7919 % ROUTES, "sent": id % 2 == 0,
-            "attempts": 1 + id % 9, "climbed_at": 1_700_000_000_000_000 + id * 61_120_000, "note": note}
+    return {
+        "id": id,
+        "name": f"{WORDS[id % 8]} and {WORDS[id * 5 % 7]} {id}",
+        "route_id": 1 + id * 7919 % ROUTES,
+        "sent": id % 2 == 0,
+        "attempts": 1 + id % 9,
+        "climbed_at": 1_700_000_000_000_000 + id * 61_120_000,
+        "note": note,
+    }
 
 
 def comments(id):
-    return [{"id": (id - 1) * COMMENTS + place, "climb_id": id, "body": f"The {WORDS[(id + place) % 8]} was worth it",
-             "stars": 1 + (id + place) % 5} for place in range(1, COMMENTS + 1)]
+    return [
+        {
+            "id": (id - 1) * COMMENTS + place,
+            "climb_id": id,
+            "body": f"The {WORDS[(id + place) % 8]} was worth it",
+            "stars": 1 + (id + place) % 5,
+        }
+        for place in range(1, COMMENTS + 1)
+    ]
 
 
 def tables(rows):
     """Each table with its columns and its rows."""
     yield "route", ("id", "name", "grade", "metres"), (tuple(route(id).values()) for id in range(1, ROUTES + 1))
     yield "climbs", CLIMB, (tuple(climb(id).values()) for id in range(1, rows + 1))
-    yield "comments", ("id", "climb_id", "body", "stars"), (
-        tuple(comment.values()) for id in range(1, rows + 1) for comment in comments(id)
+    yield (
+        "comments",
+        ("id", "climb_id", "body", "stars"),
+        (tuple(comment.values()) for id in range(1, rows + 1) for comment in comments(id)),
     )
 
 
@@ -53,8 +69,13 @@ def fill_sqlite(path, rows):
 def fill_pocketbase(path, rows):
     """Into the collections of rivals/pocketbase: an id is fifteen digits, a missing note is empty."""
     connection = sqlite3.connect(path)
-    change = {"id": _long, "route_id": _long, "climb_id": _long, "climbed_at": lambda micros: moment(micros, " ", "Z"),
-              "note": lambda note: note or ""}
+    change = {
+        "id": _long,
+        "route_id": _long,
+        "climb_id": _long,
+        "climbed_at": lambda micros: moment(micros, " ", "Z"),
+        "note": lambda note: note or "",
+    }
     with connection:
         for table, columns, lines in tables(rows):
             places = ", ".join("?" * len(columns))
@@ -91,8 +112,15 @@ def expected(case, id):
     for next in range(id + 1, id + 31):
         row, of = climb(next), route(climb(next)["route_id"])
         said = [{name: comment[name] for name in ("id", "body", "stars")} for comment in comments(next)]
-        found.append({"id": next, "name": row["name"], "sent": row["sent"], "route": {name: of[name] for name in ("id", "name", "grade")},
-                      "comments": said})
+        found.append(
+            {
+                "id": next,
+                "name": row["name"],
+                "sent": row["sent"],
+                "route": {name: of[name] for name in ("id", "name", "grade")},
+                "comments": said,
+            }
+        )
     return found
 
 

@@ -13,12 +13,19 @@ TITLES = {
 ENGINES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 # In the field, ours, the rival, the ratio that is aimed at, and what for.
 AIMS = [
-    ("cached", "pando-sqlite-strict", "nginx", 1.0), ("cached", "pando-postgres-strict", "nginx", 1.0),
-    ("cached", "pando-postgres-ttl", "nginx", 1.0), ("cached", "pando-file", "nginx", 1.0),
-    ("cached", "pando-sqlite-strict", "varnish", 2.0), ("cached", "pando-postgres-strict", "varnish", 2.0),
+    ("cached", "pando-sqlite-strict", "nginx", 1.0),
+    ("cached", "pando-postgres-strict", "nginx", 1.0),
+    ("cached", "pando-postgres-ttl", "nginx", 1.0),
+    ("cached", "pando-file", "nginx", 1.0),
+    ("cached", "pando-sqlite-strict", "varnish", 2.0),
+    ("cached", "pando-postgres-strict", "varnish", 2.0),
     ("cached", "pando-postgres-ttl", "varnish", 2.0),
     *((f"sqlite.{case}", "pando", "handwritten", 1.0) for case in TITLES),
-    *((f"postgres.{case}", "pando-postgres", rival, 1.0) for case in TITLES for rival in ("handwritten-role", "handwritten-postgres")),
+    *(
+        (f"postgres.{case}", "pando-postgres", rival, 1.0)
+        for case in TITLES
+        for rival in ("handwritten-role", "handwritten-postgres")
+    ),
     *((f"sqlite.{case}", "pando", "pocketbase", 10.0) for case in TITLES if case != "insert"),
 ]
 # What does less than a server has to do: nobody can be faster, so it is no loss not to be.
@@ -49,42 +56,51 @@ def markdown(result):
 
 def head(result):
     machine, settings = result["machine"], result["settings"]
-    pinned = (f"Servers, and PostgreSQL with them, are pinned to core {settings['server_core']}, the load to core {settings['load_core']}"
-              if settings["server_core"] != settings["load_core"] else "Servers and the load share one core")
+    is_apart = settings["server_core"] != settings["load_core"]
+    pinned = (
+        f"Servers, and PostgreSQL with them, are pinned to core {settings['server_core']}, the load to core {settings['load_core']}"
+        if is_apart
+        else "Servers and the load share one core"
+    )
     return f"""# Benchmarks
 
 <!-- Written by bench/run (`just bench`); run it again instead of editing this. The plots and bench/results/ are its too. -->
 
-Pando beside what else one could take, in one run on one machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB;
-{machine['system']}; load {machine['load_before']} before it began. {pinned}. {settings['rounds']} rounds of {settings['seconds']} s: in each every rival has
-its turn, in an order that changes; the first second of each is thrown away. {settings['connections']} connections that ask again as soon as they are answered;
-{settings['pool']} connections to PostgreSQL; {settings['rows']:,} climbs, 1,000 routes, three comments on each climb.
+Pando beside what else one could take, in one run on one machine: {machine["cpu"]}, {machine["cores"]} cores,
+{machine["memory_gib"]} GiB; {machine["system"]}; load {machine["load_before"]} before it began, which is others' work. {pinned}.
+{settings["rounds"]} rounds of {settings["seconds"]} s: in each every rival has its turn, in an order that changes; before the first each is
+warmed up for a second that does not count. {settings["connections"]} connections that ask again as soon as they are answered;
+{settings["pool"]} connections to PostgreSQL; {settings["rows"]:,} climbs, 1,000 routes, three comments on each climb.
 
-What counts is **requests per CPU-second**: of the server with all its processes, and of PostgreSQL where there is one, children that have
-ended included. The ratio is Pando's by the rival's in the same round, the median of all rounds, with the quartiles behind it: 1.00 is equal,
-less is a loss. It holds on a machine that does other things as well, where times do not: take latencies (of a load that waits for its
-answers, so a server that stands still is asked less) as a hint. Memory is the most that was seen after a turn, shared pages by their share (PSS),
-without PostgreSQL's.
+What counts is **requests per CPU-second**: of the server with all its processes, and of PostgreSQL where there is one, children that
+have ended included. The ratio is Pando's by the rival's in the same round, the median of all rounds, with the quartiles behind it: 1.00 is
+equal, less is a loss. It holds on a machine that does other things as well, where times do not. Take latencies as a hint: the load
+waits for its answers, so that a server that stands still is asked less, and with others on its core a server waits for them too. Memory is
+the most that was seen after a turn, shared pages by their share (PSS), without PostgreSQL's.
 
 Each answer is compared with what the data demand before it is measured: the same rows in the same order, for the cached kilobyte the same
-bytes. A request that fails ends the run. Pando runs with its defaults, except that it never turns anybody away (`limits.overload = "off"`);
-PostgreSQL with `fsync = off`, so that the disk is no part of it. `just bench --check` compares with the ratios recorded here."""
+bytes. A request that fails ends the run. Pando runs with its defaults, except that it never turns anybody away
+(`limits.overload = "off"`); PostgreSQL with its own, except `fsync = off`, so that the disk is no part of it, `autovacuum = off` and
+`shared_buffers`. `just bench --check` compares with the ratios recorded here."""
 
 
 def cached(result):
     found = result["fields"]["cached"]
     text = f"""## A cached kilobyte
 
-{result['kilobyte']:,} bytes of JSON, which travel gzipped, with an `ETag`. Pando has metrics on, one request in a hundred traced, no line per request; it asks
-for each answer whether it is still what the database would give (`strict`), or not (`ttl`). nginx serves a file that was compressed ahead,
-with files kept open, without a log, and once with; Varnish has the answer in its memory. Pando's own static file is beside them.
+{result["kilobyte"]:,} bytes of JSON, which travel gzipped, with an `ETag`. Pando has metrics on, one request in a hundred traced, no line
+per request; it makes sure of each answer that it is still what the database would give (`strict`), or does not (`ttl`). nginx serves a
+file that was compressed ahead, with files kept open, without a log, and once with; Varnish has the answer in its memory. Pando's
+own static file is beside them.
 
 ![Requests per CPU-second of a cached kilobyte](benchmarks-cached.svg)
 
 """ + table(found, result)
     if result.get("ways"):
         text += "\n\nWhat lines and traces cost, of `strict` on SQLite (each by itself, not in turns):\n\n| | per CPU-second | p50 / p99 / p99.9 |\n|---|--:|--:|\n"
-        text += "\n".join(f"| {title(name, result)} | {run['per_cpu_second']:,.0f} | {times(run)} |" for name, run in result["ways"].items())
+        text += "\n".join(
+            f"| {title(name, result)} | {run['per_cpu_second']:,.0f} | {times(run)} |" for name, run in result["ways"].items()
+        )
     return text
 
 
@@ -97,7 +113,9 @@ nothing, as a role it sets role and claims in a transaction, all sent at once; `
 Fastify and FastAPI set nothing. pgbench is the bare statement, prepared, and then after the settings that Pando makes: the floor, since its own
 CPU time does not count.""",
     }[engine]
-    parts = [f"## Uncached, on {ENGINES[engine]}\n\n{text}\n\n![Requests per CPU-second on {ENGINES[engine]}](benchmarks-{engine}.svg)"]
+    parts = [
+        f"## Uncached, on {ENGINES[engine]}\n\n{text}\n\n![Requests per CPU-second on {ENGINES[engine]}](benchmarks-{engine}.svg)"
+    ]
     for case in TITLES:
         if f"{engine}.{case}" in result["fields"]:
             parts.append(f"### {TITLES[case].capitalize()}\n\n" + table(result["fields"][f"{engine}.{case}"], result))
@@ -107,9 +125,18 @@ CPU time does not count.""",
 def table(found, result):
     """Who, per CPU-second, each of ours beside it, latencies, where the time goes, memory."""
     ours = list(found["ratios"])
-    heads = ["Pando beside it"] if len(ours) == 1 else [f"{title(name, result).removeprefix('Pando, ')} beside it" for name in ours]
+    heads = (
+        ["Pando beside it"] if len(ours) == 1 else [f"{title(name, result).removeprefix('Pando, ')} beside it" for name in ours]
+    )
     has_database = any(run["database_us"] for run in found["runs"].values())
-    columns = ["", "per CPU-second", *heads, "p50 / p99 / p99.9", "CPU, µs" + (": server + PostgreSQL" if has_database else ""), "MiB"]
+    columns = [
+        "",
+        "per CPU-second",
+        *heads,
+        "p50 / p99 / p99.9",
+        "CPU, µs" + (": server + PostgreSQL" if has_database else ""),
+        "MiB",
+    ]
     out = [row(columns), row(["---"] + ["--:"] * (len(columns) - 1))]
     for name, run in found["runs"].items():
         cpu = f"{run['server_us']:,.0f}" + (f" + {run['database_us']:,.0f}" if has_database else "")
@@ -125,16 +152,25 @@ def strictness(result):
     names = list(next(iter(first.values())))
     text = """## The cost of strictness
 
-Reads of one of a thousand climbs by its key, the first far more often than the last (1 is asked for as often as 500 to 999), and changes of climbs
-that are chosen the same way: `strict` never shows what a write has outdated, `session` a second at most (whoever reads here has not
-written), `ttl 60` a minute. On SQLite an answer about one row outlives changes of others, and `session` is `strict`; on PostgreSQL any
-change of the table outdates all its answers.
+Reads of one of a thousand climbs by its key, the first far more often than the last (1 is asked for as often as 500 to 999), and changes
+of climbs that are chosen the same way: `strict` never shows what a write has outdated, `session` for a second at most (whoever reads
+here has not written), `ttl 60` for a minute. On SQLite an answer about one row outlives changes of others, and `session` is `strict`;
+on PostgreSQL any change of the table outdates all its answers. Before each share answers are as the one before has left them.
 
 ![Hit ratio and requests per CPU-second by rule and share of writes](benchmarks-strictness.svg)
 
 """
-    out = [row(["", "writes", *(f"{label(name)}: hits" for name in names if name != "none"), *(f"{label(name)}: per CPU-second" for name in names)]),
-           row(["---", "--:"] + ["--:"] * (2 * len(names) - 1))]
+    out = [
+        row(
+            [
+                "",
+                "writes",
+                *(f"{label(name)}: hits" for name in names if name != "none"),
+                *(f"{label(name)}: per CPU-second" for name in names),
+            ]
+        ),
+        row(["---", "--:"] + ["--:"] * (2 * len(names) - 1)),
+    ]
     for engine, shares in result["strictness"].items():
         for share, runs in shares.items():
             hits = [f"{runs[name]['hit_ratio']:.1%}" for name in names if name != "none"]
@@ -144,11 +180,24 @@ change of the table outdates all its answers.
 
 
 def alone(result):
-    out = ["## By themselves", "", row(["", "binary, stripped", "idle memory (PSS)", "… not of files", "start to first answer"]),
-           row(["---", "--:", "--:", "--:", "--:"])]
+    out = [
+        "## By themselves",
+        "",
+        row(["", "binary, stripped", "idle memory (PSS)", "… not of files", "start to first answer"]),
+        row(["---", "--:", "--:", "--:", "--:"]),
+    ]
     for found in result["alone"].values():
-        out.append(row([found["title"], f"{found['size_mib']} MiB", f"{found['idle_pss_mib']} MiB", f"{found['idle_anonymous_mib']} MiB",
-                        f"{found['start_ms']:.0f} ms"]))
+        out.append(
+            row(
+                [
+                    found["title"],
+                    f"{found['size_mib']} MiB",
+                    f"{found['idle_pss_mib']} MiB",
+                    f"{found['idle_anonymous_mib']} MiB",
+                    f"{found['start_ms']:.0f} ms",
+                ]
+            )
+        )
     return "\n".join(out)
 
 
@@ -167,11 +216,16 @@ def losses(result):
     lost = []
     for field, found in result["fields"].items():
         for ours, beside in found["ratios"].items():
-            lost += [(seen["median"], f"{where(field, ours, result)}, beside {title(rival, result)}: {ratio(seen)}")
-                     for rival, seen in beside.items() if seen["median"] < 1 and rival not in FLOORS]
+            lost += [
+                (seen["median"], f"{where(field, ours, result)}, beside {title(rival, result)}: {ratio(seen)}")
+                for rival, seen in beside.items()
+                if seen["median"] < 1 and rival not in FLOORS
+            ]
     lines = [f"- {words}" for _, words in sorted(lost)] or ["Nowhere, in this run."]
     slow = [words for words in strict_losses(result)]
-    return "\n".join(["## Where Pando loses", "", "The worst first; what only pgbench does better is left to the tables.", "", *lines, *slow])
+    return "\n".join(
+        ["## Where Pando loses", "", "The worst first; what only pgbench does better is left to the tables.", "", *lines, *slow]
+    )
 
 
 def strict_losses(result):
@@ -186,7 +240,11 @@ def strict_losses(result):
 
 def versions(result):
     machine = result["machine"]
-    out = ["## Versions, and who is not here", "", f"- {machine['rustc']}; {machine['wrk']}" + (f"; PostgreSQL {machine['postgres']}" if "postgres" in machine else "")]
+    out = [
+        "## Versions, and who is not here",
+        "",
+        f"- {machine['rustc']}; {machine['wrk']}" + (f"; PostgreSQL {machine['postgres']}" if "postgres" in machine else ""),
+    ]
     seen = dict.fromkeys(found["version"] for found in result["versions"].values() if found["version"])
     out += [f"- {version}" for version in seen]
     out += [f"- **skipped**: {name}, {reason}" for name, reason in result["skipped"].items()] or ["- Nothing was skipped."]
@@ -196,9 +254,15 @@ def versions(result):
 def plots(result):
     found = {}
     if "cached" in result["fields"]:
-        found["cached"] = plot.bars("A cached kilobyte: requests per CPU-second, with quartiles", [panel("", result["fields"]["cached"], result)])
+        found["cached"] = plot.bars(
+            "A cached kilobyte: requests per CPU-second, with quartiles", [panel("", result["fields"]["cached"], result)]
+        )
     for engine in ENGINES:
-        panels = [panel(TITLES[case], result["fields"][f"{engine}.{case}"], result) for case in TITLES if f"{engine}.{case}" in result["fields"]]
+        panels = [
+            panel(TITLES[case], result["fields"][f"{engine}.{case}"], result)
+            for case in TITLES
+            if f"{engine}.{case}" in result["fields"]
+        ]
         if panels:
             found[engine] = plot.bars(f"Uncached on {ENGINES[engine]}: requests per CPU-second, with quartiles", panels)
     if result["strictness"]:
@@ -207,17 +271,25 @@ def plots(result):
 
 
 def panel(name, found, result):
-    return name, [(title(rival, result).replace("`", ""), run["per_cpu_second"], run["per_cpu_second_quartiles"], rival in found["ratios"])
-                  for rival, run in found["runs"].items()]
+    return name, [
+        (title(rival, result).replace("`", ""), run["per_cpu_second"], run["per_cpu_second_quartiles"], rival in found["ratios"])
+        for rival, run in found["runs"].items()
+    ]
 
 
 def strictness_plot(result):
     names = list(next(iter(next(iter(result["strictness"].values())).values())))
     rows = []
     for engine, shares in result["strictness"].items():
-        groups = lambda key: [(f"{float(share):.0%} writes", [runs[name].get(key) for name in names]) for share, runs in shares.items()]
-        rows.append([(f"{ENGINES[engine]}: hit ratio", groups("hit_ratio"), lambda value: f"{value:.0%}"),
-                     (f"{ENGINES[engine]}: requests per CPU-second", groups("per_cpu_second"), lambda value: f"{value:,.0f}")])
+        groups = lambda key: [
+            (f"{float(share):.0%} writes", [runs[name].get(key) for name in names]) for share, runs in shares.items()
+        ]
+        rows.append(
+            [
+                (f"{ENGINES[engine]}: hit ratio", groups("hit_ratio"), lambda value: f"{value:.0%}"),
+                (f"{ENGINES[engine]}: requests per CPU-second", groups("per_cpu_second"), lambda value: f"{value:,.0f}"),
+            ]
+        )
     return plot.columns("The cost of strictness", rows, [label(name).replace("`", "") for name in names])
 
 

@@ -22,6 +22,7 @@ class Request:
 
     def filled(self, **values):
         """The same with values of one's own, for a single question."""
+
         def put(text):
             for name, value in values.items():
                 text = text.replace("{" + name + "}", str(value))
@@ -35,8 +36,20 @@ def send(port, requests, seconds, options):
     script = pathlib.Path(options.folder) / f"requests-{port}.lua"
     script.write_text("return {\n" + "".join(map(_lua, requests)) + "}\n")
     environment = {**os.environ, "BENCH_REQUESTS": str(script), "BENCH_ROWS": str(options.rows)}
-    command = pinned(options.load_core, ["wrk", "-t1", f"-c{options.connections}", f"-d{seconds}s", "--timeout", "10s", "-s",
-                                         BENCH / "load.lua", f"http://127.0.0.1:{port}"])
+    command = pinned(
+        options.load_core,
+        [
+            "wrk",
+            "-t1",
+            f"-c{options.connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "10s",
+            "-s",
+            BENCH / "load.lua",
+            f"http://127.0.0.1:{port}",
+        ],
+    )
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     line = next((line for line in output.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
@@ -50,8 +63,10 @@ def send(port, requests, seconds, options):
 def _lua(request):
     headers = "".join(f"[{_quoted(name)}]={_quoted(value)}," for name, value in request.headers.items())
     body = "nil" if request.body is None else _quoted(request.body)
-    return (f"  {{ share={request.share}, method={_quoted(request.method)}, path={_quoted(request.path)}, "
-            f"headers={{{headers}}}, body={body} }},\n")
+    return (
+        f"  {{ share={request.share}, method={_quoted(request.method)}, path={_quoted(request.path)}, "
+        f"headers={{{headers}}}, body={body} }},\n"
+    )
 
 
 def _quoted(text):

@@ -35,8 +35,10 @@ def columns(title, rows, names):
     wide, tall, gap, left = 330, 130, 70, 50
     parts, top = [text(8, 20, title, weight="bold")], 34
     for place, name in enumerate(names):
-        parts += [f"<rect x='{left + place * 130}' y='{top}' width='12' height='12' fill='{SERIES[place]}'/>",
-                  text(left + place * 130 + 18, top + 11, name)]
+        parts += [
+            f"<rect x='{left + place * 130}' y='{top}' width='12' height='12' fill='{SERIES[place]}'/>",
+            text(left + place * 130 + 18, top + 11, name),
+        ]
     top += 40
     for charts in rows:
         for across, (name, groups, form) in enumerate(charts):
@@ -54,8 +56,10 @@ def columns(title, rows, names):
                         continue
                     height = tall * 0.88 * value / most
                     at = start + place * width
-                    parts.append(f"<rect x='{at:.1f}' y='{top + tall - height:.1f}' width='{width - 2:.1f}' height='{height:.1f}' "
-                                 f"fill='{SERIES[place]}'/>")
+                    parts.append(
+                        f"<rect x='{at:.1f}' y='{top + tall - height:.1f}' width='{width - 2:.1f}' height='{height:.1f}' "
+                        f"fill='{SERIES[place]}'/>"
+                    )
                     parts.append(text(at + width / 2 - 1, top + tall - height - 3, form(value), anchor="middle", size=9))
         top += tall + 56
     across = max(map(len, rows))
@@ -68,11 +72,15 @@ def number(value):
 
 def text(x, y, words, anchor="start", weight="normal", fill="currentColor", size=None):
     smaller = f" font-size='{size}'" if size else ""
-    return (f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}' fill='{fill}'{smaller}>"
-            f"{html.escape(words)}</text>")
+    return (
+        f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}' fill='{fill}'{smaller}>"
+        f"{html.escape(words)}</text>"
+    )
 
 
 def document(width, height, parts):
     style = "<style>svg{color:#1f2328;background:#fff}@media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>"
-    return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' width='{width:.0f}' height='{height:.0f}' "
-            f"{FONT}>{style}\n" + "\n".join(parts) + "\n</svg>\n")
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' width='{width:.0f}' height='{height:.0f}' "
+        f"{FONT}>{style}\n" + "\n".join(parts) + "\n</svg>\n"
+    )

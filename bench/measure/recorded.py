@@ -30,11 +30,15 @@ def ratios(result):
     }
 
 
-def compare(result):
-    """Prints every ratio beside the recorded one; 1 if something got slower."""
+def before():
+    """The ratios that were recorded last."""
     if not RATIOS.is_file():
         sys.exit(f"{RATIOS} is not there: a whole run records it")
-    before = json.loads(RATIOS.read_text())["ratios"]
+    return json.loads(RATIOS.read_text())["ratios"]
+
+
+def compare(result, before):
+    """Prints every ratio beside the recorded one; 1 if something got slower."""
     slower = []
     for field, found in result["fields"].items():
         for ours, beside in found["ratios"].items():

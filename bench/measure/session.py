@@ -27,7 +27,7 @@ def main(text):
         options.folder = folder
         result = measure(options)
     if options.is_check:
-        return recorded.compare(result)
+        return recorded.compare(result, recorded.before())
     if options.no_write or options.only or options.cases or options.scenario:
         print(document.markdown(result))
         return 0
@@ -39,8 +39,15 @@ def main(text):
 def measure(options):
     result = {
         "machine": machine.machine(),
-        "settings": {name: getattr(options, name) for name in ("rows", "rounds", "seconds", "connections", "pool", "server_core", "load_core")},
-        "skipped": {}, "versions": {}, "fields": {}, "strictness": {}, "alone": {},
+        "settings": {
+            name: getattr(options, name)
+            for name in ("rows", "rounds", "seconds", "connections", "pool", "server_core", "load_core")
+        },
+        "skipped": {},
+        "versions": {},
+        "fields": {},
+        "strictness": {},
+        "alone": {},
     }
     folder = pathlib.Path(options.folder)
     master = folder / "master.sqlite"

@@ -1,6 +1,7 @@
 """Turns: a round gives each rival its turn, and ratios are taken within a round, so that a machine that slows down favours nobody."""
 
 import dataclasses
+import random
 import statistics
 
 from measure.machine import say
@@ -32,8 +33,8 @@ def take_turns(field, rivals, ask, options):
     for rival in rivals:
         ask(rival, WARM_UP_SECONDS)
     for number in range(options.rounds):
-        order = rivals[number % len(rivals):] + rivals[: number % len(rivals)]
-        for rival in order if number % 2 == 0 else reversed(order):
+        # By chance, and the same at every run: nobody always follows the same one.
+        for rival in random.Random(f"{field} {number}").sample(rivals, len(rivals)):
             turns[rival.name].append(ask(rival, options.seconds))
     found = {"runs": {name: summary(list_) for name, list_ in turns.items()}, "ratios": {}}
     for ours in (rival.name for rival in rivals if rival.is_pando):
@@ -41,9 +42,13 @@ def take_turns(field, rivals, ask, options):
             rival.name: ratio(turns[ours], turns[rival.name]) for rival in rivals if rival.name != ours and not rival.is_pando
         }
     for name, run in found["runs"].items():
-        beside = ", ".join(f"{ours} {ratios[name]['median']:.2f} beside it" for ours, ratios in found["ratios"].items() if name in ratios)
-        say(f"{field:18} {name:28} {run['per_cpu_second']:>9,.0f}/CPU-s {run['per_second']:>9,.0f}/s  p50 {run['p50_us']:,.0f} µs"
-            f"  p99 {run['p99_us']:,.0f} µs  {beside}")
+        beside = ", ".join(
+            f"{ours} {ratios[name]['median']:.2f} beside it" for ours, ratios in found["ratios"].items() if name in ratios
+        )
+        say(
+            f"{field:18} {name:28} {run['per_cpu_second']:>9,.0f}/CPU-s {run['per_second']:>9,.0f}/s  p50 {run['p50_us']:,.0f} µs"
+            f"  p99 {run['p99_us']:,.0f} µs  {beside}"
+        )
     return found
 
 

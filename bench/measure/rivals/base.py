@@ -128,8 +128,10 @@ class Rival:
             request = self.request(case).filled(id=id, long_id=f"{id:015d}")
             status, _, body = self.ask(request)
             if status != 200 or self.rows(body) != data.expected(case, id):
-                sys.exit(f"{self.name} answers {request.path} with {status} {body[:1500]}\nand not with "
-                         f"{json.dumps(data.expected(case, id))[:1500]}")
+                sys.exit(
+                    f"{self.name} answers {request.path} with {status} {body[:1500]}\nand not with "
+                    f"{json.dumps(data.expected(case, id))[:1500]}"
+                )
 
     def turn(self, requests, seconds):
         """Is asked for so many seconds, and charged for its processes, and for PostgreSQL where it uses it."""

@@ -20,12 +20,33 @@ class FastApi(HandwrittenPostgres):
         return None if PYTHON.is_file() else "not installed (`bench/run --install`)"
 
     def command(self):
-        return [PYTHON, "-m", "uvicorn", "server:app", "--app-dir", BENCH / "rivals/fastapi", "--host", "127.0.0.1", "--port", self.port,
-                "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", "--no-access-log"]
+        return [
+            PYTHON,
+            "-m",
+            "uvicorn",
+            "server:app",
+            "--app-dir",
+            BENCH / "rivals/fastapi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            self.port,
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--log-level",
+            "warning",
+            "--no-access-log",
+        ]
 
     def environment(self):
-        return {**os.environ, "BENCH_SOCKET": str(self.cluster.folder), "BENCH_POOL": str(self.options.pool),
-                "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            **os.environ,
+            "BENCH_SOCKET": str(self.cluster.folder),
+            "BENCH_POOL": str(self.options.pool),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     def version(self):
         names = ("fastapi", "asyncpg", "uvicorn")

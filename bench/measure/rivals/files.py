@@ -87,8 +87,20 @@ class Varnish(Kept):
         )
 
     def command(self):
-        return ["varnishd", "-F", "-j", "none", "-n", self.folder / "work", "-a", f"127.0.0.1:{self.port}", "-f",
-                self.folder / "bench.vcl", "-s", "malloc,64m"]
+        return [
+            "varnishd",
+            "-F",
+            "-j",
+            "none",
+            "-n",
+            self.folder / "work",
+            "-a",
+            f"127.0.0.1:{self.port}",
+            "-f",
+            self.folder / "bench.vcl",
+            "-s",
+            "malloc,64m",
+        ]
 
     def stop(self):
         super().stop()

@@ -40,8 +40,12 @@ class HandwrittenPostgres(Rival):
 
     def command(self):
         user = "gate" if self.way == "/as" else "plain"
-        return [self.options.binaries["handwritten-postgres"], f"host={self.cluster.folder} user={user} dbname=postgres", self.port,
-                self.options.pool]
+        return [
+            self.options.binaries["handwritten-postgres"],
+            f"host={self.cluster.folder} user={user} dbname=postgres",
+            self.port,
+            self.options.pool,
+        ]
 
     def request(self, case):
         if case == "insert":

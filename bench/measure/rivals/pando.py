@@ -46,13 +46,18 @@ class Pando(Rival):
         """The words of the command line that say how it is run."""
         url = self.cluster.url(self.user) if self.cluster else f"sqlite:{self.database}"
         # What is measured is what an answer costs, not who is turned away when others take the processor.
-        settings = ["limits.overload=off", f"database.url={url}", f"server.listen=127.0.0.1:{self.port}", f"server.admin_listen=127.0.0.1:{self.admin_port}"]
+        settings = [
+            "limits.overload=off",
+            f"database.url={url}",
+            f"server.listen=127.0.0.1:{self.port}",
+            f"server.admin_listen=127.0.0.1:{self.admin_port}",
+        ]
         if self.cluster:
             settings += [f"database.connections={self.options.pool}", "database.migrate_on_start=false"]
         return ["--config", self.folder, *(part for setting in settings + self.settings for part in ("--set", setting))]
 
     def environment(self):
-        return {**os.environ, **keeping(self.rule)}
+        return surroundings(self.rule)
 
     def version(self):
         return told(self.options.binaries["pando"], "--version")
@@ -66,7 +71,10 @@ class Pando(Rival):
         """How many reads were asked, and of how many the answer was kept, since the start."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-        found = {name: float(number) for name, number in re.findall(r'pando_response_cache_requests_total\{outcome="(\w+)"\} (\S+)', text)}
+        found = {
+            name: float(number)
+            for name, number in re.findall(r'pando_response_cache_requests_total\{outcome="(\w+)"\} (\S+)', text)
+        }
         return sum(found.values()), sum(found.get(name, 0) for name in ("hit", "shared", "stale"))
 
     def turn(self, requests, seconds):
@@ -80,21 +88,23 @@ class Pando(Rival):
         return turn
 
 
-def keeping(rule):
-    return {"PANDO_RESPONSES_TABLES": json.dumps({"public.climbs": rule})} if rule else {}
+def surroundings(rule=None):
+    """The environment, without what is said in it of Pando, and with the rule that keeps answers."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PANDO_")}
+    return {**own, "PANDO_RESPONSES_TABLES": json.dumps({"public.climbs": rule})} if rule else own
 
 
 def migrate_sqlite(options, path):
     """A file with the data, made by Pando's migration."""
-    run(options, {}, "migrate", "up", "--config", BENCH / "schema", "--set", f"database.url=sqlite:{path}")
+    run(options, surroundings(), "migrate", "up", "--config", BENCH / "schema", "--set", f"database.url=sqlite:{path}")
     data.fill_sqlite(path, options.rows)
 
 
 def migrate_postgres(options, cluster):
     """The roles, Pando's own tables, the schema, the data, and triggers that note changes; `plain` may read without becoming anybody."""
     owner = ["--config", BENCH / "schema", "--set", f"database.url={cluster.url('postgres')}"]
-    run(options, {}, "bootstrap", "--authenticator", "gate", *owner)
-    run(options, {}, "migrate", "up", *owner)
+    run(options, surroundings(), "bootstrap", "--authenticator", "gate", *owner)
+    run(options, surroundings(), "migrate", "up", *owner)
     cluster.psql("CREATE ROLE plain LOGIN INHERIT IN ROLE anon")
     data.fill_postgres(cluster, options.rows)
 
@@ -102,12 +112,12 @@ def migrate_postgres(options, cluster):
 def note_changes(options, cluster):
     """Triggers, and the rights to see what they note: only where answers are kept, since each of them is paid for by writes."""
     owner = ["--config", BENCH / "schema", "--set", f"database.url={cluster.url('postgres')}"]
-    run(options, keeping("strict"), "bootstrap", "--authenticator", "gate", *owner)
+    run(options, surroundings("strict"), "bootstrap", "--authenticator", "gate", *owner)
     cluster.psql("GRANT TRIGGER ON climbs TO gate")
 
 
-def run(options, settings, *words):
+def run(options, environment, *words):
     command = [str(options.binaries["pando"]), *map(str, words)]
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")

@@ -29,15 +29,27 @@ class PocketBase(Rival):
         data.fill_pocketbase(self.folder / "data/data.db", self.options.rows)
 
     def command(self):
-        return [PROGRAM, "serve", "--http", f"127.0.0.1:{self.port}", "--dir", self.folder / "data",
-                "--migrationsDir", BENCH / "rivals/pocketbase/migrations"]
+        return [
+            PROGRAM,
+            "serve",
+            "--http",
+            f"127.0.0.1:{self.port}",
+            "--dir",
+            self.folder / "data",
+            "--migrationsDir",
+            BENCH / "rivals/pocketbase/migrations",
+        ]
 
     def version(self):
         return told(PROGRAM, "--version")
 
     def request(self, case):
-        paths = {"point": RECORDS + "/{long_id}", "list30": PAGE + "30", "list500": PAGE + "500",
-                 "embeds": PAGE + "30&expand=route_id,comments_via_climb_id"}
+        paths = {
+            "point": RECORDS + "/{long_id}",
+            "list30": PAGE + "30",
+            "list500": PAGE + "500",
+            "embeds": PAGE + "30&expand=route_id,comments_via_climb_id",
+        }
         return Request(RECORDS, "POST", JSON, BODY) if case == "insert" else Request(paths[case])
 
     def rows(self, body):
@@ -47,9 +59,19 @@ class PocketBase(Rival):
 
 def _row(record):
     if "expand" not in record:
-        return {**{name: record[name] for name in ("name", "sent", "attempts")}, "id": int(record["id"]), "note": record["note"] or None,
-                "route_id": int(record["route_id"]), "climbed_at": data.microseconds(record["climbed_at"])}
+        return {
+            **{name: record[name] for name in ("name", "sent", "attempts")},
+            "id": int(record["id"]),
+            "note": record["note"] or None,
+            "route_id": int(record["route_id"]),
+            "climbed_at": data.microseconds(record["climbed_at"]),
+        }
     route, said = record["expand"]["route_id"], record["expand"]["comments_via_climb_id"]
     comments = [{"id": int(comment["id"]), "body": comment["body"], "stars": comment["stars"]} for comment in said]
-    return {"id": int(record["id"]), "name": record["name"], "sent": record["sent"], "comments": sorted(comments, key=lambda one: one["id"]),
-            "route": {"id": int(route["id"]), "name": route["name"], "grade": route["grade"]}}
+    return {
+        "id": int(record["id"]),
+        "name": record["name"],
+        "sent": record["sent"],
+        "comments": sorted(comments, key=lambda one: one["id"]),
+        "route": {"id": int(route["id"]), "name": route["name"], "grade": route["grade"]},
+    }

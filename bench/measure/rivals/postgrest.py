@@ -22,9 +22,16 @@ class PostgREST(Rival):
         return ["postgrest"]
 
     def environment(self):
-        return {**os.environ, "PGRST_DB_URI": self.cluster.url("gate"), "PGRST_DB_SCHEMAS": "public", "PGRST_DB_ANON_ROLE": "anon",
-                "PGRST_DB_POOL": str(self.options.pool), "PGRST_SERVER_HOST": "127.0.0.1", "PGRST_SERVER_PORT": str(self.port),
-                "PGRST_LOG_LEVEL": "crit"}
+        return {
+            **os.environ,
+            "PGRST_DB_URI": self.cluster.url("gate"),
+            "PGRST_DB_SCHEMAS": "public",
+            "PGRST_DB_ANON_ROLE": "anon",
+            "PGRST_DB_POOL": str(self.options.pool),
+            "PGRST_SERVER_HOST": "127.0.0.1",
+            "PGRST_SERVER_PORT": str(self.port),
+            "PGRST_LOG_LEVEL": "crit",
+        }
 
     def version(self):
         return told("postgrest", "--version")

@@ -22,7 +22,11 @@ def measure(file, result, options):
         (Handwritten, "handwritten", lambda: Handwritten("alone-handwritten", options, copies[1])),
         (PocketBase, "pocketbase", lambda: PocketBase("alone-pocketbase", options)),
     ]
-    programs = {"alone-pando": options.binaries["pando"], "alone-handwritten": options.binaries["handwritten"], "alone-pocketbase": PROGRAM}
+    programs = {
+        "alone-pando": options.binaries["pando"],
+        "alone-handwritten": options.binaries["handwritten"],
+        "alone-pocketbase": PROGRAM,
+    }
     for rival in available(candidates, result["skipped"], options):
         with started([rival], {}):
             time.sleep(1.5)
@@ -33,8 +37,12 @@ def measure(file, result, options):
                 times.append(rival.start() * 1000)
         name = rival.name.removeprefix("alone-")
         result["alone"][name] = {
-            "title": rival.title, "size_mib": stripped(programs[rival.name], options), "idle_pss_mib": idle["pss"],
-            "idle_anonymous_mib": idle["anonymous"], "start_ms": round(statistics.median(times), 1), "longest_start_ms": round(max(times), 1),
+            "title": rival.title,
+            "size_mib": stripped(programs[rival.name], options),
+            "idle_pss_mib": idle["pss"],
+            "idle_anonymous_mib": idle["anonymous"],
+            "start_ms": round(statistics.median(times), 1),
+            "longest_start_ms": round(max(times), 1),
         }
         say(f"alone: {result['alone'][name]}")
 

@@ -53,14 +53,20 @@ def measure(sqlite, cluster, result, options):
     body = kilobyte()
     port = free_port()
     pando = lambda name, title, **more: (
-        CachedPando, name, lambda: CachedPando(name, options, title=title, settings=traced(port), **more))
+        CachedPando,
+        name,
+        lambda: CachedPando(name, options, title=title, settings=traced(port), **more),
+    )
     candidates = [
         pando("pando-sqlite-strict", "Pando, `strict`, SQLite", rule="strict", database=sqlite),
         (Nginx, "nginx", lambda: Nginx("nginx", options, body)),
         (Nginx, "nginx-log", lambda: Nginx("nginx-log", options, body, "nginx, static file, with a log", Nginx.LOGGED)),
         (Varnish, "varnish", lambda: Varnish("varnish", options, body)),
-        (PandoFile, "pando-file", lambda: PandoFile("pando-file", options, title="Pando, static file", settings=traced(port),
-                                                    body=body)),
+        (
+            PandoFile,
+            "pando-file",
+            lambda: PandoFile("pando-file", options, title="Pando, static file", settings=traced(port), body=body),
+        ),
     ]
     if cluster:
         candidates[1:1] = [
@@ -81,8 +87,7 @@ def variants(sqlite, result, options):
     ways = {
         "pando-quiet": ("Pando, no lines, no traces", ["log.requests=failed"]),
         "pando-lines": ("Pando, a line per request (default)", []),
-        "pando-traced": ("Pando, every request traced, no lines",
-                         traced(port, 1)),
+        "pando-traced": ("Pando, every request traced, no lines", traced(port, 1)),
     }
     if options.is_check:
         return
@@ -119,7 +124,9 @@ def verify(rival, body):
 def ask(rival, seconds):
     turn = rival.turn([rival.request("cached")], seconds)
     if turn.also.get("hit_ratio", 1) < 0.99:
-        sys.exit(f"{rival.name} answered {turn.also['hit_ratio']:.3f} of the requests from what it keeps; that is not what is measured")
+        sys.exit(
+            f"{rival.name} answered {turn.also['hit_ratio']:.3f} of the requests from what it keeps; that is not what is measured"
+        )
     return turn
 
 

@@ -38,5 +38,7 @@ def measure(engine, file, cluster, result, options):
             field = f"{engine}, {share:.0%} writes"
             runs = take_turns(field, rivals, lambda rival, seconds: rival.turn(requests, seconds), options)["runs"]
             found[f"{share:.2f}"] = {name: runs[f"{engine}-{name}"] for name in RULES}
-            ratios = ", ".join(f"{name} {run['hit_ratio']:.3f}" for name, run in found[f"{share:.2f}"].items() if "hit_ratio" in run)
+            ratios = ", ".join(
+                f"{name} {run['hit_ratio']:.3f}" for name, run in found[f"{share:.2f}"].items() if "hit_ratio" in run
+            )
             say(f"{field:18} hit ratio: {ratios}")

@@ -53,4 +53,6 @@ def measure(engine, candidates, result, options):
             for rival in able:
                 rival.verify(case)
             field = f"{engine}.{case}"
-            result["fields"][field] = take_turns(field, able, lambda rival, seconds: rival.turn([rival.request(case)], seconds), options)
+            result["fields"][field] = take_turns(
+                field, able, lambda rival, seconds: rival.turn([rival.request(case)], seconds), options
+            )

@@ -31,7 +31,9 @@ class NewClimb(BaseModel):
 @contextlib.asynccontextmanager
 async def lifespan(app):
     size = int(os.environ["BENCH_POOL"])
-    async with asyncpg.create_pool(host=os.environ["BENCH_SOCKET"], user="plain", database="postgres", min_size=size, max_size=size) as pool:
+    async with asyncpg.create_pool(
+        host=os.environ["BENCH_SOCKET"], user="plain", database="postgres", min_size=size, max_size=size
+    ) as pool:
         app.state.pool = pool
         yield
 
@@ -61,11 +63,18 @@ async def with_all(after: int, limit: int, request: Request):
     by_climb = {row["id"]: [] for row in climbs}
     for row in said:
         by_climb[row["climb_id"]].append({"id": row["id"], "body": row["body"], "stars": row["stars"]})
-    return answer([
-        {"id": row["id"], "name": row["name"], "sent": row["sent"],
-         "route": {"id": row["route_id"], "name": row["route_name"], "grade": row["grade"]}, "comments": by_climb[row["id"]]}
-        for row in climbs
-    ])
+    return answer(
+        [
+            {
+                "id": row["id"],
+                "name": row["name"],
+                "sent": row["sent"],
+                "route": {"id": row["route_id"], "name": row["route_name"], "grade": row["grade"]},
+                "comments": by_climb[row["id"]],
+            }
+            for row in climbs
+        ]
+    )
 
 
 @app.post("/climbs", status_code=201)
