@@ -287,7 +287,7 @@ def strictness_plot(result):
         rows.append(
             [
                 (f"{ENGINES[engine]}: hit ratio", groups("hit_ratio"), lambda value: f"{value:.0%}"),
-                (f"{ENGINES[engine]}: requests per CPU-second", groups("per_cpu_second"), lambda value: f"{value:,.0f}"),
+                (f"{ENGINES[engine]}: requests per CPU-second", groups("per_cpu_second"), lambda value: f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"),
             ]
         )
     return plot.columns("The cost of strictness", rows, [label(name).replace("`", "") for name in names])
@@ -309,7 +309,8 @@ def title(name, result):
 
 
 def ratio(seen):
-    return f"{seen['median']:.2f} ({seen['low']:.2f} to {seen['high']:.2f})" if seen else ""
+    text = lambda number: f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
+    return f"{text(seen['median'])} ({text(seen['low'])} to {text(seen['high'])})" if seen else ""
 
 
 def times(run):

@@ -67,7 +67,7 @@ def columns(title, rows, names):
 
 
 def number(value):
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def text(x, y, words, anchor="start", weight="normal", fill="currentColor", size=None):

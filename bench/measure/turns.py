@@ -76,7 +76,7 @@ def summary(turns):
 def ratio(ours, theirs):
     """Ours by theirs, in requests per CPU-second, of turns of the same round."""
     found = quartiles([mine.per_cpu_second / other.per_cpu_second for mine, other in zip(ours, theirs)])
-    return {name: round(value, 3) for name, value in found.items()}
+    return {name: float(f"{value:.3g}") for name, value in found.items()}
 
 
 def quartiles(numbers):
