@@ -287,7 +287,11 @@ def strictness_plot(result):
         rows.append(
             [
                 (f"{ENGINES[engine]}: hit ratio", groups("hit_ratio"), lambda value: f"{value:.0%}"),
-                (f"{ENGINES[engine]}: requests per CPU-second", groups("per_cpu_second"), lambda value: f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"),
+                (
+                    f"{ENGINES[engine]}: requests per CPU-second",
+                    groups("per_cpu_second"),
+                    lambda value: f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}",
+                ),
             ]
         )
     return plot.columns("The cost of strictness", rows, [label(name).replace("`", "") for name in names])

@@ -7,8 +7,10 @@ from measure.machine import BENCH
 
 LATEST = BENCH / "results/latest.json"
 RATIOS = BENCH / "results/ratios.json"
-# So much worse than the recorded median, at the better end of what was found now, is slower and not noise.
+# So much below the recorded range, at the better end of what was found now, is slower and not noise.
 TOLERANCE = 0.10
+# What has to be the same for ratios to be of the same thing.
+ALIKE = ("rows", "connections", "pool")
 
 
 def latest():
@@ -17,13 +19,14 @@ def latest():
 
 def write(result):
     LATEST.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    RATIOS.write_text(json.dumps({"machine": result["machine"], "ratios": ratios(result)}, indent=1, ensure_ascii=False) + "\n")
+    short = {"machine": result["machine"], "settings": result["settings"], "ratios": ratios(result)}
+    RATIOS.write_text(json.dumps(short, indent=1, ensure_ascii=False) + "\n")
 
 
 def ratios(result):
-    """`field: ours / theirs` and the median of the ratio of requests per CPU-second."""
+    """`field: ours / theirs`, and the ratio of requests per CPU-second with its quartiles."""
     return {
-        f"{field}: {ours} / {theirs}": numbers["median"]
+        f"{field}: {ours} / {theirs}": numbers
         for field, found in result["fields"].items()
         for ours, beside in found["ratios"].items()
         for theirs, numbers in beside.items()
@@ -31,26 +34,31 @@ def ratios(result):
 
 
 def before():
-    """The ratios that were recorded last."""
+    """What was recorded last."""
     if not RATIOS.is_file():
         sys.exit(f"{RATIOS} is not there: a whole run records it")
-    return json.loads(RATIOS.read_text())["ratios"]
+    return json.loads(RATIOS.read_text())
 
 
 def compare(result, before):
     """Prints every ratio beside the recorded one; 1 if something got slower."""
+    other = [name for name in ALIKE if result["settings"][name] != before["settings"][name]]
+    if other:
+        print("not quite the same: " + ", ".join(f"{name} was {before['settings'][name]}" for name in other))
     slower = []
-    for field, found in result["fields"].items():
-        for ours, beside in found["ratios"].items():
-            for theirs, now in beside.items():
-                name = f"{field}: {ours} / {theirs}"
-                if name not in before:
-                    print(f"  new     {name:64} {now['median']:.2f}")
-                    continue
-                is_slower = now["high"] < before[name] * (1 - TOLERANCE)
-                word = "SLOWER" if is_slower else "faster" if now["low"] > before[name] * (1 + TOLERANCE) else "same"
-                print(f"  {word:7} {name:64} {before[name]:.2f} -> {now['median']:.2f} ({now['low']:.2f} to {now['high']:.2f})")
-                if is_slower:
-                    slower.append(name)
+    for name, now in ratios(result).items():
+        then = before["ratios"].get(name)
+        word = judged(then, now)
+        was = f"{then['median']:.3g} -> " if then else ""
+        print(f"  {word:7} {name:68} {was}{now['median']:.3g} ({now['low']:.3g} to {now['high']:.3g})")
+        slower += [name] if word == "SLOWER" else []
     print(f"{len(slower)} got slower" + "".join(f"\n  {name}" for name in slower))
     return 1 if slower else 0
+
+
+def judged(then, now):
+    if then is None:
+        return "new"
+    if now["high"] < then["low"] * (1 - TOLERANCE):
+        return "SLOWER"
+    return "faster" if now["low"] > then["high"] * (1 + TOLERANCE) else "same"

@@ -120,23 +120,32 @@ class Turns(unittest.TestCase):
 
 
 class Recorded(unittest.TestCase):
-    def compare(self, before, now):
+    SETTINGS = {"rows": 1, "connections": 2, "pool": 3}
+
+    def compare(self, then, now, **settings):
+        low, median, high = then
+        before = {
+            "settings": {**self.SETTINGS, **settings},
+            "ratios": {"cached: pando-file / nginx": {"low": low, "median": median, "high": high}},
+        }
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
-            code = recorded.compare(found(*now), {"cached: pando-file / nginx": before})
+            code = recorded.compare({**found(*now), "settings": self.SETTINGS}, before)
         return code, told.getvalue()
 
     def test_what_is_slower_beyond_the_noise_is_told(self):
-        code, told = self.compare(1.0, (0.80, 0.85, 0.88))
+        code, told = self.compare((0.95, 1.0, 1.1), (0.80, 0.82, 0.85))
         self.assertEqual(code, 1)
         self.assertIn("SLOWER", told)
 
     def test_what_may_be_noise_is_not(self):
-        self.assertEqual(self.compare(1.0, (0.70, 0.85, 0.95))[0], 0)
-        self.assertEqual(self.compare(1.0, (1.2, 1.3, 1.4))[0], 0)
+        self.assertEqual(self.compare((0.95, 1.0, 1.1), (0.70, 0.82, 0.90))[0], 0)
+        self.assertEqual(self.compare((0.80, 1.0, 1.1), (0.70, 0.72, 0.75))[0], 0)
+        self.assertIn("faster", self.compare((0.9, 1.0, 1.1), (1.3, 1.4, 1.5))[1])
 
-    def test_a_ratio_that_was_recorded_before_and_is_gone_is_no_comparison(self):
-        self.assertIn("0 got slower", self.compare(1.0, (1.0, 1.0, 1.0))[1])
+    def test_other_settings_are_told(self):
+        self.assertIn("rows was 9", self.compare((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), rows=9)[1])
+        self.assertNotIn("was", self.compare((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))[1])
 
 
 class Document(unittest.TestCase):
