@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 
-from measure.machine import BENCH, pinned
+from measure.machine import BENCH, pinned, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,9 @@ def send(port, requests, seconds, options):
     if line is None:
         sys.exit(f"wrk gave no result:\n{output}")
     told = json.loads(line.removeprefix("RESULT "))
-    if told["failed"] or not told["requests"]:
+    if not told["requests"]:
+        say(f"NOTHING was answered in {seconds} s: {requests[0].path} at port {port}")
+    if told["failed"]:
         sys.exit(f"{told['failed']} of {told['requests']} requests failed: {requests[0].path} at port {port}\n{output}")
     return told
 

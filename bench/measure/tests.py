@@ -102,16 +102,21 @@ class Turns(unittest.TestCase):
     def test_the_database_is_charged(self):
         self.assertEqual(self.turn(100, 0.5, 1.5).per_cpu_second, 50)
 
-    def test_everybody_is_warmed_up_and_asked_in_every_round_in_another_order(self):
-        rivals = [types.SimpleNamespace(name=name, is_pando=name == "a") for name in "abc"]
-        asked = []
+    def test_everybody_is_warmed_up_and_asked_alone_in_every_round_in_another_order(self):
+        awake, asked = set("abc"), []
+
+        def rival(name):
+            pause, resume = lambda: awake.discard(name), lambda: awake.add(name)
+            return types.SimpleNamespace(name=name, is_pando=name == "a", pause=pause, resume=resume)
+
+        def ask(rival, seconds):
+            self.assertEqual(awake, {rival.name})
+            asked.append((rival.name, seconds))
+            return self.turn(10, 1.0)
+
         with contextlib.redirect_stderr(io.StringIO()):
-            turns.take_turns(
-                "field",
-                rivals,
-                lambda rival, seconds: asked.append((rival.name, seconds)) or self.turn(10, 1.0),
-                types.SimpleNamespace(rounds=12, seconds=7),
-            )
+            turns.take_turns("field", [rival(name) for name in "abc"], ask, types.SimpleNamespace(rounds=12, seconds=7))
+        self.assertEqual(awake, set("abc"))
         self.assertEqual([name for name, seconds in asked if seconds == turns.WARM_UP_SECONDS], ["a", "b", "c"])
         rounds = ["".join(name for name, _ in asked[at : at + 3]) for at in range(3, 39, 3)]
         self.assertTrue(all(sorted(one) == ["a", "b", "c"] for one in rounds))

@@ -1,5 +1,6 @@
 """Turns: a round gives each rival its turn, and ratios are taken within a round, so that a machine that slows down favours nobody."""
 
+import contextlib
 import dataclasses
 import random
 import statistics
@@ -30,12 +31,13 @@ class Turn:
 def take_turns(field, rivals, ask, options):
     """Runs all in turns: `ask(rival, seconds)` gives a `Turn`. The warm-up is thrown away, the order is another in each round."""
     turns = {rival.name: [] for rival in rivals}
-    for rival in rivals:
-        ask(rival, WARM_UP_SECONDS)
-    for number in range(options.rounds):
-        # By chance, and the same at every run: nobody always follows the same one.
-        for rival in random.Random(f"{field} {number}").sample(rivals, len(rivals)):
-            turns[rival.name].append(ask(rival, options.seconds))
+    with paused(rivals):
+        for rival in rivals:
+            alone(rival, ask, WARM_UP_SECONDS)
+        for number in range(options.rounds):
+            # By chance, and the same at every run: nobody always follows the same one.
+            for rival in random.Random(f"{field} {number}").sample(rivals, len(rivals)):
+                turns[rival.name].append(alone(rival, ask, options.seconds))
     found = {"runs": {name: summary(list_) for name, list_ in turns.items()}, "ratios": {}}
     for ours in (rival.name for rival in rivals if rival.is_pando):
         found["ratios"][ours] = {
@@ -52,6 +54,27 @@ def take_turns(field, rivals, ask, options):
     return found
 
 
+@contextlib.contextmanager
+def paused(rivals):
+    """All of them, until the end."""
+    for rival in rivals:
+        rival.pause()
+    try:
+        yield
+    finally:
+        for rival in rivals:
+            rival.resume()
+
+
+def alone(rival, ask, seconds):
+    """A turn, in which the others are paused."""
+    rival.resume()
+    try:
+        return ask(rival, seconds)
+    finally:
+        rival.pause()
+
+
 def summary(turns):
     """Medians over the rounds."""
     middle = lambda numbers: statistics.median(list(numbers))
@@ -60,9 +83,9 @@ def summary(turns):
         "per_cpu_second": round(pace["median"], 1),
         "per_cpu_second_quartiles": [round(pace["low"], 1), round(pace["high"], 1)],
         "per_second": round(middle(turn.requests / turn.seconds for turn in turns), 1),
-        "server_us": round(middle(turn.server_cpu / turn.requests for turn in turns) * 1e6, 2),
-        "database_us": round(middle(turn.database_cpu / turn.requests for turn in turns) * 1e6, 2),
-        "bytes": round(middle(turn.bytes / turn.requests for turn in turns)),
+        "server_us": round(middle(turn.server_cpu / max(turn.requests, 1) for turn in turns) * 1e6, 2),
+        "database_us": round(middle(turn.database_cpu / max(turn.requests, 1) for turn in turns) * 1e6, 2),
+        "bytes": round(middle(turn.bytes / max(turn.requests, 1) for turn in turns)),
     }
     for percentile in ("p50", "p99", "p999"):
         found[f"{percentile}_us"] = round(middle(turn.microseconds[percentile] for turn in turns))

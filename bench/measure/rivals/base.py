@@ -117,6 +117,12 @@ class Rival:
         finally:
             connection.close()
 
+    def pause(self):
+        """Does nothing until it is resumed, not even what it does by itself: others are measured."""
+
+    def resume(self):
+        """Goes on."""
+
     def verify(self, case):
         """Ends the measurement unless it answers what it has to."""
         if case == "insert":

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -66,6 +67,13 @@ class Pando(Rival):
         if case == "insert":
             return Request("/climbs", "POST", {**JSON, "Prefer": "return=minimal"}, BODY)
         return Request(PATHS[case])
+
+    def pause(self):
+        """It asks PostgreSQL of its own accord what has changed, which would be charged to whoever else uses the same server."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kept(self):
         """How many reads were asked, and of how many the answer was kept, since the start."""
