@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use delivery::condition::{self, Current, Verdict};
-use delivery::{AcceptEncoding, Coding, Compressor, EntityTag};
+use delivery::{AcceptEncoding, Coding, Compressor, EntityTag, Forms};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, SET_COOKIE,
@@ -158,7 +158,7 @@ fn not_modified(mut answer: Answer, known: Option<EntityTag>) -> Answer {
 /// The answer with its body in this coding, as far as that is of use.
 async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -> Answer {
     answer.body = match answer.body {
-        Body::Full(body) => match compressed(coding, &body).await {
+        Body::Full(body) => match form(coding, &body, answer.summary.forms.as_deref()).await {
             Some(compressed) => {
                 report(telemetry, coding, body.len(), compressed.len());
                 Body::Full(compressed)
@@ -183,6 +183,18 @@ async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -
         answer.headers.insert(ETAG, tag.coded(coding).to_header());
     }
     answer
+}
+
+/// The body in this coding: as it was made before, where it is sent more than once.
+async fn form(coding: Coding, body: &Bytes, forms: Option<&Forms>) -> Option<Bytes> {
+    if let Some(made) = forms.and_then(|forms| forms.get(coding)) {
+        return Some(made);
+    }
+    let made = compressed(coding, body).await?;
+    if let Some(forms) = forms {
+        forms.keep(coding, &made);
+    }
+    Some(made)
 }
 
 /// The body in this coding; `None` where it is to be sent as it is: too small, not smaller by it, or large while as many

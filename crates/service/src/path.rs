@@ -255,7 +255,7 @@ impl Service {
         let Ready { plan, rendered, prepared } = self.ready(request, asked, (summary, charging), trace).await?;
         let planned = Planned::of(&plan);
         if let Some(shown) = self.shown(request, asked, prepared.as_deref(), &planned, trace).await {
-            summary.rows = Some(shown.rows);
+            (summary.rows, summary.forms) = (Some(shown.rows), Some(shown.forms));
             let mut head = shown.head;
             shown.told.write_age(&mut head.headers);
             self.tell_caches(shown.told.lease, asked.began, &mut head, summary).await;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Timestamp};
 use bytes::Bytes;
@@ -164,6 +164,11 @@ pub trait Store: Send + Sync + 'static {
     /// `moment` sees shows every change that counted when the stamp was taken, of all that the stamp is about. Take the stamp first.
     fn sees_what_counts(&self, _moment: &SharedMoment, _stamp: &Stamp) -> bool {
         false
+    }
+
+    /// When the last look began that was answered, where it is looked for changes ([`Store::catch_up`]).
+    fn looked(&self) -> Option<Instant> {
+        None
     }
 
     /// Whether all that was committed before somebody was given this position counts in [`Store::changes`]. It may say that it does not

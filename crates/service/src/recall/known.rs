@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use base::Failure;
 use bytes::Bytes;
-use delivery::EntityTag;
+use delivery::{EntityTag, Forms};
 use freshness::RequestDirectives;
 use http::header::ETAG;
 use http::{HeaderMap, StatusCode};
@@ -27,6 +27,7 @@ pub(crate) struct Known {
 pub(crate) struct Shown {
     pub(crate) head: Head,
     pub(crate) body: Bytes,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) rows: u64,
     pub(crate) told: Told,
 }

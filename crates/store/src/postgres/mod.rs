@@ -432,6 +432,10 @@ impl Store for PostgresStore {
         self.are_changes_seen(moment, stamp)
     }
 
+    fn looked(&self) -> Option<Instant> {
+        self.last_look()
+    }
+
     fn knows(&self, position: &PositionToken) -> bool {
         self.knows_position(position)
     }
