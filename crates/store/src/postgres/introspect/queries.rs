@@ -2,11 +2,13 @@
 //! given as JSON, for which there is a parser.
 
 /// One moment, in which names are printed with their schemas and values alike, whatever the database is set to. A lock that
-/// somebody holds on a table, or a server without breath, must not keep this server from ever starting.
+/// somebody holds on a table, or a server without breath, must not keep this server from ever starting. Each of these statements runs
+/// once, so compiling one never pays, however long the catalog is.
 pub(super) const BEGIN: &str = "
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL search_path TO '';
     SET LOCAL statement_timeout TO '60s';
+    SET LOCAL jit TO off;
     SET LOCAL DateStyle TO ISO;
     SET LOCAL IntervalStyle TO postgres;
     SET LOCAL TimeZone TO UTC;
