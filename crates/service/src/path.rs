@@ -1,18 +1,19 @@
 //! The path of a request: one function that can be read aloud.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
+use base::{Caller, Clock, Failure, Kind, NO_ROLE, QualifiedName, Timestamp};
 use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::{HeaderMap, Method};
 use identity::Verifier;
 use limits::RateLimits;
-use plan::{Access, Operation};
+use plan::{Access, Operation, Plan};
 use rest::{Action, ApiRequest, ErrorForm, Incoming, Reply};
 use store::{Job, PositionToken, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
@@ -271,7 +272,7 @@ impl Service {
         let about = About { request, plan: &plan, planned: &planned, context, commits };
         let (idempotency, precondition) = guards.for_store(&about, &*self.store, self.settings.idempotency.as_ref())?;
 
-        let awaited = self.awaited(writes, idempotency.is_some());
+        let awaited = self.awaited(writes.then_some(&*plan), &catalog, idempotency.is_some());
 
         self.enter(trace, Step::Run);
         let job = Job {
@@ -291,8 +292,8 @@ impl Service {
             Some(recall) => recall.run(job).await?,
             None => (self.store.run(job).await?, None),
         };
-        if let Some((caches, before)) = awaited {
-            caches.confirm(before).await?;
+        if let Some((caches, before, tables)) = awaited {
+            caches.confirm(before, &tables).await?;
         }
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
@@ -315,11 +316,18 @@ impl Service {
         Ok((head, self::body(body)))
     }
 
-    /// Who waits for purges once a write was kept, and for those of which changes. What is done once already may have been acknowledged by
-    /// nobody, so whoever repeats it waits for all of them.
-    fn awaited(&self, writes: bool, is_keyed: bool) -> Option<(&Caches, u64)> {
-        let caches = self.caches.as_deref().filter(|_| writes)?;
-        Some((caches, if is_keyed { 0 } else { caches.last_change() }))
+    /// Who waits for purges once a write was kept, for those of which changes, and of which tables. What is done once already may have been
+    /// acknowledged by nobody, so whoever repeats it waits for all of them.
+    fn awaited(
+        &self,
+        written: Option<&Plan>,
+        catalog: &Catalog,
+        is_keyed: bool,
+    ) -> Option<(&Caches, u64, BTreeSet<QualifiedName>)> {
+        let (caches, plan) = self.caches.as_deref().zip(written)?;
+        let changed = if self.store.runs_before_each() { None } else { plan::changed(plan, catalog) };
+        let tables = caches.waited_for(changed.as_ref());
+        (!tables.is_empty()).then(|| (caches, if is_keyed { 0 } else { caches.last_change() }, tables))
     }
 
     fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
