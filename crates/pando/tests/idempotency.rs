@@ -111,6 +111,42 @@ fn a_key_is_of_one_request_and_of_one_caller() {
 }
 
 #[test]
+fn who_may_not_write_any_more_is_not_shown_what_was_answered() {
+    for engine in Engine::both("who_may_not_write_any_more_is_not_shown_what_was_answered", "") {
+        let server = engine.start();
+        let requests = [
+            post(5, "one"),
+            keyed(Request::json("PATCH", "/rest/v1/accounts?id=eq.1", &json!({"value": 9})), "two"),
+            keyed(Request::json("POST", "/rest/v1/rpc/pay", &json!({"how_much": 4})), "three"),
+        ];
+        let mut client = server.client();
+        for request in &requests {
+            assert!(!is_replayed(&client.send(request)) && is_replayed(&client.send(request)), "{}", engine.name);
+        }
+        drop(client);
+        let revoked = "revoke insert, select on payments from anon; revoke update on accounts from anon;
+            revoke execute on function pay(bigint) from public, anon;";
+        let server = match &engine.postgres {
+            Some(postgres) => {
+                postgres.run(revoked);
+                server
+            }
+            None => {
+                server.stop();
+                engine.project.write("migrations/0002_revoked.sql", revoked);
+                engine.start()
+            }
+        };
+        let mut client = server.client();
+        for request in &requests {
+            let refused = client.send(request);
+            let told = (refused.status, refused.code(), is_replayed(&refused));
+            assert_eq!(told, (401, "42501".to_owned(), false), "{} {}", engine.name, refused.text());
+        }
+    }
+}
+
+#[test]
 fn what_is_refused_or_only_tried_keeps_no_answer() {
     let more = "[api]\ntransaction_end = \"commit-allow-override\"\n[idempotency]\nmax_answer_bytes = 600\n";
     for engine in Engine::both("what_is_refused_or_only_tried_keeps_no_answer", more) {
