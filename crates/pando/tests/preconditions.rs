@@ -127,6 +127,43 @@ fn whether_there_is_something() {
 }
 
 #[test]
+fn what_a_get_does_not_show_is_not_written() {
+    for engine in Engine::both("what_a_get_does_not_show_is_not_written", "[api]\nmax_rows = 3\n") {
+        let server = engine.start();
+        let client = &mut server.client();
+        let add = |client: &mut Client, id: u64| {
+            let added = Request::json("POST", "/rest/v1/accounts", &json!({"id": id, "value": 7}));
+            assert_eq!(client.send(&added).status, 201);
+        };
+        (11..=13).for_each(|id| add(client, id));
+        let some = "/rest/v1/accounts?value=eq.7";
+        let seen = tag(client, some);
+        let changed = client.send(&patch(some, &json!({"owner": "all of three"}), &seen));
+        assert_eq!(changed.status, 204, "{}", changed.text());
+        add(client, 14);
+        let seen = tag(client, some);
+        for condition in ["If-Match", "If-None-Match"] {
+            let value = if condition == "If-Match" { &seen } else { "\"other\"" };
+            let answer = client.send(&Request::new("DELETE", some).header(condition, value));
+            refused(&answer);
+            assert!(answer.text().contains("api.max_rows"), "{}", answer.text());
+        }
+        for part in ["&limit=1", "&offset=1", "&order=id&limit=2&offset=1", "&select=*,entries!inner(*)"] {
+            for value in [&seen, "*"] {
+                let answer = client.send(&Request::new("DELETE", &format!("{some}{part}")).header("If-Match", value));
+                assert_eq!((answer.status, answer.code().as_str()), (400, "PANDO400"), "{part} {}", answer.text());
+            }
+        }
+        assert_eq!(count(&server, some), 4, "{}", engine.name);
+        // Of what is embedded nothing is written.
+        let one = "/rest/v1/accounts?id=eq.14&select=*,entries(*)&entries.limit=1";
+        let seen = tag(client, one);
+        assert_eq!(client.send(&Request::new("DELETE", one).header("If-Match", &seen)).status, 204);
+        assert_eq!(client.send(&patch(some, &json!({"owner": "any"}), "*")).status, 204);
+    }
+}
+
+#[test]
 fn of_many_that_create_the_same_one_does() {
     for engine in Engine::both("of_many_that_create_the_same_one_does", "") {
         let server = engine.start();

@@ -258,6 +258,7 @@ impl Service {
         self.enter(trace, Step::Admit);
         scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
+        let read = guards.read(context)?;
         let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
         let (keys, footprint) = (self.identity.api_keys(), Some(&plan.footprint));
         charging.quota(self.limits.as_ref(), (&caller, keys), now, footprint).await?;
@@ -270,7 +271,8 @@ impl Service {
         let trace_id = Some(trace.context().trace_id);
         let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
         let about = About { request, plan: &plan, planned: &planned, context, commits };
-        let (idempotency, precondition) = guards.for_store(&about, &*self.store, self.settings.idempotency.as_ref())?;
+        let (idempotency, precondition) =
+            guards.for_store(&about, read, &*self.store, self.settings.idempotency.as_ref())?;
 
         let awaited = self.awaited(writes.then_some(&*plan), &catalog, idempotency.is_some());
 
