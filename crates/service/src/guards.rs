@@ -45,6 +45,7 @@ impl Guards {
         plan::admit(&plan.footprint, context.catalog, context.caller).map_err(Failure::from)?;
         if let Operation::Read(read) = &mut plan.operation {
             read.level.limit = condition.most_rows(context.settings.max_rows);
+            plan.footprint.cost.rows = read.level.limit;
         }
         Ok(Some(plan))
     }

@@ -259,10 +259,11 @@ impl Service {
         scope::admit(&caller, &plan.footprint)?;
         plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
         let read = guards.read(context)?;
-        let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
-        let (keys, footprint) = (self.identity.api_keys(), Some(&plan.footprint));
-        charging.quota(self.limits.as_ref(), (&caller, keys), now, footprint).await?;
-        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
+        let read_cost = read.as_ref().map_or(0, |read| limits::price(&read.footprint));
+        let cost = limits::price(&plan.footprint).saturating_add(read_cost);
+        let asked = (facts.method.as_str(), facts.path.as_str());
+        charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, Some(cost)).await?;
+        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, (&caller, cost)).await?;
 
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
