@@ -147,6 +147,37 @@ fn who_may_not_write_any_more_is_not_shown_what_was_answered() {
 }
 
 #[test]
+fn answers_have_so_much_room_and_short_ones_more_of_it() {
+    for engine in
+        Engine::both("answers_have_so_much_room_and_short_ones_more_of_it", "[idempotency]\nmax_kept_mib = 1\n")
+    {
+        let server = engine.start();
+        let mut client = server.client();
+        let long = |key: &str| {
+            let body = json!({"amount": 3, "note": "x".repeat(200_000)});
+            keyed(Request::json("POST", "/rest/v1/payments", &body).prefer("return=representation"), key)
+        };
+        for key in ["a", "b", "c"] {
+            assert_eq!(client.send(&long(key)).status, 201);
+        }
+        let check = |client: &mut Client| {
+            let refused = client.send(&long("d"));
+            assert_eq!((refused.status, refused.code().as_str()), (503, "PANDO503"), "{}", refused.text());
+            assert!(refused.text().contains("idempotency.max_kept_mib = 1"), "{}", refused.text());
+            assert!(refused.header("retry-after").is_some());
+            assert!(is_replayed(&client.send(&long("a"))), "what is kept is there");
+        };
+        check(&mut client);
+        assert_eq!(count(&server, "/rest/v1/payments"), 3, "nothing was written");
+        assert_eq!(client.send(&post(1, "short")).status, 201);
+        // It is known after a start as well.
+        drop(client);
+        server.stop();
+        check(&mut engine.start().client());
+    }
+}
+
+#[test]
 fn what_is_refused_or_only_tried_keeps_no_answer() {
     let more = "[api]\ntransaction_end = \"commit-allow-override\"\n[idempotency]\nmax_answer_bytes = 600\n";
     for engine in Engine::both("what_is_refused_or_only_tried_keeps_no_answer", more) {
