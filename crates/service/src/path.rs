@@ -1,18 +1,19 @@
 //! The path of a request: one function that can be read aloud.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
+use base::{Caller, Clock, Failure, Kind, NO_ROLE, QualifiedName, Timestamp};
 use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::{HeaderMap, Method};
 use identity::Verifier;
 use limits::RateLimits;
-use plan::{Access, Operation};
+use plan::{Access, Operation, Plan};
 use rest::{Action, ApiRequest, ErrorForm, Incoming, Reply};
 use store::{Job, PositionToken, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
@@ -252,7 +253,7 @@ impl Service {
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Ready { plan, rendered, prepared } = self.ready(request, asked, (summary, charging), trace).await?;
+        let Ready { plan, rendered, prepared, read } = self.ready(request, asked, (summary, charging), trace).await?;
         let planned = Planned::of(&plan);
         if let Some(shown) = self.shown(request, asked, prepared.as_deref(), &planned, trace).await {
             (summary.rows, summary.forms) = (Some(shown.rows), Some(shown.forms));
@@ -268,8 +269,8 @@ impl Service {
         let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
         let about = About { request, plan: &plan, planned: &planned, context, commits };
         let settings = self.settings.idempotency.as_ref();
-        let (idempotency, precondition) = asked.guards.for_store(&about, &*self.store, settings)?;
-        let awaited = self.awaited(writes, idempotency.is_some());
+        let (idempotency, precondition) = asked.guards.for_store(&about, read, &*self.store, settings)?;
+        let awaited = self.awaited(writes.then_some(&*plan), &asked.catalog, idempotency.is_some());
 
         self.enter(trace, Step::Run);
         let job = Job {
@@ -290,8 +291,8 @@ impl Service {
             Some(recall) => recall.run(job, known).await?,
             None => (self.store.run(job).await?, None),
         };
-        if let Some((caches, before)) = awaited {
-            caches.confirm(before).await?;
+        if let Some((caches, before, tables)) = awaited {
+            caches.confirm(before, &tables).await?;
         }
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
@@ -333,21 +334,23 @@ impl Service {
         scope::admit(caller, &plan.footprint)?;
         plan::admit(&plan.footprint, catalog, caller).map_err(Failure::from)?;
         let (method, path, headers) = asked.from;
-        let (keys, footprint) = (self.identity.api_keys(), Some(&plan.footprint));
-        charging.quota(self.limits.as_ref(), (caller, keys), *now, footprint).await?;
+        let read = asked.guards.read(self.context(asked))?;
+        let read_cost = read.as_ref().map_or(0, |read| limits::price(&read.footprint));
+        let cost = limits::price(&plan.footprint).saturating_add(read_cost);
+        charging.quota(self.limits.as_ref(), (caller, self.identity.api_keys()), *now, Some(cost)).await?;
         let named = (method.as_str(), path);
-        charging.inside(self.limits.as_ref(), named, headers, *client, (caller, &plan.footprint)).await?;
+        charging.inside(self.limits.as_ref(), named, headers, *client, (caller, cost)).await?;
 
         if let Some(prepared) = &asked.prepared {
             let rendered = prepared.rendered.clone();
-            return Ok(Ready { plan, rendered, prepared: Some(prepared.clone()) });
+            return Ok(Ready { plan, rendered, prepared: Some(prepared.clone()), read });
         }
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
         let words = asked.words.clone();
         let made = (request, &plan, &rendered);
         let prepared = words.and_then(|words| self.reads.remember(words, caller, catalog, made));
-        Ok(Ready { plan, rendered, prepared })
+        Ok(Ready { plan, rendered, prepared, read })
     }
 
     /// What is kept of a read that was asked before, where that is fresh and at hand.
@@ -373,11 +376,18 @@ impl Service {
         }
     }
 
-    /// Who waits for purges once a write was kept, and for those of which changes. What is done once already may have been acknowledged by
-    /// nobody, so whoever repeats it waits for all of them.
-    fn awaited(&self, writes: bool, is_keyed: bool) -> Option<(&Caches, u64)> {
-        let caches = self.caches.as_deref().filter(|_| writes)?;
-        Some((caches, if is_keyed { 0 } else { caches.last_change() }))
+    /// Who waits for purges once a write was kept, for those of which changes, and of which tables. What is done once already may have been
+    /// acknowledged by nobody, so whoever repeats it waits for all of them.
+    fn awaited(
+        &self,
+        written: Option<&Plan>,
+        catalog: &Catalog,
+        is_keyed: bool,
+    ) -> Option<(&Caches, u64, BTreeSet<QualifiedName>)> {
+        let (caches, plan) = self.caches.as_deref().zip(written)?;
+        let changed = if self.store.runs_before_each() { None } else { plan::changed(plan, catalog) };
+        let tables = caches.waited_for(changed.as_ref());
+        (!tables.is_empty()).then(|| (caches, if is_keyed { 0 } else { caches.last_change() }, tables))
     }
 
     fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
@@ -444,10 +454,12 @@ impl Asked<'_> {
 
 /// What can be run.
 struct Ready {
-    plan: Arc<plan::Plan>,
+    plan: Arc<Plan>,
     rendered: Arc<store::Rendered>,
     /// Where the same words lead here again.
     prepared: Option<Arc<Prepared>>,
+    /// What a condition reads.
+    read: Option<Plan>,
 }
 
 /// Why a plan led to nothing.

@@ -12,7 +12,7 @@ use delivery::condition::{self, Current, Verdict};
 use delivery::{EntityTag, TagList};
 use http::header::{ACCEPT, ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, Method};
-use rest::{ApiRequest, Incoming, RowRange, Target};
+use rest::{ApiRequest, Embed, Incoming, Join, RowRange, SelectItem, Target};
 use store::precondition_failed;
 
 /// What decides the answer to the `GET`, besides its URL.
@@ -59,17 +59,13 @@ pub(crate) fn read(incoming: &Incoming<'_>, settings: &rest::Settings) -> Result
     }
     let (path, query) = (incoming.path, incoming.query);
     let get = Incoming { method: &Method::GET, path, query, headers: &headers, body: Bytes::new() };
-    let mut read = rest::parse(get, settings)?;
+    let read = rest::parse(get, settings)?;
     if !matches!(read.target, Target::Relation(_)) {
         return Err(Failure::new(Kind::BadRequest, "PANDO400", "If-Match and If-None-Match are for tables and views")
             .with_details("What a function gives has no entity tag that a call could be compared with.")
             .with_hint("Leave the header out, or have the function itself look at what it changes."));
     }
-    if is_about_existence {
-        // One row is enough to know.
-        let range = read.ranges.entry(Vec::new()).or_insert(RowRange { limit: None, offset: 0 });
-        range.limit = Some(range.limit.unwrap_or(1).min(1));
-    }
+    refuse_parts(&read)?;
     let mut conditions = HeaderMap::new();
     for name in [IF_MATCH, IF_NONE_MATCH, ACCEPT_ENCODING] {
         for value in incoming.headers.get_all(&name) {
@@ -80,13 +76,38 @@ pub(crate) fn read(incoming: &Incoming<'_>, settings: &rest::Settings) -> Result
     Ok(Some(Arc::new(Condition { method, headers: conditions, read, is_about_existence })))
 }
 
+/// What a `GET` leaves out of the rows that its filters find, the write does not leave out: it would do away with what nobody saw.
+fn refuse_parts(read: &ApiRequest) -> Result<(), Failure> {
+    let is_part = |range: &RowRange| range.limit.is_some() || range.offset > 0;
+    let part = if read.ranges.get(&Vec::new()).is_some_and(is_part) {
+        "limit and offset choose"
+    } else if read.select.iter().any(|item| matches!(item, SelectItem::Embed(Embed { join: Some(Join::Inner), .. }))) {
+        "an embed with !inner chooses"
+    } else {
+        return Ok(());
+    };
+    let message = format!("With If-Match or If-None-Match {part} what is compared, and not what is written");
+    Err(Failure::new(Kind::BadRequest, "PANDO400", message)
+        .with_details("Rows would be written that the answer to the GET does not show.")
+        .with_hint("Say by filters which rows are meant, and read the same URL for its ETag."))
+}
+
 impl Condition {
+    /// The most rows that its read is to find: one more than a `GET` shows, so that it is known whether that shows them all.
+    pub(crate) fn most_rows(&self, shown: Option<u64>) -> Option<u64> {
+        if self.is_about_existence { Some(1) } else { shown.map(|rows| rows.saturating_add(1)) }
+    }
+
     /// Whether what there is now is what the client expects: so many rows, and the answer to the read, `None` where it has no
     /// whole answer.
     ///
     /// # Errors
     /// 412
-    pub(crate) fn judge(&self, rows: u64, answer: Option<(&rest::Head, &Bytes)>) -> Result<(), Failure> {
+    pub(crate) fn judge(
+        &self,
+        (rows, shown): (u64, Option<u64>),
+        answer: Option<(&rest::Head, &Bytes)>,
+    ) -> Result<(), Failure> {
         let is = |name, list| TagList::read(&self.headers, &name) == Some(list);
         if is(IF_MATCH, TagList::Any) && rows == 0 {
             return Err(precondition_failed("If-Match: * expects that there is a row, and there is none."));
@@ -96,6 +117,12 @@ impl Condition {
         }
         if self.is_about_existence {
             return Ok(());
+        }
+        if let Some(shown) = shown.filter(|shown| rows > *shown) {
+            return Err(precondition_failed(format!(
+                "A GET of this URL shows {shown} rows (api.max_rows), and there are more: the write is about those as well."
+            ))
+            .with_hint("Say by filters which rows are meant, so few that a GET shows them all."));
         }
         let tag = answer.and_then(|(head, body)| EntityTag::of_answer(head.status, &head.headers, body));
         let mut headers = self.headers.clone();

@@ -148,6 +148,11 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether a function of the schema runs before each request, of which nobody knows what it changes.
+    fn runs_before_each(&self) -> bool {
+        false
+    }
+
     /// How far the data had come at most when what counts in [`Store::changes`] was done, where servers tell. A read that is to be
     /// kept has to show that much: take the stamp first, then ask for this, then read.
     fn counted(&self) -> Option<PositionToken> {

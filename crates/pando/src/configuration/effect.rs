@@ -543,6 +543,7 @@ mod tests {
         for (more, expected) in [
             ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
             ("[idempotency]\nmax_answer_bytes = 0", "idempotency.max_answer_bytes has to lie between 1 and"),
+            ("[idempotency]\nmax_kept_mib = 0", "idempotency.max_kept_mib has to be at least 1"),
             ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
             (
                 "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",

@@ -420,6 +420,10 @@ impl Store for PostgresStore {
         Box::pin(self.look_for_changes())
     }
 
+    fn runs_before_each(&self) -> bool {
+        self.pre_request.is_some()
+    }
+
     fn counted(&self) -> Option<PositionToken> {
         self.counted_position()
     }
