@@ -94,7 +94,7 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Answered, Refused> {
 fn cause(error: reqwest::Error) -> String {
     let host = error.url().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
     let error = error.without_url();
-    let causes = std::iter::successors(error.source(), |cause| cause.source()).take(MOST_CAUSES);
+    let causes = std::iter::successors(error.source(), |cause| (**cause).source()).take(MOST_CAUSES);
     let text = causes.fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }
