@@ -369,7 +369,7 @@ required = ["/rest/v1/book", "/rest/v1/bok", "/rest/v1/rpc", "/rest/v1/rpc/payy"
         ] {
             assert!(text.contains(doubt), "{doubt} is not in {text}");
         }
-        for right in ["public.book ", "/rest/v1/book:", "/rest/v1/rpc:"] {
+        for right in ["rows of public.book ", "no table public.book,", "/rest/v1/book:", "/rest/v1/rpc:"] {
             assert!(!text.contains(right), "{right} is in {text}");
         }
     }

@@ -21,6 +21,16 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// Whether a header is none that a schema may set.
+pub(crate) fn is_of_the_connection(name: &HeaderName) -> bool {
+    OF_THE_CONNECTION.contains(name)
+}
+
+/// A status that an answer can have. One of 1xx is no answer yet: another would have to follow it.
+pub(crate) fn answer_status(number: u16) -> Option<StatusCode> {
+    StatusCode::from_u16(number).ok().filter(|status| !status.is_informational())
+}
+
 /// Puts headers into an answer, but for those of the connection, which are passed over. One that the answer has already is replaced; one that is named twice is sent twice.
 ///
 /// # Errors
@@ -39,7 +49,7 @@ pub(crate) fn set_headers(text: &str, headers: &mut HeaderMap) -> Result<(), Fai
         };
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| not_headers())?;
         let value = HeaderValue::from_str(&value).map_err(|_| not_headers())?;
-        if OF_THE_CONNECTION.contains(&name) {
+        if is_of_the_connection(&name) {
             continue;
         }
         if set.contains(&name) {
@@ -59,9 +69,7 @@ pub(crate) fn set_headers(text: &str, headers: &mut HeaderMap) -> Result<(), Fai
 pub(crate) fn status(text: &str) -> Result<StatusCode, Failure> {
     let number: Option<u16> = text.parse().ok();
     number
-        .and_then(|number| StatusCode::from_u16(number).ok())
-        // One of those is no answer yet: another would have to follow it.
-        .filter(|status| !status.is_informational())
+        .and_then(answer_status)
         .ok_or_else(|| Failure::new(Kind::Internal, "PGRST112", "response.status guc must be a valid status code"))
 }
 

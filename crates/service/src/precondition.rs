@@ -125,17 +125,74 @@ impl Condition {
             .with_hint("Say by filters which rows are meant, so few that a GET shows them all."));
         }
         let tag = answer.and_then(|(head, body)| EntityTag::of_answer(head.status, &head.headers, body));
-        let mut headers = self.headers.clone();
-        if is(IF_NONE_MATCH, TagList::Any) {
-            headers.remove(IF_NONE_MATCH);
-        }
         let current = Current { tag: tag.as_ref(), ..Current::default() };
-        match condition::evaluate(&self.method, &headers, current) {
-            Verdict::Go => Ok(()),
-            _ if headers.contains_key(IF_MATCH) => {
-                Err(precondition_failed("A GET of this URL would not give what If-Match names."))
+        // One after the other, so that it is known which does not hold.
+        for (name, other, text) in [
+            (IF_MATCH, IF_NONE_MATCH, "A GET of this URL would not give what If-Match names."),
+            (IF_NONE_MATCH, IF_MATCH, "A GET of this URL would give what If-None-Match names."),
+        ] {
+            let mut alone = self.headers.clone();
+            alone.remove(other);
+            // The rows have decided about `*`.
+            if !is(name, TagList::Any) && condition::evaluate(&self.method, &alone, current) != Verdict::Go {
+                return Err(precondition_failed(text));
             }
-            _ => Err(precondition_failed("A GET of this URL would give what If-None-Match names.")),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, StatusCode};
+
+    use super::*;
+
+    fn settings() -> rest::Settings {
+        rest::Settings {
+            schemas: vec![Arc::from("public")],
+            legacy_schema_error: false,
+            openapi_enabled: true,
+            transaction_end: rest::TransactionEnd::Commit,
+            limits: rest::Limits::default(),
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_blamed() {
+        let body = Bytes::from_static(b"[]");
+        let head = rest::Head { status: StatusCode::OK, headers: HeaderMap::new() };
+        let tag = EntityTag::of_answer(head.status, &head.headers, &body).unwrap().to_header();
+        let tag = tag.to_str().unwrap();
+        for (matches, none_matches, blamed) in [
+            (Some("*"), Some(tag), Some("If-None-Match")),
+            (Some(tag), Some(tag), Some("If-None-Match")),
+            (None, Some(tag), Some("If-None-Match")),
+            (Some("\"x\""), Some(tag), Some("If-Match")),
+            (Some("\"x\""), Some("\"y\""), Some("If-Match")),
+            (Some("\"x\""), None, Some("If-Match")),
+            (Some(tag), Some("*"), Some("If-None-Match")),
+            (Some(tag), Some("\"x\""), None),
+            (Some("*"), Some("\"x\""), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(IF_MATCH, matches), (IF_NONE_MATCH, none_matches)] {
+                headers.extend(value.map(|value| (name, HeaderValue::from_str(value).unwrap())));
+            }
+            let incoming = Incoming {
+                method: &Method::PATCH,
+                path: "/todos",
+                query: "",
+                headers: &headers,
+                body: Bytes::from_static(b"{}"),
+            };
+            let condition = read(&incoming, &settings()).unwrap().unwrap();
+            let failure = condition.judge(1, Some((&head, &body))).err();
+            let details = failure.map(|failure| format!("{:?}", failure.details));
+            let told = details
+                .as_deref()
+                .map(|text| if text.contains("If-None-Match") { "If-None-Match" } else { "If-Match" });
+            assert_eq!(told, blamed, "{matches:?} {none_matches:?}: {details:?}");
         }
     }
 }
