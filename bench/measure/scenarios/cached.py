@@ -13,6 +13,7 @@ from measure.rivals.pando import Pando
 from measure.scenarios.field import available, started
 from measure.turns import take_turns
 
+FEW = 1_000
 # Seven rows are a kilobyte of JSON.
 REQUEST = Request("/climbs?id=gt.4200&order=id&limit=7", headers=GZIP)
 
@@ -123,7 +124,8 @@ def verify(rival, body):
 
 def ask(rival, seconds):
     turn = rival.turn([rival.request("cached")], seconds)
-    if turn.requests and turn.also.get("hit_ratio", 1) < 0.99:
+    # Of few answers those that were under way when the turn began or ended are too many.
+    if turn.requests > FEW and turn.also.get("hit_ratio", 1) < 0.99:
         sys.exit(
             f"{rival.name} answered {turn.also['hit_ratio']:.3f} of the requests from what it keeps; that is not what is measured"
         )
