@@ -7,6 +7,9 @@ use base::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+/// The bytes of a seal.
+pub(crate) const SEAL: usize = 32;
+
 /// Makes keys. All nodes that share a server need the same secret.
 #[derive(Clone)]
 pub struct Keys {
@@ -32,17 +35,31 @@ impl Keys {
         Member(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
+    /// What proves that somebody who knows the secret has written these parts.
+    pub(crate) fn seal(&self, purpose: &str, parts: &[&[u8]]) -> [u8; SEAL] {
+        self.hashed(purpose, parts).finalize().into_bytes().into()
+    }
+
+    /// Whether a seal is that of these parts.
+    pub(crate) fn is_sealed(&self, purpose: &str, parts: &[&[u8]], seal: &[u8]) -> bool {
+        self.hashed(purpose, parts).verify_slice(seal).is_ok()
+    }
+
     fn digest(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 16] {
+        let whole = self.seal(purpose, parts);
+        let mut half = [0; 16];
+        half.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        half
+    }
+
+    fn hashed(&self, purpose: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut hash = self.hash.clone();
         for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
             // The length first: ("ab", "c") is not ("a", "bc").
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let whole: [u8; 32] = hash.finalize().into_bytes().into();
-        let mut half = [0; 16];
-        half.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-        half
+        hash
     }
 }
 

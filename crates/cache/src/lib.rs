@@ -5,8 +5,11 @@
 //! unchanged on both.
 //!
 //! When a shared server is gone, nobody waits for it and no door opens: this process counts by itself, with the configured share
-//! of every bound, until the server is back (`guarded.rs`).
+//! of every bound, until the server is back (`guarded.rs`, `watched.rs`).
+//!
+//! Whole answers are kept by [`Responses`], in memory or on such a server as well.
 
+mod bounded;
 mod config;
 mod driver;
 mod error;
@@ -17,17 +20,19 @@ mod rate;
 mod remote;
 mod responses;
 mod tally;
+mod watched;
 
 use std::sync::Arc;
 
 use base::Clock;
 
+pub use bounded::{Bounded, Weight};
 pub use config::{Config, Event, Listener};
 pub use driver::{BoxFuture, Cache, Charged, Health, MOST_MEMBERS, MOST_VALUE_BYTES, Mode};
 pub use error::CacheError;
 pub use key::{Key, Keys, Member};
 pub use rate::{Charge, LONGEST, MOST_PER_SECOND, Rate, Verdict};
-pub use responses::{MemoryResponses, Response, ResponseKey, Responses};
+pub use responses::{Expiry, MemoryResponses, Portable, RemoteResponses, Response, ResponseKey, Responses};
 pub use tally::{Tallied, Tally};
 
 /// Opens the driver that the configuration names. A server that does not answer is no error: it is looked for in the background,

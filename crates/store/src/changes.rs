@@ -101,6 +101,11 @@ impl Stamp {
     pub fn weight(&self) -> usize {
         size_of_val(&*self.seen)
     }
+
+    /// The places of its counters.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        self.seen.iter().map(|(place, _)| *place)
+    }
 }
 
 /// Who is told of each change once everybody sees it; `None` is told where everything may have changed. Called where changes are made, one
@@ -160,6 +165,11 @@ impl Changes {
     /// Says that a change is about to be seen. It counts as under way until what this gives is dropped, which may not be before
     /// everybody sees it. Of changes to the same things, one at a time.
     pub fn begin<'c>(&'c self, touched: &'c Touched) -> UnderWay<'c> {
+        self.begin_at(self.places(touched).into_iter().collect(), Some(touched))
+    }
+
+    /// The places of the counters that a change is told by.
+    pub(crate) fn places(&self, touched: &Touched) -> BTreeSet<usize> {
         let mut places = BTreeSet::new();
         for (table, rows) in &touched.tables {
             places.insert(self.place(&Named::Table(table)));
@@ -168,7 +178,7 @@ impl Changes {
                 Rows::All => drop(places.insert(self.place(&Named::Unnamed(table)))),
             }
         }
-        self.begin_at(places.into_iter().collect(), Some(touched))
+        places
     }
 
     /// Says that everything may have changed, at once.

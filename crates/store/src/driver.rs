@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Timestamp};
 use bytes::Bytes;
@@ -13,13 +13,14 @@ use sql::OwnStatement;
 use sql::ddl::Script;
 
 use crate::audit::Unwatched;
-use crate::changes::Changes;
+use crate::changes::{Changes, Stamp};
 use crate::error::StoreError;
 use crate::idempotency::{Idempotency, KeptAnswer};
 use crate::own::{OwnAnswer, OwnStep};
 use crate::own_migration::OwnMigrations;
 use crate::pieces::Pieces;
 use crate::position::PositionToken;
+use crate::postgres::SharedMoment;
 use crate::precondition::Precondition;
 
 /// A future in a box: what an asynchronous method of a trait object gives.
@@ -147,9 +148,31 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether a function of the schema runs before each request, of which nobody knows what it changes.
+    fn runs_before_each(&self) -> bool {
+        false
+    }
+
     /// How far the data had come at most when what counts in [`Store::changes`] was done, where servers tell. A read that is to be
     /// kept has to show that much: take the stamp first, then ask for this, then read.
     fn counted(&self) -> Option<PositionToken> {
+        None
+    }
+
+    /// The same, with a moment that other nodes understand, where there are other nodes: a read that shows as much as the position says shows
+    /// all that the moment sees.
+    fn counted_with_moment(&self) -> Option<(PositionToken, SharedMoment)> {
+        None
+    }
+
+    /// Whether an answer of another node may be taken for one that was read after this stamp was: an answer that shows all that
+    /// `moment` sees shows every change that counted when the stamp was taken, of all that the stamp is about. Take the stamp first.
+    fn sees_what_counts(&self, _moment: &SharedMoment, _stamp: &Stamp) -> bool {
+        false
+    }
+
+    /// When the last look began that was answered, where it is looked for changes ([`Store::catch_up`]).
+    fn looked(&self) -> Option<Instant> {
         None
     }
 

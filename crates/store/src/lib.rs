@@ -15,6 +15,7 @@ mod pieces;
 mod position;
 mod postgres;
 mod precondition;
+mod shelf;
 mod sqlite;
 mod watching;
 
@@ -38,9 +39,10 @@ pub use pieces::{Piece, Pieces};
 pub use position::{PositionKey, PositionToken};
 pub use postgres::{
     Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, ReplicaSettings,
-    Settings as PostgresSettings, bootstrap, check_address, role_settings,
+    Settings as PostgresSettings, SharedMoment, bootstrap, check_address, role_settings,
 };
 pub use precondition::{Precondition, precondition_failed};
+pub use shelf::Shelf;
 pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};

@@ -151,7 +151,7 @@ metrics! {
     AUDIT_UNWATCHED = "pando_audit_tables_unwatched", Gauge, None, &[], &[],
         "Tables of a PostgreSQL server whose changes are not written down though they are to be, as `audit-incomplete` in the log says.";
     RECALL = "pando_response_cache_requests", Counter, None, &["outcome"], &[],
-        "Reads whose answers may be kept: `hit` (a kept answer was shown), `shared` (one that another request was just fetching), `stale` and `stale_if_error` (an older one, as the rule allows), `miss`, `request` (the request wanted the database to be asked), `bypass` (this answer cannot be kept).";
+        "Reads whose answers may be kept: `hit` (a kept answer was shown), `remote_hit` (one that another node has read, `responses.driver`), `shared` (one that another request was just fetching), `stale` and `stale_if_error` (an older one, as the rule allows), `miss`, `request` (the request wanted the database to be asked), `bypass` (this answer cannot be kept).";
     RECALL_ENTRIES = "pando_response_cache_entries", Gauge, None, &[], &[],
         "Answers that are kept in memory.";
     RECALL_BYTES = "pando_response_cache_bytes", Gauge, None, &[], &[],

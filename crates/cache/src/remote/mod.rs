@@ -4,6 +4,8 @@
 //!
 //! One server, or an address that leads to the one that counts; not a cluster, whose scripts may not touch keys of several nodes.
 
+mod answers;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ pub struct Redis {
     spend: Script,
     tally: Script,
     distinct: Script,
+    keep_answer: Script,
 }
 
 /// Why an operation has no answer.
@@ -98,6 +101,7 @@ impl Redis {
             spend: Script::new(include_str!("spend.lua")),
             tally: Script::new(include_str!("tally.lua")),
             distinct: Script::new(include_str!("distinct.lua")),
+            keep_answer: Script::new(include_str!("keep_answer.lua")),
         })
     }
 
@@ -118,7 +122,7 @@ impl Redis {
             return Err(Failed::Refused);
         }
         // Loaded beforehand: the first request need not send them.
-        for script in [&self.spend, &self.tally, &self.distinct] {
+        for script in [&self.spend, &self.tally, &self.distinct, &self.keep_answer] {
             let script = script.prepare_invoke();
             let loading = tokio::time::timeout(CONNECT, script.load_async(&mut connection));
             loading.await.map_err(|_| Failed::Slow)?.map_err(|error| reason(&error))?;

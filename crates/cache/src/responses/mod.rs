@@ -2,11 +2,17 @@
 //! not decided here.
 
 mod memory;
+mod remote;
+mod sealed;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
 
 pub use memory::MemoryResponses;
+pub use remote::RemoteResponses;
 
 use crate::driver::BoxFuture;
 
@@ -30,6 +36,29 @@ pub trait Response: Send + Sync + 'static {
     fn moment(&self) -> u64;
 }
 
+/// An answer that can stand on a server, where other nodes read it.
+pub trait Portable: Response + Sized {
+    /// Its bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// What bytes mean that [`Portable::to_bytes`] gave, on whichever node; `None` where nothing can be made of them. With the answer's
+    /// moment, and the time by the server's clock, in µs since 1970, at which it was found.
+    fn from_bytes(bytes: Bytes, moment: u64, now: u64) -> Option<Self>;
+
+    /// When it is of no use any more.
+    fn expiry(&self) -> Expiry;
+}
+
+/// When an answer on a server is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// So long after it was kept.
+    AfterKept(Duration),
+    /// So long after its moment, which is a time by the server's clock, in µs since 1970 ([`RemoteResponses::now`]). One that arrives
+    /// later than that is not kept: however long it was on its way, and whatever the clocks of nodes say.
+    AfterMoment(Duration),
+}
+
 /// Where answers are kept. Each sentence here is a case of the conformance suite.
 pub trait Responses<R: Response>: Send + Sync + 'static {
     /// The answer, if it is in the memory of this process: nobody is asked.
@@ -38,8 +67,8 @@ pub trait Responses<R: Response>: Send + Sync + 'static {
     /// The answer, wherever it is; `None` as well when a server does not answer in time.
     fn find<'a>(&'a self, key: &'a ResponseKey) -> BoxFuture<'a, Option<Arc<R>>>;
 
-    /// Keeps an answer, unless one is kept already whose moment is later: one that comes late never takes the place of a newer truth.
-    /// Others that are asked for less often make room for it, or it is not kept at all.
+    /// Keeps an answer, unless one is kept already whose moment is the same or later: one that comes late never takes the place of a newer
+    /// truth. Others that are asked for less often make room for it, or it is not kept at all.
     fn keep(&self, key: ResponseKey, response: Arc<R>) -> BoxFuture<'_, ()>;
 
     /// Forgets an answer.

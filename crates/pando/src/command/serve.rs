@@ -1,5 +1,6 @@
 //! `pando serve`: puts the house together, opens the door, and closes it again.
 
+mod answers;
 mod api_keys;
 pub mod audit;
 mod background;
@@ -25,7 +26,7 @@ use base::{Clock, SystemClock};
 use edge::{Addresses, Edge, PolicyHandle};
 use identity::{KeyListener, Verifier};
 use limits::Gate;
-use service::{Recall, Service};
+use service::Service;
 use store::Store;
 use telemetry::{Advice, ReadinessChanged, Started, Stopped, Telemetry};
 use tokio::signal::unix::SignalKind;
@@ -237,8 +238,7 @@ impl Starting<'_> {
         }
         let audit = AuditWork::open(&loaded, &prepared, store.clone(), telemetry).await?;
         let keys = ApiKeyWork::open(config.auth.api_keys, &verifier, &prepared, store.clone(), telemetry).await?;
-        let recall = prepared.responses.clone();
-        let recall = recall.map(|settings| Recall::new(settings, store.clone(), clock.clone(), telemetry.clone()));
+        let recall = answers::recall(&prepared, &store, &clock, telemetry)?;
         let service = Service::new(service_settings(config, &prepared), verifier.clone(), store.clone(), clock.clone());
         let (service, purging) = caches::with_caches(service, &prepared, &store, &clock, telemetry)?;
         let service = match recall {
@@ -257,8 +257,8 @@ impl Starting<'_> {
         }
         background.extend(purging);
         background.extend(audit.map(|audit| tokio::spawn(audit.run())));
-        if prepared.idempotency.settings.is_some() {
-            background.push(tokio::spawn(sweeping::sweep(store.clone(), telemetry.clone())));
+        if let Some(keeping) = &prepared.idempotency.settings {
+            background.push(sweeping::begin(store.clone(), keeping.shelf.clone(), telemetry.clone()).await);
         }
         let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));

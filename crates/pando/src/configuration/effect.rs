@@ -19,6 +19,7 @@ use super::load::Loaded;
 use super::login::LoginEnabled;
 use super::problem::{ConfigError, Problem};
 use super::replicas::Freshening;
+use super::responses::Sharing;
 use super::sections::{Api, ApiKeys, Docs, Limits, OpenApiMode};
 use super::setting::settings;
 use crate::outcome::CommandError;
@@ -45,6 +46,8 @@ pub struct Prepared {
     pub freshening: Freshening,
     /// Which answers are kept.
     pub responses: Option<RecallSettings>,
+    /// Where other nodes find them.
+    pub sharing: Option<Sharing>,
     /// Which caches in front are told of changes.
     pub cdn: Option<Cdn>,
     /// What is watched on a server for that.
@@ -156,8 +159,9 @@ impl Prepared {
         let watch = watch.flatten();
         let cdn = check.cdn(responses.as_ref());
         let limiting = check.limiting(root);
+        let sharing = check.sharing(database.as_ref(), &limiting).filter(|_| responses.is_some());
         let audit = check.audit(database.as_ref(), root);
-        let files = check.files();
+        let files = check.files(database.as_ref());
         let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -179,6 +183,7 @@ impl Prepared {
                 login: if loaded.is_postgrest { LoginEnabled::Off } else { config.login.enabled },
                 freshening,
                 responses,
+                sharing,
                 cdn,
                 watch,
                 limiting,
@@ -537,6 +542,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (more, expected) in [
             ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
+            ("[idempotency]\nmax_answer_bytes = 0", "idempotency.max_answer_bytes has to lie between 1 and"),
+            ("[idempotency]\nmax_kept_mib = 0", "idempotency.max_kept_mib has to be at least 1"),
             ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
             (
                 "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",

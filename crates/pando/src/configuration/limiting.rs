@@ -101,6 +101,8 @@ pub struct Limiting {
     pub cache: cache::Config,
     /// What names them.
     pub keys: Keys,
+    /// Whether that is this process' alone.
+    pub is_keyed_by_chance: bool,
 }
 
 impl Check<'_> {
@@ -156,8 +158,9 @@ impl Check<'_> {
             local_share: cache.local_share,
             listener: cache::Listener::default(),
         };
+        let is_keyed_by_chance = secret.is_none();
         let keys = Keys::new(&secret.cloned().unwrap_or_else(|| self.secret_of_process()));
-        Limiting { rates, gate, cache, keys }
+        Limiting { rates, gate, cache, keys, is_keyed_by_chance }
     }
 
     /// Without a server no other node needs the names, and nobody is to choose those of addresses and accounts so that they fall

@@ -29,6 +29,7 @@ pub use load::{Loaded, Sources, load};
 pub use login::LoginEnabled;
 pub use postgrest::database_names;
 pub use problem::ConfigError;
+pub use responses::Sharing;
 pub use sections::{ApiKeys, CheckAtStart, Config, LogFormat, OpenApiMode};
 pub use setting::schema_text;
 pub use show::show;

@@ -1,6 +1,7 @@
 //! `[responses]`: which answers are kept.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,9 @@ use service::{RecallSettings, Rule};
 use store::WatchSettings;
 
 use super::effect::{Check, DatabaseAddress};
+use super::limiting::Limiting;
 use super::replicas::qualified;
+use super::sections::SecretText;
 
 /// `[responses]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +27,15 @@ pub struct Responses {
     /// where it is the same for everybody who is not signed in), between commas. A read of several
     /// is kept by the strictest rule, and not at all if one of them has none.
     pub tables: BTreeMap<String, String>,
+    /// Where answers are kept. `memory`: of each node. `remote`: there and on a Redis (from version 6.2) or Valkey server, so that what one node
+    /// has read another one need not ask the database for; except of what a rule says `private`. Not for the embedded engine, whose file
+    /// belongs to one process.
+    pub driver: ResponsesDriver,
+    /// Where that server is, as `cache.url`, which is used without it. One for answers alone never has to choose whether to forget
+    /// an answer or a counter when it is full.
+    pub url: Option<SecretText>,
+    /// How many seconds an answer is kept there at most. One that nothing has changed is right for longer, but may never be asked for again.
+    pub shared_seconds: u32,
     /// The most bytes that kept answers take in memory, in MiB.
     pub max_memory_mib: u32,
     /// The most bytes of an answer that is kept, in KiB.
@@ -35,8 +47,37 @@ pub struct Responses {
 
 impl Default for Responses {
     fn default() -> Self {
-        Self { tables: BTreeMap::new(), max_memory_mib: 64, max_answer_kib: 1_024, check_one_in: 1_000 }
+        Self {
+            tables: BTreeMap::new(),
+            driver: ResponsesDriver::Memory,
+            url: None,
+            shared_seconds: 3_600,
+            max_memory_mib: 64,
+            max_answer_kib: 1_024,
+            check_one_in: 1_000,
+        }
     }
+}
+
+/// Where answers are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ResponsesDriver {
+    /// In the memory of each node.
+    Memory,
+    /// There, and on a server that all nodes share.
+    Remote,
+}
+
+/// The server that nodes share for answers.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// Where it is, nobody being told of it yet.
+    pub cache: cache::Config,
+    /// What names answers there, and seals them.
+    pub keys: cache::Keys,
+    /// How long an answer is kept at most.
+    pub kept_for: Duration,
 }
 
 /// The name that stands for all others.
@@ -87,5 +128,86 @@ impl Check<'_> {
         let watch = is_server
             .then(|| WatchSettings { relations: settings.rules.keys().cloned().collect(), ..WatchSettings::default() });
         is_used.then_some((settings, watch))
+    }
+
+    /// Where other nodes find answers; `None` where they do not.
+    pub(super) fn sharing(&mut self, database: Option<&DatabaseAddress>, limiting: &Limiting) -> Option<Sharing> {
+        let config = &self.loaded().config;
+        let section = config.responses.clone();
+        if section.driver == ResponsesDriver::Memory {
+            if section.url.is_some() {
+                self.problem("responses.url", "is of use with responses.driver = \"remote\" alone");
+            }
+            return None;
+        }
+        if matches!(database, Some(DatabaseAddress::File(_))) {
+            self.problem(
+                "responses.driver",
+                "is \"remote\", which is for a PostgreSQL server: the file of the embedded engine belongs to one process, so nobody else could \
+                 use what it has read; leave it out, or set database.url",
+            );
+        }
+        if section.shared_seconds == 0 {
+            self.problem("responses.shared_seconds", "has to be at least 1");
+        }
+        let url = section.url.as_ref().map(|url| url.0.clone());
+        if let Some(url) = &url {
+            if let Err(error) = cache::check_url(url.expose()) {
+                self.problem("responses.url", format!("is not usable: {error}"));
+            }
+            if limiting.is_keyed_by_chance {
+                self.problem(
+                    "responses.url",
+                    "needs a secret that all nodes share, to seal answers with: set cache.secret",
+                );
+            }
+        } else if limiting.cache.url.is_none() {
+            self.problem("responses.driver", "is \"remote\", which needs a server: set cache.url or responses.url");
+        }
+        let is_encrypted = |url: &base::Secret| url.expose().starts_with("rediss:");
+        let authority = limiting.cache.authority.clone().filter(|_| url.as_ref().is_none_or(is_encrypted));
+        let cache = cache::Config { url: url.or(limiting.cache.url.clone()), authority, ..limiting.cache.clone() };
+        let kept_for = Duration::from_secs(u64::from(section.shared_seconds));
+        Some(Sharing { cache, keys: limiting.keys.clone(), kept_for })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Prepared;
+    use super::super::load::{Sources, load};
+
+    /// What is wrong with a file, if anything is.
+    fn wrong(file: &str) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pando.toml");
+        std::fs::write(&path, file).unwrap();
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
+        Prepared::new(&loaded, None).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_nodes_share_needs_a_server_of_each_kind_and_a_secret() {
+        let database = "[database]\nurl = \"postgres://host/d\"\n";
+        let remote = "[responses]\ndriver = \"remote\"\ntables = { \"public.a\" = \"strict\" }\n";
+        let (url, secret) = ("url = \"redis://u:p@host\"\n", "[cache]\nsecret = \"x\"\n");
+        for (file, expected) in [
+            (format!("{database}{remote}"), "responses.driver is \"remote\", which needs a server: set cache.url or"),
+            (format!("{database}{remote}{url}"), "responses.url needs a secret that all nodes share"),
+            (format!("{database}{remote}{secret}"), "responses.driver is \"remote\", which needs a server"),
+            (format!("{remote}{url}{secret}"), "responses.driver is \"remote\", which is for a PostgreSQL server"),
+            (format!("{database}{remote}shared_seconds = 0\n{url}{secret}"), "responses.shared_seconds has to be"),
+            (
+                format!("{database}[responses]\n{url}"),
+                "responses.url is of use with responses.driver = \"remote\" alone",
+            ),
+            (format!("{database}{remote}url = \"http://u:p@host\"\n{secret}"), "responses.url is not usable"),
+        ] {
+            let error = wrong(&file).unwrap_or_else(|| panic!("{file} is taken"));
+            assert!(error.contains(expected) && !error.contains("u:p"), "{file}: {error}");
+        }
+        for file in [format!("{database}{remote}{url}{secret}"), format!("{database}{remote}{secret}{url}")] {
+            assert_eq!(wrong(&file), None, "{file}");
+        }
     }
 }

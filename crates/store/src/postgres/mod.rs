@@ -42,7 +42,7 @@ use sql::OwnStatement;
 use wire::{Connection, SessionAttributes, Target};
 
 use crate::audit::{AuditSettings, Unwatched, has_table};
-use crate::changes::Changes;
+use crate::changes::{Changes, Stamp};
 use crate::driver::{
     AppliedMigration, BoxFuture, Gauges, Job, Migration, MigrationOutcome, Observer, Ran, Rendered, Store,
 };
@@ -63,6 +63,7 @@ use wrong::Wrong;
 pub use bootstrap::{Authenticator, BootstrapOutcome, BootstrapSettings, BootstrapStep, OwnGrant, bootstrap};
 pub use replicas::ReplicaSettings;
 pub use role::role_settings;
+pub use watch::SharedMoment;
 
 /// How a PostgreSQL server is used.
 #[derive(Debug, Clone)]
@@ -419,8 +420,24 @@ impl Store for PostgresStore {
         Box::pin(self.look_for_changes())
     }
 
+    fn runs_before_each(&self) -> bool {
+        self.pre_request.is_some()
+    }
+
     fn counted(&self) -> Option<PositionToken> {
         self.counted_position()
+    }
+
+    fn counted_with_moment(&self) -> Option<(PositionToken, SharedMoment)> {
+        self.counted_place_and_moment()
+    }
+
+    fn sees_what_counts(&self, moment: &SharedMoment, stamp: &Stamp) -> bool {
+        self.are_changes_seen(moment, stamp)
+    }
+
+    fn looked(&self) -> Option<Instant> {
+        self.last_look()
     }
 
     fn knows(&self, position: &PositionToken) -> bool {

@@ -41,6 +41,13 @@ pub(super) struct ServerInstance {
     address: Option<(IpAddr, u16)>,
 }
 
+impl ServerInstance {
+    /// When it was started, by its own clock, in microseconds: the same for whoever asks.
+    pub(super) fn started(&self) -> i64 {
+        self.started
+    }
+}
+
 /// How a write-ahead log is cut, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogGeometry {

@@ -3,6 +3,8 @@
 //! Each transaction notes what it changes beside the change itself, under its own number. So a look is told of exactly those transactions
 //! that its moment sees and that of the look before did not, in whatever order they were committed.
 
+use std::sync::Arc;
+
 use base::QualifiedName;
 use wire::{Connection, Format, Query};
 
@@ -17,12 +19,12 @@ const MOST_NOTES: u64 = 10_000;
 /// What is looked at. The places in the log are asked after the moment was chosen, which is when the statement begins: whatever it sees
 /// was in the log before. The notes are found by the index: first those of transactions that were not there yet, then those that ran.
 const LOOK: &str = "WITH noted AS MATERIALIZED (
-      (SELECT relation, key FROM pando.changes WHERE transaction_number >= $1 ORDER BY transaction_number LIMIT 10001)
-      UNION ALL (SELECT relation, key FROM pando.changes WHERE transaction_number = ANY ($2) LIMIT 10001)),
-    touched AS (SELECT DISTINCT relation, key FROM noted)
+      (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number >= $1 ORDER BY transaction_number LIMIT 10001)
+      UNION ALL (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number = ANY ($2) LIMIT 10001)),
+    touched AS (SELECT relation, key, json_agg(transaction_number) AS transactions FROM noted GROUP BY relation, key)
     SELECT txid_current_snapshot(), horizon.epoch, horizon.moment, pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn(),
       left(pg_walfile_name(pg_current_wal_flush_lsn()), 8), (SELECT count(*) FROM noted),
-      (SELECT json_agg(json_build_array(n.nspname, c.relname, touched.key)) FROM touched
+      (SELECT json_agg(json_build_array(n.nspname, c.relname, touched.key, touched.transactions)) FROM touched
          LEFT JOIN pg_catalog.pg_class AS c ON c.oid::bigint = touched.relation LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace)
     FROM (SELECT) AS this LEFT JOIN pando.changes_horizon AS horizon ON horizon.id = 1";
 
@@ -33,7 +35,7 @@ const TYPES: [u32; 2] = [20, 1016];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     /// What it sees.
-    pub(super) moment: Moment,
+    pub(super) moment: Arc<Moment>,
     /// The name of the time since changes are kept without a gap, and what is not kept any more of it; none after a crash.
     pub(super) horizon: Option<(String, Moment)>,
     /// Where the log was by then: all that is seen stands before it.
@@ -43,7 +45,37 @@ pub(super) struct Told {
     /// The history of the database.
     pub(super) timeline: u32,
     /// What was changed since the look before; `None` for anything.
-    pub(super) touched: Option<Touched>,
+    pub(super) noted: Option<Vec<Noted>>,
+}
+
+/// That something was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) table: QualifiedName,
+    /// Of which row; empty for any.
+    pub(super) key: String,
+    /// By whom.
+    pub(super) transactions: Vec<u64>,
+}
+
+impl Noted {
+    /// The same, by whomever.
+    pub(super) fn touched(&self) -> Touched {
+        touched(std::slice::from_ref(self))
+    }
+}
+
+/// What was changed.
+pub(super) fn touched(noted: &[Noted]) -> Touched {
+    let mut touched = Touched::default();
+    for Noted { table, key, .. } in noted {
+        if key.is_empty() {
+            touched.table(table);
+        } else {
+            touched.row(table, key);
+        }
+    }
+    touched
 }
 
 /// Looks. What was seen before is not told again; without a look before, nothing is told of changes.
@@ -71,27 +103,23 @@ fn read<'r>(text: &dyn Fn(usize) -> Option<&'r str>) -> Option<Told> {
     };
     let notes: u64 = text(6)?.parse().ok()?;
     Some(Told {
-        moment: Moment::parse(text(0)?)?,
+        moment: Arc::new(Moment::parse(text(0)?)?),
         horizon,
         inserted: point(text(3)?)?,
         flushed: point(text(4)?)?,
         timeline: u32::from_str_radix(text(5)?, 16).ok()?,
-        touched: if notes > MOST_NOTES { None } else { touched(text(7)) },
+        noted: if notes > MOST_NOTES { None } else { noted(text(7)) },
     })
 }
 
-/// Tables that were changed, each with its key or none. One that is gone by now has no name.
-fn touched(notes: Option<&str>) -> Option<Touched> {
-    let mut touched = Touched::default();
-    let Some(notes) = notes else { return Some(touched) };
-    let notes: Vec<(Option<String>, Option<String>, String)> = serde_json::from_str(notes).ok()?;
-    for (schema, name, key) in notes {
-        let table = QualifiedName::new(schema?, name?);
-        if key.is_empty() {
-            touched.table(&table);
-        } else {
-            touched.row(&table, &key);
-        }
-    }
-    Some(touched)
+/// A schema, a table in it, a key or none, and the transactions. A table that is gone by now has no name.
+type Line = (Option<String>, Option<String>, String, Vec<u64>);
+
+fn noted(notes: Option<&str>) -> Option<Vec<Noted>> {
+    let Some(notes) = notes else { return Some(Vec::new()) };
+    let lines: Vec<Line> = serde_json::from_str(notes).ok()?;
+    let noted = |(schema, name, key, transactions): Line| {
+        Some(Noted { table: QualifiedName::new(schema?, name?), key, transactions })
+    };
+    lines.into_iter().map(noted).collect()
 }

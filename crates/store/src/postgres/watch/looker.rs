@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use wire::Connection;
 
-use super::look::{Told, look};
+use super::look::{Told, look, touched};
 use super::moment::Moment;
+use super::shared::{Found, SharedMoment, history};
 use super::upkeep::Upkeep;
 use super::{Known, Watching};
 use crate::audit::hexadecimal;
@@ -20,8 +21,9 @@ use crate::postgres::{PostgresStore, failure};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the session of looks is: each statement is a moment of its own, and the notes are found by their index although the server knows
-/// nothing yet of how many there are. A pooler's session is not ours.
-const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off";
+/// nothing yet of how many there are. What may not be read from end to end and has no index seems to cost so much by that that the server
+/// would compile each look, which takes longer than all of it. A pooler's session is not ours.
+const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET jit = off";
 
 /// Begins to keep changes without a gap, if nobody has since there was one. The name is chance's.
 const BEGIN_EPOCH: &str =
@@ -29,6 +31,9 @@ const BEGIN_EPOCH: &str =
 
 /// Transactions that were prepared and are not yet committed: 32 bits of their numbers.
 const PREPARED: &str = "SELECT transaction FROM pg_catalog.pg_prepared_xacts";
+
+/// The database, which another one may be a copy of, notes and all.
+const DATABASE: &str = "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()";
 
 /// Who looks.
 #[derive(Default)]
@@ -49,7 +54,9 @@ struct Last {
     /// Which server it was of; it counts no more for another one, nor after a restart.
     server: Sighting,
     epoch: String,
-    moment: Moment,
+    /// The history that its moments are of.
+    history: [u8; 16],
+    moment: Arc<Moment>,
     /// What was on disk of the log then.
     flushed: u64,
     /// Transactions that may have lost their notes: a crash leaves those that are prepared, but not their notes.
@@ -76,14 +83,17 @@ impl Looker {
         };
         let failed = |error: wire::Error| failure::of_connection(&error);
         let before = self.last.as_ref().filter(|last| last.server.is_same(&open.server));
+        // Before the look: whatever is found to have been missed while it is under way needs another one.
+        let forgotten = watching.lasts.forgotten();
         if let Some(before) = before {
             let told = look(&mut open.connection, Some(&before.moment)).await.map_err(failed)?;
             open.check(store, &told)?;
             if before.is_continued_by(&told) {
                 let position = open.position(told.inserted);
-                let known = Known { counted: Some(position), before: Some(open.position(before.flushed)) };
-                let blind = note(watching, known, before, &told);
-                self.last = Last::of(open.server, told, blind);
+                let moment = Some(SharedMoment::new(before.history, told.moment.clone()));
+                let known = Known { counted: Some(position), before: Some(open.position(before.flushed)), moment };
+                let blind = note(watching, known, before, &told, forgotten);
+                self.last = Last::of(open.server, before.history, told, blind);
                 return Ok(position);
             }
         }
@@ -96,14 +106,21 @@ impl Looker {
         // Before the look: one that is committed in between is not among them, and seen by it.
         let prepared = open.connection.query(PREPARED, &[]).await.map_err(failed)?;
         let prepared: Vec<u64> = prepared.iter().filter_map(|row| row.get(0)?.parse().ok()).collect();
+        let database = open.connection.query(DATABASE, &[]).await.map_err(failed)?;
+        let database = database.first().and_then(|row| row.get(0)).unwrap_or_default();
         let told = look(&mut open.connection, None).await.map_err(failed)?;
         open.check(store, &told)?;
         let position = open.position(told.inserted);
-        *watching.known.lock() = Known { counted: Some(position), before: None };
+        // Nobody is given a moment of what was looked at before with a place of this one.
+        *watching.known.lock() = Known { counted: Some(position), before: None, moment: None };
+        let epoch = told.horizon.as_ref().map(|(epoch, _)| epoch.as_str());
+        let history = history(&open.server, database, epoch.unwrap_or_default());
+        watching.lasts.begin(history, &told.moment, forgotten);
         watching.changes.forget();
+        watching.known.lock().moment = epoch.map(|_| SharedMoment::new(history, told.moment.clone()));
         let is_prepared = |transaction: &u64| prepared.contains(&(transaction & u64::from(u32::MAX)));
         let blind = told.moment.running().iter().copied().filter(is_prepared).collect();
-        self.last = Last::of(open.server, told, blind);
+        self.last = Last::of(open.server, history, told, blind);
         Ok(position)
     }
 }
@@ -123,17 +140,16 @@ impl Looker {
 }
 
 /// Puts what a look has told into the counters. Gives the transactions that may still have lost their notes.
-fn note(watching: &Watching, known: Known, before: &Last, told: &Told) -> Vec<u64> {
+fn note(watching: &Watching, known: Known, before: &Last, told: &Told, forgotten: u64) -> Vec<u64> {
     // First the place, then what counts: whoever asks for the place after he has looked at the counters is given one that is far enough.
     watching.known.lock().counted = known.counted;
     let (ended, blind): (Vec<u64>, Vec<u64>) = before.blind.iter().partition(|number| told.moment.sees(**number));
-    match &told.touched {
-        Some(touched) if ended.is_empty() => {
-            if !touched.is_empty() {
-                watching.changes.happened(touched);
-            }
-        }
-        _ => watching.changes.forget(),
+    let noted = told.noted.as_deref().filter(|_| ended.is_empty());
+    watching.lasts.note(&watching.changes, &Found { moment: &told.moment, noted, forgotten });
+    match noted.map(touched) {
+        Some(touched) if touched.is_empty() => {}
+        Some(touched) => watching.changes.happened(&touched),
+        None => watching.changes.forget(),
     }
     *watching.known.lock() = known;
     blind
@@ -170,9 +186,9 @@ impl Open {
 }
 
 impl Last {
-    fn of(server: Sighting, told: Told, blind: Vec<u64>) -> Option<Self> {
+    fn of(server: Sighting, history: [u8; 16], told: Told, blind: Vec<u64>) -> Option<Self> {
         let (epoch, _) = told.horizon?;
-        Some(Self { server, epoch, moment: told.moment, flushed: told.flushed, blind })
+        Some(Self { server, epoch, history, moment: told.moment, flushed: told.flushed, blind })
     }
 
     /// Whether what was told is all that has changed since: no crash has emptied the notes, nor has anybody tidied away what was not

@@ -8,28 +8,31 @@ mod fingerprint;
 mod look;
 mod looker;
 mod moment;
+mod shared;
 mod tidy;
 mod triggers;
 mod upkeep;
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::looker::Looker;
+use self::shared::Lasts;
 use self::upkeep::Upkeep;
 use super::PostgresStore;
 use super::introspect::{Asked, Dependences};
 use crate::audit::Unwatched;
-use crate::changes::Changes;
+use crate::changes::{Changes, Stamp};
 use crate::driver::Store as _;
 use crate::error::StoreError;
 use crate::position::{Position, PositionToken};
 use crate::watching::WatchSettings;
 
 pub(super) use fingerprint::fingerprint;
+pub use shared::SharedMoment;
 pub(super) use triggers::FUNCTION;
 
 /// It is looked so often though nobody asks: what is kept for a while is no older than this.
@@ -42,11 +45,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Watching {
     pub(super) settings: WatchSettings,
     pub(super) changes: Changes,
+    /// The same for answers that other nodes have read.
+    lasts: Lasts,
     /// How often a look was asked for.
     wanted: watch::Sender<u64>,
     /// The last look.
     ended: watch::Sender<Ended>,
     known: Mutex<Known>,
+    /// When the last look began that was answered.
+    looked: Mutex<Option<Instant>>,
     /// What has to be watched, as the catalog says that counts.
     dependences: Mutex<Arc<Dependences>>,
     /// Held while triggers are put where they belong, and the catalog is read that says so.
@@ -62,12 +69,14 @@ struct Ended {
 }
 
 /// How far looks have come.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Known {
     /// What counts stands before this place in the log.
     counted: Option<Position>,
     /// The place that the log had been written to before the last look that counts began.
     before: Option<Position>,
+    /// What the last look sees that counts, all of it before the place above.
+    moment: Option<SharedMoment>,
 }
 
 impl Watching {
@@ -76,9 +85,11 @@ impl Watching {
         Self {
             settings,
             changes: Changes::default(),
+            lasts: Lasts::default(),
             wanted,
             ended,
             known: Mutex::default(),
+            looked: Mutex::default(),
             dependences: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
@@ -87,6 +98,12 @@ impl Watching {
     /// What [`run`] follows.
     pub(super) fn wishes(&self) -> watch::Receiver<u64> {
         self.wanted.subscribe()
+    }
+
+    /// Nothing that was kept counts, by whomever it was read.
+    fn forget(&self) {
+        self.lasts.forget();
+        self.changes.forget();
     }
 
     /// Waits for the first look that begins from now on.
@@ -129,7 +146,11 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<
         let number = *wanted.borrow_and_update();
         let Some(open) = store.upgrade() else { return };
         let Some(watching) = &open.watching else { return };
+        let began = open.clock.monotonic();
         let outcome = looker.look(&open, watching).await;
+        if outcome.is_ok() {
+            *watching.looked.lock() = Some(began);
+        }
         let (is_over, has_looked) = (matches!(outcome, Err(StoreError::Closed)), outcome.is_ok());
         watching.ended.send_replace(Ended { number, outcome: Some(outcome) });
         if is_over {
@@ -158,7 +179,7 @@ impl PostgresStore {
         if let Some(watching) = &self.watching {
             *watching.dependences.lock() = Arc::new(dependences);
             // What was kept by what was known before is not what is known now.
-            watching.changes.forget();
+            watching.forget();
         }
     }
 
@@ -172,6 +193,22 @@ impl PostgresStore {
     pub(super) fn counted_position(&self) -> Option<PositionToken> {
         let counted = self.watching.as_ref()?.known.lock().counted;
         counted.map(|position| self.settings.position_key.sign(position))
+    }
+
+    /// The same, with a moment that sees what counts, and nothing that may stand behind the place.
+    pub(super) fn counted_place_and_moment(&self) -> Option<(PositionToken, SharedMoment)> {
+        let known = self.watching.as_ref()?.known.lock().clone();
+        Some((self.settings.position_key.sign(known.counted?), known.moment?))
+    }
+
+    /// Whether a moment sees all changes that counted when a stamp was taken.
+    pub(super) fn are_changes_seen(&self, moment: &SharedMoment, stamp: &Stamp) -> bool {
+        self.watching.as_ref().is_some_and(|watching| watching.lasts.are_seen_by(moment, stamp))
+    }
+
+    /// When the last look began that was answered.
+    pub(super) fn last_look(&self) -> Option<Instant> {
+        *self.watching.as_ref()?.looked.lock()
     }
 
     /// Whether everything up to a position counts.

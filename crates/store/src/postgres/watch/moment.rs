@@ -20,6 +20,12 @@ impl Moment {
         parts.next().is_none().then_some(Self { next, running })
     }
 
+    /// Of the next transaction and those that run; `None` where these are not in order.
+    pub(super) fn of(next: u64, running: Vec<u64>) -> Option<Self> {
+        let is_sorted = running.is_sorted_by(|one, other| one < other);
+        (is_sorted && running.last().is_none_or(|last| *last < next)).then_some(Self { next, running })
+    }
+
     /// As the server prints it.
     pub(super) fn text(&self) -> String {
         let first = self.running.first().copied().unwrap_or(self.next);
@@ -39,6 +45,12 @@ impl Moment {
     /// The transactions that were running, with commas.
     pub(super) fn listed(&self) -> String {
         self.running.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// How many transactions are seen. Of two moments of one server the later one sees all of the other and more, or the same.
+    pub(super) fn rank(&self) -> u64 {
+        let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
+        self.next.saturating_sub(running)
     }
 
     /// Whether a transaction had ended.

@@ -74,7 +74,7 @@ impl Upkeep {
         let found = fingerprint(connection, &known.relations, &known.functions).await?;
         // It may have been read anew meanwhile.
         if found != known.fingerprint && Arc::ptr_eq(&known, &watching.dependences.lock()) {
-            watching.changes.forget();
+            watching.forget();
             store.reloading.want();
         }
         Ok(())

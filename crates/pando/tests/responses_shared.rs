@@ -1,0 +1,459 @@
+//! Kept answers that nodes share on a server: what one has read another one shows, as long as it is what the database would give, whatever
+//! becomes of that server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a panic is how a test fails, and what it prints is its report"
+)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::fleet::{eventually, metric};
+use testkit::{Answer, Chance, Client, Launch, Postgres, Project, Redis, Request, Server, more_steps};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pando");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const CONFIGURATION: &str = "
+[auth]
+jwt_secret = \"a-secret-of-more-than-thirty-two-characters\"
+[auth.login]
+enabled = \"off\"
+[audit]
+enabled = \"off\"
+[cache]
+timeout_ms = 250
+[responses]
+driver = \"remote\"
+tables = { RULES }
+check_one_in = 1
+";
+
+const STRICT: &str = "\"public.people\" = \"strict\", \"public.words\" = \"strict\", \"public.waited\" = \"strict\", \
+                      \"public.secrets\" = \"strict, private\", \"public.news\" = \"ttl 3600\"";
+
+/// `waited` waits for a lock where it comes upon somebody who is called so.
+const SCHEMA: &str = "
+create table people (id bigint primary key, name text not null);
+create table words (word text primary key, n integer not null default 0);
+create table secrets (id bigint primary key, text text not null);
+create table news (id bigint primary key, text text not null);
+create function wait_if(name text) returns text language plpgsql immutable as $$
+begin
+  if name = 'waits' then perform pg_advisory_lock_shared(42); perform pg_advisory_unlock_shared(42); end if;
+  return name;
+end $$;
+create view waited as select id, wait_if(name) as name from people;
+grant select, insert, update, delete on people, words, secrets, news, waited to anon;
+";
+
+const ROLES: &str = "create role anon nologin; grant usage on schema public to anon;";
+
+/// Nodes on one database and one server of answers.
+struct Stage {
+    nodes: Vec<Server>,
+    project: Project,
+    database: Postgres,
+    redis: Redis,
+}
+
+impl Stage {
+    /// `None` where there is no PostgreSQL or Redis to be had.
+    fn start(test: &str, nodes: usize, rules: &str, settings: &[(&str, &str)]) -> Option<Self> {
+        let (database, redis) = (Postgres::start_for(test)?, Redis::start_for(test)?);
+        database.run(ROLES);
+        let configuration = CONFIGURATION
+            .replace("RULES", rules)
+            .replace("[responses]", &format!("[responses]\nurl = {:?}", redis.url()));
+        let project =
+            Project::of(&format!("[database]\nurl = {:?}\n{configuration}", database.url("postgres")), SCHEMA);
+        let launch = settings.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.set(name, value));
+        let nodes: Vec<Server> = (0..nodes).map(|_| launch.start(&project)).collect();
+        for node in &nodes {
+            node.wait_for_where("shared-answers-changed", |line| line.to_string().contains("answers"));
+        }
+        Some(Self { nodes, project, database, redis })
+    }
+
+    /// How often a node has shown what another one had read.
+    fn borrowed(&self, node: usize) -> f64 {
+        metric(&self.nodes[node], "pando_response_cache_requests_total{outcome=\"remote_hit\"}")
+    }
+
+    /// How often a node has asked the database for something of a relation.
+    fn reads(&self, node: usize, relation: &str) -> f64 {
+        let lines = self.nodes[node].admin("/metrics").text();
+        let is_read = |line: &&str| {
+            line.starts_with("db_client_operation_duration_seconds_count{")
+                && line.contains(&format!("\"{relation}\""))
+                && line.contains("SELECT")
+        };
+        lines.lines().filter(is_read).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// The names of the answers that are shared.
+    fn shared(&self) -> Vec<String> {
+        let names = self.redis.ask("KEYS *:answer:*");
+        names.lines().filter(|line| line.starts_with("pando:answer:")).map(str::to_owned).collect()
+    }
+
+    fn wait_until_shared(&self, count: usize) {
+        eventually("answers are shared", PATIENCE, || self.shared().len() >= count);
+    }
+
+    /// How many scripts the server of answers has run.
+    fn scripts(&self) -> u64 {
+        let stats = self.redis.ask("INFO commandstats");
+        let calls = |line: &str| line.split("calls=").nth(1)?.split(',').next()?.parse::<u64>().ok();
+        stats.lines().filter(|line| line.starts_with("cmdstat_eval")).filter_map(calls).sum()
+    }
+}
+
+fn way(answer: &Answer) -> String {
+    let status = answer.header("cache-status").unwrap_or("none");
+    status.split(';').nth(1).unwrap_or(status).trim().to_owned()
+}
+
+fn get(client: &mut Client, path: &str) -> Answer {
+    let answer = client.send(&Request::new("GET", path));
+    assert!(answer.status < 500, "{path}: {}", answer.text());
+    answer
+}
+
+fn change(client: &mut Client, method: &str, path: &str, body: &Value) {
+    let answer = client.send(&Request::json(method, path, body).prefer("resolution=merge-duplicates"));
+    assert!(answer.status < 300, "{method} {path}: {}", answer.text());
+}
+
+const PEOPLE: &str = "/rest/v1/people?order=id";
+
+#[test]
+fn what_one_node_has_read_another_one_shows_without_asking_the_database() {
+    const TEST: &str = "what_one_node_has_read_another_one_shows_without_asking_the_database";
+    let Some(stage) = Stage::start(TEST, 2, STRICT, &[("responses.check_one_in", "0")]) else { return };
+    let (mut one, mut other) = (stage.nodes[0].client(), stage.nodes[1].client());
+    stage.database.run("insert into people values (1, 'Ann'), (2, 'Bob')");
+    assert_eq!(way(&get(&mut one, PEOPLE)), "fwd=miss");
+    stage.wait_until_shared(1);
+    let shown = get(&mut other, PEOPLE);
+    assert_eq!((way(&shown).as_str(), shown.json()[1]["name"].as_str()), ("hit", Some("Bob")));
+    let again = get(&mut other, "/rest/v1/people?order=id&select=*");
+    assert_eq!((way(&again).as_str(), again.header("content-range")), ("hit", shown.header("content-range")));
+    assert_eq!((stage.borrowed(1), stage.reads(1, "people"), stage.reads(0, "people")), (1.0, 0.0, 1.0));
+    // With a count, which is another question.
+    let counted = |client: &mut Client| client.send(&Request::new("GET", PEOPLE).prefer("count=exact"));
+    counted(&mut other);
+    stage.wait_until_shared(2);
+    let shown = counted(&mut one);
+    assert_eq!((way(&shown).as_str(), shown.header("content-range")), ("hit", Some("0-1/2")));
+    // Whoever writes, through whichever node or past all of them.
+    stage.database.run("update people set name = 'Bea' where id = 2");
+    assert_eq!(get(&mut other, PEOPLE).json()[1]["name"], "Bea");
+    change(&mut one, "PATCH", "/rest/v1/people?id=eq.2", &json!({"name": "Cem"}));
+    assert_eq!(get(&mut other, PEOPLE).json()[1]["name"], "Cem");
+    change(&mut other, "PATCH", "/rest/v1/people?id=eq.2", &json!({"name": "Dea"}));
+    assert_eq!(get(&mut one, PEOPLE).json()[1]["name"], "Dea");
+    // What changes something else changes nothing of that.
+    eventually("it is shared", PATIENCE, || {
+        change(&mut one, "POST", "/rest/v1/words", &json!({"word": "a", "n": 1}));
+        let (before, shown) = (stage.borrowed(1), get(&mut other, PEOPLE));
+        assert_eq!(shown.json()[1]["name"], "Dea");
+        way(&shown) == "hit" && stage.borrowed(1) >= before
+    });
+    assert_eq!(way(&get(&mut other, PEOPLE)), "hit");
+}
+
+#[test]
+fn what_is_private_never_leaves_the_process() {
+    const TEST: &str = "what_is_private_never_leaves_the_process";
+    let Some(stage) = Stage::start(TEST, 2, STRICT, &[]) else { return };
+    stage
+        .database
+        .run("insert into secrets values (1, 'a secret text'); insert into people values (1, 'a public text')");
+    let (mut one, mut other) = (stage.nodes[0].client(), stage.nodes[1].client());
+    for client in [&mut one, &mut other] {
+        assert_eq!(way(&get(client, "/rest/v1/secrets")), "fwd=miss");
+        assert_eq!(way(&get(client, "/rest/v1/secrets")), "hit");
+    }
+    // What is told later was told later.
+    let scripts = stage.scripts();
+    get(&mut one, PEOPLE);
+    stage.wait_until_shared(1);
+    let shared = stage.shared();
+    assert_eq!((shared.len(), stage.scripts() - scripts), (1, 1), "{shared:?}");
+    let text = stage.redis.ask(&format!("GETRANGE {} 0 -1", shared[0]));
+    assert!(text.contains("a public text") && !text.contains("a secret text"), "{text}");
+    assert_eq!((stage.reads(1, "secrets"), stage.borrowed(1)), (1.0, 0.0));
+}
+
+#[test]
+fn an_age_goes_with_an_answer_from_node_to_node() {
+    const TEST: &str = "an_age_goes_with_an_answer_from_node_to_node";
+    let Some(stage) = Stage::start(TEST, 2, STRICT, &[]) else { return };
+    stage.database.run("insert into news values (1, 'old')");
+    let (mut one, mut other) = (stage.nodes[0].client(), stage.nodes[1].client());
+    get(&mut one, "/rest/v1/news");
+    stage.wait_until_shared(1);
+    stage.database.run("update news set text = 'new'");
+    eventually("it is a second old", PATIENCE, || {
+        get(&mut one, "/rest/v1/news").header("age").is_some_and(|age| age != "0")
+    });
+    let shown = get(&mut other, "/rest/v1/news");
+    assert_eq!((way(&shown).as_str(), shown.json()[0]["text"].as_str()), ("hit", Some("old")));
+    assert!(shown.header("age").unwrap().parse::<u64>().unwrap() >= 1, "{:?}", shown.header("age"));
+    // One who wants it younger has the database asked, and shares what he gets.
+    let young =
+        |client: &mut Client| client.send(&Request::new("GET", "/rest/v1/news").header("cache-control", "max-age=0"));
+    assert_eq!(young(&mut other).json()[0]["text"], "new");
+}
+
+#[test]
+fn one_that_was_read_before_a_change_takes_no_newer_ones_place() {
+    const TEST: &str = "one_that_was_read_before_a_change_takes_no_newer_ones_place";
+    const WAITED: &str = "/rest/v1/waited?order=id";
+    let Some(stage) = Stage::start(TEST, 3, STRICT, &[("responses.check_one_in", "0")]) else { return };
+    stage.database.run("insert into people values (1, 'waits')");
+    let is_held = |granted: &str| {
+        let count = format!("select count(*) from pg_locks where locktype = 'advisory' and objid = 42 and {granted}");
+        stage.database.run(&count).contains('1')
+    };
+    thread::scope(|scope| {
+        // Its session is ended below.
+        scope.spawn(|| stage.database.try_run("select pg_advisory_lock(42); select pg_sleep(600)"));
+        eventually("the lock is held", PATIENCE, || is_held("granted"));
+        let late = scope.spawn(|| get(&mut stage.nodes[0].client(), WAITED));
+        // It has noted how things are and sees them, and waits.
+        eventually("the first node waits", PATIENCE, || is_held("not granted"));
+        stage.database.run("update people set name = 'goes on'");
+        let shown = get(&mut stage.nodes[1].client(), WAITED);
+        assert_eq!(shown.json()[0]["name"], "goes on");
+        stage.wait_until_shared(1);
+        let (name, scripts) = (stage.shared().remove(0), stage.scripts());
+        let stands = || stage.redis.ask(&format!("GETRANGE {name} 0 -1"));
+        let before = stands();
+        stage.database.run("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+        assert_eq!(late.join().unwrap().json()[0]["name"], "waits");
+        eventually("it was told late", PATIENCE, || stage.scripts() > scripts);
+        assert_eq!(stands(), before);
+        assert!(before.contains("goes on"));
+        for node in &stage.nodes {
+            assert_eq!(get(&mut node.client(), WAITED).json()[0]["name"], "goes on");
+        }
+        // Where the newer one is lost the older one is kept, and nobody shows it.
+        assert_eq!(stage.borrowed(2), 1.0);
+    });
+}
+
+/// A register that only grows: what a reader sees is at least what was acknowledged or seen before it asked, and at most what was sent
+/// before it was answered. For one writer that is linearizability, exactly.
+#[derive(Default)]
+struct Register {
+    acknowledged: AtomicI64,
+    sent: AtomicI64,
+    seen: AtomicI64,
+}
+
+impl Register {
+    /// What is wrong with a read, if anything is.
+    fn read(&self, read: impl FnOnce() -> i64) -> Option<String> {
+        let least = self.acknowledged.load(Ordering::SeqCst).max(self.seen.load(Ordering::SeqCst));
+        let value = read();
+        let most = self.sent.load(Ordering::SeqCst);
+        self.seen.fetch_max(value, Ordering::SeqCst);
+        (!(least..=most).contains(&value)).then(|| format!("{value} was read, it has to be {least} to {most}"))
+    }
+
+    fn write(&self, write: impl FnOnce(i64)) {
+        let value = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
+        write(value);
+        self.acknowledged.store(value, Ordering::SeqCst);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a thread of the test pauses; nobody waits for it")]
+fn pause(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
+}
+
+const REGISTERS: usize = 4;
+
+/// Readers at all nodes and writers at once, with the server of answers in the hands of `trouble`: what was wrong with the first read
+/// that was, and how many were read.
+fn histories(stage: &mut Stage, reads: u64, mut trouble: impl FnMut(&mut Redis, u64) + Send) -> (u64, Option<String>) {
+    let registers: Vec<Register> = (0..REGISTERS).map(|_| Register::default()).collect();
+    let Stage { nodes, redis, database, .. } = stage;
+    let nodes: &[Server] = nodes;
+    for number in 0..REGISTERS {
+        change(&mut nodes[0].client(), "POST", "/rest/v1/words", &json!({"word": format!("w{number}"), "n": 0}));
+    }
+    let (is_over, done, wrong) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::new(None));
+    let goes_on = || !is_over.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        for (number, register) in registers.iter().enumerate() {
+            let (goes_on, database) = (&goes_on, &*database);
+            scope.spawn(move || {
+                let mut client = nodes[number % nodes.len()].client();
+                while goes_on() {
+                    register.write(|value| match number {
+                        0 => drop(database.run(&format!("update words set n = {value} where word = 'w0'"))),
+                        _ => change(
+                            &mut client,
+                            "PATCH",
+                            &format!("/rest/v1/words?word=eq.w{number}"),
+                            &json!({"n": value}),
+                        ),
+                    });
+                    // Most of the time nothing is written, or nothing would be kept.
+                    pause(40);
+                }
+            });
+        }
+        for reader in 0..6 {
+            let (is_over, goes_on, done, wrong, registers) = (&is_over, &goes_on, &done, &wrong, &registers);
+            scope.spawn(move || {
+                let mut client = nodes[reader % nodes.len()].client();
+                let mut number = reader;
+                while goes_on() {
+                    number = (number * 5 + 3) % (REGISTERS * 2);
+                    let place = number % REGISTERS;
+                    // By itself, or in a list.
+                    let (path, row) = match number < REGISTERS {
+                        true => (format!("/rest/v1/words?word=eq.w{place}"), 0),
+                        false => ("/rest/v1/words?order=word".to_owned(), place),
+                    };
+                    let found = registers[place].read(|| get(&mut client, &path).json()[row]["n"].as_i64().unwrap());
+                    if let Some(found) = found {
+                        *wrong.lock().unwrap() = Some(found);
+                        is_over.store(true, Ordering::Relaxed);
+                    }
+                    if done.fetch_add(1, Ordering::Relaxed) >= reads {
+                        is_over.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let goes_on = &goes_on;
+        scope.spawn(move || {
+            let mut number = 0;
+            while goes_on() {
+                trouble(redis, number);
+                number += 1;
+                pause(100);
+            }
+        });
+    });
+    (done.load(Ordering::Relaxed), wrong.into_inner().unwrap())
+}
+
+/// What may become of a server of answers.
+fn troubled(chance: &mut Chance, redis: &mut Redis, number: u64) {
+    let names = redis.ask("KEYS *:answer:*");
+    let names: Vec<&str> = names.lines().filter(|line| line.starts_with("pando:")).collect();
+    match number % 8 {
+        1 => drop(redis.ask("FLUSHALL")),
+        3 => {
+            redis.freeze();
+            pause(chance.below(900));
+            redis.thaw();
+        }
+        5 => {
+            redis.kill();
+            redis.start_again();
+        }
+        7 => {
+            for (one, other) in names.iter().zip(names.iter().skip(1)) {
+                match chance.below(4) {
+                    0 => redis.ask(&format!("SET {one} garbage")),
+                    1 => redis.ask(&format!("COPY {other} {one} REPLACE")),
+                    2 => redis.ask(&format!("SETRANGE {one} 0 99999999999999999999")),
+                    _ => redis.ask(&format!("SETRANGE {one} {} x", chance.below(200))),
+                };
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_read_is_older_than_what_was_acknowledged_or_seen_whatever_becomes_of_the_server() {
+    const TEST: &str = "no_read_is_older_than_what_was_acknowledged_or_seen_whatever_becomes_of_the_server";
+    let settings = [("responses.check_one_in", "10"), ("limits.overload", "off")];
+    let Some(mut stage) = Stage::start(TEST, 3, STRICT, &settings) else { return };
+    let mut chance = Chance::announced(TEST);
+    let trouble = |redis: &mut Redis, number| troubled(&mut chance, redis, number);
+    let (reads, wrong) = histories(&mut stage, 8_000 + more_steps(), trouble);
+    let borrowed: f64 = (0..3).map(|node| stage.borrowed(node)).sum();
+    println!("{reads} reads over three nodes, {borrowed} of what another one had read");
+    assert_eq!(wrong, None, "after {reads} reads");
+    assert!(borrowed >= 20.0, "{borrowed} of {reads} were of other nodes");
+    for node in &stage.nodes {
+        assert!(metric(node, "pando_cache_stale_reads_total ").abs() < 0.5);
+    }
+}
+
+#[test]
+fn where_answers_only_have_an_age_the_checker_finds_stale_reads() {
+    const TEST: &str = "where_answers_only_have_an_age_the_checker_finds_stale_reads";
+    let Some(mut stage) = Stage::start(TEST, 2, "\"public.words\" = \"ttl 3600\"", &[]) else { return };
+    let (reads, wrong) = histories(&mut stage, 1_000_000, |_, _| {});
+    assert!(wrong.is_some(), "{reads} reads, and nothing was found");
+}
+
+#[test]
+fn a_node_comes_and_goes_and_reads_go_on_without_the_server() {
+    const TEST: &str = "a_node_comes_and_goes_and_reads_go_on_without_the_server";
+    let Some(mut stage) = Stage::start(TEST, 1, STRICT, &[]) else { return };
+    stage.database.run("insert into people values (1, 'Ann')");
+    let mut one = stage.nodes[0].client();
+    get(&mut one, PEOPLE);
+    stage.wait_until_shared(1);
+    // Of what changed before it came a node knows nothing.
+    let later = Launch::new(BINARY).start(&stage.project);
+    later.wait_for_where("shared-answers-changed", |line| line.to_string().contains("answers"));
+    stage.nodes.push(later);
+    let mut later = stage.nodes[1].client();
+    assert_eq!(get(&mut later, PEOPLE).json()[0]["name"], "Ann");
+    stage.database.run("update people set name = 'Bea'");
+    assert_eq!(get(&mut later, PEOPLE).json()[0]["name"], "Bea");
+    eventually("the first one shows what it has read", PATIENCE, || {
+        assert_eq!(get(&mut one, PEOPLE).json()[0]["name"], "Bea");
+        stage.borrowed(0) > 0.5 || {
+            stage.database.run("update people set name = 'Bea'");
+            get(&mut later, PEOPLE);
+            false
+        }
+    });
+    stage.redis.kill();
+    for name in ["Cem", "Dea"] {
+        stage.database.run(&format!("update people set name = '{name}'"));
+        for client in [&mut one, &mut later] {
+            assert_eq!(get(client, PEOPLE).json()[0]["name"], name);
+            assert_eq!(way(&get(client, PEOPLE)), "hit");
+        }
+    }
+    stage.nodes[0].wait_for_where("shared-answers-changed", |line| line.to_string().contains("unreachable"));
+}
+
+#[test]
+fn the_embedded_engine_shares_nothing() {
+    let project = Project::of(
+        &CONFIGURATION
+            .replace("RULES", "\"*\" = \"strict\"")
+            .replace("[responses]", "[responses]\nurl = \"redis://127.0.0.1:1\""),
+        "create table people (id bigint primary key)",
+    );
+    let refusal = Launch::new(BINARY).refused(&project);
+    assert!(
+        refusal.error.contains("responses.driver is \"remote\", which is for a PostgreSQL server"),
+        "{}",
+        refusal.error
+    );
+}
