@@ -187,7 +187,7 @@ mod tests {
                 body: Bytes::from_static(b"{}"),
             };
             let condition = read(&incoming, &settings()).unwrap().unwrap();
-            let failure = condition.judge(1, Some((&head, &body))).err();
+            let failure = condition.judge((1, None), Some((&head, &body))).err();
             let details = failure.map(|failure| format!("{:?}", failure.details));
             let told = details
                 .as_deref()
