@@ -164,7 +164,7 @@ fn a_write_that_no_cache_confirms_is_kept_and_not_acknowledged() {
 /// What a write to another table brings along.
 const TRIGGERED: &str = "
 create table sources (id bigint primary key);
-create function copy_source() returns trigger language plpgsql as $$
+create function copy_source() returns trigger language plpgsql security definer set search_path = '' as $$
 begin insert into public.words (word) values ('of a source'); return new; end $$;
 create trigger copied after insert on sources for each row execute function copy_source();
 grant select, insert on sources to anon;

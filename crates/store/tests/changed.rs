@@ -20,7 +20,7 @@ create table books (id bigint primary key, shelf bigint references shelves on de
 create table pages (id bigint primary key, book bigint references books on delete set null);
 create table lonely (id bigint primary key, shelf bigint references shelves, note text default 'none' check (note <> ''));
 create table sources (id bigint primary key);
-create function copy_source() returns trigger language plpgsql as $$
+create function copy_source() returns trigger language plpgsql security definer set search_path = '' as $$
 begin insert into public.lonely (id) values (new.id); return new; end $$;
 create trigger copied after insert on sources for each row execute function copy_source();
 create function add_one() returns void language sql as $$ insert into public.lonely (id) values (1) $$;
