@@ -57,8 +57,8 @@ fn with(relation: &Relation, catalog: &Catalog) -> Option<Vec<QualifiedName>> {
     changed.extend(relation.triggers.iter().flat_map(|trigger| trigger.writes.iter().cloned()));
     let is_silent = |action| matches!(action, ReferentialAction::NoAction | ReferentialAction::Restrict);
     for other in catalog.snapshot().relations.values() {
-        let keys = other.foreign_keys.iter().filter(|key| key.references == relation.name);
-        if keys.into_iter().any(|key| !(is_silent(key.on_delete) && is_silent(key.on_update))) {
+        let mut keys = other.foreign_keys.iter().filter(|key| key.references == relation.name);
+        if keys.any(|key| !(is_silent(key.on_delete) && is_silent(key.on_update))) {
             changed.push(other.name.clone());
         }
     }
