@@ -19,7 +19,7 @@ test *arguments:
 ci:
     bash .ci/run
 
-# Speed, side by side with a hand-written server
+# Speed, beside whatever of its rivals the machine has: just bench --check tells what got slower
 bench *arguments:
     bench/run {{ arguments }}
 

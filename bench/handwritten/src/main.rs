@@ -2,10 +2,8 @@
 //! same SQLite, the same file and the same promises (write-ahead log, synchronous=FULL, group commit). No logs, no
 //! metrics, no roles, no filters: what it costs to be general is what the comparison shows.
 //!
-//! `handwritten serve DATABASE PORT` serves; `handwritten fill DATABASE CLIMBS` fills the empty tables that Pando's
-//! migration made.
+//! `handwritten DATABASE PORT` serves a file with the tables that Pando's migration made.
 
-mod fill;
 mod moment;
 mod read;
 mod write;
@@ -47,9 +45,8 @@ fn usual_limit() -> i64 {
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["serve", path, port] => serve(PathBuf::from(path), port.parse()?),
-        ["fill", path, climbs] => fill::fill(path, climbs.parse()?),
-        _ => Err("handwritten serve DATABASE PORT | handwritten fill DATABASE CLIMBS".into()),
+        [path, port] => serve(PathBuf::from(path), port.parse()?),
+        _ => Err("handwritten DATABASE PORT".into()),
     }
 }
 

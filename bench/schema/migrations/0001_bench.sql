@@ -26,4 +26,4 @@ create table comments (
 create index comments_climb_idx on comments (climb_id);
 
 grant select on route, climbs, comments to anon;
-grant insert on climbs to anon;
+grant insert, update on climbs to anon;

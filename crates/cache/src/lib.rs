@@ -9,6 +9,7 @@
 //!
 //! Whole answers are kept by [`Responses`], in memory or on such a server as well.
 
+mod bounded;
 mod config;
 mod driver;
 mod error;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use base::Clock;
 
+pub use bounded::{Bounded, Weight};
 pub use config::{Config, Event, Listener};
 pub use driver::{BoxFuture, Cache, Charged, Health, MOST_MEMBERS, MOST_VALUE_BYTES, Mode};
 pub use error::CacheError;

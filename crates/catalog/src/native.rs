@@ -64,6 +64,10 @@ pub struct NativeRelation {
     /// Whether a trigger may make another row of one that is written, before it is looked at.
     #[serde(default)]
     pub rewrites_rows: bool,
+    /// Whether a write changes nothing but its rows and what foreign keys change with them: it has no trigger or rule of the schema's own, no
+    /// part or whole of it is another table, and none of its defaults, checks and policies calls a function of the schema that may write.
+    #[serde(default)]
+    pub is_plain: bool,
 }
 
 /// A function over a row that is read like a column.

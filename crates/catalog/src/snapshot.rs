@@ -41,6 +41,9 @@ pub struct Snapshot {
     /// What the rows of relations depend on, on a PostgreSQL server that was asked for it; of others the planner finds it out.
     #[serde(skip)]
     pub dependences: BTreeMap<QualifiedName, Arc<Dependence>>,
+    /// A fingerprint of what else decides what is shown of them: policies, views, functions. Where `dependences` are.
+    #[serde(skip)]
+    pub definitions: String,
     /// Aggregates that make rows a media type, on a PostgreSQL server.
     #[serde(default)]
     pub media_handlers: Vec<Arc<MediaHandler>>,

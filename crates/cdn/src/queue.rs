@@ -1,7 +1,8 @@
 //! What waits to be purged: in order, each name once, and no more than so many.
 //!
 //! A change that comes while its name waits is joined to it; while the name is just being purged, it waits anew, since that purge may have
-//! passed already. A name whose answers were on their way when its purge began is purged again when they have arrived.
+//! passed already. A name whose answers were on their way when its purge began is purged again when they have arrived; newer changes of the
+//! name share that purge, and take nothing from it: what waited for its second purge is done with it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,35 +13,54 @@ use base::QualifiedName;
 use crate::departures::{Arrival, Departures};
 use crate::tag::Tag;
 
+/// Changes that are done by the same purge.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// The first and the last.
+    changes: (u64, u64),
+    /// When the first was seen.
+    since: Instant,
+}
+
+impl Span {
+    fn joined(self, other: Self) -> Self {
+        let changes = (self.changes.0.min(other.changes.0), self.changes.1.max(other.changes.1));
+        Self { changes, since: self.since.min(other.since) }
+    }
+}
+
 /// A name that waits, with the changes that it waits for.
 #[derive(Debug, Clone)]
 struct Waiting {
     tag: Tag,
     /// What was changed; `None` for anything.
     table: Option<QualifiedName>,
-    /// The first and the last change.
-    changes: (u64, u64),
-    /// When the first was seen.
-    since: Instant,
-    /// Answers with a lower number may be from before the last change.
+    /// Answers with a lower number may be from before the last change that was never purged.
     fence: u64,
-    /// Whether it was purged once, so that only what was on its way is left.
-    is_again: bool,
+    /// What was never purged.
+    new: Option<Span>,
+    /// What was purged once, and what was on its way then has arrived: nothing is left of it after the next purge.
+    again: Option<Span>,
 }
 
 impl Waiting {
-    /// The later changes are purged by the same.
-    fn join(&mut self, later: &Self) {
-        self.changes = (self.changes.0.min(later.changes.0), self.changes.1.max(later.changes.1));
-        self.since = self.since.min(later.since);
-        self.fence = self.fence.max(later.fence);
-        self.is_again &= later.is_again;
+    /// The changes of another one are done by the same purge.
+    fn join(&mut self, other: &Self) {
+        let join = |one: Option<Span>, other: Option<Span>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.joined(other)),
+            (one, other) => one.or(other),
+        };
+        (self.new, self.again) = (join(self.new, other.new), join(self.again, other.again));
+        self.fence = self.fence.max(other.fence);
     }
 
-    fn is_about(&self, changes: (u64, u64), tables: &BTreeSet<QualifiedName>) -> bool {
-        let (after, up_to) = changes;
+    fn spans(&self) -> impl Iterator<Item = Span> {
+        self.new.into_iter().chain(self.again)
+    }
+
+    fn is_about(&self, (after, up_to): (u64, u64), tables: &BTreeSet<QualifiedName>) -> bool {
         let is_of_table = self.table.as_ref().is_none_or(|table| tables.contains(table));
-        is_of_table && self.changes.0 <= up_to && self.changes.1 > after
+        is_of_table && self.spans().any(|Span { changes, .. }| changes.0 <= up_to && changes.1 > after)
     }
 }
 
@@ -125,8 +145,8 @@ impl Queue {
     }
 
     fn wait(&mut self, tag: Tag, table: Option<QualifiedName>, now: Instant) {
-        let (changes, fence) = ((self.last, self.last), self.departures.fence());
-        self.enqueue(Waiting { tag, table, changes, since: now, fence, is_again: false }, false);
+        let new = Some(Span { changes: (self.last, self.last), since: now });
+        self.enqueue(Waiting { tag, table, fence: self.departures.fence(), new, again: None }, false);
     }
 
     /// Has a name wait, before all others if it is an older one that comes back.
@@ -156,10 +176,8 @@ impl Queue {
     fn swallow(&mut self) {
         let all = Tag::everything();
         let Some(mut everything) = self.waiting.remove(&all) else { return };
+        // Its own answers are looked for: those of what is swallowed are among them.
         self.waiting.values().for_each(|waiting| everything.join(waiting));
-        // Its own answers are still looked for: those of what is swallowed are among them.
-        self.again.drain(..).for_each(|again| everything.join(&again.waiting));
-        everything.is_again = false;
         self.waiting.clear();
         self.order = VecDeque::from([all.clone()]);
         self.waiting.insert(all, everything);
@@ -183,7 +201,8 @@ impl Queue {
             return Next::Wait(until);
         }
         // Before it is sent: what has arrived by now is purged by it.
-        let wanted = batch.iter().map(|waiting| (waiting.tag.clone(), waiting.fence)).collect();
+        let never_purged = batch.iter().filter(|waiting| waiting.new.is_some());
+        let wanted = never_purged.map(|waiting| (waiting.tag.clone(), waiting.fence)).collect();
         let mut outstanding = self.departures.outstanding(&wanted);
         let tags = batch.iter().map(|waiting| waiting.tag.clone()).collect();
         self.sent = batch
@@ -203,32 +222,50 @@ impl Queue {
                 Arrival::Open => None,
             };
             if at.is_some_and(|at| at <= now) {
-                self.enqueue(Waiting { is_again: true, ..again.waiting }, true);
+                self.enqueue(again.waiting, true);
                 continue;
             }
             until = [until, at].into_iter().flatten().min();
             self.again.push(again);
         }
+        self.swallow();
         until
     }
 
     /// What was under way is purged. Gives the moments of the first changes of which nothing is left to do.
     pub(crate) fn purged(&mut self, now: Instant) -> Vec<Instant> {
         let mut done = Vec::new();
-        for Sent { waiting, outstanding } in std::mem::take(&mut self.sent) {
+        for Sent { mut waiting, outstanding } in std::mem::take(&mut self.sent) {
             let earliest = if self.is_elsewhere(&waiting) { now + self.elsewhere.settle } else { now };
-            // What was on its way at the first time has arrived by the second.
-            if waiting.is_again || outstanding.is_empty() && earliest == now {
-                done.push(waiting.since);
+            // What was on its way at the first time has arrived by the second, whatever newer changes were purged with it.
+            done.extend(waiting.again.take().map(|again| again.since));
+            let Some(new) = waiting.new.take() else { continue };
+            if outstanding.is_empty() && earliest == now {
+                done.push(new.since);
             } else {
+                waiting.again = Some(new);
                 self.again.push(Again { waiting, outstanding, earliest });
             }
         }
         if self.again.len() > self.most {
-            self.wait(Tag::everything(), None, now);
-            self.swallow();
+            self.fold_again();
         }
         done
+    }
+
+    /// Too many that wait for their second purge become one of everything, when the last of them is due.
+    fn fold_again(&mut self) {
+        let mut all = std::mem::take(&mut self.again).into_iter();
+        let Some(mut folded) = all.next() else { return };
+        for Again { waiting, outstanding, earliest } in all {
+            folded.waiting.join(&waiting);
+            folded.outstanding.extend(outstanding);
+            folded.earliest = folded.earliest.max(earliest);
+        }
+        (folded.waiting.tag, folded.waiting.table) = (Tag::everything(), None);
+        folded.outstanding.sort_unstable();
+        folded.outstanding.dedup();
+        self.again.push(folded);
     }
 
     /// Whether others may have had answers on their way that this purge is too early for.
@@ -264,7 +301,7 @@ impl Queue {
 
     /// How many names wait, and since when the first does.
     pub(crate) fn depth(&self) -> (usize, Option<Instant>) {
-        (self.all().count(), self.all().map(|waiting| waiting.since).min())
+        (self.all().count(), self.all().flat_map(Waiting::spans).map(|span| span.since).min())
     }
 }
 
@@ -404,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_before_the_second_purge_makes_it_a_first_one() {
+    fn a_change_before_the_second_purge_takes_nothing_from_it() {
         let (mut queue, clock, departures) = queue(100);
         let now = clock.start;
         let old = departures.leave([], vec![tag("a")], || true).unwrap();
@@ -414,12 +451,57 @@ mod tests {
         drop(old);
         let newer = departures.leave([], vec![tag("a")], || true).unwrap();
         clock.milliseconds.store(100, Ordering::SeqCst);
-        push(&mut queue, &["a"], now);
         let later = now + Duration::from_millis(100);
+        push(&mut queue, &["a"], later);
         assert_eq!(texts(queue.next(later, MOST)), ["t:a"]);
-        assert!(queue.purged(later).is_empty(), "what has seen the first change alone is still on its way");
-        assert!(!is_done(&queue, 2, "a"));
+        queue.failed();
+        assert_eq!(texts(queue.next(later, MOST)), ["t:a"]);
+        assert_eq!(queue.purged(later), [now]);
+        assert!(is_done(&queue, 1, "a"));
+        assert!(!is_done(&queue, 2, "a"), "what has seen the first change alone is still on its way");
         drop(newer);
+    }
+
+    #[test]
+    fn changes_and_answers_without_end_keep_none_waiting() {
+        let (mut queue, clock, departures) = queue(100);
+        let mut way = VecDeque::new();
+        for round in 1..=40_u64 {
+            let now = clock.start + Duration::from_millis(round * 25);
+            clock.milliseconds.store(round * 25, Ordering::SeqCst);
+            way.push_back(departures.leave([], vec![tag("a")], || true).unwrap());
+            push(&mut queue, &["a"], now);
+            if way.len() > 2 {
+                drop(way.pop_front());
+            }
+            assert_eq!(texts(queue.next(now, MOST)), ["t:a"]);
+            queue.purged(now);
+            // On the way for two rounds, and then for the four that it may take to arrive.
+            assert!(is_done(&queue, round.saturating_sub(6), "a"), "{round}");
+            assert!(!is_done(&queue, round, "a"), "{round}");
+        }
+    }
+
+    #[test]
+    fn too_many_second_purges_are_one_of_everything() {
+        let (mut queue, clock, departures) = queue(2);
+        let now = clock.start;
+        let mut way = Vec::new();
+        for name in ["a", "b", "c"] {
+            way.push(departures.leave([], vec![tag(name)], || true).unwrap());
+            push(&mut queue, &[name], now);
+            assert_eq!(texts(queue.next(now, MOST)), [format!("t:{name}")]);
+            assert!(queue.purged(now).is_empty());
+        }
+        assert_eq!(queue.depth(), (1, Some(now)));
+        assert_eq!(queue.next(now, MOST), Next::Wait(None));
+        drop(way);
+        clock.milliseconds.store(100, Ordering::SeqCst);
+        let later = now + Duration::from_millis(100);
+        assert!(!is_done(&queue, 1, "a"));
+        assert_eq!(texts(queue.next(later, MOST)), ["all"]);
+        assert_eq!(queue.purged(later), [now]);
+        assert!(is_done(&queue, 3, "c"));
     }
 
     #[test]

@@ -201,7 +201,7 @@ async fn what_is_not_confirmed_is_refused() {
             "the answer has the status 302",
         ),
         ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "the answer has the status 401"),
-        (BROKEN, "error"),
+        (BROKEN, "connection closed before message completed"),
     ];
     for driver in DRIVERS {
         for (answer, why) in answers {
@@ -218,9 +218,10 @@ async fn what_is_not_confirmed_is_refused() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for driver in DRIVERS {
-        for address in [silent.local_addr().unwrap(), nobody] {
+        for (address, why) in [(silent.local_addr().unwrap(), "timed out"), (nobody, "refused")] {
             let opened = cdn::open(&settings(driver, &format!("http://{address}")), Arc::new(SystemClock)).unwrap();
-            assert!(opened.purge(&tags(1)).await.is_err(), "{driver}");
+            let refused = opened.purge(&tags(1)).await.unwrap_err();
+            assert!(refused.why.contains(why) && !refused.why.contains("127.0.0.1"), "{driver}: {refused:?}");
         }
     }
 }
@@ -229,7 +230,18 @@ async fn what_is_not_confirmed_is_refused() {
 async fn a_cache_that_did_not_do_it_says_so_in_the_body() {
     let (_cache, url) = Cache::start(&["HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"success\":false}"]).await;
     let opened = cdn::open(&settings("cloudflare", &url), Arc::new(SystemClock)).unwrap();
-    assert!(opened.purge(&tags(1)).await.is_err());
+    let refused = opened.purge(&tags(1)).await.unwrap_err();
+    assert_eq!(refused.why, "the answer has the status 200 and does not say that it was done");
+}
+
+#[tokio::test]
+async fn the_numbers_of_cloudflares_errors_are_told_and_not_its_texts() {
+    let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 95\r\n\r\n\
+                  {\"success\":false,\"errors\":[{\"code\":1012,\"message\":\"a-token\"},{\"code\":10000,\"message\":\"x y z\"}]}";
+    let (_cache, url) = Cache::start(&[answer]).await;
+    let opened = cdn::open(&settings("cloudflare", &url), Arc::new(SystemClock)).unwrap();
+    let refused = opened.purge(&tags(1)).await.unwrap_err();
+    assert_eq!(refused.why, "the answer has the status 400 and names Cloudflare's errors 1012, 10000");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ impl Coding {
         }
     }
 
-    fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         match self {
             Self::Zstandard => 0,
             Self::Brotli => 1,

@@ -11,8 +11,11 @@ use crate::{AcceptEncoding, Coding, EntityTag, TagList};
 /// What there is at the address now.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Current<'a> {
-    /// The tag of the body as it is; those of its codings follow from it ([`EntityTag::coded`]).
+    /// The tag of the body as it is; where `forms` are given, that of the form that the client would get now.
     pub tag: Option<&'a EntityTag>,
+    /// The tags of all its forms, the plain one among them, where they are known. Otherwise those of its codings follow from `tag`
+    /// ([`EntityTag::coded`]).
+    pub forms: Option<&'a [(Option<Coding>, EntityTag)]>,
     /// When it was last modified. Only where that is true of the content, to the second.
     pub modified: Option<SystemTime>,
 }
@@ -37,7 +40,7 @@ pub enum Verdict {
 pub fn evaluate(method: &Method, headers: &HeaderMap, current: Current<'_>) -> Verdict {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     if let Some(list) = TagList::read(headers, &IF_MATCH) {
-        if !has_any(&list, current.tag) {
+        if !has_any(&list, current) {
             return Verdict::Failed;
         }
     } else if let (Some(since), Some(modified)) = (date(headers, &IF_UNMODIFIED_SINCE), current.modified)
@@ -46,7 +49,7 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, current: Current<'_>) -> V
         return Verdict::Failed;
     }
     if let Some(list) = TagList::read(headers, &IF_NONE_MATCH) {
-        return match (known(&list, current.tag, headers), is_read) {
+        return match (known(&list, current, headers), is_read) {
             (None, _) => Verdict::Go,
             (Some(tag), true) => Verdict::NotModified(tag),
             (Some(_), false) => Verdict::Failed,
@@ -79,30 +82,33 @@ pub fn allows_range(headers: &HeaderMap, selected: Current<'_>, now: SystemTime)
 }
 
 /// Whether the list names the content in any coding: for `If-Match`, strongly.
-fn has_any(list: &TagList, current: Option<&EntityTag>) -> bool {
+fn has_any(list: &TagList, current: Current<'_>) -> bool {
     let is_named = |tag: EntityTag| list.tags().iter().any(|named| named.is_strongly(&tag));
-    *list == TagList::Any || current.is_some_and(|current| representations(current).any(|(_, tag)| is_named(tag)))
+    *list == TagList::Any || representations(current).any(|(_, tag)| is_named(tag))
 }
 
 /// The tag of a copy that the client has and may use; inside, `None` where it names none and has one anyway.
-fn known(list: &TagList, current: Option<&EntityTag>, headers: &HeaderMap) -> Option<Option<EntityTag>> {
+fn known(list: &TagList, current: Current<'_>, headers: &HeaderMap) -> Option<Option<EntityTag>> {
     if *list == TagList::Any {
-        return Some(current.cloned());
+        return Some(current.tag.cloned());
     }
     let accepted = AcceptEncoding::read(headers);
     let is_named = |tag: &EntityTag| list.tags().iter().any(|named| named.is_weakly(tag));
     // Of several copies, the one that it would get now.
     let preferred = accepted.choose(&Coding::ALL);
-    let mut copies = representations(current?).filter(|(coding, tag)| accepted.takes(*coding) && is_named(tag));
+    let mut copies = representations(current).filter(|(coding, tag)| accepted.takes(*coding) && is_named(tag));
     let first = copies.next()?;
     let best = copies.find(|(coding, _)| *coding == preferred).filter(|_| first.0 != preferred);
     Some(Some(best.unwrap_or(first).1))
 }
 
 /// The content as it is, and in every coding.
-fn representations(tag: &EntityTag) -> impl Iterator<Item = (Option<Coding>, EntityTag)> {
-    let coded = Coding::ALL.into_iter().map(|coding| (Some(coding), tag.coded(coding)));
-    std::iter::once((None, tag.clone())).chain(coded)
+fn representations(current: Current<'_>) -> impl Iterator<Item = (Option<Coding>, EntityTag)> {
+    let derived = current.tag.filter(|_| current.forms.is_none()).into_iter().flat_map(|tag| {
+        let coded = Coding::ALL.into_iter().map(|coding| (Some(coding), tag.coded(coding)));
+        std::iter::once((None, tag.clone())).chain(coded)
+    });
+    derived.chain(current.forms.unwrap_or_default().iter().cloned())
 }
 
 /// A date, of which the header has exactly one.
@@ -137,7 +143,7 @@ mod tests {
     fn verdict(method: &Method, tag: &str, list: &[(&'static str, &str)]) -> String {
         let tag = EntityTag::parse(tag.as_bytes());
         let modified = httpdate::parse_http_date(MONDAY).unwrap() + Duration::from_millis(700);
-        let current = Current { tag: tag.as_ref(), modified: Some(modified) };
+        let current = Current { tag: tag.as_ref(), modified: Some(modified), ..Current::default() };
         match evaluate(method, &headers(list), current) {
             Verdict::Go => "go".to_owned(),
             Verdict::Failed => "failed".to_owned(),
@@ -198,6 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn forms_that_are_known_are_the_only_ones() {
+        let tag = |text: &str| EntityTag::parse(text.as_bytes()).unwrap();
+        let forms = [(None, tag("\"a\"")), (Some(Coding::Gzip), tag("\"b-gz\""))];
+        let modified = httpdate::parse_http_date(MONDAY).unwrap();
+        let current = Current { tag: Some(&forms[1].1), forms: Some(&forms), modified: Some(modified) };
+        let get = |list: &[(&'static str, &str)]| evaluate(&Method::GET, &headers(list), current);
+        for named in ["\"a\"", "\"b-gz\""] {
+            assert_eq!(get(&[("if-none-match", named)]), Verdict::NotModified(Some(tag(named))), "{named}");
+            assert_eq!(get(&[("if-match", named)]), Verdict::Go, "{named}");
+        }
+        for other in ["\"a-gz\"", "\"b\"", "\"b-gz-gz\""] {
+            assert_eq!(get(&[("if-none-match", other)]), Verdict::Go, "{other}");
+            assert_eq!(get(&[("if-match", other)]), Verdict::Failed, "{other}");
+        }
+        // Without a tag, that of what would be sent.
+        for (name, value) in [("if-none-match", "*"), ("if-modified-since", MONDAY)] {
+            assert_eq!(get(&[(name, value)]), Verdict::NotModified(Some(tag("\"b-gz\""))), "{name}");
+        }
+    }
+
+    #[test]
     fn writes() {
         let put = |list: &[(&'static str, &str)]| verdict(&Method::PUT, "\"a\"", list);
         assert_eq!(put(&[("if-none-match", "*")]), "failed");
@@ -216,7 +243,7 @@ mod tests {
     fn parts_are_sent_of_the_same_bytes_alone() {
         let tag = EntityTag::parse(b"\"a\"");
         let modified = httpdate::parse_http_date(MONDAY).unwrap();
-        let current = Current { tag: tag.as_ref(), modified: Some(modified) };
+        let current = Current { tag: tag.as_ref(), modified: Some(modified), ..Current::default() };
         let later = modified + Duration::from_secs(1);
         let allows = |list: &[(&'static str, &str)], now| allows_range(&headers(list), current, now);
         assert!(allows(&[], modified));

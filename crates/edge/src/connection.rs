@@ -91,7 +91,8 @@ where
         } else if is_lost {
             request.extensions_mut().insert(Ambiguous::Begin);
         }
-        let answer = answer(request, for_requests.clone());
+        // Large, and moved several times before it runs.
+        let answer = Box::pin(answer(request, for_requests.clone()));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let watch = Watch { activity, limits, protocol };

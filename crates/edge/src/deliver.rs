@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use delivery::condition::{self, Current, Verdict};
-use delivery::{AcceptEncoding, Coding, Compressor, EntityTag};
+use delivery::{AcceptEncoding, Coding, Compressor, EntityTag, Forms};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, SET_COOKIE,
+    CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, SET_COOKIE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -37,6 +37,8 @@ pub(crate) struct Asked {
     /// are compressed together would tell the one to who chooses the other (BREACH).
     is_login: bool,
     accepted: AcceptEncoding,
+    /// Whether a range counts only for who has a part of the same (`If-Range`).
+    is_if_range: bool,
     /// The conditions, and `Accept-Encoding` beside them; empty, and nothing allocated, without any.
     conditions: HeaderMap,
 }
@@ -57,6 +59,7 @@ impl Asked {
             is_personal: security::says_who(&parts.headers),
             is_login: matches!(mount::strip(parts.uri.path()), Ok((Area::Auth, _))),
             accepted: AcceptEncoding::read(&parts.headers),
+            is_if_range: parts.headers.contains_key(IF_RANGE),
             conditions,
         }
     }
@@ -86,6 +89,10 @@ pub(crate) async fn deliver(
     if asked.is_login || answer.headers.contains_key(ACCEPT_RANGES) {
         return Ok(answer);
     }
+    if asked.is_if_range {
+        // Whole rows are given then, which a cache must not show to who asks for some without it.
+        delivery::vary(&mut answer.headers, &["If-Range"]);
+    }
     let is_codable = config.compresses && is_codable(&answer);
     if is_codable {
         // Also where it is not coded this time: another client's would be.
@@ -95,8 +102,10 @@ pub(crate) async fn deliver(
         let tag = named(&mut answer);
         // Who chose a coding has looked at the conditions, of which that coding's tag is only one answer.
         let is_open = !answer.headers.contains_key(CONTENT_ENCODING);
-        if is_open && !asked.conditions.is_empty() && tag.is_some() {
-            let current = Current { tag: tag.as_ref(), modified: None };
+        // What is streamed has no tag, so it is none that a client could name.
+        let is_known = tag.is_some() || matches!(answer.body, Body::Stream(_));
+        if is_open && !asked.conditions.is_empty() && is_known {
+            let current = Current { tag: tag.as_ref(), ..Current::default() };
             match condition::evaluate(&asked.method, &asked.conditions, current) {
                 Verdict::Go => {}
                 Verdict::Failed => return Err(Refusal::changed()),
@@ -158,7 +167,7 @@ fn not_modified(mut answer: Answer, known: Option<EntityTag>) -> Answer {
 /// The answer with its body in this coding, as far as that is of use.
 async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -> Answer {
     answer.body = match answer.body {
-        Body::Full(body) => match compressed(coding, &body).await {
+        Body::Full(body) => match form(coding, &body, answer.summary.forms.as_deref()).await {
             Some(compressed) => {
                 report(telemetry, coding, body.len(), compressed.len());
                 Body::Full(compressed)
@@ -183,6 +192,18 @@ async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -
         answer.headers.insert(ETAG, tag.coded(coding).to_header());
     }
     answer
+}
+
+/// The body in this coding: as it was made before, where it is sent more than once.
+async fn form(coding: Coding, body: &Bytes, forms: Option<&Forms>) -> Option<Bytes> {
+    if let Some(made) = forms.and_then(|forms| forms.get(coding)) {
+        return Some(made);
+    }
+    let made = compressed(coding, body).await?;
+    if let Some(forms) = forms {
+        forms.keep(coding, &made);
+    }
+    Some(made)
 }
 
 /// The body in this coding; `None` where it is to be sent as it is: too small, not smaller by it, or large while as many

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -266,8 +266,9 @@ impl<H: Handler> Front<H> {
     /// Asks the handler, for as long as a request may take; a panic ends here.
     async fn ask(&self, request: service::Request, flight: &Flight) -> Result<Answer, Refusal> {
         let timeout = self.shared.limits.request_timeout;
-        let answer = caught(async { self.handler.handle(request).await });
-        match tokio::time::timeout(timeout, answer).await {
+        // Where it stands: whatever takes it by value holds all of it twice.
+        let mut answer = pin!(async { self.handler.handle(request).await });
+        match tokio::time::timeout(timeout, caught(answer.as_mut())).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_panic)) => {
                 let trace_id = flight.trace.context().trace_id;
@@ -339,8 +340,7 @@ fn depart(answer: Answer, mut flight: Flight, answered: Instant, version: Versio
 }
 
 /// Runs `future` and catches its panic. What it panicked with may hold values: nobody looks at it.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+async fn caught<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Box<dyn Any + Send>> {
     poll_fn(move |context| {
         // After a panic the future is dropped without being polled again, so nothing broken is ever seen.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {

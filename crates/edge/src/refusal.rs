@@ -83,6 +83,25 @@ impl Refusal {
         refusal
     }
 
+    /// Why a file is not sent; `None` where it is.
+    pub(crate) fn of_file(status: StatusCode) -> Option<Self> {
+        let (kind, code, message, hint) = match status {
+            StatusCode::PRECONDITION_FAILED => {
+                let message = "The file is not what If-Match or If-Unmodified-Since names any more";
+                (Kind::Conflict, "PANDO412", message, "Read it again without them")
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let message = "The file has none of the bytes that Range names";
+                (Kind::RangeNotSatisfiable, "PANDO416", message, "Content-Range says how many it has")
+            }
+            _ => return None,
+        };
+        let mut refusal = Self::new(kind, code, message);
+        refusal.failure = refusal.failure.with_hint(hint);
+        refusal.status = Some(status);
+        Some(refusal)
+    }
+
     pub(crate) fn file_changes() -> Self {
         let mut refusal = Self::new(Kind::Unavailable, "PANDO503", "The file is being changed; try again");
         refusal.failure = refusal.failure.with_retry_after(1);

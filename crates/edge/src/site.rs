@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use base::Failure;
 use bytes::Bytes;
 use files::{FileAnswer, FileBody, FileStream, Outcome, Site};
 use http::header::{ALLOW, CACHE_CONTROL};
@@ -35,16 +36,29 @@ pub(crate) async fn answer(
         Outcome::Unknown => return None,
         Outcome::Changing => Err(Refusal::file_changes()),
         Outcome::NotAllowed => Ok(not_allowed(parts, trace)),
-        Outcome::Answer(answer) => Ok(sent(answer, trace)),
+        Outcome::Answer(answer) => Ok(sent(answer, parts, trace)),
     })
 }
 
-fn sent(answer: FileAnswer, trace: &Trace) -> Answer {
+fn sent(answer: FileAnswer, parts: &Parts, trace: &Trace) -> Answer {
+    if let Some(failure) = Refusal::of_file(answer.status).map(|refusal| refusal.failure) {
+        return explained(&failure, answer, parts, trace);
+    }
     let body = match answer.body {
         FileBody::Full(bytes) => Body::Full(bytes),
         FileBody::Stream(stream) => Body::Stream(Box::pin(Pieces(stream))),
     };
     answered(answer.status, answer.headers, body, trace)
+}
+
+/// What is refused of a file, with why.
+fn explained(failure: &Failure, answer: FileAnswer, parts: &Parts, trace: &Trace) -> Answer {
+    let reply = rest::refuse(failure, None, ErrorForm::of(&parts.headers));
+    let mut headers = reply.head.headers;
+    headers.extend(answer.headers);
+    let mut answer = answered(answer.status, headers, Body::Full(reply.body), trace);
+    answer.summary.error_code = Some(failure.code.clone().into_owned());
+    answer
 }
 
 /// `OPTIONS` is answered, every other method refused.

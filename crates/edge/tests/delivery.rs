@@ -169,6 +169,14 @@ fn conditions_are_looked_at_in_order() {
         assert_eq!(server.get("/rows/5000", &headers).status, status, "{headers}");
     }
     assert_eq!(server.get("/rows/5000", "If-Match: \"other\"\r\n").code(), "PANDO412");
+    // What is streamed has no tag, so nobody can have seen it; that there is something holds.
+    assert_eq!(server.get("/stream", "If-Match: \"other\"\r\n").code(), "PANDO412");
+    for headers in ["If-Match: *\r\n", "If-None-Match: \"other\"\r\n", ""] {
+        assert_eq!(server.get("/stream", headers).status, 200, "{headers}");
+    }
+    // Whoever asks for some rows otherwise is not shown all of them by a cache.
+    let varies = server.get("/rows/5000", "If-Range: \"other\"\r\n").header("vary").unwrap().to_owned();
+    assert!(varies.contains("If-Range"), "{varies}");
     // What others have is their tag's, not that of another content.
     let other = tag(&server.get("/rows/4999", "")).to_owned();
     assert_ne!(known, other);

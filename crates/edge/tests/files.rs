@@ -217,7 +217,15 @@ fn ranges() {
     ] {
         let reply = stage.get("/digits.txt", &format!("Range: {range}\r\n"));
         assert_eq!((reply.status, reply.header("content-range")), (status, content_range), "{range}");
-        assert_eq!(reply.text(), body, "{range}");
+        if status == 416 {
+            assert_eq!(
+                (reply.code().as_str(), reply.header("cache-control")),
+                ("PANDO416", Some("no-store")),
+                "{range}"
+            );
+        } else {
+            assert_eq!(reply.text(), body, "{range}");
+        }
     }
     // Across pieces of a file that is read from the disk.
     let whole = large();
@@ -272,8 +280,8 @@ fn several_ranges() {
     // One that is left is sent as one; too many, and those that overlap, as the whole.
     assert_eq!(stage.get("/digits.txt", "Range: bytes=0-1,20-\r\n").header("content-range"), Some("bytes 0-1/10"));
     let many = vec!["0-0"; 17].join(",");
-    for range in [many.as_str(), "0-9,0-9"] {
-        let reply = stage.get("/photos/large.bin", &format!("Range: bytes={range},1-\r\n"));
+    for range in [many.as_str(), "0-9,0-9", "0-9,5-14"] {
+        let reply = stage.get("/photos/large.bin", &format!("Range: bytes={range}\r\n"));
         assert_eq!((reply.status, reply.body.len()), (200, LARGE), "{range}");
     }
 }
@@ -297,6 +305,17 @@ fn ranges_of_what_the_client_has_begun() {
     for other in ["\"other\"", &format!("W/{tag}"), "Mon, 06 Nov 2023 08:49:37 GMT"] {
         assert_eq!(begun(other, "identity").status, 200, "{other}");
     }
+    // A date is that of every form: a part of one could be put to that of another. What has one form goes on by it.
+    let date = plain.header("last-modified").unwrap();
+    let reply = begun(date, "br");
+    assert_eq!((reply.status, reply.header("content-encoding"), reply.body == coded.body), (200, Some("br"), true));
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    std::fs::File::options().append(true).open(stage.public("photos/large.bin")).unwrap().set_modified(old).unwrap();
+    stage.site.look(Look::Now).unwrap();
+    let one_form = stage.get("/photos/large.bin", "");
+    let date = one_form.header("last-modified").unwrap();
+    let reply = stage.get("/photos/large.bin", &format!("Range: bytes=0-9\r\nIf-Range: {date}\r\n"));
+    assert_eq!((reply.status, reply.body.len()), (206, 10));
     // Without it, parts are of the file as it is.
     let reply = stage.get("/assets/app.js", "Range: bytes=0-5\r\nAccept-Encoding: br\r\n");
     assert_eq!((reply.status, reply.header("content-encoding"), reply.text()), (206, None, "export"));
@@ -316,6 +335,9 @@ fn what_the_client_has_is_not_sent_again() {
         (format!("If-None-Match: \"x\", {coded}\r\nAccept-Encoding: gzip\r\n"), coded),
         ("If-None-Match: *\r\n".to_owned(), plain),
         (format!("If-Modified-Since: {date}\r\n"), plain),
+        // Without a tag, the one that 200 would have (RFC 9110 section 15.4.5).
+        (format!("If-Modified-Since: {date}\r\nAccept-Encoding: gzip\r\n"), coded),
+        ("If-None-Match: *\r\nAccept-Encoding: gzip\r\n".to_owned(), coded),
     ] {
         let reply = stage.get("/assets/app.js", &headers);
         assert_eq!((reply.status, reply.body.len()), (304, 0), "{headers}");
@@ -334,7 +356,14 @@ fn what_the_client_has_is_not_sent_again() {
     ] {
         assert_eq!(stage.get("/assets/app.js", &headers).status, 200, "{headers}");
     }
-    assert_eq!(stage.get("/assets/app.js", "If-Match: \"x\"\r\n").status, 412);
+    let reply = stage.get("/assets/app.js", "If-Match: \"x\"\r\n");
+    assert_eq!(
+        (reply.status, reply.code().as_str(), reply.header("cache-control")),
+        (412, "PANDO412", Some("no-store"))
+    );
+    assert!(reply.json()["hint"].is_string());
+    let head = stage.ask("HEAD", "/assets/app.js", "If-Match: \"x\"\r\n");
+    assert_eq!((head.status, head.body.len()), (412, 0));
 }
 
 #[test]
@@ -395,6 +424,31 @@ fn what_a_build_tool_has_compressed_is_used_where_it_is_of_this_file() {
     // By its own name it is a file like any other.
     let itself = server.get("/assets/app.js.gz", "Accept-Encoding: gzip\r\n");
     assert_eq!((itself.header("content-type"), itself.header("content-encoding")), (Some("application/gzip"), None));
+}
+
+/// A part that was begun with one encoder's bytes is never gone on with in another's.
+#[test]
+fn the_same_file_compressed_otherwise_has_another_tag() {
+    let stage = Stage::plain();
+    let own = stage.get("/assets/app.js", "Accept-Encoding: gzip\r\n");
+    let own_tag = own.header("etag").unwrap();
+    let given = delivery::compress(Coding::Gzip, script().as_bytes()).unwrap();
+    assert!(given[..] != own.body[..]);
+    std::fs::write(stage.public("assets/app.js.gz"), &given).unwrap();
+    let (site, _) = Site::open(Settings::new(stage.public("")), Arc::new(SystemClock)).unwrap();
+    site.make_smaller(|| true).unwrap();
+    let server = Server::start_with(|_| {}, |edge| edge.with_files(site));
+    let get = |headers: &str| server.get("/assets/app.js", headers);
+    let other = get("Accept-Encoding: gzip\r\n");
+    let other_tag = other.header("etag").unwrap();
+    assert!(other.body == given && other_tag != own_tag);
+    let resumed = get(&format!("Range: bytes=5-\r\nIf-Range: {own_tag}\r\nAccept-Encoding: gzip\r\n"));
+    assert_eq!((resumed.status, resumed.body == given), (200, true));
+    let resumed = get(&format!("Range: bytes=5-\r\nIf-Range: {other_tag}\r\nAccept-Encoding: gzip\r\n"));
+    assert_eq!((resumed.status, &resumed.body[..]), (206, &given[5..]));
+    assert_eq!(get(&format!("If-None-Match: {own_tag}\r\nAccept-Encoding: gzip\r\n")).status, 200);
+    // The file as it is has the same tag all the same.
+    assert_eq!(get("").header("etag"), stage.get("/assets/app.js", "").header("etag"));
 }
 
 #[test]
@@ -470,6 +524,9 @@ fn pages_of_applications() {
     // Not where a file was meant, a program asks, something is written, or a path is odd: those go on to the API.
     for (method, path, headers) in [
         ("GET", "/assets/gone.js", browser),
+        // Functions may give pages.
+        ("GET", "/rpc/page", browser),
+        ("GET", "/rpc/page?a=b", browser),
         ("GET", "/people", ""),
         ("GET", "/people", "Accept: */*\r\n"),
         ("GET", "/people", "Accept: text/html;q=0, application/json\r\n"),
@@ -580,6 +637,28 @@ fn a_new_version_counts_as_a_whole() {
     std::fs::rename(&public, stage.folder.path().join("away")).unwrap();
     assert!(stage.site.look(Look::Now).is_err());
     assert_eq!(stage.get("/new.txt", "").text(), "new");
+}
+
+#[test]
+fn a_new_version_that_takes_long_is_waited_for() {
+    let stage = Stage::plain();
+    let write = |part: u32| std::fs::write(stage.public(&format!("part{part}.txt")), "x").unwrap();
+    for part in 0..files::MOST_WAITS {
+        write(part);
+        assert_eq!(stage.site.look(Look::WhenCalm).unwrap(), None, "{part}");
+    }
+    assert!(stage.get("/part0.txt", "").json()["path"].is_string());
+    // Calm in the end: all of it counts at once, and nobody has to be warned.
+    let reading = stage.site.look(Look::WhenCalm).unwrap().unwrap();
+    assert_eq!((reading.changes.added, reading.is_restless), (files::MOST_WAITS as usize, false));
+    // One that never ends counts at last, and is told.
+    for part in 0..files::MOST_WAITS {
+        write(1_000 + part);
+        assert_eq!(stage.site.look(Look::WhenCalm).unwrap(), None, "{part}");
+    }
+    write(2_000);
+    assert!(stage.site.look(Look::WhenCalm).unwrap().unwrap().is_restless);
+    assert_eq!(stage.get("/part2000.txt", "").text(), "x");
 }
 
 #[test]

@@ -70,11 +70,14 @@ pub(crate) async fn answer(
     if !varies.is_empty() {
         headers.insert(VARY, HeaderValue::from_static(varies));
     }
-    let current = Current { tag: Some(&entry.tag), modified: told_date(entry, asked.headers) };
+    let form = Form::choose(entry, asked);
+    let forms: Vec<_> = Form::all(entry).map(|form| (form.coding, form.tag)).collect();
+    let modified = told_date(entry, asked.headers);
+    let current = Current { tag: Some(&form.tag), forms: Some(&forms), modified };
     match evaluate(asked.method, asked.headers, current) {
         Verdict::Go => {}
         Verdict::NotModified(tag) => {
-            headers.insert(ETAG, tag.as_ref().unwrap_or(&entry.tag).to_header());
+            headers.insert(ETAG, tag.as_ref().unwrap_or(&form.tag).to_header());
             return Ok(FileAnswer::empty(StatusCode::NOT_MODIFIED, headers));
         }
         Verdict::Failed => {
@@ -90,7 +93,6 @@ pub(crate) async fn answer(
     {
         headers.insert(LAST_MODIFIED, date);
     }
-    let form = Form::choose(entry, asked);
     match send(&form, entry, asked, headers.clone(), stale).await {
         // What was kept compressed has gone. The file itself has not.
         Err(_) if form.coding.is_some() => send(&Form::plain(entry), entry, asked, headers, stale).await,
@@ -120,13 +122,14 @@ impl<'a> Form<'a> {
         Self { coding: None, content: &entry.content, tag: entry.tag.clone(), parts: None }
     }
 
-    fn coded(entry: &'a Entry, smaller: &'a Smaller) -> Self {
-        Self {
-            coding: Some(smaller.coding),
-            content: &smaller.content,
-            tag: entry.tag.coded(smaller.coding),
-            parts: None,
-        }
+    fn coded(smaller: &'a Smaller) -> Self {
+        Self { coding: Some(smaller.coding), content: &smaller.content, tag: smaller.tag.clone(), parts: None }
+    }
+
+    /// All that there are by now.
+    fn all(entry: &'a Entry) -> impl Iterator<Item = Self> {
+        let smaller = entry.smaller.get().map(Vec::as_slice).unwrap_or_default();
+        std::iter::once(Self::plain(entry)).chain(smaller.iter().map(Self::coded))
     }
 
     /// Parts are those of the file as it is, unless the client goes on with a form that it has begun with (`If-Range`).
@@ -136,11 +139,11 @@ impl<'a> Form<'a> {
             && asked.method == Method::GET
         {
             let begun = asked.headers.get(IF_RANGE).and_then(|tag| EntityTag::parse(tag.as_bytes()));
-            let forms =
-                std::iter::once(Self::plain(entry)).chain(all.iter().map(|smaller| Self::coded(entry, smaller)));
             let is_begun = |form: &Self| begun.as_ref().is_none_or(|tag| form.tag.is_strongly(tag));
-            if let Some(form) = forms.into_iter().find(is_begun) {
-                let selected = Current { tag: Some(&form.tag), modified: entry.modified };
+            if let Some(form) = Self::all(entry).find(is_begun) {
+                // A date is that of all forms: it does not say of which bytes the client has a part (RFC 9110 section 13.1.5).
+                let modified = entry.modified.filter(|_| !entry.is_compressible);
+                let selected = Current { tag: Some(&form.tag), modified, ..Current::default() };
                 if allows_range(asked.headers, selected, asked.now) {
                     return Self { parts: Some(range), ..form };
                 }
@@ -148,7 +151,7 @@ impl<'a> Form<'a> {
         }
         let coding = smallest(all, &AcceptEncoding::read(asked.headers));
         let smaller = coding.and_then(|coding| all.iter().find(|smaller| smaller.coding == coding));
-        smaller.map_or_else(|| Self::plain(entry), |smaller| Self::coded(entry, smaller))
+        smaller.map_or_else(|| Self::plain(entry), Self::coded)
     }
 }
 

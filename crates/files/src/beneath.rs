@@ -2,6 +2,7 @@
 //!
 //! A symbolic link that leads out is refused by the kernel while it opens the file (`openat2` with `RESOLVE_BENEATH`), and not by
 //! comparing paths before, so that nobody can change the link in between. Where the kernel has no such call, no link is followed at all.
+//! A link that leads to what is hidden is no way to it: where a file that was opened over a link really lies is asked of the kernel afterwards.
 
 use std::fs::File;
 use std::io;
@@ -9,6 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+
+#[cfg(target_os = "linux")]
+use crate::name::is_served;
 
 /// A folder, held open: also when another one takes its name.
 #[derive(Debug)]
@@ -31,10 +35,10 @@ impl Root {
         Ok(File::from(self.0.try_clone()?))
     }
 
-    /// What has this name in the folder, over links that stay inside of it.
+    /// What has this name in the folder, over links that stay inside of it and lead to nothing that is hidden.
     ///
     /// # Errors
-    /// Of the operating system; also where a link leads out, and where it is absolute.
+    /// Of the operating system; also where a link leads out or to what is hidden, and where it is absolute.
     pub(crate) fn file(&self, name: &str) -> io::Result<File> {
         if let Some(opened) = by_kernel(&self.0, name) {
             return opened.map(File::from);
@@ -73,15 +77,33 @@ fn by_kernel(root: &OwnedFd, name: &str) -> Option<io::Result<OwnedFd>> {
     use rustix::fs::{ResolveFlags, openat2};
     use rustix::io::Errno;
 
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut resolve = beneath | ResolveFlags::NO_SYMLINKS;
     for _ in 0..TRIES {
         match openat2(root, name, READ, Mode::empty(), resolve) {
             Err(Errno::AGAIN) => {}
             Err(Errno::NOSYS | Errno::PERM) => return None,
+            // There is a link on its way.
+            Err(Errno::LOOP) if resolve != beneath => resolve = beneath,
+            Ok(opened) if resolve == beneath && is_hidden(root, &opened) => {
+                return Some(Err(io::ErrorKind::NotFound.into()));
+            }
             opened => return Some(opened.map_err(Into::into)),
         }
     }
     Some(Err(Errno::AGAIN.into()))
+}
+
+/// Whether what was opened lies in the folder where nothing is served; also where nobody can say where it lies (no `/proc`).
+#[cfg(target_os = "linux")]
+fn is_hidden(root: &OwnedFd, opened: &OwnedFd) -> bool {
+    use std::os::fd::AsRawFd;
+
+    let place = |fd: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok();
+    let (Some(root), Some(opened)) = (place(root), place(opened)) else { return true };
+    let Ok(inside) = opened.strip_prefix(root) else { return true };
+    let mut parts = inside.iter().enumerate();
+    !parts.all(|(place, part)| part.to_str().is_some_and(|part| is_served(part, place == 0)))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -103,6 +125,11 @@ mod tests {
         std::fs::create_dir_all(inner.join("folder")).unwrap();
         std::fs::write(outer.path().join("secret"), "secret").unwrap();
         std::fs::write(inner.join("folder/file"), "inside").unwrap();
+        std::fs::create_dir_all(inner.join(".git")).unwrap();
+        std::fs::write(inner.join(".git/config"), "hidden").unwrap();
+        symlink(".git/config", inner.join("hidden")).unwrap();
+        symlink(".git", inner.join("git")).unwrap();
+        symlink("../git/config", inner.join("folder/twice")).unwrap();
         symlink("../secret", inner.join("out")).unwrap();
         symlink("..", inner.join("up")).unwrap();
         symlink(outer.path().join("secret"), inner.join("absolute")).unwrap();
@@ -114,7 +141,10 @@ mod tests {
             opened.ok()?.read_to_string(&mut text).ok()?;
             Some(text)
         };
-        for name in ["out", "up/secret", "absolute", "magic", "../secret", "folder/../../secret", "/etc/passwd", ""] {
+        for name in ["out", "up/secret", "absolute", "magic", "../secret", "folder/../../secret", "/etc/passwd", ""]
+            .into_iter()
+            .chain(["hidden", "git", "git/config", "folder/twice"])
+        {
             assert_eq!(read(root.file(name)), None, "{name}");
             assert_eq!(read(root.stepwise(name)), None, "{name}");
         }

@@ -53,6 +53,9 @@ pub(crate) struct Entry {
 pub(crate) struct Smaller {
     pub(crate) coding: Coding,
     pub(crate) content: Content,
+    /// Made of these very bytes as well: another encoder makes others of the same file, and whoever goes on with a part that it has
+    /// would put them together.
+    pub(crate) tag: EntityTag,
 }
 
 impl Entry {
@@ -71,6 +74,12 @@ impl Entry {
             content_type,
             smaller: OnceLock::new(),
         }
+    }
+
+    /// The tag of its form in a coding, of which this is the hash.
+    pub(crate) fn coded_tag(&self, coding: Coding, coded: &Digest) -> EntityTag {
+        let print = Fingerprint::new().with(self.content_type.as_bytes()).with(&self.digest.0);
+        print.with(&coded.0).tag().coded(coding)
     }
 
     /// Bytes in memory.

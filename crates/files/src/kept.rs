@@ -45,12 +45,17 @@ impl Kept {
         Ok(Self { path: path.to_owned(), root, names })
     }
 
-    /// What is kept; an empty content where the coding brings nothing.
-    pub(crate) fn get(&self, original: &Digest, coding: Coding, holds: impl Fn(u64) -> bool) -> Option<Content> {
+    /// What is kept, with its hash; an empty content where the coding brings nothing.
+    pub(crate) fn get(
+        &self,
+        original: &Digest,
+        coding: Coding,
+        holds: impl Fn(u64) -> bool,
+    ) -> Option<(Content, Digest)> {
         let name = self.names.get(&key(original, coding))?;
         let taken = take_in(&self.root, name, holds).ok()?;
         let is_whole = name.split('.').nth(1) == Some(taken.digest.hexadecimal(OWN_DIGITS).as_str());
-        is_whole.then_some(taken.content)
+        is_whole.then_some((taken.content, taken.digest))
     }
 
     /// Keeps a content: whole or not at all.
@@ -111,7 +116,7 @@ mod tests {
 
         let mut kept = Kept::open(&path).unwrap();
         let get = |kept: &Kept, original: &Digest, coding, holds: bool| {
-            kept.get(original, coding, |_| holds).map(|content| (content.length(), content.held()))
+            kept.get(original, coding, |_| holds).map(|(content, _)| (content.length(), content.held()))
         };
         assert_eq!(get(&kept, &one, Coding::Brotli, true), Some((5, 5)));
         assert_eq!(get(&kept, &one, Coding::Brotli, false), Some((5, 0)));

@@ -27,6 +27,6 @@ pub use answer::{FileAnswer, FileBody};
 pub use error::FilesError;
 pub use index::Changes;
 pub use settings::Settings;
-pub use site::{Look, Outcome, Reading, Site};
+pub use site::{Look, MOST_WAITS, Outcome, Reading, Site};
 pub use stream::{FileChanged, FileStream};
 pub use walk::PassedOver;

@@ -1,7 +1,8 @@
 //! The path of a request as the name of a file: decoded once, and refused wherever it could mean more than one thing.
 //!
 //! A name is only looked up in the index, which was read from the folder itself, so no spelling of it can lead anywhere else. What
-//! is refused here is refused all the same, so that two paths never stand for one file, in a cache's eyes or in a proxy's.
+//! is refused here is refused all the same, so that two paths never stand for one file that a proxy takes for different ones: `//`, `/./`,
+//! `%2f`. What differs in its encoding alone, `/app%2ejs` and `/app.js`, is the same by RFC 3986 (section 6.2.2.2), and names the same file.
 
 use percent_encoding::percent_decode_str;
 
@@ -42,6 +43,11 @@ impl Name {
             text.push_str(&part);
         }
         Some(Self { text, is_folder })
+    }
+
+    /// Whether it can only be meant for the API: functions are called below `/rpc`, where no application has its pages.
+    pub(crate) fn is_call(&self) -> bool {
+        self.text.starts_with("rpc/")
     }
 
     /// Whether its last part has an extension: a page of an application has none.
@@ -87,6 +93,8 @@ mod tests {
             ("/%C3%A9t%C3%A9.html", Some(("été.html", false))),
             ("/.well-known/security.txt", Some((".well-known/security.txt", false))),
             ("/a+b", Some(("a+b", false))),
+            ("/app%2ejs", Some(("app.js", false))),
+            ("/%61.js", Some(("a.js", false))),
             ("", None),
             ("a", None),
             ("*", None),

@@ -32,14 +32,20 @@ pub(crate) fn wanted(header: &str, length: u64) -> Wanted {
             parts.push(range);
         }
     }
-    let sum = parts.iter().fold(0_u64, |sum, range| sum.saturating_add(range.end - range.start));
     match (count, parts.is_empty()) {
         (0, _) => Wanted::Whole,
         (_, true) => Wanted::Nothing,
-        // They overlap: whoever asks so wants to send the server to work.
-        _ if sum > length => Wanted::Whole,
+        // Whoever asks for the same bytes twice wants to send the server to work, and may be given the whole (section 14.2).
+        _ if overlap(&parts) => Wanted::Whole,
         _ => Wanted::Parts(parts),
     }
+}
+
+/// Whether a byte is in two of them.
+fn overlap(parts: &[Range<u64>]) -> bool {
+    let mut sorted: Vec<_> = parts.iter().map(|range| (range.start, range.end)).collect();
+    sorted.sort_unstable();
+    sorted.iter().zip(sorted.iter().skip(1)).any(|(before, next)| next.0 < before.1)
 }
 
 /// One of them: `2-5`, `2-`, `-5`. Empty when it lies behind the end; `None` when it cannot be read.
@@ -102,12 +108,19 @@ mod tests {
             ("rows=0-1", Wanted::Whole),
             ("é", Wanted::Whole),
             ("", Wanted::Whole),
-            // The same bytes twice.
+            // The same bytes twice, also where they are fewer than all.
             ("bytes=0-9,0-0", Wanted::Whole),
+            ("bytes=0-3,2-5", Wanted::Whole),
+            ("bytes=2-5,0-2", Wanted::Whole),
+            ("bytes=0-0,5-5,0-0", Wanted::Whole),
+            ("bytes=0-1,2-3", parts(&[(0, 2), (2, 4)])),
         ] {
             assert_eq!(wanted(header, 10), expected, "{header}");
         }
-        let many = |count: usize| format!("bytes={}", vec!["0-0"; count].join(","));
+        let many = |count: usize| {
+            let list: Vec<String> = (0..count).map(|place| format!("{place}-{place}")).collect();
+            format!("bytes={}", list.join(","))
+        };
         assert!(matches!(wanted(&many(MOST_RANGES), 1_000), Wanted::Parts(_)));
         assert_eq!(wanted(&many(MOST_RANGES + 1), 1_000), Wanted::Whole);
         assert_eq!(wanted("bytes=0-", 0), Wanted::Nothing);
@@ -120,6 +133,8 @@ mod tests {
             if let Wanted::Parts(parts) = wanted(&header, length) {
                 prop_assert!(!parts.is_empty() && parts.len() <= MOST_RANGES);
                 prop_assert!(parts.iter().all(|range| range.start < range.end && range.end <= length));
+                let is_once = |byte: &u64| parts.iter().filter(|range| range.contains(byte)).count() <= 1;
+                prop_assert!((0..length).all(|byte| is_once(&byte)));
             }
         }
     }

@@ -23,8 +23,9 @@ use crate::{FilesError, Settings, smaller};
 /// The page of a folder.
 const PAGE: &str = "index.html";
 
-/// After so many looks at a folder that is another each time, it is taken as it is: somebody writes into it all day.
-const MOST_WAITS: u32 = 6;
+/// After so many looks at a folder that is another each time, it is taken as it is: somebody writes into it all day. At a look every
+/// two seconds a new version may take five minutes to be put there.
+pub const MOST_WAITS: u32 = 150;
 
 /// Looks that requests ask for, since a file is not what it was, take this part of the time at most: whoever writes into a large file all day
 /// has it read again and again otherwise.
@@ -61,7 +62,8 @@ struct Waiting {
 pub enum Look {
     /// What is there counts at once.
     Now,
-    /// What is there counts when it was the same at the look before: nobody is shown half of a new version.
+    /// What is there counts when it was the same at the look before, so that nobody is shown half of a new version; after
+    /// [`MOST_WAITS`] looks as it is.
     WhenCalm,
 }
 
@@ -78,6 +80,8 @@ pub struct Reading {
     pub changes: Changes,
     /// What is in the folder and is not served.
     pub passed_over: Vec<PassedOver>,
+    /// Whether it counts although it was another at each look: it may be half of a new version.
+    pub is_restless: bool,
 }
 
 /// What becomes of a request.
@@ -143,10 +147,11 @@ impl Site {
             *waiting = Waiting { seen: Some(found), times: waiting.times + 1 };
             return Ok(None);
         }
+        let is_restless = how == Look::WhenCalm && !is_calm;
         *waiting = Waiting::default();
         let (index, changes) = Index::read((&root, found), Some(&before), &inner.settings, inner.clock.now());
         let is_told = changes != Changes::default() || index.found.passed_over != before.found.passed_over;
-        let reading = reading(&index, changes);
+        let reading = Reading { is_restless, ..reading(&index, changes) };
         inner.index.store(Arc::new(index));
         Ok(is_told.then_some(reading))
     }
@@ -243,7 +248,8 @@ impl Site {
         if !name.is_folder && index.get(&page).is_some() {
             return Some(Target::Folder(name.text));
         }
-        let fallback = self.0.settings.fallback.as_deref().filter(|_| is_read && !name.has_extension())?;
+        let fallback =
+            self.0.settings.fallback.as_deref().filter(|_| is_read && !name.has_extension() && !name.is_call())?;
         let entry = index.get(fallback).filter(|_| wants_page(headers))?;
         Some(Target::Fallback(entry.clone()))
     }
@@ -276,6 +282,7 @@ fn reading(index: &Index, changes: Changes) -> Reading {
         held_bytes: index.held(),
         changes,
         passed_over: index.found.passed_over.clone(),
+        is_restless: false,
     }
 }
 

@@ -34,14 +34,15 @@ pub(crate) fn make(
     let mut made = Vec::new();
     for (coding, ending) in ENDINGS {
         let sibling = index.get(&format!("{name}{ending}")).filter(|sibling| is_same(sibling, entry, coding));
-        let content = match sibling {
+        let coded = match sibling {
             // Its bytes are counted already.
-            Some(sibling) => Some(sibling.content.clone()),
+            Some(sibling) => Some((sibling.content.clone(), sibling.digest)),
             None if length <= LARGEST => own(entry, coding, kept, holds, &mut plain),
             None => None,
         };
         let is_worth = |content: &Content| content.length() > 0 && content.length() < length - length / LEAST_GAIN;
-        made.extend(content.filter(is_worth).map(|content| Smaller { coding, content }));
+        let coded = coded.filter(|(content, _)| is_worth(content));
+        made.extend(coded.map(|(content, digest)| Smaller { coding, content, tag: entry.coded_tag(coding, &digest) }));
     }
     made
 }
@@ -64,14 +65,14 @@ impl Plain {
     }
 }
 
-/// From the folder, or made and put there.
+/// From the folder, or made and put there, with its hash.
 fn own(
     entry: &Entry,
     coding: Coding,
     kept: &mut Option<Kept>,
     holds: &dyn Fn(u64) -> bool,
     plain: &mut Plain,
-) -> Option<Content> {
+) -> Option<(Content, Digest)> {
     if let Some(content) = kept.as_ref().and_then(|kept| kept.get(&entry.digest, coding, holds)) {
         return Some(content);
     }
@@ -86,7 +87,8 @@ fn own(
         // A disk that is full or read-only is not asked again for each file.
         *kept = None;
     }
-    holds(bytes.len() as u64).then(|| Content::Held(bytes.into()))
+    let digest = Digest::of(&bytes);
+    holds(bytes.len() as u64).then(|| (Content::Held(bytes.into()), digest))
 }
 
 /// Whether what a build tool has left is made of this very file: it may be of an earlier build.

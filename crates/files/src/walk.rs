@@ -55,7 +55,8 @@ pub struct PassedOver {
     pub reason: &'static str,
 }
 
-const LEADS_OUT: &str = "is a symbolic link that leads out of the folder, to nowhere, or is absolute";
+const LEADS_OUT: &str =
+    "is a symbolic link that leads out of the folder, to what is hidden, to nowhere, or is absolute";
 const NO_TEXT: &str = "has a name that is not UTF-8, or has control characters or a backslash in it";
 const NO_FILE: &str = "is neither a file nor a folder";
 const IN_ITSELF: &str = "is a link to a folder that it lies in";
@@ -246,6 +247,8 @@ mod tests {
         std::fs::write(folder.join("back\\slash"), "x").unwrap();
         symlink("../secret", folder.join("out")).unwrap();
         symlink("nowhere", folder.join("dangling")).unwrap();
+        symlink(".env", folder.join("environment")).unwrap();
+        symlink("../.git", folder.join("a/git")).unwrap();
         symlink("../..", folder.join("a/up")).unwrap();
         symlink("..", folder.join("a/circle")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
@@ -261,9 +264,11 @@ mod tests {
         let passed_over: Vec<_> = passed_over.iter().map(|it| (it.name.as_str(), it.reason)).collect();
         let expected = [
             ("a/circle", IN_ITSELF),
+            ("a/git", LEADS_OUT),
             ("a/up", LEADS_OUT),
             ("back\\slash", NO_TEXT),
             ("dangling", LEADS_OUT),
+            ("environment", LEADS_OUT),
             ("out", LEADS_OUT),
             ("socket", NO_FILE),
         ];

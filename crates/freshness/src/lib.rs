@@ -1,8 +1,13 @@
 //! HTTP caching as RFC 9111 has it, for caches that serve several: what may be stored, how old it is and how long it is fresh, which
 //! of several stored answers fits a request, when it may be answered again, what confirms it and what makes it out of date.
 //!
-//! Everything here is a function of fields and moments: no clock is read and nothing is kept. A cache is written around it: what
-//! `service` keeps of answers, and `tests/proxy`, which stands in front of any origin, so that the rules can be tested by themselves.
+//! Everything here is a function of fields and moments: no clock is read and nothing is kept.
+//!
+//! What answers in production uses little of it: [`RequestDirectives`] for what a request asks of kept answers, [`CACHE_STATUS`] and
+//! [`age`] for what is told of one. `service` keeps answers by a stricter rule than any header can state, that what they were read
+//! from has not changed, so it has no use for [`Judgement`], [`Policy`], [`may_store`], [`update()`] and [`Portion`]. Those are RFC 9111
+//! whole, as the measure that this rule is held against, and around them stands one small cache: `tests/proxy`. What http-cache-tests
+//! finds (none of its required tests fails) is found of that cache, not of what Pando keeps, nor of a Varnish in front.
 //!
 //! The way of a request: [`RequestDirectives::read`], [`Selection::fits`] finds what is stored for it, [`Judgement::verdict`] says
 //! what to do. The way of an answer: [`Policy::read`], [`may_store`], [`stored`]. After a 304: [`update()`]; after a write: [`outdated`].

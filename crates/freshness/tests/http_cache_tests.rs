@@ -1,5 +1,6 @@
 //! The suite of cache-tests.fyi against a small cache that is made of this crate's rules: its origin server behind, its client
-//! before. What a test means and which of them are required the suite's own code decides (`tests/caching/judge.js`).
+//! before. The figure is that cache's (`tests/proxy`), and not one of what Pando keeps of its answers. What a test
+//! means and which of them are required the suite's own code decides (`tests/caching/judge.js`).
 
 #![allow(
     clippy::unwrap_used,

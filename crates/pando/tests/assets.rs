@@ -103,6 +103,7 @@ fn wrong_settings_are_refused() {
         ("[files]\nfallback = \"../pando.toml\"\n", "files.fallback has to be a file in files.folder"),
         ("[files]\nmax_files = 2\n", "more than 2 files and folders"),
         ("[files]\nkept = \"public/kept\"\n", "files.kept lies in files.folder"),
+        ("[files]\nfolder = \".\"\n", "files.folder holds "),
     ] {
         let refusal = launch().refused(&project(configuration));
         assert_eq!(refusal.code, CONFIGURATION, "{configuration}");

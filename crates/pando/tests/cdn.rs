@@ -161,6 +161,44 @@ fn a_write_that_no_cache_confirms_is_kept_and_not_acknowledged() {
     assert!(metric(&server, "pando_cdn_purges_waiting ") > 0.0);
 }
 
+/// What a write to another table brings along.
+const TRIGGERED: &str = "
+create table sources (id bigint primary key);
+create function copy_source() returns trigger language plpgsql as $$
+begin insert into public.words (word) values ('of a source'); return new; end $$;
+create trigger copied after insert on sources for each row execute function copy_source();
+grant select, insert on sources to anon;
+";
+
+#[test]
+fn only_writes_that_change_what_waits_wait() {
+    let nobody = Varnish::port();
+    let configuration = CONFIGURATION.replace("PORT", &nobody.to_string());
+    let launch = || Launch::new(BINARY).set("cdn.wait_seconds", "1").set("idempotency.enabled", "on");
+    let file = Project::of(&configuration, &[SCHEMA, TRIGGERED].concat());
+    let database = Postgres::start_for("only_writes_that_change_what_waits_wait");
+    let server = database.as_ref().map(|database| {
+        database
+            .run("create role anon nologin; create role authenticated nologin; grant usage on schema public to anon;");
+        let schema = SCHEMA.replace("owner = auth.uid()::text", "owner = current_user");
+        let configuration = format!("[database]\nurl = {:?}\n{configuration}", database.url("postgres"));
+        Project::of(&configuration, &[&schema, TRIGGERED].concat())
+    });
+    for project in [Some(&file), server.as_ref()].into_iter().flatten() {
+        let pando = launch().start(project);
+        let mut client = pando.client();
+        let mut keyed = |key: &str, method: &str, path: &str, body: &serde_json::Value| {
+            client.send(&Request::json(method, path, body).header("Idempotency-Key", key)).status
+        };
+        assert_eq!(keyed("a", "POST", "/rest/v1/words", &json!({"word": "a"})), 504);
+        for _ in 0..2 {
+            assert_eq!(keyed("b", "POST", "/rest/v1/plain", &json!({"id": 1})), 201);
+            assert_eq!(keyed("c", "PATCH", "/rest/v1/plain?id=eq.1", &json!({"n": 2})), 204);
+            assert_eq!(keyed("d", "POST", "/rest/v1/sources", &json!({"id": 1})), 504, "its trigger writes a word");
+        }
+    }
+}
+
 /// A network between Varnish and Pando on which answers take so long.
 fn slow(to: SocketAddr, delay: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -111,6 +111,73 @@ fn a_key_is_of_one_request_and_of_one_caller() {
 }
 
 #[test]
+fn who_may_not_write_any_more_is_not_shown_what_was_answered() {
+    for engine in Engine::both("who_may_not_write_any_more_is_not_shown_what_was_answered", "") {
+        let server = engine.start();
+        let requests = [
+            post(5, "one"),
+            keyed(Request::json("PATCH", "/rest/v1/accounts?id=eq.1", &json!({"value": 9})), "two"),
+            keyed(Request::json("POST", "/rest/v1/rpc/pay", &json!({"how_much": 4})), "three"),
+        ];
+        let mut client = server.client();
+        for request in &requests {
+            assert!(!is_replayed(&client.send(request)) && is_replayed(&client.send(request)), "{}", engine.name);
+        }
+        drop(client);
+        let revoked = "revoke insert, select on payments from anon; revoke update on accounts from anon;
+            revoke execute on function pay(bigint) from public, anon;";
+        let server = match &engine.postgres {
+            Some(postgres) => {
+                postgres.run(revoked);
+                server
+            }
+            None => {
+                server.stop();
+                engine.project.write("migrations/0002_revoked.sql", revoked);
+                engine.start()
+            }
+        };
+        let mut client = server.client();
+        for request in &requests {
+            let refused = client.send(request);
+            let told = (refused.status, refused.code(), is_replayed(&refused));
+            assert_eq!(told, (401, "42501".to_owned(), false), "{} {}", engine.name, refused.text());
+        }
+    }
+}
+
+#[test]
+fn answers_have_so_much_room_and_short_ones_more_of_it() {
+    for engine in
+        Engine::both("answers_have_so_much_room_and_short_ones_more_of_it", "[idempotency]\nmax_kept_mib = 1\n")
+    {
+        let server = engine.start();
+        let mut client = server.client();
+        let long = |key: &str| {
+            let body = json!({"amount": 3, "note": "x".repeat(200_000)});
+            keyed(Request::json("POST", "/rest/v1/payments", &body).prefer("return=representation"), key)
+        };
+        for key in ["a", "b", "c"] {
+            assert_eq!(client.send(&long(key)).status, 201);
+        }
+        let check = |client: &mut Client| {
+            let refused = client.send(&long("d"));
+            assert_eq!((refused.status, refused.code().as_str()), (503, "PANDO503"), "{}", refused.text());
+            assert!(refused.text().contains("idempotency.max_kept_mib = 1"), "{}", refused.text());
+            assert!(refused.header("retry-after").is_some());
+            assert!(is_replayed(&client.send(&long("a"))), "what is kept is there");
+        };
+        check(&mut client);
+        assert_eq!(count(&server, "/rest/v1/payments"), 3, "nothing was written");
+        assert_eq!(client.send(&post(1, "short")).status, 201);
+        // It is known after a start as well.
+        drop(client);
+        server.stop();
+        check(&mut engine.start().client());
+    }
+}
+
+#[test]
 fn what_is_refused_or_only_tried_keeps_no_answer() {
     let more = "[api]\ntransaction_end = \"commit-allow-override\"\n[idempotency]\nmax_answer_bytes = 600\n";
     for engine in Engine::both("what_is_refused_or_only_tried_keeps_no_answer", more) {

@@ -127,6 +127,88 @@ fn whether_there_is_something() {
 }
 
 #[test]
+fn what_a_get_does_not_show_is_not_written() {
+    for engine in Engine::both("what_a_get_does_not_show_is_not_written", "[api]\nmax_rows = 3\n") {
+        let server = engine.start();
+        let client = &mut server.client();
+        let add = |client: &mut Client, id: u64| {
+            let added = Request::json("POST", "/rest/v1/accounts", &json!({"id": id, "value": 7}));
+            assert_eq!(client.send(&added).status, 201);
+        };
+        (11..=13).for_each(|id| add(client, id));
+        let some = "/rest/v1/accounts?value=eq.7";
+        let seen = tag(client, some);
+        let changed = client.send(&patch(some, &json!({"owner": "all of three"}), &seen));
+        assert_eq!(changed.status, 204, "{}", changed.text());
+        add(client, 14);
+        let seen = tag(client, some);
+        for condition in ["If-Match", "If-None-Match"] {
+            let value = if condition == "If-Match" { &seen } else { "\"other\"" };
+            let answer = client.send(&Request::new("DELETE", some).header(condition, value));
+            refused(&answer);
+            assert!(answer.text().contains("api.max_rows"), "{}", answer.text());
+        }
+        for part in ["&limit=1", "&offset=1", "&order=id&limit=2&offset=1", "&select=*,entries!inner(*)"] {
+            for value in [&seen, "*"] {
+                let answer = client.send(&Request::new("DELETE", &format!("{some}{part}")).header("If-Match", value));
+                assert_eq!((answer.status, answer.code().as_str()), (400, "PANDO400"), "{part} {}", answer.text());
+            }
+        }
+        assert_eq!(count(&server, some), 4, "{}", engine.name);
+        // Of what is embedded nothing is written.
+        let one = "/rest/v1/accounts?id=eq.14&select=*,entries(*)&entries.limit=1";
+        let seen = tag(client, one);
+        assert_eq!(client.send(&Request::new("DELETE", one).header("If-Match", &seen)).status, 204);
+        assert_eq!(client.send(&patch(some, &json!({"owner": "any"}), "*")).status, 204);
+    }
+}
+
+#[test]
+fn what_is_compared_is_paid_for() {
+    for engine in Engine::both("what_is_compared_is_paid_for", "[limits]\nmax_query_cost = 12\n") {
+        let server = engine.start();
+        let client = &mut server.client();
+        let dear = "/rest/v1/accounts?select=*,a:entries(*),b:entries(*),c:entries(*)";
+        let add = Request::json("POST", dear, &json!({"id": 9, "value": 0}));
+        for request in [Request::new("GET", dear), add.clone().header("If-Match", "\"any\"")] {
+            let answer = client.send(&request);
+            assert_eq!((answer.status, answer.code().as_str()), (413, "PANDO413"), "{}", answer.text());
+        }
+        assert_eq!(client.send(&add).status, 201, "{}", engine.name);
+        let row = "/rest/v1/accounts?id=eq.9";
+        let seen = tag(client, row);
+        assert_eq!(client.send(&Request::new("DELETE", row).header("If-Match", &seen)).status, 204);
+    }
+}
+
+/// Whoever may read it waits for a hundred million rows.
+const SLOW: &str = "
+create table digits (digit bigint primary key);
+insert into digits values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9);
+create table slow (id bigint primary key);
+insert into slow values (1);
+alter table slow enable row level security;
+create policy seen on slow for select using ((select count(*) from digits a cross join digits b cross join digits c cross join digits d
+  cross join digits e cross join digits f cross join digits g cross join digits h) > id);
+create policy added on slow for insert with check (true);
+grant select on digits to anon;
+grant select, insert on slow to anon;
+";
+
+#[test]
+fn in_a_file_what_is_compared_keeps_nobody_waiting() {
+    let engine = Engine::file("");
+    engine.project.write("migrations/0002_slow.sql", SLOW);
+    let server = engine.start();
+    let client = &mut server.client();
+    let add = Request::json("POST", "/rest/v1/slow", &json!({"id": 2}));
+    let answer = client.send(&add.clone().header("If-Match", "\"any\""));
+    assert_eq!((answer.status, answer.code().as_str()), (413, "PANDO413"), "{}", answer.text());
+    // The rest of it is bound as any other write is.
+    assert_eq!(client.send(&add).status, 201);
+}
+
+#[test]
 fn of_many_that_create_the_same_one_does() {
     for engine in Engine::both("of_many_that_create_the_same_one_does", "") {
         let server = engine.start();

@@ -339,3 +339,38 @@ fn hold(project: &Project, body: &str) -> Child {
     assert_eq!(line, "held\n");
     process
 }
+
+#[test]
+fn guards_of_what_is_not_there_are_told_at_the_start_and_by_the_doctor() {
+    const GUARDS: &str = r#"
+[responses.tables]
+"public.book" = "strict, cdn 60"
+"public.nope" = "strict"
+[cdn]
+driver = "varnish"
+urls = ["http://127.0.0.1:9"]
+wait = ["public.book", "public.boook", "public.page"]
+[idempotency]
+required = ["/rest/v1/book", "/rest/v1/bok", "/rest/v1/rpc", "/rest/v1/rpc/payy"]
+"#;
+    let project = Project::of(GUARDS, &format!("{SCHEMA}create table page (id bigint primary key);"));
+    let server = launch().start(&project);
+    let log = server.log();
+    assert_eq!(server.stop().0, 0);
+    let (code, doctor, error) = project.run(env!("CARGO_BIN_EXE_pando"), &["doctor"]);
+    assert_eq!(code, 0, "{doctor}{error}");
+    for text in [&log, &doctor] {
+        for doubt in [
+            "responses.tables: no answer about public.nope is kept: there is no such table or view",
+            "cdn.wait: there is no table public.boook",
+            "cdn.wait: no answer with rows of public.page is kept by caches in front",
+            "idempotency.required: /rest/v1/bok: no table, view or function",
+            "idempotency.required: /rest/v1/rpc/payy: no table, view or function",
+        ] {
+            assert!(text.contains(doubt), "{doubt} is not in {text}");
+        }
+        for right in ["rows of public.book ", "no table public.book,", "/rest/v1/book:", "/rest/v1/rpc:"] {
+            assert!(!text.contains(right), "{right} is in {text}");
+        }
+    }
+}

@@ -7,6 +7,7 @@
 
 mod admit;
 mod dependence;
+mod effects;
 mod embed;
 mod error;
 mod evaluate;
@@ -29,6 +30,7 @@ mod write;
 
 pub use admit::{admit, allowed_methods};
 pub use dependence::{Dependence, dependence};
+pub use effects::changed;
 pub use error::PlanError;
 pub use examine::examine;
 pub use model::{

@@ -85,8 +85,10 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
 
     let mut ranges = query.ranges;
     let asked = ranges.remove(&Vec::new());
-    // RFC 9110 section 14.2: Range means something for GET alone.
-    let header = headers.get("range").filter(|_| *method == Method::GET).and_then(|value| value.to_str().ok());
+    // RFC 9110 section 14.2: Range means something for GET alone. With If-Range it counts only for who has a part of just this answer
+    // (section 13.1.5), which nobody can say before all of it was read: then it is given whole.
+    let counts = *method == Method::GET && !headers.contains_key("if-range");
+    let header = headers.get("range").filter(|_| counts).and_then(|value| value.to_str().ok());
     let top_level = range::top_level(header, asked)?;
     match action {
         Action::Put if top_level.is_some_and(|range| range.limit.is_some() || range.offset > 0) => {
@@ -326,6 +328,10 @@ mod tests {
         let range = &[("range", "0-4")];
         assert_eq!(top("GET /zones", range, "").unwrap(), Some(RowRange { limit: Some(5), offset: 0 }));
         assert_eq!(top("HEAD /zones", range, "").unwrap(), None);
+        // Nobody knows yet whether the client has a part of the same, so it gets all that it asks for otherwise.
+        let resumed = &[("range", "0-4"), ("if-range", "\"zzz\"")];
+        assert_eq!(top("GET /zones", resumed, "").unwrap(), None);
+        assert_eq!(top("GET /zones?limit=3", resumed, "").unwrap(), Some(RowRange { limit: Some(3), offset: 0 }));
         assert_eq!(top("PATCH /zones?limit=1", &[], "{}").unwrap(), None);
         assert_eq!(top("PUT /zones?code=eq.N", range, "{}").unwrap(), None);
         assert_eq!(code("PUT /zones?code=eq.N&limit=1", &[], "{}"), "PGRST114");

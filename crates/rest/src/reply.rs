@@ -198,7 +198,9 @@ pub fn refuse(failure: &Failure, request: Option<&ApiRequest>, form: ErrorForm) 
         headers.insert(ALLOW, HeaderValue::from_static(allowed(&failure.code)));
     }
     for (name, value) in failure.custom.iter().flat_map(|custom| &custom.headers) {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            && !told::is_of_the_connection(&name)
+        {
             headers.insert(name, value);
         }
     }

@@ -138,3 +138,16 @@ fn the_answer_to_options() {
     assert_eq!(text(&reply.head.headers, "allow"), "OPTIONS,GET,HEAD");
     assert!(reply.body.is_empty());
 }
+
+#[test]
+fn an_error_that_a_schema_raises_does_not_frame_its_answer() {
+    let mut failure = Failure::new(Kind::BadRequest, "123", "oh");
+    let headers = [("Content-Length", "3"), ("connection", "close"), ("X-Pot", "stout")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    failure.custom = Some(Box::new(base::CustomAnswer { status: 418, reason: None, headers }));
+    let reply = refuse(&failure, None, ErrorForm::Plain);
+    assert_eq!((reply.head.status.as_u16(), &reply.head.headers["x-pot"]), (418, &HeaderValue::from_static("stout")));
+    assert!(!reply.head.headers.contains_key("content-length") && !reply.head.headers.contains_key("connection"));
+    failure.custom = Some(Box::new(base::CustomAnswer { status: 100, ..base::CustomAnswer::default() }));
+    assert_eq!(refuse(&failure, None, ErrorForm::Plain).head.status.as_u16(), 400);
+}

@@ -3,9 +3,11 @@
 use base::{Failure, Kind};
 use http::StatusCode;
 
+use crate::told::answer_status;
+
 /// The status of a failure: by its PostgREST code, by its SQLSTATE as PostgREST documents it, or by its kind.
 pub fn status(failure: &Failure) -> StatusCode {
-    if let Some(custom) = failure.custom.as_ref().and_then(|custom| StatusCode::from_u16(custom.status).ok()) {
+    if let Some(custom) = failure.custom.as_ref().and_then(|custom| answer_status(custom.status)) {
         return custom;
     }
     let by_code = match failure.kind {
@@ -85,7 +87,7 @@ fn of_sqlstate(code: &str, message: &str) -> Option<StatusCode> {
     }
     if let Some(custom) = code.strip_prefix("PT") {
         // A function may raise SQLSTATE 'PTnnn' to answer with that status.
-        let custom = custom.parse().ok().and_then(|number: u16| StatusCode::from_u16(number).ok());
+        let custom = custom.parse().ok().and_then(answer_status);
         return Some(custom.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     }
     Some(match code {
@@ -142,6 +144,7 @@ mod tests {
             (Kind::BadRequest, "21000", "ON CONFLICT DO UPDATE command cannot affect row a second time", 500),
             (Kind::BadRequest, "55000", "", 500),
             (Kind::BadRequest, "PT402", "", 402),
+            (Kind::BadRequest, "PT101", "", 500),
             (Kind::BadRequest, "0A000", "", 400),
             (Kind::NotSupported, "PANDO400", "", 400),
             (Kind::TooLarge, "PANDO413", "", 413),

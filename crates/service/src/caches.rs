@@ -52,7 +52,7 @@ pub struct Caches {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) lifetime: Duration,
-    pub(crate) sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) stamp: Stamp,
 }
 
@@ -112,7 +112,7 @@ impl Caches {
     }
 
     fn leave(&self, lease: &Lease, tags: Vec<Tag>) -> Option<Departure> {
-        let Sources { tables, rows } = &lease.sources;
+        let Sources { tables, rows } = &*lease.sources;
         let tables = tables.iter().chain(rows.keys()).cloned();
         let holds = || self.store.changes().is_some_and(|changes| changes.holds(&lease.stamp));
         self.purger.departures().leave(tables, tags, holds)
@@ -149,21 +149,26 @@ impl Caches {
         self.purger.last_change()
     }
 
-    /// A write was kept: waits until caches have forgotten what changed after `after` of the tables that ask for it.
+    /// The tables that ask for it of those that a write may change; of all where that is not known.
+    pub(crate) fn waited_for(&self, changed: Option<&BTreeSet<QualifiedName>>) -> BTreeSet<QualifiedName> {
+        let wait = self.settings.wait.iter();
+        wait.filter(|table| changed.is_none_or(|changed| changed.contains(*table))).cloned().collect()
+    }
+
+    /// A write was kept: waits until caches have forgotten what changed after `after` of these tables.
     ///
     /// # Errors
     /// `PANDO504`: they did not confirm it in time.
-    pub(crate) async fn confirm(&self, after: u64) -> Result<(), Failure> {
-        let CachesSettings { wait, longest_wait, .. } = &self.settings;
-        if wait.is_empty() {
+    pub(crate) async fn confirm(&self, after: u64, tables: &BTreeSet<QualifiedName>) -> Result<(), Failure> {
+        if tables.is_empty() {
             return Ok(());
         }
         let confirmed = async {
             self.store.catch_up().await.ok()?;
-            self.purger.confirmed(after, wait).await;
+            self.purger.confirmed(after, tables).await;
             Some(())
         };
-        match tokio::time::timeout(*longest_wait, confirmed).await {
+        match tokio::time::timeout(self.settings.longest_wait, confirmed).await {
             Ok(Some(())) => Ok(()),
             Ok(None) | Err(_) => Err(unconfirmed()),
         }

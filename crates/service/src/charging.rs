@@ -1,6 +1,6 @@
 //! What a request is charged with, and what its client is told of that.
 
-use base::{Caller, Failure, Footprint, QuotaUnit, Timestamp};
+use base::{Caller, Failure, QuotaUnit, Timestamp};
 use http::HeaderMap;
 use identity::ApiKeys;
 use limits::{Asker, RateLimits, Told};
@@ -35,11 +35,11 @@ impl Charging {
         (method, path): (&str, &str),
         headers: &HeaderMap,
         client: Client,
-        (caller, footprint): (&Caller, &Footprint),
+        (caller, cost): (&Caller, u64),
     ) -> Result<(), Failure> {
         let Some(limits) = limits.filter(|_| !self.is_charged) else { return Ok(()) };
         self.is_charged = true;
-        limits.inside(&asker((method, path), headers, client), caller, footprint, &mut self.told).await
+        limits.inside(&asker((method, path), headers, client), caller, cost, &mut self.told).await
     }
 
     /// Counts the request for the quota of the caller's key: by itself as soon as it is known whose it is, or by the price of what it
@@ -49,13 +49,13 @@ impl Charging {
         limits: Option<&RateLimits>,
         (caller, keys): (&Caller, &ApiKeys),
         now: Timestamp,
-        footprint: Option<&Footprint>,
+        cost: Option<u64>,
     ) -> Result<(), Failure> {
         let quota = caller.key.as_ref().and_then(|key| key.quota.as_ref());
         let (Some(limits), Some(quota)) = (limits, quota) else { return Ok(()) };
-        let cost = match (quota.unit, footprint) {
+        let cost = match (quota.unit, cost) {
             (QuotaUnit::Requests, None) => 1,
-            (QuotaUnit::Cost, Some(footprint)) if !self.is_charged => limits::price(footprint),
+            (QuotaUnit::Cost, Some(cost)) if !self.is_charged => cost,
             _ => return Ok(()),
         };
         let metered = limits.quota(quota, now, cost, keys.spent(quota, now), &mut self.told).await;

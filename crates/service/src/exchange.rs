@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdn::Departure;
+use delivery::Forms;
 use http::{HeaderMap, Method, StatusCode};
 use telemetry::Trace;
 
@@ -114,4 +115,6 @@ pub struct Summary {
     pub rows: Option<u64>,
     /// The answer is on its way to caches in front, until all who hold this have dropped it: whoever sends it drops it when it was sent.
     pub departure: Option<Arc<Departure>>,
+    /// The smaller forms of its body, where that is sent more than once: what is missing there is made and put there.
+    pub forms: Option<Arc<Forms>>,
 }

@@ -30,10 +30,31 @@ pub(crate) struct About<'a> {
 }
 
 impl Guards {
+    /// The plan of what a condition reads, with the rights of who asks.
+    pub(crate) fn read(&self, context: Context<'_>) -> Result<Option<Plan>, Failure> {
+        let Some(condition) = &self.condition else { return Ok(None) };
+        let mut plan = plan::plan(&condition.read, context).map_err(Failure::from)?;
+        if plan.access != Access::ReadOnly {
+            return Err(Failure::new(
+                Kind::BadRequest,
+                "PANDO400",
+                "A GET of this URL may write, so it has no entity tag",
+            ));
+        }
+        scope::admit(context.caller, &plan.footprint)?;
+        plan::admit(&plan.footprint, context.catalog, context.caller).map_err(Failure::from)?;
+        if let Operation::Read(read) = &mut plan.operation {
+            read.level.limit = condition.most_rows(context.settings.max_rows);
+            plan.footprint.cost.rows = read.level.limit;
+        }
+        Ok(Some(plan))
+    }
+
     /// What the store is told. A key says nothing of what leaves nothing behind: reads, plans, and writes that are rolled back.
     pub(crate) fn for_store(
         &self,
         about: &About<'_>,
+        read: Option<Plan>,
         store: &dyn Store,
         settings: Option<&IdempotencySettings>,
     ) -> Result<(Option<Idempotency>, Option<Precondition>), Failure> {
@@ -47,7 +68,8 @@ impl Guards {
             }
             _ => None,
         };
-        let precondition = self.condition.as_ref().map(|condition| checked(condition, context, store)).transpose()?;
+        let read = self.condition.as_ref().zip(read);
+        let precondition = read.map(|read| checked(read, context.settings.max_rows, store)).transpose()?;
         Ok((idempotency, precondition))
     }
 }
@@ -75,14 +97,12 @@ pub(crate) fn told(kept: KeptAnswer) -> (Head, Body) {
     (Head { status, headers }, Body::Full(body))
 }
 
-/// The read of a condition, with the rights of who asks.
-fn checked(condition: &Arc<Condition>, context: Context<'_>, store: &dyn Store) -> Result<Precondition, Failure> {
-    let mut plan = plan::plan(&condition.read, context).map_err(Failure::from)?;
-    if plan.access != Access::ReadOnly {
-        return Err(Failure::new(Kind::BadRequest, "PANDO400", "A GET of this URL may write, so it has no entity tag"));
-    }
-    scope::admit(context.caller, &plan.footprint)?;
-    plan::admit(&plan.footprint, context.catalog, context.caller).map_err(Failure::from)?;
+/// The read of a condition, ready for the store.
+fn checked(
+    (condition, mut plan): (&Arc<Condition>, Plan),
+    shown: Option<u64>,
+    store: &dyn Store,
+) -> Result<Precondition, Failure> {
     // What is not as it expects is no error here: it has no tag then.
     let expectation = std::mem::take(&mut plan.expectation);
     let rendered = store.render(&plan)?;
@@ -91,8 +111,8 @@ fn checked(condition: &Arc<Condition>, context: Context<'_>, store: &dyn Store) 
         let rows = ran.rows;
         let is_whole = !expectation.exactly_one || rows == 1;
         match shape(&condition.read, ran, planned.clone()) {
-            Ok((head, Body::Full(body))) if is_whole => condition.judge(rows, Some((&head, &body))),
-            _ => condition.judge(rows, None),
+            Ok((head, Body::Full(body))) if is_whole => condition.judge((rows, shown), Some((&head, &body))),
+            _ => condition.judge((rows, shown), None),
         }
     });
     Ok(Precondition { plan: Arc::new(plan), rendered, judge })

@@ -12,7 +12,7 @@ use rest::{ApiRequest, Incoming, Target};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use store::idempotency::{MakesAnswer, TABLE};
-use store::{Digest, Idempotency};
+use store::{Digest, Idempotency, Shelf};
 
 /// The header.
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -45,6 +45,8 @@ pub struct IdempotencySettings {
     pub keeps: Duration,
     /// The most bytes of an answer that is kept.
     pub most_bytes: Limit,
+    /// The room for all of them.
+    pub shelf: Arc<Shelf>,
     /// Paths below the mount where every write needs a key, without a slash at their ends: `/payments`, `/rpc`; an empty one is
     /// for all.
     pub required: Vec<String>,
@@ -177,7 +179,8 @@ impl Keyed {
         let keeps = i64::try_from(settings.keeps.as_micros()).unwrap_or(i64::MAX);
         let expires_at = Timestamp(now.0.saturating_add(keeps));
         let (fingerprint, most_bytes) = (self.fingerprint, settings.most_bytes);
-        Ok(Idempotency { key: self.of(caller), fingerprint, expires_at, most_bytes, answer })
+        let shelf = settings.shelf.clone();
+        Ok(Idempotency { key: self.of(caller), fingerprint, expires_at, most_bytes, shelf, answer })
     }
 
     /// The key together with whose it is: another caller's is another key. A user stays the same with a new token, and so has to
@@ -252,8 +255,9 @@ mod tests {
         headers: &[(&'static str, &'static str)],
         body: &'static str,
     ) -> Result<Option<Arc<Keyed>>, Failure> {
-        let settings =
-            IdempotencySettings { keeps: Duration::from_secs(1), most_bytes: Limit::new("x", 1), required: Vec::new() };
+        let most_bytes = Limit::new("x", 1);
+        let shelf = Arc::new(Shelf::new(most_bytes));
+        let settings = IdempotencySettings { keeps: Duration::from_secs(1), most_bytes, shelf, required: Vec::new() };
         let (method, path) = line.split_once(' ').unwrap();
         let method: Method = method.parse().unwrap();
         let mut map = HeaderMap::new();

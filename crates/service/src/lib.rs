@@ -12,6 +12,7 @@ mod idempotency;
 mod path;
 mod position;
 mod precondition;
+mod prepared;
 mod recall;
 mod scope;
 mod shaping;

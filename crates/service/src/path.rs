@@ -1,30 +1,32 @@
 //! The path of a request: one function that can be read aloud.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use base::{Caller, Clock, Failure, Kind, NO_ROLE, Timestamp};
+use base::{Caller, Clock, Failure, Kind, NO_ROLE, QualifiedName, Timestamp};
 use bytes::Bytes;
 use catalog::{Catalog, RoleStanding};
 use http::{HeaderMap, Method};
 use identity::Verifier;
 use limits::RateLimits;
-use plan::{Access, Operation};
+use plan::{Access, Operation, Plan};
 use rest::{Action, ApiRequest, ErrorForm, Incoming, Reply};
 use store::{Job, PositionToken, RequestFacts, Store, StoreError};
 use telemetry::{Step, Trace};
 
-use crate::caches::Caches;
+use crate::caches::{Caches, Lease};
 use crate::charging::Charging;
 use crate::contracts::{ContractSettings, Contracts};
 use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::guards::{self, About, Guards};
 use crate::idempotency::{self, IdempotencySettings};
-use crate::recall::Recall;
+use crate::prepared::{Prepared, PreparedReads, Words};
+use crate::recall::{Recall, Shown};
 use crate::shaping::{Planned, shape};
 use crate::{position, precondition, scope};
 
@@ -62,6 +64,7 @@ pub struct Service {
     limits: Option<RateLimits>,
     recall: Option<Arc<Recall>>,
     caches: Option<Arc<Caches>>,
+    reads: PreparedReads,
 }
 
 /// The way to another room than the REST API.
@@ -78,7 +81,7 @@ pub struct Way<'a> {
 /// What a request has become on its way; a refusal needs to know how far it came.
 #[derive(Default)]
 struct Walk {
-    request: Option<ApiRequest>,
+    request: Option<Arc<ApiRequest>>,
     summary: Summary,
     charging: Charging,
 }
@@ -95,6 +98,7 @@ impl Service {
             limits: None,
             recall: None,
             caches: None,
+            reads: PreparedReads::default(),
         }
     }
 
@@ -191,13 +195,19 @@ impl Service {
         walk.charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, None).await?;
 
         self.enter(trace, Step::Parse);
+        let words = Words::of(&incoming, &caller);
+        let prepared = words.as_ref().and_then(|words| self.reads.find(words, &caller, &catalog));
         let condition = precondition::read(&incoming, &self.settings.rest)?;
         if condition.is_some() {
             scope::admit_method(caller.key.as_deref(), &Method::GET)?;
         }
         let keyed = idempotency::read(&incoming, self.settings.idempotency.as_ref())?;
-        let facts = (incoming.method.clone(), incoming.path.to_owned());
-        let request = &*walk.request.insert(rest::parse(incoming, &self.settings.rest)?);
+        let (method, path) = (incoming.method, incoming.path);
+        let request = match &prepared {
+            Some(prepared) => prepared.request.clone(),
+            None => Arc::new(rest::parse(incoming, &self.settings.rest)?),
+        };
+        let request = &*walk.request.insert(request);
         walk.summary.route = route(request);
         idempotency::require(request, keyed.as_ref(), self.settings.idempotency.as_ref())?;
         let allows_anonymous = self.identity.allows_anonymous();
@@ -209,21 +219,17 @@ impl Service {
             return Ok((described.head, Body::Full(described.body)));
         }
 
-        let (method, path) = facts;
-        let time_zone = request.preferences.timezone.clone();
-        let schema = request.schema.to_string();
-        let address = Some(client.address);
-        let facts = Arc::new(RequestFacts { method, path, headers: headers.clone(), address, schema, time_zone });
         let position = position::read(headers, self.settings.position_cookie.is_some())?;
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
         let guards = Guards { keyed, condition };
-        let mut asked = Asked { catalog, caller, now, began, facts, position, client, guards };
+        let from = (method, path, headers);
+        let mut asked = Asked { catalog, caller, now, began, from, position, client, guards, words, prepared };
         for again in 0.. {
             let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
                 Err(Refused::SchemaChanged) if again < MOST_PLANS => {
                     tokio::time::sleep(PLAN_AGAIN * 2_u32.pow(again).min(64)).await;
-                    asked.catalog = self.store.catalog();
+                    (asked.catalog, asked.prepared) = (self.store.catalog(), None);
                     assumable(&asked.caller.role, &asked.catalog)?;
                 }
                 Err(Refused::SchemaChanged) => return Err(StoreError::SchemaChanged.into()),
@@ -242,57 +248,51 @@ impl Service {
     /// The second half of the path, which a migration that comes in between makes necessary again.
     async fn execute(
         &self,
-        request: &ApiRequest,
-        asked: &Asked,
+        request: &Arc<ApiRequest>,
+        asked: &Asked<'_>,
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Asked { catalog, caller, now, began, facts, position, client, guards } = asked.clone();
-        let context = self.context(asked);
-
-        self.enter(trace, Step::Plan);
-        let plan = Arc::new(plan::plan(request, context).map_err(Failure::from)?);
-        summary.relation = relation(request);
-
-        self.enter(trace, Step::Admit);
-        scope::admit(&caller, &plan.footprint)?;
-        plan::admit(&plan.footprint, &catalog, &caller).map_err(Failure::from)?;
-        let (asked, known) = ((facts.method.as_str(), facts.path.as_str()), (&caller, &plan.footprint));
-        let (keys, footprint) = (self.identity.api_keys(), Some(&plan.footprint));
-        charging.quota(self.limits.as_ref(), (&caller, keys), now, footprint).await?;
-        charging.inside(self.limits.as_ref(), asked, &facts.headers, client, known).await?;
-
-        self.enter(trace, Step::Render);
-        let rendered = self.store.render(&plan)?;
+        let Ready { plan, rendered, prepared, read } = self.ready(request, asked, (summary, charging), trace).await?;
         let planned = Planned::of(&plan);
+        if let Some(shown) = self.shown(request, asked, prepared.as_deref(), &planned, trace).await {
+            (summary.rows, summary.forms) = (Some(shown.rows), Some(shown.forms));
+            let mut head = shown.head;
+            shown.told.write_age(&mut head.headers);
+            self.tell_caches(shown.told.lease, asked.began, &mut head, summary).await;
+            position::vary(self.settings.position_cookie, &mut head.headers);
+            return Ok((head, Body::Full(shown.body)));
+        }
+
+        let context = self.context(asked);
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
-        let trace_id = Some(trace.context().trace_id);
         let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
         let about = About { request, plan: &plan, planned: &planned, context, commits };
-        let (idempotency, precondition) = guards.for_store(&about, &*self.store, self.settings.idempotency.as_ref())?;
-
-        let awaited = self.awaited(writes, idempotency.is_some());
+        let settings = self.settings.idempotency.as_ref();
+        let (idempotency, precondition) = asked.guards.for_store(&about, read, &*self.store, settings)?;
+        let awaited = self.awaited(writes.then_some(&*plan), &asked.catalog, idempotency.is_some());
 
         self.enter(trace, Step::Run);
         let job = Job {
             plan,
             rendered,
-            catalog,
-            caller,
-            now,
+            catalog: asked.catalog.clone(),
+            caller: asked.caller.clone(),
+            now: asked.now,
             commits,
-            request: facts,
-            position,
-            trace_id,
+            request: Arc::new(asked.facts(request)),
+            position: asked.position.clone(),
+            trace_id: Some(trace.context().trace_id),
             idempotency,
             precondition,
         };
+        let known = prepared.as_ref().map(|prepared| &prepared.known);
         let (mut ran, told) = match &self.recall {
-            Some(recall) => recall.run(job).await?,
+            Some(recall) => recall.run(job, known).await?,
             None => (self.store.run(job).await?, None),
         };
-        if let Some((caches, before)) = awaited {
-            caches.confirm(before).await?;
+        if let Some((caches, before, tables)) = awaited {
+            caches.confirm(before, &tables).await?;
         }
         summary.rows = Some(ran.rows);
         let position = ran.position.clone();
@@ -304,22 +304,90 @@ impl Service {
         };
         if let Some(told) = told {
             told.write(&mut head.headers);
-            if let Some((caches, lease)) = self.caches.as_ref().zip(told.lease) {
-                summary.departure = caches.mark(&lease, caches.elapsed_since(began), &mut head).await;
-            }
+            self.tell_caches(told.lease, asked.began, &mut head, summary).await;
         }
         position::vary(self.settings.position_cookie, &mut head.headers);
         if let Some(position) = position {
-            position::write(&position, self.settings.position_cookie, client.is_encrypted, &mut head.headers);
+            let is_encrypted = asked.client.is_encrypted;
+            position::write(&position, self.settings.position_cookie, is_encrypted, &mut head.headers);
         }
         Ok((head, self::body(body)))
     }
 
-    /// Who waits for purges once a write was kept, and for those of which changes. What is done once already may have been acknowledged by
-    /// nobody, so whoever repeats it waits for all of them.
-    fn awaited(&self, writes: bool, is_keyed: bool) -> Option<(&Caches, u64)> {
-        let caches = self.caches.as_deref().filter(|_| writes)?;
-        Some((caches, if is_keyed { 0 } else { caches.last_change() }))
+    /// Plans, admits, charges and renders. What was asked before in the same words, in the same role, is only admitted and charged.
+    async fn ready(
+        &self,
+        request: &Arc<ApiRequest>,
+        asked: &Asked<'_>,
+        (summary, charging): (&mut Summary, &mut Charging),
+        trace: &mut Trace,
+    ) -> Result<Ready, Refused> {
+        let Asked { catalog, caller, now, client, .. } = asked;
+        self.enter(trace, Step::Plan);
+        let plan = match &asked.prepared {
+            Some(prepared) => prepared.plan.clone(),
+            None => Arc::new(plan::plan(request, self.context(asked)).map_err(Failure::from)?),
+        };
+        summary.relation = relation(request);
+
+        self.enter(trace, Step::Admit);
+        scope::admit(caller, &plan.footprint)?;
+        plan::admit(&plan.footprint, catalog, caller).map_err(Failure::from)?;
+        let (method, path, headers) = asked.from;
+        let read = asked.guards.read(self.context(asked))?;
+        let read_cost = read.as_ref().map_or(0, |read| limits::price(&read.footprint));
+        let cost = limits::price(&plan.footprint).saturating_add(read_cost);
+        charging.quota(self.limits.as_ref(), (caller, self.identity.api_keys()), *now, Some(cost)).await?;
+        let named = (method.as_str(), path);
+        charging.inside(self.limits.as_ref(), named, headers, *client, (caller, cost)).await?;
+
+        if let Some(prepared) = &asked.prepared {
+            let rendered = prepared.rendered.clone();
+            return Ok(Ready { plan, rendered, prepared: Some(prepared.clone()), read });
+        }
+        self.enter(trace, Step::Render);
+        let rendered = self.store.render(&plan)?;
+        let words = asked.words.clone();
+        let made = (request, &plan, &rendered);
+        let prepared = words.and_then(|words| self.reads.remember(words, caller, catalog, made));
+        Ok(Ready { plan, rendered, prepared, read })
+    }
+
+    /// What is kept of a read that was asked before, where that is fresh and at hand.
+    async fn shown(
+        &self,
+        request: &ApiRequest,
+        asked: &Asked<'_>,
+        prepared: Option<&Prepared>,
+        planned: &Planned,
+        trace: &mut Trace,
+    ) -> Option<Shown> {
+        let (recall, prepared) = self.recall.as_ref().zip(prepared)?;
+        self.enter(trace, Step::Run);
+        let (_, _, headers) = asked.from;
+        let shape = |ran| shape(request, ran, planned.clone()).map(|(head, _)| head);
+        recall.show(&prepared.known, headers, asked.position.as_ref(), shape).await
+    }
+
+    /// Says to caches in front what they may do with an answer.
+    async fn tell_caches(&self, lease: Option<Lease>, began: Instant, head: &mut rest::Head, summary: &mut Summary) {
+        if let Some((caches, lease)) = self.caches.as_ref().zip(lease) {
+            summary.departure = caches.mark(&lease, caches.elapsed_since(began), head).await;
+        }
+    }
+
+    /// Who waits for purges once a write was kept, for those of which changes, and of which tables. What is done once already may have been
+    /// acknowledged by nobody, so whoever repeats it waits for all of them.
+    fn awaited(
+        &self,
+        written: Option<&Plan>,
+        catalog: &Catalog,
+        is_keyed: bool,
+    ) -> Option<(&Caches, u64, BTreeSet<QualifiedName>)> {
+        let (caches, plan) = self.caches.as_deref().zip(written)?;
+        let changed = if self.store.runs_before_each() { None } else { plan::changed(plan, catalog) };
+        let tables = caches.waited_for(changed.as_ref());
+        (!tables.is_empty()).then(|| (caches, if is_keyed { 0 } else { caches.last_change() }, tables))
     }
 
     fn error_form(&self, headers: &HeaderMap) -> ErrorForm {
@@ -346,23 +414,52 @@ impl Service {
         Ok(caller)
     }
 
-    fn context<'a>(&'a self, asked: &'a Asked) -> plan::Context<'a> {
+    fn context<'a>(&'a self, asked: &'a Asked<'_>) -> plan::Context<'a> {
         plan::Context { catalog: &asked.catalog, caller: &asked.caller, now: asked.now, settings: &self.settings.plan }
     }
 }
 
 /// What stands fast before a request is planned.
-#[derive(Clone)]
-struct Asked {
+struct Asked<'a> {
     catalog: Arc<Catalog>,
     caller: Caller,
     now: Timestamp,
     /// When its way began.
     began: Instant,
-    facts: Arc<RequestFacts>,
+    /// The method, the path and the headers.
+    from: (&'a Method, &'a str, &'a HeaderMap),
     position: Option<PositionToken>,
     client: Client,
     guards: Guards,
+    /// What a read is remembered by.
+    words: Option<Words>,
+    /// What was made of the same words before.
+    prepared: Option<Arc<Prepared>>,
+}
+
+impl Asked<'_> {
+    /// What the database is told of the request.
+    fn facts(&self, request: &ApiRequest) -> RequestFacts {
+        let (method, path, headers) = self.from;
+        RequestFacts {
+            method: method.clone(),
+            path: path.to_owned(),
+            headers: headers.clone(),
+            address: Some(self.client.address),
+            schema: request.schema.to_string(),
+            time_zone: request.preferences.timezone.clone(),
+        }
+    }
+}
+
+/// What can be run.
+struct Ready {
+    plan: Arc<Plan>,
+    rendered: Arc<store::Rendered>,
+    /// Where the same words lead here again.
+    prepared: Option<Arc<Prepared>>,
+    /// What a condition reads.
+    read: Option<Plan>,
 }
 
 /// Why a plan led to nothing.
@@ -430,7 +527,7 @@ pub fn refuse(request: Request, failure: &Failure) -> Answer {
 }
 
 fn refused(failure: &Failure, form: ErrorForm, walk: Walk, trace: Trace) -> Answer {
-    let reply = rest::refuse(failure, walk.request.as_ref(), form);
+    let reply = rest::refuse(failure, walk.request.as_deref(), form);
     let mut summary = walk.summary;
     summary.error_code = Some(failure.code.to_string());
     summary.inside = failure.inside.clone();

@@ -31,6 +31,7 @@ fn native_catalog() -> Catalog {
             is_updatable: true,
             is_deletable: true,
             rewrites_rows: false,
+            is_plain: false,
             computed: if is_zones {
                 vec![computed("steady", Volatility::Stable), computed("fickle", Volatility::Volatile)]
             } else {

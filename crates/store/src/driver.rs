@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Timestamp};
 use bytes::Bytes;
@@ -148,6 +148,11 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether a function of the schema runs before each request, of which nobody knows what it changes.
+    fn runs_before_each(&self) -> bool {
+        false
+    }
+
     /// How far the data had come at most when what counts in [`Store::changes`] was done, where servers tell. A read that is to be
     /// kept has to show that much: take the stamp first, then ask for this, then read.
     fn counted(&self) -> Option<PositionToken> {
@@ -164,6 +169,11 @@ pub trait Store: Send + Sync + 'static {
     /// `moment` sees shows every change that counted when the stamp was taken, of all that the stamp is about. Take the stamp first.
     fn sees_what_counts(&self, _moment: &SharedMoment, _stamp: &Stamp) -> bool {
         false
+    }
+
+    /// When the last look began that was answered, where it is looked for changes ([`Store::catch_up`]).
+    fn looked(&self) -> Option<Instant> {
+        None
     }
 
     /// Whether all that was committed before somebody was given this position counts in [`Store::changes`]. It may say that it does not

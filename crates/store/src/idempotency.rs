@@ -19,6 +19,7 @@ use crate::error::StoreError;
 use crate::own::{OwnRow, OwnStep};
 use crate::own_migration::{OwnMigration, OwnMigrations};
 use crate::precondition::is_failed;
+use crate::shelf::{MEASURE, Shelf};
 
 /// The table of keys, made before those of the schema's author.
 pub static MIGRATIONS: OwnMigrations = OwnMigrations {
@@ -73,7 +74,7 @@ const SWEEP: OwnStatement = OwnStatement::new(
 );
 
 /// The statements that both engines know, for tests.
-pub static STATEMENTS: &[OwnStatement] = &[RECALL, DISMISS, KEEP, COMPLETE, SWEEP];
+pub static STATEMENTS: &[OwnStatement] = &[RECALL, DISMISS, KEEP, COMPLETE, SWEEP, MEASURE];
 /// Those that only a server knows.
 pub static STATEMENTS_OF_SERVERS: &[OwnStatement] = &[CLAIM];
 
@@ -94,6 +95,8 @@ pub struct Idempotency {
     pub expires_at: Timestamp,
     /// The most bytes of the answer. A write with a longer one is refused, since it could not be answered again.
     pub most_bytes: Limit,
+    /// The room that it takes, together with all others.
+    pub shelf: Arc<Shelf>,
     /// What is kept of what running gave; called inside of the transaction, so it must not block.
     pub answer: MakesAnswer,
 }
@@ -185,13 +188,14 @@ impl Idempotency {
     /// The answer of a write that was done, if it can be kept.
     ///
     /// # Errors
-    /// 413: it is too long; what [`Idempotency::answer`] says.
+    /// 413: it is too long; 503: there is no room for it; what [`Idempotency::answer`] says.
     pub(crate) fn answered(&self, ran: Ran) -> Result<KeptAnswer, StoreError> {
         let kept = (self.answer)(ran)?;
         let length = kept.body.len().saturating_add(kept.lines().len());
         if self.most_bytes.is_exceeded_by(u64::try_from(length).unwrap_or(u64::MAX)) {
             return Err(too_long(self.most_bytes, length).into());
         }
+        self.shelf.take(u64::try_from(length).unwrap_or(u64::MAX))?;
         Ok(kept)
     }
 

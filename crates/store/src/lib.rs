@@ -15,6 +15,7 @@ mod pieces;
 mod position;
 mod postgres;
 mod precondition;
+mod shelf;
 mod sqlite;
 mod watching;
 
@@ -41,6 +42,7 @@ pub use postgres::{
     Settings as PostgresSettings, SharedMoment, bootstrap, check_address, role_settings,
 };
 pub use precondition::{Precondition, precondition_failed};
+pub use shelf::Shelf;
 pub use sql::OwnStatement;
 pub use sqlite::keeping;
 pub use sqlite::{CheckAtStart, Settings as SqliteSettings};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use base::{Failure, Limit, Timestamp};
 use engines::{Engine, on_both};
 use http::{HeaderMap, StatusCode};
-use store::{Body, Idempotency, KeptAnswer, Ran, idempotency};
+use store::{Body, Idempotency, KeptAnswer, Ran, Shelf, idempotency};
 use support::{anon, collect, job, request};
 
 const SCHEMA: &str = "create table items (id bigint primary key, note text);";
@@ -48,7 +48,8 @@ async fn write(engine: &Engine, id: i64, key: u8, now: Timestamp) -> Result<(u16
     });
     let expires_at = Timestamp(now.0 + MINUTE);
     let most_bytes = Limit::new("most", 1_000);
-    let idempotency = Idempotency { key: [key; 32], fingerprint: [key; 32], expires_at, most_bytes, answer };
+    let shelf = Arc::new(Shelf::new(Limit::new("all", 1 << 20)));
+    let idempotency = Idempotency { key: [key; 32], fingerprint: [key; 32], expires_at, most_bytes, shelf, answer };
     let mut job = job(store, &anon(), &asked, true)?;
     (job.now, job.idempotency) = (now, Some(idempotency));
     let ran = store.run(job).await?;

@@ -591,6 +591,29 @@ async fn who_may_put_no_trigger_says_so() {
     store.close().await;
 }
 
+/// A server compiles what seems to cost much, which takes longer than any look.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_look_is_compiled() {
+    let told = Cluster::new().setting("session_preload_libraries", "auto_explain");
+    let Some(server) = told.setting("auto_explain.log_min_duration", "0").start_for("no_look_is_compiled") else {
+        return;
+    };
+    server.run(SCHEMA);
+    let store = node(&server, &["one", "two"]).await;
+    for _ in 0..3 {
+        let kept = Kept::of(&*store, &["one"]);
+        server.run("update one set note = 'j'");
+        assert_eq!(kept.changed().await, ["one"]);
+    }
+    store.close().await;
+    let log = server.log();
+    for asked in ["FROM pando.changes WHERE transaction_number", "string_agg(concat_ws(' ', f.kind"] {
+        assert!(log.contains(asked), "{asked} is not among what was run");
+    }
+    let compiled: Vec<_> = log.split("duration: ").filter(|plan| plan.contains("JIT:")).collect();
+    assert!(compiled.is_empty(), "{}", compiled.join("\n"));
+}
+
 /// Behind a pooler, which gives each statement to whichever session is free.
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_pooler_none_is_missed() {

@@ -246,6 +246,7 @@ mod tests {
         telemetry.report(&WebhookSent { is_sent: false });
         telemetry.report(&EntriesSealed { entries: 7, waiting: 2 });
         telemetry.report(&RecallAsked { outcome: "hit" });
+        telemetry.report(&AnswersNotKept { relation: "public.a", reason: "it asks for the moment" });
         telemetry.report(&KeptAnswerStale { relation: "public.todos", is_stale: true });
         let (error, lags) = (Some("the answer has the status 503"), Vec::new());
         telemetry.report(&CdnPurged { driver: "varnish", tags: 2, error, lags });

@@ -177,7 +177,7 @@ impl Cluster {
             .arg("-k")
             .arg(folder)
             .args(["-c", &format!("listen_addresses={addresses}"), "-c", &format!("port={port}")])
-            .args(["-c", "timezone=UTC", "-c", "fsync=off", "-c", "jit=off"]);
+            .args(["-c", "timezone=UTC", "-c", "fsync=off"]);
         for (name, value) in &self.settings {
             command.args(["-c", &format!("{name}={value}")]);
         }

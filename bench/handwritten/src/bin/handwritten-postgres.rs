@@ -1,5 +1,5 @@
-//! The yardstick on PostgreSQL: the benchmark's reads written by hand, with axum, tokio-postgres and deadpool, in three ways: JSON
-//! made here from the rows (`/climbs…`), the same in a transaction with a role and claims (`/as/climbs…`), and JSON made by
+//! The yardstick on PostgreSQL: the benchmark's endpoints written by hand, with axum, tokio-postgres and deadpool, in three ways: JSON
+//! made here from the rows (`/climbs…`), the same in a transaction with a role and claims (`/as/climbs…`), and for reads JSON made by
 //! PostgreSQL (`/json/climbs…`), as PostgREST does it. Without `/as` requests run as whoever logs in.
 //!
 //! `handwritten-postgres CONNECTION PORT CONNECTIONS` serves.
@@ -11,6 +11,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,16 +19,18 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use serde::Deserialize;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 const POINT: &str = "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id = $1";
-const LIST: &str = "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id > $1 ORDER BY id LIMIT $2";
+const LIST: &str =
+    "SELECT id, name, route_id, sent, attempts, climbed_at, note FROM climbs WHERE id > $1 ORDER BY id LIMIT $2";
 const EMBEDDED: &str = "SELECT climbs.id, climbs.name, climbs.sent, route.id, route.name, route.grade
     FROM climbs JOIN route ON route.id = climbs.route_id WHERE climbs.id > $1 ORDER BY climbs.id LIMIT $2";
 const COMMENTS: &str = "SELECT climb_id, id, body, stars FROM comments WHERE climb_id = ANY ($1) ORDER BY climb_id";
+const INSERT: &str = "INSERT INTO climbs (name, route_id, sent, attempts, note) VALUES ($1, $2, $3, $4, $5)";
 
 /// Who asks, for the transaction. What comes back is not looked at.
 const AS: &str = "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)";
@@ -50,6 +53,22 @@ const JSON_EMBEDDED: &str = "SELECT coalesce(json_agg(row), '[]')::text FROM
 struct Page {
     after: i64,
     limit: i64,
+}
+
+/// What a client sends.
+#[derive(Deserialize)]
+struct NewClimb {
+    name: String,
+    route_id: i64,
+    #[serde(default)]
+    sent: bool,
+    #[serde(default = "once")]
+    attempts: i32,
+    note: Option<String>,
+}
+
+fn once() -> i32 {
+    1
 }
 
 /// `timestamptz` as it comes: microseconds since 2000.
@@ -75,11 +94,12 @@ async fn main() -> Result<(), Failure> {
     let manager = Manager::from_config(connection.parse()?, NoTls, manager);
     let pool = Arc::new(Pool::builder(manager).max_size(connections.parse()?).build()?);
     let routes = Router::new()
-        .route("/climbs", get(list))
+        .route("/climbs", get(list).post(insert))
         .route("/climbs/{id}", get(point))
         .route("/climbs-with-all", get(embedded))
-        .route("/as/climbs", get(list_as))
+        .route("/as/climbs", get(list_as).post(insert_as))
         .route("/as/climbs/{id}", get(point_as))
+        .route("/as/climbs-with-all", get(embedded_as))
         .route("/json/climbs", get(json_list))
         .route("/json/climbs/{id}", get(json_point))
         .route("/json/climbs-with-all", get(json_embedded))
@@ -116,11 +136,7 @@ async fn list_as(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Res
 }
 
 /// In a transaction of a role with claims. All of it is sent at once, as tokio-postgres pipelines what is polled together.
-async fn as_role(
-    pool: &Pool,
-    text: &str,
-    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-) -> Result<Vec<u8>, Failure> {
+async fn as_role(pool: &Pool, text: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<u8>, Failure> {
     let client = pool.get().await?;
     let (setup, statement) = (client.prepare_cached(AS).await?, client.prepare_cached(text).await?);
     let (_, _, found, _) = tokio::try_join!(
@@ -139,40 +155,112 @@ async fn embedded(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Re
         let client = pool.get().await?;
         let statement = client.prepare_cached(EMBEDDED).await?;
         let climbs = client.query(&statement, &[&page.after, &page.limit]).await?;
-        let ids = climbs.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
         let statement = client.prepare_cached(COMMENTS).await?;
-        let comments = client.query(&statement, &[&ids]).await?;
-        let mut left = comments.iter().peekable();
-        let mut out = Vec::with_capacity(climbs.len() * 320);
-        out.push(b'[');
-        for row in &climbs {
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            let id: i64 = row.try_get(0)?;
-            number(&mut out, b"{\"id\":", id);
-            text(&mut out, b",\"name\":", row, 1)?;
-            boolean(&mut out, b",\"sent\":", row.try_get(2)?);
-            number(&mut out, b",\"route\":{\"id\":", row.try_get(3)?);
-            text(&mut out, b",\"name\":", row, 4)?;
-            text(&mut out, b",\"grade\":", row, 5)?;
-            out.extend_from_slice(b"},\"comments\":[");
-            let mut is_first = true;
-            while let Some(comment) = left.next_if(|comment| comment.try_get::<_, i64>(0).is_ok_and(|of| of == id)) {
-                if !std::mem::take(&mut is_first) {
-                    out.push(b',');
-                }
-                number(&mut out, b"{\"id\":", comment.try_get(1)?);
-                text(&mut out, b",\"body\":", comment, 2)?;
-                number(&mut out, b",\"stars\":", comment.try_get::<_, i32>(3)?.into());
-                out.push(b'}');
-            }
-            out.extend_from_slice(b"]}");
-        }
-        out.push(b']');
-        Ok(out)
+        let comments = client.query(&statement, &[&ids(&climbs)?]).await?;
+        nested(&climbs, &comments)
     })
     .await
+}
+
+/// The first statement goes out with all that comes before it, the second with the end. A task of its own: a client that leaves between
+/// them must not leave a connection in its transaction.
+async fn embedded_as(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) -> Response {
+    json(async { tokio::spawn(embedded_in_transaction(pool, page)).await? }).await
+}
+
+async fn embedded_in_transaction(pool: Arc<Pool>, page: Page) -> Result<Vec<u8>, Failure> {
+    let client = pool.get().await?;
+    let (setup, outer) = (client.prepare_cached(AS).await?, client.prepare_cached(EMBEDDED).await?);
+    let inner = client.prepare_cached(COMMENTS).await?;
+    let parameters: [&(dyn ToSql + Sync); 2] = [&page.after, &page.limit];
+    let (_, _, climbs) = tokio::try_join!(
+        biased;
+        client.batch_execute("BEGIN READ ONLY"),
+        client.query(&setup, &[&ROLE, &CLAIMS]),
+        client.query(&outer, &parameters),
+    )?;
+    let ids = ids(&climbs)?;
+    let parameters: [&(dyn ToSql + Sync); 1] = [&ids];
+    let (comments, ()) = tokio::try_join!(biased; client.query(&inner, &parameters), client.batch_execute("COMMIT"))?;
+    nested(&climbs, &comments)
+}
+
+async fn insert(State(pool): State<Arc<Pool>>, body: Bytes) -> StatusCode {
+    written(&body, async |climb: NewClimb| {
+        let client = pool.get().await?;
+        let statement = client.prepare_cached(INSERT).await?;
+        client.execute(&statement, &climb.parameters()).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn insert_as(State(pool): State<Arc<Pool>>, body: Bytes) -> StatusCode {
+    written(&body, async |climb: NewClimb| {
+        let client = pool.get().await?;
+        let (setup, statement) = (client.prepare_cached(AS).await?, client.prepare_cached(INSERT).await?);
+        let parameters = climb.parameters();
+        tokio::try_join!(
+            biased;
+            client.batch_execute("BEGIN"),
+            client.query(&setup, &[&ROLE, &CLAIMS]),
+            client.execute(&statement, &parameters),
+            client.batch_execute("COMMIT"),
+        )?;
+        Ok(())
+    })
+    .await
+}
+
+impl NewClimb {
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 5] {
+        [&self.name, &self.route_id, &self.sent, &self.attempts, &self.note]
+    }
+}
+
+async fn written(body: &[u8], write: impl AsyncFnOnce(NewClimb) -> Result<(), Failure>) -> StatusCode {
+    let Ok(climb) = serde_json::from_slice::<NewClimb>(body) else { return StatusCode::BAD_REQUEST };
+    match write(climb).await {
+        Ok(()) => StatusCode::CREATED,
+        Err(_failed) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn ids(climbs: &[Row]) -> Result<Vec<i64>, tokio_postgres::Error> {
+    climbs.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// Climbs, each with its route and its comments, which come in the order of the climbs.
+fn nested(climbs: &[Row], comments: &[Row]) -> Result<Vec<u8>, Failure> {
+    let mut left = comments.iter().peekable();
+    let mut out = Vec::with_capacity(climbs.len() * 320);
+    out.push(b'[');
+    for row in climbs {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        let id: i64 = row.try_get(0)?;
+        number(&mut out, b"{\"id\":", id);
+        text(&mut out, b",\"name\":", row, 1)?;
+        boolean(&mut out, b",\"sent\":", row.try_get(2)?);
+        number(&mut out, b",\"route\":{\"id\":", row.try_get(3)?);
+        text(&mut out, b",\"name\":", row, 4)?;
+        text(&mut out, b",\"grade\":", row, 5)?;
+        out.extend_from_slice(b"},\"comments\":[");
+        let mut is_first = true;
+        while let Some(comment) = left.next_if(|comment| comment.try_get::<_, i64>(0).is_ok_and(|of| of == id)) {
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+            number(&mut out, b"{\"id\":", comment.try_get(1)?);
+            text(&mut out, b",\"body\":", comment, 2)?;
+            number(&mut out, b",\"stars\":", comment.try_get::<_, i32>(3)?.into());
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.push(b']');
+    Ok(out)
 }
 
 async fn json_point(State(pool): State<Arc<Pool>>, Path(id): Path<i64>) -> Response {
@@ -188,11 +276,7 @@ async fn json_embedded(State(pool): State<Arc<Pool>>, Query(page): Query<Page>) 
 }
 
 /// JSON as PostgreSQL makes it.
-async fn made_there(
-    pool: &Pool,
-    text: &str,
-    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-) -> Result<Vec<u8>, Failure> {
+async fn made_there(pool: &Pool, text: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<u8>, Failure> {
     let client = pool.get().await?;
     let statement = client.prepare_cached(text).await?;
     let row = client.query_one(&statement, parameters).await?;

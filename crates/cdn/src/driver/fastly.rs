@@ -1,13 +1,13 @@
 //! Fastly: `POST /service/{id}/purge` with up to 256 keys (its API's reference, "Purge multiple surrogate key tags").
 
 use base::Secret;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::requests::{Requests, send};
+use super::requests::{Requests, endpoint, send};
 use super::{Driver, Purged, TagHeader, secret_header, segment};
-use crate::settings::{CdnError, address};
+use crate::settings::CdnError;
 use crate::tag::Tag;
 
 /// Where it is asked.
@@ -35,8 +35,7 @@ impl Fastly {
         service: &str,
         token: &Secret,
     ) -> Result<Self, CdnError> {
-        let base = address(url.map_or(API, Secret::expose), true)?;
-        let url = format!("{}/service/{}/purge", base.as_str().trim_end_matches('/'), segment(service)?);
+        let url = endpoint(url, API, &format!("service/{}/purge", segment(service)?))?;
         Ok(Self { requests, url, token: secret_header(token.expose())? })
     }
 }
@@ -57,15 +56,8 @@ impl Driver for Fastly {
     fn purge<'a>(&'a self, tags: &'a [Tag]) -> Purged<'a> {
         Box::pin(async move {
             let names: Vec<&str> = tags.iter().map(Tag::as_str).collect();
-            let request = self
-                .requests
-                .client
-                .post(&self.url)
-                .header(FASTLY_KEY, self.token.clone())
-                .header(ACCEPT, "application/json")
-                .header(CONTENT_TYPE, "application/json")
-                .body(json!({"surrogate_keys": names}).to_string());
-            send(request).await.map(drop)
+            let request = self.requests.post(&self.url, json!({"surrogate_keys": names}).to_string());
+            send(request.header(FASTLY_KEY, self.token.clone()).header(ACCEPT, "application/json")).await
         })
     }
 }

@@ -35,7 +35,7 @@ impl Varnish {
     async fn purge_one(&self, place: usize, url: &Url, names: &str) -> Result<(), Refused> {
         let request = self.requests.client.request(self.method.clone(), url.clone()).header(PURGE_HEADER, names);
         match send(request).await {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(told) => Err(Refused { why: format!("number {} of its addresses: {}", place + 1, told.why), ..told }),
         }
     }

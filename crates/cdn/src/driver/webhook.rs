@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use base::{Clock, Secret};
-use http::header::CONTENT_TYPE;
 use parking_lot::Mutex;
 use serde_json::json;
 use url::Url;
@@ -76,15 +75,10 @@ impl Driver for Webhook {
             let names: Vec<&str> = tags.iter().map(Tag::as_str).collect();
             let body = json!({"tags": names, "id": id, "at": at}).to_string();
             let seconds = self.clock.now().seconds();
-            let request = self
-                .requests
-                .client
-                .post(self.url.clone())
-                .header(CONTENT_TYPE, "application/json")
-                .header("webhook-id", &id)
-                .header("webhook-timestamp", seconds.to_string())
-                .header("webhook-signature", self.key.sign(&id, seconds, &body))
-                .body(body);
+            let signature = self.key.sign(&id, seconds, &body);
+            let request = self.requests.post(self.url.as_str(), body).header("webhook-id", &id);
+            let request =
+                request.header("webhook-timestamp", seconds.to_string()).header("webhook-signature", signature);
             send(request).await?;
             *self.last.lock() = None;
             Ok(())

@@ -10,12 +10,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Caller, Failure, Footprint, Kind, Limit, Network};
+use base::{Caller, Failure, Kind, Limit, Network};
 use cache::{Cache, Charge, Charged, Key, Keys, Mode, Verdict};
 use percent_encoding::percent_decode_str;
 use telemetry::{RateDecision, Telemetry};
 
-use crate::price::price;
 pub use fields::Told;
 pub use policy::{Policy, PolicyError, Scope, Unit};
 pub use quota::Metered;
@@ -116,18 +115,12 @@ impl RateLimits {
         self.charge(&self.door, asker, None, told).await
     }
 
-    /// Charges what depends on who asks and on what the request costs. Notes in `told` what the client is told of it.
+    /// Charges what depends on who asks and on what the request costs: the price of all that it touches ([`crate::price()`]). Notes in
+    /// `told` what the client is told of it.
     ///
     /// # Errors
     /// 429 (PANDO429), when it is too much; 413 (PANDO413), when the request costs more than any may.
-    pub async fn inside(
-        &self,
-        asker: &Asker<'_>,
-        caller: &Caller,
-        footprint: &Footprint,
-        told: &mut Told,
-    ) -> Result<(), Failure> {
-        let cost = price(footprint);
+    pub async fn inside(&self, asker: &Asker<'_>, caller: &Caller, cost: u64, told: &mut Told) -> Result<(), Failure> {
         if self.max_query_cost.is_exceeded_by(cost) {
             return Err(too_expensive(cost, self.max_query_cost));
         }

@@ -113,7 +113,7 @@ async fn users_keys_and_roles_are_counted_wherever_they_come_from() {
         ("writers", "per role 1/m burst 1 role writer method POST"),
     ]);
     let ask = async |asker: Asker<'_>, caller: Caller| {
-        limits.inside(&asker, &caller, &Footprint::default(), &mut Told::default()).await.is_ok()
+        limits.inside(&asker, &caller, crate::price(&Footprint::default()), &mut Told::default()).await.is_ok()
     };
     assert!(ask(asker("192.0.2.1"), caller("reader", "ada")).await);
     assert!(ask(asker("127.0.0.1"), caller("reader", "ada")).await);
@@ -157,7 +157,7 @@ async fn writes_are_charged_by_rows_and_what_is_refused_spends_nothing() {
     let ask = async |written: u64| {
         let mut told = Told::default();
         let (asker, caller) = (asker("192.0.2.1"), caller("writer", "ada"));
-        let outcome = limits.inside(&asker, &caller, &rows(written), &mut told).await;
+        let outcome = limits.inside(&asker, &caller, crate::price(&rows(written)), &mut told).await;
         let mut headers = HeaderMap::new();
         told.write(&mut headers);
         (outcome, headers.get("ratelimit").map(|value| value.to_str().unwrap().to_owned()))

@@ -12,6 +12,7 @@ pub mod export_accounts;
 pub mod init;
 pub mod keys;
 pub mod migrate;
+mod misnamed;
 mod opening;
 mod operations;
 pub mod passwords;

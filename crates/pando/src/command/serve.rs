@@ -257,8 +257,8 @@ impl Starting<'_> {
         }
         background.extend(purging);
         background.extend(audit.map(|audit| tokio::spawn(audit.run())));
-        if prepared.idempotency.settings.is_some() {
-            background.push(tokio::spawn(sweeping::sweep(store.clone(), telemetry.clone())));
+        if let Some(keeping) = &prepared.idempotency.settings {
+            background.push(sweeping::begin(store.clone(), keeping.shelf.clone(), telemetry.clone()).await);
         }
         let api_keys = keys.as_ref().map(ApiKeyWork::keeper);
         background.extend(keys.map(|keys| tokio::spawn(keys.run())));

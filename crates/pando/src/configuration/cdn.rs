@@ -16,6 +16,10 @@ use super::sections::SecretText;
 /// The longest that an answer may count as on its way.
 const LONGEST_SETTLE: u32 = 60_000;
 
+/// Nobody but its owner sees how a zone is set.
+const UNVARIED: &str = "cdn.driver is \"cloudflare\", whose caches ignore Vary unless a Cache Rule of the zone says otherwise: without one, what was \
+                        kept for one caller is shown to others with another token, Accept, Accept-Profile or Prefer; docs/cdn.md has the rule";
+
 /// `[cdn]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -130,6 +134,12 @@ impl Check<'_> {
                 None => self.problem("cdn.wait", format!("has the name {name:?}; it has to be schema.name")),
             }
         }
+        if section.driver == CdnDriver::Cloudflare {
+            self.warn(UNVARIED);
+        }
+        for name in section.unused() {
+            self.warn(format!("{name} counts for nothing with this cdn.driver"));
+        }
         let driver = match section.driver_settings() {
             Ok(driver) => driver,
             Err((name, problem)) => {
@@ -177,6 +187,19 @@ impl CdnSection {
                 DriverSettings::Webhook { url: url.ok_or_else(where_to)?, key }
             }
         })
+    }
+
+    /// What is set, and is another driver's.
+    fn unused(&self) -> impl Iterator<Item = &'static str> {
+        let is_fastly = self.driver == CdnDriver::Fastly;
+        let is_cloudflare = self.driver == CdnDriver::Cloudflare;
+        let unused = [
+            ("cdn.service", !self.service.is_empty() && !is_fastly),
+            ("cdn.zone", !self.zone.is_empty() && !is_cloudflare),
+            ("cdn.token", self.token.is_some() && !is_fastly && !is_cloudflare),
+            ("cdn.webhook_secret", self.webhook_secret.is_some() && self.driver != CdnDriver::Webhook),
+        ];
+        unused.into_iter().filter_map(|(name, is_unused)| is_unused.then_some(name))
     }
 
     /// The setting that a driver finds fault with.
@@ -246,6 +269,24 @@ mod tests {
                 .cdn
                 .is_some()
         );
+        let others =
+            "driver = \"varnish\"\nurls = [\"http://10.0.0.1\"]\ntoken = \"hunter2\"\nservice = \"a\"\nzone = \"a\"";
+        let warnings =
+            prepare(&format!("{others}\n[responses]\ntables = {{ \"*\" = \"strict, cdn 60\" }}")).unwrap().warnings;
+        for name in ["cdn.token", "cdn.service", "cdn.zone"] {
+            assert!(
+                warnings.iter().any(|warning| warning.starts_with(&format!("{name} counts for nothing"))),
+                "{warnings:?}"
+            );
+        }
+        assert!(
+            !warnings.iter().any(|warning| warning.contains("hunter2") || warning.contains("webhook")),
+            "{warnings:?}"
+        );
+        let cloudflare = "driver = \"cloudflare\"\nzone = \"a\"\ntoken = \"hunter2\"";
+        let warnings =
+            prepare(&format!("{cloudflare}\n[responses]\ntables = {{ \"*\" = \"strict, cdn 60\" }}")).unwrap().warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("ignore Vary")), "{warnings:?}");
         let warnings = prepare("[responses]\ntables = { \"*\" = \"strict, cdn 60\" }").unwrap().warnings;
         assert!(warnings.iter().any(|warning| warning.starts_with("responses.tables says cdn")), "{warnings:?}");
     }

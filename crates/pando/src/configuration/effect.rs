@@ -161,7 +161,7 @@ impl Prepared {
         let limiting = check.limiting(root);
         let sharing = check.sharing(database.as_ref(), &limiting).filter(|_| responses.is_some());
         let audit = check.audit(database.as_ref(), root);
-        let files = check.files();
+        let files = check.files(database.as_ref());
         let idempotency = check.idempotency();
         let Check { problems, warnings, .. } = check;
         match (listen, database) {
@@ -542,6 +542,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (more, expected) in [
             ("[idempotency]\nkeep_hours = 0", "idempotency.keep_hours has to lie between 1 and 8760"),
+            ("[idempotency]\nmax_answer_bytes = 0", "idempotency.max_answer_bytes has to lie between 1 and"),
+            ("[idempotency]\nmax_kept_mib = 0", "idempotency.max_kept_mib has to be at least 1"),
             ("[idempotency]\nrequired = [\"/payments\"]", "has \"/payments\"; it has to begin with /rest/v1"),
             (
                 "[idempotency]\nenabled = \"off\"\nrequired = [\"/rest/v1\"]",

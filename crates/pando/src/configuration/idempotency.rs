@@ -1,11 +1,13 @@
 //! `[idempotency]`: writes that are done once however often they are asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service::IdempotencySettings;
+use store::Shelf;
 
 use super::effect::Check;
 
@@ -20,6 +22,9 @@ pub struct IdempotencySection {
     pub keep_hours: u32,
     /// The most bytes of an answer that is kept. A write with a key and a longer answer is refused, and nothing is written.
     pub max_answer_bytes: u64,
+    /// How much room all answers have that are kept, in MiB. Where it is full, a write with a key is refused (503), and nothing is written;
+    /// the last quarter is for answers of at most 4 KiB.
+    pub max_kept_mib: u32,
     /// Paths where every write needs a key, and is refused (400) without one, for example `["/rest/v1/payments", "/rest/v1/rpc/transfer"]`;
     /// what is below a path is meant as well, so `/rest/v1` is everything.
     pub required: Vec<String>,
@@ -40,7 +45,13 @@ pub enum IdempotencyEnabled {
 
 impl Default for IdempotencySection {
     fn default() -> Self {
-        Self { enabled: IdempotencyEnabled::Auto, keep_hours: 24, max_answer_bytes: 1 << 20, required: Vec::new() }
+        Self {
+            enabled: IdempotencyEnabled::Auto,
+            keep_hours: 24,
+            max_answer_bytes: 1 << 20,
+            max_kept_mib: 256,
+            required: Vec::new(),
+        }
     }
 }
 
@@ -71,9 +82,14 @@ impl Check<'_> {
         if !(1..=LONGEST_HOURS).contains(&section.keep_hours) {
             self.problem("idempotency.keep_hours", format!("has to lie between 1 and {LONGEST_HOURS}"));
         }
-        if section.max_answer_bytes > MOST_BYTES {
-            self.problem("idempotency.max_answer_bytes", format!("has to be at most {MOST_BYTES}"));
+        // With none every write with a key would be refused.
+        if !(1..=MOST_BYTES).contains(&section.max_answer_bytes) {
+            self.problem("idempotency.max_answer_bytes", format!("has to lie between 1 and {MOST_BYTES}"));
         }
+        if section.max_kept_mib == 0 {
+            self.problem("idempotency.max_kept_mib", "has to be at least 1");
+        }
+        let most_kept = Limit::new("idempotency.max_kept_mib", u64::from(section.max_kept_mib) << 20);
         let mut required = Vec::new();
         for path in &section.required {
             let below = path.trim_end_matches('/').strip_prefix(MOUNT);
@@ -88,6 +104,7 @@ impl Check<'_> {
         let settings = IdempotencySettings {
             keeps: Duration::from_hours(u64::from(section.keep_hours)),
             most_bytes: Limit::new("idempotency.max_answer_bytes", section.max_answer_bytes),
+            shelf: Arc::new(Shelf::new(most_kept)),
             required,
         };
         Keeping { enabled, settings: Some(settings).filter(|_| enabled != IdempotencyEnabled::Off) }

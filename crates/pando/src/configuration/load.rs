@@ -65,6 +65,14 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
+    /// The file, if it came from one.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(file, ..) => Some(PathBuf::from(file)),
+            _ => None,
+        }
+    }
+
     /// Where to look for a mistake.
     pub fn place(&self) -> String {
         match self {

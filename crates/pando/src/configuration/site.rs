@@ -1,12 +1,13 @@
 //! `[files]`: static files beside the API.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::effect::Check;
-use super::load::Origin;
+use super::effect::{Check, DatabaseAddress};
+use super::load::{Loaded, Origin};
 
 /// `[files]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +52,7 @@ impl Default for FilesSection {
 
 impl Check<'_> {
     /// What is served, if there is such a folder.
-    pub(super) fn files(&mut self) -> Option<files::Settings> {
+    pub(super) fn files(&mut self, database: Option<&DatabaseAddress>) -> Option<files::Settings> {
         let loaded = self.loaded();
         let section = &loaded.config.files;
         if section.folder.as_os_str().is_empty() {
@@ -78,8 +79,18 @@ impl Check<'_> {
             self.problem("files.fallback", "has to be a file in files.folder, \"index.html\"");
         }
         let kept = Some(&section.kept).filter(|kept| !kept.as_os_str().is_empty()).map(|kept| loaded.path(kept));
-        if kept.as_ref().is_some_and(|kept| kept.starts_with(&folder)) {
+        let served = resolved(&folder);
+        if kept.as_ref().is_some_and(|kept| resolved(kept).starts_with(&served)) {
             self.problem("files.kept", "lies in files.folder, and would be served itself");
+        }
+        let shown = private(loaded, database).into_iter().filter(|(_, path)| resolved(path).starts_with(&served));
+        let shown: Vec<String> = shown.map(|(what, path)| format!("{what} ({})", path.display())).collect();
+        if !shown.is_empty() {
+            let text = format!(
+                "holds {}, for everybody to read; serve a folder that holds only what is public",
+                shown.join(", ")
+            );
+            self.problem("files.folder", text);
         }
         Some(files::Settings {
             folder,
@@ -91,5 +102,100 @@ impl Check<'_> {
             max_age_seconds: section.max_age_seconds,
             immutable: section.immutable.clone(),
         })
+    }
+}
+
+/// What belongs to the server and to nobody else, and where it lies.
+fn private(loaded: &Loaded, database: Option<&DatabaseAddress>) -> Vec<(&'static str, PathBuf)> {
+    let config = &loaded.config;
+    let (database_section, auth, tls) = (&config.database, &config.auth, &config.tls);
+    let mut all = Vec::new();
+    let mut add = |what, path: Option<&Path>| {
+        all.extend(path.filter(|path| !path.as_os_str().is_empty()).map(|path| (what, loaded.path(path))));
+    };
+    add("database.migrations", Some(&database_section.migrations));
+    add("database.seed", Some(&database_section.seed));
+    add("auth.jwt_secret_file", auth.jwt_secret_file.as_deref());
+    add("auth.jwks_file", auth.jwks_file.as_deref());
+    add("server.tls.key", tls.key.as_deref());
+    tls.additional.values().for_each(|key| add("a key of server.tls.additional", Some(key.as_ref())));
+    // Certificates that are fetched, with their keys.
+    add(
+        "server.tls.acme.folder",
+        Some(&config.acme.folder).filter(|_| !config.acme.domains.is_empty()).map(PathBuf::as_path),
+    );
+    // These two start where the server was started, and not in the folder of the configuration.
+    let named: BTreeSet<PathBuf> =
+        loaded.origins.values().filter_map(Origin::file).chain(loaded.file.clone()).collect();
+    all.extend(named.into_iter().map(|file| ("the configuration", file)));
+    if let Some(DatabaseAddress::File(file)) = database {
+        all.push(("the database", file.clone()));
+    }
+    all
+}
+
+/// Where a path leads, over links and `..`, also as long as there is nothing yet at its end.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let existing = path.ancestors().find_map(|existing| Some((existing, existing.canonicalize().ok()?)));
+    let Some((existing, mut resolved)) = existing else { return path };
+    for part in path.strip_prefix(existing).into_iter().flat_map(Path::components) {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            Component::Normal(part) => resolved.push(part),
+            _ => {}
+        }
+    }
+    resolved
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::super::effect::Prepared;
+    use super::super::load::{Sources, load};
+    use super::*;
+
+    fn prepare(folder: &Path, file: &str) -> Result<Prepared, String> {
+        let path = folder.join("pando.toml");
+        std::fs::write(&path, file).unwrap();
+        let loaded = load(&Sources { file: Some(path), ..Sources::default() }).map_err(|error| error.to_string())?;
+        Prepared::new(&loaded, None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_folder_that_holds_what_is_private_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let project = outer.path().join("project");
+        for folder in ["public/keys", "data", "empty"] {
+            std::fs::create_dir_all(project.join(folder)).unwrap();
+        }
+        symlink(".", project.join("here")).unwrap();
+        for folder in [".", "./", "..", "../project", "public/..", "here", "here/../project"] {
+            let error = prepare(&project, &format!("[files]\nfolder = {folder:?}")).unwrap_err();
+            assert!(error.contains("files.folder holds ") && error.contains("pando.toml"), "{folder}: {error}");
+            assert!(error.contains("database.migrations (") && error.contains("the database ("), "{folder}: {error}");
+        }
+        for (settings, what) in [
+            ("[database]\nurl = \"sqlite:public/x.sqlite\"", "the database"),
+            ("[database]\nurl = \"sqlite:empty/../here/public/new/x.sqlite\"", "the database"),
+            ("[database]\nmigrations = \"public/migrations\"", "database.migrations"),
+            ("[database]\nseed = \"public/seed.sql\"", "database.seed"),
+            ("[auth]\njwks_file = \"public/keys/set.json\"", "auth.jwks_file"),
+            ("[server.tls]\ncertificate = \"a.pem\"\nkey = \"public/a.key\"", "server.tls.key"),
+        ] {
+            std::fs::write(project.join("public/keys/set.json"), r#"{"keys": []}"#).unwrap();
+            let error = prepare(&project, &format!("{settings}\n[files]\nfolder = \"public\"")).unwrap_err();
+            assert!(error.contains(&format!("files.folder holds {what} (")), "{settings}: {error}");
+        }
+        for kept in ["public/kept", "here/public/kept", "data/../public"] {
+            let error = prepare(&project, &format!("[files]\nkept = {kept:?}")).unwrap_err();
+            assert!(error.contains("files.kept lies in files.folder"), "{kept}: {error}");
+        }
+        // Beside one another, also where one name begins like the other.
+        for settings in ["", "kept = \"public2\"", "folder = \"empty\"", "folder = \"data/../public\""] {
+            prepare(&project, &format!("[files]\n{settings}")).unwrap();
+        }
     }
 }

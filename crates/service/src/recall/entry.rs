@@ -1,8 +1,10 @@
 //! An answer that is kept.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use delivery::Forms;
 use store::{Body, Ran, Reply, Stamp};
 
 /// An answer, with what has to be so for it to be shown again.
@@ -16,11 +18,18 @@ pub(super) struct Entry {
     pub(super) read_at: Instant,
     /// In which order its moment was chosen.
     pub(super) moment: u64,
+    /// The body in codings that clients have asked for.
+    pub(super) forms: Arc<Forms>,
 }
 
 impl cache::Response for Entry {
     fn weight(&self) -> usize {
-        self.body.len() + size_of::<Self>() + self.stamp.as_ref().map_or(0, Stamp::weight)
+        // With room for the smaller forms, which come later.
+        self.body.len()
+            + self.body.len() / 2
+            + size_of::<Self>()
+            + size_of::<Forms>()
+            + self.stamp.as_ref().map_or(0, Stamp::weight)
     }
 
     fn moment(&self) -> u64 {

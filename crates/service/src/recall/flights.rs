@@ -5,12 +5,21 @@ use std::sync::Arc;
 
 use cache::ResponseKey;
 use parking_lot::Mutex;
+use store::{Stamp, StoreError};
 use tokio::sync::watch;
 
 /// The readings that are under way.
 #[derive(Default)]
 pub(super) struct Flights {
-    under_way: Arc<Mutex<HashMap<ResponseKey, watch::Receiver<()>>>>,
+    under_way: Arc<Mutex<HashMap<ResponseKey, watch::Receiver<Option<Failed>>>>>,
+}
+
+/// How a reading failed.
+#[derive(Debug, Clone)]
+pub(super) struct Failed {
+    pub(super) error: StoreError,
+    /// How things were before it began; `None` where that is not known.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// Whose turn it is.
@@ -18,14 +27,14 @@ pub(super) enum Turn {
     /// Whoever asked is to read; the others wait until this is dropped.
     Reads(Reading),
     /// Somebody reads already; it is done when the channel ends.
-    Waits(watch::Receiver<()>),
+    Waits(watch::Receiver<Option<Failed>>),
 }
 
 /// A reading. It ends when this is dropped, however that comes.
 pub(super) struct Reading {
     key: ResponseKey,
-    flights: Arc<Mutex<HashMap<ResponseKey, watch::Receiver<()>>>>,
-    _ends: watch::Sender<()>,
+    flights: Arc<Mutex<HashMap<ResponseKey, watch::Receiver<Option<Failed>>>>>,
+    ends: watch::Sender<Option<Failed>>,
 }
 
 impl Flights {
@@ -35,9 +44,16 @@ impl Flights {
         if let Some(waiting) = under_way.get(&key) {
             return Turn::Waits(waiting.clone());
         }
-        let (ends, waiting) = watch::channel(());
+        let (ends, waiting) = watch::channel(None);
         under_way.insert(key, waiting);
-        Turn::Reads(Reading { key, flights: self.under_way.clone(), _ends: ends })
+        Turn::Reads(Reading { key, flights: self.under_way.clone(), ends })
+    }
+}
+
+impl Reading {
+    /// Ends it for those who wait: the same would come of their own.
+    pub(super) fn fail(self, failed: Failed) {
+        self.ends.send_replace(Some(failed));
     }
 }
 
@@ -47,10 +63,10 @@ impl Drop for Reading {
     }
 }
 
-/// Waits until a reading has ended.
-pub(super) async fn ended(mut waiting: watch::Receiver<()>) {
-    // Nothing is ever sent: only the end is told.
+/// Waits until a reading has ended. Gives how, where it failed.
+pub(super) async fn ended(mut waiting: watch::Receiver<Option<Failed>>) -> Option<Failed> {
     while waiting.changed().await.is_ok() {}
+    waiting.borrow().clone()
 }
 
 #[cfg(test)]
@@ -72,8 +88,19 @@ mod tests {
         assert!(waiting.iter().all(|one| !one.is_finished()));
         drop(first);
         for one in waiting {
-            one.await.unwrap();
+            assert!(one.await.unwrap().is_none());
         }
+        assert!(matches!(flights.join(key), Turn::Reads(_)));
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_told_how_it_failed() {
+        let (flights, key) = (Flights::default(), ResponseKey([7; 32]));
+        let Turn::Reads(first) = flights.join(key) else { panic!("nobody else reads") };
+        let Turn::Waits(waiting) = flights.join(key) else { panic!("somebody reads already") };
+        first.fail(Failed { error: StoreError::Timeout, stamp: None });
+        let failed = ended(waiting).await;
+        assert!(failed.is_some_and(|failed| matches!(failed.error, StoreError::Timeout)));
         assert!(matches!(flights.join(key), Turn::Reads(_)));
     }
 }

@@ -5,35 +5,41 @@
 //! and an entry is shown only while they are the same. And where others write as well, [`store::Store::catch_up`] brings in what they
 //! have done before a kept answer is looked at.
 
+mod check;
 mod entry;
 mod flights;
+mod known;
 mod others;
 mod packed;
 mod question;
+mod reasons;
 mod rule;
 mod told;
 
 use std::hash::Hash as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Clock, Failure, Kind};
 use cache::{ResponseKey, Responses};
 use catalog::Catalog;
 use freshness::RequestDirectives;
+use http::HeaderMap;
 use parking_lot::Mutex;
 use plan::Operation;
 use sha2::{Digest as _, Sha256};
-use store::{Body, Job, Ran, Reply, Sources, Stamp, Store, StoreError};
-use telemetry::{KeptAnswerStale, RecallAsked, Telemetry};
+use store::{Body, Job, PositionToken, Ran, Reply, Sources, Stamp, Store, StoreError};
+use telemetry::{AnswersNotKept, RecallAsked, Telemetry};
 
 use crate::caches::Lease;
 use entry::Entry;
-use flights::{Flights, Reading, Turn, ended};
+use flights::{Failed, Flights, Reading, Turn, ended};
+pub(crate) use known::{Known, Shown};
 use others::Mark;
 pub use others::SharedAnswers;
 use question::Sha;
+use reasons::Reasons;
 pub use rule::{Age, Lifetime, RecallSettings, Rule};
 pub(crate) use told::Told;
 use told::Way;
@@ -41,6 +47,30 @@ use told::Way;
 /// How often one waits for what others read. Each time something was written meanwhile, or the reading failed; after that it is read
 /// without waiting, so that nobody waits for ever.
 const MOST_WAITS: u32 = 4;
+
+/// With `session`, how long ago it was at most that others' changes were looked for; they are each second, if the server answers.
+const SESSION_BOUND: Duration = Duration::from_secs(2);
+
+/// How long nobody waits for what others have changed after that was not told in time.
+const BLIND_FOR: Duration = Duration::from_secs(3);
+
+/// Until when it is not known what others have changed.
+#[derive(Debug, Default)]
+struct Blind(Option<Instant>);
+
+impl Blind {
+    /// Whether it is not known now. When that is over, for whoever asks first, it begins anew for all others.
+    fn replace_if_over(&mut self, now: Instant) -> bool {
+        match &mut self.0 {
+            None => false,
+            Some(until) if now < *until => true,
+            Some(until) => {
+                *until = now + BLIND_FOR;
+                false
+            }
+        }
+    }
+}
 
 /// The keeper of answers.
 pub struct Recall {
@@ -58,13 +88,16 @@ pub struct Recall {
     moments: AtomicU64,
     /// Kept answers that were shown, modulo those that are checked.
     shown: AtomicU32,
+    blind_until: Mutex<Blind>,
+    /// The reasons why answers are not kept that stand in the log.
+    told: Reasons,
 }
 
 /// A question that may have been answered before.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Question {
     key: ResponseKey,
-    sources: Sources,
+    sources: Arc<Sources>,
     rule: Rule,
     asked: RequestDirectives,
     /// For how long caches in front may keep the answer; `None` for not at all.
@@ -117,6 +150,8 @@ impl Recall {
             catalog: Mutex::new(None),
             moments: AtomicU64::new(1),
             shown: AtomicU32::new(0),
+            blind_until: Mutex::default(),
+            told: Reasons::default(),
         })
     }
 
@@ -126,7 +161,12 @@ impl Recall {
     }
 
     /// Answers a job: by what is kept, or by running it. Says as well how it came about, of what may be kept.
-    pub(crate) async fn run(self: &Arc<Self>, job: Job) -> Result<(Ran, Option<Told>), StoreError> {
+    /// What is found out of a read that was prepared is noted there.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        job: Job,
+        known: Option<&Known>,
+    ) -> Result<(Ran, Option<Told>), StoreError> {
         if !matches!(job.plan.operation, Operation::Read(_)) {
             return Ok((self.store.run(job).await?, None));
         }
@@ -134,15 +174,48 @@ impl Recall {
             return Ok((self.store.run(job).await?, None));
         };
         match self.question(&job, rule) {
-            Err(why) => self.pass(job, why).await,
-            Ok(question) => self.answer(job, question).await,
+            Err(why) => self.pass(job, &why).await,
+            Ok(question) => {
+                if let Some(known) = known {
+                    known.note(&question);
+                }
+                self.answer(job, question).await
+            }
         }
     }
 
-    /// Runs what cannot be answered by what is kept.
-    async fn pass(&self, job: Job, why: String) -> Result<(Ran, Option<Told>), StoreError> {
+    /// What is kept of a read that was prepared, where that is fresh and at hand; `None` where it has to be run after all.
+    pub(crate) async fn show(
+        &self,
+        known: &Known,
+        headers: &HeaderMap,
+        position: Option<&PositionToken>,
+        shape: impl FnOnce(Ran) -> Result<rest::Head, Failure>,
+    ) -> Option<Shown> {
+        let question = known.question(headers)?;
+        if question.asked.no_cache || self.catch_up(position, &question).await.is_err() {
+            return None;
+        }
+        let entry = self.kept.at_hand(&question.key)?;
+        let Verdict::Fresh(age) = self.judge(&entry, &question) else { return None };
+        if self.is_checked_next(&question) {
+            return None;
+        }
+        let head = known.head(&entry, || shape(entry.ran()))?;
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        let lease = question.lease(entry.stamp.as_ref());
+        let told = self.tell(Told { age, lease, ..Told::new(Way::Hit) });
+        Some(Shown { head, body: entry.body.clone(), forms: entry.forms.clone(), rows: entry.rows, told })
+    }
+
+    /// Runs what cannot be answered by what is kept. The reason may name what clients know nothing of: it is for the log.
+    async fn pass(&self, job: Job, why: &str) -> Result<(Ran, Option<Told>), StoreError> {
+        if self.told.is_new(why) {
+            let relation = job.plan.footprint.named.first().map(ToString::to_string).unwrap_or_default();
+            self.telemetry.report(&AnswersNotKept { relation: &relation, reason: why });
+        }
         let ran = self.store.run(job).await?;
-        Ok((ran, Some(self.tell(Told::new(Way::Bypass(why))))))
+        Ok((ran, Some(self.tell(Told::new(Way::Bypass)))))
     }
 
     fn tell(&self, told: Told) -> Told {
@@ -155,40 +228,41 @@ impl Recall {
         if self.store.changes().is_none() && !matches!(rule.age, Age::Ttl(_)) {
             return Err("nobody tells of changes".to_owned());
         }
-        let catalog = self.catalog_hash(&job.catalog);
+        let catalog = self.catalog_hash(&job.catalog).ok_or("the catalog has no name")?;
         let key = question::key(job, &dependence, catalog).ok_or("it writes")?;
         let cdn = rule.cdn.filter(|_| {
             // Elsewhere only this rule has a reading show all that its stamp counts.
             let is_exact = rule.age == Age::Strict || self.store.is_always_caught_up();
             is_exact && question::is_for_anybody(job, &dependence)
         });
-        let sources = Sources { tables: dependence.tables, rows: dependence.rows };
+        let sources = Arc::new(Sources { tables: dependence.tables, rows: dependence.rows });
         let asked = RequestDirectives::read(&job.request.headers);
         Ok(Question { key, sources, rule, asked, cdn })
     }
 
-    /// The hash of what exists: another schema, or other rights, make other questions.
-    fn catalog_hash(&self, catalog: &Arc<Catalog>) -> [u8; 32] {
+    /// The hash of what exists: another schema, other rights, or another policy make other questions.
+    fn catalog_hash(&self, catalog: &Arc<Catalog>) -> Option<[u8; 32]> {
         let mut known = self.catalog.lock();
         if let Some((of, hash)) = &*known
             && Arc::ptr_eq(of, catalog)
         {
-            return *hash;
+            return Some(*hash);
         }
         let mut hasher = Sha(Sha256::new());
-        let text = serde_json::to_vec(catalog.snapshot()).unwrap_or_default();
-        text.hash(&mut hasher);
-        format!("{:?}", catalog.snapshot().dependences).hash(&mut hasher);
+        let snapshot = catalog.snapshot();
+        serde_json::to_vec(snapshot).ok()?.hash(&mut hasher);
+        format!("{:?}", snapshot.dependences).hash(&mut hasher);
+        snapshot.definitions.hash(&mut hasher);
         let hash = hasher.0.finalize().into();
         *known = Some((catalog.clone(), hash));
-        hash
+        Some(hash)
     }
 
     async fn answer(self: &Arc<Self>, job: Job, question: Question) -> Result<(Ran, Option<Told>), StoreError> {
-        match self.catch_up(&job, &question).await {
+        match self.catch_up(job.position.as_ref(), &question).await {
             Ok(()) => {}
             // Nothing is known of what others did, so nothing that was kept is shown.
-            Err(_) => return self.pass(job, "it is not known what has changed".to_owned()).await,
+            Err(_) => return self.pass(job, "it is not known what has changed").await,
         }
         let mut waited = 0;
         loop {
@@ -216,7 +290,10 @@ impl Recall {
                     let turn = (!alone).then(|| self.flights.join(question.key));
                     match turn {
                         Some(Turn::Waits(waiting)) => {
-                            ended(waiting).await;
+                            let failed = ended(waiting).await.filter(|failed| self.is_ours(failed, &question));
+                            if let Some(Failed { error, .. }) = failed {
+                                return self.instead(entry, &question, error);
+                            }
                             waited += 1;
                         }
                         Some(Turn::Reads(reading)) => match self.borrow(&job, &question).await {
@@ -241,11 +318,11 @@ impl Recall {
         let Some(others) = self.others.as_ref().filter(|_| !question.asked.no_cache) else { return Err(None) };
         // All of it before it is asked: what comes in between is then found out.
         let (moment, read_at) = (self.moments.fetch_add(1, Ordering::Relaxed), self.clock.monotonic());
-        let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+        let stamp = self.stamp(question);
         let found = others.find(&question.key, &question.rule, stamp, &*self.store).await.ok_or(None)?;
         let read_at = read_at.checked_sub(found.age).ok_or(None)?;
         let others::Borrowed { body, rows, total, stamp, .. } = found;
-        let entry = Arc::new(Entry { body, rows, total, stamp, read_at, moment });
+        let entry = Arc::new(Entry { body, rows, total, stamp, read_at, moment, forms: Arc::default() });
         let Verdict::Fresh(age) = self.judge(&entry, question) else { return Err(Some(entry)) };
         self.kept.keep(question.key, entry.clone()).await;
         self.check_one(job, question, &entry);
@@ -254,17 +331,28 @@ impl Recall {
     }
 
     /// Brings in what others have written, where the rule asks for it.
-    async fn catch_up(&self, job: &Job, question: &Question) -> Result<(), StoreError> {
+    async fn catch_up(&self, position: Option<&PositionToken>, question: &Question) -> Result<(), StoreError> {
+        if self.store.is_always_caught_up() {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        let is_behind = || self.store.looked().is_none_or(|at| now.saturating_duration_since(at) > SESSION_BOUND);
         let looks = match question.rule.age {
             Age::Strict => true,
             // Who shows no position has seen nothing.
-            Age::Session => job.position.as_ref().is_some_and(|position| !self.store.knows(position)),
+            Age::Session => position.is_some_and(|position| !self.store.knows(position)) || is_behind(),
             Age::Ttl(_) => false,
         };
-        if !looks || self.store.is_always_caught_up() {
+        if !looks {
             return Ok(());
         }
-        self.store.catch_up().await.map(drop)
+        // Where the last who asked were told nothing, one tries again, and nobody else waits for it.
+        if self.blind_until.lock().replace_if_over(now) {
+            return Err(StoreError::Timeout);
+        }
+        let caught_up = self.store.catch_up().await.map(drop);
+        *self.blind_until.lock() = Blind(caught_up.is_err().then(|| self.clock.monotonic() + BLIND_FOR));
+        caught_up
     }
 
     async fn find(&self, question: &Question) -> Option<Arc<Entry>> {
@@ -279,7 +367,7 @@ impl Recall {
 
     fn judge(&self, entry: &Entry, question: &Question) -> Verdict {
         let age = self.clock.monotonic().saturating_duration_since(entry.read_at);
-        let stale_for = question.asked.max_stale.unwrap_or_default();
+        let stale_for = question.asked.max_stale.unwrap_or_default().min(question.rule.max_stale);
         let lifetime = match question.rule.age {
             Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
             Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
@@ -298,6 +386,10 @@ impl Recall {
         }
     }
 
+    fn stamp(&self, question: &Question) -> Option<Stamp> {
+        self.store.changes().and_then(|changes| changes.stamp(&question.sources))
+    }
+
     fn holds(&self, entry: &Entry) -> bool {
         let stamp = entry.stamp.as_ref();
         stamp.zip(self.store.changes()).is_some_and(|(stamp, changes)| changes.holds(stamp))
@@ -312,19 +404,38 @@ impl Recall {
         reading: Option<Reading>,
     ) -> Result<(Ran, Option<Told>), StoreError> {
         let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
-        match self.read(job, question).await {
+        // Before the moment of the reading is chosen: what comes in between is then found out.
+        let stamp = self.stamp(question);
+        match self.read(job, question, stamp.clone()).await {
             Ok(Read { ran, is_kept, lease }) => {
                 drop(reading);
                 Ok((ran, Some(self.tell(Told { is_kept, lease, ..Told::new(way) }))))
             }
-            Err(error) => match older.filter(|older| self.stands_in(older, question, &error)) {
-                Some(older) => {
-                    let age = Some(self.clock.monotonic().saturating_duration_since(older.read_at));
-                    Ok((older.ran(), Some(self.tell(Told { age, ..Told::new(Way::StaleIfError) }))))
+            Err(error) => {
+                if let Some(reading) = reading {
+                    reading.fail(Failed { error: error.clone(), stamp });
                 }
-                None => Err(error),
-            },
+                self.instead(older, question, error)
+            }
         }
+    }
+
+    /// What is answered where the database gives no answer: an older one, if the rule allows it.
+    fn instead(
+        &self,
+        older: Option<Arc<Entry>>,
+        question: &Question,
+        error: StoreError,
+    ) -> Result<(Ran, Option<Told>), StoreError> {
+        let older = older.filter(|older| self.stands_in(older, question, &error)).ok_or(error)?;
+        let age = Some(self.clock.monotonic().saturating_duration_since(older.read_at));
+        Ok((older.ran(), Some(self.tell(Told { age, ..Told::new(Way::StaleIfError) }))))
+    }
+
+    /// Whether what another one's reading ended in is what this one's would: nothing has changed since it began.
+    fn is_ours(&self, failed: &Failed, question: &Question) -> bool {
+        let holds = |stamp: &Stamp| self.store.changes().is_some_and(|changes| changes.holds(stamp));
+        matches!(question.rule.age, Age::Ttl(_)) || failed.stamp.as_ref().is_some_and(holds)
     }
 
     /// Whether an answer that is too old is shown in the place of an error.
@@ -332,14 +443,11 @@ impl Recall {
         let Age::Ttl(lifetime) = question.rule.age else { return false };
         let is_outage = matches!(error, StoreError::Unreachable(_) | StoreError::Timeout | StoreError::Busy(_));
         let age = self.clock.monotonic().saturating_duration_since(older.read_at);
-        let if_error = lifetime.if_error.max(question.asked.stale_if_error.unwrap_or_default());
-        is_outage && age <= lifetime.fresh.saturating_add(if_error)
+        is_outage && age <= lifetime.fresh.saturating_add(lifetime.if_error)
     }
 
     /// Runs the job, and keeps what it gives if it may be kept.
-    async fn read(&self, mut job: Job, question: &Question) -> Result<Read, StoreError> {
-        // Before the moment of the reading is chosen: what comes in between is then found out.
-        let stamp = self.store.changes().and_then(|changes| changes.stamp(&question.sources));
+    async fn read(&self, mut job: Job, question: &Question, stamp: Option<Stamp>) -> Result<Read, StoreError> {
         let mark = match &self.others {
             Some(others) => others.mark(&question.rule, &*self.store).await,
             None => None,
@@ -363,7 +471,7 @@ impl Recall {
         if let Some((others, mark)) = self.others.as_ref().zip(mark) {
             others.tell(&question.key, mark, (body, rows, total));
         }
-        let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment };
+        let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment, forms: Arc::default() };
         self.kept.keep(question.key, Arc::new(entry)).await;
         Ok(Read { ran, is_kept: true, lease })
     }
@@ -374,33 +482,9 @@ impl Recall {
         let (recall, job, question) = (self.clone(), job.clone(), question.clone());
         drop(tokio::spawn(async move {
             // One that fails is tried again by the next who asks.
-            drop(recall.read(job, &question).await);
+            let stamp = recall.stamp(&question);
+            drop(recall.read(job, &question, stamp).await);
             drop(reading);
-        }));
-    }
-
-    /// Compares one of so many answers that are shown with what the database gives: should it ever be another one, an operator is to
-    /// know.
-    fn check_one(self: &Arc<Self>, job: &Job, question: &Question, entry: &Arc<Entry>) {
-        let every = self.settings.checked;
-        let is_ttl = matches!(question.rule.age, Age::Ttl(_));
-        if every == 0 || is_ttl || !self.shown.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
-            return;
-        }
-        let (recall, job, question, entry) = (self.clone(), job.clone(), question.clone(), entry.clone());
-        drop(tokio::spawn(async move {
-            let relation = job.plan.footprint.named.first().map(ToString::to_string).unwrap_or_default();
-            if recall.catch_up(&job, &question).await.is_err() || !recall.holds(&entry) {
-                return;
-            }
-            let Ok(ran) = recall.store.run(job).await else { return };
-            let Body::Full(body) = ran.body else { return };
-            // What has changed meanwhile is no fault.
-            let is_same_moment = recall.store.catch_up().await.is_ok() && recall.holds(&entry);
-            if is_same_moment {
-                let is_stale = !entry.is_like(&body, ran.rows, ran.total);
-                recall.telemetry.report(&KeptAnswerStale { relation: &relation, is_stale });
-            }
         }));
     }
 }

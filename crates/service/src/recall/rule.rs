@@ -38,13 +38,15 @@ pub struct Rule {
     pub is_private: bool,
     /// For how long caches in front that are told of changes may keep those that are for anybody; `None` for not at all.
     pub cdn: Option<Duration>,
+    /// How long after something has changed, or after its time, an answer may be shown to who says `max-stale`; zero for not at all.
+    pub max_stale: Duration,
 }
 
 /// The longest that an answer may be shown without being looked at again: a year, as HTTP has it (RFC 9111, section 1.2.2 leaves it open).
 const LONGEST: u64 = 365 * 24 * 60 * 60;
 
 /// `strict`, `session` or `ttl 60`, followed by what else holds, between commas: `stale-while-revalidate 30`, `stale-if-error 600` (both
-/// with `ttl` alone), `private` or `cdn 60`. Times are seconds.
+/// with `ttl` alone), `max-stale 10`, `private` or `cdn 60`. Times are seconds.
 impl FromStr for Rule {
     type Err = String;
 
@@ -60,11 +62,12 @@ impl FromStr for Rule {
             }
             _ => return Err("has to begin with strict, session, or ttl and seconds: `ttl 60`".to_owned()),
         };
-        let (mut is_private, mut cdn) = (false, None);
+        let (mut is_private, mut cdn, mut max_stale) = (false, None, Duration::ZERO);
         for part in parts {
             match (part.as_slice(), &mut age) {
                 (&["private"], _) => is_private = true,
                 (&["cdn", seconds], _) => cdn = Some(duration(seconds)?),
+                (&["max-stale", seconds], _) => max_stale = duration(seconds)?,
                 (&["stale-while-revalidate", seconds], Age::Ttl(lifetime)) => {
                     lifetime.while_revalidate = duration(seconds)?;
                 }
@@ -74,7 +77,7 @@ impl FromStr for Rule {
                 }
                 _ => {
                     return Err(format!(
-                        "knows no \"{}\", but private, and cdn, stale-while-revalidate and stale-if-error with seconds",
+                        "knows no \"{}\", but private, and cdn, max-stale, stale-while-revalidate and stale-if-error with seconds",
                         part.join(" ")
                     ));
                 }
@@ -83,7 +86,7 @@ impl FromStr for Rule {
         if is_private && cdn.is_some() {
             return Err("says private and cdn: what may not leave this process is for no cache in front".to_owned());
         }
-        Ok(Self { age, is_private, cdn })
+        Ok(Self { age, is_private, cdn, max_stale })
     }
 }
 
@@ -106,7 +109,7 @@ impl Rule {
         };
         let is_private = self.is_private || other.is_private;
         let cdn = self.cdn.zip(other.cdn).map(|(one, two)| one.min(two)).filter(|_| !is_private);
-        Self { age, is_private, cdn }
+        Self { age, is_private, cdn, max_stale: self.max_stale.min(other.max_stale) }
     }
 }
 
@@ -145,9 +148,10 @@ mod tests {
 
     #[test]
     fn rules_are_read_and_what_is_wrong_is_told() {
-        let strict = Rule { age: Age::Strict, is_private: false, cdn: None };
+        let strict = Rule { age: Age::Strict, is_private: false, cdn: None, max_stale: Duration::ZERO };
         assert_eq!("strict".parse(), Ok(strict));
-        assert_eq!(" session , private".parse(), Ok(Rule { age: Age::Session, is_private: true, cdn: None }));
+        assert_eq!(" session , private".parse(), Ok(Rule { age: Age::Session, is_private: true, ..strict }));
+        assert_eq!("strict, max-stale 9".parse(), Ok(Rule { max_stale: Duration::from_secs(9), ..strict }));
         assert_eq!("strict, cdn 60".parse(), Ok(Rule { cdn: Some(Duration::from_secs(60)), ..strict }));
         let lifetime = |fresh, while_revalidate, if_error| {
             let [fresh, while_revalidate, if_error] = [fresh, while_revalidate, if_error].map(Duration::from_secs);
@@ -182,6 +186,8 @@ mod tests {
             ("d", "session"),
             ("f", "strict, cdn 60"),
             ("g", "ttl 9, cdn 5"),
+            ("h", "session, max-stale 9"),
+            ("i", "strict, max-stale 5"),
         ];
         let rules = rules.map(|(of, text)| (name(of), text.parse().unwrap())).into_iter().collect();
         let settings = RecallSettings { rules, others: None, most_bytes: 0, largest: 0, checked: 0 };
@@ -191,6 +197,8 @@ mod tests {
         assert_eq!(of(&["d", "b"]), Some("session".parse().unwrap()));
         assert_eq!(of(&["f", "g"]), Some("strict, cdn 5".parse().unwrap()));
         assert_eq!(of(&["f", "a"]), Some("strict".parse().unwrap()), "of one of them nothing is said");
+        assert_eq!(of(&["h", "i"]), Some("strict, max-stale 5".parse().unwrap()));
+        assert_eq!(of(&["h", "a"]), Some("strict".parse().unwrap()));
         assert_eq!(of(&["a", "e"]), None);
         assert_eq!(of(&[]), None);
     }

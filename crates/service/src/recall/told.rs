@@ -25,8 +25,8 @@ pub(super) enum Way {
     Miss,
     /// The request wanted the database to be asked.
     Request,
-    /// It cannot be kept, for this reason.
-    Bypass(String),
+    /// It cannot be kept.
+    Bypass,
 }
 
 /// How an answer came about.
@@ -56,7 +56,7 @@ impl Told {
             Way::StaleIfError => "stale_if_error",
             Way::Miss => "miss",
             Way::Request => "request",
-            Way::Bypass(_) => "bypass",
+            Way::Bypass => "bypass",
         }
     }
 
@@ -70,28 +70,20 @@ impl Told {
             Way::StaleIfError => "pando; hit; detail=stale-if-error".to_owned(),
             Way::Miss => format!("pando; fwd=miss{stored}"),
             Way::Request => format!("pando; fwd=request{stored}"),
-            Way::Bypass(why) => format!("pando; fwd=bypass; detail=\"{}\"", quotable(why)),
+            Way::Bypass => "pando; fwd=bypass".to_owned(),
         };
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(CACHE_STATUS, value);
         }
+        self.write_age(headers);
+    }
+
+    /// Tells how old it is, which is another thing each time.
+    pub(crate) fn write_age(&self, headers: &mut HeaderMap) {
         if let Some(age) = self.age {
             headers.insert(AGE, freshness::age(age));
         }
     }
-}
-
-/// What a string of structured fields may hold (RFC 8941, section 3.3.3): printable ASCII, with quotes and backslashes escaped.
-fn quotable(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            ' '..='~' => quoted.push(character),
-            _ => quoted.push('?'),
-        }
-    }
-    quoted
 }
 
 #[cfg(test)]
@@ -108,8 +100,7 @@ mod tests {
         };
         assert_eq!(told(&Told::new(Way::Hit)), ("pando; hit".to_owned(), None));
         assert_eq!(told(&Told { is_kept: true, ..Told::new(Way::Miss) }).0, "pando; fwd=miss; stored");
-        let why = Way::Bypass("policy \"own\" says é".to_owned());
-        assert_eq!(told(&Told::new(why)).0, "pando; fwd=bypass; detail=\"policy \\\"own\\\" says ?\"");
+        assert_eq!(told(&Told::new(Way::Bypass)).0, "pando; fwd=bypass");
         let age = Some(Duration::from_millis(2_900));
         assert_eq!(told(&Told { age, ..Told::new(Way::Stale) }).1.as_deref(), Some("2"));
     }

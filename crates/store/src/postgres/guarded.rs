@@ -7,7 +7,11 @@
 //! What a client saw is compared in a serializable transaction: of two that saw the same and change it, in whatever way, the
 //! server lets one be kept, and the other one begins anew and finds what that has left.
 
+use std::sync::Arc;
+
 use datatype::Zone;
+use plan::{Expectation, Plan};
+use rest::{Explain, ExplainOption};
 use sql::postgres::Rendered;
 use wire::{Connection, Query};
 
@@ -21,7 +25,7 @@ use super::own::{self, SETUP, Taking};
 use super::run::{Visit, zone};
 use super::session::Own;
 use super::{PostgresStore, failure};
-use crate::driver::{Job, Ran, Rendered as AnyRendered};
+use crate::driver::{Job, Ran, Rendered as AnyRendered, Store as _};
 use crate::error::StoreError;
 use crate::idempotency::{Idempotency, KeptAnswer, Known, in_flight};
 use crate::own::{OwnAnswer, OwnStep, checked};
@@ -108,6 +112,7 @@ impl PostgresStore {
         let mut beginning = Beginning::Of(Some(words), job);
         if let Some(idempotency) = &job.idempotency {
             if let Some(kept) = self.claim(connection, job, idempotency, words).await? {
+                self.ask_rights(connection, visit, job).await?;
                 return Ok(Done { ran: kept.ran(0), is_asynchronous: true });
             }
             beginning = Beginning::Of(None, job);
@@ -150,6 +155,33 @@ impl PostgresStore {
             Known::Answer(kept) => Ok(Some(kept)),
             Known::Nothing { .. } => Err(Missed::Failed(in_flight().into())),
         }
+    }
+
+    /// Asks for the rights that doing it anew would need, as who asks and after what comes before each request: the server looks at them when
+    /// it gets ready for a statement, as it does for `EXPLAIN`, which runs nothing of it.
+    async fn ask_rights(&self, connection: &mut Connection, visit: &Visit<'_>, job: &Job) -> Result<(), Missed> {
+        let own = Own::of(job, &self.settings.hoisted);
+        let mut beginning = Beginning::Of(None, job);
+        for plan in std::iter::once(&job.plan).chain(job.precondition.as_ref().map(|precondition| &precondition.plan)) {
+            let explain = Some(Explain { is_json: false, options: [false; ExplainOption::ALL.len()] });
+            let plan = Plan { explain, expectation: Expectation::default(), ..Plan::clone(plan) };
+            let rendered = self.render(&plan)?;
+            let AnyRendered::Postgres(explained) = &*rendered else { return Err(StoreError::other_engine().into()) };
+            let asked = Job {
+                plan: Arc::new(plan),
+                rendered: rendered.clone(),
+                idempotency: None,
+                precondition: None,
+                ..job.clone()
+            };
+            let zone = zone(connection, &asked, own);
+            let output = Output::of(&asked, explained, &zone, self.settings.max_buffered_bytes);
+            let whole = Sending { page_rows: 0, ..Sending::whole(&asked, explained, own, NOTHING_ELSE) };
+            let sending = Sending { ending: Ending::Decided, beginning, ..whole };
+            drop(self.fly(connection, visit, &sending, &output).await?);
+            beginning = Beginning::Done;
+        }
+        Ok(())
     }
 
     /// Reads what the client has seen, as whoever asks and in the transaction of the write; gives the zone that counts from

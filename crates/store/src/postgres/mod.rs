@@ -31,7 +31,7 @@ mod wrong;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use base::{Clock, Limit, QualifiedName};
@@ -420,6 +420,10 @@ impl Store for PostgresStore {
         Box::pin(self.look_for_changes())
     }
 
+    fn runs_before_each(&self) -> bool {
+        self.pre_request.is_some()
+    }
+
     fn counted(&self) -> Option<PositionToken> {
         self.counted_position()
     }
@@ -430,6 +434,10 @@ impl Store for PostgresStore {
 
     fn sees_what_counts(&self, moment: &SharedMoment, stamp: &Stamp) -> bool {
         self.are_changes_seen(moment, stamp)
+    }
+
+    fn looked(&self) -> Option<Instant> {
+        self.last_look()
     }
 
     fn knows(&self, position: &PositionToken) -> bool {

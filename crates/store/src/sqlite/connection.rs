@@ -147,6 +147,17 @@ impl Connection {
         self.deadline.set(deadline);
     }
 
+    /// Runs something that may take so long at most, and no longer than what it is a part of.
+    pub(super) fn within<T>(&self, budget: Duration, run: impl FnOnce() -> T) -> T {
+        let Deadline { origin, nanoseconds } = &*self.deadline;
+        let whole = nanoseconds.load(Ordering::Relaxed);
+        let part = u64::try_from((origin.elapsed() + budget).as_nanos()).unwrap_or(NEVER);
+        nanoseconds.store(whole.min(part), Ordering::Relaxed);
+        let outcome = run();
+        nanoseconds.store(whole, Ordering::Relaxed);
+        outcome
+    }
+
     /// Registers the enumerations of a newer catalog.
     pub(super) fn follow(&mut self, catalog: &Arc<Catalog>) -> rusqlite::Result<()> {
         if !Arc::ptr_eq(&self.known, catalog) {

@@ -2,7 +2,9 @@
 //! one writer, so nothing changes in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use base::{Failure, Kind};
 use catalog::Catalog;
 use sql::sqlite::Rendered as Sqlite;
 
@@ -15,6 +17,9 @@ use crate::error::StoreError;
 use crate::idempotency::{Idempotency, Known};
 use crate::own::{OwnAnswer, OwnStep, checked};
 use crate::precondition::Precondition;
+
+/// For how long the read of a condition may hold up all other writes: there is one writer. A thousand rows take one or two milliseconds.
+const MOST_OF_OTHERS: Duration = Duration::from_millis(100);
 
 /// What such a write runs in.
 pub(super) struct Guarded<'a> {
@@ -62,7 +67,11 @@ impl Guarded<'_> {
         let Rendered::Sqlite(Sqlite::Read(read)) = &*precondition.rendered else {
             return Err(StoreError::other_engine());
         };
-        let ran = reader::whole(self.connection, &precondition.plan, read, self.bounds.most_bytes)?;
+        let whole = || reader::whole(self.connection, &precondition.plan, read, self.bounds.most_bytes);
+        let ran = match self.connection.within(MOST_OF_OTHERS, whole) {
+            Err(StoreError::Timeout) => return Err(too_slow().into()),
+            ran => ran?,
+        };
         Ok((precondition.judge)(ran)?)
     }
 
@@ -73,4 +82,15 @@ impl Guarded<'_> {
         let work = OwnWork { connection: self.connection.raw(), catalog, translations, bounds, writes: true };
         Ok(work.run(&steps)?.into_iter().next().unwrap_or_default())
     }
+}
+
+/// 413: what is compared is found too slowly.
+fn too_slow() -> Failure {
+    let most = MOST_OF_OTHERS.as_millis();
+    let message = format!(
+        "What If-Match or If-None-Match compares took longer to read than the {most} ms that others wait for it"
+    );
+    Failure::new(Kind::TooLarge, "PANDO413", message)
+        .with_details("Nothing was written.")
+        .with_hint("Name fewer rows by filters that an index serves, or select less of them.")
 }

@@ -52,8 +52,8 @@ impl Happening for FilesDoubtful<'_> {
         action: "files-doubtful",
         message: "Some files in the folder of static files are not as they should be",
         about: "Beside `files-changed`: files that are not served (symbolic links that lead out of the folder, files below the API's own \
-                paths, ones that cannot be read), and files that were changed under a name with a hash in it, which browsers have \
-                been told never changes.",
+                paths, ones that cannot be read), files that were changed under a name with a hash in it, which browsers have \
+                been told never changes, and a folder that was written into for minutes and counts as it is.",
         level: Level::Warn,
         fields: &[FILES, FILE_NAMES],
     };

@@ -35,7 +35,7 @@ pub use login::{
     AttackChanged, AttackSeen, AttemptRefused, LoginImpaired, MailSent, MailsDropped, ProviderFailed, SignIn,
     WebhookSent,
 };
-pub use recall::{KeptAnswerStale, RecallAsked, SharedAnswersChanged};
+pub use recall::{AnswersNotKept, KeptAnswerStale, RecallAsked, SharedAnswersChanged};
 pub use request::{AcceptFailed, ConnectionDropped, DropReason, Overloaded, RequestFinished, RequestPanicked};
 pub use schema::{
     CatalogLoaded, CatalogNotLoaded, MigrationApplied, MigrationPresent, MigrationRefused, MigrationWaits, SeedApplied,
@@ -123,6 +123,7 @@ pub const HAPPENINGS: &[&Definition] = &[
     RequestFinished::DEFINITION,
     BodyCompressed::DEFINITION,
     RecallAsked::DEFINITION,
+    AnswersNotKept::DEFINITION,
     KeptAnswerStale::DEFINITION,
     SharedAnswersChanged::DEFINITION,
     RequestPanicked::DEFINITION,

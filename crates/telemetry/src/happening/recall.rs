@@ -31,6 +31,31 @@ impl Happening for RecallAsked {
     }
 }
 
+/// Answers cannot be kept although a rule says so.
+#[derive(Debug)]
+pub struct AnswersNotKept<'a> {
+    /// The relation that was asked for.
+    pub relation: &'a str,
+    /// Why: what the answer depends on.
+    pub reason: &'a str,
+}
+
+impl Happening for AnswersNotKept<'_> {
+    const DEFINITION: &'static Definition = &Definition {
+        action: "answers-not-kept",
+        message: "Answers cannot be kept although a rule of responses.tables says so",
+        about: "The first time that a read cannot be kept for this reason (`Cache-Status: pando; fwd=bypass`): what it depends on changes in \
+                ways that nobody tells of.",
+        level: Level::Info,
+        fields: &[RELATION, ERROR],
+    };
+
+    fn fields(&self, line: &mut Line<'_>) {
+        line.word(RELATION, self.relation);
+        line.word(ERROR, self.reason);
+    }
+}
+
 /// A kept answer was compared with what the database gives.
 #[derive(Debug)]
 pub struct KeptAnswerStale<'a> {

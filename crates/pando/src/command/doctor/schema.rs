@@ -1,8 +1,10 @@
 //! The migrations: their files against what the database has.
 
+use catalog::Catalog;
 use store::keeping::Examined;
 
 use super::Findings;
+use crate::command::misnamed::misnamed;
 use crate::configuration::Prepared;
 use crate::database::translated;
 use crate::migrations::{MigrationError, newer, pending, read_folder};
@@ -14,9 +16,16 @@ pub fn look(prepared: &Prepared, examined: Option<&Examined>, findings: &mut Fin
         Ok(files) => files,
         Err(error) => return findings.error("migrations", error.to_string(), "correct the folder"),
     };
-    if let Err(error) = translated(prepared, &files) {
-        let text = error.to_string();
-        findings.error("migrations", text, "correct it; `pando serve` refuses to start on it where it is pending");
+    match translated(prepared, &files) {
+        Ok(snapshot) => {
+            for doubt in misnamed(prepared, &Catalog::new(snapshot)) {
+                findings.warning("configuration", doubt, "correct the name, or write the migration that brings it");
+            }
+        }
+        Err(error) => {
+            let text = error.to_string();
+            findings.error("migrations", text, "correct it; `pando serve` refuses to start on it where it is pending");
+        }
     }
     let Some(examined) = examined else { return };
     let mut applied = examined.applied.clone();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::SystemClock;
-use files::{FilesError, Look, Reading, Settings, Site};
+use files::{FilesError, Look, MOST_WAITS, Reading, Settings, Site};
 use telemetry::{FilesChanged, FilesDoubtful, FilesRefused, Telemetry};
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
@@ -92,7 +92,11 @@ impl StaticFiles {
         let broken =
             changes.broken_promises.iter().map(|name| format!("{name} was changed under a name that has a hash in it"));
         let passed_over = reading.passed_over.iter().map(|it| format!("{} {}", it.name, it.reason));
-        let doubts: Vec<String> = passed_over.chain(broken).collect();
+        let minutes = PAUSE.saturating_mul(MOST_WAITS).as_secs() / 60;
+        let restless = reading.is_restless.then(|| {
+            format!("the folder was written into for {minutes} minutes, and is served as it is, which may be half of a new version")
+        });
+        let doubts: Vec<String> = restless.into_iter().chain(broken).chain(passed_over).collect();
         if !doubts.is_empty() {
             let named = doubts.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
             self.telemetry.report(&FilesDoubtful { files: doubts.len() as u64, names: &named });

@@ -4,6 +4,7 @@ use base::QualifiedName;
 use catalog::{Catalog, RoleStanding};
 use store::Store;
 
+use crate::command::misnamed::misnamed;
 use crate::configuration::{AuditEnabled, Config, Prepared};
 
 /// What in the configuration does not fit the schema: allowed, since a later migration may bring it.
@@ -36,7 +37,7 @@ pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<St
         ));
     }
     doubts.extend(audit(config, prepared, &catalog));
-    doubts.extend(responses(prepared, &catalog));
+    doubts.extend(misnamed(prepared, &catalog));
     for role in catalog.snapshot().roles.values().filter(|role| role.is_assumable) {
         for setting in &role.refused_settings {
             doubts.push(format!(
@@ -46,20 +47,6 @@ pub fn doubts(config: &Config, prepared: &Prepared, store: &dyn Store) -> Vec<St
         }
     }
     doubts
-}
-
-/// Relations whose answers are to be kept, and cannot be.
-fn responses(prepared: &Prepared, catalog: &Catalog) -> Vec<String> {
-    let rules = prepared.responses.iter().flat_map(|settings| settings.rules.keys());
-    let doubt = |name: &QualifiedName| {
-        let obstacle = match catalog.snapshot().dependences.get(name) {
-            Some(dependence) => dependence.obstacle.clone()?,
-            None if catalog.relation(name).is_some() || !catalog.is_native() => return None,
-            None => "there is no such table or view".to_owned(),
-        };
-        Some(format!("responses.tables: no answer about {name} is kept: {obstacle}"))
-    };
-    rules.filter_map(doubt).collect()
 }
 
 /// What is asked of the audit and does not come about.

@@ -115,7 +115,8 @@ impl edge::Handler for House {
             Some(Rooms { login: Some(login), service, .. }) if request.area == Area::Auth => {
                 let (signs_out, is_open) = (login::is_refresh(&request), login::is_open(&request));
                 let way = service::Way { prefix: "/auth/v1", signs_out, is_open };
-                service.charged(request, way, |request| login.answer(request)).await
+                // Several times as large as the way through the REST API, which nobody should carry who goes that.
+                Box::pin(service.charged(request, way, |request| login.answer(request))).await
             }
             Some(_) if request.area == Area::Auth => service::refuse(request, &no_login()),
             Some(rooms) => rooms.service.answer(request).await,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, QualifiedName, SystemClock};
-use store::{Store, StoreError, idempotency};
+use store::{Shelf, Store, StoreError, idempotency};
 use telemetry::{AnswersSwept, Telemetry};
+use tokio::task::JoinHandle;
 
 use crate::own_tables::SCHEMA;
 
@@ -18,15 +19,28 @@ const BATCH: i64 = 500;
 /// How many such transactions follow on one another before the next look.
 const MOST_BATCHES: usize = 200;
 
-/// Deletes them again and again.
-pub async fn sweep(store: Arc<dyn Store>, telemetry: Arc<Telemetry>) {
+/// Begins to, once it is known how much there is.
+pub async fn begin(store: Arc<dyn Store>, shelf: Arc<Shelf>, telemetry: Arc<Telemetry>) -> JoinHandle<()> {
+    if has_table(&*store) {
+        // What fails is tried again soon, and told then.
+        drop(shelf.measure(&*store).await);
+    }
+    tokio::spawn(sweep(store, shelf, telemetry))
+}
+
+fn has_table(store: &dyn Store) -> bool {
+    store.catalog().snapshot().relations.contains_key(&QualifiedName::new(SCHEMA, idempotency::TABLE))
+}
+
+/// Deletes them again and again, and looks how much is left.
+async fn sweep(store: Arc<dyn Store>, shelf: Arc<Shelf>, telemetry: Arc<Telemetry>) {
     let mut is_failing = false;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if !store.catalog().snapshot().relations.contains_key(&QualifiedName::new(SCHEMA, idempotency::TABLE)) {
+        if !has_table(&*store) {
             continue;
         }
-        match look(&*store).await {
+        match look(&*store, &shelf).await {
             Ok(answers) => {
                 is_failing = false;
                 if answers > 0 {
@@ -44,7 +58,7 @@ pub async fn sweep(store: Arc<dyn Store>, telemetry: Arc<Telemetry>) {
     }
 }
 
-async fn look(store: &dyn Store) -> Result<u64, StoreError> {
+async fn look(store: &dyn Store, shelf: &Shelf) -> Result<u64, StoreError> {
     let mut all = 0;
     for _ in 0..MOST_BATCHES {
         let swept = idempotency::sweep(store, SystemClock.now(), BATCH).await?;
@@ -53,5 +67,6 @@ async fn look(store: &dyn Store) -> Result<u64, StoreError> {
             break;
         }
     }
+    shelf.measure(store).await?;
     Ok(all)
 }

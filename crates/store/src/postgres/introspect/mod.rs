@@ -58,6 +58,7 @@ pub(super) async fn snapshot(
     };
     connection.batch("COMMIT").await?;
     snapshot.dependences = std::mem::take(&mut dependences.all);
+    snapshot.definitions.clone_from(&dependences.fingerprint);
     snapshot.composites = types.composites();
     snapshot.enums = types.into_enums();
     snapshot.relations = tables.into_relations(&snapshot);

@@ -2,11 +2,13 @@
 //! given as JSON, for which there is a parser.
 
 /// One moment, in which names are printed with their schemas and values alike, whatever the database is set to. A lock that
-/// somebody holds on a table, or a server without breath, must not keep this server from ever starting.
+/// somebody holds on a table, or a server without breath, must not keep this server from ever starting. Each of these statements runs
+/// once, so compiling one never pays, however long the catalog is.
 pub(super) const BEGIN: &str = "
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL search_path TO '';
     SET LOCAL statement_timeout TO '60s';
+    SET LOCAL jit TO off;
     SET LOCAL DateStyle TO ISO;
     SET LOCAL IntervalStyle TO postgres;
     SET LOCAL TimeZone TO UTC;
@@ -75,14 +77,30 @@ pub(super) const REPRESENTATIONS: &str = "
             OR (t.typtype = 'd' AND s.oid IN ('json'::regtype, 'text'::regtype)))";
 
 /// Relations: oid, schema, name, kind, row type, comment, row security, grants, whether there are triggers for each row before it is
-/// inserted or updated. Partitions are left out: they are reached
-/// through their table.
+/// inserted or updated, whether a write does nothing else than what it says: the system's functions are
+/// not among what depends on others. Partitions are left out: they are reached through their table.
 pub(super) const RELATIONS: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, d.description, c.relrowsecurity, c.relforcerowsecurity,
            (SELECT json_agg(json_build_array(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type))
               FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
              WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')),
-           EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0)
+           EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0),
+           c.relkind IN ('r', 'v')
+             AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace pn ON pn.oid = p.pronamespace
+                              WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND pn.nspname <> 'pando')
+             AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
+             AND c.oid NOT IN (SELECT inhrelid FROM pg_inherits UNION ALL SELECT inhparent FROM pg_inherits)
+             AND c.oid NOT IN (SELECT k.confrelid FROM pg_constraint k JOIN pg_class p ON p.oid = k.conrelid WHERE p.relispartition)
+             AND c.oid NOT IN (
+                   SELECT coalesce(f.adrelid, y.polrelid, k.conrelid) FROM pg_depend u JOIN pg_proc p ON p.oid = u.refobjid
+                     LEFT JOIN pg_attrdef f ON u.classid = 'pg_attrdef'::regclass AND f.oid = u.objid
+                     LEFT JOIN pg_policy y ON u.classid = 'pg_policy'::regclass AND y.oid = u.objid
+                     LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
+                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND coalesce(f.adrelid, y.polrelid, k.conrelid) IS NOT NULL
+                   UNION ALL
+                   SELECT a.attrelid FROM pg_constraint k JOIN pg_depend u ON u.classid = 'pg_constraint'::regclass AND u.objid = k.oid
+                     JOIN pg_proc p ON p.oid = u.refobjid JOIN pg_attribute a ON a.atttypid = k.contypid
+                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND k.contypid <> 0)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition

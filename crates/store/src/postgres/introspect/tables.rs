@@ -250,6 +250,7 @@ fn relation(row: &Row<'_>) -> Option<Relation> {
         is_deletable: is_table,
         computed: Vec::new(),
         rewrites_rows: row.is_true(9),
+        is_plain: row.is_true(10),
     });
     let grants: Vec<(Arc<str>, String)> = row.list(8);
     relation.grants = grants

@@ -21,8 +21,8 @@ use crate::postgres::{PostgresStore, failure};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the session of looks is: each statement is a moment of its own, and the notes are found by their index although the server knows
-/// nothing yet of how many there are. Nothing is compiled: the server would, for it puts down what is switched off as endlessly dear, and
-/// take half a second for it. A pooler's session is not ours.
+/// nothing yet of how many there are. What may not be read from end to end and has no index seems to cost so much by that that the server
+/// would compile each look, which takes longer than all of it. A pooler's session is not ours.
 const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET jit = off";
 
 /// Begins to keep changes without a gap, if nobody has since there was one. The name is chance's.

@@ -14,7 +14,7 @@ mod triggers;
 mod upkeep;
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -52,6 +52,8 @@ pub(super) struct Watching {
     /// The last look.
     ended: watch::Sender<Ended>,
     known: Mutex<Known>,
+    /// When the last look began that was answered.
+    looked: Mutex<Option<Instant>>,
     /// What has to be watched, as the catalog says that counts.
     dependences: Mutex<Arc<Dependences>>,
     /// Held while triggers are put where they belong, and the catalog is read that says so.
@@ -87,6 +89,7 @@ impl Watching {
             wanted,
             ended,
             known: Mutex::default(),
+            looked: Mutex::default(),
             dependences: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
@@ -143,7 +146,11 @@ pub(super) async fn run(store: Weak<PostgresStore>, mut wanted: watch::Receiver<
         let number = *wanted.borrow_and_update();
         let Some(open) = store.upgrade() else { return };
         let Some(watching) = &open.watching else { return };
+        let began = open.clock.monotonic();
         let outcome = looker.look(&open, watching).await;
+        if outcome.is_ok() {
+            *watching.looked.lock() = Some(began);
+        }
         let (is_over, has_looked) = (matches!(outcome, Err(StoreError::Closed)), outcome.is_ok());
         watching.ended.send_replace(Ended { number, outcome: Some(outcome) });
         if is_over {
@@ -197,6 +204,11 @@ impl PostgresStore {
     /// Whether a moment sees all changes that counted when a stamp was taken.
     pub(super) fn are_changes_seen(&self, moment: &SharedMoment, stamp: &Stamp) -> bool {
         self.watching.as_ref().is_some_and(|watching| watching.lasts.are_seen_by(moment, stamp))
+    }
+
+    /// When the last look began that was answered.
+    pub(super) fn last_look(&self) -> Option<Instant> {
+        *self.watching.as_ref()?.looked.lock()
     }
 
     /// Whether everything up to a position counts.
