@@ -303,9 +303,10 @@ impl Room {
         }
         // The file has it by now: requests are planned with it, also where nothing can be written any more.
         let audited = self.audit(&next);
-        self.current.replace(next, took);
-        // What a migration changes is not looked at row by row.
+        // What a migration changes is not looked at row by row. Until the catalog is replaced nobody is shown what it has changed: whoever
+        // is shown it after that finds nothing that was kept before.
         self.changes.forget();
+        self.current.replace(next, took);
         self.checkpointer.after_commit(self.connection.raw());
         audited
     }
