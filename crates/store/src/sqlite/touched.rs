@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use sql::sqlite::names::physical_name;
 
-use crate::changes::{MOST_ROWS, Touched};
+use crate::changes::{Changes, MOST_ROWS, Touched};
 
 /// The rows of each table, by the name that it has in the file; `None` for more than are named one by one.
 type Noted = HashMap<String, Option<Vec<i64>>>;
@@ -21,6 +21,7 @@ type Assigned = HashSet<(String, String)>;
 
 /// Collects what changes on the writing connection.
 pub(super) struct Recorder {
+    changes: Arc<Changes>,
     noted: Arc<Mutex<Noted>>,
     /// The columns that any statement, trigger or foreign key may set that was prepared until now.
     assigned: Arc<Mutex<Assigned>>,
@@ -32,7 +33,11 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Has a connection's changes told. The tables of Pando's are all told: they have row numbers, and no statement replaces rows.
-    pub(super) fn install(connection: &Connection, catalog: &Arc<Catalog>) -> rusqlite::Result<Self> {
+    pub(super) fn install(
+        connection: &Connection,
+        catalog: &Arc<Catalog>,
+        changes: Arc<Changes>,
+    ) -> rusqlite::Result<Self> {
         let noted = Arc::<Mutex<Noted>>::default();
         let told = noted.clone();
         connection.update_hook(Some(move |_, _: &str, table: &str, row: i64| note(&mut told.lock(), table, row)))?;
@@ -52,7 +57,12 @@ impl Recorder {
                 action => removal(&action, &mut dropped),
             }
         }))?;
-        Ok(Self { noted, assigned, upserted, names: Mutex::new((catalog.clone(), names(catalog))) })
+        Ok(Self { changes, noted, assigned, upserted, names: Mutex::new((catalog.clone(), names(catalog))) })
+    }
+
+    /// Where it is told what has changed.
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// A request's write is about to run, or has run (`None`).
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_dropped_is_gone_and_what_is_emptied_is_told_row_by_row() {
         let connection = Connection::open_in_memory().unwrap();
-        let recorder = Recorder::install(&connection, &Arc::default()).unwrap();
+        let recorder = Recorder::install(&connection, &Arc::default(), Arc::default()).unwrap();
         let run = |text: &str| connection.execute_batch(text).unwrap();
         run("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE INDEX i ON t (id); CREATE VIEW v AS SELECT 1;
              CREATE TEMP TABLE u (id); CREATE TEMP VIEW w AS SELECT 1;
