@@ -310,11 +310,10 @@ fn text_that_may_mean_the_moment_is_not_kept() {
     let mut client = stage.server.client();
     change(&mut client, "POST", "/rest/v1/words", &json!({"word": "now", "more": {"at": "today"}}));
     for select in ["word::timestamptz", "at:more->>at::date", "word::timetz", "more->>at::tsrange"] {
-        let answer = get(&mut client, &format!("/rest/v1/words?select={select}&n=gt.0"), &[]);
-        let told = answer.header("cache-status").unwrap_or_default().to_owned();
-        let expected =
-            "pando; fwd=bypass; detail=\"it reads text as a date, a moment or another value that may mean `now`\"";
-        assert_eq!(told, expected, "{select}");
+        let path = format!("/rest/v1/words?select={select}&n=gt.0");
+        for _ in 0..2 {
+            assert_eq!(get(&mut client, &path, &[]).header("cache-status"), Some("pando; fwd=bypass"), "{select}");
+        }
     }
     for select in ["word::text", "n::text", "more->>at::varchar", "n::float8"] {
         warm(&mut client, &format!("/rest/v1/words?select={select}"));

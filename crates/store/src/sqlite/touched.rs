@@ -116,15 +116,16 @@ fn removal(action: &AuthAction<'_>, dropped: &mut Option<String>) -> Authorizati
         AuthAction::DropTable { table_name: name }
         | AuthAction::DropTempTable { table_name: name }
         | AuthAction::DropView { view_name: name }
-        | AuthAction::DropTempView { view_name: name } => *dropped = Some(name.to_owned()),
-        AuthAction::Delete { table_name } if !table_name.starts_with("sqlite_") => {
-            if dropped.take().as_deref() != Some(table_name) {
-                return Authorization::Ignore;
-            }
+        | AuthAction::DropTempView { view_name: name } => {
+            *dropped = Some(name.to_owned());
+            Authorization::Allow
         }
-        _ => {}
+        AuthAction::Delete { table_name } => {
+            let is_let_through = table_name.starts_with("sqlite_") || dropped.take().as_deref() == Some(table_name);
+            if is_let_through { Authorization::Allow } else { Authorization::Ignore }
+        }
+        _ => Authorization::Allow,
     }
-    Authorization::Allow
 }
 
 fn note(noted: &mut Noted, table: &str, row: i64) {
