@@ -97,6 +97,7 @@ async fn open_for(
         check_at_start: database.check_at_start.into(),
         position_key: prepared.freshening.position_key.clone(),
         audit: prepared.audit.settings.clone(),
+        tells_changes: prepared.responses.is_some(),
         reads_only: access == Access::Read,
         path: path.into(),
     };

@@ -8,7 +8,7 @@ use base::QualifiedName;
 use catalog::{
     Binary, Catalog, ClaimsAsked, DefaultValue, Expression, Function, NativeFunction, Query, RelationKind, Source,
 };
-use datatype::{Datum, Type};
+use datatype::{Datum, NativeKind, Type};
 
 use crate::model::{Access, Counting, Level, Member, Operation, Plan};
 
@@ -94,6 +94,18 @@ fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
     }
 }
 
+/// Whether text of a type always means the same value. Of a type that only the server knows nobody can tell.
+fn means_one_value(data_type: &Type) -> bool {
+    match data_type {
+        Type::Native(native) => matches!(&native.kind, NativeKind::Array(element) if means_one_value(element)),
+        data_type => !is_moment(data_type),
+    }
+}
+
+fn is_moment(data_type: &Type) -> bool {
+    matches!(data_type, Type::Date | Type::Time | Type::Timestamp | Type::TimestampTz)
+}
+
 struct Finder<'c> {
     catalog: &'c Catalog,
     found: Dependence,
@@ -166,6 +178,7 @@ impl Finder<'_> {
             Expression::Value { value: Datum::Text(text), data_type } if self.catalog.is_native() => {
                 self.native_value(text, data_type);
             }
+            Expression::Cast { operand, data_type } if self.catalog.is_native() => self.native_cast(operand, data_type),
             _ => {}
         }
     }
@@ -178,6 +191,14 @@ impl Finder<'_> {
         let text = text.to_ascii_lowercase();
         if MOMENTS.iter().any(|word| text.contains(word)) {
             self.stop(|| "it may ask for the moment".to_owned());
+        }
+    }
+
+    /// A server that is to read text as something else may find `now` in it, in any row. What one moment is of another only the zone
+    /// decides, which every question asks for.
+    fn native_cast(&mut self, operand: &Expression, data_type: &Type) {
+        if !(means_one_value(data_type) || is_moment(data_type) && is_moment(&operand.data_type())) {
+            self.stop(|| "it reads text as a date, a moment or another value that may mean `now`".to_owned());
         }
     }
 

@@ -183,7 +183,12 @@ impl Changes {
 
     /// Says that everything may have changed, at once.
     pub fn forget(&self) {
-        drop(self.begin_at(vec![ALL], None));
+        drop(self.begin_all());
+    }
+
+    /// Says that everything is about to change. It counts as under way until what this gives is dropped.
+    pub(crate) fn begin_all(&self) -> UnderWay<'_> {
+        self.begin_at(vec![ALL], None)
     }
 
     /// Has each change told from now on: after all counters are even again, and before whoever made it is answered. There is one who is

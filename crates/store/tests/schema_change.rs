@@ -67,3 +67,25 @@ async fn a_body_that_has_begun_is_finished_as_it_began() {
     let rest = collect(ran).await.expect("the old column is read to the end").body;
     assert_eq!((first.len() + rest.len()) / (long.len() + 12), 400, "all rows");
 }
+
+/// Whoever plans by a newer catalog finds nothing that was kept before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_is_gone_before_anybody_sees_the_newer_catalog() {
+    let fixture = Fixture::with(SCHEMA).await;
+    for version in 2..60 {
+        let name = base::QualifiedName::new("public", "item");
+        let sources = store::Sources { tables: [name].into(), ..store::Sources::default() };
+        let (watching, older) = (fixture.store.clone(), fixture.store.catalog());
+        let stamp = watching.changes().unwrap().stamp(&sources).unwrap();
+        let watcher = std::thread::spawn(move || {
+            while std::sync::Arc::ptr_eq(&watching.catalog(), &older) {
+                std::hint::spin_loop();
+            }
+            watching.changes().unwrap().holds(&stamp)
+        });
+        let text = format!("update item set size = {version};");
+        let store = &*fixture.store;
+        store.apply_migration(migration(version, &text, store)).await.expect("applies");
+        assert!(!watcher.join().unwrap(), "{version}");
+    }
+}

@@ -337,7 +337,13 @@ async fn what_decides_besides_rows_is_noticed() {
     let Some(server) = Postgres::start_for("what_decides_besides_rows_is_noticed") else { return };
     server.run(SCHEMA);
     server.run("create view shown as select id from one; create role somebody; create role others;
-        create function is_it() returns boolean language sql stable begin atomic; select exists (select from three); end;");
+        create function is_it() returns boolean language sql stable begin atomic; select exists (select from three); end;
+        create type mood as enum ('glad', 'sad'); create type flavour as enum ('sweet'); create domain some_text as text;
+        create type place as (number int, flavours flavour[]); create type address as (street text, place place);
+        create function as_text(address) returns text language sql immutable as 'select $1.street';
+        create cast (address as text) with function as_text(address);
+        create text search configuration words (copy = simple);
+        alter table one add column mood mood, add column addresses address[], add column texts some_text;");
     let store = node(&server, &["one", "shown", "later"]).await;
     for script in [
         "grant select on one to somebody",
@@ -350,6 +356,16 @@ async fn what_decides_besides_rows_is_noticed() {
         "alter role somebody set timezone = 'Europe/Berlin'",
         "alter table one rename column note to text",
         "alter table one disable trigger pando_changes",
+        "alter type mood rename value 'sad' to 'blue'",
+        "alter type address rename attribute street to road",
+        "alter type place rename attribute number to storey",
+        "alter type flavour add value 'sour'",
+        "alter system set default_text_search_config = 'german'; select pg_reload_conf()",
+        "alter system set datestyle = 'sql, dmy'; select pg_reload_conf()",
+        // Only sessions that begin from now on have it.
+        "alter role postgres set datestyle = 'german'",
+        "alter text search configuration words drop mapping for word",
+        "create or replace function as_text(address) returns text language sql immutable as 'select $1.road || 1'",
         "create table later (id bigint)",
     ] {
         let kept = Kept::of(&*store, &["one"]);
@@ -372,6 +388,54 @@ async fn what_decides_besides_rows_is_noticed() {
     let kept = Kept::of(&*store, &["later", "three", "two"]);
     server.run("insert into later values (1); insert into two values (9, null, 'of the policy')");
     assert_eq!(kept.changed().await, ["later", "two"]);
+    // What is the same as before is not read again, whichever session looks at it: there are two comparisons in this time.
+    for round in 0.. {
+        assert!(round < 10, "it is read again and again");
+        let catalog = store.catalog();
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        if Arc::ptr_eq(&catalog, &store.catalog()) {
+            break;
+        }
+    }
+    store.close().await;
+}
+
+/// Where something stands in the way of keeping anything, it is noticed as well that it does so no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_may_go_away() {
+    let Some(server) = Postgres::start_for("what_stands_in_the_way_may_go_away") else { return };
+    server.run(SCHEMA);
+    server.run(
+        "create function unknown() returns boolean language plpgsql stable as 'begin return true; end';
+         alter table one enable row level security; create policy p on one using (unknown())",
+    );
+    let store = node(&server, &["one"]).await;
+    let obstacle = store.catalog().snapshot().dependences[&table("one")].obstacle.clone();
+    assert!(obstacle.is_some_and(|obstacle| obstacle.contains("public.unknown")));
+    server.run("alter policy p on one using (true)");
+    wait_until_kept(&*store, "one").await;
+    store.close().await;
+}
+
+/// As a dump is loaded whose triggers are switched off meanwhile: they come back as ones that a replication does not fire.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_was_switched_off_and_on_is_fired_always_again() {
+    let Some(server) = Postgres::start_for("a_trigger_that_was_switched_off_and_on") else { return };
+    server.run(SCHEMA);
+    let store = node(&server, &["one"]).await;
+    server.run("alter table one disable trigger all; alter table one enable trigger all");
+    let enabled = "select tgenabled from pg_trigger where tgname = 'pando_changes' and tgrelid = 'one'::regclass";
+    for round in 0.. {
+        assert!(round < 300, "it is left as it is");
+        if server.run(enabled).trim() == "A" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    wait_until_kept(&*store, "one").await;
+    let kept = Kept::of(&*store, &["one"]);
+    server.run("set session_replication_role = replica; update one set note = 'replicated'");
+    assert_eq!(kept.changed().await, ["one"]);
     store.close().await;
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use base::QualifiedName;
 use sql::postgres::audit::{TRUNCATION, install, remove, rows};
-use wire::{Connection, Error, ServerError, TextRow};
+use wire::{Connection, Error, TextRow};
 
 use super::audit_functions::{BODY, CHANGE, Function, ROW, ROW_PRINTED, functions};
+use super::own_triggers::{PATIENCE, Placing, begin, end};
 use crate::audit::{AuditSettings, AuditValues, Unwatched, hexadecimal};
 use crate::error::StoreError;
 
@@ -21,16 +22,8 @@ const STANDING: &str = "SELECT proname, prosrc, coalesce(array_to_string(proconf
       FROM pg_catalog.pg_proc WHERE pronamespace = 'pando'::regnamespace AND prosecdef
     UNION ALL SELECT relname, NULL, NULL FROM pg_catalog.pg_class WHERE relnamespace = 'pando'::regnamespace AND relkind = 'i'";
 
-/// Nodes that start at once take turns, which are waited for: "audit" in ASCII. The turn ends with the transaction, and so does what
-/// somebody has set who logs in with bounds of his own.
-const TURN: &str =
-    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(418380804468)";
-
-/// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
-const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
-
-/// The server does not let the role that logs in.
-const NO_RIGHT: &str = "42501";
+/// The number of turns, which nothing else takes.
+const TURN: u64 = 418_380_804_468;
 
 /// The index that sealing needs.
 const INDEX_NAME: &str = "audit_entries_transaction_number";
@@ -147,24 +140,6 @@ impl Table {
         let missing = missing.map(|((name, function, arguments), _)| install(name, &self.name, function, arguments));
         stale.chain(missing).collect()
     }
-
-    /// That its changes are not written down, and what to do about it.
-    fn unwatched(&self, problem: &str, statements: &[String], error: Option<&ServerError>) -> Unwatched {
-        let QualifiedName { schema, name } = &self.name;
-        let is_refused = error.is_none_or(|error| error.code == NO_RIGHT);
-        let advice = if !self.may {
-            let role = self.role.replace('"', "\"\"");
-            format!("GRANT TRIGGER ON \"{schema}\".\"{name}\" TO \"{role}\" lets Pando do it")
-        } else if is_refused {
-            format!("let its owner run `{}`", statements.join("; "))
-        } else {
-            "it is tried again".to_owned()
-        };
-        let problem = format!(
-            "changes of {schema}.{name} are not written down as audit.* says: {problem}; {advice}, audit.exclude says that it is not to be"
-        );
-        Unwatched { problem, is_refused }
-    }
 }
 
 /// Puts the functions and the triggers where they belong, each table in a transaction of its own: nobody who uses one waits for another.
@@ -176,7 +151,7 @@ pub(super) async fn reconcile(
     if connection.query(THERE, &[]).await.map_err(failed)?.first().and_then(|row| row.get(0)) != Some("t") {
         return Ok(None);
     }
-    connection.batch(TURN).await.map_err(failed)?;
+    begin(connection, TURN).await.map_err(failed)?;
     let made = put_functions(connection).await;
     let found = match made {
         Ok(()) => connection.query(TABLES, &[""]).await,
@@ -185,22 +160,11 @@ pub(super) async fn reconcile(
     let found = end(connection, found).await.map_err(failed)?;
     let mut left_out = Vec::new();
     for table in found.iter().map(Table::of).filter(|table| !table.statements(settings).is_empty()) {
-        connection.batch(TURN).await.map_err(failed)?;
+        begin(connection, TURN).await.map_err(failed)?;
         let put = put_triggers(connection, settings, &table.number).await;
         left_out.extend(end(connection, put).await.map_err(failed)?);
     }
     Ok(Some(left_out))
-}
-
-/// Ends the transaction, in which the outcome came to be.
-async fn end<T>(connection: &mut Connection, outcome: Result<T, Error>) -> Result<T, Error> {
-    match outcome {
-        Ok(value) => connection.batch("COMMIT").await.map(|()| value),
-        Err(error) => {
-            drop(connection.batch("ROLLBACK").await);
-            Err(error)
-        }
-    }
 }
 
 async fn put_functions(connection: &mut Connection) -> Result<(), Error> {
@@ -235,18 +199,12 @@ async fn put_triggers(
     if statements.is_empty() {
         return Ok(None);
     }
-    if !table.may {
-        return Ok(Some(table.unwatched("the role that logs in may put no triggers on it", &statements, None)));
-    }
-    connection.batch("SAVEPOINT pando_audit").await?;
-    match connection.batch(&statements.join("; ")).await {
-        Ok(()) => Ok(None),
-        Err(Error::Server(error)) => {
-            connection.batch("ROLLBACK TO SAVEPOINT pando_audit").await?;
-            Ok(Some(table.unwatched(&error.message, &statements, Some(&error))))
-        }
-        Err(error) => Err(error),
-    }
+    let Table { name, may, role, .. } = &table;
+    let told = |problem: &str| {
+        let exclude = "audit.exclude says that it is not to be";
+        format!("changes of {name} are not written down as audit.* says: {problem}, {exclude}")
+    };
+    Placing { table: name, statements: &statements, role, may: *may }.put(connection, told).await
 }
 
 /// The columns whose values stand in no entry, as JSON: those that are marked, and those of the settings.

@@ -16,6 +16,7 @@ mod missed;
 mod outcome;
 mod output;
 mod own;
+mod own_triggers;
 mod pool;
 mod pooler;
 mod reload;

@@ -150,8 +150,7 @@ impl PostgresStore {
             replicas.set_catalog(position.ok_or_else(unknown)?);
         }
         *self.catalog_took.lock() = self.clock.monotonic().saturating_duration_since(started);
-        let older = self.catalog.swap(catalog.clone());
-        self.note_dependences(dependences);
+        let older = self.replace_dependences(dependences, || self.catalog.swap(catalog.clone()));
         tokio::spawn(async move {
             tokio::time::sleep(KEPT).await;
             tokio::task::spawn_blocking(move || drop(older));

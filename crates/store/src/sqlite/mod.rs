@@ -84,6 +84,8 @@ pub struct Settings {
     pub position_key: PositionKey,
     /// What is written down of changes; `None` writes down nothing.
     pub audit: Option<AuditSettings>,
+    /// Whether it is told what changes ([`Store::changes`](crate::Store::changes)): writes that are not told are cheaper.
+    pub tells_changes: bool,
     /// Whether the file is only read, also while another process serves it: writes are refused as they are of a store that was closed.
     pub reads_only: bool,
 }
@@ -151,6 +153,7 @@ impl Settings {
             check_at_start: CheckAtStart::Auto,
             position_key: PositionKey::new(&Secret::new("")),
             audit: None,
+            tells_changes: false,
             reads_only: false,
         }
     }
@@ -217,7 +220,7 @@ pub(crate) fn open(
         origin,
     };
     let translations = Arc::<Translations>::default();
-    let changes = Arc::<Changes>::default();
+    let changes = (settings.tells_changes && !settings.reads_only).then(Arc::<Changes>::default);
     let readers = Readers::new(reading, translations.clone(), current.clone(), clock.clone(), observer.clone());
     let writing = WriterSettings {
         path: settings.path.clone(),
@@ -240,7 +243,7 @@ pub(crate) fn open(
         position_key: settings.position_key,
         origin,
         current,
-        changes: (!settings.reads_only).then_some(changes),
+        changes,
         readers: Arc::new(readers),
         writer: Arc::new(writer),
         underway,

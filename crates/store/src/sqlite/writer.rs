@@ -114,7 +114,8 @@ pub(super) struct WriterSettings {
     pub(super) bounds: write::Bounds,
     pub(super) translations: Arc<Translations>,
     pub(super) auditing: Auditing,
-    pub(super) changes: Arc<Changes>,
+    /// Where it is told what changes; `None` where nobody asks, which costs nothing then.
+    pub(super) changes: Option<Arc<Changes>>,
 }
 
 impl Writer {
@@ -131,10 +132,12 @@ impl Writer {
         let wait = settings.wait;
         let mut auditing = settings.auditing;
         auditing.install(connection.raw(), &current.catalog(), connection.identity()).map_err(translate)?;
-        let recorder = Recorder::install(connection.raw(), &current.catalog()).map_err(translate)?;
+        let recorder = match settings.changes {
+            Some(changes) => Some(Recorder::install(connection.raw(), &current.catalog(), changes).map_err(translate)?),
+            None => None,
+        };
         let room = Room {
             connection,
-            changes: settings.changes,
             recorder,
             current,
             clock,
@@ -244,8 +247,7 @@ fn full(error: mpsc::error::TrySendError<Task>) -> StoreError {
 /// The writer's thread.
 struct Room {
     connection: Connection,
-    changes: Arc<Changes>,
-    recorder: Recorder,
+    recorder: Option<Recorder>,
     current: Arc<Current>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -303,9 +305,10 @@ impl Room {
         }
         // The file has it by now: requests are planned with it, also where nothing can be written any more.
         let audited = self.audit(&next);
+        // What a migration changes is not looked at row by row. Until the catalog is replaced nobody is shown what it has changed: whoever
+        // is shown it after that finds nothing that was kept before.
+        self.recorder.iter().for_each(|recorder| recorder.changes().forget());
         self.current.replace(next, took);
-        // What a migration changes is not looked at row by row.
-        self.changes.forget();
         self.checkpointer.after_commit(self.connection.raw());
         audited
     }
@@ -415,15 +418,15 @@ impl Room {
         if !self.connection.raw().is_autocommit() {
             self.execute("ROLLBACK")?;
         }
-        self.recorder.clear();
+        self.recorder.iter().for_each(Recorder::clear);
         self.execute("BEGIN IMMEDIATE")
     }
 
     fn commit(&self) -> Result<(), StoreError> {
         self.connection.set_deadline(None);
-        let touched = self.recorder.take(&self.current.catalog());
+        let told = self.recorder.as_ref().map(|recorder| (recorder, recorder.take(&self.current.catalog())));
         // From before anybody can see it until everybody does. Of one that fails nothing is seen, and nothing was lost by it.
-        let _under_way = self.changes.begin(&touched);
+        let _under_way = told.as_ref().map(|(recorder, touched)| recorder.changes().begin(touched));
         let committed = self.execute("COMMIT");
         if committed.is_err() && !self.connection.raw().is_autocommit() {
             // A failed commit may leave the transaction open; nothing of it may stay.
@@ -456,7 +459,7 @@ impl Room {
         let has_savepoint = is_guarded || !job.commits || !write::is_single_statement(job);
         let identity = Identity::of_write(job);
         let timeout = self.timeouts.of(&job.caller);
-        self.recorder.expect(Some(&job.plan));
+        self.recorder.iter().for_each(|recorder| recorder.expect(Some(&job.plan)));
         let ran = self.behind_savepoint((has_savepoint, job.commits), identity, timeout, || {
             if !is_guarded {
                 return write::run(self.connection.raw(), job, self.bounds);
@@ -464,7 +467,7 @@ impl Room {
             let (connection, catalog, translations) = (&self.connection, &job.catalog, &*self.translations);
             Guarded { connection, catalog, translations, bounds: self.bounds }.run(job)
         });
-        self.recorder.expect(None);
+        self.recorder.iter().for_each(|recorder| recorder.expect(None));
         ran
     }
 

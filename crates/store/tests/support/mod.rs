@@ -46,7 +46,7 @@ pub const WAIT: Duration = Duration::from_millis(300);
 
 /// Opens a file.
 pub async fn open(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    let settings = SqliteSettings { wait: WAIT, ..SqliteSettings::new(path) };
+    let settings = SqliteSettings { wait: WAIT, tells_changes: true, ..SqliteSettings::new(path) };
     store::open(Config::Sqlite(settings), Arc::new(SystemClock), Arc::new(Silent)).await
 }
 

@@ -132,8 +132,8 @@ impl Looker {
         upkeep.tidy(store, watching, &last.epoch, &last.moment);
         upkeep.mend(store, watching);
         let compared = tokio::time::timeout(PATIENCE, upkeep.compare(store, watching, &mut open.connection)).await;
-        if !matches!(compared, Ok(Ok(()))) {
-            // What is left of an answer goes with it.
+        if !matches!(compared, Ok(Ok(true))) {
+            // What is left of an answer goes with it, and so does a session that began with other settings than one does that begins now.
             self.open = None;
         }
     }

@@ -174,13 +174,15 @@ impl PostgresStore {
         })
     }
 
-    /// Notes what was found out.
-    pub(super) fn note_dependences(&self, dependences: Dependences) {
-        if let Some(watching) = &self.watching {
-            *watching.dependences.lock() = Arc::new(dependences);
-            // What was kept by what was known before is not what is known now.
-            watching.forget();
-        }
+    /// Puts what was found out in its place, with the catalog that it was found out for. What was kept by what was known before counts no
+    /// more from before anybody plans by the newer one, and nothing is kept until everybody does.
+    pub(super) fn replace_dependences<T>(&self, dependences: Dependences, replace_catalog: impl FnOnce() -> T) -> T {
+        let Some(watching) = &self.watching else { return replace_catalog() };
+        let _under_way = watching.changes.begin_all();
+        let older = replace_catalog();
+        *watching.dependences.lock() = Arc::new(dependences);
+        watching.lasts.forget();
+        older
     }
 
     /// Waits until everything counts that could be seen when it was asked for.

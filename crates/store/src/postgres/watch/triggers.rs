@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use base::QualifiedName;
 use sql::postgres::changes::{fire_always, install, remove};
-use wire::{Connection, Error, ServerError, TextRow};
+use wire::{Connection, Error, TextRow};
 
 use crate::audit::Unwatched;
 use crate::error::StoreError;
+use crate::postgres::own_triggers::{PATIENCE, Placing, begin, end};
 
 /// Whether there is a table for notes. By the catalog, since `to_regclass` fails for a role that may not use the schema.
 const THERE: &str = "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -31,15 +32,8 @@ const BODY: &str = "$changes$";
 const STANDING: &str = "SELECT prosrc FROM pg_catalog.pg_proc
     WHERE pronamespace = 'pando'::regnamespace AND proname = 'note_change' AND prosecdef AND pronargs = 0";
 
-/// Nodes that start at once take turns, which are waited for: "changes" in ASCII. The turn ends with the transaction, and so does what
-/// somebody has set who logs in with bounds of his own.
-const TURN: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(27980790367741299)";
-
-/// How long a table may be in use before its trigger is left for the next time: whoever comes later waits as well.
-const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
-
-/// The server does not let the role that logs in.
-const NO_RIGHT: &str = "42501";
+/// The number of turns: "changes" in ASCII.
+const TURN: u64 = 27_980_790_367_741_299;
 
 /// The tables that are to be watched, and those that are: their schemas and names; whether they are to be; whether they are,
 /// as a trigger for all four events says that is on; whether it is there at all; whether triggers may be put on them; whether they are one's
@@ -97,27 +91,6 @@ impl Table {
         }
         statements
     }
-
-    /// That its changes are not noted, and what to do about it.
-    fn unwatched(&self, problem: &str, statements: &[String], error: Option<&ServerError>) -> Unwatched {
-        let is_refused = error.is_none_or(|error| error.code == NO_RIGHT);
-        let advice = if !self.may {
-            let role = self.role.replace('"', "\"\"");
-            let QualifiedName { schema, name } = &self.name;
-            format!("GRANT TRIGGER ON \"{schema}\".\"{name}\" TO \"{role}\" lets Pando do it")
-        } else if is_refused {
-            format!("let its owner run `{}`", statements.join("; "))
-        } else {
-            "it is tried again".to_owned()
-        };
-        let name = &self.name;
-        Unwatched {
-            problem: format!(
-                "changes of {name} are not noticed, so no answer is kept that depends on it: {problem}; {advice}"
-            ),
-            is_refused,
-        }
-    }
 }
 
 /// What became of it.
@@ -143,14 +116,14 @@ pub(super) async fn reconcile(
         wanted.map(|table| serde_json::json!({ "schema": &*table.schema, "name": &*table.name })).collect();
     let (is_any, wanted) = (!wanted.is_empty(), serde_json::Value::from(wanted).to_string());
     if is_any {
-        connection.batch(TURN).await.map_err(failed)?;
+        begin(connection, TURN).await.map_err(failed)?;
         let put = put_function(connection).await;
         end(connection, put).await.map_err(failed)?;
     }
     let found = connection.query(TABLES, &[&wanted]).await.map_err(failed)?;
     let mut reconciled = Reconciled::default();
     for table in found.iter().map(Table::of).filter(|table| !table.statements().is_empty()) {
-        connection.batch(TURN).await.map_err(failed)?;
+        begin(connection, TURN).await.map_err(failed)?;
         let put = put_trigger(connection, &wanted, &table.name).await;
         match end(connection, put).await.map_err(failed)? {
             Some(left_out) => reconciled.left_out.push(left_out),
@@ -158,17 +131,6 @@ pub(super) async fn reconcile(
         }
     }
     Ok(reconciled)
-}
-
-/// Ends the transaction, in which the outcome came to be.
-async fn end<T>(connection: &mut Connection, outcome: Result<T, Error>) -> Result<T, Error> {
-    match outcome {
-        Ok(value) => connection.batch("COMMIT").await.map(|()| value),
-        Err(error) => {
-            drop(connection.batch("ROLLBACK").await);
-            Err(error)
-        }
-    }
 }
 
 async fn put_function(connection: &mut Connection) -> Result<(), Error> {
@@ -195,18 +157,11 @@ async fn put_trigger(
     if statements.is_empty() {
         return Ok(None);
     }
-    if !table.may {
-        return Ok(Some(table.unwatched("the role that logs in may put no triggers on it", &statements, None)));
-    }
-    connection.batch("SAVEPOINT pando_changes").await?;
-    match connection.batch(&statements.join("; ")).await {
-        Ok(()) => Ok(None),
-        Err(Error::Server(error)) => {
-            connection.batch("ROLLBACK TO SAVEPOINT pando_changes").await?;
-            Ok(Some(table.unwatched(&error.message, &statements, Some(&error))))
-        }
-        Err(error) => Err(error),
-    }
+    let Table { name, may, role, .. } = &table;
+    let told = |problem: &str| {
+        format!("changes of {name} are not noticed, so no answer is kept that depends on it: {problem}")
+    };
+    Placing { table: name, statements: &statements, role, may: *may }.put(connection, told).await
 }
 
 fn failed(error: Error) -> StoreError {

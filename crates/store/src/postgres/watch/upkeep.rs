@@ -16,6 +16,9 @@ use crate::postgres::PostgresStore;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// To compile what is compared costs a hundred times what it takes. A pooler's session is not ours, a transaction is.
+const UNCOMPILED: &str = "BEGIN READ ONLY; SET LOCAL jit = off";
+
 /// What was done, and when.
 #[derive(Default)]
 pub(super) struct Upkeep {
@@ -63,20 +66,23 @@ impl Upkeep {
         }
     }
 
-    /// Compares; where something is different, nothing that was kept counts, and the catalog is read anew.
+    /// Compares; where something is different, nothing that was kept counts, and the catalog is read anew. Gives whether nothing is.
     pub(super) async fn compare(
         &self,
         store: &PostgresStore,
         watching: &Watching,
         connection: &mut Connection,
-    ) -> Result<(), wire::Error> {
+    ) -> Result<bool, wire::Error> {
         let known = watching.dependences.lock().clone();
+        connection.batch(UNCOMPILED).await?;
         let found = fingerprint(connection, &known.relations, &known.functions).await?;
+        connection.batch("COMMIT").await?;
+        let is_same = found == known.fingerprint;
         // It may have been read anew meanwhile.
-        if found != known.fingerprint && Arc::ptr_eq(&known, &watching.dependences.lock()) {
+        if !is_same && Arc::ptr_eq(&known, &watching.dependences.lock()) {
             watching.forget();
             store.reloading.want();
         }
-        Ok(())
+        Ok(is_same)
     }
 }

@@ -9,12 +9,14 @@ use wire::Connection;
 use super::super::rows::{Reading, Row};
 
 /// Relations: number, name, kind, whether row security is on, whether somebody else's (the system's), whether changes are noted, whether
-/// a subscription fills it.
+/// a subscription fills it. A trigger that was switched off and on again is not fired always any more, as with what a replication
+/// writes: where that can be mended it does not count.
 const RELATIONS: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, n.nspname ~ '^pg_' OR n.nspname = 'information_schema',
            EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
                      JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
-                    WHERE t.tgrelid = c.oid AND t.tgname = 'pando_changes' AND t.tgenabled IN ('O', 'A') AND t.tgtype = 60
+                    WHERE t.tgrelid = c.oid AND t.tgname = 'pando_changes' AND t.tgtype = 60
+                      AND (t.tgenabled = 'A' OR t.tgenabled = 'O' AND NOT pg_has_role(c.relowner, 'USAGE'))
                       AND t.tgqual IS NULL AND p.proname = 'note_change' AND pn.nspname = 'pando'),
            EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid)
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -122,11 +122,14 @@ impl<'f> Finding<'f> {
         let own = self.facts.relations.iter().filter(|(_, relation)| !relation.is_systems && relation.kind != 'S');
         for (number, relation) in own {
             let mut reached = self.reached(*number);
-            if self.asked.watch.relations.contains(&relation.name) && reached.dependence.obstacle.is_none() {
-                found.wanted.extend(reached.dependence.tables.iter().cloned());
-                found.is_any_unwatched |= reached.unwatched.is_some();
+            if self.asked.watch.relations.contains(&relation.name) {
+                // Also where something stands in the way: somebody may take it away.
                 found.relations.extend(&reached.relations);
                 found.functions.extend(&reached.functions);
+                if reached.dependence.obstacle.is_none() {
+                    found.wanted.extend(reached.dependence.tables.iter().cloned());
+                    found.is_any_unwatched |= reached.unwatched.is_some();
+                }
             }
             if let (None, Some(table)) = (&reached.dependence.obstacle, reached.unwatched) {
                 reached.dependence.obstacle = Some(format!("changes of {table} are not noticed"));
