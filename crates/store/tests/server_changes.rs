@@ -576,32 +576,6 @@ async fn whatever_the_order_of_commits_none_is_missed() {
     store.close().await;
 }
 
-/// PostgreSQL compiles by default what it takes for dear, which took a look half a second.
-#[tokio::test(flavor = "multi_thread")]
-async fn no_look_is_compiled() {
-    let cluster = Cluster::new().setting("jit", "on").setting("shared_preload_libraries", "pg_stat_statements");
-    let Some(server) = cluster.start_for("no_look_is_compiled") else { return };
-    server.run("create extension pg_stat_statements; create table one (id bigint)");
-    let store = node(&server, &["one"]).await;
-    for _ in 0..3 {
-        server.run("insert into one values (1)");
-        store.catch_up().await.expect("looks");
-    }
-    // Of what is told of changes, and of what decides besides.
-    for (what, least) in [("%pando.changes%", 3), ("%pg_policy%", 1)] {
-        let compiled = format!(
-            "select sum(calls) >= {least}, sum(jit_functions) from pg_stat_statements where query like '{what}'"
-        );
-        let start = Instant::now();
-        while !server.run(&compiled).starts_with("t|") {
-            assert!(start.elapsed() < Duration::from_secs(20), "{what}");
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(server.run(&compiled).trim(), "t|0", "{what}");
-    }
-    store.close().await;
-}
-
 /// Not a check: what waiting for looks costs, on this machine.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test -p store --test server_changes -- --ignored --nocapture looks"]

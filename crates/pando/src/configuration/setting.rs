@@ -312,6 +312,7 @@ mod tests {
                 "auth.defence.webhook_secret",
                 "cache.url",
                 "cache.secret",
+                "responses.url",
                 "cdn.urls",
                 "cdn.token",
                 "cdn.webhook_secret"
