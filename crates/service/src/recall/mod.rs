@@ -318,7 +318,7 @@ impl Recall {
         let Some(others) = self.others.as_ref().filter(|_| !question.asked.no_cache) else { return Err(None) };
         // All of it before it is asked: what comes in between is then found out.
         let (moment, read_at) = (self.moments.fetch_add(1, Ordering::Relaxed), self.clock.monotonic());
-        let stamp = self.stamp(question);
+        let stamp = self.stamp(job, question);
         let found = others.find(&question.key, &question.rule, stamp, &*self.store).await.ok_or(None)?;
         let read_at = read_at.checked_sub(found.age).ok_or(None)?;
         let others::Borrowed { body, rows, total, stamp, .. } = found;
@@ -386,8 +386,11 @@ impl Recall {
         }
     }
 
-    fn stamp(&self, question: &Question) -> Option<Stamp> {
-        self.store.changes().and_then(|changes| changes.stamp(&question.sources))
+    /// How things are of what the question is about. `None` where that is on the way to be another, and where the plan is of a catalog that
+    /// counts no more: what it reads by now may be more than it names.
+    fn stamp(&self, job: &Job, question: &Question) -> Option<Stamp> {
+        let stamp = self.store.changes()?.stamp(&question.sources)?;
+        Arc::ptr_eq(&job.catalog, &self.store.catalog()).then_some(stamp)
     }
 
     fn holds(&self, entry: &Entry) -> bool {
@@ -405,7 +408,7 @@ impl Recall {
     ) -> Result<(Ran, Option<Told>), StoreError> {
         let way = if question.asked.no_cache { Way::Request } else { Way::Miss };
         // Before the moment of the reading is chosen: what comes in between is then found out.
-        let stamp = self.stamp(question);
+        let stamp = self.stamp(&job, question);
         match self.read(job, question, stamp.clone()).await {
             Ok(Read { ran, is_kept, lease }) => {
                 drop(reading);
@@ -482,7 +485,7 @@ impl Recall {
         let (recall, job, question) = (self.clone(), job.clone(), question.clone());
         drop(tokio::spawn(async move {
             // One that fails is tried again by the next who asks.
-            let stamp = recall.stamp(&question);
+            let stamp = recall.stamp(&job, &question);
             drop(recall.read(job, &question, stamp).await);
             drop(reading);
         }));
