@@ -84,7 +84,7 @@ pub struct Settings {
     pub position_key: PositionKey,
     /// What is written down of changes; `None` writes down nothing.
     pub audit: Option<AuditSettings>,
-    /// Whether it is told what changes ([`Store::changes`](crate::Store::changes)): writes that are not told are cheaper.
+    /// Whether it is told what changes ([`Store::changes`]): writes that are not told are cheaper.
     pub tells_changes: bool,
     /// Whether the file is only read, also while another process serves it: writes are refused as they are of a store that was closed.
     pub reads_only: bool,
