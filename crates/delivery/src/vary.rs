@@ -7,22 +7,16 @@ use crate::list;
 
 /// Adds names of request headers to `Vary`, each once, on one line. After `*` nothing has to be added.
 pub fn vary(headers: &mut HeaderMap, names: &[&str]) {
-    let told: Vec<&[u8]> = list::members(headers, &VARY).collect();
-    if told.contains(&b"*".as_slice()) {
-        return;
-    }
-    let is_told = |name: &&&str| told.iter().any(|told| told.eq_ignore_ascii_case(name.as_bytes()));
+    let is_told = |name: &str| {
+        let mut told = list::members(headers, &VARY);
+        told.any(|told| told == b"*" || told.eq_ignore_ascii_case(name.as_bytes()))
+    };
     let new: Vec<&str> = names.iter().filter(|name| !is_told(name)).copied().collect();
     if new.is_empty() {
         return;
     }
-    let mut line = told.join(b", ".as_slice());
-    for name in new {
-        if !line.is_empty() {
-            line.extend_from_slice(b", ");
-        }
-        line.extend_from_slice(name.as_bytes());
-    }
+    let lines = headers.get_all(VARY).iter().map(HeaderValue::as_bytes).filter(|line| !line.trim_ascii().is_empty());
+    let line = lines.chain(new.into_iter().map(str::as_bytes)).collect::<Vec<_>>().join(b", ".as_slice());
     if let Ok(value) = HeaderValue::from_bytes(&line) {
         headers.insert(VARY, value);
     }
@@ -58,6 +52,7 @@ mod tests {
         assert_eq!(varied(&["Accept", "Origin"], &["Accept-Encoding", "Accept"]), ["Accept, Origin, Accept-Encoding"]);
         assert_eq!(varied(&["*"], &["Accept-Encoding"]), ["*"]);
         assert_eq!(varied(&["A"], &[]), ["A"]);
+        assert_eq!(varied(&["", "A"], &["B"]), ["A, B"]);
     }
 
     #[test]

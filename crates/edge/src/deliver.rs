@@ -115,7 +115,7 @@ pub(crate) async fn deliver(
     }
     let coding = asked.accepted.choose(&Coding::ALL).filter(|_| is_codable);
     match coding {
-        Some(coding) => Ok(coded(answer, coding, telemetry).await),
+        Some(coding) => Ok(Box::pin(coded(answer, coding, telemetry)).await),
         None => Ok(answer),
     }
 }

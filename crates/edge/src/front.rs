@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -220,7 +220,7 @@ impl<H: Handler> Front<H> {
         }
         if let Some(files) = self.files.as_ref().filter(|_| !mount::is_reserved(parts.uri.path())) {
             let _working = self.enter(&self.shared.working, counted)?;
-            if let Some(answer) = site::answer(files, &parts, &trace, limits.request_timeout).await {
+            if let Some(answer) = Box::pin(site::answer(files, &parts, &trace, limits.request_timeout)).await {
                 return answer;
             }
         }
@@ -238,8 +238,8 @@ impl<H: Handler> Front<H> {
             Bytes::new()
         } else {
             let _receiving = self.enter(&self.shared.receiving, counted)?;
-            let body = body::collect(body, &parts.headers, limits).await?;
-            decode::open(&mut parts.headers, body, limits).await?
+            let body = Box::pin(body::collect(body, &parts.headers, limits)).await?;
+            Box::pin(decode::open(&mut parts.headers, body, limits)).await?
         };
         // Until the handler has answered: who takes the answer slowly keeps nobody else from being worked for.
         let _working = self.enter(&self.shared.working, counted)?;
@@ -266,8 +266,8 @@ impl<H: Handler> Front<H> {
     /// Asks the handler, for as long as a request may take; a panic ends here.
     async fn ask(&self, request: service::Request, flight: &Flight) -> Result<Answer, Refusal> {
         let timeout = self.shared.limits.request_timeout;
-        // Where it stands: whatever takes it by value holds all of it twice.
-        let mut answer = pin!(async { self.handler.handle(request).await });
+        // In a box: whatever takes a future by value copies all of it, and this one would go through many hands.
+        let mut answer = Box::pin(async move { self.handler.handle(request).await });
         match tokio::time::timeout(timeout, caught(answer.as_mut())).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_panic)) => {

@@ -253,9 +253,9 @@ impl Service {
         (summary, charging): (&mut Summary, &mut Charging),
         trace: &mut Trace,
     ) -> Result<(rest::Head, Body), Refused> {
-        let Ready { plan, rendered, prepared, read } = self.ready(request, asked, (summary, charging), trace).await?;
-        let planned = Planned::of(&plan);
-        if let Some(shown) = self.shown(request, asked, prepared.as_deref(), &planned, trace).await {
+        let ready = self.ready(request, asked, (summary, charging), trace).await?;
+        let planned = Planned::of(&ready.plan);
+        if let Some(shown) = self.shown(request, asked, ready.prepared.as_deref(), &planned, trace).await {
             (summary.rows, summary.forms) = (Some(shown.rows), Some(shown.forms));
             let mut head = shown.head;
             shown.told.write_age(&mut head.headers);
@@ -263,13 +263,27 @@ impl Service {
             position::vary(self.settings.position_cookie, &mut head.headers);
             return Ok((head, Body::Full(shown.body)));
         }
+        // A box of its own: what is only shown should not carry the way through the database.
+        Box::pin(self.run(request, asked, (ready, planned), summary, trace)).await
+    }
 
+    /// Has the database do it.
+    async fn run(
+        &self,
+        request: &ApiRequest,
+        asked: &Asked<'_>,
+        (ready, planned): (Ready, Planned),
+        summary: &mut Summary,
+        trace: &mut Trace,
+    ) -> Result<(rest::Head, Body), Refused> {
+        let Ready { plan, rendered, prepared, read } = ready;
         let context = self.context(asked);
         let commits = self.settings.rest.transaction_end.commits(&request.preferences);
         let writes = commits && (plan.access == Access::ReadWrite || !matches!(plan.operation, Operation::Read(_)));
         let about = About { request, plan: &plan, planned: &planned, context, commits };
         let settings = self.settings.idempotency.as_ref();
-        let (idempotency, precondition) = asked.guards.for_store(&about, read, &*self.store, settings)?;
+        let (idempotency, precondition) =
+            asked.guards.for_store(&about, read.map(|read| *read), &*self.store, settings)?;
         let awaited = self.awaited(writes.then_some(&*plan), &asked.catalog, idempotency.is_some());
 
         self.enter(trace, Step::Run);
@@ -334,7 +348,7 @@ impl Service {
         scope::admit(caller, &plan.footprint)?;
         plan::admit(&plan.footprint, catalog, caller).map_err(Failure::from)?;
         let (method, path, headers) = asked.from;
-        let read = asked.guards.read(self.context(asked))?;
+        let read = asked.guards.read(self.context(asked))?.map(Box::new);
         let read_cost = read.as_ref().map_or(0, |read| limits::price(&read.footprint));
         let cost = limits::price(&plan.footprint).saturating_add(read_cost);
         charging.quota(self.limits.as_ref(), (caller, self.identity.api_keys()), *now, Some(cost)).await?;
@@ -459,7 +473,7 @@ struct Ready {
     /// Where the same words lead here again.
     prepared: Option<Arc<Prepared>>,
     /// What a condition reads.
-    read: Option<Plan>,
+    read: Option<Box<Plan>>,
 }
 
 /// Why a plan led to nothing.

@@ -170,6 +170,9 @@ impl Recall {
         if !matches!(job.plan.operation, Operation::Read(_)) {
             return Ok((self.store.run(job).await?, None));
         }
+        if let Some(question) = known.and_then(|known| known.question(&job.request.headers)) {
+            return self.answer(job, question).await;
+        }
         let Some(rule) = self.settings.of(job.plan.footprint.named.iter()) else {
             return Ok((self.store.run(job).await?, None));
         };
