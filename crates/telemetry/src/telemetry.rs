@@ -248,6 +248,7 @@ mod tests {
         telemetry.report(&RecallAsked { outcome: "hit" });
         telemetry.report(&AnswersNotKept { relation: "public.a", reason: "it asks for the moment" });
         telemetry.report(&KeptAnswerStale { relation: "public.todos", is_stale: true });
+        telemetry.report(&SharedAnswersChanged { reason: Some("timeout"), after: None });
         let (error, lags) = (Some("the answer has the status 503"), Vec::new());
         telemetry.report(&CdnPurged { driver: "varnish", tags: 2, error, lags });
         telemetry.report(&CdnOverflowed);
