@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
 /// What a value weighs.
 pub trait Weight {
@@ -41,6 +41,34 @@ impl<K: Hash + Eq, V: Clone + Weight> Bounded<K, V> {
     /// Keeps a value. Others that are asked for less often make room for it, or it is not kept at all.
     pub fn put(&self, key: K, value: V) {
         self.kept.insert(key, value);
+    }
+
+    /// The same where nothing is kept under the key, or something that it `replaces`. Looked at and put in its place as one step: two that
+    /// come at once may not both see that there is none.
+    pub fn put_if(&self, key: &K, value: V, replaces: impl FnOnce(&V) -> bool)
+    where
+        K: Clone,
+    {
+        let placed = self.kept.entry(key, None, |_, known: &mut V| {
+            if replaces(known) {
+                known.clone_from(&value);
+            }
+            EntryAction::Retain(())
+        });
+        if let EntryResult::Vacant(place) = placed {
+            // It may be refused when it is gone already; then the next one makes it anew.
+            let _refused = place.insert(value);
+        }
+    }
+
+    /// Forgets a value.
+    pub fn remove(&self, key: &K) {
+        drop(self.kept.remove(key));
+    }
+
+    /// How many there are, and how many bytes they take.
+    pub fn held(&self) -> (u64, u64) {
+        (u64::try_from(self.kept.len()).unwrap_or(u64::MAX), self.kept.weight())
     }
 
     /// Forgets all of them.

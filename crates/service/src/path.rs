@@ -363,7 +363,8 @@ impl Service {
         let rendered = self.store.render(&plan)?;
         let words = asked.words.clone();
         let made = (request, &plan, &rendered);
-        let prepared = words.and_then(|words| self.reads.remember(words, caller, catalog, made));
+        let prepared =
+            words.and_then(|words| self.reads.remember(words, caller, catalog, made, self.recall.as_deref()));
         Ok(Ready { plan, rendered, prepared, read })
     }
 

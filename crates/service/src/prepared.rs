@@ -19,7 +19,7 @@ use plan::{Access, Operation, Plan};
 use rest::{ApiRequest, Incoming};
 use store::Rendered;
 
-use crate::recall::Known;
+use crate::recall::{Known, Recall};
 
 /// How much is held of reads that were asked before, in bytes.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
@@ -163,14 +163,15 @@ impl PreparedReads {
         caller: &Caller,
         catalog: &Arc<Catalog>,
         (request, plan, rendered): (&Arc<ApiRequest>, &Arc<Plan>, &Arc<Rendered>),
+        recall: Option<&Recall>,
     ) -> Option<Arc<Prepared>> {
         let is_read = plan.access == Access::ReadOnly && matches!(plan.operation, Operation::Read(_));
         if !is_read || plan.is_of_moment {
             return None;
         }
         let mut claims = plan.claims.clone();
-        if let Ok(dependence) = plan::dependence(plan, catalog) {
-            claims.add(&dependence.claims);
+        if let Some(recall) = recall {
+            claims.add(&recall.claims(plan, catalog));
         }
         self.follow(catalog);
         let prepared = Arc::new(Prepared {

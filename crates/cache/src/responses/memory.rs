@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
-
 use super::{Response, ResponseKey, Responses};
+use crate::bounded::{Bounded, Weight};
 use crate::driver::BoxFuture;
 
 /// What an entry takes besides the answer itself: its key, and its place in the table and in the queues.
@@ -17,23 +15,19 @@ const USUAL_BYTES: u64 = 2_048;
 /// Answers in memory, so many bytes of them. Which stay is decided by how often they are asked for, not by how lately alone (S3-FIFO), so
 /// that a sweep over everything that is asked for once does not empty it.
 pub struct MemoryResponses<R: Response> {
-    kept: Cache<ResponseKey, Arc<R>, Weigh>,
+    kept: Bounded<ResponseKey, Arc<R>>,
 }
 
-#[derive(Clone)]
-struct Weigh;
-
-impl<R: Response> Weighter<ResponseKey, Arc<R>> for Weigh {
-    fn weight(&self, _: &ResponseKey, response: &Arc<R>) -> u64 {
-        u64::try_from(response.weight().saturating_add(OVERHEAD)).unwrap_or(u64::MAX)
+impl<R: Response> Weight for Arc<R> {
+    fn weight(&self) -> usize {
+        Response::weight(&**self).saturating_add(OVERHEAD)
     }
 }
 
 impl<R: Response> MemoryResponses<R> {
     /// Room for so many bytes.
     pub fn new(most_bytes: u64) -> Self {
-        let usual = usize::try_from(most_bytes / USUAL_BYTES).unwrap_or(usize::MAX).max(16);
-        Self { kept: Cache::with_weighter(usual, most_bytes, Weigh) }
+        Self { kept: Bounded::new(most_bytes, USUAL_BYTES) }
     }
 }
 
@@ -48,27 +42,17 @@ impl<R: Response> Responses<R> for MemoryResponses<R> {
 
     fn keep(&self, key: ResponseKey, response: Arc<R>) -> BoxFuture<'_, ()> {
         let moment = response.moment();
-        // Looked at and put in its place as one step: two that come at once may not both see that there is none.
-        let placed = self.kept.entry(&key, None, |_, known: &mut Arc<R>| {
-            if known.moment() < moment {
-                known.clone_from(&response);
-            }
-            EntryAction::Retain(())
-        });
-        if let EntryResult::Vacant(place) = placed {
-            // It may be refused when it is gone already; then the next one asks anew.
-            let _refused = place.insert(response);
-        }
+        self.kept.put_if(&key, response, |known| known.moment() < moment);
         Box::pin(std::future::ready(()))
     }
 
     fn forget<'a>(&'a self, key: &'a ResponseKey) -> BoxFuture<'a, ()> {
-        drop(self.kept.remove(key));
+        self.kept.remove(key);
         Box::pin(std::future::ready(()))
     }
 
     fn held(&self) -> (u64, u64) {
-        (u64::try_from(self.kept.len()).unwrap_or(u64::MAX), self.kept.weight())
+        self.kept.held()
     }
 }
 

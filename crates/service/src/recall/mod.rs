@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use base::{Clock, Failure, Kind};
 use cache::{ResponseKey, Responses};
-use catalog::Catalog;
+use catalog::{Catalog, ClaimsAsked};
 use freshness::RequestDirectives;
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -185,6 +185,13 @@ impl Recall {
                 self.answer(job, question).await
             }
         }
+    }
+
+    /// What the answer to a read depends on of the caller's claims, where it may be kept.
+    pub(crate) fn claims(&self, plan: &plan::Plan, catalog: &Catalog) -> ClaimsAsked {
+        let is_kept = self.settings.of(plan.footprint.named.iter()).is_some();
+        let dependence = is_kept.then(|| plan::dependence(plan, catalog).ok()).flatten();
+        dependence.map(|dependence| dependence.claims).unwrap_or_default()
     }
 
     /// What is kept of a read that was prepared, where that is fresh and at hand; `None` where it has to be run after all.
