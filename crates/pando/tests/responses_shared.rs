@@ -34,7 +34,7 @@ timeout_ms = 250
 [responses]
 driver = \"remote\"
 tables = { RULES }
-check_one_in = 1
+check_one_in = 2
 ";
 
 const STRICT: &str = "\"public.people\" = \"strict\", \"public.words\" = \"strict\", \"public.waited\" = \"strict\", \
