@@ -90,7 +90,8 @@ fn roles_and_claims_do_not_mix_behind_a_pooler() {
          $$;",
     );
     let project = Project::copy_of("tests/conformance");
-    let servers = [fitting(&pooler).start(&project), fitting(&pooler).start(&project)];
+    // On a busy machine somebody might be turned away.
+    let servers = [(); 2].map(|()| fitting(&pooler).set("limits.overload", "off").start(&project));
     let subs = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"];
     let user = |sub: &str| (Some(project.token(BINARY, &["--sub", sub])), format!("authenticated {sub}"));
     let callers = [(None, "anon -".to_owned()), user(subs[0]), user(subs[1])];
