@@ -15,6 +15,7 @@
 
 mod chance;
 pub mod fleet;
+pub mod frames;
 mod http;
 mod mail;
 mod pebble;
