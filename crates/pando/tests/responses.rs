@@ -9,10 +9,13 @@
     reason = "a panic is how a test fails, and what it prints is its report"
 )]
 
+mod histories;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use histories::Register;
 use serde_json::{Value, json};
 use testkit::fleet::{eventually, metric};
 use testkit::{Answer, Chance, Client, Launch, Postgres, Project, Request, Server, more_steps};
@@ -455,35 +458,6 @@ fn visibility(stage: &Stage) {
     assert!(hits * 5 > steps, "{hits} of {steps} were shown again");
 }
 
-/// A register that only grows: what a reader sees is at least what was acknowledged before it asked, at most what was sent before it was
-/// answered, and never less than what anybody has seen before it asked. For one writer that is linearizability, exactly.
-struct Register {
-    acknowledged: AtomicI64,
-    sent: AtomicI64,
-    seen: AtomicI64,
-}
-
-impl Register {
-    fn new() -> Self {
-        Self { acknowledged: AtomicI64::new(0), sent: AtomicI64::new(0), seen: AtomicI64::new(0) }
-    }
-
-    /// What is wrong with a read, if anything is.
-    fn read(&self, read: impl FnOnce() -> i64) -> Option<String> {
-        let least = self.acknowledged.load(Ordering::SeqCst).max(self.seen.load(Ordering::SeqCst));
-        let value = read();
-        let most = self.sent.load(Ordering::SeqCst);
-        self.seen.fetch_max(value, Ordering::SeqCst);
-        (!(least..=most).contains(&value)).then(|| format!("{value} was read, it has to be {least} to {most}"))
-    }
-
-    fn write(&self, write: impl FnOnce(i64)) {
-        let value = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
-        write(value);
-        self.acknowledged.store(value, Ordering::SeqCst);
-    }
-}
-
 #[allow(clippy::disallowed_methods, reason = "a thread of the test pauses; nobody waits for it")]
 fn pause() {
     thread::sleep(Duration::from_millis(10));
@@ -492,7 +466,7 @@ fn pause() {
 /// Readers and writers at once: how many reads there were, and what was wrong with the first that was.
 fn histories(servers: &[&Server], reads: u64) -> (u64, u64, Option<String>) {
     const REGISTERS: usize = 4;
-    let registers: Vec<Register> = (0..REGISTERS).map(|_| Register::new()).collect();
+    let registers: Vec<Register> = (0..REGISTERS).map(|_| Register::default()).collect();
     let mut client = servers[0].client();
     for number in 0..REGISTERS {
         change(&mut client, "POST", "/rest/v1/words", &json!({"word": format!("w{number}"), "n": 0}));
