@@ -259,6 +259,36 @@ fn one_that_was_read_before_a_change_takes_no_newer_ones_place() {
 }
 
 #[test]
+fn while_the_catalog_is_read_anew_those_who_wait_ask_the_database_at_most_once_more() {
+    const TEST: &str = "while_the_catalog_is_read_anew_those_who_wait_ask_the_database_at_most_once_more";
+    const WAITED: &str = "/rest/v1/waited?order=id";
+    const MANY: usize = 40;
+    let settings = [("responses.check_one_in", "0"), ("limits.overload", "off")];
+    let Some(stage) = Stage::start(TEST, 1, STRICT, &settings) else { return };
+    stage.database.run("insert into people values (1, 'waits')");
+    let held = "select count(*) from pg_locks where locktype = 'advisory' and objid = 42 and";
+    let is_held = |granted: &str| stage.database.run(&format!("{held} {granted}")).contains('1');
+    thread::scope(|scope| {
+        // Its session is ended below.
+        scope.spawn(|| stage.database.try_run("select pg_advisory_lock(42); select pg_sleep(600)"));
+        eventually("the lock is held", PATIENCE, || is_held("granted"));
+        for _ in 0..MANY {
+            scope.spawn(|| assert_eq!(get(&mut stage.nodes[0].client(), WAITED).json()[0]["name"], "waits"));
+        }
+        eventually("one reads", PATIENCE, || is_held("not granted"));
+        eventually("the others are there", PATIENCE, || {
+            metric(&stage.nodes[0], "http_server_active_requests") >= MANY as f64
+        });
+        // What is read by now is of a catalog that counts no more when it has been read.
+        let reload = Request::new("POST", "/reload").header("Pando-Admin", "reload");
+        assert_eq!(Client::new(stage.nodes[0].admin_address()).send(&reload).status, 200);
+        stage.database.run("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+    });
+    let reads = stage.reads(0, "waited");
+    assert!(reads <= 2.0, "{reads} asked the database");
+}
+
+#[test]
 fn a_node_comes_and_goes_and_reads_go_on_without_the_server() {
     const TEST: &str = "a_node_comes_and_goes_and_reads_go_on_without_the_server";
     let Some(mut stage) = Stage::start(TEST, 1, STRICT, &[]) else { return };
