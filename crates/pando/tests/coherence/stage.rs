@@ -147,10 +147,11 @@ impl Stage {
         let (postgres, redis) = (Cluster::new().tcp().start_for(test)?, Redis::start_for(test)?);
         postgres.run(ROLES);
         let project = Project::of(&CONFIGURATION.replace("RULES", rules), SCHEMA);
+        let clocks = format!("the wrong clocks of {test}");
         let node = |_| Node {
             database: Link::to(postgres.port()),
             shared: Link::to(redis.port()),
-            clock: FalseClock::find_for(test),
+            clock: FalseClock::find_for(&clocks),
             running: Mutex::default(),
             address: Mutex::new(([127, 0, 0, 1], 0).into()),
             borrowed: AtomicU64::new(0),
