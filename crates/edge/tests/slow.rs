@@ -7,9 +7,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::frames::{self, Frame};
 use common::{Reply, Server, until_closed};
 use edge::{ForwardedHeader, Proxies};
+use testkit::frames::{self, Frame};
 
 const SHORT: Duration = Duration::from_millis(300);
 

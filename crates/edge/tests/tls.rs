@@ -8,13 +8,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::frames::{self, Frame};
 use common::tls::{BOTH, certificate, client, get, open, start};
 use common::{PATIENCE, Server, connect, exchange, until_closed};
 use rcgen::KeyPair;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 use tempfile::TempDir;
+use testkit::frames::{self, Frame};
 
 #[test]
 fn versions_and_protocols() {

@@ -1,23 +1,20 @@
 //! Kept answers that nodes share on a server: what one has read another one shows, as long as it is what the database would give, whatever
-//! becomes of that server.
+//! becomes of that server. `coherence.rs` has readers, writers and troubles of all kinds at once.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a panic is how a test fails, and what it prints is its report"
+    reason = "a panic is how a test fails"
 )]
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::fleet::{eventually, metric};
-use testkit::{Answer, Chance, Client, Launch, Postgres, Project, Redis, Request, Server, more_steps};
+use testkit::{Answer, Client, Launch, Postgres, Project, Redis, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -261,159 +258,34 @@ fn one_that_was_read_before_a_change_takes_no_newer_ones_place() {
     });
 }
 
-/// A register that only grows: what a reader sees is at least what was acknowledged or seen before it asked, and at most what was sent
-/// before it was answered. For one writer that is linearizability, exactly.
-#[derive(Default)]
-struct Register {
-    acknowledged: AtomicI64,
-    sent: AtomicI64,
-    seen: AtomicI64,
-}
-
-impl Register {
-    /// What is wrong with a read, if anything is.
-    fn read(&self, read: impl FnOnce() -> i64) -> Option<String> {
-        let least = self.acknowledged.load(Ordering::SeqCst).max(self.seen.load(Ordering::SeqCst));
-        let value = read();
-        let most = self.sent.load(Ordering::SeqCst);
-        self.seen.fetch_max(value, Ordering::SeqCst);
-        (!(least..=most).contains(&value)).then(|| format!("{value} was read, it has to be {least} to {most}"))
-    }
-
-    fn write(&self, write: impl FnOnce(i64)) {
-        let value = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
-        write(value);
-        self.acknowledged.store(value, Ordering::SeqCst);
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a thread of the test pauses; nobody waits for it")]
-fn pause(milliseconds: u64) {
-    thread::sleep(Duration::from_millis(milliseconds));
-}
-
-const REGISTERS: usize = 4;
-
-/// Readers at all nodes and writers at once, with the server of answers in the hands of `trouble`: what was wrong with the first read
-/// that was, and how many were read.
-fn histories(stage: &mut Stage, reads: u64, mut trouble: impl FnMut(&mut Redis, u64) + Send) -> (u64, Option<String>) {
-    let registers: Vec<Register> = (0..REGISTERS).map(|_| Register::default()).collect();
-    let Stage { nodes, redis, database, .. } = stage;
-    let nodes: &[Server] = nodes;
-    for number in 0..REGISTERS {
-        change(&mut nodes[0].client(), "POST", "/rest/v1/words", &json!({"word": format!("w{number}"), "n": 0}));
-    }
-    let (is_over, done, wrong) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::new(None));
-    let goes_on = || !is_over.load(Ordering::Relaxed);
+#[test]
+fn while_the_catalog_is_read_anew_those_who_wait_ask_the_database_at_most_once_more() {
+    const TEST: &str = "while_the_catalog_is_read_anew_those_who_wait_ask_the_database_at_most_once_more";
+    const WAITED: &str = "/rest/v1/waited?order=id";
+    const MANY: usize = 40;
+    let settings = [("responses.check_one_in", "0"), ("limits.overload", "off")];
+    let Some(stage) = Stage::start(TEST, 1, STRICT, &settings) else { return };
+    stage.database.run("insert into people values (1, 'waits')");
+    let held = "select count(*) from pg_locks where locktype = 'advisory' and objid = 42 and";
+    let is_held = |granted: &str| stage.database.run(&format!("{held} {granted}")).contains('1');
     thread::scope(|scope| {
-        for (number, register) in registers.iter().enumerate() {
-            let (goes_on, database) = (&goes_on, &*database);
-            scope.spawn(move || {
-                let mut client = nodes[number % nodes.len()].client();
-                while goes_on() {
-                    register.write(|value| match number {
-                        0 => drop(database.run(&format!("update words set n = {value} where word = 'w0'"))),
-                        _ => change(
-                            &mut client,
-                            "PATCH",
-                            &format!("/rest/v1/words?word=eq.w{number}"),
-                            &json!({"n": value}),
-                        ),
-                    });
-                    // Most of the time nothing is written, or nothing would be kept.
-                    pause(40);
-                }
-            });
+        // Its session is ended below.
+        scope.spawn(|| stage.database.try_run("select pg_advisory_lock(42); select pg_sleep(600)"));
+        eventually("the lock is held", PATIENCE, || is_held("granted"));
+        for _ in 0..MANY {
+            scope.spawn(|| assert_eq!(get(&mut stage.nodes[0].client(), WAITED).json()[0]["name"], "waits"));
         }
-        for reader in 0..6 {
-            let (is_over, goes_on, done, wrong, registers) = (&is_over, &goes_on, &done, &wrong, &registers);
-            scope.spawn(move || {
-                let mut client = nodes[reader % nodes.len()].client();
-                let mut number = reader;
-                while goes_on() {
-                    number = (number * 5 + 3) % (REGISTERS * 2);
-                    let place = number % REGISTERS;
-                    // By itself, or in a list.
-                    let (path, row) = match number < REGISTERS {
-                        true => (format!("/rest/v1/words?word=eq.w{place}"), 0),
-                        false => ("/rest/v1/words?order=word".to_owned(), place),
-                    };
-                    let found = registers[place].read(|| get(&mut client, &path).json()[row]["n"].as_i64().unwrap());
-                    if let Some(found) = found {
-                        *wrong.lock().unwrap() = Some(found);
-                        is_over.store(true, Ordering::Relaxed);
-                    }
-                    if done.fetch_add(1, Ordering::Relaxed) >= reads {
-                        is_over.store(true, Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-        let goes_on = &goes_on;
-        scope.spawn(move || {
-            let mut number = 0;
-            while goes_on() {
-                trouble(redis, number);
-                number += 1;
-                pause(100);
-            }
+        eventually("one reads", PATIENCE, || is_held("not granted"));
+        eventually("the others are there", PATIENCE, || {
+            metric(&stage.nodes[0], "http_server_active_requests") >= MANY as f64
         });
+        // What is read by now is of a catalog that counts no more when it has been read.
+        let reload = Request::new("POST", "/reload").header("Pando-Admin", "reload");
+        assert_eq!(Client::new(stage.nodes[0].admin_address()).send(&reload).status, 200);
+        stage.database.run("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
     });
-    (done.load(Ordering::Relaxed), wrong.into_inner().unwrap())
-}
-
-/// What may become of a server of answers.
-fn troubled(chance: &mut Chance, redis: &mut Redis, number: u64) {
-    let names = redis.ask("KEYS *:answer:*");
-    let names: Vec<&str> = names.lines().filter(|line| line.starts_with("pando:")).collect();
-    match number % 8 {
-        1 => drop(redis.ask("FLUSHALL")),
-        3 => {
-            redis.freeze();
-            pause(chance.below(900));
-            redis.thaw();
-        }
-        5 => {
-            redis.kill();
-            redis.start_again();
-        }
-        7 => {
-            for (one, other) in names.iter().zip(names.iter().skip(1)) {
-                match chance.below(4) {
-                    0 => redis.ask(&format!("SET {one} garbage")),
-                    1 => redis.ask(&format!("COPY {other} {one} REPLACE")),
-                    2 => redis.ask(&format!("SETRANGE {one} 0 99999999999999999999")),
-                    _ => redis.ask(&format!("SETRANGE {one} {} x", chance.below(200))),
-                };
-            }
-        }
-        _ => {}
-    }
-}
-
-#[test]
-fn no_read_is_older_than_what_was_acknowledged_or_seen_whatever_becomes_of_the_server() {
-    const TEST: &str = "no_read_is_older_than_what_was_acknowledged_or_seen_whatever_becomes_of_the_server";
-    let settings = [("responses.check_one_in", "10"), ("limits.overload", "off")];
-    let Some(mut stage) = Stage::start(TEST, 3, STRICT, &settings) else { return };
-    let mut chance = Chance::announced(TEST);
-    let trouble = |redis: &mut Redis, number| troubled(&mut chance, redis, number);
-    let (reads, wrong) = histories(&mut stage, 8_000 + more_steps(), trouble);
-    let borrowed: f64 = (0..3).map(|node| stage.borrowed(node)).sum();
-    println!("{reads} reads over three nodes, {borrowed} of what another one had read");
-    assert_eq!(wrong, None, "after {reads} reads");
-    assert!(borrowed >= 20.0, "{borrowed} of {reads} were of other nodes");
-    for node in &stage.nodes {
-        assert!(metric(node, "pando_cache_stale_reads_total ").abs() < 0.5);
-    }
-}
-
-#[test]
-fn where_answers_only_have_an_age_the_checker_finds_stale_reads() {
-    const TEST: &str = "where_answers_only_have_an_age_the_checker_finds_stale_reads";
-    let Some(mut stage) = Stage::start(TEST, 2, "\"public.words\" = \"ttl 3600\"", &[]) else { return };
-    let (reads, wrong) = histories(&mut stage, 1_000_000, |_, _| {});
-    assert!(wrong.is_some(), "{reads} reads, and nothing was found");
+    let reads = stage.reads(0, "waited");
+    assert!(reads <= 2.0, "{reads} asked the database");
 }
 
 #[test]

@@ -14,8 +14,11 @@
 )]
 
 mod chance;
+mod clock;
 pub mod fleet;
+pub mod frames;
 mod http;
+mod link;
 mod mail;
 mod pebble;
 mod pooler;
@@ -28,12 +31,14 @@ mod tools;
 mod varnish;
 
 pub use chance::{Chance, more_steps};
+pub use clock::FalseClock;
 pub use fleet::Fleet;
 pub use http::{Answer, Client, Request};
+pub use link::{Blocked, Link};
 pub use mail::MailServer;
 pub use pebble::{Pebble, PebbleSettings, free_port};
 pub use pooler::Pooler;
-pub use postgres::{Cluster, Postgres};
+pub use postgres::{Cluster, Console, Postgres};
 pub use project::{Project, repository};
 pub use provider::{CLIENT_ID, CLIENT_SECRET, Fault, Provider};
 pub use redis::Redis;

@@ -333,7 +333,30 @@ impl Postgres {
     /// # Errors
     /// A statement failed.
     pub fn try_run(&self, script: &str) -> Result<String, String> {
-        let mut session = self.programs.session(self.folder.path(), self.port).spawn().expect("psql runs");
+        self.console().try_run(script)
+    }
+
+    /// Runs scripts there, whatever is done with the server meanwhile.
+    pub fn console(&self) -> Console {
+        Console { programs: self.programs.clone(), socket: self.socket_folder().to_path_buf(), port: self.port }
+    }
+}
+
+/// Runs scripts on a server as its superuser, past whatever else is connected to it.
+#[derive(Debug, Clone)]
+pub struct Console {
+    programs: Programs,
+    socket: PathBuf,
+    port: u16,
+}
+
+impl Console {
+    /// Runs a script in a session of its own, as [`Postgres::try_run`].
+    ///
+    /// # Errors
+    /// A statement failed, or nobody is there.
+    pub fn try_run(&self, script: &str) -> Result<String, String> {
+        let mut session = self.programs.session(&self.socket, self.port).spawn().expect("psql runs");
         let mut input = session.stdin.take().expect("the input is piped");
         let script = script.to_owned();
         // Beside the reading, since both pipes are short.

@@ -79,7 +79,17 @@ impl Redis {
 
     /// Where clients find it over TCP, with the password.
     pub fn url(&self) -> String {
-        format!("redis://:{}@127.0.0.1:{}", Self::PASSWORD, self.port)
+        Self::url_at(self.port)
+    }
+
+    /// The same for clients that come over another port of 127.0.0.1.
+    pub fn url_at(port: u16) -> String {
+        format!("redis://:{}@127.0.0.1:{port}", Self::PASSWORD)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where clients find it on the unix socket.

@@ -34,11 +34,12 @@ pub struct Refusal {
 }
 
 impl Launch {
-    /// The binary, which a test of the package `pando` knows as `env!("CARGO_BIN_EXE_pando")`. It listens on free ports
-    /// and logs JSON at the level info.
+    /// The binary, which a test of the package `pando` knows as `env!("CARGO_BIN_EXE_pando")`; `PANDO_TEST_BINARY` names
+    /// another build of it, for long runs. It listens on free ports and logs JSON at the level info.
     pub fn new(binary: &str) -> Self {
         let listen = "127.0.0.1:0".to_owned();
-        Self { binary: binary.to_owned(), environment: Vec::new(), arguments: Vec::new(), listen }
+        let binary = std::env::var("PANDO_TEST_BINARY").unwrap_or_else(|_| binary.to_owned());
+        Self { binary, environment: Vec::new(), arguments: Vec::new(), listen }
     }
 
     /// Sets a variable, for example `PANDO_API_MAX_ROWS`. The environment is otherwise empty.

@@ -1,7 +1,6 @@
 //! A real front door on a free port with a made-up handler behind it, and a client that sends bytes as they are.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-pub mod frames;
 pub mod tls;
 
 use std::io::{Read, Write};

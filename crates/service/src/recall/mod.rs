@@ -294,6 +294,9 @@ impl Recall {
                     let borrowed = self.borrow(&job, &question).await;
                     return borrowed.map_err(|_| StoreError::Refused(Box::new(nothing_kept())));
                 }
+                // Of this plan nothing is kept any more, so each of those who wait would read for himself. With a newer one they have a
+                // reading in common.
+                (Verdict::Stale, _) if waited > 0 && !self.is_current(&job) => return Err(StoreError::SchemaChanged),
                 (_, entry) => {
                     // Whoever asks anew wants no other one's answer, which may have been begun before.
                     let alone = question.asked.no_cache || waited >= MOST_WAITS;
@@ -400,7 +403,12 @@ impl Recall {
     /// counts no more: what it reads by now may be more than it names.
     fn stamp(&self, job: &Job, question: &Question) -> Option<Stamp> {
         let stamp = self.store.changes()?.stamp(&question.sources)?;
-        Arc::ptr_eq(&job.catalog, &self.store.catalog()).then_some(stamp)
+        self.is_current(job).then_some(stamp)
+    }
+
+    /// Whether the catalog that a plan was made on still counts.
+    fn is_current(&self, job: &Job) -> bool {
+        Arc::ptr_eq(&job.catalog, &self.store.catalog())
     }
 
     fn holds(&self, entry: &Entry) -> bool {

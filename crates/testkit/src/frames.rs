@@ -1,9 +1,13 @@
 //! HTTP/2 frame by frame, to send what no library would.
 
+#![allow(missing_docs, reason = "the constants have the names of RFC 9113")]
+
 use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use super::connect;
+/// Far more than any frame takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -19,6 +23,7 @@ pub const END_HEADERS: u8 = 4;
 
 pub const INITIAL_WINDOW_SIZE: u16 = 4;
 
+/// A frame (RFC 9113 section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -107,7 +112,9 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection with these settings, acknowledged.
 pub fn open(address: SocketAddr, with: &[(u16, u32)]) -> TcpStream {
-    let mut stream = connect(address);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(PREFACE).unwrap();
     settings(with).write(&mut stream).unwrap();
     Frame::new(SETTINGS, 1, 0, &[]).write(&mut stream).unwrap();
