@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use base::{Failure, Kind};
 
+use crate::guard::NOT_ONE_ROW;
+
 /// Why an engine could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -111,6 +113,12 @@ impl StoreError {
             Self::Violated(violation) if violation.kind == ViolationKind::Unique => Some(&violation.constraint),
             _ => None,
         }
+    }
+
+    /// Whether it says nothing else than that there are not as many rows as the request wants: as long as the rows stay what they are, it is
+    /// what the same request comes to.
+    pub fn is_about_rows(&self) -> bool {
+        matches!(self, Self::Refused(failure) if failure.code == NOT_ONE_ROW)
     }
 
     /// A plan came to an engine that it was not made for.

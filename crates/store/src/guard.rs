@@ -14,12 +14,15 @@ pub(crate) fn check_affected(expectation: Expectation, rows: u64) -> Result<(), 
     }
 }
 
+/// The code of whatever wants one row and finds none or several.
+pub(crate) const NOT_ONE_ROW: &str = "PGRST116";
+
 /// One row, where one was asked for.
 pub(crate) fn check_single(expectation: Expectation, rows: u64) -> Result<(), Failure> {
     if !expectation.exactly_one || rows == 1 {
         return Ok(());
     }
-    Err(Failure::new(Kind::NotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object")
+    Err(Failure::new(Kind::NotAcceptable, NOT_ONE_ROW, "Cannot coerce the result to a single JSON object")
         .with_details(format!("The result contains {rows} rows")))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plan::{Level, Member, Operation, Plan};
-use store::{Body, Job};
+use store::Job;
 use telemetry::KeptAnswerStale;
 
 use super::entry::Entry;
@@ -36,12 +36,10 @@ impl Recall {
         }
         // A replica that has not come as far would show what was.
         job.position = self.store.counted().or(job.position);
-        let Ok(ran) = self.store.run(job).await else { return };
-        let Body::Full(body) = ran.body else { return };
+        let Some(is_like) = entry.is_like(&self.store.run(job).await) else { return };
         // What has changed meanwhile is no fault.
         if self.store.catch_up().await.is_ok() && self.holds(entry) {
-            let is_stale = !entry.is_like(&body, ran.rows, ran.total);
-            self.telemetry.report(&KeptAnswerStale { relation: &relation, is_stale });
+            self.telemetry.report(&KeptAnswerStale { relation: &relation, is_stale: !is_like });
         }
     }
 }

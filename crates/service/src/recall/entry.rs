@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use base::Failure;
 use bytes::Bytes;
 use delivery::Forms;
-use store::{Body, Ran, Reply, Stamp};
+use store::{Body, Ran, Reply, Stamp, StoreError};
+
+/// What a refusal is taken to weigh: its sentences.
+const REFUSAL_BYTES: usize = 512;
 
 /// An answer, with what has to be so for it to be shown again.
 pub(super) struct Entry {
+    /// Said in the place of the body, where the rows are not as many as the request wants.
+    pub(super) refusal: Option<Arc<Failure>>,
     pub(super) body: Bytes,
     pub(super) rows: u64,
     pub(super) total: Option<u64>,
@@ -30,6 +36,7 @@ impl cache::Response for Entry {
             + size_of::<Self>()
             + size_of::<Forms>()
             + self.stamp.as_ref().map_or(0, Stamp::weight)
+            + self.refusal.as_ref().map_or(0, |_| REFUSAL_BYTES)
     }
 
     fn moment(&self) -> u64 {
@@ -39,8 +46,11 @@ impl cache::Response for Entry {
 
 impl Entry {
     /// What running it would have given.
-    pub(super) fn ran(&self) -> Ran {
-        Ran {
+    pub(super) fn outcome(&self) -> Result<Ran, StoreError> {
+        if let Some(refusal) = &self.refusal {
+            return Err(StoreError::Refused(Box::new(Failure::clone(refusal))));
+        }
+        Ok(Ran {
             rows: self.rows,
             total: self.total,
             inserted: None,
@@ -49,12 +59,23 @@ impl Entry {
             position: None,
             kept: None,
             body: Body::Full(self.body.clone()),
-        }
+        })
     }
 
-    /// Whether another reading gave the same, in whatever order: rows that nothing orders come as they like.
-    pub(super) fn is_like(&self, body: &Bytes, rows: u64, total: Option<u64>) -> bool {
-        (self.rows, self.total) == (rows, total) && (self.body == *body || counted(&self.body) == counted(body))
+    /// Whether another reading gave the same, in whatever order: rows that nothing orders come as they like. `None` where that failed.
+    pub(super) fn is_like(&self, other: &Result<Ran, StoreError>) -> Option<bool> {
+        match (&self.refusal, other) {
+            (None, Ok(Ran { body: Body::Full(body), rows, total, .. })) => {
+                let is_same = || self.body == *body || counted(&self.body) == counted(body);
+                Some((self.rows, self.total) == (*rows, *total) && is_same())
+            }
+            (Some(refusal), Err(StoreError::Refused(other))) => {
+                Some((&refusal.code, &refusal.details) == (&other.code, &other.details))
+            }
+            (Some(_), Ok(_)) => Some(false),
+            (None, Err(error)) if error.is_about_rows() => Some(false),
+            _ => None,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use base::{Clock, Failure, Kind};
+use bytes::Bytes;
 use cache::{ResponseKey, Responses};
 use catalog::{Catalog, ClaimsAsked};
 use freshness::RequestDirectives;
@@ -211,7 +212,7 @@ impl Recall {
         if self.is_checked_next(&question) {
             return None;
         }
-        let head = known.head(&entry, || shape(entry.ran()))?;
+        let head = known.head(&entry, || shape(entry.outcome()?))?;
         self.shown.fetch_add(1, Ordering::Relaxed);
         let lease = question.lease(entry.stamp.as_ref());
         let told = self.tell(Told { age, lease, ..Told::new(Way::Hit) });
@@ -283,11 +284,13 @@ impl Recall {
                     self.check_one(&job, &question, &entry);
                     let way = if waited > 0 { Way::Shared } else { Way::Hit };
                     let lease = question.lease(entry.stamp.as_ref());
-                    return Ok((entry.ran(), Some(self.tell(Told { age, lease, ..Told::new(way) }))));
+                    let told = self.tell(Told { age, lease, ..Told::new(way) });
+                    return Ok((entry.outcome()?, Some(told)));
                 }
                 (Verdict::ShownMeanwhile(age), Some(entry)) => {
                     self.refresh(&job, &question);
-                    return Ok((entry.ran(), Some(self.tell(Told { age: Some(age), ..Told::new(Way::Stale) }))));
+                    let told = self.tell(Told { age: Some(age), ..Told::new(Way::Stale) });
+                    return Ok((entry.outcome()?, Some(told)));
                 }
                 (_, entry) if question.asked.only_if_cached => {
                     drop(entry);
@@ -335,12 +338,14 @@ impl Recall {
         let found = others.find(&question.key, &question.rule, stamp, &*self.store).await.ok_or(None)?;
         let read_at = read_at.checked_sub(found.age).ok_or(None)?;
         let others::Borrowed { body, rows, total, stamp, .. } = found;
-        let entry = Arc::new(Entry { body, rows, total, stamp, read_at, moment, forms: Arc::default() });
+        let entry = Entry { refusal: None, body, rows, total, stamp, read_at, moment, forms: Arc::default() };
+        let entry = Arc::new(entry);
         let Verdict::Fresh(age) = self.judge(&entry, question) else { return Err(Some(entry)) };
         self.kept.keep(question.key, entry.clone()).await;
         self.check_one(job, question, &entry);
         let lease = question.lease(entry.stamp.as_ref());
-        Ok((entry.ran(), Some(self.tell(Told { age, lease, ..Told::new(Way::Borrowed) }))))
+        let told = self.tell(Told { age, lease, ..Told::new(Way::Borrowed) });
+        Ok((entry.outcome().map_err(|_refused| None)?, Some(told)))
     }
 
     /// Brings in what others have written, where the rule asks for it.
@@ -385,6 +390,7 @@ impl Recall {
             Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
             Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
             Age::Strict | Age::Session => return Verdict::Stale,
+            Age::Ttl(lifetime) if entry.refusal.is_some() => lifetime.of_refusals(),
             Age::Ttl(lifetime) => lifetime,
         };
         let stays_fresh = question.asked.min_fresh.unwrap_or_default();
@@ -450,7 +456,8 @@ impl Recall {
     ) -> Result<(Ran, Option<Told>), StoreError> {
         let older = older.filter(|older| self.stands_in(older, question, &error)).ok_or(error)?;
         let age = Some(self.clock.monotonic().saturating_duration_since(older.read_at));
-        Ok((older.ran(), Some(self.tell(Told { age, ..Told::new(Way::StaleIfError) }))))
+        let told = self.tell(Told { age, ..Told::new(Way::StaleIfError) });
+        Ok((older.outcome()?, Some(told)))
     }
 
     /// Whether what another one's reading ended in is what this one's would: nothing has changed since it began.
@@ -480,9 +487,23 @@ impl Recall {
         job.position = if matches!(question.rule.age, Age::Ttl(_)) { seen.or(counted) } else { counted.or(seen) };
         let moment = self.moments.fetch_add(1, Ordering::Relaxed);
         let read_at = self.clock.monotonic();
-        let ran = self.store.run(job).await?;
-        let is_whole = ran.reply == Reply::default() && ran.position.is_none();
+        let entry = move |refusal, body, rows, total, stamp| {
+            Arc::new(Entry { refusal, body, rows, total, stamp, read_at, moment, forms: Arc::default() })
+        };
         let is_told = stamp.is_some() || matches!(question.rule.age, Age::Ttl(_));
+        let ran = match self.store.run(job).await {
+            Ok(ran) => ran,
+            Err(StoreError::Refused(refusal)) => {
+                let error = StoreError::Refused(refusal.clone());
+                if error.is_about_rows() && is_told && !question.asked.no_store {
+                    let refused = entry(Some(Arc::new(*refusal)), Bytes::new(), 0, None, stamp);
+                    self.kept.keep(question.key, refused).await;
+                }
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        let is_whole = ran.reply == Reply::default() && ran.position.is_none();
         let Body::Full(body) = &ran.body else { return Ok(Read { ran, is_kept: false, lease: None }) };
         let lease = question.lease(stamp.as_ref().filter(|_| is_whole));
         if !is_whole || !is_told || question.asked.no_store || body.len() > self.settings.largest {
@@ -492,8 +513,7 @@ impl Recall {
         if let Some((others, mark)) = self.others.as_ref().zip(mark) {
             others.tell(&question.key, mark, (body, rows, total));
         }
-        let entry = Entry { body: body.clone(), rows, total, stamp, read_at, moment, forms: Arc::default() };
-        self.kept.keep(question.key, Arc::new(entry)).await;
+        self.kept.keep(question.key, entry(None, body.clone(), rows, total, stamp)).await;
         Ok(Read { ran, is_kept: true, lease })
     }
 

@@ -29,6 +29,18 @@ pub struct Lifetime {
     pub if_error: Duration,
 }
 
+/// For how long at most it is said again that there are not as many rows as a request wants, where answers have an age: it is asked for
+/// what somebody is about to make.
+const REFUSAL_FOR: Duration = Duration::from_secs(5);
+
+impl Lifetime {
+    /// That of an answer that says no (RFC 9111 has no word for it; RFC 2308 calls it negative).
+    pub(super) fn of_refusals(self) -> Self {
+        let Self { fresh, if_error, .. } = self;
+        Self { fresh: fresh.min(REFUSAL_FOR), while_revalidate: Duration::ZERO, if_error }
+    }
+}
+
 /// What is said of a relation or function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
@@ -145,6 +157,18 @@ impl RecallSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_no_is_said_again_briefly() {
+        let of = |text: &str| match text.parse::<Rule>() {
+            Ok(Rule { age: Age::Ttl(lifetime), .. }) => lifetime.of_refusals(),
+            other => panic!("{other:?}"),
+        };
+        let long = of("ttl 60, stale-while-revalidate 60, stale-if-error 90");
+        assert_eq!((long.fresh, long.while_revalidate), (REFUSAL_FOR, Duration::ZERO));
+        assert_eq!(long.if_error, Duration::from_secs(90));
+        assert_eq!(of("ttl 2").fresh, Duration::from_secs(2));
+    }
 
     #[test]
     fn rules_are_read_and_what_is_wrong_is_told() {
