@@ -1,4 +1,4 @@
-//! The sentences of `cache::Cache`, asked of both drivers. Times are real, since a server has a clock of its own: what has to
+//! The sentences of `cache::Cache`, asked of both drivers, of the remote one on Redis and on Valkey. Times are real, since a server has a clock of its own: what has to
 //! have happened is waited for much longer than it takes, and what must not have happened is asked for at once.
 
 #![allow(
@@ -16,7 +16,7 @@ use base::{Secret, SystemClock};
 use bytes::Bytes;
 use cache::{Cache, CacheError, Charge, Config, Key, Keys, MOST_VALUE_BYTES, Mode, Rate, Tally};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use testkit::Redis;
+use testkit::{Redis, on_every_server};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -241,9 +241,7 @@ async fn memory_keeps_the_promise() {
     suite(cache::open(&Config::default(), Arc::new(SystemClock)).unwrap()).await;
 }
 
-#[tokio::test]
-async fn redis_keeps_the_promise() {
-    let Some(redis) = Redis::start_for("redis_keeps_the_promise") else { return };
+on_every_server!(a_server_keeps_the_promise, |redis| {
     suite(open(redis.url()).await).await;
     // Nothing that was sent can be read there, and everything ends by itself.
     let names = redis.ask("KEYS *");
@@ -253,7 +251,7 @@ async fn redis_keeps_the_promise() {
     }
     redis.ask("FLUSHALL");
     suite(open(redis.socket_url()).await).await;
-}
+});
 
 #[tokio::test]
 async fn redis_over_tls_keeps_the_promise() {
@@ -308,9 +306,7 @@ async fn redis_over_tls_keeps_the_promise() {
     assert!(error.to_string().contains("authorities are for addresses with TLS"), "{error}");
 }
 
-#[tokio::test]
-async fn two_nodes_count_together() {
-    let Some(redis) = Redis::start_for("two_nodes_count_together") else { return };
+on_every_server!(two_nodes_count_together, |redis| {
     let (one, two) = (open(redis.url()).await, open(redis.url()).await);
     assert!(is_allowed(&*one, Mode::Charge, &[charge("shared", 3)]).await);
     assert!(!is_allowed(&*two, Mode::Charge, &[charge("shared", 3)]).await);
@@ -321,7 +317,7 @@ async fn two_nodes_count_together() {
     // A restarted server knows no scripts; they are sent again.
     redis.ask("SCRIPT FLUSH");
     assert!(!is_allowed(&*one, Mode::Charge, &[charge("shared", 1)]).await);
-}
+});
 
 #[test]
 fn an_address_that_is_none_is_refused_and_never_shown() {

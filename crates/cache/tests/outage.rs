@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use base::{Secret, SystemClock};
 use bytes::Bytes;
 use cache::{Cache, Charge, Config, Event, Key, Keys, Listener, Mode, Rate, Tally};
-use testkit::Redis;
+use testkit::{Redis, on_every_server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than a busy machine needs for an answer, and short against what a test waits.
@@ -74,9 +74,7 @@ fn key(name: &str) -> Key {
     Keys::new(&Secret::new("of the tests")).key("test", &[name.as_bytes()])
 }
 
-#[tokio::test]
-async fn without_a_server_a_share_is_allowed_until_it_is_back() {
-    let Some(mut redis) = Redis::start_for("without_a_server_a_share_is_allowed_until_it_is_back") else { return };
+on_every_server!(without_a_server_a_share_is_allowed_until_it_is_back, |mut redis| {
     let node = Node::start(redis.url());
     node.wait_until(true).await;
     assert_eq!(node.allowed("a", 60).await, 60);
@@ -92,12 +90,9 @@ async fn without_a_server_a_share_is_allowed_until_it_is_back() {
     assert_eq!(node.allowed("a", 120).await, 100, "a server that was started again knows nothing");
     assert_eq!(node.cache.take(key("value")).await.unwrap(), Some(Bytes::from_static(b"kept here")));
     assert_eq!(node.told(), ["found", "unreachable", "found"]);
-}
+});
 
-#[tokio::test]
-async fn a_total_goes_on_without_a_server_and_is_the_servers_again() {
-    let name = "a_total_goes_on_without_a_server_and_is_the_servers_again";
-    let Some(mut redis) = Redis::start_for(name) else { return };
+on_every_server!(a_total_goes_on_without_a_server_and_is_the_servers_again, |mut redis| {
     let (one, two) = (Node::start(redis.url()), Node::start(redis.url()));
     one.wait_until(true).await;
     two.wait_until(true).await;
@@ -117,11 +112,9 @@ async fn a_total_goes_on_without_a_server_and_is_the_servers_again() {
     redis.start_again();
     one.wait_until(true).await;
     assert_eq!(one.tallied(10).await, 0);
-}
+});
 
-#[tokio::test]
-async fn a_server_that_hangs_holds_nobody_up() {
-    let Some(redis) = Redis::start_for("a_server_that_hangs_holds_nobody_up") else { return };
+on_every_server!(a_server_that_hangs_holds_nobody_up, |redis| {
     let node = Node::start(redis.url());
     node.wait_until(true).await;
     assert_eq!(node.allowed("a", 10).await, 10);
@@ -138,11 +131,9 @@ async fn a_server_that_hangs_holds_nobody_up() {
     let left = node.allowed("a", 200).await;
     assert_eq!(left, 90, "what was counted before is still known");
     assert_eq!(node.told(), ["found", "too slow", "found"]);
-}
+});
 
-#[tokio::test]
-async fn a_server_that_answers_and_does_nothing_is_gone() {
-    let Some(redis) = Redis::start_for("a_server_that_answers_and_does_nothing_is_gone") else { return };
+on_every_server!(a_server_that_answers_and_does_nothing_is_gone, |redis| {
     let node = Node::start(redis.url());
     node.wait_until(true).await;
     // A replica, as after a failover: it answers PING, and writes nothing.
@@ -160,11 +151,9 @@ async fn a_server_that_answers_and_does_nothing_is_gone() {
     node.allowed("b", 1).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(node.told(), ["found", "refused", "found", "refused"]);
-}
+});
 
-#[tokio::test]
-async fn a_node_starts_without_its_server() {
-    let Some(mut redis) = Redis::start_for("a_node_starts_without_its_server") else { return };
+on_every_server!(a_node_starts_without_its_server, |mut redis| {
     redis.kill();
     let node = Node::start(redis.url());
     assert_eq!(node.allowed("a", 60).await, 25);
@@ -174,11 +163,9 @@ async fn a_node_starts_without_its_server() {
     redis.start_again();
     node.wait_until(true).await;
     assert_eq!(node.told(), ["unreachable", "found"]);
-}
+});
 
-#[tokio::test]
-async fn a_wrong_password_is_an_outage_that_is_told() {
-    let Some(redis) = Redis::start_for("a_wrong_password_is_an_outage_that_is_told") else { return };
+on_every_server!(a_wrong_password_is_an_outage_that_is_told, |redis| {
     let node = Node::start(redis.url().replace(Redis::PASSWORD, "another"));
     let start = Instant::now();
     while node.told().is_empty() {
@@ -187,4 +174,4 @@ async fn a_wrong_password_is_an_outage_that_is_told() {
     }
     assert_eq!(node.told(), ["refused"]);
     assert_eq!(node.allowed("a", 60).await, 25);
-}
+});

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use cache::{
     Config, Event, Expiry, Keys, Listener, MemoryResponses, Portable, RemoteResponses, Response, ResponseKey, Responses,
 };
-use testkit::Redis;
+use testkit::{Redis, on_every_server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most bytes of an answer on a server.
@@ -165,9 +165,7 @@ fn names(redis: &Redis) -> Vec<String> {
     names.lines().filter(|line| line.starts_with("pando:")).map(str::to_owned).collect()
 }
 
-#[tokio::test]
-async fn a_server_keeps_the_promise() {
-    let Some(redis) = Redis::start_for("a_server_keeps_the_promise") else { return };
+on_every_server!(a_server_keeps_the_promise, |redis| {
     let kept = node(&redis).await;
     suite(kept.clone()).await;
     assert_eq!((kept.at_hand(&key(31)), kept.held()), (None, (0, 0)), "nothing of it is in memory");
@@ -177,11 +175,9 @@ async fn a_server_keeps_the_promise() {
         let left = redis.ask(&format!("PTTL {name}"));
         assert!(left.starts_with(':') && !left.starts_with(":-"), "{name} never ends: {left}");
     }
-}
+});
 
-#[tokio::test]
-async fn nodes_share_what_they_keep_and_scripts_may_be_gone() {
-    let Some(redis) = Redis::start_for("nodes_share_what_they_keep_and_scripts_may_be_gone") else { return };
+on_every_server!(nodes_share_what_they_keep_and_scripts_may_be_gone, |redis| {
     let (one, other) = (node(&redis).await, node(&redis).await);
     one.keep(key(1), Text::of(5, "five")).await;
     assert_eq!(found(&*other, 1).await, Some((5, Bytes::from_static(b"five"))));
@@ -194,11 +190,9 @@ async fn nodes_share_what_they_keep_and_scripts_may_be_gone() {
     assert_eq!(found(&*stranger, 1).await, None);
     redis.ask("FLUSHALL");
     assert_eq!(found(&*one, 1).await, None);
-}
+});
 
-#[tokio::test]
-async fn what_is_too_large_is_neither_kept_nor_read() {
-    let Some(redis) = Redis::start_for("what_is_too_large_is_neither_kept_nor_read") else { return };
+on_every_server!(what_is_too_large_is_neither_kept_nor_read, |redis| {
     let kept = node(&redis).await;
     kept.keep(key(1), Text::of(5, vec![1; MOST_BYTES])).await;
     assert_eq!(names(&redis), Vec::<String>::new());
@@ -207,11 +201,9 @@ async fn what_is_too_large_is_neither_kept_nor_read() {
     let name = names(&redis).remove(0);
     redis.ask(&format!("SETRANGE {name} 50000000 x"));
     assert_eq!(found(&*kept, 1).await, None);
-}
+});
 
-#[tokio::test]
-async fn whatever_stands_in_the_place_of_an_answer_is_none() {
-    let Some(redis) = Redis::start_for("whatever_stands_in_the_place_of_an_answer_is_none") else { return };
+on_every_server!(whatever_stands_in_the_place_of_an_answer_is_none, |redis| {
     let (kept, events) = open(&redis, "of the tests", PATIENCE).await;
     kept.keep(key(1), Text::of(1, "one")).await;
     let name = names(&redis).remove(0);
@@ -241,11 +233,9 @@ async fn whatever_stands_in_the_place_of_an_answer_is_none() {
     }
     assert!(found(&*kept, 2).await.is_some());
     assert!(matches!(*events.lock().unwrap().as_slice(), [Event::Found { .. }]), "the server is not at fault");
-}
+});
 
-#[tokio::test]
-async fn an_age_is_told_by_the_servers_clock_alone() {
-    let Some(redis) = Redis::start_for("an_age_is_told_by_the_servers_clock_alone") else { return };
+on_every_server!(an_age_is_told_by_the_servers_clock_alone, |redis| {
     let kept = node(&redis).await;
     let born = kept.now().await.unwrap();
     let keep = async |number, moment, lifetime| {
@@ -265,11 +255,9 @@ async fn an_age_is_told_by_the_servers_clock_alone() {
     // What is too old by now, or read later than now, is not kept.
     assert_eq!(keep(3, born - 60_000_000, PATIENCE).await, None);
     assert_eq!(keep(4, born + 600_000_000, PATIENCE).await, None);
-}
+});
 
-#[tokio::test]
-async fn an_answer_that_arrives_late_is_as_old_as_it_is() {
-    let Some(redis) = Redis::start_for("an_answer_that_arrives_late_is_as_old_as_it_is") else { return };
+on_every_server!(an_answer_that_arrives_late_is_as_old_as_it_is, |redis| {
     let (kept, _) = open(&redis, "of the tests", Duration::from_millis(250)).await;
     let born = kept.now().await.unwrap();
     redis.freeze();
@@ -280,11 +268,9 @@ async fn an_answer_that_arrives_late_is_as_old_as_it_is() {
     redis.thaw();
     until("it is there", || kept.is_up()).await;
     assert_eq!(found(&*kept, 1).await, None);
-}
+});
 
-#[tokio::test]
-async fn a_server_that_hangs_or_is_gone_costs_one_short_wait() {
-    let Some(mut redis) = Redis::start_for("a_server_that_hangs_or_is_gone_costs_one_short_wait") else { return };
+on_every_server!(a_server_that_hangs_or_is_gone_costs_one_short_wait, |mut redis| {
     let (kept, events) = open(&redis, "of the tests", Duration::from_millis(250)).await;
     kept.keep(key(1), Text::of(5, "five")).await;
     redis.freeze();
@@ -315,4 +301,4 @@ async fn a_server_that_hangs_or_is_gone_costs_one_short_wait() {
         .map(|event| if let Event::Lost { reason } = event { *reason } else { "found" })
         .collect();
     assert_eq!(reasons, ["found", "too slow", "found", "unreachable", "found"]);
-}
+});

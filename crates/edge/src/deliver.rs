@@ -13,7 +13,7 @@ use http::header::{
     CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, SET_COOKIE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use service::{Answer, Area, Body, BodyBroken, BodyStream};
 use telemetry::{BodyCompressed, Telemetry};
 use tokio::sync::Semaphore;
@@ -100,6 +100,10 @@ pub(crate) async fn deliver(
     }
     if asked.is_read() && matches!(answer.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
         let tag = named(&mut answer);
+        if tag.is_none() && matches!(answer.body, Body::Stream(_)) {
+            // Who kept it could not ask whether it still counts.
+            answer.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        }
         // Who chose a coding has looked at the conditions, of which that coding's tag is only one answer.
         let is_open = !answer.headers.contains_key(CONTENT_ENCODING);
         // What is streamed has no tag, so it is none that a client could name.
@@ -121,7 +125,7 @@ pub(crate) async fn deliver(
 }
 
 /// The answer's tag: its own, or one made of everything that makes it what it is. A stream has none, since it has begun
-/// before its end is known; so has the answer to a `HEAD` whose body nobody made.
+/// before its end is known; so has the answer to a `HEAD` that asks for nothing but a count.
 fn named(answer: &mut Answer) -> Option<EntityTag> {
     let body = match &answer.body {
         Body::Full(body) => body.as_ref(),
@@ -183,7 +187,7 @@ async fn coded(mut answer: Answer, coding: Coding, telemetry: &Arc<Telemetry>) -
             Err(_no_memory) => return Answer { body: Body::Stream(stream), ..answer },
         },
     };
-    answer.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static(coding.name()));
+    answer.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     answer.headers.remove(CONTENT_LENGTH);
     answer.headers.remove(ACCEPT_RANGES);
     if let Some(own) = answer.headers.remove(ETAG)

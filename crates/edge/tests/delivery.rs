@@ -169,6 +169,11 @@ fn conditions_are_looked_at_in_order() {
         assert_eq!(server.get("/rows/5000", &headers).status, status, "{headers}");
     }
     assert_eq!(server.get("/rows/5000", "If-Match: \"other\"\r\n").code(), "PANDO412");
+    assert_eq!(
+        server.get("/stream", "").header("cache-control"),
+        Some("no-store"),
+        "nobody could ask whether it counts"
+    );
     // What is streamed has no tag, so nobody can have seen it; that there is something holds.
     assert_eq!(server.get("/stream", "If-Match: \"other\"\r\n").code(), "PANDO412");
     for headers in ["If-Match: *\r\n", "If-None-Match: \"other\"\r\n", ""] {

@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Answer, Launch, Postgres, Project, Redis, Request, Server};
+use testkit::{Answer, Engine, Launch, Postgres, Project, Redis, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
@@ -185,7 +185,17 @@ fn writes_are_charged_by_rows_and_searches_by_indexes() {
 #[test]
 fn nodes_count_together_and_by_themselves_when_redis_is_gone() {
     let test = "nodes_count_together_and_by_themselves_when_redis_is_gone";
-    let Some(mut redis) = Redis::start_for(test) else { return };
+    nodes_count_together_and_by_themselves(Engine::Redis, test);
+}
+
+#[test]
+fn nodes_count_together_and_by_themselves_when_valkey_is_gone() {
+    let test = "nodes_count_together_and_by_themselves_when_valkey_is_gone";
+    nodes_count_together_and_by_themselves(Engine::Valkey, test);
+}
+
+fn nodes_count_together_and_by_themselves(engine: Engine, test: &str) {
+    let Some(mut redis) = Redis::start_engine_for(engine, test) else { return };
     let limits = format!(
         "[cache]\nurl = \"{}\"\ntimeout_ms = 2000\nlocal_share = 0.5\n[limits]\nexempt_networks = []\n[limits.rates]\n\
          address = \"per address 1/h burst 10\"\nuser = \"off\"\ncost = \"off\"",
@@ -212,7 +222,7 @@ fn nodes_count_together_and_by_themselves_when_redis_is_gone() {
     for node in [&one, &two] {
         until(|| metric(node, "pando_cache_up{driver=\"redis\"}") == 1.0);
     }
-    assert_eq!(allowed(&one, 6) + allowed(&two, 6), 10, "a Redis that was started again knows nothing");
+    assert_eq!(allowed(&one, 6) + allowed(&two, 6), 10, "a server that was started again knows nothing");
 }
 
 #[test]

@@ -219,7 +219,7 @@ pub struct Read {
     pub level: Level,
     /// Whether, and how exactly, all fitting rows are counted beyond the page.
     pub counts: Option<Counting>,
-    /// Whether the rows themselves are wanted (not for `HEAD`).
+    /// Whether the rows themselves are wanted ([`rest::ApiRequest::wants_body`]).
     pub wants_body: bool,
 }
 

@@ -274,7 +274,7 @@ impl Planner<'_> {
         self.access = if writes { Access::ReadWrite } else { Access::ReadOnly };
         // What it does inside is not bounded by what it answers.
         self.footprint.cost.rows = level.limit.filter(|_| !writes);
-        let wants_body = !self.request.is_head && !shape.is_void;
+        let wants_body = self.request.wants_body() && !shape.is_void;
         let counts = self.counting().filter(|_| !shape.is_void).map(|asked| {
             // What gives one outcome tells by itself how many there are.
             if shape.is_single { Counting::WithRows } else { asked }

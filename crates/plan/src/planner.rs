@@ -300,7 +300,7 @@ impl<'a> Planner<'a> {
         let level = self.level(&scope, &self.request.select, self.context.settings.max_rows)?;
         self.footprint.cost.rows = level.limit;
         self.footprint.cost.is_point = self.is_point(relation);
-        Ok(Read { level, counts: self.counting(), wants_body: !self.request.is_head })
+        Ok(Read { level, counts: self.counting(), wants_body: self.request.wants_body() })
     }
 
     /// How exactly the request wants rows counted.

@@ -40,7 +40,7 @@ impl Planner<'_> {
         if let Some(query) = routine.query() {
             let level = self.read_level(&routine, query, &arguments)?;
             self.footprint.cost.rows = level.limit;
-            let wants_body = !self.request.is_head && !shape.is_void;
+            let wants_body = self.request.wants_body() && !shape.is_void;
             let counts = self.counting().filter(|_| !shape.is_void);
             return Ok((Operation::Read(Read { level, counts, wants_body }), shape));
         }

@@ -50,6 +50,14 @@ pub struct ApiRequest {
     pub canonical_query: String,
 }
 
+impl ApiRequest {
+    /// Whether the body is made. For `HEAD` as well, since its headers tell of it (`ETag`, the length); not for one that asks for a
+    /// count, which is how clients ask for nothing else (RFC 9110 section 9.3.2 lets it leave out what only a body tells).
+    pub fn wants_body(&self) -> bool {
+        !self.is_head || self.preferences.count.is_none()
+    }
+}
+
 /// What the request wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {

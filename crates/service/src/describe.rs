@@ -81,6 +81,5 @@ fn description(request: &ApiRequest, document: impl FnOnce() -> Bytes) -> Descri
     {
         headers.insert("content-profile", schema);
     }
-    let body = if request.is_head { Bytes::new() } else { document() };
-    Described { head: Head { status: StatusCode::OK, headers }, body }
+    Described { head: Head { status: StatusCode::OK, headers }, body: document() }
 }

@@ -41,7 +41,7 @@ pub use pooler::Pooler;
 pub use postgres::{Cluster, Console, Postgres};
 pub use project::{Project, repository};
 pub use provider::{CLIENT_ID, CLIENT_SECRET, Fault, Provider};
-pub use redis::Redis;
+pub use redis::{Engine, Redis};
 pub use server::{Launch, Refusal, Server};
 pub use tools::{in_ci, is_skipped, tool};
 pub use varnish::Varnish;

@@ -1,4 +1,4 @@
-//! A real Redis in a temporary folder.
+//! A real Redis or Valkey in a temporary folder.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::pebble::free_port;
+use crate::project::repository;
 use crate::tools::{is_skipped, tool};
 
 /// Far more than a start takes; only a server that hangs meets it.
@@ -19,9 +20,37 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often another port is taken, when somebody else was faster.
 const PORT_ATTEMPTS: u32 = 8;
 
+/// The servers that speak Redis's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Redis, or where it is not installed a Valkey that is.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+impl Engine {
+    /// Its program; `None` where it is not installed and the test may be skipped, which is said loudly.
+    fn program(self, test: &str) -> Option<PathBuf> {
+        let (what, how_to_get_it, program) = match self {
+            Self::Redis => {
+                let program = tool("redis-server").or_else(|| tool("valkey-server"));
+                ("Redis", "install it: apt-get install redis-server", program)
+            }
+            Self::Valkey => {
+                let installed = repository().join("tests/valkey/.venv/bin/valkey-server");
+                let program = tool("valkey-server").or_else(|| tool(installed.to_str()?));
+                ("Valkey", "scripts/install-test-tools installs it", program)
+            }
+        };
+        if is_skipped(test, program.is_none(), what, how_to_get_it) { None } else { program }
+    }
+}
+
 /// A running Redis on 127.0.0.1 and on a unix socket, with a password, which keeps nothing on disk. It is stopped when this goes.
 #[derive(Debug)]
 pub struct Redis {
+    program: PathBuf,
     process: Child,
     folder: TempDir,
     port: u16,
@@ -33,36 +62,35 @@ impl Redis {
 
     /// Starts one for a test; `None` where Redis is not installed and the test may be skipped, which is said loudly.
     pub fn start_for(test: &str) -> Option<Self> {
-        let program = tool("redis-server").or_else(|| tool("valkey-server"));
-        if is_skipped(test, program.is_none(), "Redis", "install it: apt-get install redis-server") {
-            return None;
-        }
+        Self::start_engine_for(Engine::Redis, test)
+    }
+
+    /// The same with one of the servers that speak its protocol.
+    pub fn start_engine_for(engine: Engine, test: &str) -> Option<Self> {
+        let program = engine.program(test)?;
         for _ in 0..PORT_ATTEMPTS {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
             let port = listener.local_addr().expect("it has an address").port();
             drop(listener);
-            let process = launch(program.as_ref()?, &folder, port);
-            let mut redis = Self { process, folder, port };
+            let process = launch(&program, &folder, port);
+            let mut redis = Self { program: program.clone(), process, folder, port };
             if redis.is_ready() {
                 return Some(redis);
             }
         }
-        panic!("Redis ends as soon as it is started");
+        panic!("{engine:?} ends as soon as it is started");
     }
 
     /// The same, which speaks TLS alone, with this certificate and key (PEM). [`Redis::ask`] is not for it.
     pub fn start_with_tls_for(test: &str, certificate: &Path, key: &Path) -> Option<Self> {
-        let program = tool("redis-server").or_else(|| tool("valkey-server"));
-        if is_skipped(test, program.is_none(), "Redis", "install it: apt-get install redis-server") {
-            return None;
-        }
+        let program = Engine::Redis.program(test)?;
         let (folder, port) = (tempfile::tempdir().expect("a temporary folder can be made"), free_port());
-        let mut command = command(program.as_ref()?, &folder, 0);
+        let mut command = command(&program, &folder, 0);
         command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no", "--tls-cert-file"]);
         command.arg(certificate).arg("--tls-key-file").arg(key);
         let process = command.spawn().expect("Redis starts");
-        let mut redis = Self { process, folder, port };
+        let mut redis = Self { program, process, folder, port };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let has_ended = redis.process.try_wait().expect("Redis can be watched").is_some();
@@ -130,8 +158,7 @@ impl Redis {
     /// Starts it again, empty, on the same port.
     pub fn start_again(&mut self) {
         self.kill();
-        let program = tool("redis-server").or_else(|| tool("valkey-server")).expect("it was there before");
-        self.process = launch(&program, &self.folder, self.port);
+        self.process = launch(&self.program, &self.folder, self.port);
         assert!(self.is_ready(), "Redis does not start again");
     }
 
@@ -155,11 +182,11 @@ impl Redis {
     }
 }
 
-fn launch(program: &PathBuf, folder: &TempDir, port: u16) -> Child {
+fn launch(program: &Path, folder: &TempDir, port: u16) -> Child {
     command(program, folder, port).spawn().expect("Redis starts")
 }
 
-fn command(program: &PathBuf, folder: &TempDir, port: u16) -> Command {
+fn command(program: &Path, folder: &TempDir, port: u16) -> Command {
     let log = File::create(folder.path().join("log")).expect("the log can be written");
     let mut command = Command::new(program);
     command
@@ -179,4 +206,31 @@ impl Drop for Redis {
         // A frozen process takes this signal as well.
         self.kill();
     }
+}
+
+/// A case on each of the servers that speak Redis's protocol: `on_every_server!(name, |redis| { … })` makes the tests `name::redis` and
+/// `name::valkey`.
+#[macro_export]
+macro_rules! on_every_server {
+    ($name:ident, |$redis:pat_param| $case:block) => {
+        mod $name {
+            use super::*;
+
+            async fn case($redis: $crate::Redis) $case
+
+            #[tokio::test]
+            async fn redis() {
+                let test = concat!(stringify!($name), "::redis");
+                let Some(redis) = $crate::Redis::start_engine_for($crate::Engine::Redis, test) else { return };
+                case(redis).await;
+            }
+
+            #[tokio::test]
+            async fn valkey() {
+                let test = concat!(stringify!($name), "::valkey");
+                let Some(valkey) = $crate::Redis::start_engine_for($crate::Engine::Valkey, test) else { return };
+                case(valkey).await;
+            }
+        }
+    };
 }

@@ -78,7 +78,7 @@ fn other(kind: AttemptKind, account: Option<&str>) -> Attempt<'_> {
     Attempt { kind, account, address: address(1), device: None, password: None }
 }
 
-/// A case in memory and on a server; where there is none, in memory alone.
+/// A case in memory and on servers of both kinds; where there is none, in memory alone.
 macro_rules! on_both_caches {
     ($name:ident, |$house:ident| $case:block) => {
         mod $name {
@@ -91,11 +91,20 @@ macro_rules! on_both_caches {
                 case(&Gatehouse::in_memory(DefenceSettings::default())).await;
             }
 
+            async fn on(engine: testkit::Engine, test: &str) {
+                let Some(server) = testkit::Redis::start_engine_for(engine, test) else { return };
+                let cache = remote(&server).await;
+                case(&Gatehouse::over(cache, Arc::new(HandClock::default()), DefenceSettings::default())).await;
+            }
+
             #[tokio::test]
             async fn redis() {
-                let Some(redis) = testkit::Redis::start_for(concat!(stringify!($name), "::redis")) else { return };
-                let cache = remote(&redis).await;
-                case(&Gatehouse::over(cache, Arc::new(HandClock::default()), DefenceSettings::default())).await;
+                on(testkit::Engine::Redis, concat!(stringify!($name), "::redis")).await;
+            }
+
+            #[tokio::test]
+            async fn valkey() {
+                on(testkit::Engine::Valkey, concat!(stringify!($name), "::valkey")).await;
             }
         }
     };
