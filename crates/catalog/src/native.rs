@@ -68,9 +68,6 @@ pub struct NativeRelation {
     /// part or whole of it is another table, and none of its defaults, checks and policies calls a function of the schema that may write.
     #[serde(default)]
     pub is_plain: bool,
-    /// Whether none of its defaults, checks, indexes, policies and domains calls a function or an operator of the schema.
-    #[serde(default)]
-    pub calls_nothing: bool,
 }
 
 /// A function over a row that is read like a column.

@@ -122,7 +122,9 @@ fn fault_of_test(test: &str) -> Option<String> {
 
 /// The attributes of a test: of a function that is one, or of a case that a macro makes one of (`on_both!(name, …)`).
 fn attributes<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    if ["", "\n    "].iter().any(|before| text.contains(&format!("on_both!({before}{name},"))) {
+    let is_case =
+        |before: &str| ["on_both", "on_every_server"].iter().any(|of| text.contains(&format!("{of}!({before}{name},")));
+    if ["", "\n    "].into_iter().any(is_case) {
         return Some("");
     }
     let place = text.find(&format!("fn {name}("))?;

@@ -32,7 +32,6 @@ fn native_catalog() -> Catalog {
             is_deletable: true,
             rewrites_rows: false,
             is_plain: false,
-            calls_nothing: false,
             computed: if is_zones {
                 vec![computed("steady", Volatility::Stable), computed("fickle", Volatility::Volatile)]
             } else {

@@ -44,8 +44,6 @@ pub(super) enum After {
         written: u64,
         next: u64,
         timeline: u32,
-        /// Whether a commit of the session is told before it is on the disk, unless its transaction says otherwise.
-        is_asynchronous: bool,
     },
 }
 
@@ -102,11 +100,6 @@ fn tells_location(job: &Job) -> bool {
 }
 
 impl Outcome {
-    /// Whether the commit waits for the disk, where the transaction was asked.
-    pub(super) fn commit_waits(&self) -> Option<bool> {
-        self.told[3].as_deref().map(|setting| setting != "off")
-    }
-
     /// Takes a row in.
     fn take(&mut self, row: &Row<'_>, steps: &Steps, page: Option<Page>, output: &Output<'_>, is_location: bool) {
         let step = Some(row.step());
@@ -188,7 +181,6 @@ fn after_of(row: &Row<'_>) -> After {
             written: point(0)?,
             next: point(1)?,
             timeline: row.get(2).and_then(sighting::timeline_of)?,
-            is_asynchronous: row.get(3) == Some(b"off"),
         })
     };
     known().unwrap_or(After::Unknown)

@@ -73,8 +73,6 @@ pub(super) struct Asked {
     pub(super) after: bool,
 }
 
-const DISCARD_SEQUENCES: &str = "DISCARD SEQUENCES";
-
 /// The method that functions and policies see.
 const METHOD: &str = "SELECT pg_catalog.set_config('request.method', $1, true)";
 
@@ -164,7 +162,7 @@ impl PostgresStore {
         let main = execute(&mut flight, space, sending.main, sending.page_rows)?;
         let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
         let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
-        let is_told = self.tells(job, rendered, sending.own);
+        let is_told = self.pre_request.is_some() || tells(job, rendered);
         let told = if is_told { Some(flight.execute(&Query::new("", TOLD))?) } else { None };
         end_transaction(&mut flight, sending.ending)?;
         if let Some(point) = asked.check.filter(|_| self.wrong == Some(Wrong::AfterRead)) {
@@ -176,10 +174,6 @@ impl PostgresStore {
             syncs += 1;
         }
         let after = if is_after { Some(flight.execute(&Query::new("", AFTER_COMMIT))?) } else { None };
-        if job.plan.access == plan::Access::ReadWrite && !self.is_pooled && !self.may_leave_traces(job) {
-            // All that a plain write leaves behind: which number it drew last.
-            flight.execute(&Query::new("", DISCARD_SEQUENCES))?;
-        }
         flight.sync();
         flight.send().await?;
         Ok(Steps { check, zone, main, count, estimate, told, after, syncs })
@@ -212,11 +206,6 @@ impl PostgresStore {
             settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
         flight.execute(&Query { parameters: &parameters, ..Query::new("", &setup_text(settings.len())) })?;
         Ok(())
-    }
-
-    /// Whether something may say more about the answer than its rows: a function, an aggregate, or a trigger; or about the commit.
-    fn tells(&self, job: &Job, rendered: &Rendered, own: Own<'_>) -> bool {
-        rendered.counts_inserted || own.sets("synchronous_commit") || self.may_run_others_code(job)
     }
 
     /// Where the statement of a request is kept prepared: by its role, since a plan that is kept does not ask again who may
@@ -348,4 +337,10 @@ fn ending(job: &Job, rendered: &Rendered, isolation: Option<Isolation>) -> Endin
         true if isolation.is_some() => Ending::Kept,
         true => Ending::Itself,
     }
+}
+
+/// Whether something may say more about the answer than its rows: a function, an aggregate, or a trigger.
+fn tells(job: &Job, rendered: &Rendered) -> bool {
+    let calls = !job.plan.footprint.calls.is_empty() || job.plan.handler.is_some();
+    calls || rendered.counts_inserted || job.plan.access == plan::Access::ReadWrite
 }

@@ -63,8 +63,8 @@ pub(super) fn given_up(job: &Job, missed: Missed) -> Missed {
 /// What was done, and is not kept yet.
 struct Done {
     ran: Ran,
-    /// Whether its commit waits for the disk, where it says so itself.
-    commit_waits: Option<bool>,
+    /// Whether its commit may be told before it is on the disk.
+    is_asynchronous: bool,
 }
 
 impl PostgresStore {
@@ -77,11 +77,11 @@ impl PostgresStore {
         rendered: &Rendered,
     ) -> Result<Ran, Missed> {
         let server = lease.sighting().filter(|_| visit.tells_position);
-        if !self.is_pooled {
+        if self.may_leave_traces(job) {
             lease.expect_traces();
         }
         let connection = lease.connection()?;
-        let Done { mut ran, commit_waits } = match self.guarded(connection, visit, job, rendered).await {
+        let Done { mut ran, is_asynchronous } = match self.guarded(connection, visit, job, rendered).await {
             Ok(done) => done,
             Err(missed) => {
                 let _usable = roll_back(connection).await;
@@ -91,7 +91,7 @@ impl PostgresStore {
         // After a replay nothing is kept, but how far the primary is covers what was kept then.
         match end(connection, job.commits, server.is_some()).await {
             Ok(after) => {
-                ran.position = server.and_then(|server| self.position(&server, &after, commit_waits));
+                ran.position = server.and_then(|server| self.position(&server, &after, is_asynchronous));
                 Ok(ran)
             }
             Err(wire::Error::Server(error)) => Err(missed_of(&error, failure::of_job(&error, job), false)),
@@ -113,7 +113,7 @@ impl PostgresStore {
         if let Some(idempotency) = &job.idempotency {
             if let Some(kept) = self.claim(connection, job, idempotency, words).await? {
                 self.ask_rights(connection, visit, job).await?;
-                return Ok(Done { ran: kept.ran(0), commit_waits: Some(false) });
+                return Ok(Done { ran: kept.ran(0), is_asynchronous: true });
             }
             beginning = Beginning::Of(None, job);
         }
@@ -128,7 +128,7 @@ impl PostgresStore {
         let ending = Ending::Settled;
         let whole = Sending::whole(job, rendered, own, NOTHING_ELSE);
         let outcome = self.fly(connection, visit, &Sending { ending, beginning, method, ..whole }, &output).await?;
-        let commit_waits = outcome.commit_waits();
+        let is_asynchronous = outcome.told[3].as_deref() == Some("off");
         let mut ran = outcome_of(outcome, job, &output).map_err(Missed::Failed)?;
         if let Some(idempotency) = &job.idempotency {
             let rows = ran.rows;
@@ -136,7 +136,7 @@ impl PostgresStore {
             self.own_step(connection, &NOBODY, idempotency.complete(&kept)).await?;
             ran = kept.ran(rows);
         }
-        Ok(Done { ran, commit_waits })
+        Ok(Done { ran, is_asynchronous })
     }
 
     /// Begins the transaction and takes the key; gives the answer that is kept under it, if there is one.

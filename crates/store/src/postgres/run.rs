@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Failure, QualifiedName};
+use base::Failure;
 use datatype::Zone;
 use sql::postgres::Rendered;
 use wire::Connection;
@@ -228,21 +228,16 @@ impl PostgresStore {
         let zone = zone(connection, job, own);
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
         let sending = Sending::whole(job, rendered, own, Asked { check, after: server.is_some() });
-        let outcome = self.fly(connection, visit, &sending, &output).await;
-        if outcome.is_err() && job.plan.access == plan::Access::ReadWrite && !self.is_pooled {
-            // What was to be tidied away with the flight was not.
-            lease.expect_traces();
-        }
-        let mut outcome = outcome?;
+        let mut outcome = self.fly(connection, visit, &sending, &output).await?;
         if outcome.is_long {
             return Ok(None);
         }
         let mut after = std::mem::take(&mut outcome.after);
-        let commit_waits = outcome.commit_waits();
+        let is_asynchronous = outcome.told[3].as_deref() == Some("off");
         let mut checked = outcome_of(outcome, job, &output);
         if sending.ending == Ending::Decided {
             let commits = checked.is_ok() && job.commits;
-            match end(lease.connection()?, commits, server.is_some()).await {
+            match end(connection, commits, server.is_some()).await {
                 Ok(told) => after = told,
                 Err(wire::Error::Server(error)) => {
                     return Err(missed_of(&error, failure::of_job(&error, job), visit.replica.is_some()));
@@ -251,7 +246,7 @@ impl PostgresStore {
             }
         }
         if let (Ok(ran), Some(server)) = (&mut checked, server) {
-            ran.position = self.position(&server, &after, commit_waits);
+            ran.position = self.position(&server, &after, is_asynchronous);
         }
         checked.map(Some).map_err(Missed::Failed)
     }
@@ -277,21 +272,14 @@ impl PostgresStore {
 
     /// Whether a function or trigger may do something to the session. Behind a pooler the session is not ours to clean.
     pub(super) fn may_leave_traces(&self, job: &Job) -> bool {
-        !self.is_pooled && self.may_run_others_code(job)
-    }
-
-    /// Whether a function of the schema is run, or a trigger, of which nobody knows what it does. What only decides which rows a read shows
-    /// does not count.
-    pub(super) fn may_run_others_code(&self, job: &Job) -> bool {
         let plan = &job.plan;
         let calls = !plan.footprint.calls.is_empty() || plan.handler.is_some() || !plan.unresolved.is_empty();
-        let writes = plan.access == plan::Access::ReadWrite;
-        calls || self.pre_request.is_some() || (writes && !is_plain_write(job))
+        let runs = calls || self.pre_request.is_some() || plan.access == plan::Access::ReadWrite;
+        runs && !self.is_pooled
     }
 
-    /// How far the primary is, for the client to carry. `commit_waits` says whether the transaction has waited for the disk, where it said
-    /// so itself and the session does not decide it.
-    pub(super) fn position(&self, own: &Sighting, after: &After, commit_waits: Option<bool>) -> Option<PositionToken> {
+    /// How far the primary is, for the client to carry.
+    pub(super) fn position(&self, own: &Sighting, after: &After, is_asynchronous: bool) -> Option<PositionToken> {
         let position = match *after {
             After::NotAsked => return None,
             After::Unknown => Position::unknown(own.system),
@@ -299,9 +287,7 @@ impl PostgresStore {
                 Position { system: own.system, timeline, point: next }
             }
             // A commit that does not wait for the disk is told before it is written there.
-            After::Known { next, timeline, is_asynchronous, .. }
-                if commit_waits.map_or(is_asynchronous, |commit_waits| !commit_waits) =>
-            {
+            After::Known { next, timeline, .. } if is_asynchronous => {
                 Position { system: own.system, timeline, point: own.log.end_of_record(next) }
             }
             After::Known { written, timeline, .. } => Position { system: own.system, timeline, point: written },
@@ -337,16 +323,6 @@ impl PostgresStore {
             trace_id: job.trace_id,
         });
     }
-}
-
-/// Whether a write is done by the server alone.
-fn is_plain_write(job: &Job) -> bool {
-    let calls_nothing = |name: &QualifiedName| {
-        let native = job.catalog.relation(name).and_then(|relation| relation.native.as_ref());
-        native.is_some_and(|native| native.calls_nothing)
-    };
-    job.plan.explain.is_none()
-        && plan::changed(&job.plan, &job.catalog).is_some_and(|changed| changed.iter().all(calls_nothing))
 }
 
 /// The zone that moments are printed in: the one asked for, else that of the role, else the session's.

@@ -77,8 +77,8 @@ pub(super) const REPRESENTATIONS: &str = "
             OR (t.typtype = 'd' AND s.oid IN ('json'::regtype, 'text'::regtype)))";
 
 /// Relations: oid, schema, name, kind, row type, comment, row security, grants, whether there are triggers for each row before it is
-/// inserted or updated, whether a write does nothing else than what it says, and whether it calls nothing of the schema's own: the system's
-/// functions are not among what depends on others. Partitions are left out: they are reached through their table.
+/// inserted or updated, whether a write does nothing else than what it says: the system's functions are
+/// not among what depends on others. Partitions are left out: they are reached through their table.
 pub(super) const RELATIONS: &str = "
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, d.description, c.relrowsecurity, c.relforcerowsecurity,
            (SELECT json_agg(json_build_array(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type))
@@ -91,27 +91,18 @@ pub(super) const RELATIONS: &str = "
              AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
              AND c.oid NOT IN (SELECT inhrelid FROM pg_inherits UNION ALL SELECT inhparent FROM pg_inherits)
              AND c.oid NOT IN (SELECT k.confrelid FROM pg_constraint k JOIN pg_class p ON p.oid = k.conrelid WHERE p.relispartition)
-             AND called.may_write IS NOT TRUE,
-           called.relation IS NULL
+             AND c.oid NOT IN (
+                   SELECT coalesce(f.adrelid, y.polrelid, k.conrelid) FROM pg_depend u JOIN pg_proc p ON p.oid = u.refobjid
+                     LEFT JOIN pg_attrdef f ON u.classid = 'pg_attrdef'::regclass AND f.oid = u.objid
+                     LEFT JOIN pg_policy y ON u.classid = 'pg_policy'::regclass AND y.oid = u.objid
+                     LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
+                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND coalesce(f.adrelid, y.polrelid, k.conrelid) IS NOT NULL
+                   UNION ALL
+                   SELECT a.attrelid FROM pg_constraint k JOIN pg_depend u ON u.classid = 'pg_constraint'::regclass AND u.objid = k.oid
+                     JOIN pg_proc p ON p.oid = u.refobjid JOIN pg_attribute a ON a.atttypid = k.contypid
+                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND k.contypid <> 0)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-      LEFT JOIN (
-           SELECT relation, bool_or(may_write) AS may_write FROM (
-                  SELECT coalesce(f.adrelid, y.polrelid, k.conrelid, i.indrelid), coalesce(p.provolatile = 'v', false) FROM pg_depend u
-                    LEFT JOIN pg_proc p ON u.refclassid = 'pg_proc'::regclass AND p.oid = u.refobjid
-                    LEFT JOIN pg_attrdef f ON u.classid = 'pg_attrdef'::regclass AND f.oid = u.objid
-                    LEFT JOIN pg_policy y ON u.classid = 'pg_policy'::regclass AND y.oid = u.objid
-                    LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
-                    LEFT JOIN pg_index i ON u.classid = 'pg_class'::regclass AND i.indexrelid = u.objid
-                   WHERE u.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-                   UNION ALL
-                  SELECT a.attrelid, coalesce(p.provolatile = 'v', false) FROM pg_depend u
-                    LEFT JOIN pg_proc p ON u.refclassid = 'pg_proc'::regclass AND p.oid = u.refobjid
-                    LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
-                    JOIN pg_type t ON t.typtype = 'd' AND t.oid = CASE WHEN u.classid = 'pg_type'::regclass THEN u.objid ELSE k.contypid END
-                    JOIN pg_attribute a ON a.atttypid = t.oid
-                   WHERE u.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) AS user_code (relation, may_write)
-            WHERE relation IS NOT NULL GROUP BY relation) AS called ON called.relation = c.oid
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 

@@ -251,7 +251,6 @@ fn relation(row: &Row<'_>) -> Option<Relation> {
         computed: Vec::new(),
         rewrites_rows: row.is_true(9),
         is_plain: row.is_true(10),
-        calls_nothing: row.is_true(11),
     });
     let grants: Vec<(Arc<str>, String)> = row.list(8);
     relation.grants = grants
