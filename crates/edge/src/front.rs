@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use base::Limit;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, SERVER, STRICT_TRANSPORT_SECURITY,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -323,8 +325,23 @@ fn refused(refusal: Refusal, form: ErrorForm, trace: Trace) -> Answer {
     }
 }
 
+/// The answer to `HEAD` without the body that it tells of (RFC 9110 section 9.3.2). Over HTTP/1.1 hyper leaves it out; over HTTP/2 it
+/// would send it, and clients take that for a broken connection.
+fn headed(answer: Answer) -> Answer {
+    let Answer { mut headers, body, .. } = answer;
+    if let Body::Full(bytes) = body
+        && !bytes.is_empty()
+    {
+        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(bytes.len()));
+    }
+    Answer { headers, body: Body::Full(Bytes::new()), ..answer }
+}
+
 /// Turns the answer into the response that hyper sends, with the account of its request in the body.
-fn depart(answer: Answer, mut flight: Flight, answered: Instant, version: Version) -> Response<AnswerBody> {
+fn depart(mut answer: Answer, mut flight: Flight, answered: Instant, version: Version) -> Response<AnswerBody> {
+    if flight.method == Method::HEAD && version == Version::HTTP_2 {
+        answer = headed(answer);
+    }
     flight.status = answer.status.as_u16();
     flight.summary = answer.summary;
     flight.trace = answer.trace;

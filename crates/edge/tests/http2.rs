@@ -138,6 +138,37 @@ fn malformed_requests_are_refused() {
     }
 }
 
+/// The library does not know that nothing follows (RFC 9110 section 9.3.2).
+#[test]
+fn a_head_is_answered_by_its_head_alone() {
+    let server = Server::plain();
+    for (path, tells_length) in [("/rows/5000", true), ("/zones", true), ("/stream", false), ("/endless", false)] {
+        let mut stream = frames::open(server.api, &[]);
+        let [_, scheme, authority, _] = GET;
+        Frame::headers(1, &[(":method", "HEAD"), scheme, authority, (":path", path)]).write(&mut stream).unwrap();
+        let mut of_head = Vec::new();
+        loop {
+            let frame = Frame::read(&mut stream).expect("an answer");
+            match (frame.stream, frame.kind) {
+                (1, kind) => {
+                    of_head.push(frame);
+                    if kind == HEADERS {
+                        // What comes behind its head would come before all of this one's answer.
+                        Frame::headers(3, &GET).write(&mut stream).unwrap();
+                    }
+                }
+                (3, DATA) if frame.flags & END_STREAM != 0 => break,
+                _ => {}
+            }
+        }
+        let [head] = of_head.as_slice() else { panic!("{path}: {} frames", of_head.len()) };
+        assert_eq!((head.kind, head.flags & END_STREAM), (HEADERS, END_STREAM), "{path}");
+        // `content-length` stands in the table of names at 28 (RFC 7541, appendix A).
+        let has_length = head.payload.windows(2).any(|two| two == [0x0f, 0x0d]);
+        assert_eq!(has_length, tells_length, "{path}");
+    }
+}
+
 #[test]
 fn malformed_frames_end_the_connection() {
     let server = Server::plain();
