@@ -8,6 +8,8 @@ use bytes::Bytes;
 use delivery::Forms;
 use store::{Body, Ran, Reply, Stamp, StoreError};
 
+use super::rule::Lifetime;
+
 /// What a refusal is taken to weigh: its sentences.
 const REFUSAL_BYTES: usize = 512;
 
@@ -60,6 +62,11 @@ impl Entry {
             kept: None,
             body: Body::Full(self.body.clone()),
         })
+    }
+
+    /// For how long it is shown by a rule that has others shown for so long.
+    pub(super) fn lifetime(&self, usual: Lifetime) -> Lifetime {
+        if self.refusal.is_some() { usual.of_refusals() } else { usual }
     }
 
     /// Whether another reading gave the same, in whatever order: rows that nothing orders come as they like. `None` where that failed.

@@ -382,8 +382,7 @@ impl Recall {
             Age::Strict | Age::Session if self.holds(entry) => return Verdict::Fresh(None),
             Age::Strict | Age::Session if !stale_for.is_zero() && age <= stale_for => return Verdict::Fresh(Some(age)),
             Age::Strict | Age::Session => return Verdict::Stale,
-            Age::Ttl(lifetime) if entry.refusal.is_some() => lifetime.of_refusals(),
-            Age::Ttl(lifetime) => lifetime,
+            Age::Ttl(lifetime) => entry.lifetime(lifetime),
         };
         let stays_fresh = question.asked.min_fresh.unwrap_or_default();
         if question.asked.max_age.is_some_and(|most| age > most) {

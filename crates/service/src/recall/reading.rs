@@ -39,6 +39,10 @@ impl Recall {
                 Ok((ran, Some(self.tell(Told { is_kept, lease, ..Told::new(way) }))))
             }
             Err(error) => {
+                if error.is_about_rows() {
+                    // An answer as well, though a refusal has no place for how it came about.
+                    self.tell(Told::new(way));
+                }
                 if let Some(reading) = reading {
                     reading.fail(Failed { error: error.clone(), stamp });
                 }
@@ -69,6 +73,7 @@ impl Recall {
     /// Whether an answer that is too old is shown in the place of an error.
     fn stands_in(&self, older: &Entry, question: &Question, error: &StoreError) -> bool {
         let Age::Ttl(lifetime) = question.rule.age else { return false };
+        let lifetime = older.lifetime(lifetime);
         let is_outage = matches!(error, StoreError::Unreachable(_) | StoreError::Timeout | StoreError::Busy(_));
         let age = self.clock.monotonic().saturating_duration_since(older.read_at);
         is_outage && age <= lifetime.fresh.saturating_add(lifetime.if_error)
