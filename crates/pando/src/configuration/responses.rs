@@ -1,12 +1,15 @@
 //! `[responses]`: which answers are kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use base::QualifiedName;
+use catalog::ClaimsAsked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service::{RecallSettings, Rule};
-use store::WatchSettings;
+use store::{DeclaredFunction, WatchSettings};
 
 use super::effect::{Check, DatabaseAddress};
 use super::limiting::Limiting;
@@ -27,6 +30,10 @@ pub struct Responses {
     /// where it is the same for everybody who is not signed in), between commas. A read of several
     /// is kept by the strictest rule, and not at all if one of them has none.
     pub tables: BTreeMap<String, String>,
+    /// What functions of the schema read that Pando cannot see into (in PL/pgSQL, say), by `schema.name`: `"public.is_member" = "tables public.members, claims
+    /// sub"`, `claims *` for all claims of the caller, `nothing`. Answers of tables and views whose policies or texts call them can be kept then,
+    /// as exactly as that is said. For a PostgreSQL server.
+    pub functions: BTreeMap<String, String>,
     /// Where answers are kept. `memory`: of each node. `remote`: there and on a Redis (from version 6.2) or Valkey server, so that what one node
     /// has read another one need not ask the database for; except of what a rule says `private`. Not for the embedded engine, whose file
     /// belongs to one process.
@@ -49,6 +56,7 @@ impl Default for Responses {
     fn default() -> Self {
         Self {
             tables: BTreeMap::new(),
+            functions: BTreeMap::new(),
             driver: ResponsesDriver::Memory,
             url: None,
             shared_seconds: 3_600,
@@ -78,6 +86,36 @@ pub struct Sharing {
     pub keys: cache::Keys,
     /// How long an answer is kept at most.
     pub kept_for: Duration,
+}
+
+/// What is said of a function: `tables` and `claims`, each with names, between commas; or `nothing`.
+fn declared_function(text: &str) -> Result<DeclaredFunction, String> {
+    let mut declared = DeclaredFunction::default();
+    if text.trim() == "nothing" {
+        return Ok(declared);
+    }
+    for part in text.split(',') {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        match words.as_slice() {
+            ["tables", tables @ ..] if !tables.is_empty() => {
+                for table in tables {
+                    let name = qualified(table).ok_or_else(|| format!("names {table:?}; a table is schema.name"))?;
+                    declared.tables.insert(name);
+                }
+            }
+            ["claims", "*"] => declared.claims = ClaimsAsked::All,
+            ["claims", claims @ ..] if !claims.is_empty() => {
+                declared.claims.add(&ClaimsAsked::Named(claims.iter().map(|claim| Arc::from(*claim)).collect()));
+            }
+            _ => {
+                return Err(
+                    "has to be `tables schema.name ...`, `claims name ...` or both between a comma, or `nothing`"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    Ok(declared)
 }
 
 /// The name that stands for all others.
@@ -125,9 +163,37 @@ impl Check<'_> {
                 "has *, which is for the embedded engine: on a PostgreSQL server triggers note what changes, so name the tables",
             );
         }
-        let watch = is_server
-            .then(|| WatchSettings { relations: settings.rules.keys().cloned().collect(), ..WatchSettings::default() });
+        let functions = self.declared_functions(&section.functions);
+        if !functions.is_empty() && matches!(database, Some(DatabaseAddress::File(_))) {
+            self.problem(
+                "responses.functions",
+                "is for a PostgreSQL server: the embedded engine knows what its functions read; leave it out",
+            );
+        }
+        let watch = is_server.then(|| WatchSettings {
+            relations: settings.rules.keys().cloned().collect(),
+            functions,
+            ..WatchSettings::default()
+        });
         is_used.then_some((settings, watch))
+    }
+
+    /// What is said of functions.
+    fn declared_functions(&mut self, section: &BTreeMap<String, String>) -> BTreeMap<QualifiedName, DeclaredFunction> {
+        let mut declared = BTreeMap::new();
+        for (name, text) in section {
+            match (qualified(name), declared_function(text)) {
+                (Some(name), Ok(function)) => drop(declared.insert(name, function)),
+                (None, _) => self.problem(
+                    "responses.functions",
+                    format!("has the name {name:?}; it has to be schema.name, without arguments"),
+                ),
+                (_, Err(problem)) => {
+                    self.problem("responses.functions", format!("has {text:?} for {name}; it {problem}"));
+                }
+            }
+        }
+        declared
     }
 
     /// Where other nodes find answers; `None` where they do not.
@@ -176,6 +242,7 @@ impl Check<'_> {
 mod tests {
     use super::super::Prepared;
     use super::super::load::{Sources, load};
+    use super::*;
 
     /// What is wrong with a file, if anything is.
     fn wrong(file: &str) -> Option<String> {
@@ -184,6 +251,33 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let loaded = load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
         Prepared::new(&loaded, None).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_functions_read_is_said_in_words() {
+        let said = |text: &str| {
+            let DeclaredFunction { tables, claims } = declared_function(text)?;
+            Ok::<_, String>((tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), claims))
+        };
+        let named = |names: &[&str]| ClaimsAsked::Named(names.iter().map(|name| Arc::from(*name)).collect());
+        assert_eq!(said("nothing"), Ok((String::new(), named(&[]))));
+        assert_eq!(said("tables a.b  a.c"), Ok(("a.b a.c".to_owned(), named(&[]))));
+        assert_eq!(said("claims sub org, tables a.b"), Ok(("a.b".to_owned(), named(&["sub", "org"]))));
+        assert_eq!(said("claims *"), Ok((String::new(), ClaimsAsked::All)));
+        for wrong in ["", "tables", "claims", "tables a", "reads a.b", "nothing, claims sub", "tables a.b,"] {
+            assert!(said(wrong).is_err(), "{wrong}");
+        }
+        let section = "[responses]\ntables = { \"a.b\" = \"strict\" }\nfunctions = { \"a.f\" = \"claims sub\" }\n";
+        assert!(wrong(section).is_some_and(|error| error.contains("responses.functions is for a PostgreSQL server")));
+        let server = format!("[database]\nurl = \"postgres://host/d\"\n{section}");
+        assert_eq!(wrong(&server), None);
+        for (from, to, expected) in [
+            ("a.f", "f", "responses.functions has the name \"f\"; it has to be schema.name"),
+            ("claims sub", "claim sub", "responses.functions has \"claim sub\" for a.f; it has to be"),
+        ] {
+            let error = wrong(&server.replace(from, to)).unwrap_or_default();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]
