@@ -457,12 +457,11 @@ fn what_a_function_reads_can_be_said() {
     for (functions, is_kept) in [("", false), (said, true)] {
         let Some(database) = Postgres::start_for(TEST) else { return };
         database.run(ROLES);
-        database.run(SCHEMA);
-        database.run(schema);
         let rules = format!("\"public.rooms\" = \"strict\" }}\nfunctions = {{ \"public.is_member\" = {functions:?} ");
         let rules = if functions.is_empty() { "\"public.rooms\" = \"strict\"" } else { &rules };
-        let url = format!("[database]\nurl = {:?}\nmigrate_on_start = false\n", database.url("postgres"));
-        let project = Project::new(&format!("{url}{}", CONFIGURATION.replace("RULES", rules)));
+        let url = format!("[database]\nurl = {:?}\n", database.url("postgres"));
+        let configuration = format!("{url}{}", CONFIGURATION.replace("RULES", rules));
+        let project = Project::of(&configuration, &format!("{SCHEMA}{schema}"));
         let server = Launch::new(BINARY).start(&project);
         let [ann, bob] = ["ann", "bob"]
             .map(|user| format!("Bearer {}", project.token(BINARY, &["--role", "authenticated", "--sub", user])));
