@@ -12,7 +12,12 @@ def tree(root):
     while waiting:
         pid = waiting.pop()
         found.append(pid)
-        for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        # Any of them may end at any time, which is none of the measurement's business.
+        try:
+            tasks = list(pathlib.Path(f"/proc/{pid}/task").glob("*/children"))
+        except OSError:
+            continue
+        for children in tasks:
             try:
                 waiting += map(int, children.read_text().split())
             except OSError:
