@@ -26,10 +26,6 @@ use crate::configuration::Sources;
 use crate::outcome::CommandError;
 use crate::terminal::Style;
 
-/// Requests take and give back the same memory again and again, which glibc's own allocator hands to the system in between.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(tell_where));
     let cli = Cli::parse();
