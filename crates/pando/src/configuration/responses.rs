@@ -109,7 +109,7 @@ fn declared_function(text: &str) -> Result<DeclaredFunction, String> {
             }
             _ => {
                 return Err(
-                    "has to be `tables schema.name ...`, `claims name ...` or both between a comma, or `nothing`"
+                    "has to be `tables schema.name ...`, `claims name ...` or both with a comma between, or `nothing`"
                         .to_owned(),
                 );
             }
