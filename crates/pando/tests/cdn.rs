@@ -18,16 +18,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::fleet::{eventually, metric};
-use testkit::{Answer, Client, Launch, Postgres, Project, Request, Server, Varnish, more_steps, repository};
+use testkit::{API_ALONE, Answer, Client, Launch, Postgres, Project, Request, Server, Varnish, more_steps, repository};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const CONFIGURATION: &str = "
-[auth]
-jwt_secret = \"a-secret-of-more-than-thirty-two-characters\"
-[auth.login]
-enabled = \"off\"
-[audit]
-enabled = \"off\"
 [responses]
 tables = { \"public.words\" = \"strict, cdn 60\", \"public.counts\" = \"strict, cdn 60\", \"public.named\" = \"ttl 60, cdn 5\", \"public.notes\" = \"strict, cdn 60\", \"public.plain\" = \"strict\" }
 [cdn]
@@ -36,6 +30,10 @@ urls = [\"http://127.0.0.1:PORT\"]
 wait = [\"public.words\", \"public.counts\"]
 wait_seconds = 30
 ";
+
+fn configuration(port: u16) -> String {
+    format!("{API_ALONE}{}", CONFIGURATION.replace("PORT", &port.to_string()))
+}
 
 const SCHEMA: &str = "
 create table words (word text primary key, n integer not null default 0);
@@ -52,7 +50,7 @@ grant select on named, notes to anon, authenticated;
 
 /// Pando, whose caches listen on this port.
 fn start(port: u16, settings: &[(&str, &str)]) -> (Server, Project) {
-    let project = Project::of(&CONFIGURATION.replace("PORT", &port.to_string()), SCHEMA);
+    let project = Project::of(&configuration(port), SCHEMA);
     let launch = settings.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.set(name, value));
     (launch.start(&project), project)
 }
@@ -173,7 +171,7 @@ grant select, insert on sources to anon;
 #[test]
 fn only_writes_that_change_what_waits_wait() {
     let nobody = Varnish::port();
-    let configuration = CONFIGURATION.replace("PORT", &nobody.to_string());
+    let configuration = configuration(nobody);
     let launch = || Launch::new(BINARY).set("cdn.wait_seconds", "1").set("idempotency.enabled", "on");
     let file = Project::of(&configuration, &[SCHEMA, TRIGGERED].concat());
     let database = Postgres::start_for("only_writes_that_change_what_waits_wait");
@@ -260,11 +258,7 @@ fn stage(test: &str, settings: &[(&str, &str)], delay: Duration, change: impl Fn
 fn stage_of_server(test: &str, delay: Duration) -> Option<Stage> {
     let (database, port) = (Postgres::start_for(test)?, Varnish::port());
     database.run("create role anon nologin; create role authenticated nologin; grant usage on schema public to anon, authenticated;");
-    let configuration = format!(
-        "[database]\nurl = {:?}\n{}",
-        database.url("postgres"),
-        CONFIGURATION.replace("PORT", &port.to_string())
-    );
+    let configuration = format!("[database]\nurl = {:?}\n{}", database.url("postgres"), configuration(port));
     let schema = SCHEMA.replace("owner = auth.uid()::text", "owner = current_user");
     let project = Project::of(&configuration, &schema);
     let (server, other) = (Launch::new(BINARY).start(&project), Launch::new(BINARY).start(&project));

@@ -14,18 +14,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::fleet::{eventually, metric};
-use testkit::{Answer, Client, Launch, Postgres, Project, Redis, Request, Server};
+use testkit::{API_ALONE, Answer, Client, Launch, Postgres, Project, Redis, Request, Server};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const CONFIGURATION: &str = "
-[auth]
-jwt_secret = \"a-secret-of-more-than-thirty-two-characters\"
-[auth.login]
-enabled = \"off\"
-[audit]
-enabled = \"off\"
 [cache]
 timeout_ms = 250
 [responses]
@@ -33,6 +27,11 @@ driver = \"remote\"
 tables = { RULES }
 check_one_in = 2
 ";
+
+fn configuration(rules: &str, url: &str) -> String {
+    let specific = CONFIGURATION.replace("RULES", rules).replace("[responses]", &format!("[responses]\nurl = {url:?}"));
+    format!("{API_ALONE}{specific}")
+}
 
 const STRICT: &str = "\"public.people\" = \"strict\", \"public.words\" = \"strict\", \"public.waited\" = \"strict\", \
                       \"public.secrets\" = \"strict, private\", \"public.news\" = \"ttl 3600\"";
@@ -67,9 +66,7 @@ impl Stage {
     fn start(test: &str, nodes: usize, rules: &str, settings: &[(&str, &str)]) -> Option<Self> {
         let (database, redis) = (Postgres::start_for(test)?, Redis::start_for(test)?);
         database.run(ROLES);
-        let configuration = CONFIGURATION
-            .replace("RULES", rules)
-            .replace("[responses]", &format!("[responses]\nurl = {:?}", redis.url()));
+        let configuration = configuration(rules, &redis.url());
         let project =
             Project::of(&format!("[database]\nurl = {:?}\n{configuration}", database.url("postgres")), SCHEMA);
         let launch = settings.iter().fold(Launch::new(BINARY), |launch, (name, value)| launch.set(name, value));
@@ -326,9 +323,7 @@ fn a_node_comes_and_goes_and_reads_go_on_without_the_server() {
 #[test]
 fn the_embedded_engine_shares_nothing() {
     let project = Project::of(
-        &CONFIGURATION
-            .replace("RULES", "\"*\" = \"strict\"")
-            .replace("[responses]", "[responses]\nurl = \"redis://127.0.0.1:1\""),
+        &configuration("\"*\" = \"strict\"", "redis://127.0.0.1:1"),
         "create table people (id bigint primary key)",
     );
     let refusal = Launch::new(BINARY).refused(&project);

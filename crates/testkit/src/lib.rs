@@ -39,7 +39,7 @@ pub use mail::MailServer;
 pub use pebble::{Pebble, PebbleSettings, free_port};
 pub use pooler::Pooler;
 pub use postgres::{Cluster, Console, Postgres};
-pub use project::{Project, repository};
+pub use project::{API_ALONE, Project, repository};
 pub use provider::{CLIENT_ID, CLIENT_SECRET, Fault, Provider};
 pub use redis::{Engine, Redis};
 pub use server::{Launch, Refusal, Server};

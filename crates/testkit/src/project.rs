@@ -11,6 +11,16 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the crate lies in the repository")
 }
 
+/// The beginning of a configuration of the REST API alone: tokens are signed with a secret, and there is neither a login nor an audit.
+pub const API_ALONE: &str = "
+[auth]
+jwt_secret = \"a-secret-of-more-than-thirty-two-characters\"
+[auth.login]
+enabled = \"off\"
+[audit]
+enabled = \"off\"
+";
+
 /// A project in a temporary folder, which goes with it.
 #[derive(Debug)]
 pub struct Project {

@@ -8,19 +8,15 @@ use std::thread;
 use std::time::Duration;
 
 use testkit::fleet::metric;
-use testkit::{Blocked, Chance, Cluster, Console, FalseClock, Launch, Link, Postgres, Project, Redis, Server};
+use testkit::{
+    API_ALONE, Blocked, Chance, Cluster, Console, FalseClock, Launch, Link, Postgres, Project, Redis, Server,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pando");
 
 pub const NODES: usize = 3;
 
 const CONFIGURATION: &str = "
-[auth]
-jwt_secret = \"a-secret-of-more-than-thirty-two-characters\"
-[auth.login]
-enabled = \"off\"
-[audit]
-enabled = \"off\"
 [log]
 requests = \"failed\"
 [limits]
@@ -146,7 +142,7 @@ impl Stage {
     pub fn start(test: &str, rules: &str, chance: &mut Chance) -> Option<Self> {
         let (postgres, redis) = (Cluster::new().tcp().start_for(test)?, Redis::start_for(test)?);
         postgres.run(ROLES);
-        let project = Project::of(&CONFIGURATION.replace("RULES", rules), SCHEMA);
+        let project = Project::of(&format!("{API_ALONE}{}", CONFIGURATION.replace("RULES", rules)), SCHEMA);
         let clocks = format!("the wrong clocks of {test}");
         let node = |_| Node {
             database: Link::to(postgres.port()),
