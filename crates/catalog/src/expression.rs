@@ -62,6 +62,10 @@ pub enum Expression {
         value: Datum,
         /// Its type.
         data_type: Type,
+        /// Which of the request's conditions gave it, where that one compares something with nothing else: then another value may
+        /// stand in its place, and everything else stays as it is.
+        #[serde(skip)]
+        place: Option<u16>,
     },
     /// A function call.
     Call {
@@ -492,12 +496,21 @@ impl Expression {
 
     /// A value.
     pub fn value(value: Datum, data_type: Type) -> Self {
-        Self::Value { value, data_type }
+        Self::Value { value, data_type, place: None }
+    }
+
+    /// The same, from this condition of the request.
+    #[must_use]
+    pub fn from_condition(self, at: Option<u16>) -> Self {
+        match self {
+            Self::Value { value, data_type, .. } => Self::Value { value, data_type, place: at },
+            other => other,
+        }
     }
 
     /// The constant true or false.
     pub fn constant(value: bool) -> Self {
-        Self::Value { value: Datum::Integer(i64::from(value)), data_type: Type::Boolean }
+        Self::value(Datum::Integer(i64::from(value)), Type::Boolean)
     }
 
     /// A comparison.

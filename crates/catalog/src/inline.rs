@@ -93,7 +93,7 @@ fn column_change<'m>(
     move |part| match part {
         Expression::Column { source: SourceId::ARGUMENTS, name, data_type } => match arguments.get(&name) {
             Some(argument) => (*argument).clone(),
-            None => Expression::Value { value: Datum::Null, data_type },
+            None => Expression::value(Datum::Null, data_type),
         },
         Expression::Column { source, name, data_type } => {
             Expression::Column { source: renumbered.get(&source).copied().unwrap_or(source), name, data_type }
@@ -138,7 +138,7 @@ impl Routine {
         }
         let is_null = |argument: &Expression| Expression::IsNull(Box::new(argument.clone()));
         let nulls = Expression::Or(arguments.iter().map(is_null).collect());
-        let nothing = Expression::Value { value: Datum::Null, data_type: data_type.clone() };
+        let nothing = Expression::value(Datum::Null, data_type.clone());
         Some(Expression::Case { branches: vec![(nulls, nothing)], otherwise: Some(Box::new(value)), data_type })
     }
 }

@@ -94,6 +94,16 @@ fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
     }
 }
 
+/// Whether text may be read as a word for the moment.
+pub(crate) fn may_be_the_moment(text: &str) -> bool {
+    // Most values are short, or numbers.
+    if text.len() > LONGEST_MOMENT || !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    MOMENTS.iter().any(|word| text.contains(word))
+}
+
 /// Whether text of a type always means the same value. Of a type that only the server knows nobody can tell.
 fn means_one_value(data_type: &Type) -> bool {
     match data_type {
@@ -175,7 +185,7 @@ impl Finder<'_> {
                 self.sources(query);
             }
             Expression::Call { function, arguments, .. } => self.function(function, arguments),
-            Expression::Value { value: Datum::Text(text), data_type } if self.catalog.is_native() => {
+            Expression::Value { value: Datum::Text(text), data_type, .. } if self.catalog.is_native() => {
                 self.native_value(text, data_type);
             }
             Expression::Cast { operand, data_type } if self.catalog.is_native() => self.native_cast(operand, data_type),
@@ -185,11 +195,7 @@ impl Finder<'_> {
 
     /// A value that a server reads may be a moment, as whatever it is compared with takes it.
     fn native_value(&mut self, text: &str, data_type: &Type) {
-        if data_type.is_text() || text.len() > LONGEST_MOMENT {
-            return;
-        }
-        let text = text.to_ascii_lowercase();
-        if MOMENTS.iter().any(|word| text.contains(word)) {
+        if !data_type.is_text() && may_be_the_moment(text) {
             self.stop(|| "it may ask for the moment".to_owned());
         }
     }

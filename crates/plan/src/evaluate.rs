@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     fn text(value: &str) -> Expression {
-        Expression::Value { value: Datum::Text(value.to_owned()), data_type: Type::Text }
+        Expression::value(Datum::Text(value.to_owned()), Type::Text)
     }
 
     #[test]

@@ -15,12 +15,14 @@ impl Planner<'_> {
     /// All conditions that the request puts on a level.
     pub(crate) fn conditions(&mut self, scope: &Scope, select: &[SelectItem]) -> Result<Vec<Expression>, PlanError> {
         let request = self.request;
-        request
-            .conditions
-            .iter()
-            .filter(|placed| scope.is_at(&placed.path))
-            .map(|placed| self.condition(scope, select, &placed.condition))
-            .collect()
+        let mut conditions = Vec::new();
+        for (at, placed) in request.conditions.iter().enumerate().filter(|(_, placed)| scope.is_at(&placed.path)) {
+            self.place = u16::try_from(at).ok().filter(|_| matches!(placed.condition, Condition::Filter(_)));
+            let condition = self.condition(scope, select, &placed.condition);
+            self.place = None;
+            conditions.push(condition?);
+        }
+        Ok(conditions)
     }
 
     fn condition(
@@ -87,7 +89,7 @@ impl Planner<'_> {
             Operation::Compare { comparison, quantifier: None, value } => {
                 let operator = operator(*comparison, &data_type)?;
                 let value = self.typed(value, &operand_type(*comparison, &data_type))?;
-                Ok(Expression::compare(operator, operand, value))
+                Ok(Expression::compare(operator, operand, value.from_condition(self.place)))
             }
             Operation::Compare { comparison, quantifier: Some(quantifier), value } => {
                 self.quantified(operand, *comparison, *quantifier, value)

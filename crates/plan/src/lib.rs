@@ -26,6 +26,7 @@ mod security;
 mod settings;
 mod unresolved;
 mod value;
+mod values;
 mod write;
 
 pub use admit::{admit, allowed_methods};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rest::{
-    ApiRequest, Condition, EmbedPath, FieldName, Incoming, Limits, PlacedCondition, SelectItem, Settings,
+    ApiRequest, Condition, EmbedPath, FieldName, Incoming, Limits, Outline, PlacedCondition, SelectItem, Settings,
     TransactionEnd,
 };
 
@@ -28,8 +28,12 @@ pub const ALL: [(&str, Property); 7] = [
 ];
 
 /// The query string as it stands in a URL: what was read of it, written as a query string, is read as the same.
+/// What has the same outline is read as the same, with other values.
 pub fn query(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
+    for value in ["", "7", "not.eq.-_~"] {
+        outline(text, value);
+    }
     let Some(request) = read("/zones", text, &HeaderMap::new()) else { return };
     if !is_printable(&request) {
         return;
@@ -42,6 +46,21 @@ pub fn query(data: &[u8]) {
         (request.select, bare(request.conditions), request.order, request.ranges),
         "printed as {printed:?}"
     );
+}
+
+fn outline(text: &str, value: &str) {
+    let limits = Limits::default();
+    let Some(outline) = Outline::of("/zones", text, &limits) else { return };
+    let around: Vec<&str> = outline.around().collect();
+    assert_eq!(around.len(), outline.values().len() + 1);
+    let other = around.join(value);
+    let values: Vec<(u16, &str)> = outline.values().into_iter().map(|(place, _)| (place, value)).collect();
+    let again = Outline::of("/zones", &other, &limits);
+    let again = again.unwrap_or_else(|| panic!("{other:?} has no outline"));
+    assert_eq!((again.around().collect::<Vec<_>>(), again.values()), (around, values.clone()), "{other:?}");
+    let of = |query| read("/zones", query, &HeaderMap::new());
+    let changed = of(text).map(|request| request.with_values(&other, &values, &limits));
+    assert_eq!(changed, of(&other).map(Some), "{text:?} with the values of {other:?}");
 }
 
 /// The value of `select`.

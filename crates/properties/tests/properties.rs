@@ -71,6 +71,8 @@ fn words(name: &str) -> &'static [&'static str] {
             "&",
             "=",
             "eq.1",
+            "a=eq.1",
+            "&b=not.lt.x",
             "order=",
             ".desc",
             ".nullsfirst",

@@ -15,6 +15,7 @@ mod body;
 mod error_form;
 mod fault;
 mod grammar;
+mod outline;
 mod parse;
 mod preferences;
 mod query;
@@ -26,6 +27,7 @@ mod status;
 mod told;
 
 pub use error_form::ErrorForm;
+pub use outline::Outline;
 pub use parse::{Incoming, parse};
 pub use preferences::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
 pub use reply::{Head, Outcome, Reply, content_type, content_type_of, has_body, head, options, refuse};

@@ -92,7 +92,13 @@ fn last_word(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-fn is_reserved(name: &str) -> bool {
+/// Whether a parameter with a value is a filter or a tree of them.
+pub(crate) fn is_condition(name: &str) -> bool {
+    matches!(last_word(name), "and" | "or") || !is_reserved(name)
+}
+
+/// Whether a parameter is something else than a filter.
+pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(name, "select" | "columns" | "on_conflict")
         || matches!(last_word(name), "order" | "limit" | "offset" | "and" | "or")
 }
@@ -188,6 +194,11 @@ pub(crate) fn decode_text(raw: &str, plus_is_blank: bool) -> Result<String, Stri
     String::from_utf8(bytes).map_err(|error| {
         format!("bytes that are not UTF-8, from decoded byte {}", error.utf8_error().valid_up_to() + 1)
     })
+}
+
+/// The canonical form of a raw query string; `None` where it has none, since it cannot be read.
+pub(crate) fn canonical_of(raw: &str, limits: &Limits) -> Option<String> {
+    decode(raw, limits).ok().map(|parameters| canonical(&parameters))
 }
 
 /// The canonical form, for `Content-Location`: sorted by name, values of one name joined by commas.

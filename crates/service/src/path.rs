@@ -25,7 +25,7 @@ use crate::describe;
 use crate::exchange::{Answer, Body, BodyBroken, BodyStream, Client, Request, Summary};
 use crate::guards::{self, About, Guards};
 use crate::idempotency::{self, IdempotencySettings};
-use crate::prepared::{Prepared, PreparedReads, Words};
+use crate::prepared::{Prepared, PreparedReads, Said};
 use crate::recall::{Recall, Shown};
 use crate::shaping::{Planned, shape};
 use crate::{position, precondition, scope};
@@ -195,8 +195,10 @@ impl Service {
         walk.charging.quota(self.limits.as_ref(), (&caller, self.identity.api_keys()), now, None).await?;
 
         self.enter(trace, Step::Parse);
-        let words = Words::of(&incoming, &caller);
-        let prepared = words.as_ref().and_then(|words| self.reads.find(words, &caller, &catalog));
+        let (limits, recall) = (&self.settings.rest.limits, self.recall.as_deref());
+        let said = Said::of(&incoming, &caller, limits, recall.is_some());
+        let prepared = said.as_ref().and_then(|said| self.reads.find(said, &caller, &catalog, limits, recall));
+        debug_assert!(prepared.as_ref().is_none_or(|found| self.is_as_if_made_now(found, &incoming, &caller)));
         let condition = precondition::read(&incoming, &self.settings.rest)?;
         if condition.is_some() {
             scope::admit_method(caller.key.as_deref(), &Method::GET)?;
@@ -223,7 +225,7 @@ impl Service {
         let is_listed = self.error_form(headers) != ErrorForm::Plain;
         let guards = Guards { keyed, condition };
         let from = (method, path, headers);
-        let mut asked = Asked { catalog, caller, now, began, from, position, client, guards, words, prepared };
+        let mut asked = Asked { catalog, caller, now, began, from, position, client, guards, said, prepared };
         for again in 0.. {
             let attempt = self.execute(request, &asked, (&mut walk.summary, &mut walk.charging), trace).await;
             match attempt {
@@ -328,7 +330,7 @@ impl Service {
         Ok((head, self::body(body)))
     }
 
-    /// Plans, admits, charges and renders. What was asked before in the same words, in the same role, is only admitted and charged.
+    /// Plans, admits, charges and renders. What was asked before, in the same role, is only admitted and charged.
     async fn ready(
         &self,
         request: &Arc<ApiRequest>,
@@ -361,10 +363,10 @@ impl Service {
         }
         self.enter(trace, Step::Render);
         let rendered = self.store.render(&plan)?;
-        let words = asked.words.clone();
-        let made = (request, &plan, &rendered);
+        let (made, limits) = ((request, &plan, &rendered), &self.settings.rest.limits);
+        let said = asked.said.as_ref();
         let prepared =
-            words.and_then(|words| self.reads.remember(words, caller, catalog, made, self.recall.as_deref()));
+            said.and_then(|said| self.reads.remember(said, caller, catalog, made, self.recall.as_deref(), limits));
         Ok(Ready { plan, rendered, prepared, read })
     }
 
@@ -429,6 +431,19 @@ impl Service {
         Ok(caller)
     }
 
+    /// Whether what was made before is what would be made now: for builds that tests are run with.
+    fn is_as_if_made_now(&self, prepared: &Prepared, incoming: &Incoming<'_>, caller: &Caller) -> bool {
+        let Incoming { method, path, query, headers, ref body } = *incoming;
+        let incoming = Incoming { method, path, query, headers, body: body.clone() };
+        let catalog = prepared.catalog();
+        let context = plan::Context { catalog, caller, now: self.clock.now(), settings: &self.settings.plan };
+        let request = rest::parse(incoming, &self.settings.rest).ok();
+        let plan = request.as_ref().and_then(|request| plan::plan(request, context).ok());
+        let rendered = plan.as_ref().and_then(|plan| self.store.render(plan).ok());
+        let now = format!("{request:?} {plan:?} {rendered:?}");
+        now == format!("{:?} {:?} {:?}", Some(&prepared.request), Some(&prepared.plan), Some(&prepared.rendered))
+    }
+
     fn context<'a>(&'a self, asked: &'a Asked<'_>) -> plan::Context<'a> {
         plan::Context { catalog: &asked.catalog, caller: &asked.caller, now: asked.now, settings: &self.settings.plan }
     }
@@ -447,8 +462,8 @@ struct Asked<'a> {
     client: Client,
     guards: Guards,
     /// What a read is remembered by.
-    words: Option<Words>,
-    /// What was made of the same words before.
+    said: Option<Said<'a>>,
+    /// What was made of the same before.
     prepared: Option<Arc<Prepared>>,
 }
 

@@ -1,8 +1,12 @@
-//! Reads that were asked before: parsed, planned and rendered already. Whoever asks the same goes on from there.
+//! Reads that were asked before: parsed, planned and rendered already. Whoever asks the same goes on from there, and so does who asks
+//! the same with other values.
 //!
 //! What a read becomes is decided by its words, the catalog, the role, and the claims that its plan has put into it. All of these are what
 //! it is found by, as they are and not as a hash: nobody finds what was made for somebody else. A plan of the moment (`now`) is made
 //! each time.
+//!
+//! Of a read that was asked with other values, what was made is taken with these in their places ([`Outline`]). That is the same as
+//! what would be made anew, which builds for tests compare each time (`Service::is_as_if_made_now`).
 
 use std::sync::Arc;
 
@@ -16,7 +20,7 @@ use http::header::{
 use http::{HeaderName, Method};
 use parking_lot::Mutex;
 use plan::{Access, Operation, Plan};
-use rest::{ApiRequest, Incoming};
+use rest::{ApiRequest, Incoming, Limits, Outline};
 use store::Rendered;
 
 use crate::recall::{Known, Recall};
@@ -58,6 +62,18 @@ pub(crate) struct Prepared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) rendered: Arc<Rendered>,
     pub(crate) known: Known,
+    /// What of the caller's claims it depends on, or its answer does.
+    claims: ClaimsAsked,
+}
+
+/// What a request says of itself, where it may be a read.
+#[derive(Debug)]
+pub(crate) struct Said<'q> {
+    query: &'q str,
+    /// All of it; `None` where nothing is known of it that would not be known of its outline as well.
+    words: Option<Words>,
+    /// Its outline, with the values that were taken out.
+    outline: Option<(Words, Vec<(u16, &'q str)>)>,
 }
 
 /// The words of a read, with who asks.
@@ -98,25 +114,44 @@ impl Default for PreparedReads {
     }
 }
 
-impl Words {
-    /// The words of a request that may be a read; `None` for others.
-    pub(crate) fn of(incoming: &Incoming<'_>, caller: &Caller) -> Option<Self> {
+impl<'q> Said<'q> {
+    /// What a request says that may be a read; `None` for others. `answers_are_kept` asks for what can be known of an answer.
+    pub(crate) fn of(
+        incoming: &Incoming<'q>,
+        caller: &Caller,
+        limits: &Limits,
+        answers_are_kept: bool,
+    ) -> Option<Self> {
         let Incoming { method, path, query, headers, body } = incoming;
         if !matches!(**method, Method::GET | Method::HEAD) || !body.is_empty() {
             return None;
         }
-        let mut words = Vec::with_capacity(512);
-        put(&mut words, method.as_str().as_bytes());
-        put(&mut words, path.as_bytes());
-        put(&mut words, query.as_bytes());
-        put(&mut words, caller.role.as_bytes());
-        words.push(u8::from(caller.is_anonymous));
-        words.push(caller.key.as_ref().map_or(2, |key| u8::from(key.is_bound)));
+        let mut around = Vec::with_capacity(512);
+        put(&mut around, method.as_str().as_bytes());
+        put(&mut around, path.as_bytes());
+        put(&mut around, caller.role.as_bytes());
+        around.push(u8::from(caller.is_anonymous));
+        around.push(caller.key.as_ref().map_or(2, |key| u8::from(key.is_bound)));
         for (name, value) in headers.iter().filter(|(name, _)| !DECIDES_NOTHING.contains(name)) {
-            put(&mut words, name.as_str().as_bytes());
-            put(&mut words, value.as_bytes());
+            put(&mut around, name.as_str().as_bytes());
+            put(&mut around, value.as_bytes());
         }
-        (words.len() <= LONGEST_KEY).then_some(Self { said: words, claimed: Vec::new() })
+        if around.len() + query.len() > LONGEST_KEY {
+            return None;
+        }
+        let outline = Outline::of(path, query, limits);
+        let words =
+            (answers_are_kept || outline.is_none()).then(|| Words::new(around.clone(), std::iter::once(*query)));
+        let outline = outline.map(|outline| (Words::new(around, outline.around()), outline.values()));
+        Some(Self { query, words, outline })
+    }
+}
+
+impl Words {
+    /// The query stands last, in its parts: as many as it has values that were taken out, and one more.
+    fn new<'q>(mut said: Vec<u8>, query: impl Iterator<Item = &'q str>) -> Self {
+        query.for_each(|part| put(&mut said, part.as_bytes()));
+        Self { said, claimed: Vec::new() }
     }
 
     /// The same with what a caller claims; `None` where all of it counts, of which hardly two are the same.
@@ -143,9 +178,62 @@ fn put(words: &mut Vec<u8>, part: &[u8]) {
     words.extend_from_slice(part);
 }
 
+impl Prepared {
+    /// What it was planned on.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What it would be with these values, which the whole query is said with.
+    fn with_values(
+        &self,
+        query: &str,
+        values: &[(u16, &str)],
+        limits: &Limits,
+        recall: Option<&Recall>,
+    ) -> Option<Self> {
+        let (plan, typed) = self.plan.with_values(values, self.catalog.is_native())?;
+        let request = self.request.with_values(query, values, limits)?;
+        let rendered = self.rendered.with_values(&typed)?;
+        Some(Self::new(&self.catalog, (Arc::new(request), Arc::new(plan), Arc::new(rendered)), recall))
+    }
+
+    fn new(
+        catalog: &Arc<Catalog>,
+        (request, plan, rendered): (Arc<ApiRequest>, Arc<Plan>, Arc<Rendered>),
+        recall: Option<&Recall>,
+    ) -> Self {
+        let mut claims = plan.claims.clone();
+        if let Some(recall) = recall {
+            claims.add(&recall.claims(&plan, catalog));
+        }
+        Self { catalog: catalog.clone(), request, plan, rendered, known: Known::default(), claims }
+    }
+}
+
 impl PreparedReads {
-    /// What was made of these words, on this catalog.
-    pub(crate) fn find(&self, words: &Words, caller: &Caller, catalog: &Arc<Catalog>) -> Option<Arc<Prepared>> {
+    /// What was made of this before, on this catalog, or of the same with other values.
+    pub(crate) fn find(
+        &self,
+        said: &Said<'_>,
+        caller: &Caller,
+        catalog: &Arc<Catalog>,
+        limits: &Limits,
+        recall: Option<&Recall>,
+    ) -> Option<Arc<Prepared>> {
+        if let Some(found) = said.words.as_ref().and_then(|words| self.kept(words, caller, catalog)) {
+            return Some(found);
+        }
+        let (words, values) = said.outline.as_ref()?;
+        let alike = self.kept(words, caller, catalog)?;
+        let prepared = Arc::new(alike.with_values(said.query, values, limits, recall)?);
+        if let Some(words) = &said.words {
+            self.keep(words, caller, &prepared);
+        }
+        Some(prepared)
+    }
+
+    fn kept(&self, words: &Words, caller: &Caller, catalog: &Arc<Catalog>) -> Option<Arc<Prepared>> {
         let found = match self.kept.get(words)? {
             Kept::Read(prepared, _) => prepared,
             Kept::ByClaims(asked, _) => match self.kept.get(&words.with_claims(&asked, caller)?)? {
@@ -156,42 +244,44 @@ impl PreparedReads {
         Arc::ptr_eq(&found.catalog, catalog).then_some(found)
     }
 
-    /// Remembers what was made of these words, where that is the same for whoever says them in this role with the same claims.
+    /// Remembers what was made of this, where that is the same for whoever says it in this role with the same claims.
     pub(crate) fn remember(
         &self,
-        words: Words,
+        said: &Said<'_>,
         caller: &Caller,
         catalog: &Arc<Catalog>,
         (request, plan, rendered): (&Arc<ApiRequest>, &Arc<Plan>, &Arc<Rendered>),
         recall: Option<&Recall>,
+        limits: &Limits,
     ) -> Option<Arc<Prepared>> {
         let is_read = plan.access == Access::ReadOnly && matches!(plan.operation, Operation::Read(_));
         if !is_read || plan.is_of_moment {
             return None;
         }
-        let mut claims = plan.claims.clone();
-        if let Some(recall) = recall {
-            claims.add(&recall.claims(plan, catalog));
-        }
         self.follow(catalog);
-        let prepared = Arc::new(Prepared {
-            catalog: catalog.clone(),
-            request: request.clone(),
-            plan: plan.clone(),
-            rendered: rendered.clone(),
-            known: Known::default(),
-        });
-        let found_by = if claims.is_none() {
-            words
-        } else {
-            let with_claims = words.with_claims(&claims, caller)?;
-            let weight = words.weight();
-            self.kept.put(words, Kept::ByClaims(claims, weight));
-            with_claims
-        };
+        let prepared = Arc::new(Prepared::new(catalog, (request.clone(), plan.clone(), rendered.clone()), recall));
+        if let Some((words, values)) = &said.outline
+            // Where it does not even serve for its own values, it serves for no others.
+            && prepared.with_values(said.query, values, limits, None).is_some()
+        {
+            self.keep(words, caller, &prepared);
+        }
+        if let Some(words) = &said.words {
+            self.keep(words, caller, &prepared);
+        }
+        Some(prepared)
+    }
+
+    fn keep(&self, words: &Words, caller: &Caller, prepared: &Arc<Prepared>) {
+        let mut found_by = words.clone();
+        if !prepared.claims.is_none() {
+            let Some(with_claims) = words.with_claims(&prepared.claims, caller) else { return };
+            let weight = found_by.weight();
+            self.kept.put(found_by, Kept::ByClaims(prepared.claims.clone(), weight));
+            found_by = with_claims;
+        }
         let weight = found_by.weight();
         self.kept.put(found_by, Kept::Read(prepared.clone(), weight));
-        Some(prepared)
     }
 
     /// What was planned on another catalog is found by nobody any more.
@@ -220,14 +310,24 @@ mod tests {
         Caller { role: role.into(), claims: Arc::new(Claims::new(object)), is_anonymous: false, key: None }
     }
 
-    fn words(line: &str, headers: &[(&'static str, &'static str)], role: &str) -> Option<Words> {
+    /// What is known by its words alone, and what by its outline.
+    fn said(line: &str, headers: &[(&'static str, &'static str)], role: &str) -> Option<(Words, Option<Words>)> {
         let (method, target) = line.split_once(' ').unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let method = method.parse().unwrap();
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
         let incoming = Incoming { method: &method, path, query, headers: &headers, body: Bytes::new() };
-        Words::of(&incoming, &caller(role, json!({})))
+        let said = Said::of(&incoming, &caller(role, json!({})), &Limits::default(), true)?;
+        Some((said.words.unwrap(), said.outline.map(|(outline, _)| outline)))
+    }
+
+    fn words(line: &str, headers: &[(&'static str, &'static str)], role: &str) -> Option<Words> {
+        said(line, headers, role).map(|(words, _)| words)
+    }
+
+    fn outline(line: &str) -> Option<Words> {
+        said(line, &[], "anon").and_then(|(_, outline)| outline)
     }
 
     #[test]
@@ -254,6 +354,49 @@ mod tests {
         }
         assert_eq!(words("POST /a", &[], "anon"), None);
         assert_eq!(words(&format!("GET /a?b={}", "x".repeat(LONGEST_KEY)), &[], "anon"), None);
+    }
+
+    #[test]
+    fn whatever_may_decide_a_plan_is_in_the_outline() {
+        let plain = outline("GET /a?b=eq.1&limit=3");
+        assert!(plain.is_some());
+        for same in ["GET /a?b=eq.2&limit=3", "GET /a?b=eq.&limit=3", "GET /a?b=eq.now&limit=3"] {
+            assert_eq!(outline(same), plain, "{same}");
+        }
+        for other in [
+            "HEAD /a?b=eq.1&limit=3",
+            "GET /c?b=eq.1&limit=3",
+            "GET /a?c=eq.1&limit=3",
+            "GET /a?b=neq.1&limit=3",
+            "GET /a?b=not.eq.1&limit=3",
+            "GET /a?b=eq.1&limit=4",
+            "GET /a?b=eq.1&limit=3&c=eq.1",
+            "GET /a?b=eq.1&limit=3&c=is.null",
+            "GET /a?limit=3&b=eq.1",
+        ] {
+            assert!(outline(other).is_some_and(|outline| Some(outline) != plain), "{other}");
+        }
+        for none in [
+            "GET /rpc/a?b=eq.1",
+            "GET /%72pc/a?b=eq.1",
+            "GET /a?b=eq.1%20",
+            "GET /a?b=eq.1+2",
+            "GET /a?%62=eq.1",
+            "GET /a?b=like.1",
+            "GET /a?b=in.(1,2)",
+            "GET /a?b=eq(any).{1}",
+            "GET /a?b->c=eq.1",
+            "GET /a?c.b=eq.1",
+            "GET /a?order=eq.1",
+            "GET /a?limit=gt.1",
+            "GET /a?or=eq.1",
+            "GET /a?b",
+        ] {
+            assert_eq!(outline(none), None, "{none}");
+        }
+        // Words and an outline are never taken for each other.
+        let forged = words("GET /a?b=eq.&limit=3", &[], "anon");
+        assert_ne!(forged, plain);
     }
 
     #[test]

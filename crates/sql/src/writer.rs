@@ -29,6 +29,8 @@ pub(crate) enum Values {
 pub(crate) struct Writer {
     text: String,
     parameters: Vec<Parameter>,
+    /// Which parameters take values of the request's conditions, by the places of those.
+    places: Vec<(u16, usize)>,
     values: Values,
     /// The places of parameters that may stand in several places of the text.
     shared: Vec<usize>,
@@ -38,7 +40,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(values: Values) -> Self {
-        Self { text: String::with_capacity(256), parameters: Vec::new(), values, shared: Vec::new(), row_name: None }
+        Self {
+            text: String::with_capacity(256),
+            parameters: Vec::new(),
+            places: Vec::new(),
+            values,
+            shared: Vec::new(),
+            row_name: None,
+        }
     }
 
     /// The same, for a statement inside of a trigger that changes rows of a table.
@@ -88,6 +97,12 @@ impl Writer {
             Values::AsParameters | Values::Numbered => self.parameter(Parameter::Value(value.clone())),
             Values::AsLiterals => self.literal(value),
         }
+    }
+
+    /// Appends a value as [`Self::value`] does, and remembers which condition of the request it is from.
+    pub(crate) fn placed(&mut self, value: &Datum, place: Option<u16>) -> &mut Self {
+        self.places.extend(place.map(|place| (place, self.parameters.len())));
+        self.value(value)
     }
 
     /// Appends a parameter.
@@ -141,6 +156,7 @@ impl Writer {
         debug_assert!(self.parameters.is_empty(), "the numbers of parameters are those of the statement");
         self.text.push_str(statement.text());
         self.parameters.extend_from_slice(statement.parameters());
+        self.places.extend_from_slice(statement.places());
         self
     }
 
@@ -188,7 +204,7 @@ impl Writer {
 
     /// The finished statement.
     pub(crate) fn finish(self) -> Statement {
-        Statement::new(self.text, self.parameters)
+        Statement::new(self.text, self.parameters, self.places)
     }
 
     /// The finished text of DDL, which has no parameters.

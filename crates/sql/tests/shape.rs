@@ -101,6 +101,72 @@ proptest! {
     }
 }
 
+/// Templates of reads that are planned once, for whatever values.
+const OUTLINES: &[&str] = &[
+    "/zones?title=eq.@&priority=gt.#",
+    "/zones?priority=not.lte.#&code=neq.@&title=is.null&limit=3",
+    "/depots?select=code,couriers(name,depots(city))&city=gte.@&code=not.eq.@&couriers.limit=1",
+    "/zones?or=(code.eq.a,code.eq.b)&priority=gte.#&priority=lt.#&order=title.desc",
+    "/memos?title=eq.@&select=title",
+    "/couriers?name=gt.@&select=name,depots!inner(code)&depots.code=eq.X&order=depots(code)",
+    "/parcels?select=count(),state&weight_kg=lt.#&note=eq.@",
+];
+
+/// Values as a client writes them who need not encode them.
+fn plain() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-zA-Z0-9._~-]{0,12}", Just("eq.1".to_owned()), Just("null".to_owned())]
+        // A word for the moment is not for every plan.
+        .prop_filter("names the moment", |text| !text.to_ascii_lowercase().contains("now"))
+}
+
+proptest! {
+    #[test]
+    fn what_was_made_serves_for_other_values(
+        template in proptest::sample::select(OUTLINES),
+        first in proptest::collection::vec(plain(), 3),
+        second in proptest::collection::vec(plain(), 3),
+        numbers in proptest::collection::vec(0_u16..30_000, 3),
+        other_numbers in proptest::collection::vec(0_u16..30_000, 3),
+        role in proptest::sample::select(vec!["anon", "authenticated"]),
+    ) {
+        let catalog = catalog_once();
+        let limits = rest::Limits::default();
+        let one = fill(template, &first, &numbers, str::to_owned);
+        let two = fill(template, &second, &other_numbers, str::to_owned);
+        let (path, query) = two.split_once('?').expect("a query");
+        let outline = rest::Outline::of(path, query, &limits).expect("an outline");
+        let values = outline.values();
+        let [asked, asked_then] = [&one, &two].map(|url| request("GET", url, "").expect("is read"));
+        let planned = plan(catalog, role, &asked).expect("is planned");
+        let (made, typed) = planned.with_values(&values, false).expect("serves");
+        let made_then = plan(catalog, role, &asked_then).expect("is planned");
+        prop_assert_eq!(asked.with_values(query, &values, &limits), Some(asked_then));
+        prop_assert_eq!(format!("{made:?}"), format!("{made_then:?}"));
+        let rendered = sql::sqlite::render(&planned).and_then(|rendered| rendered.with_values(&typed));
+        prop_assert_eq!(format!("{rendered:?}"), format!("{:?}", sql::sqlite::render(&made_then)));
+        let rendered = sql::postgres::render(&planned).map(|rendered| rendered.with_values(&typed));
+        prop_assert_eq!(format!("{rendered:?}"), format!("{:?}", sql::postgres::render(&made_then)));
+    }
+}
+
+#[test]
+fn what_does_not_serve_is_planned_anew() {
+    let catalog = catalog_once();
+    let plan_of = |method, url: &str, body| {
+        plan(catalog, "authenticated", &request(method, url, body).expect("is read")).expect("is planned")
+    };
+    let read = plan_of("GET", "/zones?priority=gt.1&or=(code.eq.a,code.eq.b)&title=like.x", "");
+    assert!(read.with_values(&[(0, "2")], false).is_some());
+    for (place, text) in [(0, "x"), (0, ""), (0, "99999999999999999999"), (1, "a"), (3, "a")] {
+        assert!(read.with_values(&[(place, text)], false).is_none(), "{place} {text}");
+    }
+    let write = plan_of("PATCH", "/zones?priority=gt.1", r#"{"title":"x"}"#);
+    assert!(write.with_values(&[(0, "2")], false).is_none());
+    for word in ["now", "Today", "tomorrow", "yesterday"] {
+        assert!(read.with_values(&[(0, word)], true).is_none(), "{word}");
+    }
+}
+
 fn catalog_once() -> &'static catalog::Catalog {
     static CATALOG: std::sync::OnceLock<catalog::Catalog> = std::sync::OnceLock::new();
     CATALOG.get_or_init(catalog)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use base::{Caller, Timestamp};
 use bytes::Bytes;
 use catalog::Catalog;
+use datatype::Datum;
 use plan::Plan;
 use sql::OwnStatement;
 use sql::ddl::Script;
@@ -218,7 +219,17 @@ pub enum Rendered {
     /// For the embedded engine.
     Sqlite(sql::sqlite::Rendered),
     /// For a PostgreSQL server.
-    Postgres(sql::postgres::Rendered),
+    Postgres(Box<sql::postgres::Rendered>),
+}
+
+impl Rendered {
+    /// The same read with other values of the request's conditions, by their places; `None` for writes.
+    pub fn with_values(&self, values: &[(u16, Datum)]) -> Option<Self> {
+        match self {
+            Self::Sqlite(rendered) => rendered.with_values(values).map(Self::Sqlite),
+            Self::Postgres(rendered) => Some(Self::Postgres(Box::new(rendered.with_values(values)))),
+        }
+    }
 }
 
 /// A rendered plan on its way to the engine.

@@ -285,7 +285,7 @@ fn format(data_type: &Type) -> String {
 
 /// A default that is a plain value; what is computed anew every time has no JSON.
 pub(super) fn default_value(data_type: &Type, default: &Expression) -> Option<Box<RawValue>> {
-    let Expression::Value { value, data_type: found } = default else { return None };
+    let Expression::Value { value, data_type: found, .. } = default else { return None };
     if found.without_modifier() != data_type.without_modifier() {
         return None;
     }

@@ -58,10 +58,12 @@ impl Analyzer<'_> {
         let key = |text: String| Expression::value(Datum::Text(text), Type::Text);
         match self.operand(right)? {
             Operand::Unknown(Some(text)) => Ok(vec![key(text)]),
-            Operand::Known(Expression::Value { value: Datum::Text(text), data_type }) if data_type.is_text() => {
+            Operand::Known(Expression::Value { value: Datum::Text(text), data_type, .. }) if data_type.is_text() => {
                 Ok(vec![key(text)])
             }
-            Operand::Known(Expression::Value { value: Datum::Integer(index), data_type }) if data_type.is_integer() => {
+            Operand::Known(Expression::Value { value: Datum::Integer(index), data_type, .. })
+                if data_type.is_integer() =>
+            {
                 Ok(vec![Expression::value(Datum::Integer(index), Type::BigInteger)])
             }
             Operand::Known(step)

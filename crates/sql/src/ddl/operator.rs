@@ -167,7 +167,7 @@ fn widened_expression(expression: Expression, data_type: &Type) -> Expression {
 
 /// A number literal as a literal of another type of number, if that holds it.
 fn as_number(expression: &Expression, data_type: &Type) -> Option<Expression> {
-    let Expression::Value { value, data_type: from } = expression else {
+    let Expression::Value { value, data_type: from, .. } = expression else {
         return None;
     };
     // A decimal literal beside single precision is compared in double precision: 0.1 is not 0.1::real.
@@ -184,7 +184,7 @@ pub(super) fn bare(expression: Expression) -> Expression {
         Expression::Column { source, name, data_type } => {
             Expression::Column { source, name, data_type: data_type.without_modifier() }
         }
-        Expression::Value { value, data_type } => Expression::Value { value, data_type: data_type.without_modifier() },
+        Expression::Value { value, data_type, .. } => Expression::value(value, data_type.without_modifier()),
         other => {
             let data_type = other.data_type();
             let bare = data_type.without_modifier();

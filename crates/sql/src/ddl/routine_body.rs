@@ -448,7 +448,7 @@ fn brought(selected: Selected, convert: &dyn Fn(Operand, usize) -> Outcome<Expre
 /// A literal of the select list takes the type that is wanted.
 fn untyped(expression: Expression) -> Operand {
     match expression {
-        Expression::Value { value: Datum::Null, data_type: Type::Text } => Operand::Unknown(None),
+        Expression::Value { value: Datum::Null, data_type: Type::Text, .. } => Operand::Unknown(None),
         other => Operand::Known(other),
     }
 }

@@ -172,16 +172,15 @@ impl Translation {
         for (column, projection) in columns.iter().zip(&mut selected.query.projections) {
             check_writable(column, overrides, source.span().start)?;
             let before = std::mem::replace(&mut projection.expression, Expression::constant(true));
-            let operand = match before {
-                // A literal of the select list takes the column's type.
-                Expression::Value { value: datatype::Datum::Text(text), data_type: datatype::Type::Text }
-                    if !has_unions =>
-                {
-                    Operand::Unknown(Some(text))
-                }
-                Expression::Value { value: datatype::Datum::Null, .. } if !has_unions => Operand::Unknown(None),
-                other => Operand::Known(other),
-            };
+            let operand =
+                match before {
+                    // A literal of the select list takes the column's type.
+                    Expression::Value {
+                        value: datatype::Datum::Text(text), data_type: datatype::Type::Text, ..
+                    } if !has_unions => Operand::Unknown(Some(text)),
+                    Expression::Value { value: datatype::Datum::Null, .. } if !has_unions => Operand::Unknown(None),
+                    other => Operand::Known(other),
+                };
             let after = operator::assigned(operand.clone(), &column.data_type, &column.name, source)?;
             if has_unions && operand != Operand::Known(after.clone()) {
                 return Err(Problem::invalid(source, format!("the type of column \"{}\" differs", column.name))

@@ -787,7 +787,7 @@ fn deep_return(at: Location) -> Problem {
 /// What a condition always is, where it is: comparisons of `TG_OP`.
 fn constant(expression: &Expression) -> Option<bool> {
     match expression {
-        Expression::Value { value: Datum::Integer(value), data_type: Type::Boolean } => Some(*value != 0),
+        Expression::Value { value: Datum::Integer(value), data_type: Type::Boolean, .. } => Some(*value != 0),
         Expression::Binary { operator, left, right } => {
             let (Expression::Value { value: left, .. }, Expression::Value { value: right, .. }) = (&**left, &**right)
             else {

@@ -30,7 +30,7 @@ pub(super) fn write(writer: &mut Writer, expression: &Expression) {
             alias(writer, *source);
             writer.syntax(".").identifier(name);
         }
-        Expression::Value { value, data_type } => write_value(writer, value, data_type),
+        Expression::Value { value, data_type, place } => write_value(writer, value, data_type, *place),
         Expression::Call { function, arguments, .. } => write_call(writer, function, arguments),
         Expression::Binary { operator, left, right } => {
             writer.syntax("(");
@@ -94,12 +94,12 @@ pub(super) fn write(writer: &mut Writer, expression: &Expression) {
 }
 
 /// A value of the request has no type: the server gives it the one that its place asks for.
-fn write_value(writer: &mut Writer, value: &Datum, data_type: &Type) {
+fn write_value(writer: &mut Writer, value: &Datum, data_type: &Type, place: Option<u16>) {
     match (value, data_type) {
         (Datum::Null, _) => writer.syntax("NULL"),
         (Datum::Integer(0), Type::Boolean) => writer.syntax("false"),
         (Datum::Integer(_), Type::Boolean) => writer.syntax("true"),
-        (value, _) => writer.value(value),
+        (value, _) => writer.placed(value, place),
     };
 }
 

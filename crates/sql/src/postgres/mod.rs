@@ -10,6 +10,7 @@ mod level;
 mod record;
 mod write;
 
+use datatype::Datum;
 use plan::{Access, Operation, Plan};
 
 use crate::statement::Statement;
@@ -35,6 +36,23 @@ pub struct Rendered {
     pub counts_inserted: bool,
     /// Which of the rows are shown, where all are read to be counted.
     pub page: Option<Box<Page>>,
+}
+
+impl Rendered {
+    /// The same with other values of the request's conditions ([`Statement::with_values`]).
+    #[must_use]
+    pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
+        let other = |statement: &Option<Statement>| statement.as_ref().map(|statement| statement.with_values(values));
+        Self {
+            main: self.main.with_values(values),
+            body: self.body.clone(),
+            count: other(&self.count),
+            estimate: other(&self.estimate),
+            count_page: other(&self.count_page),
+            counts_inserted: self.counts_inserted,
+            page: self.page.clone(),
+        }
+    }
 }
 
 /// A part of the rows.

@@ -80,8 +80,8 @@ pub(crate) fn write(writer: &mut Writer, expression: &Expression, row: RowColumn
             }
             writer.identifier(name);
         }
-        Expression::Value { value, .. } => {
-            writer.value(value);
+        Expression::Value { value, place, .. } => {
+            writer.placed(value, *place);
         }
         Expression::Call { function, arguments, data_type } => write_call(writer, function, arguments, data_type, row),
         Expression::Binary { operator, left, right } => write_binary(writer, *operator, left, right, row),

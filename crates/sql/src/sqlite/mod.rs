@@ -10,6 +10,7 @@ pub mod own_key;
 pub mod read;
 pub mod write;
 
+use datatype::Datum;
 use plan::{Operation, Plan};
 
 /// The statements of a plan.
@@ -25,6 +26,16 @@ pub enum Rendered {
     Delete(Box<write::DeleteStatements>),
     /// Of a function that writes.
     Call(Box<write::CallStatements>),
+}
+
+impl Rendered {
+    /// The same read with other values of the request's conditions ([`crate::Statement::with_values`]); `None` for writes.
+    pub fn with_values(&self, values: &[(u16, Datum)]) -> Option<Self> {
+        match self {
+            Self::Read(read) => Some(Self::Read(Box::new(read.with_values(values)))),
+            Self::Insert(_) | Self::Update(_) | Self::Delete(_) | Self::Call(_) => None,
+        }
+    }
 }
 
 /// Renders a plan for SQLite; `None` for an operation that only a PostgreSQL server is planned for.

@@ -22,6 +22,18 @@ pub struct ReadStatement {
     pub children: Vec<ReadStatement>,
 }
 
+impl ReadStatement {
+    /// The same with other values of the request's conditions ([`Statement::with_values`]).
+    #[must_use]
+    pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
+        Self {
+            statement: self.statement.with_values(values),
+            members: self.members.clone(),
+            children: self.children.iter().map(|child| child.with_values(values)).collect(),
+        }
+    }
+}
+
 /// One member of a row's output, over the columns of its statement.
 #[derive(Debug, Clone, Hash)]
 pub enum Shape {

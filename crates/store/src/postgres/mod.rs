@@ -329,7 +329,7 @@ impl Store for PostgresStore {
 
     fn render(&self, plan: &Plan) -> Result<Arc<Rendered>, StoreError> {
         let rendered = sql::postgres::render(plan).ok_or_else(StoreError::other_engine)?;
-        Ok(Arc::new(Rendered::Postgres(rendered)))
+        Ok(Arc::new(Rendered::Postgres(Box::new(rendered))))
     }
 
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ran, StoreError>> {
