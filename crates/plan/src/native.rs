@@ -203,24 +203,7 @@ impl Planner<'_> {
         columns: &[Arc<str>],
         is_put: bool,
     ) -> Result<Option<NativeConflict>, PlanError> {
-        let resolution = match (is_put, self.request.preferences.resolution) {
-            (true, _) => Resolution::MergeDuplicates,
-            (false, Some(resolution)) => resolution,
-            (false, None) => return Ok(None),
-        };
-        let target: Vec<Arc<str>> = match &self.request.on_conflict {
-            Some(names) => names
-                .iter()
-                .map(|name| {
-                    let column = relation.column(name).map(|column| column.name.clone());
-                    column.ok_or_else(|| PlanError::UnknownConflictColumn(name.clone()))
-                })
-                .collect::<Result<_, _>>()?,
-            None => relation.primary_key.clone(),
-        };
-        if target.is_empty() {
-            return Ok(None);
-        }
+        let Some((resolution, target)) = self.asked_conflict(relation, is_put)? else { return Ok(None) };
         let merged = match resolution {
             Resolution::MergeDuplicates => columns.to_vec(),
             Resolution::IgnoreDuplicates => Vec::new(),

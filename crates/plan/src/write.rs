@@ -281,14 +281,12 @@ impl Planner<'_> {
         }
     }
 
-    /// What tells that a row exists, and what is done with it then.
-    fn conflict(
-        &mut self,
+    /// What the request wants done with rows that exist, and which columns tell that one does; `None` where it does not ask.
+    pub(crate) fn asked_conflict(
+        &self,
         relation: &Relation,
-        destination: &Destination,
-        columns: &[Arc<str>],
         is_put: bool,
-    ) -> Result<Option<Conflict>, PlanError> {
+    ) -> Result<Option<(Resolution, Vec<Arc<str>>)>, PlanError> {
         let resolution = match (is_put, self.request.preferences.resolution) {
             (true, _) => Resolution::MergeDuplicates,
             (false, Some(resolution)) => resolution,
@@ -304,9 +302,18 @@ impl Planner<'_> {
                 .collect::<Result<_, _>>()?,
             None => relation.primary_key.clone(),
         };
-        if target.is_empty() {
-            return Ok(None);
-        }
+        Ok((!target.is_empty()).then_some((resolution, target)))
+    }
+
+    /// What tells that a row exists, and what is done with it then.
+    fn conflict(
+        &mut self,
+        relation: &Relation,
+        destination: &Destination,
+        columns: &[Arc<str>],
+        is_put: bool,
+    ) -> Result<Option<Conflict>, PlanError> {
+        let Some((resolution, target)) = self.asked_conflict(relation, is_put)? else { return Ok(None) };
         for column in &target {
             self.footprint.read(&relation.name, Some(column));
         }
