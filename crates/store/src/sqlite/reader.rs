@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use base::{Clock, Failure};
 use bytes::Bytes;
 use catalog::Catalog;
+use http::Method;
 use parking_lot::Mutex;
 use plan::Plan;
 use rest::Format;
@@ -329,10 +330,12 @@ impl Readers {
             }
             stream.send(Bytes::from(out)).map_err(translate).map(|()| None)
         });
+        let is_done = stream.pieces.is_some() && stream.is_headed();
         let (head, pieces) = (stream.head.take(), stream.pieces.take());
         // Once the head is told, the moment is fixed and the body is finished as it began.
         let outcome = match head {
             Some(_) if !self.current.is(&job.catalog, connection.raw()) => Err(StoreError::SchemaChanged),
+            None if is_done => Ok(None),
             _ => outcome,
         };
         drop(connection);
@@ -518,6 +521,11 @@ struct Streamed<'a> {
 }
 
 impl Streamed<'_> {
+    /// Whether nobody reads more than the head.
+    fn is_headed(&self) -> bool {
+        self.job.request.method == Method::HEAD
+    }
+
     /// Tells the head, once it is clear that the body is long: how many rows there will be is counted in the moment
     /// that the body is read from.
     fn tell(&mut self) -> rusqlite::Result<()> {
@@ -542,7 +550,7 @@ impl Streamed<'_> {
         let is_told = ran.is_ok();
         self.pieces = is_told.then_some(sender);
         let is_heard = head.send(ran).is_ok();
-        if is_told && is_heard { Ok(()) } else { Err(interrupted()) }
+        if is_told && is_heard && !self.is_headed() { Ok(()) } else { Err(interrupted()) }
     }
 
     /// Hands a piece over, as soon as the client has room for it. While it is waited for, another long read may run:
