@@ -84,7 +84,7 @@ impl Planner<'_> {
 
     /// Whether rows are given as they are: only then are they what an aggregate over a relation takes.
     fn selects_all(&self) -> bool {
-        match self.request.select.as_slice() {
+        match &*self.request.select {
             [] => true,
             [SelectItem::Field { field: Some(field), alias: None, cast: None, aggregate: None, .. }] => {
                 field.column == "*" && field.path.is_empty()

@@ -245,7 +245,7 @@ pub struct Level {
     /// The relation and what is joined to it: to-one embeds, the join table of a many-to-many embed.
     pub from: From,
     /// What each row becomes, in order.
-    pub members: Vec<Member>,
+    pub members: Arc<[Member]>,
     /// What must hold of a row; all of them.
     pub filter: Vec<Expression>,
     /// Whether rows are folded into groups.

@@ -67,7 +67,7 @@ impl Planner<'_> {
             order.is_empty() && !is_aggregated && !scope.relation.is_view() && scope.derived.is_none();
         Ok(Level {
             from: row.from,
-            members,
+            members: members.into(),
             filter,
             is_aggregated,
             group_by,

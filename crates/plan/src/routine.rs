@@ -189,7 +189,7 @@ impl Planner<'_> {
             aggregate_cast: None,
         }];
         let select = match routine.returns.result {
-            RoutineResult::Row { .. } => request.select.as_slice(),
+            RoutineResult::Row { .. } => &*request.select,
             RoutineResult::Value(_) | RoutineResult::Void => &value,
         };
         let filter = self.conditions(&scope, select)?;
@@ -518,7 +518,7 @@ fn nothing(from: From, filter: Vec<Expression>, scope: Scope) -> Level {
     let name = Arc::from(scope.qualifier);
     Level {
         from,
-        members: vec![Member::Value(OutputField { name, expression: Expression::constant(true) })],
+        members: Arc::new([Member::Value(OutputField { name, expression: Expression::constant(true) })]),
         filter,
         is_aggregated: false,
         group_by: Vec::new(),

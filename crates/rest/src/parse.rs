@@ -131,7 +131,7 @@ fn read(incoming: Incoming<'_>, settings: &Settings) -> Result<ApiRequest, Fault
         schema,
         names_profile,
         is_head: *method == Method::HEAD,
-        select: query.select,
+        select: query.select.into(),
         conditions: query.conditions,
         order: query.order,
         ranges,

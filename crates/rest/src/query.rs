@@ -170,6 +170,9 @@ fn decode_piece(raw: &str, place: &dyn Fn() -> String) -> Result<String, Fault> 
 
 /// Decodes percent-encoding. The error is a phrase that says what is wrong and where, counted in bytes from 1.
 pub(crate) fn decode_text(raw: &str, plus_is_blank: bool) -> Result<String, String> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0)) {
+        return Ok(raw.to_owned());
+    }
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes().enumerate();
     while let Some((position, byte)) = rest.next() {
@@ -206,23 +209,23 @@ pub(crate) fn canonical_of(raw: &str, limits: &Limits) -> Option<String> {
 /// As recorded: PostgREST takes each byte of UTF-8 for a character of its own and encodes it again, and clients
 /// and caches that compare these addresses should find the same ones.
 fn canonical(parameters: &[Parameter]) -> String {
-    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, value) in parameters {
-        groups.entry(name).or_default().push(value.as_deref().unwrap_or(""));
-    }
+    let mut sorted: Vec<&Parameter> = parameters.iter().collect();
+    // Those of one name stay in their order.
+    sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut text = String::new();
-    for (name, values) in groups {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        encode_bytewise(&mut text, name);
-        text.push('=');
-        for (index, value) in values.into_iter().enumerate() {
-            if index > 0 {
-                text.push(',');
+    let mut before: Option<&str> = None;
+    for (name, value) in sorted {
+        if before == Some(name) {
+            text.push(',');
+        } else {
+            if before.is_some() {
+                text.push('&');
             }
-            encode_bytewise(&mut text, value);
+            encode_bytewise(&mut text, name);
+            text.push('=');
+            before = Some(name);
         }
+        encode_bytewise(&mut text, value.as_deref().unwrap_or(""));
     }
     text
 }

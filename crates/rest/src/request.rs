@@ -26,7 +26,7 @@ pub struct ApiRequest {
     /// Whether only headers are wanted (`HEAD`).
     pub is_head: bool,
     /// `select`; empty means every column.
-    pub select: Vec<SelectItem>,
+    pub select: Arc<[SelectItem]>,
     /// Filters and logic trees in the order of the query string; all of them must hold.
     pub conditions: Vec<PlacedCondition>,
     /// `order`, per level.

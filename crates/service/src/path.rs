@@ -304,7 +304,8 @@ impl Service {
         };
         let known = prepared.as_ref().map(|prepared| &prepared.known);
         let (mut ran, told) = match &self.recall {
-            Some(recall) => recall.run(job, known).await?,
+            // In a box, for those who keep no answers.
+            Some(recall) => Box::pin(recall.run(job, known)).await?,
             None => (self.store.run(job).await?, None),
         };
         if let Some((caches, before, tables)) = awaited {

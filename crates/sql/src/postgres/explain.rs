@@ -28,7 +28,7 @@ pub(super) fn explained(statement: &Statement, explain: Explain) -> Rendered {
     let line = Shape::Value { key: Key::new(&Arc::from("QUERY PLAN")), field: 0, data_type: Type::Text };
     Rendered {
         main: writer.finish(),
-        body: Body { members: vec![line], count_field: None },
+        body: Body { members: Arc::new([line]), count_field: None },
         count: None,
         estimate: None,
         count_page: None,

@@ -1,5 +1,7 @@
 //! Levels: one `SELECT` with all that is embedded in it.
 
+use std::sync::Arc;
+
 use catalog::{Expression, From, JoinKind, MediaHandler, SourceId};
 use datatype::{NativeType, Type};
 use plan::{Counting, Level, Member, Plan, Read};
@@ -16,7 +18,7 @@ use crate::writer::{Values, Writer};
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Body {
     /// The members of each row.
-    pub members: Vec<Shape>,
+    pub members: Arc<[Shape]>,
     /// Where one row stands for all of them: which field tells how many they are.
     pub count_field: Option<usize>,
 }
@@ -219,7 +221,7 @@ pub(super) fn write_level(writer: &mut Writer, level: &Level, rows: Rows, form: 
     writer.syntax("SELECT ");
     write_fields(writer, &fields);
     write_rest(writer, level, rows, &[]);
-    Body { members, count_field: None }
+    Body { members: members.into(), count_field: None }
 }
 
 fn write_fields(writer: &mut Writer, fields: &Fields<'_>) {

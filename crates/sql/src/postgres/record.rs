@@ -17,7 +17,7 @@ pub(super) fn write_features(writer: &mut Writer, level: &Level, rows: Rows) -> 
     writer.syntax("SELECT ST_AsGeoJSON(pando_row) FROM (");
     write_record(writer, level, rows);
     writer.syntax(") AS pando_row");
-    Body { members: vec![only("feature")], count_field: None }
+    Body { members: Arc::new([only("feature")]), count_field: None }
 }
 
 /// Appends a `SELECT` that gives all rows as one value, and how many there are.
@@ -41,7 +41,7 @@ pub(super) fn write_aggregate(writer: &mut Writer, level: &Level, rows: Rows, ha
     writer.syntax("), count(*) FROM (");
     write_record(writer, level, rows);
     writer.syntax(") AS pando_row");
-    Body { members: vec![only("body")], count_field: Some(1) }
+    Body { members: Arc::new([only("body")]), count_field: Some(1) }
 }
 
 fn only(name: &str) -> Shape {

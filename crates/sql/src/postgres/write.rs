@@ -60,7 +60,7 @@ pub(super) fn write(write: &NativeWrite, form: Form<'_>) -> Rendered {
             (Some(level), _) => write_level(&mut writer, level, Rows::Written, form),
             (None, location) => {
                 let members = write_location(&mut writer, location.as_deref().unwrap_or_default());
-                Body { members, count_field: None }
+                Body { members: members.into(), count_field: None }
             }
         };
     }

@@ -2,6 +2,8 @@
 //! around it with that row's key. In the same process that is cheaper than building JSON in SQL (measured), and a
 //! limit per parent costs nothing extra.
 
+use std::sync::Arc;
+
 use catalog::{Expression, From, JoinKind, SourceId};
 use datatype::{Datum, Type};
 use plan::{Level, Member, Read};
@@ -17,7 +19,7 @@ pub struct ReadStatement {
     /// The statement.
     pub statement: Statement,
     /// What each row becomes.
-    pub members: Vec<Shape>,
+    pub members: Arc<[Shape]>,
     /// The statements of to-many embeds; their parameters take [`Parameter::Outer`] columns of this one's rows.
     pub children: Vec<ReadStatement>,
 }
@@ -147,7 +149,7 @@ pub(super) fn level(level: &Level, rows: Rows) -> ReadStatement {
 fn nested(level: &Level, rows: Rows, outer: &[usize]) -> ReadStatement {
     let mut columns = Columns { expressions: Vec::new() };
     let mut children = Vec::new();
-    let members = shapes(&level.members, &mut columns, &mut children);
+    let members = shapes(&level.members, &mut columns, &mut children).into();
     let mut writer = Writer::new(Values::AsParameters);
     writer.syntax("SELECT ");
     if columns.expressions.is_empty() {

@@ -1,8 +1,11 @@
 //! What every transaction begins with: who asks, with which claims, and what they asked. All of it is local to the
 //! transaction, so a connection carries nothing from one request to the next.
 
+use std::collections::BTreeMap;
+
 use catalog::{Isolation, Setting};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::audit::{Asked, AuditSettings, context};
 use crate::driver::Job;
@@ -95,8 +98,8 @@ pub(super) fn settings(
     set("request.jwt.claims", claims(job));
     set("request.method", job.request.method.to_string());
     set("request.path", job.request.path.clone());
-    set("request.headers", headers(&job.request.headers).to_string());
-    set("request.cookies", cookies(&job.request.headers).to_string());
+    set("request.headers", headers(&job.request.headers));
+    set("request.cookies", cookies(&job.request.headers));
     set("role", job.caller.role.to_string());
     for (name, value) in own.of_function() {
         set(name, value.to_string());
@@ -106,34 +109,34 @@ pub(super) fn settings(
 
 /// The claims, with the role that the request runs as among them.
 fn claims(job: &Job) -> String {
-    let mut claims = job.caller.claims.object().clone();
-    claims.insert("role".to_owned(), Value::String(job.caller.role.to_string()));
-    Value::Object(claims).to_string()
+    let role = Value::String(job.caller.role.to_string());
+    let mut claims: BTreeMap<&str, &Value> =
+        job.caller.claims.object().iter().map(|(name, value)| (name.as_str(), value)).collect();
+    claims.insert("role", &role);
+    printed(&claims)
 }
 
 /// Headers by their names in lower case. Values that are not text are left out: JSON has no place for them.
-fn headers(headers: &http::HeaderMap) -> Value {
-    let mut object = Map::new();
-    for (name, value) in headers {
-        if *name == http::header::COOKIE {
-            continue;
-        }
-        if let Ok(text) = value.to_str() {
-            object.insert(name.as_str().to_owned(), Value::String(text.to_owned()));
-        }
-    }
-    Value::Object(object)
+fn headers(headers: &http::HeaderMap) -> String {
+    let texts = headers.iter().filter(|(name, _)| **name != http::header::COOKIE);
+    printed(&texts.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect::<BTreeMap<_, _>>())
 }
 
-fn cookies(headers: &http::HeaderMap) -> Value {
-    let mut object = Map::new();
+fn cookies(headers: &http::HeaderMap) -> String {
+    let mut object = BTreeMap::new();
     for line in headers.get_all(http::header::COOKIE) {
         let Ok(line) = line.to_str() else { continue };
         for pair in line.split(';') {
             if let Some((name, value)) = pair.split_once('=') {
-                object.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
+                object.insert(name.trim(), value.trim());
             }
         }
     }
-    Value::Object(object)
+    printed(&object)
+}
+
+/// An object as JSON, its members in the order of their names.
+fn printed<T: Serialize>(object: &BTreeMap<&str, T>) -> String {
+    // Texts and JSON are never refused.
+    serde_json::to_string(object).unwrap_or_default()
 }
