@@ -8,7 +8,7 @@
 //! Of a read that was asked with other values, what was made is taken with these in their places ([`Outline`]). That is the same as
 //! what would be made anew, which builds for tests compare each time (`Service::is_as_if_made_now`).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::Caller;
 use cache::{Bounded, Weight};
@@ -69,12 +69,18 @@ pub(crate) struct Prepared {
 /// What a request says of itself, where it may be a read.
 #[derive(Debug)]
 pub(crate) struct Said<'q> {
+    path: &'q str,
     query: &'q str,
+    /// What it says beside the query.
+    around: Vec<u8>,
     /// All of it; `None` where nothing is known of it that would not be known of its outline as well.
     words: Option<Words>,
-    /// Its outline, with the values that were taken out.
-    outline: Option<(Words, Vec<(u16, &'q str)>)>,
+    /// Looked for when nothing is found by all of it.
+    outline: OnceLock<Option<Outlined<'q>>>,
 }
+
+/// An outline, with the values that were taken out.
+type Outlined<'q> = (Words, Vec<(u16, &'q str)>);
 
 /// The words of a read, with who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -139,11 +145,19 @@ impl<'q> Said<'q> {
         if around.len() + query.len() > LONGEST_KEY {
             return None;
         }
-        let outline = Outline::of(path, query, limits);
-        let words =
-            (answers_are_kept || outline.is_none()).then(|| Words::new(around.clone(), std::iter::once(*query)));
-        let outline = outline.map(|outline| (Words::new(around, outline.around()), outline.values()));
-        Some(Self { query, words, outline })
+        let mut said = Self { path, query, around, words: None, outline: OnceLock::new() };
+        if answers_are_kept || said.outline(limits).is_none() {
+            said.words = Some(Words::new(said.around.clone(), std::iter::once(*query)));
+        }
+        Some(said)
+    }
+
+    fn outline(&self, limits: &Limits) -> Option<&Outlined<'q>> {
+        let outlined = self.outline.get_or_init(|| {
+            let outline = Outline::of(self.path, self.query, limits)?;
+            Some((Words::new(self.around.clone(), outline.around()), outline.values()))
+        });
+        outlined.as_ref()
     }
 }
 
@@ -224,7 +238,7 @@ impl PreparedReads {
         if let Some(found) = said.words.as_ref().and_then(|words| self.kept(words, caller, catalog)) {
             return Some(found);
         }
-        let (words, values) = said.outline.as_ref()?;
+        let (words, values) = said.outline(limits)?;
         let alike = self.kept(words, caller, catalog)?;
         let prepared = Arc::new(alike.with_values(said.query, values, limits, recall)?);
         if let Some(words) = &said.words {
@@ -260,7 +274,7 @@ impl PreparedReads {
         }
         self.follow(catalog);
         let prepared = Arc::new(Prepared::new(catalog, (request.clone(), plan.clone(), rendered.clone()), recall));
-        if let Some((words, values)) = &said.outline
+        if let Some((words, values)) = said.outline(limits)
             // Where it does not even serve for its own values, it serves for no others.
             && prepared.with_values(said.query, values, limits, None).is_some()
         {
@@ -319,7 +333,8 @@ mod tests {
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
         let incoming = Incoming { method: &method, path, query, headers: &headers, body: Bytes::new() };
         let said = Said::of(&incoming, &caller(role, json!({})), &Limits::default(), true)?;
-        Some((said.words.unwrap(), said.outline.map(|(outline, _)| outline)))
+        let outline = said.outline(&Limits::default()).map(|(outline, _)| outline.clone());
+        Some((said.words.unwrap(), outline))
     }
 
     fn words(line: &str, headers: &[(&'static str, &'static str)], role: &str) -> Option<Words> {
