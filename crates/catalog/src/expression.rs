@@ -43,6 +43,17 @@ impl SourceId {
     pub const NEW: Self = Self(u32::MAX - 2);
 }
 
+/// Which of the request's conditions gave a value, where that one compares something with nothing else: then another value may stand in
+/// its place, and everything else stays as it is. Where a value is from makes it no other value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place(pub Option<u16>);
+
+impl PartialEq for Place {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
 /// A typed expression. Operands of comparisons and arithmetic already have the same type: coercions stand as
 /// [`Expression::Cast`] or were applied to the literal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,10 +73,9 @@ pub enum Expression {
         value: Datum,
         /// Its type.
         data_type: Type,
-        /// Which of the request's conditions gave it, where that one compares something with nothing else: then another value may
-        /// stand in its place, and everything else stays as it is.
+        /// Where in the request it is from.
         #[serde(skip)]
-        place: Option<u16>,
+        place: Place,
     },
     /// A function call.
     Call {
@@ -496,16 +506,7 @@ impl Expression {
 
     /// A value.
     pub fn value(value: Datum, data_type: Type) -> Self {
-        Self::Value { value, data_type, place: None }
-    }
-
-    /// The same, from this condition of the request.
-    #[must_use]
-    pub fn from_condition(self, at: Option<u16>) -> Self {
-        match self {
-            Self::Value { value, data_type, .. } => Self::Value { value, data_type, place: at },
-            other => other,
-        }
+        Self::Value { value, data_type, place: Place::default() }
     }
 
     /// The constant true or false.

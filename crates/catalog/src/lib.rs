@@ -19,7 +19,7 @@ mod trigger;
 pub use dependence::{ClaimsAsked, Dependence};
 pub use document::{DocumentFault, DocumentSchema, DocumentSchemas, cut_comment, schema_of};
 pub use expression::{
-    Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, MOST_LEVELS, MOST_PARTS,
+    Binary, Collect, Collection, Direction, Expression, From, Function, Join, JoinKind, MOST_LEVELS, MOST_PARTS, Place,
     Projection, Query, RowCount, SetOperation, Sort, Source, SourceId,
 };
 pub use inline::{InnerSource, Placement};

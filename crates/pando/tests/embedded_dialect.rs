@@ -103,3 +103,25 @@ fn nothing_has_members_that_an_arrow_has_made_text() {
         assert_eq!(answer.json()["message"], message, "{path}");
     }
 }
+
+#[test]
+fn what_was_asked_before_is_not_planned_again() {
+    let (_project, server) = start("[server]\nserver_timing = true\n");
+    let ask = |path: &str| {
+        let answer = server.get(path);
+        let steps = answer.header("server-timing").unwrap().to_owned();
+        (steps.contains("render"), answer.json().as_array().map(Vec::len))
+    };
+    for (first, rows, again, rows_again) in [
+        ("/clients?id=eq.1", 1, "/clients?id=eq.9", 0),
+        ("/clients?name=neq.Apple&id=gt.1", 1, "/clients?name=neq.known&id=gt.0", 3),
+        ("/clients?select=id&name=eq.App%6Ce", 1, "/clients?select=id&name=eq.a%40+b:c", 0),
+        ("/clients?or=(id.eq.1,id.eq.2)", 2, "/clients?or=(id.eq.1,id.eq.2)", 2),
+        ("/clients?order=id", 3, "/clients?order=id", 3),
+    ] {
+        assert_eq!(ask(first), (true, Some(rows)), "{first}");
+        assert_eq!(ask(again), (false, Some(rows_again)), "{again} after {first}");
+    }
+    assert_eq!(server.get("/clients?id=eq.x").code(), "22P02");
+    assert_eq!(server.get("/clients?id=eq.99999999999").code(), "22003");
+}

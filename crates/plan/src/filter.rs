@@ -10,6 +10,7 @@ use rest::{Comparison, Condition, Filter, IsValue, Operation, Quantifier, Select
 use crate::error::PlanError;
 use crate::planner::{Planner, Scope};
 use crate::representation::compared;
+use crate::values;
 
 impl Planner<'_> {
     /// All conditions that the request puts on a level.
@@ -17,10 +18,13 @@ impl Planner<'_> {
         let request = self.request;
         let mut conditions = Vec::new();
         for (at, placed) in request.conditions.iter().enumerate().filter(|(_, placed)| scope.is_at(&placed.path)) {
-            self.place = u16::try_from(at).ok().filter(|_| matches!(placed.condition, Condition::Filter(_)));
-            let condition = self.condition(scope, select, &placed.condition);
-            self.place = None;
-            conditions.push(condition?);
+            let mut condition = self.condition(scope, select, &placed.condition)?;
+            if let (Condition::Filter(filter), Ok(at)) = (&placed.condition, u16::try_from(at))
+                && matches!(filter.operation, Operation::Compare { quantifier: None, .. })
+            {
+                values::place(&mut condition, at);
+            }
+            conditions.push(condition);
         }
         Ok(conditions)
     }
@@ -89,7 +93,7 @@ impl Planner<'_> {
             Operation::Compare { comparison, quantifier: None, value } => {
                 let operator = operator(*comparison, &data_type)?;
                 let value = self.typed(value, &operand_type(*comparison, &data_type))?;
-                Ok(Expression::compare(operator, operand, value.from_condition(self.place)))
+                Ok(Expression::compare(operator, operand, value))
             }
             Operation::Compare { comparison, quantifier: Some(quantifier), value } => {
                 self.quantified(operand, *comparison, *quantifier, value)

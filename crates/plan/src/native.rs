@@ -94,7 +94,7 @@ impl Planner<'_> {
         Ok(match operation {
             FilterOperation::Compare { comparison, quantifier: None, value } => {
                 let value = as_written(value, operand_type(*comparison, &data_type));
-                Expression::compare(operator_of(*comparison), operand, value.from_condition(self.place))
+                Expression::compare(operator_of(*comparison), operand, value)
             }
             FilterOperation::Compare { comparison, quantifier: Some(quantifier), value } => {
                 quantified(operand, *comparison, *quantifier, value)

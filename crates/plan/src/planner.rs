@@ -156,8 +156,6 @@ pub(crate) struct Planner<'a> {
     pub(crate) claims: RefCell<ClaimsAsked>,
     /// Whether the moment was put in.
     pub(crate) is_of_moment: Cell<bool>,
-    /// Which condition of the request is being planned, where it is no tree of several.
-    pub(crate) place: Option<u16>,
     next_source: u32,
 }
 
@@ -187,7 +185,6 @@ impl<'a> Planner<'a> {
             misfit: RefCell::default(),
             claims: RefCell::default(),
             is_of_moment: Cell::new(false),
-            place: None,
             next_source: SourceId::ROW.0 + 1,
         })
     }

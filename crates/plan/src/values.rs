@@ -1,47 +1,76 @@
 //! A plan for the same request with other values: what is compared with them changes, and nothing else of it.
 
-use catalog::Expression;
-use datatype::{Datum, parse_in};
+use catalog::{Expression, Place};
+use datatype::{Datum, Type, parse_in};
 
 use crate::dependence::may_be_the_moment;
 use crate::model::{Access, Operation, Plan};
 
 impl Plan {
     /// The plan that would be made if these conditions of the request, by their places, had these values instead; with the values as
-    /// they are typed. None of them may be a word for the moment (`now`).
+    /// they are typed.
     ///
-    /// `None` where it would not be the same but for them: for writes, where a value does not fit its column, and where a condition
-    /// became more than a comparison of a row at the top level. Then the request has to be planned as any other.
-    pub fn with_values(&self, values: &[(u16, &str)], is_native: bool) -> Option<(Self, Vec<(u16, Datum)>)> {
+    /// `None` where it would not be the same but for them: for writes, where a value does not fit its column or may be a word for the
+    /// moment (`now`), and where a condition became more than a comparison of a row at the top level. Then the request has to be
+    /// planned as any other.
+    pub fn with_values<'v>(
+        &self,
+        values: impl IntoIterator<Item = (u16, &'v str)>,
+        is_native: bool,
+    ) -> Option<(Self, Vec<(u16, Datum)>)> {
+        let typed = values.into_iter().map(|(at, text)| Some((at, self.typed(at, text, is_native)?)));
+        let typed = typed.collect::<Option<Vec<_>>>()?;
         let mut plan = self.clone();
-        let Operation::Read(read) = &mut plan.operation else { return None };
-        if plan.access != Access::ReadOnly {
-            return None;
-        }
-        let mut typed = Vec::with_capacity(values.len());
-        for (wanted, text) in values {
-            if may_be_the_moment(text) {
-                return None;
+        if let Operation::Read(read) = &mut plan.operation {
+            for (value, _, place) in read.level.filter.iter_mut().filter_map(compared) {
+                if let Some((_, other)) = typed.iter().find(|(at, _)| place.0 == Some(*at)) {
+                    *value = other.clone();
+                }
             }
-            let compared = read.level.filter.iter_mut().filter_map(compared);
-            let (value, data_type) = compared
-                .into_iter()
-                .find_map(|(value, data_type, place)| (place == Some(*wanted)).then_some((value, data_type)))?;
-            // As the planner types it: a server gets what the client wrote.
-            *value =
-                if is_native { Datum::Text((*text).to_owned()) } else { parse_in(data_type, text, &plan.zone).ok()? };
-            typed.push((*wanted, value.clone()));
         }
         Some((plan, typed))
+    }
+
+    /// A value as the planner types it where this condition compares with it.
+    fn typed(&self, at: u16, text: &str, is_native: bool) -> Option<Datum> {
+        let Operation::Read(read) = &self.operation else { return None };
+        if self.access != Access::ReadOnly {
+            return None;
+        }
+        let data_type = read.level.filter.iter().find_map(|condition| type_at(condition, at))?;
+        if !data_type.is_text() && may_be_the_moment(text) {
+            return None;
+        }
+        // A server gets what the client wrote.
+        if is_native { Some(Datum::Text(text.to_owned())) } else { parse_in(data_type, text, &self.zone).ok() }
+    }
+}
+
+/// Notes which condition of the request a comparison is, so that another value may take its place.
+pub(crate) fn place(condition: &mut Expression, at: u16) {
+    if let Some((_, _, place)) = compared(condition) {
+        *place = Place(Some(at));
     }
 }
 
 /// What a condition compares something with: the value, its type and its place.
-fn compared(condition: &mut Expression) -> Option<(&mut Datum, &datatype::Type, Option<u16>)> {
+fn compared(condition: &mut Expression) -> Option<(&mut Datum, &Type, &mut Place)> {
     match condition {
         Expression::Not(condition) => compared(condition),
         Expression::Binary { right, .. } => match &mut **right {
-            Expression::Value { value, data_type, place } => Some((value, data_type, *place)),
+            Expression::Value { value, data_type, place } => Some((value, data_type, place)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The type of what a condition compares with, if it is this one of the request.
+fn type_at(condition: &Expression, at: u16) -> Option<&Type> {
+    match condition {
+        Expression::Not(condition) => type_at(condition, at),
+        Expression::Binary { right, .. } => match &**right {
+            Expression::Value { data_type, place: Place(Some(place)), .. } if *place == at => Some(data_type),
             _ => None,
         },
         _ => None,

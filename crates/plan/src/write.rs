@@ -31,6 +31,9 @@ impl Destination {
     }
 }
 
+/// What is done with rows that exist, and the columns that tell that one does.
+type AskedConflict = (Resolution, Vec<Arc<str>>);
+
 impl Planner<'_> {
     /// An insert, upsert or put.
     pub(crate) fn insert(&mut self, relation: &Arc<Relation>) -> Result<Operation, PlanError> {
@@ -281,12 +284,8 @@ impl Planner<'_> {
         }
     }
 
-    /// What the request wants done with rows that exist, and which columns tell that one does; `None` where it does not ask.
-    pub(crate) fn asked_conflict(
-        &self,
-        relation: &Relation,
-        is_put: bool,
-    ) -> Result<Option<(Resolution, Vec<Arc<str>>)>, PlanError> {
+    /// What the request wants done with rows that exist; `None` where it does not ask.
+    pub(crate) fn asked_conflict(&self, relation: &Relation, is_put: bool) -> Result<Option<AskedConflict>, PlanError> {
         let resolution = match (is_put, self.request.preferences.resolution) {
             (true, _) => Resolution::MergeDuplicates,
             (false, Some(resolution)) => resolution,

@@ -52,15 +52,21 @@ fn outline(text: &str, value: &str) {
     let limits = Limits::default();
     let Some(outline) = Outline::of("/zones", text, &limits) else { return };
     let around: Vec<&str> = outline.around().collect();
-    assert_eq!(around.len(), outline.values().len() + 1);
+    assert_eq!(around.len(), outline.values().count() + 1);
     let other = around.join(value);
-    let values: Vec<(u16, &str)> = outline.values().into_iter().map(|(place, _)| (place, value)).collect();
+    let values: Vec<(u16, &str)> = outline.values().map(|(place, _)| (place, value)).collect();
     let again = Outline::of("/zones", &other, &limits);
     let again = again.unwrap_or_else(|| panic!("{other:?} has no outline"));
-    assert_eq!((again.around().collect::<Vec<_>>(), again.values()), (around, values.clone()), "{other:?}");
+    assert_eq!(
+        (again.around().collect::<Vec<_>>(), again.values().collect::<Vec<_>>()),
+        (around, values.clone()),
+        "{other:?}"
+    );
     let of = |query| read("/zones", query, &HeaderMap::new());
-    let changed = of(text).map(|request| request.with_values(&other, &values, &limits));
+    let changed = of(text).map(|request| request.with_values(&other, values.clone(), &limits));
     assert_eq!(changed, of(&other).map(Some), "{text:?} with the values of {other:?}");
+    let itself = of(text).map(|request| request.with_values(text, outline.values(), &limits));
+    assert_eq!(itself, of(text).map(Some), "{text:?} with its own values");
 }
 
 /// The value of `select`.

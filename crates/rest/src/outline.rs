@@ -1,7 +1,10 @@
 //! The outline of a query string: the values of its plain comparisons taken out. Requests of one outline are read, planned and said
 //! alike, so what was made of one of them serves for the others ([`ApiRequest::with_values`]).
 
-use crate::query::{canonical_of, is_condition, is_reserved};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::query::{canonical_of, decode_text, is_logic, is_reserved};
 use crate::request::{ApiRequest, Condition, Operation};
 use crate::settings::Limits;
 
@@ -12,13 +15,23 @@ const PLAIN: [&str; 6] = ["eq.", "neq.", "gt.", "gte.", "lt.", "lte."];
 #[derive(Debug, Clone)]
 pub struct Outline<'q> {
     query: &'q str,
-    /// Each value: the place of its condition among the request's, and where it stands.
-    values: Vec<(u16, usize, usize)>,
+    values: Vec<Taken<'q>>,
+}
+
+/// A value that was taken out.
+#[derive(Debug, Clone)]
+struct Taken<'q> {
+    /// The place of its condition in [`ApiRequest::conditions`].
+    place: u16,
+    /// Where it stands in the query string.
+    span: Range<usize>,
+    /// What it says.
+    text: Cow<'q, str>,
 }
 
 impl<'q> Outline<'q> {
-    /// The outline of a raw query string on a path; `None` where there is nothing to take out. A value is taken out where it is written
-    /// as it is meant: letters, digits and `-._~` alone.
+    /// The outline of a raw query string on a path; `None` where there is nothing to take out, for functions, and where the request is
+    /// too long, a value cannot be decoded, or a name has to be.
     pub fn of(path: &str, query: &'q str, limits: &Limits) -> Option<Self> {
         let length = (path.len() as u64).saturating_add(query.len() as u64);
         if limits.max_uri_bytes.is_exceeded_by(length) {
@@ -38,51 +51,59 @@ impl<'q> Outline<'q> {
             if name.contains(['%', '+']) {
                 return None;
             }
-            if !is_condition(name) {
+            if is_reserved(name) {
                 continue;
             }
             if let Some(value) = plain_value(name, said) {
                 let end = here + piece.len();
-                values.push((place, end - value.len(), end));
+                values.push(Taken { place, span: end - value.len()..end, text: decoded(value)? });
             }
             place = place.checked_add(1)?;
         }
         (!values.is_empty()).then_some(Self { query, values })
     }
 
-    /// The values, each with the place of its condition in [`ApiRequest::conditions`].
-    pub fn values(&self) -> Vec<(u16, &'q str)> {
-        self.values.iter().filter_map(|(place, from, to)| Some((*place, self.query.get(*from..*to)?))).collect()
+    /// The values, decoded, each with the place of its condition in [`ApiRequest::conditions`].
+    pub fn values(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.values.iter().map(|taken| (taken.place, &*taken.text))
     }
 
     /// What stands around the values, in order: one part more than there are values.
     pub fn around(&self) -> impl Iterator<Item = &'q str> {
-        let starts = std::iter::once(0).chain(self.values.iter().map(|(_, _, end)| *end));
-        let ends = self.values.iter().map(|(_, start, _)| *start).chain(std::iter::once(self.query.len()));
+        let starts = std::iter::once(0).chain(self.values.iter().map(|taken| taken.span.end));
+        let ends = self.values.iter().map(|taken| taken.span.start).chain(std::iter::once(self.query.len()));
         starts.zip(ends).filter_map(|(start, end)| self.query.get(start..end))
     }
 }
 
-/// The value of a comparison of a column with what is written as it is meant.
+/// What a raw value says; `None` where it cannot be decoded.
+fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if raw.contains(['%', '+', '\0']) { decode_text(raw, true).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(raw)) }
+}
+
+/// The raw value of a plain comparison of a column.
 fn plain_value<'q>(name: &str, said: &'q str) -> Option<&'q str> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if is_reserved(name) || name.is_empty() || !name.bytes().all(is_name) {
+    if is_logic(name) || name.is_empty() || !name.bytes().all(is_name) {
         return None;
     }
     let compared = said.strip_prefix("not.").unwrap_or(said);
-    let value = PLAIN.iter().find_map(|operator| compared.strip_prefix(operator))?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    value.bytes().all(is_plain).then_some(value)
+    PLAIN.iter().find_map(|operator| compared.strip_prefix(operator))
 }
 
 impl ApiRequest {
     /// The request that this raw query string would give, where it has the outline of this one's and these values.
     ///
     /// `None` where a condition is no plain comparison after all.
-    pub fn with_values(&self, query: &str, values: &[(u16, &str)], limits: &Limits) -> Option<Self> {
+    pub fn with_values<'v>(
+        &self,
+        query: &str,
+        values: impl IntoIterator<Item = (u16, &'v str)>,
+        limits: &Limits,
+    ) -> Option<Self> {
         let mut request = self.clone();
         for (place, text) in values {
-            let placed = request.conditions.get_mut(usize::from(*place)).filter(|placed| placed.path.is_empty())?;
+            let placed = request.conditions.get_mut(usize::from(place)).filter(|placed| placed.path.is_empty())?;
             let Condition::Filter(filter) = &mut placed.condition else { return None };
             let Operation::Compare { quantifier: None, value, .. } = &mut filter.operation else { return None };
             value.clear();

@@ -43,7 +43,7 @@ impl Query {
         }
         let mut conditions = Vec::new();
         for (index, (name, value)) in given().enumerate() {
-            if matches!(last_word(name), "and" | "or") {
+            if is_logic(name) {
                 conditions.push((index, grammar::parse_logic(name, value, limits)?));
             }
         }
@@ -53,7 +53,7 @@ impl Query {
         };
         query.select = grammar::parse_select(first("select").unwrap_or(""), limits)?;
         for (index, (name, value)) in given().enumerate() {
-            if is_reserved(name) {
+            if is_reserved(name) || is_logic(name) {
                 continue;
             }
             match grammar::parse_filter(name, value, limits) {
@@ -92,15 +92,14 @@ fn last_word(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// Whether a parameter with a value is a filter or a tree of them.
-pub(crate) fn is_condition(name: &str) -> bool {
-    matches!(last_word(name), "and" | "or") || !is_reserved(name)
+/// Whether a parameter is a tree of conditions.
+pub(crate) fn is_logic(name: &str) -> bool {
+    matches!(last_word(name), "and" | "or")
 }
 
-/// Whether a parameter is something else than a filter.
+/// Whether a parameter is something else than a condition.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    matches!(name, "select" | "columns" | "on_conflict")
-        || matches!(last_word(name), "order" | "limit" | "offset" | "and" | "or")
+    matches!(name, "select" | "columns" | "on_conflict") || matches!(last_word(name), "order" | "limit" | "offset")
 }
 
 fn distinct(names: Vec<String>) -> Vec<String> {

@@ -196,7 +196,7 @@ impl Service {
 
         self.enter(trace, Step::Parse);
         let (limits, recall) = (&self.settings.rest.limits, self.recall.as_deref());
-        let said = Said::of(&incoming, &caller, limits, recall.is_some());
+        let said = Said::of(&incoming, &caller);
         let prepared = said.as_ref().and_then(|said| self.reads.find(said, &caller, &catalog, limits, recall));
         debug_assert!(prepared.as_ref().is_none_or(|found| self.is_as_if_made_now(found, &incoming, &caller)));
         let condition = precondition::read(&incoming, &self.settings.rest)?;
@@ -487,7 +487,7 @@ impl Asked<'_> {
 struct Ready {
     plan: Arc<Plan>,
     rendered: Arc<store::Rendered>,
-    /// Where the same words lead here again.
+    /// What is remembered of it, where it is a read.
     prepared: Option<Arc<Prepared>>,
     /// What a condition reads.
     read: Option<Box<Plan>>,

@@ -31,7 +31,7 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 /// What a plan is taken to weigh: a few levels of expressions.
 const USUAL_BYTES: usize = 8 * 1024;
 
-/// Longer requests are not remembered: few are asked twice word for word.
+/// Longer requests are not remembered, neither by their words nor by their outline: what they become is large, and few are asked twice.
 const LONGEST_KEY: usize = 4 * 1024;
 
 /// Headers that decide nothing about a plan, though each client has its own. Any other one that nobody here knows may make a plan be made
@@ -73,14 +73,11 @@ pub(crate) struct Said<'q> {
     query: &'q str,
     /// What it says beside the query.
     around: Vec<u8>,
-    /// All of it; `None` where nothing is known of it that would not be known of its outline as well.
-    words: Option<Words>,
-    /// Looked for when nothing is found by all of it.
-    outline: OnceLock<Option<Outlined<'q>>>,
+    /// How many headers are among that.
+    headers: u16,
+    words: OnceLock<Words>,
+    outline: OnceLock<Option<(Words, Outline<'q>)>>,
 }
-
-/// An outline, with the values that were taken out.
-type Outlined<'q> = (Words, Vec<(u16, &'q str)>);
 
 /// The words of a read, with who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,13 +118,8 @@ impl Default for PreparedReads {
 }
 
 impl<'q> Said<'q> {
-    /// What a request says that may be a read; `None` for others. `answers_are_kept` asks for what can be known of an answer.
-    pub(crate) fn of(
-        incoming: &Incoming<'q>,
-        caller: &Caller,
-        limits: &Limits,
-        answers_are_kept: bool,
-    ) -> Option<Self> {
+    /// What a request says that may be a read; `None` for others.
+    pub(crate) fn of(incoming: &Incoming<'q>, caller: &Caller) -> Option<Self> {
         let Incoming { method, path, query, headers, body } = incoming;
         if !matches!(**method, Method::GET | Method::HEAD) || !body.is_empty() {
             return None;
@@ -138,34 +130,48 @@ impl<'q> Said<'q> {
         put(&mut around, caller.role.as_bytes());
         around.push(u8::from(caller.is_anonymous));
         around.push(caller.key.as_ref().map_or(2, |key| u8::from(key.is_bound)));
+        let mut count = 0_u16;
         for (name, value) in headers.iter().filter(|(name, _)| !DECIDES_NOTHING.contains(name)) {
             put(&mut around, name.as_str().as_bytes());
             put(&mut around, value.as_bytes());
+            count = count.checked_add(1)?;
         }
-        if around.len() + query.len() > LONGEST_KEY {
-            return None;
-        }
-        let mut said = Self { path, query, around, words: None, outline: OnceLock::new() };
-        if answers_are_kept || said.outline(limits).is_none() {
-            said.words = Some(Words::new(said.around.clone(), std::iter::once(*query)));
-        }
-        Some(said)
+        let is_short = around.len() + query.len() <= LONGEST_KEY;
+        let (words, outline) = (OnceLock::new(), OnceLock::new());
+        is_short.then_some(Self { path, query, around, headers: count, words, outline })
     }
 
-    fn outline(&self, limits: &Limits) -> Option<&Outlined<'q>> {
+    /// All that it says.
+    fn words(&self) -> &Words {
+        self.words.get_or_init(|| Words::new(self, Kind::Words, std::iter::once(self.query)))
+    }
+
+    /// Its outline, with the values that were taken out.
+    fn outline(&self, limits: &Limits) -> Option<&(Words, Outline<'q>)> {
         let outlined = self.outline.get_or_init(|| {
             let outline = Outline::of(self.path, self.query, limits)?;
-            Some((Words::new(self.around.clone(), outline.around()), outline.values()))
+            Some((Words::new(self, Kind::Outline, outline.around()), outline))
         });
         outlined.as_ref()
     }
 }
 
+/// Of what some words are made.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Words,
+    Outline,
+}
+
 impl Words {
-    /// The query stands last, in its parts: as many as it has values that were taken out, and one more.
-    fn new<'q>(mut said: Vec<u8>, query: impl Iterator<Item = &'q str>) -> Self {
-        query.for_each(|part| put(&mut said, part.as_bytes()));
-        Self { said, claimed: Vec::new() }
+    /// The query stands last, in its parts: one, or of an outline as many as it has values that were taken out, and one more. What
+    /// follows says where the headers end and the query begins.
+    fn new<'q>(said: &Said<'_>, kind: Kind, query: impl Iterator<Item = &'q str>) -> Self {
+        let mut words = said.around.clone();
+        query.for_each(|part| put(&mut words, part.as_bytes()));
+        words.extend_from_slice(&said.headers.to_ne_bytes());
+        words.push(kind as u8);
+        Self { said: words, claimed: Vec::new() }
     }
 
     /// The same with what a caller claims; `None` where all of it counts, of which hardly two are the same.
@@ -202,12 +208,12 @@ impl Prepared {
     fn with_values(
         &self,
         query: &str,
-        values: &[(u16, &str)],
+        outline: &Outline<'_>,
         limits: &Limits,
         recall: Option<&Recall>,
     ) -> Option<Self> {
-        let (plan, typed) = self.plan.with_values(values, self.catalog.is_native())?;
-        let request = self.request.with_values(query, values, limits)?;
+        let (plan, typed) = self.plan.with_values(outline.values(), self.catalog.is_native())?;
+        let request = self.request.with_values(query, outline.values(), limits)?;
         let rendered = self.rendered.with_values(&typed)?;
         Some(Self::new(&self.catalog, (Arc::new(request), Arc::new(plan), Arc::new(rendered)), recall))
     }
@@ -235,16 +241,23 @@ impl PreparedReads {
         limits: &Limits,
         recall: Option<&Recall>,
     ) -> Option<Arc<Prepared>> {
-        if let Some(found) = said.words.as_ref().and_then(|words| self.kept(words, caller, catalog)) {
-            return Some(found);
+        let by_words = || self.kept(said.words(), caller, catalog);
+        let by_outline = || {
+            let (words, outline) = said.outline(limits)?;
+            let alike = self.kept(words, caller, catalog)?;
+            alike.with_values(said.query, outline, limits, recall).map(Arc::new)
+        };
+        // What is known of an answer is known of these very words. Where none is kept, nothing is: then the outline serves as well.
+        if recall.is_none() {
+            return by_outline().or_else(by_words);
         }
-        let (words, values) = said.outline(limits)?;
-        let alike = self.kept(words, caller, catalog)?;
-        let prepared = Arc::new(alike.with_values(said.query, values, limits, recall)?);
-        if let Some(words) = &said.words {
-            self.keep(words, caller, &prepared);
-        }
-        Some(prepared)
+        by_words().or_else(|| {
+            let prepared = by_outline()?;
+            if self.is_of_now(catalog) {
+                self.keep(said.words(), caller, &prepared);
+            }
+            Some(prepared)
+        })
     }
 
     fn kept(&self, words: &Words, caller: &Caller, catalog: &Arc<Catalog>) -> Option<Arc<Prepared>> {
@@ -274,14 +287,16 @@ impl PreparedReads {
         }
         self.follow(catalog);
         let prepared = Arc::new(Prepared::new(catalog, (request.clone(), plan.clone(), rendered.clone()), recall));
-        if let Some((words, values)) = said.outline(limits)
+        let outlined = said.outline(limits).filter(|(_, outline)| {
             // Where it does not even serve for its own values, it serves for no others.
-            && prepared.with_values(said.query, values, limits, None).is_some()
-        {
+            let again = prepared.with_values(said.query, outline, limits, None);
+            again.is_some_and(|again| again.rendered.says_the_same(rendered))
+        });
+        if let Some((words, _)) = outlined {
             self.keep(words, caller, &prepared);
         }
-        if let Some(words) = &said.words {
-            self.keep(words, caller, &prepared);
+        if recall.is_some() || outlined.is_none() {
+            self.keep(said.words(), caller, &prepared);
         }
         Some(prepared)
     }
@@ -296,6 +311,11 @@ impl PreparedReads {
         }
         let weight = found_by.weight();
         self.kept.put(found_by, Kept::Read(prepared.clone(), weight));
+    }
+
+    /// Whether this is the catalog that reads are planned on now.
+    fn is_of_now(&self, catalog: &Arc<Catalog>) -> bool {
+        self.catalog.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, catalog))
     }
 
     /// What was planned on another catalog is found by nobody any more.
@@ -332,9 +352,9 @@ mod tests {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
         let incoming = Incoming { method: &method, path, query, headers: &headers, body: Bytes::new() };
-        let said = Said::of(&incoming, &caller(role, json!({})), &Limits::default(), true)?;
+        let said = Said::of(&incoming, &caller(role, json!({})))?;
         let outline = said.outline(&Limits::default()).map(|(outline, _)| outline.clone());
-        Some((said.words.unwrap(), outline))
+        Some((said.words().clone(), outline))
     }
 
     fn words(line: &str, headers: &[(&'static str, &'static str)], role: &str) -> Option<Words> {
@@ -375,7 +395,13 @@ mod tests {
     fn whatever_may_decide_a_plan_is_in_the_outline() {
         let plain = outline("GET /a?b=eq.1&limit=3");
         assert!(plain.is_some());
-        for same in ["GET /a?b=eq.2&limit=3", "GET /a?b=eq.&limit=3", "GET /a?b=eq.now&limit=3"] {
+        for same in [
+            "GET /a?b=eq.2&limit=3",
+            "GET /a?b=eq.&limit=3",
+            "GET /a?b=eq.now&limit=3",
+            "GET /a?b=eq.2024-01-01T00:00:00%2B01&limit=3",
+            "GET /a?b=eq.a%26b+c@d,(e)&limit=3",
+        ] {
             assert_eq!(outline(same), plain, "{same}");
         }
         for other in [
@@ -394,8 +420,9 @@ mod tests {
         for none in [
             "GET /rpc/a?b=eq.1",
             "GET /%72pc/a?b=eq.1",
-            "GET /a?b=eq.1%20",
-            "GET /a?b=eq.1+2",
+            "GET /a?b=eq.1%",
+            "GET /a?b=eq.%00",
+            "GET /a?b=eq.%FF",
             "GET /a?%62=eq.1",
             "GET /a?b=like.1",
             "GET /a?b=in.(1,2)",
@@ -409,9 +436,11 @@ mod tests {
         ] {
             assert_eq!(outline(none), None, "{none}");
         }
-        // Words and an outline are never taken for each other.
+        // Words and an outline are never taken for each other, nor a header for a part of the query.
         let forged = words("GET /a?b=eq.&limit=3", &[], "anon");
         assert_ne!(forged, plain);
+        let of_header = said("GET /a?&limit=3", &[("x", "b=eq.")], "anon").unwrap().0;
+        assert_ne!(Some(of_header), plain);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// A member's name, and the same ready to be written: `"name":`.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Key {
     /// The name.
     pub name: Arc<str>,

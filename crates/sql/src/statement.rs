@@ -54,7 +54,8 @@ impl Statement {
         &self.places
     }
 
-    /// The same statement with other values of the request's conditions, by their places; the others stay.
+    /// The same statement with other values of the request's conditions, by their places; the others stay. A place that it has no
+    /// parameter for is left out: only of the statement that does what is asked it is known to be there ([`Self::has_places`]).
     #[must_use]
     pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
         let mut changed = self.clone();
@@ -65,6 +66,11 @@ impl Statement {
             }
         }
         changed
+    }
+
+    /// Whether each of these values has a parameter.
+    pub(crate) fn has_places(&self, values: &[(u16, Datum)]) -> bool {
+        values.iter().all(|(wanted, _)| self.places.iter().any(|(place, _)| place == wanted))
     }
 
     /// The text. It depends on the request's shape only; no value stands in it.

@@ -1,6 +1,7 @@
 //! SQL text is appended, never formatted: syntax that stands in this crate's source, identifiers that come from the
 //! catalog, and values, which become parameters.
 
+use catalog::Place;
 use datatype::Datum;
 
 use crate::statement::{Parameter, Statement};
@@ -100,8 +101,10 @@ impl Writer {
     }
 
     /// Appends a value as [`Self::value`] does, and remembers which condition of the request it is from.
-    pub(crate) fn placed(&mut self, value: &Datum, place: Option<u16>) -> &mut Self {
-        self.places.extend(place.map(|place| (place, self.parameters.len())));
+    pub(crate) fn placed(&mut self, value: &Datum, place: Place) -> &mut Self {
+        if self.values != Values::AsLiterals {
+            self.places.extend(place.0.map(|place| (place, self.parameters.len())));
+        }
         self.value(value)
     }
 

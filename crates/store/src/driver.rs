@@ -223,11 +223,23 @@ pub enum Rendered {
 }
 
 impl Rendered {
-    /// The same read with other values of the request's conditions, by their places; `None` for writes.
+    /// Whether these are the same statements of a read.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(sql::sqlite::Rendered::Read(one)), Self::Sqlite(sql::sqlite::Rendered::Read(other))) => {
+                one == other
+            }
+            (Self::Postgres(one), Self::Postgres(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// The same read with other values of the request's conditions, by their places; `None` for writes, and where one of them has no
+    /// place.
     pub fn with_values(&self, values: &[(u16, Datum)]) -> Option<Self> {
         match self {
             Self::Sqlite(rendered) => rendered.with_values(values).map(Self::Sqlite),
-            Self::Postgres(rendered) => Some(Self::Postgres(Box::new(rendered.with_values(values)))),
+            Self::Postgres(rendered) => Some(Self::Postgres(Box::new(rendered.with_values(values)?))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use base::QualifiedName;
 use catalog::{
     Binary, Direction, Expression, From, Function, Join, JoinKind, NativeArguments, NativeCall, NativeFunction,
-    NativeOperator, Query, RowCount, SearchQuery, Sort, Source, SourceId,
+    NativeOperator, Place, Query, RowCount, SearchQuery, Sort, Source, SourceId,
 };
 use datatype::{Datum, NativeKind, Type};
 
@@ -94,7 +94,7 @@ pub(super) fn write(writer: &mut Writer, expression: &Expression) {
 }
 
 /// A value of the request has no type: the server gives it the one that its place asks for.
-fn write_value(writer: &mut Writer, value: &Datum, data_type: &Type, place: Option<u16>) {
+fn write_value(writer: &mut Writer, value: &Datum, data_type: &Type, place: Place) {
     match (value, data_type) {
         (Datum::Null, _) => writer.syntax("NULL"),
         (Datum::Integer(0), Type::Boolean) => writer.syntax("false"),

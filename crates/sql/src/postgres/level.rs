@@ -15,7 +15,7 @@ use crate::statement::Statement;
 use crate::writer::{Values, Writer};
 
 /// What the rows of a statement become.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Hash)]
 pub struct Body {
     /// The members of each row.
     pub members: Arc<[Shape]>,
@@ -24,7 +24,7 @@ pub struct Body {
 }
 
 /// One member of a row's output, over the fields of the row or record it stands in.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Shape {
     /// A single value.
     Value {

@@ -20,7 +20,7 @@ use level::Form;
 pub use level::{Body, Shape};
 
 /// The statements of a plan.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Rendered {
     /// The statement that does what is asked.
     pub main: Statement,
@@ -39,11 +39,13 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The same with other values of the request's conditions ([`Statement::with_values`]).
-    #[must_use]
-    pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
+    /// The same with other values of the request's conditions ([`Statement::with_values`]); `None` where one of them has no place.
+    pub fn with_values(&self, values: &[(u16, Datum)]) -> Option<Self> {
+        if !self.main.has_places(values) {
+            return None;
+        }
         let other = |statement: &Option<Statement>| statement.as_ref().map(|statement| statement.with_values(values));
-        Self {
+        Some(Self {
             main: self.main.with_values(values),
             body: self.body.clone(),
             count: other(&self.count),
@@ -51,7 +53,7 @@ impl Rendered {
             count_page: other(&self.count_page),
             counts_inserted: self.counts_inserted,
             page: self.page.clone(),
-        }
+        })
     }
 }
 

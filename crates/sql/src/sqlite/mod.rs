@@ -29,9 +29,11 @@ pub enum Rendered {
 }
 
 impl Rendered {
-    /// The same read with other values of the request's conditions ([`crate::Statement::with_values`]); `None` for writes.
+    /// The same read with other values of the request's conditions ([`crate::Statement::with_values`]); `None` for writes, and where
+    /// one of the values has no place.
     pub fn with_values(&self, values: &[(u16, Datum)]) -> Option<Self> {
         match self {
+            Self::Read(read) if !read.statement.has_places(values) => None,
             Self::Read(read) => Some(Self::Read(Box::new(read.with_values(values)))),
             Self::Insert(_) | Self::Update(_) | Self::Delete(_) | Self::Call(_) => None,
         }

@@ -14,7 +14,7 @@ use crate::statement::{Parameter, Statement};
 use crate::writer::{Values, Writer};
 
 /// A `SELECT` and how its rows become output.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct ReadStatement {
     /// The statement.
     pub statement: Statement,
@@ -37,7 +37,7 @@ impl ReadStatement {
 }
 
 /// One member of a row's output, over the columns of its statement.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Shape {
     /// A single value.
     Value {
