@@ -55,7 +55,7 @@ impl Statement {
     }
 
     /// The same statement with other values of the request's conditions, by their places; the others stay. A place that it has no
-    /// parameter for is left out: only of the statement that does what is asked it is known to be there ([`Self::has_places`]).
+    /// parameter for is left out: a count may ask less than the statement that gives the rows, of which it is looked at.
     #[must_use]
     pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
         let mut changed = self.clone();
