@@ -27,9 +27,6 @@ pub struct Dependence {
 /// The words that PostgreSQL reads as moments, wherever it expects one.
 const MOMENTS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
 
-/// The longest text that is looked through for such words: no moment is longer.
-const LONGEST_MOMENT: usize = 128;
-
 /// Finds out what the answer to a plan depends on.
 ///
 /// # Errors
@@ -94,10 +91,10 @@ fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
     }
 }
 
-/// Whether text may be read as a word for the moment.
+/// Whether text may be read as a word for the moment, or as an array or a range that has one in it.
 pub(crate) fn may_be_the_moment(text: &str) -> bool {
-    // Most values are short, or numbers.
-    if text.len() > LONGEST_MOMENT || !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+    // Most values are numbers.
+    if !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return false;
     }
     let text = text.to_ascii_lowercase();

@@ -10,8 +10,8 @@ impl Plan {
     /// The plan that would be made if these conditions of the request, by their places, had these values instead; with the values as
     /// they are typed.
     ///
-    /// `None` where it would not be the same but for them: for writes, where a value does not fit its column or may be a word for the
-    /// moment (`now`), and where a condition became more than a comparison of a row at the top level. Then the request has to be
+    /// `None` where it would not be the same but for them: for writes, where a value does not fit its column or may, where that is no
+    /// text, be a word for the moment (`now`), and where a condition became more than a comparison of a row at the top level. Then the request has to be
     /// planned as any other.
     pub fn with_values<'v>(
         &self,
@@ -46,7 +46,8 @@ impl Plan {
     }
 }
 
-/// Notes which condition of the request a comparison is, so that another value may take its place.
+/// Notes which condition of the request a comparison is, so that another value may take its place. Only the filter of the top level has
+/// values that are noted so, which is where [`Plan::with_values`] looks for them: nowhere else may there be a second one.
 pub(crate) fn place(condition: &mut Expression, at: u16) {
     if let Some((_, _, place)) = compared(condition) {
         *place = Place(Some(at));

@@ -31,8 +31,10 @@ pub const ALL: [(&str, Property); 7] = [
 /// What has the same outline is read as the same, with other values.
 pub fn query(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for value in ["", "7", "not.eq.-_~"] {
-        outline(text, value);
+    let values =
+        [("", ""), ("7", "7"), ("not.eq.-_~", "not.eq.-_~"), ("a%20b+c%2C%26:", "a b c,&:"), ("%C3%A4%22)", "ä\")")];
+    for (raw, value) in values {
+        outline(text, raw, value);
     }
     let Some(request) = read("/zones", text, &HeaderMap::new()) else { return };
     if !is_printable(&request) {
@@ -48,12 +50,13 @@ pub fn query(data: &[u8]) {
     );
 }
 
-fn outline(text: &str, value: &str) {
+/// With other values, which are written in the query as `raw`.
+fn outline(text: &str, raw: &str, value: &str) {
     let limits = Limits::default();
     let Some(outline) = Outline::of("/zones", text, &limits) else { return };
     let around: Vec<&str> = outline.around().collect();
     assert_eq!(around.len(), outline.values().count() + 1);
-    let other = around.join(value);
+    let other = around.join(raw);
     let values: Vec<(u16, &str)> = outline.values().map(|(place, _)| (place, value)).collect();
     let again = Outline::of("/zones", &other, &limits);
     let again = again.unwrap_or_else(|| panic!("{other:?} has no outline"));

@@ -253,7 +253,7 @@ impl PreparedReads {
         }
         by_words().or_else(|| {
             let prepared = by_outline()?;
-            if self.is_of_now(catalog) {
+            if self.is_of_now(catalog) && recall.is_some_and(|recall| recall.may_keep(&prepared.plan)) {
                 self.keep(said.words(), caller, &prepared);
             }
             Some(prepared)
@@ -295,7 +295,7 @@ impl PreparedReads {
         if let Some((words, _)) = outlined {
             self.keep(words, caller, &prepared);
         }
-        if recall.is_some() || outlined.is_none() {
+        if outlined.is_none() || recall.is_some_and(|recall| recall.may_keep(plan)) {
             self.keep(said.words(), caller, &prepared);
         }
         Some(prepared)

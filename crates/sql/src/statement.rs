@@ -54,8 +54,8 @@ impl Statement {
         &self.places
     }
 
-    /// The same statement with other values of the request's conditions, by their places; the others stay. A place that it has no
-    /// parameter for is left out: a count may ask less than the statement that gives the rows, of which it is looked at.
+    /// The same statement with other values of the request's conditions, by their places; the others stay. A value whose place has no
+    /// parameter here is left out; whether the statement that gives the rows has all of them, whoever has that statement asks.
     #[must_use]
     pub fn with_values(&self, values: &[(u16, Datum)]) -> Self {
         let mut changed = self.clone();

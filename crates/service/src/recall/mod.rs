@@ -180,10 +180,14 @@ impl Recall {
         }
     }
 
+    /// Whether a rule keeps answers of what a plan names.
+    pub(crate) fn may_keep(&self, plan: &plan::Plan) -> bool {
+        self.settings.of(plan.footprint.named.iter()).is_some()
+    }
+
     /// What the answer to a read depends on of the caller's claims, where it may be kept.
     pub(crate) fn claims(&self, plan: &plan::Plan, catalog: &Catalog) -> ClaimsAsked {
-        let is_kept = self.settings.of(plan.footprint.named.iter()).is_some();
-        let dependence = is_kept.then(|| plan::dependence(plan, catalog).ok()).flatten();
+        let dependence = self.may_keep(plan).then(|| plan::dependence(plan, catalog).ok()).flatten();
         dependence.map(|dependence| dependence.claims).unwrap_or_default()
     }
 
