@@ -91,10 +91,10 @@ fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
     }
 }
 
-/// Whether text may be read as a word for the moment, or as an array or a range that has one in it.
-pub(crate) fn may_be_the_moment(text: &str) -> bool {
+/// Whether text that is read as a type may be a word for the moment, or an array or a range that has one in it.
+pub(crate) fn may_be_the_moment(text: &str, data_type: &Type) -> bool {
     // Most values are numbers.
-    if !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+    if data_type.is_text() || !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return false;
     }
     let text = text.to_ascii_lowercase();
@@ -192,7 +192,7 @@ impl Finder<'_> {
 
     /// A value that a server reads may be a moment, as whatever it is compared with takes it.
     fn native_value(&mut self, text: &str, data_type: &Type) {
-        if !data_type.is_text() && may_be_the_moment(text) {
+        if may_be_the_moment(text, data_type) {
             self.stop(|| "it may ask for the moment".to_owned());
         }
     }

@@ -18,31 +18,24 @@ impl Plan {
         values: impl IntoIterator<Item = (u16, &'v str)>,
         is_native: bool,
     ) -> Option<(Self, Vec<(u16, Datum)>)> {
-        let typed = values.into_iter().map(|(at, text)| Some((at, self.typed(at, text, is_native)?)));
-        let typed = typed.collect::<Option<Vec<_>>>()?;
-        let mut plan = self.clone();
-        if let Operation::Read(read) = &mut plan.operation {
-            for (value, _, place) in read.level.filter.iter_mut().filter_map(compared) {
-                if let Some((_, other)) = typed.iter().find(|(at, _)| place.0 == Some(*at)) {
-                    *value = other.clone();
-                }
-            }
-        }
-        Some((plan, typed))
-    }
-
-    /// A value as the planner types it where this condition compares with it.
-    fn typed(&self, at: u16, text: &str, is_native: bool) -> Option<Datum> {
-        let Operation::Read(read) = &self.operation else { return None };
         if self.access != Access::ReadOnly {
             return None;
         }
-        let data_type = read.level.filter.iter().find_map(|condition| type_at(condition, at))?;
-        if !data_type.is_text() && may_be_the_moment(text) {
-            return None;
+        let mut plan = self.clone();
+        let Operation::Read(read) = &mut plan.operation else { return None };
+        let mut typed = Vec::new();
+        for (at, text) in values {
+            let mut compared = read.level.filter.iter_mut().filter_map(compared);
+            let (value, data_type, _) = compared.find(|(_, _, place)| place.0 == Some(at))?;
+            if may_be_the_moment(text, data_type) {
+                return None;
+            }
+            // As the planner types it: a server gets what the client wrote.
+            *value =
+                if is_native { Datum::Text(text.to_owned()) } else { parse_in(data_type, text, &self.zone).ok()? };
+            typed.push((at, value.clone()));
         }
-        // A server gets what the client wrote.
-        if is_native { Some(Datum::Text(text.to_owned())) } else { parse_in(data_type, text, &self.zone).ok() }
+        Some((plan, typed))
     }
 }
 
@@ -60,18 +53,6 @@ fn compared(condition: &mut Expression) -> Option<(&mut Datum, &Type, &mut Place
         Expression::Not(condition) => compared(condition),
         Expression::Binary { right, .. } => match &mut **right {
             Expression::Value { value, data_type, place } => Some((value, data_type, place)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The type of what a condition compares with, if it is this one of the request.
-fn type_at(condition: &Expression, at: u16) -> Option<&Type> {
-    match condition {
-        Expression::Not(condition) => type_at(condition, at),
-        Expression::Binary { right, .. } => match &**right {
-            Expression::Value { data_type, place: Place(Some(place)), .. } if *place == at => Some(data_type),
             _ => None,
         },
         _ => None,
