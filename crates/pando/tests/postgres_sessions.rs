@@ -9,7 +9,7 @@
 )]
 
 use serde_json::{Value, json};
-use testkit::{Launch, Postgres, Project, Request, Server};
+use testkit::{Cluster, Launch, Postgres, Project, Request, Server};
 
 const SCHEMA: &str = "
     create role anon; create role clerk; create role gate login noinherit; grant anon, clerk to gate;
@@ -47,6 +47,10 @@ const SCHEMA: &str = "
     create table of_domains (name over_kept, names kept[], held boolean default pg_try_advisory_lock(77));
     grant insert on of_domains to anon;
     create trigger stays before insert on letters for each row execute function stays();
+    create table plain (id integer primary key, name text); grant insert, select, update on plain to anon;
+    create table forgetful (id integer primary key, name text); grant insert, select, update on forgetful to anon;
+    create function forgets() returns trigger language plpgsql as $$ begin deallocate all; return new; end $$;
+    create trigger forgets before insert or update on forgetful for each row execute function forgets();
     create function inside.zoned() returns void language plpgsql as $$
         begin
             if current_setting('request.headers', true)::json ->> 'x-zone' is not null then
@@ -58,7 +62,11 @@ const SCHEMA: &str = "
 ";
 
 fn serve(test: &str, configuration: &str) -> Option<(Postgres, Server)> {
-    let postgres = Postgres::start_for(test)?;
+    serve_on(Cluster::new(), test, configuration)
+}
+
+fn serve_on(cluster: Cluster, test: &str, configuration: &str) -> Option<(Postgres, Server)> {
+    let postgres = cluster.start_for(test)?;
     postgres.run(SCHEMA);
     let url = postgres.url("gate");
     // One connection: everybody is the next one on it.
@@ -122,6 +130,58 @@ fn nothing_of_a_session_is_left_for_the_next_request() {
     // What it began with stands, and the connection was the same all the time.
     assert_eq!(told("bytea_output"), "hex");
     assert_eq!(server.get("/rpc/session").json(), session);
+}
+
+/// The session is cleaned on the way that ends the transaction, whichever way it ends; what fails is cleaned afterwards.
+#[test]
+fn a_session_is_cleaned_on_the_way_that_is_made_anyway() {
+    let test = "a_session_is_cleaned_on_the_way_that_is_made_anyway";
+    let cluster = Cluster::new().setting("log_statement", "all");
+    let configuration = "api.transaction_end = \"commit-allow-override\"\n";
+    let Some((postgres, server)) = serve_on(cluster, test, configuration) else { return };
+    let mut client = server.client();
+    let row = |id: i32| Request::json("POST", "/plain", &json!({"id": id, "name": "a"}));
+    let patch = |id: i32| Request::json("PATCH", &format!("/plain?id=eq.{id}"), &json!({"name": "b"}));
+    let put = Request::json("PUT", "/plain?id=eq.9", &json!({"id": 9, "name": "c"}));
+    let ways = [
+        ("with the flight", row(1), 201),
+        ("once it is known how many", patch(1).prefer("handling=strict, max-affected=1"), 204),
+        ("once it is known that it is the one", put, 204),
+        ("undone", row(2).prefer("tx=rollback"), 201),
+        ("on a condition", patch(1).header("if-match", "*"), 204),
+        ("of a call", Request::json("POST", "/rpc/told", &json!({"name": "role"})), 200),
+    ];
+    let separate = || postgres.log().matches("statement: CLOSE ALL").count();
+    let on_the_way = || postgres.log().matches(": DISCARD TEMP").count();
+    for (way, request, status) in ways {
+        let before = on_the_way();
+        let answer = client.send(&request);
+        assert_eq!(answer.status, status, "{way}: {}", answer.text());
+        assert_eq!(server.get("/plain?id=eq.0").json(), json!([]));
+        assert_eq!((on_the_way() - before, separate()), (1, 0), "{way}");
+    }
+    assert_eq!(client.send(&row(1)).status, 409);
+    assert_eq!(server.get("/plain?id=eq.0").json(), json!([]));
+    assert_eq!(separate(), 1, "what was refused");
+}
+
+/// A trigger that forgets what is prepared takes the end of its own transaction with it, and the cleaning.
+#[test]
+fn what_a_trigger_forgets_is_prepared_anew() {
+    let Some((_postgres, server)) = serve("what_a_trigger_forgets_is_prepared_anew", "") else { return };
+    let mut client = server.client();
+    for id in 0..4 {
+        let prepared = Request::json("POST", "/plain", &json!({"id": id, "name": "a"}));
+        assert_eq!(client.send(&prepared).status, 201);
+        let prepared = Request::json("PATCH", &format!("/plain?id=eq.{id}"), &json!({"name": "b"}));
+        assert_eq!(client.send(&prepared.prefer("handling=strict, max-affected=1")).status, 204);
+        let row = Request::json("POST", "/forgetful", &json!({"id": id, "name": "a"}));
+        assert_eq!(client.send(&row).status, 201);
+        let patch = Request::json("PATCH", &format!("/forgetful?id=eq.{id}"), &json!({"name": "b"}));
+        let answer = client.send(&patch.prefer("handling=strict, max-affected=1"));
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert_eq!(server.get(&format!("/forgetful?id=eq.{id}&select=name")).json(), json!([{"name": "b"}]));
+    }
 }
 
 #[test]

@@ -4,10 +4,11 @@ use datatype::Zone;
 use sql::postgres::Page;
 use wire::{Connection, Event, Query, Row, ServerError};
 
-use super::flight::{COMMIT, ROLLBACK, Sending, Steps};
+use super::flight::{COMMIT, ROLLBACK, Sending, Steps, Tail, Tailed};
+use super::lease::roll_back;
 use super::missed::Missed;
 use super::output::{Output, Unwritable};
-use super::sighting::{self, AFTER_COMMIT};
+use super::sighting;
 use super::stream::INLINE_BYTES;
 use crate::body;
 use crate::driver::Job;
@@ -25,6 +26,8 @@ pub(super) struct Outcome {
     /// The zone that a function before the statement has set, or left as it was.
     pub(super) zone: Option<Zone>,
     pub(super) after: After,
+    /// The session was cleaned.
+    pub(super) is_clean: bool,
     /// The replica has not replayed what the caller has seen.
     pub(super) is_behind: bool,
     /// There is more than is answered at once, and some of it may not have been read yet.
@@ -62,12 +65,12 @@ pub(super) async fn collect(
     body::open(output.format, output.shape, &mut outcome.body);
     let mut syncs = 0;
     while syncs < steps.syncs {
-        // The commit was told; only how far it went may not be known any more.
-        let is_kept = steps.after.is_some() && syncs > 0 && syncs + 1 == steps.syncs;
+        // The commit was told; only how far it went may not be known any more, and whether the session is clean.
+        let is_over = steps.has_tail && syncs > 0 && syncs + 1 == steps.syncs;
         let event = match connection.next().await {
             Ok(event) => event,
             // The server said why it ends the connection.
-            Err(_) if is_kept || outcome.error.is_some() => break,
+            Err(_) if is_over || outcome.error.is_some() => break,
             Err(error) => return Err(error.into()),
         };
         match event {
@@ -75,9 +78,9 @@ pub(super) async fn collect(
             Event::Complete { step, tag } if step == steps.main && output.members.is_empty() => {
                 outcome.affected = outcome.affected.or_else(|| Event::affected(tag));
             }
-            Event::Complete { .. } => {}
+            Event::Complete { step, .. } => outcome.is_clean |= steps.clean == Some(step),
             Event::Suspended { .. } => outcome.is_long = true,
-            Event::Failed { step, .. } if is_kept || (step.is_some() && step == steps.after) => {}
+            Event::Failed { step, .. } if is_over || (step.is_some() && step == steps.after) => {}
             Event::Failed { error, .. } => drop(outcome.error.get_or_insert(error)),
             Event::Ready(_) => syncs += 1,
         }
@@ -186,30 +189,38 @@ fn after_of(row: &Row<'_>) -> After {
     known().unwrap_or(After::Unknown)
 }
 
-/// Ends a transaction, and asks how far the primary is afterwards.
-pub(super) async fn end(connection: &mut Connection, commits: bool, asks: bool) -> Result<After, wire::Error> {
-    if !(commits && asks) {
-        connection.batch(if commits { COMMIT } else { ROLLBACK }).await?;
-        return Ok(After::NotAsked);
-    }
+/// Ends a transaction, with what is asked behind it.
+pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) -> Result<Ended, wire::Error> {
     let mut flight = connection.flight();
-    flight.execute(&Query::new("", COMMIT))?;
+    flight.execute(&Query::new("", if commits { COMMIT } else { ROLLBACK }))?;
     flight.sync();
-    let step = flight.execute(&Query::new("", AFTER_COMMIT))?;
-    flight.sync();
+    let Tailed { after: step, clean } = Tail { asks: tail.asks && commits, ..tail }.add(&mut flight)?;
     flight.send().await?;
-    let mut after = After::Unknown;
+    let most_syncs = 1 + u32::from(step.is_some() || clean.is_some());
+    let mut ended = Ended { after: if step.is_some() { After::Unknown } else { After::NotAsked }, is_clean: false };
     let mut syncs = 0;
     let mut failed = None;
-    while syncs < 2 {
+    while syncs < most_syncs {
         match connection.next().await {
-            Ok(Event::Row(row)) if row.step() == step => after = after_of(&row),
+            Ok(Event::Row(row)) if Some(row.step()) == step => ended.after = after_of(&row),
+            Ok(Event::Complete { step, .. }) => ended.is_clean |= clean == Some(step),
             Ok(Event::Ready(_)) => syncs += 1,
-            Ok(Event::Failed { step: of, error }) if of != Some(step) => failed = failed.or(Some(error)),
+            Ok(Event::Failed { error, .. }) if syncs == 0 => failed = failed.or(Some(error)),
             Ok(_) => {}
+            // The end was told; the rest is not needed.
             Err(_) if syncs == 1 && failed.is_none() => break,
             Err(error) => return Err(error),
         }
     }
-    failed.map_or(Ok(after), |error| Err(wire::Error::Server(error)))
+    let Some(error) = failed else { return Ok(ended) };
+    // What kept it from ending (the statement is not prepared any more) may have left it open.
+    let _usable = roll_back(connection).await;
+    Err(wire::Error::Server(error))
+}
+
+/// What is known once a transaction was ended.
+pub(super) struct Ended {
+    pub(super) after: After,
+    /// The session was cleaned.
+    pub(super) is_clean: bool,
 }

@@ -1,6 +1,8 @@
 //! The flight of a job: who asks, the statement and what is told beside it, sent at once.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use catalog::Isolation;
 use datatype::Zone;
@@ -13,7 +15,7 @@ use super::session::Own;
 use super::sighting::{AFTER_COMMIT, REPLAYED};
 use super::stream::PAGE_ROWS;
 use super::wrong::Wrong;
-use super::{PostgresStore, session};
+use super::{PostgresStore, lease, session};
 use crate::driver::Job;
 
 const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -71,6 +73,8 @@ pub(super) struct Asked {
     pub(super) check: Option<u64>,
     /// How far the primary is after the commit.
     pub(super) after: bool,
+    /// That the session is cleaned, once the transaction is over.
+    pub(super) clean: bool,
 }
 
 /// The method that functions and policies see.
@@ -130,8 +134,39 @@ pub(super) struct Steps {
     pub(super) estimate: Option<Step>,
     pub(super) told: Option<Step>,
     pub(super) after: Option<Step>,
+    /// The last one of cleaning the session.
+    pub(super) clean: Option<Step>,
+    /// Whether `after` or `clean` come behind a Sync of their own: the transaction is over by then.
+    pub(super) has_tail: bool,
     /// How often the server is ready before all is answered.
     pub(super) syncs: u32,
+}
+
+/// What comes behind the Sync that ends a transaction, on the same way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tail {
+    /// Whether how far the primary is then is asked.
+    pub(super) asks: bool,
+    /// Whether the session is cleaned.
+    pub(super) cleans: bool,
+}
+
+/// The steps of a [`Tail`].
+pub(super) struct Tailed {
+    pub(super) after: Option<Step>,
+    pub(super) clean: Option<Step>,
+}
+
+impl Tail {
+    /// Adds it, and a Sync if there is anything.
+    pub(super) fn add(self, flight: &mut Flight<'_>) -> Result<Tailed, wire::Error> {
+        let after = if self.asks { Some(flight.execute(&Query::new("", AFTER_COMMIT))?) } else { None };
+        let clean = if self.cleans { lease::clean(flight)? } else { None };
+        if after.is_some() || clean.is_some() {
+            flight.sync();
+        }
+        Ok(Tailed { after, clean })
+    }
 }
 
 impl PostgresStore {
@@ -168,15 +203,21 @@ impl PostgresStore {
         if let Some(point) = asked.check.filter(|_| self.wrong == Some(Wrong::AfterRead)) {
             check = Some((flight.execute(&Query::new("", REPLAYED))?, point));
         }
-        let is_after = asked.after && sending.ending.is_with_flight();
-        if is_after && self.wrong != Some(Wrong::BeforeCommit) {
-            flight.sync();
-            syncs += 1;
+        let is_over = sending.ending.is_with_flight();
+        let mut after = None;
+        if asked.after && is_over && self.wrong == Some(Wrong::BeforeCommit) {
+            after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
         }
-        let after = if is_after { Some(flight.execute(&Query::new("", AFTER_COMMIT))?) } else { None };
         flight.sync();
+        let tail = Tail {
+            asks: asked.after && is_over && after.is_none(),
+            cleans: asked.clean && (is_over || sending.ending == Ending::RolledBack),
+        };
+        let Tailed { after: behind, clean } = tail.add(&mut flight)?;
+        let has_tail = behind.is_some() || clean.is_some();
+        syncs += u32::from(has_tail);
         flight.send().await?;
-        Ok(Steps { check, zone, main, count, estimate, told, after, syncs })
+        Ok(Steps { check, zone, main, count, estimate, told, after: after.or(behind), clean, has_tail, syncs })
     }
 
     /// Adds the beginning of a transaction, and whose it is.
@@ -193,14 +234,14 @@ impl PostgresStore {
             Beginning::Done => return Ok(()),
         }
         let search_path = self.search_path(&job.request.schema);
-        let mut settings = session::settings(job, own, &search_path, &self.settings.application, self.auditing());
+        let mut settings = session::settings(job, own, search_path, &self.settings.application, self.auditing());
         if let Some(timeout) = self.settings.role_timeouts.get(&*job.caller.role)
             && !own.sets("statement_timeout")
         {
-            settings.push(("statement_timeout".to_owned(), timeout.as_millis().to_string()));
+            settings.push(("statement_timeout", timeout.as_millis().to_string().into()));
         }
         if job.plan.operation.written_table().is_some_and(|table| self.settings.remote_apply.contains(table)) {
-            settings.push(("synchronous_commit".to_owned(), "remote_apply".to_owned()));
+            settings.push(("synchronous_commit", "remote_apply".into()));
         }
         let parameters: Vec<Option<&[u8]>> =
             settings.iter().flat_map(|(name, value)| [Some(name.as_bytes()), Some(value.as_bytes())]).collect();
@@ -245,8 +286,16 @@ fn end_transaction(flight: &mut Flight<'_>, ending: Ending) -> Result<(), wire::
     Ok(())
 }
 
+/// Up to so many settings the statement that makes them is written once: more than these is for whoever gives roles many.
+const USUAL_SETTINGS: usize = 24;
+static SETUP_TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..=USUAL_SETTINGS).map(setup_text_of).collect());
+
 /// `SELECT set_config($1, $2, true), ...` for so many settings.
-fn setup_text(count: usize) -> String {
+fn setup_text(count: usize) -> Cow<'static, str> {
+    SETUP_TEXTS.get(count).map_or_else(|| setup_text_of(count).into(), |text| text.as_str().into())
+}
+
+fn setup_text_of(count: usize) -> String {
     let mut text = String::from("SELECT ");
     for place in 0..count {
         let comma = if place > 0 { ", " } else { "" };

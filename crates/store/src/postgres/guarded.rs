@@ -16,7 +16,7 @@ use sql::postgres::Rendered;
 use wire::{Connection, Query};
 
 use super::collect::end;
-use super::flight::{Asked, Beginning, Ending, Sending, begin};
+use super::flight::{Asked, Beginning, Ending, Sending, Tail, begin};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::outcome::outcome_of;
@@ -80,6 +80,7 @@ impl PostgresStore {
         if self.may_leave_traces(job) {
             lease.expect_traces();
         }
+        let tail = Tail { asks: server.is_some(), cleans: lease.has_traces() };
         let connection = lease.connection()?;
         let Done { mut ran, is_asynchronous } = match self.guarded(connection, visit, job, rendered).await {
             Ok(done) => done,
@@ -89,9 +90,12 @@ impl PostgresStore {
             }
         };
         // After a replay nothing is kept, but how far the primary is covers what was kept then.
-        match end(connection, job.commits, server.is_some()).await {
-            Ok(after) => {
-                ran.position = server.and_then(|server| self.position(&server, &after, is_asynchronous));
+        match end(connection, job.commits, tail).await {
+            Ok(ended) => {
+                if ended.is_clean {
+                    lease.cleaned();
+                }
+                ran.position = server.and_then(|server| self.position(&server, &ended.after, is_asynchronous));
                 Ok(ran)
             }
             Err(wire::Error::Server(error)) => Err(missed_of(&error, failure::of_job(&error, job), false)),
@@ -236,4 +240,4 @@ impl PostgresStore {
     }
 }
 
-const NOTHING_ELSE: Asked = Asked { check: None, after: false };
+const NOTHING_ELSE: Asked = Asked { check: None, after: false, clean: false };

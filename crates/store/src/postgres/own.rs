@@ -8,7 +8,8 @@ use datatype::{Datum, Type};
 use sql::OwnStatement;
 use wire::{Column, Connection, Event, Flight, Format, Query, ServerError, Step};
 
-use super::flight::{COMMIT, ROLLBACK};
+use super::collect::end;
+use super::flight::{COMMIT, ROLLBACK, Tail};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
 use super::pool::random_share;
@@ -125,6 +126,7 @@ impl PostgresStore {
         if access == OwnAccess::Write && !self.is_pooled {
             lease.expect_traces();
         }
+        let tail = Tail { asks: false, cleans: lease.has_traces() };
         let connection = lease.connection()?;
         // What was lost before the commit was sent was not kept.
         let is_harmless = access == OwnAccess::Read || ending == OwnEnding::Decided;
@@ -136,12 +138,17 @@ impl PostgresStore {
         if ending != OwnEnding::Decided {
             return outcome.map_err(Missed::Failed);
         }
-        let end = connection.batch(if outcome.is_ok() { COMMIT } else { ROLLBACK }).await;
-        match (outcome, end) {
+        let ended = end(connection, outcome.is_ok(), tail).await;
+        match (outcome, ended) {
             (Ok(_), Err(wire::Error::Server(error))) => Err(missed(&error)),
             (Ok(_), Err(error)) => Err(error.into()),
             // What was missed stays missed, whatever becomes of the connection.
-            (outcome, _) => outcome.map_err(Missed::Failed),
+            (outcome, ended) => {
+                if ended.is_ok_and(|ended| ended.is_clean) {
+                    lease.cleaned();
+                }
+                outcome.map_err(Missed::Failed)
+            }
         }
     }
 

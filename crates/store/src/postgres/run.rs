@@ -10,7 +10,7 @@ use sql::postgres::Rendered;
 use wire::Connection;
 
 use super::collect::{After, Outcome, collect, end};
-use super::flight::{Asked, Ending, Sending};
+use super::flight::{Asked, Ending, Sending, Tail};
 use super::guarded::{given_up, is_guarded, most_collisions};
 use super::lease::{Lease, roll_back};
 use super::missed::{Missed, missed_of};
@@ -223,27 +223,33 @@ impl PostgresStore {
         if self.may_leave_traces(job) {
             lease.expect_traces();
         }
+        let has_traces = lease.has_traces();
         let connection = lease.connection()?;
         let own = Own::of(job, &self.settings.hoisted);
         let zone = zone(connection, job, own);
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
-        let sending = Sending::whole(job, rendered, own, Asked { check, after: server.is_some() });
+        let tail = Tail { asks: server.is_some(), cleans: has_traces };
+        let sending = Sending::whole(job, rendered, own, Asked { check, after: tail.asks, clean: tail.cleans });
         let mut outcome = self.fly(connection, visit, &sending, &output).await?;
         if outcome.is_long {
             return Ok(None);
         }
         let mut after = std::mem::take(&mut outcome.after);
+        let mut is_clean = outcome.is_clean;
         let is_asynchronous = outcome.told[3].as_deref() == Some("off");
         let mut checked = outcome_of(outcome, job, &output);
         if sending.ending == Ending::Decided {
             let commits = checked.is_ok() && job.commits;
-            match end(connection, commits, server.is_some()).await {
-                Ok(told) => after = told,
+            match end(connection, commits, tail).await {
+                Ok(ended) => (after, is_clean) = (ended.after, ended.is_clean),
                 Err(wire::Error::Server(error)) => {
                     return Err(missed_of(&error, failure::of_job(&error, job), visit.replica.is_some()));
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+        if is_clean {
+            lease.cleaned();
         }
         if let (Ok(ran), Some(server)) = (&mut checked, server) {
             ran.position = self.position(&server, &after, is_asynchronous);

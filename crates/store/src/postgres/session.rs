@@ -1,6 +1,7 @@
 //! What every transaction begins with: who asks, with which claims, and what they asked. All of it is local to the
 //! transaction, so a connection carries nothing from one request to the next.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use catalog::{Isolation, Setting};
@@ -70,39 +71,39 @@ pub(super) fn printing() -> impl Iterator<Item = (String, String)> {
 
 /// Settings of a transaction: names and values, in the order in which they are made. Those of the role come while one is still
 /// who logged in and so may set them, those of a function when one is who may call it: as PostgREST has it.
-pub(super) fn settings(
-    job: &Job,
-    own: Own<'_>,
-    search_path: &str,
-    application: &[(String, String)],
+pub(super) fn settings<'j>(
+    job: &'j Job,
+    own: Own<'j>,
+    search_path: String,
+    application: &'j [(String, String)],
     audit: Option<&AuditSettings>,
-) -> Vec<(String, String)> {
-    let mut settings = Vec::with_capacity(10 + own.role.len());
-    let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+) -> Vec<(&'j str, Cow<'j, str>)> {
+    let mut settings = Vec::with_capacity(12 + own.role.len() + application.len());
+    let mut set = |name: &'j str, value: Cow<'j, str>| settings.push((name, value));
     if job.plan.access == plan::Access::ReadOnly {
-        set("transaction_read_only", "on".to_owned());
+        set("transaction_read_only", "on".into());
     }
-    set("search_path", search_path.to_owned());
+    set("search_path", search_path.into());
     if let (Some(audit), plan::Access::ReadWrite) = (audit, job.plan.access) {
-        set(AUDIT, audit.key.signed(&context(&job.caller, Asked::of(job))));
+        set(AUDIT, audit.key.signed(&context(&job.caller, Asked::of(job))).into());
     }
     for (name, value) in own.role {
-        set(name, value.to_string());
+        set(name, (&**value).into());
     }
     for (name, value) in application {
-        set(name, value.clone());
+        set(name, value.into());
     }
     if let Some(zone) = &job.request.time_zone {
-        set("timezone", zone.clone());
+        set("timezone", zone.into());
     }
-    set("request.jwt.claims", claims(job));
-    set("request.method", job.request.method.to_string());
-    set("request.path", job.request.path.clone());
-    set("request.headers", headers(&job.request.headers));
-    set("request.cookies", cookies(&job.request.headers));
-    set("role", job.caller.role.to_string());
+    set("request.jwt.claims", claims(job).into());
+    set("request.method", job.request.method.as_str().into());
+    set("request.path", job.request.path.as_str().into());
+    set("request.headers", headers(&job.request.headers).into());
+    set("request.cookies", cookies(&job.request.headers).into());
+    set("role", (&*job.caller.role).into());
     for (name, value) in own.of_function() {
-        set(name, value.to_string());
+        set(name, (&**value).into());
     }
     settings
 }
