@@ -37,6 +37,27 @@ create table policed (id bigint primary key);
 create policy p on policed using (roll() = 'four');
 create domain checked as text check (value <> roll());
 create table of_domain (id bigint primary key, note checked);
+create domain over_checked as checked;
+create table of_outer_domain (id bigint primary key, note over_checked);
+create table of_array (id bigint primary key, notes checked[]);
+create type pair as (one text, other over_checked);
+create table of_composite (id bigint primary key, pair pair);
+create type span as range (subtype = checked);
+create table of_range (id bigint primary key, span span);
+create table of_row (id bigint primary key, whole of_composite);
+create domain filled as text default roll();
+create table of_filled (id bigint primary key, note filled);
+create function same(text, text) returns boolean language sql volatile as $$ select $1 = $2 $$;
+create operator === (leftarg = text, rightarg = text, function = same);
+create table of_operator (id bigint primary key, note text check (note === 'a'));
+create table reads_policed (id bigint primary key);
+create policy p on reads_policed using (exists (select from policed));
+create view over_policed as select id, roll() from policed;
+create table reads_view (id bigint primary key);
+create policy p on reads_view using (exists (select from over_policed));
+create domain calm as text check (value <> steady());
+create type calm_pair as (one calm, two calm[]);
+create table calmed (id bigint primary key, note calm, pair calm_pair, refers bigint references policed);
 create table ruled (id bigint primary key);
 create rule r as on insert to ruled do also insert into lonely values (9);
 create table logs (at date, text text) partition by range (at);
@@ -87,6 +108,16 @@ on_both!(what_a_write_may_change, |engine| {
         ("steadied", Some("steadied")),
         ("policed", None),
         ("of_domain", None),
+        ("of_outer_domain", None),
+        ("of_array", None),
+        ("of_composite", None),
+        ("of_range", None),
+        ("of_row", None),
+        ("of_filled", None),
+        ("of_operator", None),
+        ("reads_policed", None),
+        ("reads_view", None),
+        ("calmed", Some("calmed")),
         ("ruled", None),
         ("animals", None),
         ("cats", None),

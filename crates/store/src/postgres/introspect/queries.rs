@@ -79,7 +79,28 @@ pub(super) const REPRESENTATIONS: &str = "
 /// Relations: oid, schema, name, kind, row type, comment, row security, grants, whether there are triggers for each row before it is
 /// inserted or updated, whether a write does nothing else than what it says: the system's functions are
 /// not among what depends on others. Partitions are left out: they are reached through their table.
+///
+/// `calling` is what may call a volatile function of the schema's own: what depends on one, and on that again. A column makes a type of its
+/// relation's row type; a check makes one of its domain; policies and rules make relations, which others read. Keys to other tables read
+/// past all of that.
 pub(super) const RELATIONS: &str = "
+    WITH RECURSIVE calling(class, object) AS (
+        SELECT 'pg_proc'::regclass::oid, p.oid FROM pg_proc p WHERE p.provolatile = 'v'
+         UNION
+        SELECT found.class, found.object
+          FROM calling o CROSS JOIN LATERAL (
+               SELECT CASE WHEN c.relkind IN ('r', 'p', 'c') THEN 'pg_type'::regclass ELSE u.classid END,
+                      CASE WHEN c.relkind IN ('r', 'p', 'c') THEN c.reltype ELSE u.objid END
+                 FROM pg_depend u LEFT JOIN pg_class c ON u.classid = 'pg_class'::regclass AND c.oid = u.objid
+                WHERE u.refclassid = o.class AND u.refobjid = o.object
+                UNION ALL
+               SELECT 'pg_type'::regclass, k.contypid FROM pg_constraint k
+                WHERE o.class = 'pg_constraint'::regclass AND k.oid = o.object AND k.contypid <> 0
+                UNION ALL
+               SELECT 'pg_class'::regclass, y.polrelid FROM pg_policy y WHERE o.class = 'pg_policy'::regclass AND y.oid = o.object
+                UNION ALL
+               SELECT 'pg_class'::regclass, r.ev_class FROM pg_rewrite r WHERE o.class = 'pg_rewrite'::regclass AND r.oid = o.object
+          ) AS found(class, object))
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, d.description, c.relrowsecurity, c.relforcerowsecurity,
            (SELECT json_agg(json_build_array(CASE WHEN a.grantee = 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type))
               FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
@@ -92,15 +113,12 @@ pub(super) const RELATIONS: &str = "
              AND c.oid NOT IN (SELECT inhrelid FROM pg_inherits UNION ALL SELECT inhparent FROM pg_inherits)
              AND c.oid NOT IN (SELECT k.confrelid FROM pg_constraint k JOIN pg_class p ON p.oid = k.conrelid WHERE p.relispartition)
              AND c.oid NOT IN (
-                   SELECT coalesce(f.adrelid, y.polrelid, k.conrelid) FROM pg_depend u JOIN pg_proc p ON p.oid = u.refobjid
-                     LEFT JOIN pg_attrdef f ON u.classid = 'pg_attrdef'::regclass AND f.oid = u.objid
-                     LEFT JOIN pg_policy y ON u.classid = 'pg_policy'::regclass AND y.oid = u.objid
-                     LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
-                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND coalesce(f.adrelid, y.polrelid, k.conrelid) IS NOT NULL
-                   UNION ALL
-                   SELECT a.attrelid FROM pg_constraint k JOIN pg_depend u ON u.classid = 'pg_constraint'::regclass AND u.objid = k.oid
-                     JOIN pg_proc p ON p.oid = u.refobjid JOIN pg_attribute a ON a.atttypid = k.contypid
-                    WHERE u.refclassid = 'pg_proc'::regclass AND p.provolatile = 'v' AND k.contypid <> 0)
+                   SELECT f.adrelid FROM calling o JOIN pg_attrdef f ON o.class = 'pg_attrdef'::regclass AND f.oid = o.object
+                   UNION ALL SELECT y.polrelid FROM calling o JOIN pg_policy y ON o.class = 'pg_policy'::regclass AND y.oid = o.object
+                   UNION ALL SELECT k.conrelid FROM calling o JOIN pg_constraint k ON o.class = 'pg_constraint'::regclass AND k.oid = o.object
+                              WHERE k.contype <> 'f'
+                   UNION ALL SELECT i.indrelid FROM calling o JOIN pg_index i ON o.class = 'pg_class'::regclass AND i.indexrelid = o.object
+                   UNION ALL SELECT a.attrelid FROM calling o JOIN pg_attribute a ON o.class = 'pg_type'::regclass AND a.atttypid = o.object)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
