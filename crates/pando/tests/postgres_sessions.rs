@@ -48,6 +48,7 @@ const SCHEMA: &str = "
     grant insert on of_domains to anon;
     create trigger stays before insert on letters for each row execute function stays();
     create table plain (id integer primary key, name text); grant insert, select, update on plain to anon;
+    create table odd (id integer); grant insert on odd to anon;
     create table forgetful (id integer primary key, name text); grant insert, select, update on forgetful to anon;
     create function forgets() returns trigger language plpgsql as $$ begin deallocate all; return new; end $$;
     create trigger forgets before insert or update on forgetful for each row execute function forgets();
@@ -132,13 +133,12 @@ fn nothing_of_a_session_is_left_for_the_next_request() {
     assert_eq!(server.get("/rpc/session").json(), session);
 }
 
-/// The session is cleaned on the way that ends the transaction, whichever way it ends; what fails is cleaned afterwards.
+/// Once is enough, however its transaction ends.
 #[test]
-fn a_session_is_cleaned_on_the_way_that_is_made_anyway() {
-    let test = "a_session_is_cleaned_on_the_way_that_is_made_anyway";
+fn a_session_is_cleaned_once() {
     let cluster = Cluster::new().setting("log_statement", "all");
     let configuration = "api.transaction_end = \"commit-allow-override\"\n";
-    let Some((postgres, server)) = serve_on(cluster, test, configuration) else { return };
+    let Some((postgres, server)) = serve_on(cluster, "a_session_is_cleaned_once", configuration) else { return };
     let mut client = server.client();
     let row = |id: i32| Request::json("POST", "/plain", &json!({"id": id, "name": "a"}));
     let patch = |id: i32| Request::json("PATCH", &format!("/plain?id=eq.{id}"), &json!({"name": "b"}));
@@ -148,21 +148,53 @@ fn a_session_is_cleaned_on_the_way_that_is_made_anyway() {
         ("once it is known how many", patch(1).prefer("handling=strict, max-affected=1"), 204),
         ("once it is known that it is the one", put, 204),
         ("undone", row(2).prefer("tx=rollback"), 201),
+        ("refused", row(1), 409),
         ("on a condition", patch(1).header("if-match", "*"), 204),
         ("of a call", Request::json("POST", "/rpc/told", &json!({"name": "role"})), 200),
     ];
-    let separate = || postgres.log().matches("statement: CLOSE ALL").count();
-    let on_the_way = || postgres.log().matches(": DISCARD TEMP").count();
+    let cleaned = || postgres.log().matches("DISCARD TEMP").count();
     for (way, request, status) in ways {
-        let before = on_the_way();
+        let before = cleaned();
         let answer = client.send(&request);
         assert_eq!(answer.status, status, "{way}: {}", answer.text());
         assert_eq!(server.get("/plain?id=eq.0").json(), json!([]));
-        assert_eq!((on_the_way() - before, separate()), (1, 0), "{way}");
+        assert_eq!(cleaned() - before, 1, "{way}");
     }
-    assert_eq!(client.send(&row(1)).status, 409);
-    assert_eq!(server.get("/plain?id=eq.0").json(), json!([]));
-    assert_eq!(separate(), 1, "what was refused");
+}
+
+/// What a trigger leaves behind cannot keep the session from being cleaned: neither what is called in the place of the system's functions, nor
+/// what is prepared in the place of others' statements.
+#[test]
+fn nothing_that_is_left_keeps_a_session_from_being_cleaned() {
+    let test = "nothing_that_is_left_keeps_a_session_from_being_cleaned";
+    let Some((postgres, server)) = serve(test, "") else { return };
+    postgres.run(
+        "create schema evil; grant usage on schema evil to public; create table evil.notes (id integer); grant insert on evil.notes to public;
+         create function evil.later() returns trigger language plpgsql as $$
+             begin perform set_config('request.jwt.claim.sub', 'alice', false); return null; end $$;
+         create constraint trigger later after insert on evil.notes deferrable initially deferred
+             for each row execute function evil.later();
+         create function evil.pg_current_wal_flush_lsn() returns pg_lsn language plpgsql as $$
+             begin insert into evil.notes values (1); return '0/1'; end $$;
+         create function evil.replaces() returns trigger language plpgsql as $$
+             declare it record;
+             begin
+                 perform set_config('search_path', 'evil, pg_catalog', false);
+                 perform set_config('request.jwt.claim.sub', 'alice', false);
+                 for it in select name from pg_prepared_statements where statement ~ '^(CLOSE|RESET|UNLISTEN|DISCARD)' loop
+                     execute format('deallocate %I', it.name);
+                     execute format('prepare %I as select where false', it.name);
+                 end loop;
+                 return new;
+             end $$;
+         create trigger odd before insert on odd for each row execute function evil.replaces();",
+    );
+    let mut client = server.client();
+    for round in 0..3 {
+        let written = client.send(&Request::json("POST", "/odd", &json!({"id": round})));
+        assert_eq!(written.status, 201, "{}", written.text());
+        assert_eq!(server.get("/letters").json(), json!([]), "round {round}");
+    }
 }
 
 /// A trigger that forgets what is prepared takes the end of its own transaction with it, and the cleaning.

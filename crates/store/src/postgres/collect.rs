@@ -4,7 +4,7 @@ use datatype::Zone;
 use sql::postgres::Page;
 use wire::{Connection, Event, Query, Row, ServerError};
 
-use super::flight::{COMMIT, ROLLBACK, Sending, Steps, Tail, Tailed};
+use super::flight::{COMMIT, ROLLBACK, Sending, Steps, Tail};
 use super::lease::roll_back;
 use super::missed::Missed;
 use super::output::{Output, Unwritable};
@@ -63,10 +63,11 @@ pub(super) async fn collect(
     }
     let is_location = tells_location(sending.job);
     body::open(output.format, output.shape, &mut outcome.body);
-    let mut syncs = 0;
+    let (mut syncs, mut has_failed) = (0, false);
     while syncs < steps.syncs {
         // The commit was told; only how far it went may not be known any more, and whether the session is clean.
-        let is_over = steps.has_tail && syncs > 0 && syncs + 1 == steps.syncs;
+        let is_over = steps.syncs <= syncs + steps.tail.syncs();
+        let is_cleaning = steps.tail.cleans && syncs + 1 == steps.syncs;
         let event = match connection.next().await {
             Ok(event) => event,
             // The server said why it ends the connection.
@@ -78,11 +79,15 @@ pub(super) async fn collect(
             Event::Complete { step, tag } if step == steps.main && output.members.is_empty() => {
                 outcome.affected = outcome.affected.or_else(|| Event::affected(tag));
             }
-            Event::Complete { step, .. } => outcome.is_clean |= steps.clean == Some(step),
+            Event::Complete { .. } => {}
             Event::Suspended { .. } => outcome.is_long = true,
+            Event::Failed { .. } if is_cleaning => has_failed = true,
             Event::Failed { step, .. } if is_over || (step.is_some() && step == steps.after) => {}
             Event::Failed { error, .. } => drop(outcome.error.get_or_insert(error)),
-            Event::Ready(_) => syncs += 1,
+            Event::Ready(_) => {
+                outcome.is_clean = is_cleaning && !has_failed;
+                syncs += 1;
+            }
         }
         if sending.page_rows > 0 && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
             outcome.is_long = true;
@@ -194,21 +199,26 @@ pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) 
     let mut flight = connection.flight();
     flight.execute(&Query::new("", if commits { COMMIT } else { ROLLBACK }))?;
     flight.sync();
-    let Tailed { after: step, clean } = Tail { asks: tail.asks && commits, ..tail }.add(&mut flight)?;
+    let tail = Tail { asks: tail.asks && commits, ..tail };
+    let step = tail.add(&mut flight)?;
     flight.send().await?;
-    let most_syncs = 1 + u32::from(step.is_some() || clean.is_some());
-    let mut ended = Ended { after: if step.is_some() { After::Unknown } else { After::NotAsked }, is_clean: false };
+    let most_syncs = 1 + tail.syncs();
+    let mut ended = Ended { after: if tail.asks { After::Unknown } else { After::NotAsked }, is_clean: false };
     let mut syncs = 0;
-    let mut failed = None;
+    let (mut failed, mut has_failed) = (None, false);
     while syncs < most_syncs {
+        let is_cleaning = tail.cleans && syncs + 1 == most_syncs;
         match connection.next().await {
             Ok(Event::Row(row)) if Some(row.step()) == step => ended.after = after_of(&row),
-            Ok(Event::Complete { step, .. }) => ended.is_clean |= clean == Some(step),
-            Ok(Event::Ready(_)) => syncs += 1,
+            Ok(Event::Ready(_)) => {
+                ended.is_clean = is_cleaning && !has_failed;
+                syncs += 1;
+            }
             Ok(Event::Failed { error, .. }) if syncs == 0 => failed = failed.or(Some(error)),
+            Ok(Event::Failed { .. }) if is_cleaning => has_failed = true,
             Ok(_) => {}
             // The end was told; the rest is not needed.
-            Err(_) if syncs == 1 && failed.is_none() => break,
+            Err(_) if syncs > 0 && failed.is_none() => break,
             Err(error) => return Err(error),
         }
     }

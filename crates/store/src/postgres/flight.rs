@@ -10,12 +10,13 @@ use sql::postgres::{Page, Rendered};
 use sql::{Parameter, Statement};
 use wire::{Connection, Flight, Format, Query, Step};
 
+use super::lease::CLEAN;
 use super::missed::Missed;
 use super::session::Own;
 use super::sighting::{AFTER_COMMIT, REPLAYED};
 use super::stream::PAGE_ROWS;
 use super::wrong::Wrong;
-use super::{PostgresStore, lease, session};
+use super::{PostgresStore, session};
 use crate::driver::Job;
 
 const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -134,11 +135,9 @@ pub(super) struct Steps {
     pub(super) estimate: Option<Step>,
     pub(super) told: Option<Step>,
     pub(super) after: Option<Step>,
-    /// The last one of cleaning the session.
-    pub(super) clean: Option<Step>,
-    /// Whether `after` or `clean` come behind a Sync of their own: the transaction is over by then.
-    pub(super) has_tail: bool,
-    /// How often the server is ready before all is answered.
+    /// What comes behind the end of the transaction.
+    pub(super) tail: Tail,
+    /// How often the server is ready before all is answered, its tail included.
     pub(super) syncs: u32,
 }
 
@@ -147,25 +146,27 @@ pub(super) struct Steps {
 pub(super) struct Tail {
     /// Whether how far the primary is then is asked.
     pub(super) asks: bool,
-    /// Whether the session is cleaned.
+    /// Whether the session is cleaned, after that and by itself: what a Sync brings about, as a deferred trigger, is cleaned as well.
     pub(super) cleans: bool,
 }
 
-/// The steps of a [`Tail`].
-pub(super) struct Tailed {
-    pub(super) after: Option<Step>,
-    pub(super) clean: Option<Step>,
-}
-
 impl Tail {
-    /// Adds it, and a Sync if there is anything.
-    pub(super) fn add(self, flight: &mut Flight<'_>) -> Result<Tailed, wire::Error> {
-        let after = if self.asks { Some(flight.execute(&Query::new("", AFTER_COMMIT))?) } else { None };
-        let clean = if self.cleans { lease::clean(flight)? } else { None };
-        if after.is_some() || clean.is_some() {
+    /// Adds it; gives the step that tells how far the primary is.
+    pub(super) fn add(self, flight: &mut Flight<'_>) -> Result<Option<Step>, wire::Error> {
+        let mut after = None;
+        if self.asks {
+            after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
             flight.sync();
         }
-        Ok(Tailed { after, clean })
+        if self.cleans {
+            flight.simple(CLEAN)?;
+        }
+        Ok(after)
+    }
+
+    /// How often the server is ready in it.
+    pub(super) fn syncs(self) -> u32 {
+        u32::from(self.asks) + u32::from(self.cleans)
     }
 }
 
@@ -209,15 +210,11 @@ impl PostgresStore {
             after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
         }
         flight.sync();
-        let tail = Tail {
-            asks: asked.after && is_over && after.is_none(),
-            cleans: asked.clean && (is_over || sending.ending == Ending::RolledBack),
-        };
-        let Tailed { after: behind, clean } = tail.add(&mut flight)?;
-        let has_tail = behind.is_some() || clean.is_some();
-        syncs += u32::from(has_tail);
+        let tail = Tail { asks: asked.after && is_over && after.is_none(), cleans: asked.clean && is_over };
+        let behind = tail.add(&mut flight)?;
+        syncs += tail.syncs();
         flight.send().await?;
-        Ok(Steps { check, zone, main, count, estimate, told, after: after.or(behind), clean, has_tail, syncs })
+        Ok(Steps { check, zone, main, count, estimate, told, after: after.or(behind), tail, syncs })
     }
 
     /// Adds the beginning of a transaction, and whose it is.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use base::Limit;
 use tokio::sync::OwnedSemaphorePermit;
-use wire::{Connection, Flight, Query, Step, TransactionStatus};
+use wire::{Connection, TransactionStatus};
 
 use super::flight::ROLLBACK;
 use super::pool::{Held, Pool};
@@ -18,17 +18,10 @@ const DRAINED: Limit = Limit::new("bytes of an abandoned answer", 1 << 20);
 /// What is left of the first page of a read that turned out to be long is read and thrown away up to this: about what a new
 /// connection costs.
 const PAGE_REST: Limit = Limit::new("bytes of a page that is begun anew", 16 << 20);
-/// What makes the session what it was when it began, but for its prepared statements.
-const CLEAN: [&str; 8] = [
-    "CLOSE ALL",
-    "RESET SESSION AUTHORIZATION",
-    "RESET ROLE",
-    "RESET ALL",
-    "UNLISTEN *",
-    "SELECT pg_catalog.pg_advisory_unlock_all()",
-    "DISCARD SEQUENCES",
-    "DISCARD TEMP",
-];
+/// Makes the session what it was when it began, but for its prepared statements. In the simple protocol: what is prepared can be
+/// replaced by those who are cleaned up after.
+pub(super) const CLEAN: &str = "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; UNLISTEN *; \
+     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP";
 /// How long an abandoned statement may still take before the server is told that nobody waits for it: most end by then, and
 /// their connection is kept without more.
 const ABANDONED_WAIT: Duration = Duration::from_millis(100);
@@ -60,7 +53,7 @@ impl Lease {
         self.has_traces = true;
     }
 
-    /// The flight that ended the transaction has cleaned the session as well ([`clean`]).
+    /// The flight that ended the transaction has cleaned the session as well.
     pub(super) fn cleaned(&mut self) {
         self.has_traces = false;
     }
@@ -143,17 +136,7 @@ pub(super) async fn roll_back(connection: &mut Connection) -> bool {
 /// Takes what a function or trigger may have left in the session beyond its transaction: settings, a role, locks, tables. A
 /// setting of one client would otherwise be read by the policies of the next.
 async fn is_cleaned(connection: &mut Connection, wait: Duration) -> bool {
-    matches!(tokio::time::timeout(wait, connection.batch(&CLEAN.join("; "))).await, Ok(Ok(_)))
-}
-
-/// Adds the same to a flight, behind the Sync that ends its transaction: what others are not to find goes on the way that is
-/// made anyway. The session is clean once the step that is given back is done, since the first that fails ends them all.
-pub(super) fn clean(flight: &mut Flight<'_>) -> Result<Option<Step>, wire::Error> {
-    let mut last = None;
-    for words in CLEAN {
-        last = Some(flight.execute(&Query::new("", words))?);
-    }
-    Ok(last)
+    matches!(tokio::time::timeout(wait, connection.batch(CLEAN)).await, Ok(Ok(_)))
 }
 
 /// Reads what is left of an abandoned answer; a statement that still runs is cancelled, since the server itself does not

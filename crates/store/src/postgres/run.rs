@@ -230,12 +230,17 @@ impl PostgresStore {
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
         let tail = Tail { asks: server.is_some(), cleans: has_traces };
         let sending = Sending::whole(job, rendered, own, Asked { check, after: tail.asks, clean: tail.cleans });
-        let mut outcome = self.fly(connection, visit, &sending, &output).await?;
+        let outcome = self.flown(connection, &sending, &output).await?;
+        if outcome.is_clean {
+            lease.cleaned();
+        }
+        let connection = lease.connection()?;
+        let mut outcome = judged(connection, visit, &sending, outcome).await?;
         if outcome.is_long {
             return Ok(None);
         }
         let mut after = std::mem::take(&mut outcome.after);
-        let mut is_clean = outcome.is_clean;
+        let mut is_clean = false;
         let is_asynchronous = outcome.told[3].as_deref() == Some("off");
         let mut checked = outcome_of(outcome, job, &output);
         if sending.ending == Ending::Decided {
@@ -265,15 +270,19 @@ impl PostgresStore {
         sending: &Sending<'_>,
         output: &Output<'_>,
     ) -> Result<Outcome, Missed> {
+        let outcome = self.flown(connection, sending, output).await?;
+        judged(connection, visit, sending, outcome).await
+    }
+
+    /// Sends a flight and takes in what comes back.
+    async fn flown(
+        &self,
+        connection: &mut Connection,
+        sending: &Sending<'_>,
+        output: &Output<'_>,
+    ) -> Result<Outcome, Missed> {
         let steps = self.send(connection, sending).await?;
-        let mut outcome = collect(connection, &steps, sending, output).await?;
-        let missed = match outcome.error.take() {
-            _ if outcome.is_behind => Missed::Behind,
-            Some(error) => missed_of(&error, failure::of_job(&error, sending.job), visit.replica.is_some()),
-            None => return Ok(outcome),
-        };
-        let _usable = roll_back(connection).await;
-        Err(missed)
+        collect(connection, &steps, sending, output).await
     }
 
     /// Whether a function or trigger may do something to the session. Behind a pooler the session is not ours to clean.
@@ -329,6 +338,22 @@ impl PostgresStore {
             trace_id: job.trace_id,
         });
     }
+}
+
+/// What came back, where that is an outcome: after an error nothing is left open.
+async fn judged(
+    connection: &mut Connection,
+    visit: &Visit<'_>,
+    sending: &Sending<'_>,
+    mut outcome: Outcome,
+) -> Result<Outcome, Missed> {
+    let missed = match outcome.error.take() {
+        _ if outcome.is_behind => Missed::Behind,
+        Some(error) => missed_of(&error, failure::of_job(&error, sending.job), visit.replica.is_some()),
+        None => return Ok(outcome),
+    };
+    let _usable = roll_back(connection).await;
+    Err(missed)
 }
 
 /// The zone that moments are printed in: the one asked for, else that of the role, else the session's.

@@ -72,13 +72,14 @@ const LOOK: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM p
        current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')),
        (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, host(inet_server_addr()), inet_server_port()";
 
-/// What is asked of a primary after a commit: how far it has written, how far it has thought, and the name of its log file.
-pub(super) const AFTER_COMMIT: &str = "SELECT pg_current_wal_flush_lsn(), pg_current_wal_insert_lsn(), \
-     pg_walfile_name(pg_current_wal_flush_lsn())";
+/// What is asked of a primary after a commit: how far it has written, how far it has thought, and the name of its log file. The session is not
+/// clean by then.
+pub(super) const AFTER_COMMIT: &str = "SELECT pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_current_wal_insert_lsn(), \
+     pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn())";
 
 /// What is asked of a standby before a read. It is a statement of its own: within the read's, the answer would be newer than
 /// what the read sees.
-pub(super) const REPLAYED: &str = "SELECT pg_last_wal_replay_lsn()";
+pub(super) const REPLAYED: &str = "SELECT pg_catalog.pg_last_wal_replay_lsn()";
 
 /// Looks at a server. `None` for one that does not tell: some that only speak PostgreSQL's protocol.
 ///
