@@ -112,6 +112,9 @@ pub struct Cost {
     pub rows: Option<u64>,
     /// Whether the top level is found by a unique key, so that at most one row is touched.
     pub is_point: bool,
+    /// Whether it reads a few rows of one table, found and ordered by keys or indexes as far as the catalog knows them: by all that can be
+    /// said it is over at once.
+    pub is_short: bool,
     /// Rows that the request brings along to be written.
     pub written_rows: u64,
     /// Whether the top level is searched by conditions of which none has an index, as far as the catalog knows them. On a

@@ -181,7 +181,7 @@ fn nothing_that_is_left_keeps_a_session_from_being_cleaned() {
              begin
                  perform set_config('search_path', 'evil, pg_catalog', false);
                  perform set_config('request.jwt.claim.sub', 'alice', false);
-                 for it in select name from pg_prepared_statements where statement ~ '^(CLOSE|RESET|UNLISTEN|DISCARD)' loop
+                 for it in select name from pg_prepared_statements where statement ~ '^(CLOSE|RESET|UNLISTEN|DISCARD|COMMIT|ROLLBACK)' loop
                      execute format('deallocate %I', it.name);
                      execute format('prepare %I as select where false', it.name);
                  end loop;
@@ -194,6 +194,12 @@ fn nothing_that_is_left_keeps_a_session_from_being_cleaned() {
         let written = client.send(&Request::json("POST", "/odd", &json!({"id": round})));
         assert_eq!(written.status, 201, "{}", written.text());
         assert_eq!(server.get("/letters").json(), json!([]), "round {round}");
+        // What is acknowledged is kept, in whichever way its transaction ends.
+        let row = json!({"id": round, "name": "a"});
+        assert_eq!(client.send(&Request::json("POST", "/plain", &row)).status, 201);
+        let patch = Request::json("PATCH", &format!("/plain?id=eq.{round}"), &json!({"name": "b"}));
+        assert_eq!(client.send(&patch.prefer("handling=strict, max-affected=1")).status, 204);
+        assert_eq!(postgres.run(&format!("select name from plain where id = {round}")), "b\n");
     }
 }
 

@@ -34,7 +34,14 @@ fn may_call(plan: &Plan, catalog: &Catalog) -> bool {
         native.is_none_or(|native| native.computed.iter().any(|column| column.volatility == Volatility::Volatile))
     };
     let footprint = &plan.footprint;
+    // Of what is only read, as an embed of the answer, policies and the like are run.
+    let is_plain = |name| {
+        let relation = catalog.relation(name);
+        relation.is_some_and(|relation| relation.native.as_ref().is_none_or(|native| native.is_plain))
+    };
+    let reads = footprint.touches.iter().filter(|(_, touch)| !touch.is_write());
     plan.handler.is_some()
+        || !reads.map(|(name, _)| name).all(is_plain)
         || !plan.unresolved.is_empty()
         || footprint.calls.iter().any(is_volatile)
         || footprint.touches.keys().any(has_volatile_columns)

@@ -13,7 +13,7 @@ use rest::{
 
 use crate::admit::admit;
 use crate::error::PlanError;
-use crate::model::{Access, Counting, Expectation, Operation, Plan, Read, Shape};
+use crate::model::{Access, Counting, Expectation, Level, Operation, Plan, Read, Shape};
 use crate::settings::Settings;
 use crate::unresolved::Unresolved;
 
@@ -300,6 +300,7 @@ impl<'a> Planner<'a> {
         let level = self.level(&scope, &self.request.select, self.context.settings.max_rows)?;
         self.footprint.cost.rows = level.limit;
         self.footprint.cost.is_point = self.is_point(relation);
+        self.footprint.cost.is_short = self.is_short(relation, &level);
         Ok(Read { level, counts: self.counting(), wants_body: self.request.wants_body() })
     }
 
@@ -332,6 +333,23 @@ impl<'a> Planner<'a> {
         covers(&relation.primary_key) || relation.uniques.iter().any(|unique| covers(&unique.columns))
     }
 
+    /// Whether a read is over at once, by what the catalog knows.
+    fn is_short(&self, relation: &Relation, level: &Level) -> bool {
+        let is_table = relation.view().is_none()
+            && relation.native.as_ref().is_none_or(|native| native.kind == catalog::NativeRelationKind::Table);
+        let is_alone = self.request.select.iter().all(|item| matches!(item, rest::SelectItem::Field { .. }));
+        let is_few = level.limit.is_some_and(|limit| limit.saturating_add(level.offset) <= SHORT_ROWS);
+        let is_led = self.request.order.iter().filter(|(path, _)| path.is_empty()).all(|(_, terms)| {
+            let first = terms.first().filter(|term| term.relation.is_none() && term.field.path.is_empty());
+            first.is_some_and(|term| leads(relation, &term.field.column))
+        });
+        is_table
+            && is_alone
+            && !level.is_aggregated
+            && self.counting().is_none()
+            && (self.footprint.cost.is_point || (is_few && is_led && !self.footprint.cost.is_unindexed))
+    }
+
     /// Whether the top level has conditions, and no index begins with a column that one of them is about. It is a guess for
     /// the price of the request, not what the engine will do: every condition of `or` has to be served by an index, and one on
     /// a value that is computed is served by none.
@@ -344,12 +362,7 @@ impl<'a> Planner<'a> {
         // What a server searches by otherwise than by comparing: GIN, GiST, or an expression. Which of them serves what, it knows.
         let has_others = self.is_native() && relation.indexes.iter().any(|index| index.columns.is_empty());
         let mut conditions = self.request.conditions.iter().filter(|placed| placed.path.is_empty()).peekable();
-        let begins = |column: &str| {
-            let leads = |columns: &[Arc<str>]| columns.first().is_some_and(|first| **first == *column);
-            leads(&relation.primary_key)
-                || relation.uniques.iter().any(|unique| leads(&unique.columns))
-                || relation.indexes.iter().any(|index| leads(&index.columns))
-        };
+        let begins = |column: &str| leads(relation, column);
         conditions.peek().is_some() && !conditions.any(|placed| is_served(&placed.condition, has_others, &begins))
     }
 
@@ -445,6 +458,17 @@ pub(crate) fn unknown_column(scope: &Scope, name: &str) -> PlanError {
         column: name.to_owned(),
         similar: catalog::similar_columns(name, known).into_iter().map(str::to_owned).collect(),
     }
+}
+
+/// A read of at most so many rows, those left out first among them, may be over at once.
+const SHORT_ROWS: u64 = 100;
+
+/// Whether a key or an index begins with a column.
+fn leads(relation: &Relation, column: &str) -> bool {
+    let leads = |columns: &[Arc<str>]| columns.first().is_some_and(|first| **first == *column);
+    leads(&relation.primary_key)
+        || relation.uniques.iter().any(|unique| leads(&unique.columns))
+        || relation.indexes.iter().any(|index| leads(&index.columns))
 }
 
 /// Whether an index serves a condition, where `begins` says whether one begins with a column.

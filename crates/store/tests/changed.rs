@@ -55,6 +55,11 @@ create policy p on reads_policed using (exists (select from policed));
 create view over_policed as select id, roll() from policed;
 create table reads_view (id bigint primary key);
 create policy p on reads_view using (exists (select from over_policed));
+create function quiet() returns text language plpgsql stable as $$ begin return 'quiet'; end $$;
+create table plpgsql_only (id bigint primary key, words text, note text default quiet(), found tsvector generated always as (to_tsvector('english', words)) stored);
+create policy p on plpgsql_only using (quiet() = 'quiet');
+create index on plpgsql_only using gin (to_tsvector('english', words));
+create table of_policed (id bigint primary key, policed bigint references policed);
 create domain calm as text check (value <> steady());
 create type calm_pair as (one calm, two calm[]);
 create table calmed (id bigint primary key, note calm, pair calm_pair, refers bigint references policed);
@@ -72,7 +77,10 @@ const GRANT: &str = "grant select, insert, update, delete on all tables in schem
 fn changed(engine: &Engine, asked: &str, body: &str) -> Option<String> {
     let (method, url) = asked.split_once(' ').expect("a method");
     let store = &*engine.store;
-    let plan = job(store, &anon(), &request(method, url, body, "").expect("parses"), true).expect("is planned").plan;
+    // What is answered is read as well.
+    let prefer = if url.contains("select=") { "return=representation" } else { "" };
+    let plan =
+        job(store, &anon(), &request(method, url, body, prefer).expect("parses"), true).expect("is planned").plan;
     let names = plan::changed(&plan, &store.catalog())?;
     Some(names.iter().map(|name| &*name.name).collect::<Vec<_>>().join(" "))
 }
@@ -118,6 +126,9 @@ on_both!(what_a_write_may_change, |engine| {
         ("reads_policed", None),
         ("reads_view", None),
         ("calmed", Some("calmed")),
+        ("plpgsql_only", Some("plpgsql_only")),
+        ("of_policed", Some("of_policed")),
+        ("of_policed?select=id,policed(id)", None),
         ("ruled", None),
         ("animals", None),
         ("cats", None),

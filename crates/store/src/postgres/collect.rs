@@ -2,10 +2,9 @@
 
 use datatype::Zone;
 use sql::postgres::Page;
-use wire::{Connection, Event, Query, Row, ServerError};
+use wire::{Connection, Event, Row, ServerError, TransactionStatus};
 
 use super::flight::{COMMIT, ROLLBACK, Sending, Steps, Tail};
-use super::lease::roll_back;
 use super::missed::Missed;
 use super::output::{Output, Unwritable};
 use super::sighting;
@@ -28,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) after: After,
     /// The session was cleaned.
     pub(super) is_clean: bool,
+    /// A transaction is open where the statements of the flight are over.
+    pub(super) is_open: bool,
     /// The replica has not replayed what the caller has seen.
     pub(super) is_behind: bool,
     /// There is more than is answered at once, and some of it may not have been read yet.
@@ -57,48 +58,90 @@ pub(super) async fn collect(
     sending: &Sending<'_>,
     output: &Output<'_>,
 ) -> Result<Outcome, Missed> {
-    let mut outcome = Outcome::default();
-    if steps.after.is_some() {
-        outcome.after = After::Unknown;
-    }
-    let is_location = tells_location(sending.job);
-    body::open(output.format, output.shape, &mut outcome.body);
-    let (mut syncs, mut has_failed) = (0, false);
-    while syncs < steps.syncs {
-        // The commit was told; only how far it went may not be known any more, and whether the session is clean.
-        let is_over = steps.syncs <= syncs + steps.tail.syncs();
-        let is_cleaning = steps.tail.cleans && syncs + 1 == steps.syncs;
+    let mut collecting = Collecting::new(steps, sending.job, output);
+    while !collecting.is_done(steps) {
         let event = match connection.next().await {
             Ok(event) => event,
             // The server said why it ends the connection.
-            Err(_) if is_over || outcome.error.is_some() => break,
+            Err(_) if collecting.may_end(steps) => break,
             Err(error) => return Err(error.into()),
         };
+        collecting.take(&event, steps, sending.page, output);
+        if sending.page_rows > 0 && !collecting.outcome.is_behind && collecting.outcome.body.len() > INLINE_BYTES {
+            collecting.outcome.is_long = true;
+            return Ok(collecting.outcome);
+        }
+    }
+    Ok(collecting.end(sending.page))
+}
+
+/// The answers of one flight, as they come.
+pub(super) struct Collecting {
+    outcome: Outcome,
+    /// How often the server was ready.
+    syncs: u32,
+    /// Whether the session could not be cleaned.
+    has_failed: bool,
+    is_location: bool,
+}
+
+impl Collecting {
+    pub(super) fn new(steps: &Steps, job: &Job, output: &Output<'_>) -> Self {
+        let mut outcome = Outcome::default();
+        if steps.after.is_some() {
+            outcome.after = After::Unknown;
+        }
+        body::open(output.format, output.shape, &mut outcome.body);
+        Self { outcome, syncs: 0, has_failed: false, is_location: tells_location(job) }
+    }
+
+    /// Whether all has come.
+    pub(super) fn is_done(&self, steps: &Steps) -> bool {
+        self.syncs >= steps.syncs
+    }
+
+    /// Whether the transaction is over: only how far it went may not be known any more, and whether the session is clean.
+    fn is_over(&self, steps: &Steps) -> bool {
+        steps.syncs <= self.syncs + steps.tail.syncs()
+    }
+
+    /// Whether there is an outcome though the connection ended.
+    fn may_end(&self, steps: &Steps) -> bool {
+        self.is_over(steps) || self.outcome.error.is_some()
+    }
+
+    /// Takes an event in.
+    pub(super) fn take(&mut self, event: &Event<'_>, steps: &Steps, page: Option<Page>, output: &Output<'_>) {
+        let is_over = self.is_over(steps);
+        let is_cleaning = steps.tail.cleans && self.syncs + 1 == steps.syncs;
+        let outcome = &mut self.outcome;
         match event {
-            Event::Row(row) => outcome.take(&row, steps, sending.page, output, is_location),
-            Event::Complete { step, tag } if step == steps.main && output.members.is_empty() => {
+            Event::Row(row) => outcome.take(row, steps, page, output, self.is_location),
+            Event::Complete { step, tag } if *step == steps.main && output.members.is_empty() => {
                 outcome.affected = outcome.affected.or_else(|| Event::affected(tag));
             }
             Event::Complete { .. } => {}
             Event::Suspended { .. } => outcome.is_long = true,
-            Event::Failed { .. } if is_cleaning => has_failed = true,
-            Event::Failed { step, .. } if is_over || (step.is_some() && step == steps.after) => {}
-            Event::Failed { error, .. } => drop(outcome.error.get_or_insert(error)),
-            Event::Ready(_) => {
-                outcome.is_clean = is_cleaning && !has_failed;
-                syncs += 1;
+            Event::Failed { .. } if is_cleaning => self.has_failed = true,
+            Event::Failed { step, .. } if is_over || (step.is_some() && *step == steps.after) => {}
+            Event::Failed { error, .. } => drop(outcome.error.get_or_insert_with(|| error.clone())),
+            Event::Ready(status) => {
+                outcome.is_open |= *status == TransactionStatus::Open;
+                outcome.is_clean = is_cleaning && !self.has_failed && *status == TransactionStatus::Idle;
+                self.syncs += 1;
             }
         }
-        if sending.page_rows > 0 && !outcome.is_behind && outcome.body.len() > INLINE_BYTES {
-            outcome.is_long = true;
-            return Ok(outcome);
+    }
+
+    /// What it all was.
+    pub(super) fn end(mut self, page: Option<Page>) -> Outcome {
+        let outcome = &mut self.outcome;
+        if page.is_some() {
+            outcome.total.get_or_insert(0);
         }
+        outcome.is_long &= outcome.error.is_none() && !outcome.is_behind;
+        self.outcome
     }
-    if sending.page.is_some() {
-        outcome.total.get_or_insert(0);
-    }
-    outcome.is_long &= outcome.error.is_none() && !outcome.is_behind;
-    Ok(outcome)
 }
 
 /// Whether the rows of the statement are the keys of what was written.
@@ -194,11 +237,10 @@ fn after_of(row: &Row<'_>) -> After {
     known().unwrap_or(After::Unknown)
 }
 
-/// Ends a transaction, with what is asked behind it.
+/// Ends a transaction, with what is asked behind it. In words that are not prepared: those can be replaced by what runs in the session.
 pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) -> Result<Ended, wire::Error> {
     let mut flight = connection.flight();
-    flight.execute(&Query::new("", if commits { COMMIT } else { ROLLBACK }))?;
-    flight.sync();
+    flight.simple(if commits { COMMIT } else { ROLLBACK })?;
     let tail = Tail { asks: tail.asks && commits, ..tail };
     let step = tail.add(&mut flight)?;
     flight.send().await?;
@@ -210,8 +252,8 @@ pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) 
         let is_cleaning = tail.cleans && syncs + 1 == most_syncs;
         match connection.next().await {
             Ok(Event::Row(row)) if Some(row.step()) == step => ended.after = after_of(&row),
-            Ok(Event::Ready(_)) => {
-                ended.is_clean = is_cleaning && !has_failed;
+            Ok(Event::Ready(status)) => {
+                ended.is_clean = is_cleaning && !has_failed && status == TransactionStatus::Idle;
                 syncs += 1;
             }
             Ok(Event::Failed { error, .. }) if syncs == 0 => failed = failed.or(Some(error)),
@@ -223,8 +265,6 @@ pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) 
         }
     }
     let Some(error) = failed else { return Ok(ended) };
-    // What kept it from ending (the statement is not prepared any more) may have left it open.
-    let _usable = roll_back(connection).await;
     Err(wire::Error::Server(error))
 }
 

@@ -51,7 +51,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// Whether nothing is left to be done once the flight was answered.
-    fn is_with_flight(self) -> bool {
+    pub(super) fn is_with_flight(self) -> bool {
         matches!(self, Self::Itself | Self::OneMoment | Self::Kept)
     }
 }
@@ -173,9 +173,16 @@ impl Tail {
 impl PostgresStore {
     /// Sends the flight of a job.
     pub(super) async fn send(&self, connection: &mut Connection, sending: &Sending<'_>) -> Result<Steps, Missed> {
+        let mut flight = connection.flight();
+        let steps = self.stage(&mut flight, sending)?;
+        flight.send().await?;
+        Ok(steps)
+    }
+
+    /// Adds a job to a flight: all of it, up to its last Sync.
+    pub(super) fn stage(&self, flight: &mut Flight<'_>, sending: &Sending<'_>) -> Result<Steps, wire::Error> {
         let Sending { job, rendered, asked, .. } = *sending;
         let role: &str = &job.caller.role;
-        let mut flight = connection.flight();
         let mut syncs = 1;
         let mut check = None;
         if let Some(point) = asked.check.filter(|_| self.wrong != Some(Wrong::AfterRead)) {
@@ -184,7 +191,7 @@ impl PostgresStore {
             flight.sync();
             syncs += 1;
         }
-        self.begin_transaction(&mut flight, sending)?;
+        self.begin_transaction(flight, sending)?;
         let mut zone = None;
         if let Some(text) = self.pre_request.as_ref().filter(|_| !matches!(sending.beginning, Beginning::Done)) {
             // Whoever asks needs the right to call it.
@@ -195,12 +202,12 @@ impl PostgresStore {
             flight.execute(&Query { parameters: &[Some(method.as_bytes())], ..Query::new("", METHOD) })?;
         }
         let space = self.space(job);
-        let main = execute(&mut flight, space, sending.main, sending.page_rows)?;
-        let count = rendered.count.as_ref().map(|count| execute(&mut flight, space, count, 0)).transpose()?;
-        let estimate = rendered.estimate.as_ref().map(|plan| execute(&mut flight, space, plan, 0)).transpose()?;
+        let main = execute(flight, space, sending.main, sending.page_rows)?;
+        let count = rendered.count.as_ref().map(|count| execute(flight, space, count, 0)).transpose()?;
+        let estimate = rendered.estimate.as_ref().map(|plan| execute(flight, space, plan, 0)).transpose()?;
         let is_told = self.pre_request.is_some() || tells(job, rendered);
         let told = if is_told { Some(flight.execute(&Query::new("", TOLD))?) } else { None };
-        end_transaction(&mut flight, sending.ending)?;
+        end_transaction(flight, sending.ending)?;
         if let Some(point) = asked.check.filter(|_| self.wrong == Some(Wrong::AfterRead)) {
             check = Some((flight.execute(&Query::new("", REPLAYED))?, point));
         }
@@ -211,9 +218,8 @@ impl PostgresStore {
         }
         flight.sync();
         let tail = Tail { asks: asked.after && is_over && after.is_none(), cleans: asked.clean && is_over };
-        let behind = tail.add(&mut flight)?;
+        let behind = tail.add(flight)?;
         syncs += tail.syncs();
-        flight.send().await?;
         Ok(Steps { check, zone, main, count, estimate, told, after: after.or(behind), tail, syncs })
     }
 
@@ -361,7 +367,8 @@ fn text_of(parameter: &Parameter) -> Option<Vec<u8>> {
     }
 }
 
-fn ending(job: &Job, rendered: &Rendered, isolation: Option<Isolation>) -> Ending {
+/// How the transaction of a job ends.
+pub(super) fn ending(job: &Job, rendered: &Rendered, isolation: Option<Isolation>) -> Ending {
     if job.plan.access == plan::Access::ReadOnly {
         let is_isolated = matches!(isolation, Some(Isolation::RepeatableRead | Isolation::Serializable));
         return if rendered.count.is_some() || rendered.estimate.is_some() || is_isolated {

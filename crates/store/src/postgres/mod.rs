@@ -26,12 +26,13 @@ mod run;
 mod session;
 mod sighting;
 mod stream;
+mod together;
 mod watch;
 mod wrong;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -58,6 +59,7 @@ use pool::{Fence, Pool};
 use reload::Reloading;
 use replicas::Replicas;
 use role::function_name;
+use together::Together;
 use watch::Watching;
 use wrong::Wrong;
 
@@ -119,6 +121,10 @@ pub(crate) struct PostgresStore {
     /// The call of the function that looks at every request first.
     pre_request: Option<String>,
     pool: Arc<Pool>,
+    /// The connections of the pool that short reads share.
+    together: Together,
+    /// For what goes on when a request is over.
+    myself: OnceLock<Weak<Self>>,
     /// Whether a pooler stands between, which gives our sessions to others.
     is_pooled: bool,
     replicas: Option<Arc<Replicas>>,
@@ -200,9 +206,12 @@ pub(crate) async fn open(
     let pre_request = settings.pre_request.as_ref().map(|function| format!("SELECT {}()", function_name(function)));
     let catalog_took = Mutex::default();
     let watching = settings.watch.clone().map(Watching::new);
+    let connections = settings.connections;
     let store = PostgresStore {
         settings,
         pre_request,
+        together: Together::new(if is_pooled { 0 } else { connections }),
+        myself: OnceLock::new(),
         pool,
         is_pooled,
         replicas,
@@ -232,6 +241,8 @@ pub(crate) async fn open(
     store.load_catalog().await?;
     store.is_audited.store(has_table(&store.catalog()), Ordering::Relaxed);
     let store = Arc::new(store);
+    // Nobody else has it yet.
+    let _first = store.myself.set(Arc::downgrade(&store));
     tokio::spawn(listen::run(Arc::downgrade(&store), listening, fence.follow()));
     tokio::spawn(reload::run(Arc::downgrade(&store), store.reloading.wishes()));
     tokio::spawn(reload::follow(Arc::downgrade(&store), newest));

@@ -20,6 +20,7 @@ use super::pool::{Pool, random_share};
 use super::session::Own;
 use super::sighting::Sighting;
 use super::stream::Begun;
+use super::together::Turn;
 use super::wrong::Wrong;
 use super::{PostgresStore, failure};
 use crate::driver::{Job, Operation, Ran};
@@ -82,6 +83,11 @@ impl<'a> Visit<'a> {
         Self { pool, replica: None, tells_position }
     }
 
+    /// Whether nothing is asked beside the job itself.
+    fn is_plain(&self) -> bool {
+        self.replica.is_none() && !self.tells_position
+    }
+
     /// What the replica has to be asked, since nobody knows it for this connection.
     pub(super) fn point_to_check(&self, lease: &Lease) -> Result<Option<u64>, Missed> {
         let Some((seen, point)) = self.replica else { return Ok(None) };
@@ -139,12 +145,37 @@ impl PostgresStore {
         rendered: &Rendered,
         allowance: &mut Allowance,
     ) -> Result<Ran, Missed> {
+        let mut is_fresh = false;
+        let mut alone = None;
+        let short = if visit.is_plain() { self.short(job, rendered) } else { None };
+        if let Some(key) = short {
+            let before = self.clock.monotonic();
+            let turn = self.go_together(job, key).await;
+            allowance.wait = allowance.wait.saturating_sub(self.clock.monotonic().saturating_duration_since(before));
+            match turn {
+                Turn::Alone(counted) => alone = counted,
+                Turn::Answered(Err(Missed::Stale(_) | Missed::Collided(_))) => {}
+                Turn::Answered(Err(Missed::Lost(_))) if allowance.repeats() => is_fresh = true,
+                Turn::Answered(answered) => return answered,
+            }
+        }
         let wait = allowance.wait_at(visit);
         let mut lease = self.waited(allowance, visit.pool.take(wait)).await?;
-        let (mut is_long, mut is_fresh, mut was_stale, mut collisions) = (false, false, false, 0);
+        if is_fresh {
+            let wait = allowance.wait_at(visit);
+            self.waited(allowance, lease.replace(true, wait)).await?;
+        }
+        let began = self.clock.monotonic();
+        let (mut is_long, mut was_stale, mut collisions) = (false, false, 0);
         loop {
             match self.try_once(&mut lease, visit, job, rendered, &mut is_long, allowance).await {
-                Ok(Done::Whole(ran)) => return Ok(ran),
+                Ok(Done::Whole(ran)) => {
+                    drop(alone);
+                    if let Some(key) = short {
+                        self.together.note_alone(key, self.clock.monotonic().saturating_duration_since(began));
+                    }
+                    return Ok(ran);
+                }
                 Ok(Done::Begun(begun)) => return Ok(self.stream(lease, job, begun)),
                 Err(Missed::Stale(_)) if !was_stale => {
                     was_stale = true;
@@ -340,6 +371,10 @@ impl PostgresStore {
     }
 }
 
+/// What is said of a transaction that goes on when its end was sent.
+const NOT_ENDED: &str = "the transaction was not ended, so nothing of it is kept: a function or trigger has replaced a statement that is \
+     prepared in the session";
+
 /// What came back, where that is an outcome: after an error nothing is left open.
 async fn judged(
     connection: &mut Connection,
@@ -349,6 +384,9 @@ async fn judged(
 ) -> Result<Outcome, Missed> {
     let missed = match outcome.error.take() {
         _ if outcome.is_behind => Missed::Behind,
+        None if outcome.is_open && sending.ending.is_with_flight() => {
+            Missed::Failed(StoreError::Engine(NOT_ENDED.to_owned()))
+        }
         Some(error) => missed_of(&error, failure::of_job(&error, sending.job), visit.replica.is_some()),
         None => return Ok(outcome),
     };

@@ -152,6 +152,10 @@ impl Connection {
         self.awaited.pop_front();
         if self.awaited.is_empty() {
             self.input.shrink();
+        } else if self.status == TransactionStatus::Idle {
+            // Flights may follow each other without an end: what was answered is of the past, and its portals are gone.
+            let first = self.awaited.iter().find_map(Awaited::step).map_or(self.next_step, |step| step.0);
+            self.steps.retain(|state| state.step.0 >= first);
         }
         Ok(Some(Happening::Ready))
     }

@@ -80,19 +80,21 @@ pub(super) const REPRESENTATIONS: &str = "
 /// inserted or updated, whether a write does nothing else than what it says: the system's functions are
 /// not among what depends on others. Partitions are left out: they are reached through their table.
 ///
-/// `calling` is what may call a volatile function of the schema's own: what depends on one, and on that again. A column makes a type of its
+/// `calling` is what may call a volatile function of the schema's own: what depends on one, and on that again. What runs a language, an
+/// access method or a dictionary is volatile by its nature, and no such function. A column makes a type of its
 /// relation's row type; a check makes one of its domain; policies and rules make relations, which others read. Keys to other tables read
 /// past all of that.
 pub(super) const RELATIONS: &str = "
     WITH RECURSIVE calling(class, object) AS (
-        SELECT 'pg_proc'::regclass::oid, p.oid FROM pg_proc p WHERE p.provolatile = 'v'
+        SELECT 'pg_proc'::regclass::oid, p.oid FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+         WHERE p.provolatile = 'v' AND NOT 'internal'::regtype = ANY (p.proargtypes) AND t.typname !~ '(^internal|_handler)$'
          UNION
         SELECT found.class, found.object
           FROM calling o CROSS JOIN LATERAL (
                SELECT CASE WHEN c.relkind IN ('r', 'p', 'c') THEN 'pg_type'::regclass ELSE u.classid END,
                       CASE WHEN c.relkind IN ('r', 'p', 'c') THEN c.reltype ELSE u.objid END
                  FROM pg_depend u LEFT JOIN pg_class c ON u.classid = 'pg_class'::regclass AND c.oid = u.objid
-                WHERE u.refclassid = o.class AND u.refobjid = o.object
+                WHERE u.refclassid = o.class AND u.refobjid = o.object AND u.classid <> 'pg_language'::regclass
                 UNION ALL
                SELECT 'pg_type'::regclass, k.contypid FROM pg_constraint k
                 WHERE o.class = 'pg_constraint'::regclass AND k.oid = o.object AND k.contypid <> 0
