@@ -234,6 +234,11 @@ impl Pool {
         Ok((connection, registration))
     }
 
+    /// Whether no more connections are handed out.
+    pub(super) fn is_closed(&self) -> bool {
+        self.places.is_closed()
+    }
+
     /// Whether a newer history of the database is known than this one.
     pub(super) fn is_past(&self, timeline: u32) -> bool {
         timeline < self.fence.timeline()

@@ -77,6 +77,10 @@ impl Looker {
     }
 
     async fn try_look(&mut self, store: &PostgresStore, watching: &Watching) -> Result<Position, StoreError> {
+        // A connection that nobody gives back is not among those that are closed with the pool.
+        if store.pool.is_closed() {
+            return Err(StoreError::Closed);
+        }
         let open = match &mut self.open {
             Some(open) => open,
             none => none.insert(Open::connect(store).await?),
