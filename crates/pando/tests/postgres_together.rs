@@ -9,9 +9,11 @@
     reason = "a panic is how a test fails, and a test may wait"
 )]
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use testkit::{Launch, Postgres, Project, Request, Server};
@@ -108,10 +110,8 @@ fn each_is_answered_as_if_it_were_alone() {
     assert!(opened < 16, "{opened} connections were opened: nobody shared one");
 }
 
-/// One that waits for a lock keeps nobody else waiting: who is behind it goes alone, and so does its statement from then on.
-#[test]
-fn one_that_hangs_keeps_nobody_else() {
-    let Some((postgres, _project, server)) = serve("one_that_hangs_keeps_nobody_else") else { return };
+/// Holds a table until [`unlock`].
+fn lock(postgres: &Postgres) -> thread::JoinHandle<Result<String, String>> {
     let holder = postgres.console();
     let holding = thread::spawn(move || {
         holder.try_run("begin; lock table locked in access exclusive mode; select pg_sleep(600); commit")
@@ -119,6 +119,45 @@ fn one_that_hangs_keeps_nobody_else() {
     while postgres.run("select count(*) from pg_locks where relation = 'locked'::regclass and granted").trim() == "0" {
         thread::sleep(Duration::from_millis(20));
     }
+    holding
+}
+
+fn unlock(postgres: &Postgres) {
+    postgres.run("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+}
+
+/// What runs for those who have gone is ended, also where it was shared.
+#[test]
+fn nothing_runs_for_those_who_have_gone() {
+    let Some((postgres, _project, server)) = serve("nothing_runs_for_those_who_have_gone") else { return };
+    let holding = lock(&postgres);
+    let waiting =
+        || postgres.run("select count(*) from pg_stat_activity where wait_event_type = 'Lock'").trim().to_owned();
+    let mut leaving: Vec<_> = (0..12).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for client in &mut leaving {
+        client.write_all(b"GET /locked?id=eq.1 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    }
+    while waiting() == "0" {
+        thread::sleep(Duration::from_millis(20));
+    }
+    // Those that shared have gone alone by then.
+    thread::sleep(Duration::from_millis(300));
+    drop(leaving);
+    let start = Instant::now();
+    while waiting() != "0" {
+        assert!(start.elapsed() < Duration::from_secs(20), "{} still wait", waiting());
+        thread::sleep(Duration::from_millis(50));
+    }
+    unlock(&postgres);
+    drop(holding.join());
+    assert_eq!(server.get("/locked?id=eq.1").json(), json!([{"id": 1}]));
+}
+
+/// One that waits for a lock keeps nobody else waiting: who is behind it goes alone, and so does its statement from then on.
+#[test]
+fn one_that_hangs_keeps_nobody_else() {
+    let Some((postgres, _project, server)) = serve("one_that_hangs_keeps_nobody_else") else { return };
+    let holding = lock(&postgres);
     let released = AtomicU64::new(0);
     thread::scope(|scope| {
         for _ in 0..6 {
@@ -140,7 +179,7 @@ fn one_that_hangs_keeps_nobody_else() {
             .collect();
         others.into_iter().for_each(|other| other.join().unwrap());
         assert_eq!(released.load(Ordering::Relaxed), 0, "the lock is held");
-        postgres.run("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+        unlock(&postgres);
     });
     assert_eq!(released.into_inner(), 6);
     drop(holding.join());

@@ -81,7 +81,7 @@ pub(super) struct Collecting {
     /// How often the server was ready.
     syncs: u32,
     /// Whether the session could not be cleaned.
-    has_failed: bool,
+    is_unclean: bool,
     is_location: bool,
 }
 
@@ -92,12 +92,17 @@ impl Collecting {
             outcome.after = After::Unknown;
         }
         body::open(output.format, output.shape, &mut outcome.body);
-        Self { outcome, syncs: 0, has_failed: false, is_location: tells_location(job) }
+        Self { outcome, syncs: 0, is_unclean: false, is_location: tells_location(job) }
     }
 
     /// Whether all has come.
     pub(super) fn is_done(&self, steps: &Steps) -> bool {
         self.syncs >= steps.syncs
+    }
+
+    /// Whether the server has refused it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.outcome.error.is_some()
     }
 
     /// Whether the transaction is over: only how far it went may not be known any more, and whether the session is clean.
@@ -122,12 +127,12 @@ impl Collecting {
             }
             Event::Complete { .. } => {}
             Event::Suspended { .. } => outcome.is_long = true,
-            Event::Failed { .. } if is_cleaning => self.has_failed = true,
+            Event::Failed { .. } if is_cleaning => self.is_unclean = true,
             Event::Failed { step, .. } if is_over || (step.is_some() && *step == steps.after) => {}
             Event::Failed { error, .. } => drop(outcome.error.get_or_insert_with(|| error.clone())),
             Event::Ready(status) => {
                 outcome.is_open |= *status == TransactionStatus::Open;
-                outcome.is_clean = is_cleaning && !self.has_failed && *status == TransactionStatus::Idle;
+                outcome.is_clean = is_cleaning && !self.is_unclean && *status == TransactionStatus::Idle;
                 self.syncs += 1;
             }
         }

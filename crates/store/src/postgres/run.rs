@@ -149,10 +149,7 @@ impl PostgresStore {
         let mut alone = None;
         let short = if visit.is_plain() { self.short(job, rendered) } else { None };
         if let Some(key) = short {
-            let before = self.clock.monotonic();
-            let turn = self.go_together(job, key).await;
-            allowance.wait = allowance.wait.saturating_sub(self.clock.monotonic().saturating_duration_since(before));
-            match turn {
+            match self.go_together(job, key, allowance.wait).await {
                 Turn::Alone(counted) => alone = counted,
                 Turn::Answered(Err(Missed::Stale(_) | Missed::Collided(_))) => {}
                 Turn::Answered(Err(Missed::Lost(_))) if allowance.repeats() => is_fresh = true,

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use plan::Access;
 use sql::postgres::Rendered;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
-use wire::Connection;
+use tokio::sync::{Notify, oneshot};
+use wire::{Connection, TransactionStatus};
 
 use super::collect::Collecting;
 use super::flight::{Asked, Ending, Sending, Steps, ending};
@@ -35,7 +35,6 @@ use super::session::Own;
 use super::{PostgresStore, failure};
 use crate::counted::Counted;
 use crate::driver::{Job, Ran, Rendered as AnyRendered};
-use crate::error::StoreError;
 
 /// How long a read waits for its answer on a connection that it shares before it goes alone: what comes before it takes longer than was
 /// thought.
@@ -71,13 +70,45 @@ struct Way {
     questions: UnboundedSender<Question>,
     /// How many were given to it and are not answered.
     under_way: AtomicU64,
-    /// What is served, and since when.
+    /// What is served, and since when; at first [`CONNECTING`].
     first: Mutex<Option<(StatementKey, Instant)>>,
+    /// Somebody awaits his answer no more.
+    given_up: Notify,
 }
 
+/// No statement: a connection is waited for.
+const CONNECTING: StatementKey = StatementKey(0);
+
 impl Way {
-    fn is_held_up(&self, now: Instant) -> bool {
-        self.first.lock().is_some_and(|(_, since)| now.saturating_duration_since(since) > LONG)
+    /// What is served for longer than a read that is over at once.
+    fn long(&self, now: Instant) -> Option<StatementKey> {
+        self.first.lock().filter(|(_, since)| now.saturating_duration_since(*since) > LONG).map(|(key, _)| key)
+    }
+}
+
+/// Somebody who awaits his answer; whoever serves him is told when he goes without one.
+struct Awaiting<'a> {
+    way: &'a Way,
+    is_answered: bool,
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.way.given_up.notify_one();
+        }
+    }
+}
+
+/// A connection is no longer shared when this goes.
+struct Serving<'a> {
+    together: &'a Together,
+    way: &'a Arc<Way>,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.together.leave(self.way, true);
     }
 }
 
@@ -154,7 +185,7 @@ impl Together {
     fn give(&self, question: Question, now: Instant) -> Option<(Arc<Way>, Option<UnboundedReceiver<Question>>)> {
         let mut ways = self.ways.lock();
         let under_way = |way: &Arc<Way>| way.under_way.load(Ordering::Relaxed);
-        let fewest = ways.iter().filter(|way| !way.is_held_up(now)).min_by_key(|way| under_way(way)).cloned();
+        let fewest = ways.iter().filter(|way| way.long(now).is_none()).min_by_key(|way| under_way(way)).cloned();
         let may_open = ways.len() < self.most;
         let full = if may_open { ENOUGH_UNDER_WAY } else { MOST_UNDER_WAY };
         if let Some(way) = fewest.filter(|way| under_way(way) < full) {
@@ -170,7 +201,8 @@ impl Together {
             return None;
         }
         let (questions, coming) = unbounded_channel();
-        let way = Arc::new(Way { questions, under_way: AtomicU64::new(1), first: Mutex::default() });
+        let first = Mutex::new(Some((CONNECTING, now)));
+        let way = Arc::new(Way { questions, under_way: AtomicU64::new(1), first, given_up: Notify::new() });
         way.questions.send(question).ok()?;
         ways.push(way.clone());
         drop(ways);
@@ -204,7 +236,7 @@ impl PostgresStore {
     }
 
     /// Has a short read answered together with others, where there are others.
-    pub(super) async fn go_together(&self, job: &Job, key: StatementKey) -> Turn<'_> {
+    pub(super) async fn go_together(&self, job: &Job, key: StatementKey, wait: Duration) -> Turn<'_> {
         if self.together.is_long(key) {
             return Turn::Alone(None);
         }
@@ -225,13 +257,17 @@ impl PostgresStore {
             let way = way.clone();
             tokio::spawn(async move { store.serve(&way, coming).await });
         }
-        match tokio::time::timeout(PATIENCE, told).await {
-            Ok(Ok(answered)) => Turn::Answered(answered),
+        let mut awaiting = Awaiting { way: &way, is_answered: false };
+        match tokio::time::timeout(PATIENCE.min(wait), told).await {
+            Ok(Ok(answered)) => {
+                awaiting.is_answered = true;
+                Turn::Answered(answered)
+            }
             // Who served it has gone.
             Ok(Err(_)) => Turn::Alone(None),
             Err(_) => {
-                // Who is behind another one is not what takes long.
-                if way.first.lock().is_some_and(|(first, _)| first == key) {
+                // Who is behind another one, or behind many, is not what takes long.
+                if way.long(self.clock.monotonic()) == Some(key) {
                     self.together.note_long(key);
                 }
                 Turn::Alone(None)
@@ -241,14 +277,15 @@ impl PostgresStore {
 
     /// Serves those who share a connection, until nobody is left. Whoever is not answered goes alone.
     async fn serve(&self, way: &Arc<Way>, mut coming: UnboundedReceiver<Question>) {
-        if let Ok(mut lease) = self.pool.take(self.settings.wait).await {
-            let mut under_way = VecDeque::new();
-            if let Err(error) = self.serve_on(&mut lease, way, &mut coming, &mut under_way).await {
-                lose(under_way, &error);
-            }
+        let _serving = Serving { together: &self.together, way };
+        let Ok(mut lease) = self.pool.take(self.settings.wait).await else { return };
+        let mut under_way = VecDeque::new();
+        if let Err(error) = self.serve_on(&mut lease, way, &mut coming, &mut under_way).await
+            && let Some(first) = under_way.pop_front()
+        {
+            // It may be what the connection was lost by. The others go alone, and nothing is held against them.
+            self.lose(first, error);
         }
-        // It has left by itself where nobody was left.
-        self.together.leave(way, true);
     }
 
     async fn serve_on(
@@ -260,10 +297,15 @@ impl PostgresStore {
     ) -> Result<(), wire::Error> {
         let sighting = lease.sighting();
         let Ok(connection) = lease.connection() else { return Ok(()) };
+        let mut is_unawaited = false;
         loop {
             let mut questions = Vec::new();
             while let Ok(question) = coming.try_recv() {
-                questions.push(question);
+                if question.answer.is_closed() {
+                    way.under_way.fetch_sub(1, Ordering::Relaxed);
+                } else {
+                    questions.push(question);
+                }
             }
             if under_way.is_empty() && questions.is_empty() {
                 if self.together.leave(way, false) {
@@ -273,34 +315,49 @@ impl PostgresStore {
                 continue;
             }
             // What a server says that was replaced is past.
-            if sighting.is_some_and(|seen| seen.is_primary && self.pool.is_past(seen.timeline)) {
+            let is_past = sighting.is_some_and(|seen| seen.is_primary && self.pool.is_past(seen.timeline));
+            if is_past || self.pool.is_closed() {
                 return Ok(());
             }
-            if !questions.is_empty() {
-                self.send_together(connection, questions, way, under_way).await?;
+            if !questions.is_empty() && self.send_together(connection, questions, way, under_way).await.is_err() {
+                // Of one that cannot be sent, or where nothing can be: nobody knows whose fault it is.
+                return Ok(());
             }
-            let mut is_stale = false;
+            let (mut is_stale, mut is_odd) = (false, false);
             let more = tokio::select! {
                 biased;
                 question = coming.recv() => question,
+                () = way.given_up.notified() => {
+                    is_unawaited = under_way.front().is_some_and(|first| first.question.answer.is_closed());
+                    None
+                }
+                // Whoever takes the connection back ends what runs there.
+                () = async { tokio::time::sleep(LONG).await }, if is_unawaited => return Ok(()),
                 event = connection.next() => {
                     let event = event?;
+                    is_odd = matches!(event, wire::Event::Ready(status) if status != TransactionStatus::Idle);
                     if let Some(first) = under_way.front_mut() {
                         self.take_in(first, &event);
                         if first.collecting.is_done(&first.steps) && let Some(done) = under_way.pop_front() {
                             way.under_way.fetch_sub(1, Ordering::Relaxed);
                             self.note_first(way, under_way);
+                            is_unawaited = under_way.front().is_some_and(|first| first.question.answer.is_closed());
                             is_stale = self.tell(done);
                         }
                     }
                     None
                 }
             };
+            if is_odd {
+                return Ok(());
+            }
             if is_stale {
                 connection.forget();
             }
-            if let Some(question) = more {
-                self.send_together(connection, vec![question], way, under_way).await?;
+            if let Some(question) = more
+                && self.send_together(connection, vec![question], way, under_way).await.is_err()
+            {
+                return Ok(());
             }
         }
     }
@@ -350,12 +407,26 @@ impl PostgresStore {
         collecting.take(event, steps, rendered.page.as_deref().copied(), &output);
     }
 
+    /// Tells the one that was served when the connection failed.
+    fn lose(&self, first: UnderWay, error: wire::Error) {
+        if first.collecting.has_failed() {
+            // The server said why before it went.
+            let _stale = self.tell(first);
+        } else {
+            let _unheard = first.question.answer.send(Err(error.into()));
+        }
+    }
+
     /// Tells what came of a question; whether prepared statements no longer fit.
     fn tell(&self, done: UnderWay) -> bool {
         let UnderWay { question, zone, collecting, .. } = done;
         let Question { job, answer, .. } = question;
         let AnyRendered::Postgres(rendered) = &*job.rendered else { return false };
         let mut outcome = collecting.end(rendered.page.as_deref().copied());
+        if outcome.unwritable.is_some() {
+            // Alone it may be sent in pieces.
+            return false;
+        }
         let told = match outcome.error.take() {
             Some(error) => Err(missed_of(&error, failure::of_job(&error, &job), false)),
             None => {
@@ -367,12 +438,5 @@ impl PostgresStore {
         // Who has gone needs no answer.
         let _unheard = answer.send(told);
         is_stale
-    }
-}
-
-/// Tells those that were sent that their connection is gone.
-fn lose(under_way: VecDeque<UnderWay>, error: &wire::Error) {
-    for lost in under_way {
-        let _unheard = lost.question.answer.send(Err(Missed::Lost(StoreError::Unreachable(error.to_string()))));
     }
 }
