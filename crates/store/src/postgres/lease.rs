@@ -63,6 +63,20 @@ impl Lease {
         self.has_traces
     }
 
+    /// Ends what still runs for nobody, statement after statement of at most so many, and closes the connection: a cancellation that comes late
+    /// could meet its next statement.
+    pub(super) async fn abandon(&mut self, statements: usize) {
+        let Some(mut held) = self.held.take() else { return };
+        let canceller = held.connection.canceller();
+        for _ in 0..=statements {
+            let drained = tokio::time::timeout(ABANDONED_WAIT, held.connection.drain(DRAINED)).await;
+            if drained.is_ok() {
+                break;
+            }
+            let _told = tokio::time::timeout(self.pool.wait(), canceller.cancel()).await;
+        }
+    }
+
     /// What the server was when the connection was opened; `None` for one that does not tell.
     pub(super) fn sighting(&self) -> Option<Sighting> {
         self.held.as_ref().and_then(|held| held.sighting)

@@ -280,11 +280,19 @@ impl PostgresStore {
         let _serving = Serving { together: &self.together, way };
         let Ok(mut lease) = self.pool.take(self.settings.wait).await else { return };
         let mut under_way = VecDeque::new();
-        if let Err(error) = self.serve_on(&mut lease, way, &mut coming, &mut under_way).await
-            && let Some(first) = under_way.pop_front()
-        {
+        let served = self.serve_on(&mut lease, way, &mut coming, &mut under_way).await;
+        // From here on nobody comes.
+        self.together.leave(way, true);
+        drop(coming);
+        let left = under_way.len();
+        match (served, under_way.pop_front()) {
             // It may be what the connection was lost by. The others go alone, and nothing is held against them.
-            self.lose(first, error);
+            (Err(error), Some(first)) => self.lose(first, error),
+            (Ok(()), Some(first)) => {
+                drop((first, under_way));
+                lease.abandon(left).await;
+            }
+            (_, None) => {}
         }
     }
 
