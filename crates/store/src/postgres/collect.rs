@@ -59,11 +59,11 @@ pub(super) async fn collect(
     output: &Output<'_>,
 ) -> Result<Outcome, Missed> {
     let mut collecting = Collecting::new(steps, sending.job, output);
-    while !collecting.is_done(steps) {
+    while !collecting.is_done() {
         let event = match connection.next().await {
             Ok(event) => event,
             // The server said why it ends the connection.
-            Err(_) if collecting.may_end(steps) => break,
+            Err(_) if collecting.may_end() => break,
             Err(error) => return Err(error.into()),
         };
         collecting.take(&event, steps, sending.page, output);
@@ -75,13 +75,49 @@ pub(super) async fn collect(
     Ok(collecting.end(sending.page))
 }
 
+/// Where the server is ready on its way through a flight: at the end of each stretch, those of its tail among them.
+struct Ends {
+    /// How often it will be ready until all is answered.
+    left: u32,
+    tail: Tail,
+    has_failed: bool,
+    /// The session was cleaned.
+    is_clean: bool,
+}
+
+impl Ends {
+    fn new(syncs: u32, tail: Tail) -> Self {
+        Self { left: syncs, tail, has_failed: false, is_clean: false }
+    }
+
+    fn are_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether the transaction is over: only how far it went may not be known any more, and whether the session is clean.
+    fn is_over(&self) -> bool {
+        self.left <= self.tail.syncs()
+    }
+
+    fn is_cleaning(&self) -> bool {
+        self.tail.cleans && self.left == 1
+    }
+
+    /// What is asked behind the transaction has failed.
+    fn fail(&mut self) {
+        self.has_failed |= self.is_cleaning();
+    }
+
+    fn reach(&mut self, status: TransactionStatus) {
+        self.is_clean = self.is_cleaning() && !self.has_failed && status == TransactionStatus::Idle;
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
 /// The answers of one flight, as they come.
 pub(super) struct Collecting {
     outcome: Outcome,
-    /// How often the server was ready.
-    syncs: u32,
-    /// Whether the session could not be cleaned.
-    is_unclean: bool,
+    ends: Ends,
     is_location: bool,
 }
 
@@ -92,12 +128,12 @@ impl Collecting {
             outcome.after = After::Unknown;
         }
         body::open(output.format, output.shape, &mut outcome.body);
-        Self { outcome, syncs: 0, is_unclean: false, is_location: tells_location(job) }
+        Self { outcome, ends: Ends::new(steps.syncs, steps.tail), is_location: tells_location(job) }
     }
 
     /// Whether all has come.
-    pub(super) fn is_done(&self, steps: &Steps) -> bool {
-        self.syncs >= steps.syncs
+    pub(super) fn is_done(&self) -> bool {
+        self.ends.are_done()
     }
 
     /// Whether the server has refused it.
@@ -105,20 +141,13 @@ impl Collecting {
         self.outcome.error.is_some()
     }
 
-    /// Whether the transaction is over: only how far it went may not be known any more, and whether the session is clean.
-    fn is_over(&self, steps: &Steps) -> bool {
-        steps.syncs <= self.syncs + steps.tail.syncs()
-    }
-
     /// Whether there is an outcome though the connection ended.
-    fn may_end(&self, steps: &Steps) -> bool {
-        self.is_over(steps) || self.outcome.error.is_some()
+    fn may_end(&self) -> bool {
+        self.ends.is_over() || self.has_failed()
     }
 
     /// Takes an event in.
     pub(super) fn take(&mut self, event: &Event<'_>, steps: &Steps, page: Option<Page>, output: &Output<'_>) {
-        let is_over = self.is_over(steps);
-        let is_cleaning = steps.tail.cleans && self.syncs + 1 == steps.syncs;
         let outcome = &mut self.outcome;
         match event {
             Event::Row(row) => outcome.take(row, steps, page, output, self.is_location),
@@ -127,13 +156,13 @@ impl Collecting {
             }
             Event::Complete { .. } => {}
             Event::Suspended { .. } => outcome.is_long = true,
-            Event::Failed { .. } if is_cleaning => self.is_unclean = true,
-            Event::Failed { step, .. } if is_over || (step.is_some() && *step == steps.after) => {}
+            Event::Failed { step, .. } if self.ends.is_over() || (step.is_some() && *step == steps.after) => {
+                self.ends.fail();
+            }
             Event::Failed { error, .. } => drop(outcome.error.get_or_insert_with(|| error.clone())),
             Event::Ready(status) => {
                 outcome.is_open |= *status == TransactionStatus::Open;
-                outcome.is_clean = is_cleaning && !self.is_unclean && *status == TransactionStatus::Idle;
-                self.syncs += 1;
+                self.ends.reach(*status);
             }
         }
     }
@@ -145,6 +174,7 @@ impl Collecting {
             outcome.total.get_or_insert(0);
         }
         outcome.is_long &= outcome.error.is_none() && !outcome.is_behind;
+        outcome.is_clean = self.ends.is_clean;
         self.outcome
     }
 }
@@ -249,27 +279,22 @@ pub(super) async fn end(connection: &mut Connection, commits: bool, tail: Tail) 
     let tail = Tail { asks: tail.asks && commits, ..tail };
     let step = tail.add(&mut flight)?;
     flight.send().await?;
-    let most_syncs = 1 + tail.syncs();
-    let mut ended = Ended { after: if tail.asks { After::Unknown } else { After::NotAsked }, is_clean: false };
-    let mut syncs = 0;
-    let (mut failed, mut has_failed) = (None, false);
-    while syncs < most_syncs {
-        let is_cleaning = tail.cleans && syncs + 1 == most_syncs;
+    let mut ends = Ends::new(1 + tail.syncs(), tail);
+    let mut after = if tail.asks { After::Unknown } else { After::NotAsked };
+    let mut failed = None;
+    while !ends.are_done() {
         match connection.next().await {
-            Ok(Event::Row(row)) if Some(row.step()) == step => ended.after = after_of(&row),
-            Ok(Event::Ready(status)) => {
-                ended.is_clean = is_cleaning && !has_failed && status == TransactionStatus::Idle;
-                syncs += 1;
-            }
-            Ok(Event::Failed { error, .. }) if syncs == 0 => failed = failed.or(Some(error)),
-            Ok(Event::Failed { .. }) if is_cleaning => has_failed = true,
+            Ok(Event::Row(row)) if Some(row.step()) == step => after = after_of(&row),
+            Ok(Event::Ready(status)) => ends.reach(status),
+            Ok(Event::Failed { .. }) if ends.is_over() => ends.fail(),
+            Ok(Event::Failed { error, .. }) => failed = failed.or(Some(error)),
             Ok(_) => {}
             // The end was told; the rest is not needed.
-            Err(_) if syncs > 0 && failed.is_none() => break,
+            Err(_) if ends.is_over() && failed.is_none() => break,
             Err(error) => return Err(error),
         }
     }
-    let Some(error) = failed else { return Ok(ended) };
+    let Some(error) = failed else { return Ok(Ended { after, is_clean: ends.is_clean }) };
     Err(wire::Error::Server(error))
 }
 

@@ -72,10 +72,13 @@ pub(super) enum Beginning<'j> {
 pub(super) struct Asked {
     /// Whether the replica has replayed this much.
     pub(super) check: Option<u64>,
-    /// How far the primary is after the commit.
-    pub(super) after: bool,
-    /// That the session is cleaned, once the transaction is over.
-    pub(super) clean: bool,
+    /// What comes behind the transaction, where that is over with the flight.
+    pub(super) tail: Tail,
+}
+
+impl Asked {
+    /// The job and nothing else.
+    pub(super) const NOTHING: Self = Self { check: None, tail: Tail { asks: false, cleans: false } };
 }
 
 /// The method that functions and policies see.
@@ -213,11 +216,11 @@ impl PostgresStore {
         }
         let is_over = sending.ending.is_with_flight();
         let mut after = None;
-        if asked.after && is_over && self.wrong == Some(Wrong::BeforeCommit) {
+        if asked.tail.asks && is_over && self.wrong == Some(Wrong::BeforeCommit) {
             after = Some(flight.execute(&Query::new("", AFTER_COMMIT))?);
         }
         flight.sync();
-        let tail = Tail { asks: asked.after && is_over && after.is_none(), cleans: asked.clean && is_over };
+        let tail = Tail { asks: asked.tail.asks && is_over && after.is_none(), cleans: asked.tail.cleans && is_over };
         let behind = tail.add(flight)?;
         syncs += tail.syncs();
         Ok(Steps { check, zone, main, count, estimate, told, after: after.or(behind), tail, syncs })

@@ -130,7 +130,7 @@ impl PostgresStore {
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
         // As its owner nothing may run of what the schema still wants to do.
         let ending = Ending::Settled;
-        let whole = Sending::whole(job, rendered, own, NOTHING_ELSE);
+        let whole = Sending::whole(job, rendered, own, Asked::NOTHING);
         let outcome = self.fly(connection, visit, &Sending { ending, beginning, method, ..whole }, &output).await?;
         let is_asynchronous = outcome.told[3].as_deref() == Some("off");
         let mut ran = outcome_of(outcome, job, &output).map_err(Missed::Failed)?;
@@ -180,7 +180,7 @@ impl PostgresStore {
             };
             let zone = zone(connection, &asked, own);
             let output = Output::of(&asked, explained, &zone, self.settings.max_buffered_bytes);
-            let whole = Sending { page_rows: 0, ..Sending::whole(&asked, explained, own, NOTHING_ELSE) };
+            let whole = Sending { page_rows: 0, ..Sending::whole(&asked, explained, own, Asked::NOTHING) };
             let sending = Sending { ending: Ending::Decided, beginning, ..whole };
             drop(self.fly(connection, visit, &sending, &output).await?);
             beginning = Beginning::Done;
@@ -207,7 +207,7 @@ impl PostgresStore {
         let own = Own::of(job, &self.settings.hoisted);
         let output = Output::of(&read, rendered, &zone, self.settings.max_buffered_bytes);
         let (ending, method) = (Ending::Decided, Some("GET"));
-        let whole = Sending { page_rows: 0, ..Sending::whole(&read, rendered, own, NOTHING_ELSE) };
+        let whole = Sending { page_rows: 0, ..Sending::whole(&read, rendered, own, Asked::NOTHING) };
         let mut outcome = self.fly(connection, visit, &Sending { ending, beginning, method, ..whole }, &output).await?;
         let known = outcome.zone.take();
         let ran = outcome_of(outcome, &read, &output).map_err(Missed::Failed)?;
@@ -239,5 +239,3 @@ impl PostgresStore {
         Ok(answers.into_iter().next().unwrap_or_default())
     }
 }
-
-const NOTHING_ELSE: Asked = Asked { check: None, after: false, clean: false };

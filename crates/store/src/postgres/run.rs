@@ -257,7 +257,7 @@ impl PostgresStore {
         let zone = zone(connection, job, own);
         let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
         let tail = Tail { asks: server.is_some(), cleans: has_traces };
-        let sending = Sending::whole(job, rendered, own, Asked { check, after: tail.asks, clean: tail.cleans });
+        let sending = Sending::whole(job, rendered, own, Asked { check, tail });
         let outcome = self.flown(connection, &sending, &output).await?;
         if outcome.is_clean {
             lease.cleaned();

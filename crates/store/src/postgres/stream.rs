@@ -83,7 +83,7 @@ impl PostgresStore {
         let connection = lease.connection()?;
         let own = Own::of(job, &self.settings.hoisted);
         let zone = zone(connection, job, own);
-        let asked = Asked { check, after: false, clean: false };
+        let asked = Asked { check, ..Asked::NOTHING };
         let sending = Sending::count(job, rendered, own, count_page, asked);
         // The count is no row of the body.
         let output = Output { members: &[], count_field: None, ..Output::of(job, rendered, &zone, 0) };

@@ -11,8 +11,8 @@ use std::array;
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use datatype::Zone;
@@ -250,7 +250,7 @@ impl PostgresStore {
             return Turn::Alone(None);
         };
         if let Some(coming) = is_new {
-            let Some(store) = self.myself.get().and_then(std::sync::Weak::upgrade) else {
+            let Some(store) = self.myself.get().and_then(Weak::upgrade) else {
                 self.together.leave(&way, true);
                 return Turn::Alone(None);
             };
@@ -277,13 +277,12 @@ impl PostgresStore {
 
     /// Serves those who share a connection, until nobody is left. Whoever is not answered goes alone.
     async fn serve(&self, way: &Arc<Way>, mut coming: UnboundedReceiver<Question>) {
-        let _serving = Serving { together: &self.together, way };
+        let serving = Serving { together: &self.together, way };
         let Ok(mut lease) = self.pool.take(self.settings.wait).await else { return };
         let mut under_way = VecDeque::new();
         let served = self.serve_on(&mut lease, way, &mut coming, &mut under_way).await;
         // From here on nobody comes.
-        self.together.leave(way, true);
-        drop(coming);
+        drop((serving, coming));
         let left = under_way.len();
         match (served, under_way.pop_front()) {
             // It may be what the connection was lost by. The others go alone, and nothing is held against them.
@@ -305,16 +304,18 @@ impl PostgresStore {
     ) -> Result<(), wire::Error> {
         let sighting = lease.sighting();
         let Ok(connection) = lease.connection() else { return Ok(()) };
-        let mut is_unawaited = false;
+        let (mut questions, mut is_unawaited) = (Vec::new(), false);
         loop {
-            let mut questions = Vec::new();
             while let Ok(question) = coming.try_recv() {
-                if question.answer.is_closed() {
-                    way.under_way.fetch_sub(1, Ordering::Relaxed);
-                } else {
-                    questions.push(question);
-                }
+                questions.push(question);
             }
+            questions.retain(|question| {
+                let is_awaited = !question.answer.is_closed();
+                if !is_awaited {
+                    way.under_way.fetch_sub(1, Ordering::Relaxed);
+                }
+                is_awaited
+            });
             if under_way.is_empty() && questions.is_empty() {
                 if self.together.leave(way, false) {
                     return Ok(());
@@ -327,17 +328,17 @@ impl PostgresStore {
             if is_past || self.pool.is_closed() {
                 return Ok(());
             }
-            if !questions.is_empty() && self.send_together(connection, questions, way, under_way).await.is_err() {
+            let sent = std::mem::take(&mut questions);
+            if !sent.is_empty() && self.send_together(connection, sent, way, under_way).await.is_err() {
                 // Of one that cannot be sent, or where nothing can be: nobody knows whose fault it is.
                 return Ok(());
             }
             let (mut is_stale, mut is_odd) = (false, false);
-            let more = tokio::select! {
+            tokio::select! {
                 biased;
-                question = coming.recv() => question,
+                question = coming.recv() => questions.extend(question),
                 () = way.given_up.notified() => {
                     is_unawaited = under_way.front().is_some_and(|first| first.question.answer.is_closed());
-                    None
                 }
                 // Whoever takes the connection back ends what runs there.
                 () = async { tokio::time::sleep(LONG).await }, if is_unawaited => return Ok(()),
@@ -346,26 +347,20 @@ impl PostgresStore {
                     is_odd = matches!(event, wire::Event::Ready(status) if status != TransactionStatus::Idle);
                     if let Some(first) = under_way.front_mut() {
                         self.take_in(first, &event);
-                        if first.collecting.is_done(&first.steps) && let Some(done) = under_way.pop_front() {
+                        if first.collecting.is_done() && let Some(done) = under_way.pop_front() {
                             way.under_way.fetch_sub(1, Ordering::Relaxed);
                             self.note_first(way, under_way);
                             is_unawaited = under_way.front().is_some_and(|first| first.question.answer.is_closed());
                             is_stale = self.tell(done);
                         }
                     }
-                    None
                 }
-            };
+            }
             if is_odd {
                 return Ok(());
             }
             if is_stale {
                 connection.forget();
-            }
-            if let Some(question) = more
-                && self.send_together(connection, vec![question], way, under_way).await.is_err()
-            {
-                return Ok(());
             }
         }
     }
@@ -378,18 +373,18 @@ impl PostgresStore {
         way: &Way,
         under_way: &mut VecDeque<UnderWay>,
     ) -> Result<(), wire::Error> {
-        let zones: Vec<Zone> = questions
-            .iter()
-            .map(|question| zone(connection, &question.job, Own::of(&question.job, &self.settings.hoisted)))
-            .collect();
+        let with_zone = |question: Question| {
+            let zone = zone(connection, &question.job, Own::of(&question.job, &self.settings.hoisted));
+            (question, zone)
+        };
+        let questions: Vec<(Question, Zone)> = questions.into_iter().map(with_zone).collect();
         let mut flight = connection.flight();
         let mut sent = Vec::with_capacity(questions.len());
-        for (question, zone) in questions.into_iter().zip(zones) {
+        for (question, zone) in questions {
             let AnyRendered::Postgres(rendered) = &*question.job.rendered else { continue };
             let (job, own) = (&question.job, Own::of(&question.job, &self.settings.hoisted));
-            let asked = Asked { check: None, after: false, clean: false };
-            let steps =
-                self.stage(&mut flight, &Sending { page_rows: 0, ..Sending::whole(job, rendered, own, asked) })?;
+            let steps = self
+                .stage(&mut flight, &Sending { page_rows: 0, ..Sending::whole(job, rendered, own, Asked::NOTHING) })?;
             let output = Output::of(job, rendered, &zone, self.settings.max_buffered_bytes);
             let collecting = Collecting::new(&steps, job, &output);
             sent.push(UnderWay { question, steps, zone, collecting });
