@@ -134,6 +134,10 @@ pub fn gauges(
         };
         metrics.set_pool(pool_name, pool);
         metrics.set_queue("writer", QueueReading { depth: gauges.writes_queued, limit: most.1 });
+        if let Some(shared) = gauges.shared {
+            metrics.set_shared_reads("answered", shared.answered);
+            metrics.set_shared_reads("alone", shared.alone);
+        }
         if let Some(replicas) = &gauges.replicas {
             show_replicas(replicas, metrics);
         }

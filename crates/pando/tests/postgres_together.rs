@@ -90,10 +90,7 @@ fn ask(client: &mut testkit::Client, who: u64, turn: u64) -> u16 {
 
 #[test]
 fn each_is_answered_as_if_it_were_alone() {
-    let Some((postgres, _project, server)) = serve("each_is_answered_as_if_it_were_alone") else { return };
-    let sessions =
-        || postgres.run("select count(*) from pg_stat_activity where usename = 'door'").trim().parse().unwrap();
-    let before: u64 = sessions();
+    let Some((_postgres, _project, server)) = serve("each_is_answered_as_if_it_were_alone") else { return };
     thread::scope(|scope| {
         for who in 0..ASKING {
             let server = &server;
@@ -105,9 +102,17 @@ fn each_is_answered_as_if_it_were_alone() {
             });
         }
     });
-    let opened = sessions() - before;
-    println!("{opened} connections for {ASKING} at once");
-    assert!(opened < 16, "{opened} connections were opened: nobody shared one");
+    let (answered, alone) = (shared_reads(&server, "answered"), shared_reads(&server, "alone"));
+    println!("{answered} of {} answered together, {alone} went on alone", ASKING * ROUNDS);
+    // On a machine that is busy with other things more go alone.
+    assert!(answered > ASKING, "{answered} were answered together, {alone} went on alone");
+}
+
+/// What became of the reads that were given to a shared connection.
+fn shared_reads(server: &Server, outcome: &str) -> u64 {
+    let metrics = server.admin("/metrics").text();
+    let name = format!("pando_shared_reads_total{{outcome=\"{outcome}\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).expect("it is shown").parse().unwrap()
 }
 
 /// Holds a table until [`unlock`].

@@ -406,6 +406,17 @@ pub struct Gauges {
     pub writes_queued: u64,
     /// The replicas, where there are some.
     pub replicas: Option<ReplicasGauges>,
+    /// Short reads that shared a connection, where they may.
+    pub shared: Option<SharedReads>,
+}
+
+/// What became of the reads that were given to a connection that others use at the same time, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SharedReads {
+    /// They were answered there, or refused by the server.
+    pub answered: u64,
+    /// They went on alone: what was before them took long, or the connection was lost.
+    pub alone: u64,
 }
 
 /// The state of replicas, and what was decided between them and the primary since the start.

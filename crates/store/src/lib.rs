@@ -28,7 +28,7 @@ pub use changes::{Changes, MOST_ROWS, Sources, Stamp, Touched, UnderWay};
 pub use driver::{
     AppliedMigration, Body, BoxFuture, CatalogReading, FallbackReason, Gauges, GuardOutcome, Job, Migration,
     MigrationOutcome, MigrationScript, OWED_VERSION, Observer, Operation, Ran, Rendered, ReplicaGauges, ReplicasGauges,
-    Reply, RequestFacts, SEED_VERSION, SeedDebt, Store,
+    Reply, RequestFacts, SEED_VERSION, SeedDebt, SharedReads, Store,
 };
 pub use error::{StoreError, Violation, ViolationKind};
 pub use follower::{FOLLOW_EVERY, Follower, Follows, OVERLAP};

@@ -208,6 +208,8 @@ metrics! {
         "Requests that wait for a database connection.";
     POOL_LIMIT = "db_client_connection_max", Gauge, None, &["db_client_connection_pool_name"], &[],
         "The most connections that a pool opens.";
+    SHARED_READS = "pando_shared_reads", Counter, None, &["outcome"], &[],
+        "Short reads that were given to a database connection that others use at the same time: `answered` there, or asked again `alone`, since what was before them took long or the connection was lost.";
     QUEUE_DEPTH = "pando_queue_depth", Gauge, None, &["queue"], &[],
         "Entries that wait in a bounded queue, for example `writer`.";
     QUEUE_LIMIT = "pando_queue_limit", Gauge, None, &["queue"], &[],

@@ -329,6 +329,7 @@ pub struct Metrics {
     error_names: Names,
     pool_connections: Family<PoolStateLabels, Gauge>,
     pool_pending: Family<PoolLabel, Gauge>,
+    shared_reads: Family<OutcomeLabel, Counter>,
     replica_up: Family<ServerLabel, Gauge>,
     replica_lag: Family<ServerLabel, Gauge<f64, AtomicU64>>,
     replica_reads: Family<ServerLabel, Counter>,
@@ -422,6 +423,7 @@ impl Metrics {
         let pool_limit = register(target, metric::POOL_LIMIT, Family::default());
         let queue_depth = register(target, metric::QUEUE_DEPTH, Family::default());
         let queue_limit = register(target, metric::QUEUE_LIMIT, Family::default());
+        let shared_reads = register(target, metric::SHARED_READS, Family::default());
         let replica_up = register(target, metric::REPLICA_UP, Family::default());
         let replica_lag = register(target, metric::REPLICA_LAG, Family::default());
         let replica_reads = register(target, metric::REPLICA_READS, Family::default());
@@ -501,6 +503,7 @@ impl Metrics {
             pool_limit,
             queue_depth,
             queue_limit,
+            shared_reads,
             replica_up,
             replica_lag,
             replica_reads,
@@ -574,6 +577,11 @@ impl Metrics {
             self.replica_lag.get_or_create(&label).set(lag.as_secs_f64());
         }
         self.set_replica_reads(server, reading.reads);
+    }
+
+    /// Shows how many reads have been `answered` on a connection that is shared since the start, and how many went on `alone`.
+    pub fn set_shared_reads(&self, outcome: &'static str, reads: u64) {
+        self.shared_reads.get_or_create(&OutcomeLabel { outcome }).inner().store(reads, Ordering::Relaxed);
     }
 
     /// Shows how many reads a server has answered since the start: a replica, or `primary`.
@@ -926,6 +934,7 @@ mod tests {
             metrics.set_pool("readers", PoolReading { idle: 1, used: 2, pending: 3, most: 4 });
             let lag = Some(Duration::from_millis(1500));
             metrics.set_replica(&Arc::from("replica-1:5432"), ReplicaReading { is_up: true, lag, reads: 7 });
+            metrics.set_shared_reads("answered", 11);
             metrics.set_replica_waits(8);
             metrics.set_replica_fallbacks("behind", 9);
             metrics.set_queue("writer", QueueReading { depth: 5, limit: 6 });
@@ -940,6 +949,7 @@ mod tests {
             "http_server_request_duration_seconds_bucket{le=\"0.005\",http_request_method=\"GET\",http_route=\"/{relation}\",http_response_status_code=\"200\"} 1 # {trace_id=\"abababababababababababababababab\"} 0.003",
             "db_client_connection_pending_requests{db_client_connection_pool_name=\"readers\"} 3",
             "pando_queue_depth{queue=\"writer\"} 5",
+            "pando_shared_reads_total{outcome=\"answered\"} 11",
             "pando_replica_lag_seconds{server=\"replica-1:5432\"} 1.5",
             "pando_replica_reads_total{server=\"replica-1:5432\"} 7",
             "pando_replica_fallbacks_total{reason=\"behind\"} 9",

@@ -463,7 +463,8 @@ impl Store for PostgresStore {
     fn gauges(&self) -> Gauges {
         let (connections_used, connections_idle, reads_waiting) = self.pool.counts();
         let replicas = self.replicas.as_ref().map(|replicas| replicas.gauges());
-        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: 0, replicas }
+        let shared = self.together.gauges();
+        Gauges { connections_used, connections_idle, reads_waiting, writes_queued: 0, replicas, shared }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

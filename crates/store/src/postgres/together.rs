@@ -34,7 +34,7 @@ use super::run::zone;
 use super::session::Own;
 use super::{PostgresStore, failure};
 use crate::counted::Counted;
-use crate::driver::{Job, Ran, Rendered as AnyRendered};
+use crate::driver::{Job, Ran, Rendered as AnyRendered, SharedReads};
 
 /// How long a read waits for its answer on a connection that it shares before it goes alone: what comes before it takes longer than was
 /// thought.
@@ -59,6 +59,9 @@ pub(super) struct Together {
     /// Statements that were seen to take long; 0 is none.
     long: [AtomicU64; LONG_STATEMENTS],
     hasher: RandomState,
+    /// Reads that were answered on a connection that is shared, and that went on alone.
+    answered: AtomicU64,
+    given_up: AtomicU64,
 }
 
 /// Which statement a read is, for one process.
@@ -145,7 +148,18 @@ impl Together {
             ways: Mutex::default(),
             long: array::from_fn(|_| AtomicU64::new(0)),
             hasher: RandomState::new(),
+            answered: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
         }
+    }
+
+    /// What became of the reads that share, where they may.
+    pub(super) fn gauges(&self) -> Option<SharedReads> {
+        let shared = SharedReads {
+            answered: self.answered.load(Ordering::Relaxed),
+            alone: self.given_up.load(Ordering::Relaxed),
+        };
+        (self.most > 0).then_some(shared)
     }
 
     fn key_of(&self, rendered: &Rendered) -> StatementKey {
@@ -258,21 +272,18 @@ impl PostgresStore {
             tokio::spawn(async move { store.serve(&way, coming).await });
         }
         let mut awaiting = Awaiting { way: &way, is_answered: false };
-        match tokio::time::timeout(PATIENCE.min(wait), told).await {
-            Ok(Ok(answered)) => {
-                awaiting.is_answered = true;
-                Turn::Answered(answered)
-            }
-            // Who served it has gone.
-            Ok(Err(_)) => Turn::Alone(None),
-            Err(_) => {
-                // Who is behind another one, or behind many, is not what takes long.
-                if way.long(self.clock.monotonic()) == Some(key) {
-                    self.together.note_long(key);
-                }
-                Turn::Alone(None)
-            }
+        let told = tokio::time::timeout(PATIENCE.min(wait), told).await;
+        if let Ok(Ok(answered)) = told {
+            awaiting.is_answered = true;
+            self.together.answered.fetch_add(1, Ordering::Relaxed);
+            return Turn::Answered(answered);
         }
+        // Who is behind another one, or behind many, is not what takes long.
+        if told.is_err() && way.long(self.clock.monotonic()) == Some(key) {
+            self.together.note_long(key);
+        }
+        self.together.given_up.fetch_add(1, Ordering::Relaxed);
+        Turn::Alone(None)
     }
 
     /// Serves those who share a connection, until nobody is left. Whoever is not answered goes alone.

@@ -408,6 +408,7 @@ impl Store for SqliteStore {
             reads_waiting,
             writes_queued: self.writer.queued(),
             replicas: None,
+            shared: None,
         }
     }
 
