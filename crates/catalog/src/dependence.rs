@@ -52,6 +52,9 @@ pub struct Dependence {
     pub tables: BTreeSet<QualifiedName>,
     /// What policies and views ask of the caller, besides the role.
     pub claims: ClaimsAsked,
+    /// Of a table the column whose values name the rows that have changed, as whole numbers or UUIDs in the server's own words; `None` where
+    /// only changes of the table are told, and where a row is not all that decides what is shown of it.
+    pub row_key: Option<Arc<str>>,
     /// Why the same question of the same caller may be answered otherwise although nothing of this has changed; for people, who are to
     /// know what to do: `policy "own" calls public.is_member(uuid), of which nothing is known`.
     pub obstacle: Option<String>,

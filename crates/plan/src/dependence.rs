@@ -51,6 +51,7 @@ pub fn dependence(plan: &Plan, catalog: &Catalog) -> Result<Dependence, String> 
     let mut finder = Finder { catalog, found: Dependence::default(), known: BTreeSet::new(), obstacle: None };
     match point(&read.level, catalog) {
         Some((table, key)) => {
+            finder.point(&table);
             finder.level(&read.level, true);
             let policies_read_it = finder.found.tables.contains(&table);
             if !policies_read_it {
@@ -67,10 +68,12 @@ fn point(level: &Level, catalog: &Catalog) -> Option<(QualifiedName, String)> {
     let Source::Relation { id, name } = &level.from.first else { return None };
     let relation = catalog.relation(name).filter(|relation| !relation.is_view())?;
     let [key] = relation.primary_key.as_slice() else { return None };
-    // A server tells of tables, not of rows; and what its policies read is known of relations alone, which have to be looked at. In the
-    // embedded engine a row is told by its number, which is the key only where the engine draws it.
-    let is_drawn = relation.column(key).is_some_and(|column| matches!(column.default, DefaultValue::Identity(_)));
-    if relation.native.is_some() || !is_drawn {
+    let is_told = match (&relation.native, catalog.snapshot().dependences.get(name)) {
+        // In the embedded engine a row is told by its number, which is the key only where the engine draws it.
+        (None, _) => relation.column(key).is_some_and(|column| matches!(column.default, DefaultValue::Identity(_))),
+        (Some(_), dependence) => dependence.is_some_and(|dependence| dependence.row_key.as_ref() == Some(key)),
+    };
+    if !is_told {
         return None;
     }
     let is_key = |expression: &Expression| matches!(expression, Expression::Column { source, name, .. } if source == id && name == key);
@@ -83,12 +86,25 @@ fn point(level: &Level, catalog: &Catalog) -> Option<(QualifiedName, String)> {
     })
 }
 
-/// A whole number as it is printed; of anything else one value may be written in several ways.
+/// A whole number or a UUID as it is printed; of anything else one value may be written in several ways.
 fn canonical(value: &Datum, data_type: &Type) -> Option<String> {
     match (value, data_type) {
         (Datum::Integer(number), Type::SmallInteger | Type::Integer | Type::BigInteger) => Some(number.to_string()),
+        (Datum::Text(text), Type::SmallInteger | Type::Integer | Type::BigInteger) => {
+            text.parse().ok().map(|number: i64| number.to_string()).filter(|number| number == text)
+        }
+        (Datum::Text(text), Type::Uuid) => is_printed_uuid(text).then(|| text.clone()),
         _ => None,
     }
+}
+
+/// Whether a UUID is written as servers print it (RFC 9562, 4).
+fn is_printed_uuid(text: &str) -> bool {
+    let is_right = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
 /// Whether text that is read as a type may be a word for the moment, or an array or a range that has one in it.
@@ -239,6 +255,14 @@ impl Finder<'_> {
                 RelationKind::View(view) => self.query(&view.query),
             },
             None => self.stop(|| format!("nothing is known of {}.{}", name.schema, name.name)),
+        }
+    }
+
+    /// What decides of a table of which one row is shown, besides that row.
+    fn point(&mut self, table: &QualifiedName) {
+        if self.catalog.is_native() {
+            self.native_relation(table);
+            self.found.tables.remove(table);
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn named(table: &QualifiedName) -> String {
     text
 }
 
-fn quoted(identifier: &str) -> String {
+pub(super) fn quoted(identifier: &str) -> String {
     crate::sqlite::names::quoted(identifier)
 }
 

@@ -52,7 +52,7 @@ impl Work<'_> {
             }
             self.table(grant, &authenticator.name).await?;
         }
-        for function in audit_functions::NAMES.into_iter().chain([watch::FUNCTION]) {
+        for function in audit_functions::NAMES.into_iter().chain(watch::FUNCTIONS) {
             self.trigger_function(function, &authenticator.name).await?;
         }
         Ok(())

@@ -28,13 +28,13 @@ const FINGERPRINT: &str = "WITH RECURSIVE users (class, object) AS (
     UNION ALL SELECT 'attribute', ctid::text, xmin::text FROM pg_catalog.pg_attribute WHERE attrelid = ANY ($1::oid[])
     UNION ALL SELECT 'policy', ctid::text, xmin::text FROM pg_catalog.pg_policy WHERE polrelid = ANY ($1::oid[])
     UNION ALL SELECT 'rewrite', ctid::text, xmin::text FROM pg_catalog.pg_rewrite WHERE ev_class = ANY ($1::oid[])
-    UNION ALL SELECT 'trigger', ctid::text, xmin::text FROM pg_catalog.pg_trigger WHERE tgrelid = ANY ($1::oid[]) AND tgname = 'pando_changes'
+    UNION ALL SELECT 'trigger', ctid::text, xmin::text FROM pg_catalog.pg_trigger WHERE tgrelid = ANY ($1::oid[]) AND tgname ~ '^pando_changes'
     UNION ALL SELECT 'inherits', ctid::text, xmin::text FROM pg_catalog.pg_inherits WHERE inhrelid = ANY ($1::oid[]) OR inhparent = ANY ($1::oid[])
     UNION ALL SELECT 'subscription', s.srrelid::text, '' FROM pg_catalog.pg_subscription_rel AS s WHERE s.srrelid = ANY ($1::oid[])
     UNION ALL SELECT 'namespace', n.ctid::text, n.xmin::text FROM pg_catalog.pg_namespace AS n
       WHERE n.nspname = 'pando' OR n.oid IN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = ANY ($1::oid[]))
     UNION ALL SELECT 'function', ctid::text, xmin::text FROM pg_catalog.pg_proc
-      WHERE oid = ANY ($2::oid[]) OR pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pando') AND proname = 'note_change'
+      WHERE oid = ANY ($2::oid[]) OR pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pando') AND proname IN ('note_change', 'note_rows')
     UNION ALL SELECT 'type', ctid::text, xmin::text FROM pg_catalog.pg_type WHERE oid = ANY (ARRAY(SELECT oid FROM types))
     UNION ALL SELECT 'label', ctid::text, xmin::text FROM pg_catalog.pg_enum WHERE enumtypid = ANY (ARRAY(SELECT oid FROM types))
     UNION ALL SELECT 'part', ctid::text, xmin::text FROM pg_catalog.pg_attribute

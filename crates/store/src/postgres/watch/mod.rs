@@ -33,7 +33,7 @@ use crate::watching::WatchSettings;
 
 pub(super) use fingerprint::fingerprint;
 pub use shared::SharedMoment;
-pub(super) use triggers::FUNCTION;
+pub(super) use triggers::{FUNCTIONS, Told, noted};
 
 /// It is looked so often though nobody asks: what is kept for a while is no older than this.
 const EVERY: Duration = Duration::from_secs(1);

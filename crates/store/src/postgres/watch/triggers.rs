@@ -1,9 +1,9 @@
 //! The triggers that note changes, brought in line with what is there and what is asked.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use base::QualifiedName;
-use sql::postgres::changes::{fire_always, install, remove};
+use sql::postgres::changes::{TRIGGERS, fire_always, install, install_for_rows, remove};
 use wire::{Connection, Error, TextRow};
 
 use crate::audit::Unwatched;
@@ -15,46 +15,124 @@ const THERE: &str = "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_nam
     WHERE n.nspname = 'pando' AND c.relname = 'changes'";
 
 /// What the triggers call, in the schema `pando`.
-pub(in crate::postgres) const FUNCTION: &str = "note_change";
+pub(in crate::postgres) const FUNCTIONS: [&str; 2] = ["note_change", "note_rows"];
 
-/// Its definition. Nothing in it is looked for by the caller's path, so it needs none of its own, which would cost as much again.
+/// Their definitions. Nothing in them is looked for by the caller's path, so they need none of their own, which would cost as much again:
+/// what a statement has changed goes before any table of that name.
 /// One that has noted the table in its transaction already finds that. `ON CONFLICT` is never waited for: the number is the transaction's.
-const DEFINITION: &str = "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
+///
+/// A row's key is what stands in the first column, whatever that is called by now: nobody's write fails for what has become of it. Only
+/// types of the server's own are printed (those of `pg_type.oid`: `bigint`, `smallint`, `integer`, `uuid`), as whoever owns the functions. Many rows count as all of them: of one statement, and of all
+/// statements of a transaction, which are counted in a setting that ends with it.
+const DEFINITIONS: [&str; 2] = [
+    "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
 BEGIN
   INSERT INTO pando.changes (transaction_number, relation, key) VALUES (pg_catalog.txid_current(), TG_RELID, '') ON CONFLICT DO NOTHING;
   RETURN NULL;
-END $changes$";
+END $changes$",
+    "CREATE OR REPLACE FUNCTION pando.note_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
+DECLARE
+  keys pg_catalog.text[];
+  noted pg_catalog.text := pg_catalog.current_setting('pando.noted', true);
+BEGIN
+  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN r.key::pg_catalog.text ELSE '' END FROM pando_new AS r (key) LIMIT 65);
+  ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN r.key::pg_catalog.text ELSE '' END FROM pando_old AS r (key) LIMIT 65);
+  ELSE
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+        THEN r.key::pg_catalog.text ELSE '' END FROM pando_old AS r (key) LIMIT 65)
+      OPERATOR(pg_catalog.||) ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+        THEN r.key::pg_catalog.text ELSE '' END FROM pando_new AS r (key) LIMIT 65);
+  END IF;
+  IF pg_catalog.cardinality(keys) OPERATOR(pg_catalog.=) 0 THEN
+    RETURN NULL;
+  END IF;
+  noted := pg_catalog.concat(noted, pg_catalog.repeat('.', pg_catalog.cardinality(keys)));
+  IF pg_catalog.cardinality(keys) OPERATOR(pg_catalog.>) 64 OR pg_catalog.length(noted) OPERATOR(pg_catalog.>) 256 THEN
+    keys := '{\"\"}';
+  ELSE
+    PERFORM pg_catalog.set_config('pando.noted', noted, true);
+  END IF;
+  INSERT INTO pando.changes (transaction_number, relation, key)
+    SELECT pg_catalog.txid_current(), TG_RELID, pg_catalog.unnest(keys) ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $changes$",
+];
 
-/// What its body stands between.
+/// What a body stands between.
 const BODY: &str = "$changes$";
 
-/// The function as it is.
+/// A function as it is.
 const STANDING: &str = "SELECT prosrc FROM pg_catalog.pg_proc
-    WHERE pronamespace = 'pando'::regnamespace AND proname = 'note_change' AND prosecdef AND pronargs = 0";
+    WHERE pronamespace = 'pando'::regnamespace AND proname = $1 AND prosecdef AND pronargs = 0";
 
 /// The number of turns: "changes" in ASCII.
 const TURN: u64 = 27_980_790_367_741_299;
 
-/// The tables that are to be watched, and those that are: their schemas and names; whether they are to be; whether they are,
-/// as a trigger for all four events says that is on; whether it is there at all; whether triggers may be put on them; whether they are one's
-/// own; whether the trigger is fired always; who asks.
-const TABLES: &str = "SELECT n.nspname, c.relname, wanted.name IS NOT NULL, 
-       t.tgenabled IN ('O', 'A') AND t.tgtype = 60 AND t.tgqual IS NULL AND p.proname = 'note_change' AND p.pronamespace = 'pando'::regnamespace,
-       t.oid IS NOT NULL, has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'),
-       pg_has_role(c.relowner, 'USAGE'), coalesce(t.tgenabled = 'A', false), current_user
+/// The triggers that are on a table (`c`): their names; whether all are fired always; and what they tell of, where they are all there and on:
+/// `table` or `rows`. By the kinds of statements that they are for (`pg_trigger.tgtype`): 4 inserts, 8 deletes, 16 updates, 32 empties.
+macro_rules! noted {
+    () => {
+        "LEFT JOIN LATERAL (
+    SELECT array_agg(t.tgname::text ORDER BY t.tgname) AS triggers, bool_and(t.tgenabled = 'A') AS is_always,
+           CASE WHEN NOT bool_and(t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL AND pn.nspname = 'pando'
+                                  AND p.proname = CASE WHEN t.tgtype IN (32, 60) THEN 'note_change' ELSE 'note_rows' END) THEN NULL
+                WHEN array_agg(t.tgtype::integer ORDER BY t.tgtype) = '{60}' THEN 'table'
+                WHEN array_agg(t.tgtype::integer ORDER BY t.tgtype) = '{4,8,16,32}' THEN 'rows' END AS told
+      FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace
+     WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+       AND t.tgname IN ('pando_changes', 'pando_changes_insert', 'pando_changes_update', 'pando_changes_delete')) AS noted ON true"
+    };
+}
+pub(in crate::postgres) use noted;
+
+/// The tables that are to be watched, and those that are: their schemas and names; what is to be told of them; what is told;
+/// the triggers that are there; whether triggers may be put on them; whether they are one's own; whether the triggers are fired always;
+/// who asks.
+const TABLES: &str = concat!(
+    "SELECT n.nspname, c.relname, wanted.told, noted.told, to_json(noted.triggers),
+       has_table_privilege(c.oid, 'TRIGGER') AND has_schema_privilege(n.oid, 'USAGE'),
+       pg_has_role(c.relowner, 'USAGE'), coalesce(noted.is_always, false), current_user
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-  LEFT JOIN json_to_recordset($1::json) AS wanted (schema text, name text) ON wanted.schema = n.nspname AND wanted.name = c.relname
-  LEFT JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = 'pando_changes' AND NOT t.tgisinternal
-  LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
- WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND (wanted.name IS NOT NULL OR t.oid IS NOT NULL)
- ORDER BY n.nspname, c.relname";
+  LEFT JOIN json_to_recordset($1::json) AS wanted (schema text, name text, told text) ON wanted.schema = n.nspname AND wanted.name = c.relname
+",
+    noted!(),
+    "
+ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND (wanted.name IS NOT NULL OR noted.triggers IS NOT NULL)
+ ORDER BY n.nspname, c.relname",
+);
+
+/// What is told of a table's changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::postgres) enum Told {
+    /// That there are some.
+    Table,
+    /// And of which rows.
+    Rows,
+}
+
+impl Told {
+    pub(in crate::postgres) fn parse(text: &str) -> Option<Self> {
+        [Self::Table, Self::Rows].into_iter().find(|told| told.name() == text)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Rows => "rows",
+        }
+    }
+}
 
 /// A table as it is.
 struct Table {
     name: QualifiedName,
-    is_wanted: bool,
-    is_watched: bool,
-    has_trigger: bool,
+    wanted: Option<Told>,
+    told: Option<Told>,
+    triggers: Vec<String>,
     may: bool,
     is_own: bool,
     is_always: bool,
@@ -67,9 +145,9 @@ impl Table {
         let is = |place| row.get(place) == Some("t");
         Self {
             name: QualifiedName::new(text(0), text(1)),
-            is_wanted: is(2),
-            is_watched: is(3),
-            has_trigger: is(4),
+            wanted: row.get(2).and_then(Told::parse),
+            told: row.get(3).and_then(Told::parse),
+            triggers: serde_json::from_str(text(4)).unwrap_or_default(),
             may: is(5),
             is_own: is(6),
             is_always: is(7),
@@ -79,16 +157,21 @@ impl Table {
 
     /// What has to be done to it.
     fn statements(&self) -> Vec<String> {
-        let mut statements = Vec::new();
-        if self.has_trigger && !(self.is_wanted && self.is_watched) {
-            statements.push(remove(&self.name));
+        // Whoever does not own the table may not take triggers off it. What is told of rows is told of the table as well.
+        let is_enough = |wanted| self.told == Some(wanted) || (self.told.is_some() && !self.is_own);
+        if self.wanted.is_some_and(is_enough) {
+            let standing = self.triggers.iter().filter(|_| self.is_own && !self.is_always);
+            return standing.map(|trigger| fire_always(&self.name, trigger)).collect();
         }
-        if self.is_wanted && !self.is_watched {
-            statements.push(install(&self.name));
-        }
-        if self.is_wanted && self.is_own && !self.is_always {
-            statements.push(fire_always(&self.name));
-        }
+        let mut statements: Vec<_> = self.triggers.iter().map(|trigger| remove(&self.name, trigger)).collect();
+        let installed = match self.wanted {
+            None => Vec::new(),
+            Some(Told::Table) => install(&self.name),
+            Some(Told::Rows) => install_for_rows(&self.name),
+        };
+        let always: Vec<_> = TRIGGERS.iter().take(installed.len()).filter(|_| self.is_own).collect();
+        statements.extend(installed);
+        statements.extend(always.into_iter().map(|trigger| fire_always(&self.name, trigger)));
         statements
     }
 }
@@ -106,18 +189,18 @@ pub(super) struct Reconciled {
 /// `None` has all of them taken away.
 pub(super) async fn reconcile(
     connection: &mut Connection,
-    wanted: Option<&BTreeSet<QualifiedName>>,
+    wanted: Option<&BTreeMap<QualifiedName, Told>>,
 ) -> Result<Reconciled, StoreError> {
     if connection.query(THERE, &[]).await.map_err(failed)?.is_empty() {
         return Ok(Reconciled::default());
     }
     let wanted = wanted.into_iter().flatten();
-    let wanted: Vec<_> =
-        wanted.map(|table| serde_json::json!({ "schema": &*table.schema, "name": &*table.name })).collect();
+    let described = |(table, told): (&QualifiedName, &Told)| serde_json::json!({ "schema": &*table.schema, "name": &*table.name, "told": told.name() });
+    let wanted: Vec<_> = wanted.map(described).collect();
     let (is_any, wanted) = (!wanted.is_empty(), serde_json::Value::from(wanted).to_string());
     if is_any {
         begin(connection, TURN).await.map_err(failed)?;
-        let put = put_function(connection).await;
+        let put = put_functions(connection).await;
         end(connection, put).await.map_err(failed)?;
     }
     let found = connection.query(TABLES, &[&wanted]).await.map_err(failed)?;
@@ -133,14 +216,16 @@ pub(super) async fn reconcile(
     Ok(reconciled)
 }
 
-async fn put_function(connection: &mut Connection) -> Result<(), Error> {
-    // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
-    let standing = connection.query(STANDING, &[]).await?;
-    if standing.first().and_then(|row| row.get(0)) == DEFINITION.split(BODY).nth(1) {
-        return Ok(());
+async fn put_functions(connection: &mut Connection) -> Result<(), Error> {
+    for (function, definition) in FUNCTIONS.into_iter().zip(DEFINITIONS) {
+        // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
+        let standing = connection.query(STANDING, &[function]).await?;
+        if standing.first().and_then(|row| row.get(0)) != definition.split(BODY).nth(1) {
+            connection.batch(PATIENCE).await?;
+            connection.batch(definition).await?;
+        }
     }
-    connection.batch(PATIENCE).await?;
-    connection.batch(DEFINITION).await
+    Ok(())
 }
 
 /// Does it to one table, as it is by now; what the server said, where it did not let it.

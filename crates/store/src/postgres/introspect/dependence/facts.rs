@@ -7,20 +7,26 @@ use base::QualifiedName;
 use wire::Connection;
 
 use super::super::rows::{Reading, Row};
+use crate::postgres::watch::{Told, noted};
 
-/// Relations: number, name, kind, whether row security is on, whether somebody else's (the system's), whether changes are noted, whether
-/// a subscription fills it. A trigger that was switched off and on again is not fired always any more, as with what a replication
+/// Relations: number, name, kind, whether row security is on, whether somebody else's (the system's), what is told of changes, whether
+/// a subscription fills it, whether one's own, and the key that changes of rows are told by: what stands in the first column, where the primary
+/// key is that alone and printed in one way only. A trigger that was switched off and on again is not fired always any more, as with what a replication
 /// writes: where that can be mended it does not count.
-const RELATIONS: &str = "
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, n.nspname ~ '^pg_' OR n.nspname = 'information_schema',
-           EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-                     JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
-                    WHERE t.tgrelid = c.oid AND t.tgname = 'pando_changes' AND t.tgtype = 60
-                      AND (t.tgenabled = 'A' OR t.tgenabled = 'O' AND NOT pg_has_role(c.relowner, 'USAGE'))
-                      AND t.tgqual IS NULL AND p.proname = 'note_change' AND pn.nspname = 'pando'),
-           EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid)
-      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')";
+const RELATIONS: &str = concat!(
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, n.nspname ~ '^pg_' OR n.nspname = 'information_schema',
+           CASE WHEN noted.is_always OR NOT pg_has_role(c.relowner, 'USAGE') THEN noted.told END,
+           EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid), pg_has_role(c.relowner, 'USAGE'),
+           (SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1 AND c.relkind = 'r'
+               AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute b
+                                WHERE b.attrelid = c.oid AND b.attnum > 0 AND b.attnum < a.attnum AND NOT b.attisdropped))
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ",
+    noted!(),
+    "
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')",
+);
 
 const FAMILIES: &str =
     "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
@@ -56,7 +62,12 @@ pub(super) struct RelationFacts {
     pub(super) kind: char,
     pub(super) has_row_security: bool,
     pub(super) is_systems: bool,
-    pub(super) is_watched: bool,
+    /// What is told of its changes.
+    pub(super) told: Option<Told>,
+    /// Whether its triggers may be taken off.
+    pub(super) is_own: bool,
+    /// The column that changes of its rows are told by.
+    pub(super) key: Option<Arc<str>>,
     pub(super) is_subscribed: bool,
     /// Of a view its rule.
     pub(super) rule: Option<Arc<str>>,
@@ -117,8 +128,10 @@ impl Facts {
             kind: row.text(3).and_then(|kind| kind.chars().next()).unwrap_or(' '),
             has_row_security: row.is_true(4),
             is_systems: row.is_true(5),
-            is_watched: row.is_true(6),
+            told: row.text(6).and_then(Told::parse),
             is_subscribed: row.is_true(7),
+            is_own: row.is_true(8),
+            key: row.text(9).map(Arc::from),
             rule: None,
             policies: Vec::new(),
             parents: Vec::new(),

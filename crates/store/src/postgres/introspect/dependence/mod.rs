@@ -22,7 +22,7 @@ use self::facts::{Facts, FunctionFacts, RelationFacts};
 use self::known::is_settled;
 use self::walk::{Known, Reads};
 use super::rows::Reading;
-use crate::postgres::watch::fingerprint;
+use crate::postgres::watch::{Told, fingerprint};
 use crate::watching::WatchSettings;
 
 /// What is asked besides the relations: what is the same for all requests, and what is not.
@@ -41,8 +41,8 @@ pub(in crate::postgres) struct Dependences {
     /// Of each relation.
     pub(in crate::postgres) all: BTreeMap<QualifiedName, Arc<Dependence>>,
     /// The tables that have to be watched, so that answers of the chosen relations can be kept.
-    pub(in crate::postgres) wanted: BTreeSet<QualifiedName>,
-    /// Whether any of those is not.
+    pub(in crate::postgres) wanted: BTreeMap<QualifiedName, Told>,
+    /// Whether any of those is not, or not as it could be.
     pub(in crate::postgres) is_any_unwatched: bool,
     /// The relations that decide what is shown of the chosen ones, by number.
     pub(in crate::postgres) relations: BTreeSet<u32>,
@@ -100,6 +100,8 @@ struct Reached {
     relations: BTreeSet<u32>,
     functions: BTreeSet<u32>,
     unwatched: Option<QualifiedName>,
+    /// It is a table of which each row is shown by itself: no other table's rows are among its own, and no policy looks at others.
+    has_rows: bool,
 }
 
 struct Finding<'f> {
@@ -127,8 +129,14 @@ impl<'f> Finding<'f> {
                 found.relations.extend(&reached.relations);
                 found.functions.extend(&reached.functions);
                 if reached.dependence.obstacle.is_none() {
-                    found.wanted.extend(reached.dependence.tables.iter().cloned());
-                    found.is_any_unwatched |= reached.unwatched.is_some();
+                    for table in &reached.dependence.tables {
+                        found.wanted.entry(table.clone()).or_insert(Told::Table);
+                    }
+                    if reached.has_rows {
+                        found.wanted.insert(relation.name.clone(), Told::Rows);
+                    }
+                    let is_coarse = reached.has_rows && relation.told != Some(Told::Rows) && relation.is_own;
+                    found.is_any_unwatched |= is_coarse || reached.unwatched.is_some();
                 }
             }
             if let (None, Some(table)) = (&reached.dependence.obstacle, reached.unwatched) {
@@ -146,8 +154,13 @@ impl<'f> Finding<'f> {
             let words = "a function looks at every request before it is answered (database.pre_request), and nothing is known of it";
             dependence.obstacle = Some(words.to_owned());
         }
-        let mut reached =
-            Reached { dependence, relations: BTreeSet::new(), functions: BTreeSet::new(), unwatched: None };
+        let mut reached = Reached {
+            dependence,
+            relations: BTreeSet::new(),
+            functions: BTreeSet::new(),
+            unwatched: None,
+            has_rows: self.facts.relations.get(&relation).is_some_and(|facts| facts.key.is_some()),
+        };
         let mut ahead = vec![relation];
         while let Some(number) = ahead.pop() {
             if !reached.relations.insert(number) {
@@ -155,16 +168,19 @@ impl<'f> Finding<'f> {
             }
             if let Some(facts) = self.facts.relations.get(&number).filter(|facts| matches!(facts.kind, 'r' | 'p')) {
                 reached.dependence.tables.insert(facts.name.clone());
-                if !facts.is_watched && reached.unwatched.is_none() {
+                if facts.told.is_none() && reached.unwatched.is_none() {
                     reached.unwatched = Some(facts.name.clone());
                 }
             }
             let own = self.relation(number);
-            let claims = own.claims.clone();
-            reached.dependence.add(&Dependence { tables: BTreeSet::new(), claims, obstacle: own.obstacle.clone() });
+            let Own { claims, obstacle, .. } = (*own).clone();
+            reached.dependence.add(&Dependence { claims, obstacle, ..Dependence::default() });
+            reached.has_rows &= !own.next.contains(&relation);
             reached.functions.extend(&own.functions);
             ahead.extend(own.next.iter().filter(|next| !reached.relations.contains(next)));
         }
+        let facts = self.facts.relations.get(&relation).filter(|facts| facts.told == Some(Told::Rows));
+        reached.dependence.row_key = facts.filter(|_| reached.has_rows).and_then(|facts| facts.key.clone());
         reached
     }
 
