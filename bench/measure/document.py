@@ -154,8 +154,8 @@ def strictness(result):
 
 Reads of one of a thousand climbs by its key, the first far more often than the last (1 is asked for as often as 500 to 999), and changes
 of climbs that are chosen the same way: `strict` never shows what a write has outdated, `session` for a second at most (whoever reads
-here has not written), `ttl 60` for a minute. On SQLite an answer about one row outlives changes of others, and `session` is `strict`;
-on PostgreSQL any change of the table outdates all its answers. Before each share answers are as the one before has left them.
+here has not written), `ttl 60` for a minute. An answer about one row outlives changes of others; on SQLite `session` is `strict`.
+Before each share answers are as the one before has left them.
 
 ![Hit ratio and requests per CPU-second by rule and share of writes](benchmarks-strictness.svg)
 
