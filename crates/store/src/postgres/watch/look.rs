@@ -12,15 +12,15 @@ use super::super::sighting::point;
 use super::moment::Moment;
 use crate::changes::Touched;
 
-/// The most notes that a look reads, of which there may be one for each table that each transaction has changed. Where there are more,
-/// everything counts as changed.
-const MOST_NOTES: u64 = 10_000;
+/// The most notes that a look reads: one for each table that each transaction has changed, or for each of its rows up to 257. Where there
+/// are more, everything counts as changed.
+const MOST_NOTES: u64 = 50_000;
 
 /// What is looked at. The places in the log are asked after the moment was chosen, which is when the statement begins: whatever it sees
 /// was in the log before. The notes are found by the index: first those of transactions that were not there yet, then those that ran.
 const LOOK: &str = "WITH noted AS MATERIALIZED (
-      (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number >= $1 ORDER BY transaction_number LIMIT 10001)
-      UNION ALL (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number = ANY ($2) LIMIT 10001)),
+      (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number >= $1 ORDER BY transaction_number LIMIT 50001)
+      UNION ALL (SELECT transaction_number, relation, key FROM pando.changes WHERE transaction_number = ANY ($2) LIMIT 50001)),
     touched AS (SELECT relation, key, json_agg(transaction_number) AS transactions FROM noted GROUP BY relation, key)
     SELECT txid_current_snapshot(), horizon.epoch, horizon.moment, pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn(),
       left(pg_walfile_name(pg_current_wal_flush_lsn()), 8), (SELECT count(*) FROM noted),

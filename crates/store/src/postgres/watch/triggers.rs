@@ -21,9 +21,11 @@ pub(in crate::postgres) const FUNCTIONS: [&str; 2] = ["note_change", "note_rows"
 /// what a statement has changed goes before any table of that name.
 /// One that has noted the table in its transaction already finds that. `ON CONFLICT` is never waited for: the number is the transaction's.
 ///
-/// A row's key is what stands in the first column, whatever that is called by now: nobody's write fails for what has become of it. Only
-/// types of the server's own are printed (those of `pg_type.oid`: `bigint`, `smallint`, `integer`, `uuid`), as whoever owns the functions. Many rows count as all of them: of one statement, and of all
-/// statements of a transaction, which are counted in a setting that ends with it.
+/// A row's key is what stands in the first column, whatever that is called by now, so that nobody's write fails for what has become of it:
+/// no other column may be called as it is here. It is printed by its type's own function, and only where that is the server's
+/// (`pg_type.oid`: `bigint`, `smallint`, `integer`, `uuid`). A cast would be whatever the table's owner has made of it, and run as the owner
+/// of this. Many rows count as all of them: of one statement, and of all statements of a transaction, which are counted in a setting that
+/// ends with it.
 const DEFINITIONS: [&str; 2] = [
     "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
 BEGIN
@@ -36,16 +38,16 @@ DECLARE
   noted pg_catalog.text := pg_catalog.current_setting('pando.noted', true);
 BEGIN
   IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
-      THEN r.key::pg_catalog.text ELSE '' END FROM pando_new AS r (key) LIMIT 65);
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_new AS r (pando_key) LIMIT 65);
   ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
-      THEN r.key::pg_catalog.text ELSE '' END FROM pando_old AS r (key) LIMIT 65);
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_old AS r (pando_key) LIMIT 65);
   ELSE
-    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
-        THEN r.key::pg_catalog.text ELSE '' END FROM pando_old AS r (key) LIMIT 65)
-      OPERATOR(pg_catalog.||) ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
-        THEN r.key::pg_catalog.text ELSE '' END FROM pando_new AS r (key) LIMIT 65);
+    keys := ARRAY((SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_old AS r (pando_key) LIMIT 65)
+      UNION (SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_new AS r (pando_key) LIMIT 65));
   END IF;
   IF pg_catalog.cardinality(keys) OPERATOR(pg_catalog.=) 0 THEN
     RETURN NULL;
@@ -157,8 +159,9 @@ impl Table {
 
     /// What has to be done to it.
     fn statements(&self) -> Vec<String> {
-        // Whoever does not own the table may not take triggers off it. What is told of rows is told of the table as well.
-        let is_enough = |wanted| self.told == Some(wanted) || (self.told.is_some() && !self.is_own);
+        // What is told of rows is told of the table as well: nodes of which one wants more than the other do not take turns. Whoever does not
+        // own the table may not take triggers off it.
+        let is_enough = |wanted| self.told >= Some(wanted) || (self.told.is_some() && !self.is_own);
         if self.wanted.is_some_and(is_enough) {
             let standing = self.triggers.iter().filter(|_| self.is_own && !self.is_always);
             return standing.map(|trigger| fire_always(&self.name, trigger)).collect();
@@ -194,15 +197,17 @@ pub(super) async fn reconcile(
     if connection.query(THERE, &[]).await.map_err(failed)?.is_empty() {
         return Ok(Reconciled::default());
     }
-    let wanted = wanted.into_iter().flatten();
-    let described = |(table, told): (&QualifiedName, &Told)| serde_json::json!({ "schema": &*table.schema, "name": &*table.name, "told": told.name() });
-    let wanted: Vec<_> = wanted.map(described).collect();
-    let (is_any, wanted) = (!wanted.is_empty(), serde_json::Value::from(wanted).to_string());
-    if is_any {
-        begin(connection, TURN).await.map_err(failed)?;
-        let put = put_functions(connection).await;
-        end(connection, put).await.map_err(failed)?;
-    }
+    let wanted = wanted.filter(|wanted| !wanted.is_empty());
+    let has_rows = match wanted {
+        Some(_) => put_functions(connection).await?,
+        None => false,
+    };
+    let described = |(table, told): (&QualifiedName, &Told)| {
+        let told = if has_rows { *told } else { Told::Table };
+        serde_json::json!({ "schema": &*table.schema, "name": &*table.name, "told": told.name() })
+    };
+    let wanted: Vec<_> = wanted.into_iter().flatten().map(described).collect();
+    let wanted = serde_json::Value::from(wanted).to_string();
     let found = connection.query(TABLES, &[&wanted]).await.map_err(failed)?;
     let mut reconciled = Reconciled::default();
     for table in found.iter().map(Table::of).filter(|table| !table.statements().is_empty()) {
@@ -216,16 +221,29 @@ pub(super) async fn reconcile(
     Ok(reconciled)
 }
 
-async fn put_functions(connection: &mut Connection) -> Result<(), Error> {
-    for (function, definition) in FUNCTIONS.into_iter().zip(DEFINITIONS) {
-        // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
-        let standing = connection.query(STANDING, &[function]).await?;
-        if standing.first().and_then(|row| row.get(0)) != definition.split(BODY).nth(1) {
-            connection.batch(PATIENCE).await?;
-            connection.batch(definition).await?;
-        }
+/// Puts the functions there; whether the one for rows is. A role that may not make it gets on with what is told of tables.
+async fn put_functions(connection: &mut Connection) -> Result<bool, StoreError> {
+    let ([table, rows], [of_table, of_rows]) = (FUNCTIONS, DEFINITIONS);
+    begin(connection, TURN).await.map_err(failed)?;
+    let put = put_function(connection, table, of_table).await;
+    end(connection, put).await.map_err(failed)?;
+    begin(connection, TURN).await.map_err(failed)?;
+    let put = put_function(connection, rows, of_rows).await;
+    match end(connection, put).await {
+        Ok(()) => Ok(true),
+        Err(Error::Server(_)) => Ok(false),
+        Err(error) => Err(failed(error)),
     }
-    Ok(())
+}
+
+async fn put_function(connection: &mut Connection, name: &str, definition: &str) -> Result<(), Error> {
+    // What is as it should be is left alone: each definition would be told to all nodes, which would come here again.
+    let standing = connection.query(STANDING, &[name]).await?;
+    if standing.first().and_then(|row| row.get(0)) == definition.split(BODY).nth(1) {
+        return Ok(());
+    }
+    connection.batch(PATIENCE).await?;
+    connection.batch(definition).await
 }
 
 /// Does it to one table, as it is by now; what the server said, where it did not let it.

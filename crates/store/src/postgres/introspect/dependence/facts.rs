@@ -21,7 +21,7 @@ const RELATIONS: &str = concat!(
              WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1 AND c.relkind = 'r'
                AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype)
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute b
-                                WHERE b.attrelid = c.oid AND b.attnum > 0 AND b.attnum < a.attnum AND NOT b.attisdropped))
+                                WHERE b.attrelid = c.oid AND b.attnum > 0 AND NOT b.attisdropped AND (b.attnum < a.attnum OR b.attname = 'pando_key')))
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ",
     noted!(),
     "
