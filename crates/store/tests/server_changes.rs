@@ -208,6 +208,11 @@ async fn rows_are_told_by_their_keys() {
           update public.one set note = 'w' where id = 3", vec![("one", "3")]),
         ("do $$ begin for i in 1000 .. 1300 loop insert into three values (i); end loop; end $$", everything("three")),
         ("set session_replication_role = replica; update one set note = 'r' where id = 1", vec![("one", "1")]),
+        // Without the primary key many rows may have the same one.
+        ("alter table two drop constraint two_one_fkey; alter table one drop constraint one_pkey; insert into one select 1 from generate_series(1, 100);
+          insert into one values (2, 'behind all others')", everything("one")),
+        ("update one set note = 'y'", everything("one")),
+        ("delete from one where note = 'y' and id = 1; insert into one values (1, 'again')", everything("one")),
         // Nobody's write fails for what has become of the key, and nothing is missed.
         ("alter table one rename column id to number; update one set note = 'x' where number = 1", vec![("one", "1")]),
         ("alter table one add other text; update one set note = 'x' where number = 1", vec![("one", "1")]),
@@ -225,7 +230,7 @@ async fn rows_are_told_by_their_keys() {
         let notes: BTreeSet<&str> = notes.lines().collect();
         let is_told = |(name, key): &(&str, &str)| notes.contains(&*format!("{name} {key}")) || notes.contains(&*format!("{name} "));
         let told: Vec<_> = rows.iter().copied().filter(is_told).collect();
-        if script.contains("alter table") {
+        if script.contains("alter table one rename") || script.contains("add other") || script.contains("alter id type") {
             // What became of the table may have been noticed by now as well, and then everything counts.
             assert!(expected.iter().all(|row| gone.contains(row)), "{script}: {gone:?}");
             wait_until_kept(&*store, "one").await;

@@ -24,7 +24,7 @@ pub(in crate::postgres) const FUNCTIONS: [&str; 2] = ["note_change", "note_rows"
 /// A row's key is what stands in the first column, whatever that is called by now, so that nobody's write fails for what has become of it:
 /// no other column may be called as it is here. It is printed by its type's own function, and only where that is the server's
 /// (`pg_type.oid`: `bigint`, `smallint`, `integer`, `uuid`). A cast would be whatever the table's owner has made of it, and run as the owner
-/// of this. Many rows count as all of them: of one statement, and of all statements of a transaction, which are counted in a setting that
+/// of this. Many rows count as all of them, however many keys they have: of one statement, and of all statements of a transaction, which are counted in a setting that
 /// ends with it.
 const DEFINITIONS: [&str; 2] = [
     "CREATE OR REPLACE FUNCTION pando.note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
@@ -35,6 +35,7 @@ END $changes$",
     "CREATE OR REPLACE FUNCTION pando.note_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $changes$
 DECLARE
   keys pg_catalog.text[];
+  many pg_catalog.int4;
   noted pg_catalog.text := pg_catalog.current_setting('pando.noted', true);
 BEGIN
   IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
@@ -44,16 +45,20 @@ BEGIN
     keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
       THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_old AS r (pando_key) LIMIT 65);
   ELSE
-    keys := ARRAY((SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+    keys := ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
       THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_old AS r (pando_key) LIMIT 65)
-      UNION (SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
-      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_new AS r (pando_key) LIMIT 65));
+      OPERATOR(pg_catalog.||) ARRAY(SELECT CASE WHEN pg_catalog.pg_typeof(r.pando_key)::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ('{20,21,23,2950}'::pg_catalog.oid[])
+      THEN pg_catalog.concat(r.pando_key) ELSE '' END FROM pando_new AS r (pando_key) LIMIT 65);
   END IF;
-  IF pg_catalog.cardinality(keys) OPERATOR(pg_catalog.=) 0 THEN
+  many := pg_catalog.cardinality(keys);
+  IF many OPERATOR(pg_catalog.=) 0 THEN
     RETURN NULL;
   END IF;
-  noted := pg_catalog.concat(noted, pg_catalog.repeat('.', pg_catalog.cardinality(keys)));
-  IF pg_catalog.cardinality(keys) OPERATOR(pg_catalog.>) 64 OR pg_catalog.length(noted) OPERATOR(pg_catalog.>) 256 THEN
+  IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+    many := many OPERATOR(pg_catalog./) 2;
+  END IF;
+  noted := pg_catalog.concat(noted, pg_catalog.repeat('.', many));
+  IF many OPERATOR(pg_catalog.>) 64 OR pg_catalog.length(noted) OPERATOR(pg_catalog.>) 256 THEN
     keys := '{\"\"}';
   ELSE
     PERFORM pg_catalog.set_config('pando.noted', noted, true);
