@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
         let (table, row) = place_of(register);
         let before: [i64; NOTES] = std::array::from_fn(|note| self.registers[FIRST_NOTE + note].acknowledged());
         self.registers[register].try_write(|value| {
-            let path = format!("/rest/v1/{table}?word=eq.w{row}&n=lt.{value}");
+            let path = format!("/rest/v1/{table}?word=eq.{row}&n=lt.{value}");
             let request = Request::json("PATCH", &path, &json!({ "n": value }));
             match Client::new(self.stage.nodes[node].address()).try_send(&request) {
                 Ok(answer) if answer.status == 204 => {
@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
     fn write_past_nodes(&self, register: usize, chance: &mut Chance) -> bool {
         let (table, row) = place_of(register);
         self.registers[register].try_write(|value| {
-            let is_row = format!("word = 'w{row}' and n < {value}");
+            let is_row = format!("word = {row} and n < {value}");
             let script = match chance.below(4) {
                 0 => format!("update {table} set n = {value} where {is_row}"),
                 // Seen long after it was noted.
@@ -280,12 +280,12 @@ impl<'a> Run<'a> {
                     chance.below(10)
                 ),
                 2 => format!(
-                    "insert into {table} values ('w{row}', {value})
+                    "insert into {table} values ({row}, {value})
                      on conflict (word) do update set n = excluded.n where {table}.n < excluded.n"
                 ),
                 _ => format!(
                     "begin; delete from {table} where {is_row};
-                     insert into {table} values ('w{row}', {value}) on conflict do nothing; commit"
+                     insert into {table} values ({row}, {value}) on conflict do nothing; commit"
                 ),
             };
             self.stage.console.try_run(&script).is_ok()
@@ -448,7 +448,8 @@ fn finds_stale_reads(test: &str, rule: &str) {
     println!("{run}");
     let wrong = run.wrong.lock().unwrap();
     let (what, _) = wrong.as_ref().expect("nothing was found");
-    assert!(what.starts_with("a kept answer") && what.contains("has to be"), "{what}");
+    // One that is kept, or that is still being read for another who has asked before.
+    assert!(what.contains("answer of node") && what.contains("has to be"), "{what}");
 }
 
 #[test]

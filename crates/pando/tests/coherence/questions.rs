@@ -37,16 +37,16 @@ pub fn questions() -> Vec<Question> {
     let point = |register: usize| {
         let (table, row) = place_of(register);
         let is_strict = register < FIRST_NOTE;
-        Question { path: format!("/rest/v1/{table}?word=eq.w{row}"), registers: vec![register], is_strict }
+        Question { path: format!("/rest/v1/{table}?select=n&word=eq.{row}"), registers: vec![register], is_strict }
     };
     let list = |path: &str, registers: Vec<usize>, is_strict| Question { path: path.to_owned(), registers, is_strict };
     let pairs = (0..MARKS).flat_map(|row| [row, FIRST_MARK + row]);
     let mut all: Vec<Question> = (0..REGISTERS).map(point).collect();
     all.extend([
-        list("/rest/v1/words?order=word", (0..WORDS).collect(), true),
-        list("/rest/v1/spoken?order=word", (0..WORDS).collect(), true),
-        list("/rest/v1/marked?order=word", pairs.collect(), true),
-        list("/rest/v1/notes?order=word", (FIRST_NOTE..REGISTERS).collect(), false),
+        list("/rest/v1/words?select=n&order=word", (0..WORDS).collect(), true),
+        list("/rest/v1/spoken?select=n&order=word", (0..WORDS).collect(), true),
+        list("/rest/v1/marked?select=n,m&order=word", pairs.collect(), true),
+        list("/rest/v1/notes?select=n&order=word", (FIRST_NOTE..REGISTERS).collect(), false),
     ]);
     all
 }

@@ -30,12 +30,12 @@ tables = { RULES }
 ";
 
 const SCHEMA: &str = "
-create table words (word text primary key, n bigint not null);
-create table marks (word text primary key, n bigint not null);
-create table notes (word text primary key, n bigint not null);
-insert into words select 'w' || i, 0 from generate_series(0, 3) i;
-insert into marks select 'w' || i, 0 from generate_series(0, 1) i;
-insert into notes select 'w' || i, 0 from generate_series(0, 3) i;
+create table words (word integer primary key, n bigint not null);
+create table marks (word integer primary key, n bigint not null);
+create table notes (word integer primary key, n bigint not null);
+insert into words select i, 0 from generate_series(0, 3) i;
+insert into marks select i, 0 from generate_series(0, 1) i;
+insert into notes select i, 0 from generate_series(0, 3) i;
 create view spoken as select word, n from words;
 create view marked as select word, words.n, marks.n as m from words join marks using (word);
 grant select, insert, update, delete on words, marks, notes to anon;
